@@ -1,0 +1,1 @@
+"""isoflop: scaling laws done carefully."""
