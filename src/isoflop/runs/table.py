@@ -1,0 +1,215 @@
+"""``Runs``: what was measured, as a frozen table whose columns know their unit and counting convention."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike, NDArray
+
+from isoflop.errors import DataError
+from isoflop.findings import Finding
+from isoflop.runs.columns import BY_SYMBOL, TEXT, canonical_symbol, missing_column
+from isoflop.runs.where import selection
+
+if TYPE_CHECKING:
+    import pandas
+
+Floats = NDArray[np.float64]
+ROW = "row"  # the row's number in its source, counted from 1 below the header; kept through every selection
+
+
+@dataclass(frozen=True)
+class Column:
+    """What is known of one column: the header it came from, its unit, its counting convention, how it was derived."""
+
+    name: str
+    header: str
+    unit: str | None = None
+    convention: str | None = None
+    derived: str | None = None
+
+    def describe(self) -> str:
+        """One line for the reader: ``N ← 'Model Size' (model parameters)``."""
+        meaning = BY_SYMBOL.get(self.name)
+        facts = [meaning.counts if meaning and meaning.counts != self.name else "", self.convention, self.unit]
+        detail = ", ".join(fact for fact in facts if fact)
+        origin = f"= {self.derived}" if self.derived else f"← {self.header!r}"
+        return f"{self.name} {origin}" + (f" ({detail})" if detail else "")
+
+
+@dataclass(frozen=True)
+class Runs:
+    """A table of training runs or of their checkpoints.
+
+    frame: one row a measurement; canonical columns under their symbols (``N``, ``D``, ``C``, ``loss``, ``run`` …),
+        all others under the file's own headers.
+    columns: what is known of each canonical column.
+    source: where the runs came from, for messages and saved results.
+    findings: what reading them raised.
+
+    ``runs["N"]`` is a read-only float array (rows,); ``len(runs)`` the number of rows.
+    """
+
+    frame: pl.DataFrame
+    columns: Mapping[str, Column]
+    source: str
+    findings: tuple[Finding, ...] = ()
+    _cache: dict[str, Floats] = field(default_factory=dict, repr=False, compare=False)
+
+    @staticmethod
+    def from_columns(
+        columns: Mapping[str, ArrayLike],
+        *,
+        source: str = "made in memory",
+        units: Mapping[str, str] | None = None,
+        conventions: Mapping[str, str] | None = None,
+    ) -> Runs:
+        """Runs from arrays of equal length under canonical names; loss is in nats/token unless ``units`` says so."""
+        units, conventions = units or {}, conventions or {}
+        lengths = {name: len(np.atleast_1d(np.asarray(values))) for name, values in columns.items()}
+        if len(set(lengths.values())) > 1:
+            raise DataError(f"the columns differ in length: {lengths}; give every column one value a row")
+        frame = pl.DataFrame({name: np.atleast_1d(np.asarray(values)) for name, values in columns.items()})
+        known = {
+            name: Column(
+                name,
+                header=name,
+                unit=units.get(name, "nats/token" if name == "loss" else None),
+                convention=conventions.get(name),
+            )
+            for name in frame.columns
+            if name in BY_SYMBOL
+        }
+        return Runs(with_rows(frame), MappingProxyType(known), source)
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._resolve(name) is not None
+
+    def __getitem__(self, name: str) -> Floats:
+        """The column as numbers, shape (rows,), missing values as NaN."""
+        resolved = self._resolve(name)
+        if resolved is None:
+            raise missing_column(name, self.headers, source=self.source)
+        if resolved not in self._cache:
+            series = self.frame[resolved]
+            numbers = series.cast(pl.Float64, strict=False)
+            if numbers.null_count() > series.null_count():
+                bad = self.rows[(numbers.is_null() & series.is_not_null()).to_numpy()]
+                example = next(value for value, hit in zip(series, numbers.is_null(), strict=True) if hit)
+                raise DataError(
+                    f"column {resolved!r} of {self.source} holds text where numbers are needed: {example!r} "
+                    f"({_rows(bad)})"
+                )
+            values = np.ascontiguousarray(numbers.fill_null(float("nan")).to_numpy(), dtype=np.float64)
+            values.flags.writeable = False
+            self._cache[resolved] = values
+        return self._cache[resolved]
+
+    def text(self, name: str) -> list[str]:
+        """The column as text, one entry a row; missing values as an empty string."""
+        resolved = self._resolve(name)
+        if resolved is None:
+            raise missing_column(name, self.headers, source=self.source)
+        return self.frame[resolved].cast(pl.String).fill_null("").to_list()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.headers)
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """All column names, canonical ones first."""
+        own = [name for name in self.frame.columns if name != ROW]
+        return tuple(sorted(own, key=lambda name: name not in BY_SYMBOL))
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Each row's number in its source, counted from 1 below the header, shape (rows,)."""
+        return self.frame[ROW].to_numpy()
+
+    @property
+    def loss_unit(self) -> str:
+        """The unit of the loss column."""
+        return (self.columns["loss"].unit if "loss" in self.columns else None) or "nats/token"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the numbers and texts, whatever file they came from, as 64 hexadecimal digits."""
+        state = hashlib.sha256()
+        for name in sorted(set(self.frame.columns) - {ROW}):
+            series = self.frame[name]
+            state.update(name.encode())
+            if series.dtype.is_numeric():
+                state.update(series.cast(pl.Float64).fill_null(float("nan")).to_numpy().tobytes())
+            else:
+                state.update("\x1f".join(series.cast(pl.String).fill_null("\x00").to_list()).encode())
+        return state.hexdigest()
+
+    def run_codes(self) -> NDArray[np.int64]:
+        """The unit of resampling: for each row the number of its run, shape (rows,), counted from 0.
+
+        Rows that share a ``run`` are checkpoints of one training and move together; without that column each row is a
+        run of its own.
+        """
+        if "run" not in self.frame.columns:
+            return np.arange(len(self))
+        names = np.asarray(self.text("run"), dtype=object)
+        if "family" in self.frame.columns:
+            names = names + "\x1f" + np.asarray(self.text("family"), dtype=object)
+        # np.unique sorts the names; renumber by first appearance so that the order of rows decides
+        _, first, codes = np.unique(names.astype(str), return_index=True, return_inverse=True)
+        return np.argsort(np.argsort(first))[codes]
+
+    def take(self, keep: NDArray[np.bool_]) -> Runs:
+        """The rows where ``keep`` (rows,) is true."""
+        return replace(self, frame=self.frame.filter(pl.Series(keep)), _cache={})
+
+    def where(self, expression: str) -> Runs:
+        """The rows that a selection keeps; see :mod:`isoflop.runs.where` for the language."""
+        kept = self.frame.filter(selection(expression, self.frame.schema))
+        if kept.is_empty():
+            raise DataError(f"no run of {self.source} satisfies {expression!r}; loosen the selection")
+        return replace(self, frame=kept, source=f"{self.source} where {expression}", _cache={})
+
+    def to_polars(self) -> pl.DataFrame:
+        """The table without the row numbers."""
+        return self.frame.drop(ROW)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The table as a pandas frame; needs the ``pandas`` extra."""
+        return self.to_polars().to_pandas()
+
+    def _resolve(self, name: str) -> str | None:
+        if name in self.frame.columns:
+            return name
+        symbol = canonical_symbol(name)
+        return symbol if symbol in self.frame.columns else None
+
+
+def with_rows(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with its row numbers, counted from 1."""
+    return frame.with_columns(pl.Series(ROW, np.arange(1, frame.height + 1, dtype=np.int64)))
+
+
+def is_text(symbol: str) -> bool:
+    """Whether a canonical column holds text rather than numbers."""
+    return symbol in BY_SYMBOL and BY_SYMBOL[symbol].kind == TEXT
+
+
+def _rows(rows: NDArray[np.int64]) -> str:
+    return rows_phrase([int(row) for row in rows])
+
+
+def rows_phrase(rows: list[int]) -> str:
+    """``row 17``, ``rows 17, 44, 90`` or ``rows 17, 44, 90, 91, 95 and 12 more``."""
+    shown = ", ".join(str(row) for row in rows[:5])
+    more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
+    return f"{'row' if len(rows) == 1 else 'rows'} {shown}{more}"

@@ -1,0 +1,60 @@
+"""Loss units, counting conventions, and numbers as people write them (``70B``, ``1.4T``)."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Final, Literal, get_args
+
+LossUnit = Literal["nats/token", "bits/token", "nats/byte", "bits/byte", "perplexity", "error rate"]
+LOSS_UNITS: Final[tuple[str, ...]] = get_args(LossUnit)
+
+ParamConvention = Literal["total", "non-embedding", "active"]
+PARAM_CONVENTIONS: Final[tuple[str, ...]] = get_args(ParamConvention)
+
+SUFFIXES: Final[dict[str, float]] = {"k": 1e3, "K": 1e3, "m": 1e6, "M": 1e6, "B": 1e9, "b": 1e9, "G": 1e9, "T": 1e12}
+_QUANTITY = re.compile(r"\s*([+-]?(?:\d[\d_,]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([kKmMBbGT]?)\s*")
+
+
+def parse_quantity(text: str) -> float:
+    """A number as written: ``70e9``, ``70B``, ``1.4T``, ``1,000``; K, M, B (or G) and T are 1e3, 1e6, 1e9 and 1e12.
+
+    Raises ValueError where the text is not such a number.
+    """
+    found = _QUANTITY.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is not a number such as 70e9, 70B or 1.4T")
+    digits, suffix = found.groups()
+    return float(digits.replace(",", "").replace("_", "")) * SUFFIXES.get(suffix, 1.0)
+
+
+def format_quantity(value: float, *, digits: int = 3) -> str:
+    """The number as people read it: 7.23e10 becomes ``72.3B``; below a thousand and above 1e15 plain or scientific."""
+    if not math.isfinite(value) or value == 0:
+        return f"{value:g}"
+    size = abs(value)
+    for scale, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
+        if scale <= size < 1e15:
+            return f"{value / scale:.{digits}g}{suffix}" if size / scale < 1000 else f"{value / scale:.0f}{suffix}"
+    return f"{value:.{digits}g}"
+
+
+def decimals_for(low: float, high: float) -> int:
+    """Decimal places that an interval supports: two significant digits of its half-width."""
+    half = abs(high - low) / 2
+    if not math.isfinite(half) or half <= 0:
+        return 4
+    return max(0, 1 - math.floor(math.log10(half)))
+
+
+def format_by_interval(value: float, low: float, high: float) -> str:
+    """``value`` with no digit that its interval does not support (two significant digits of the half-width)."""
+    half = abs(high - low) / 2
+    if not (math.isfinite(half) and math.isfinite(value)) or half <= 0:
+        return f"{value:.6g}"
+    if abs(value) >= 1e5 or (value != 0 and abs(value) < 1e-3):
+        digits = max(0, math.floor(math.log10(abs(value))) - math.floor(math.log10(half)) + 1) if value else 1
+        return f"{value:.{min(digits, 8)}e}"
+    return (
+        f"{value:.{decimals_for(low, high)}f}" if half < 10 else f"{round(value, 1 - math.floor(math.log10(half))):.0f}"
+    )
