@@ -1,0 +1,352 @@
+"""Expressions as frozen values: what a formula is after it was read, and what gradients are built from.
+
+An expression is a number, a name, or an operation on expressions. The constructors (:func:`add`, :func:`mul`,
+:func:`power`, :func:`log`, :func:`exp`, …) keep a light normal form: numbers folded, sums and products flat, equal
+terms collected. Equality is structural, so equal subexpressions are computed once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+OPERATIONS = ("add", "mul", "pow", "log", "exp", "min", "max", "abs", "sign", "ge")
+
+
+@dataclass(frozen=True, slots=True)
+class Expr:
+    """``op`` is ``num`` (value), ``name`` (label) or an operation of :data:`OPERATIONS` on ``args``."""
+
+    op: str
+    args: tuple[Expr, ...] = ()
+    value: float = 0.0
+    label: str = ""
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.op, self.args, self.value, self.label)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __str__(self) -> str:
+        return write(self)
+
+
+def num(value: float) -> Expr:
+    """A number."""
+    return Expr("num", value=float(value))
+
+
+def name(label: str) -> Expr:
+    """A name: a parameter or an input."""
+    return Expr("name", label=label)
+
+
+ZERO, ONE, MINUS_ONE = num(0), num(1), num(-1)
+
+
+def add(*terms: Expr) -> Expr:
+    """Add up the terms, with equal terms collected: ``x + 2x`` is ``3x``."""
+    constant = 0.0
+    counts: dict[Expr, float] = defaultdict(float)
+    for term in _flat("add", terms):
+        if term.op == "num":
+            constant += term.value
+        else:
+            factor, rest = _coefficient(term)
+            counts[rest] += factor
+    kept = [mul(num(factor), rest) for rest, factor in counts.items() if factor != 0]
+    if constant != 0 or not kept:
+        kept.append(num(constant))
+    return kept[0] if len(kept) == 1 else Expr("add", tuple(kept))
+
+
+def mul(*factors: Expr) -> Expr:
+    """Multiply the factors, with numbers folded and equal bases collected: ``x · x^2`` is ``x^3``."""
+    constant = 1.0
+    powers: dict[Expr, list[Expr]] = defaultdict(list)
+    exponents: list[Expr] = []
+    for factor in _flat("mul", factors):
+        if factor.op == "num":
+            constant *= factor.value
+        elif factor.op == "exp":
+            exponents.append(factor.args[0])
+        else:
+            base, exponent = (factor.args[0], factor.args[1]) if factor.op == "pow" else (factor, ONE)
+            powers[base].append(exponent)
+    if constant == 0:
+        return ZERO
+    kept = [power(base, add(*exponent)) for base, exponent in powers.items()]
+    if exponents:
+        kept.append(exp(add(*exponents)))
+    kept = [factor for factor in kept if factor != ONE]
+    if constant != 1 or not kept:
+        kept.insert(0, num(constant))
+    return kept[0] if len(kept) == 1 else Expr("mul", tuple(kept))
+
+
+def power(base: Expr, exponent: Expr) -> Expr:
+    """``base ^ exponent``."""
+    if exponent == ONE or base == ONE:
+        return base
+    if exponent == ZERO:
+        return ONE
+    if base.op == "num" and exponent.op == "num" and (base.value > 0 or exponent.value == int(exponent.value)):
+        return num(base.value**exponent.value)
+    if base.op == "pow" and exponent.op == "num" and exponent.value == int(exponent.value):
+        return power(base.args[0], mul(base.args[1], exponent))
+    return Expr("pow", (base, exponent))
+
+
+def log(argument: Expr) -> Expr:
+    """Take the natural logarithm."""
+    if argument.op == "num" and argument.value > 0:
+        return num(math.log(argument.value))
+    return argument.args[0] if argument.op == "exp" else Expr("log", (argument,))
+
+
+def exp(argument: Expr) -> Expr:
+    """Take the exponential."""
+    if argument.op == "num":
+        return num(math.exp(argument.value))
+    return argument.args[0] if argument.op == "log" else Expr("exp", (argument,))
+
+
+def call(op: str, *arguments: Expr) -> Expr:
+    """An operation without a normal form of its own: ``min``, ``max``, ``abs``, ``sign``, ``ge``."""
+    return Expr(op, arguments)
+
+
+def _flat(op: str, items: tuple[Expr, ...]) -> Iterator[Expr]:
+    for item in items:
+        if item.op == op:
+            yield from item.args
+        else:
+            yield item
+
+
+def _coefficient(term: Expr) -> tuple[float, Expr]:
+    """Split ``3xy`` into 3 and ``xy``."""
+    if term.op == "mul" and term.args[0].op == "num":
+        rest = term.args[1:]
+        return term.args[0].value, rest[0] if len(rest) == 1 else Expr("mul", rest)
+    return 1.0, term
+
+
+def expand(expression: Expr) -> Expr:
+    """Multiply out products over sums: ``a(b + c)`` becomes ``ab + ac``; only products and sums are touched."""
+    if expression.op == "add":
+        return add(*(expand(arg) for arg in expression.args))
+    if expression.op == "mul":
+        products = [ONE]
+        for factor in (expand(arg) for arg in expression.args):
+            terms = factor.args if factor.op == "add" else (factor,)
+            products = [mul(product, term) for product in products for term in terms]
+        return add(*products)
+    return expression
+
+
+def substitute(expression: Expr, replace: Mapping[Expr, Expr]) -> Expr:
+    """The expression with every occurrence of the keys replaced, and its normal form restored."""
+    if expression in replace:
+        return replace[expression]
+    if not expression.args:
+        return expression
+    args = tuple(substitute(arg, replace) for arg in expression.args)
+    if args == expression.args:
+        return expression
+    match expression.op:
+        case "add":
+            return add(*args)
+        case "mul":
+            return mul(*args)
+        case "pow":
+            return power(*args)
+        case "log":
+            return log(*args)
+        case "exp":
+            return exp(*args)
+        case op:
+            return call(op, *args)
+
+
+def names(expression: Expr) -> tuple[str, ...]:
+    """The names in the expression, each once, in the order in which they appear."""
+    found: dict[str, None] = {}
+
+    def visit(node: Expr) -> None:
+        if node.op == "name":
+            found[node.label] = None
+        for arg in node.args:
+            visit(arg)
+
+    visit(expression)
+    return tuple(found)
+
+
+def size(expression: Expr) -> int:
+    """How many nodes the expression has."""
+    return 1 + sum(size(arg) for arg in expression.args)
+
+
+def gradient(expression: Expr, wanted: tuple[Expr, ...]) -> tuple[Expr, ...]:
+    """∂expression/∂w for each ``w`` in ``wanted``, exact, by one reverse sweep.
+
+    The products are left unflattened, so that derivatives share their common factors.
+    """
+    adjoint: dict[Expr, Expr] = defaultdict(lambda: ZERO)
+    adjoint[expression] = ONE
+    for node in reversed(list(_children_first(expression))):
+        above = adjoint[node]
+        if above == ZERO:
+            continue
+        for arg, local in _partials(node):
+            adjoint[arg] = _plus(adjoint[arg], _times(above, local))
+    return tuple(adjoint[each] for each in wanted)
+
+
+def _partials(node: Expr) -> Iterator[tuple[Expr, Expr]]:
+    """The node's derivative by each of its arguments."""
+    match node.op:
+        case "add":
+            for arg in node.args:
+                yield arg, ONE
+        case "mul":
+            for position, arg in enumerate(node.args):
+                yield arg, mul(*node.args[:position], *node.args[position + 1 :])
+        case "pow":
+            base, exponent = node.args
+            if exponent.op == "num":
+                yield base, mul(exponent, power(base, num(exponent.value - 1)))
+            else:
+                yield base, _times(exponent, _times(node, power(base, MINUS_ONE)))
+                yield exponent, _times(node, log(base))
+        case "log":
+            yield node.args[0], power(node.args[0], MINUS_ONE)
+        case "exp":
+            yield node.args[0], node
+        case "abs":
+            yield node.args[0], call("sign", node.args[0])
+        case "max" | "min":
+            first, second = node.args if node.op == "max" else node.args[::-1]
+            yield first, call("ge", first, second)
+            yield second, add(ONE, mul(MINUS_ONE, call("ge", first, second)))
+
+
+def _times(a: Expr, b: Expr) -> Expr:
+    """A product kept binary, so that ``a`` and ``b`` stay shared with whoever else uses them."""
+    if ZERO in (a, b):
+        return ZERO
+    if a == ONE:
+        return b
+    if b == ONE:
+        return a
+    return Expr("mul", (a, b))
+
+
+def _plus(a: Expr, b: Expr) -> Expr:
+    if a == ZERO:
+        return b
+    return a if b == ZERO else Expr("add", (a, b))
+
+
+def _children_first(expression: Expr) -> Iterator[Expr]:
+    seen: set[Expr] = set()
+
+    def visit(node: Expr) -> Iterator[Expr]:
+        if node in seen:
+            return
+        seen.add(node)
+        for arg in node.args:
+            yield from visit(arg)
+        yield node
+
+    yield from visit(expression)
+
+
+def evaluate(expression: Expr, values: Mapping[str, float]) -> float:
+    """The number that the expression is at these values; scalar and slow, for single points and as an oracle."""
+    functions: dict[str, Callable[..., float]] = {"log": math.log, "exp": math.exp, "abs": abs, "min": min, "max": max}
+    match expression.op:
+        case "num":
+            return expression.value
+        case "name":
+            return values[expression.label]
+    args = [evaluate(arg, values) for arg in expression.args]
+    match expression.op:
+        case "add":
+            return math.fsum(args)
+        case "mul":
+            return math.prod(args)
+        case "pow":
+            return float(args[0] ** args[1])
+        case "sign":
+            return math.copysign(1.0, args[0]) if args[0] else 0.0
+        case "ge":
+            return float(args[0] >= args[1])
+        case op:
+            return functions[op](*args)
+
+
+_STRENGTH = {"add": 1, "mul": 2, "pow": 3}
+
+
+def write(expression: Expr) -> str:
+    """The expression as formula text that reads back to the same expression."""
+    match expression.op:
+        case "num":
+            return _number(expression.value)
+        case "name":
+            return expression.label
+        case "add":
+            text = " + ".join(_wrapped(arg, 1) for arg in expression.args)
+            return text.replace("+ -", "- ")
+        case "mul":
+            return _write_product(expression)
+        case "pow":
+            base, exponent = expression.args
+            return f"{_wrapped(base, 4)}^{_wrapped(exponent, 4)}"
+        case op:
+            return f"{op}({', '.join(write(arg) for arg in expression.args)})"
+
+
+def _write_product(expression: Expr) -> str:
+    above: list[str] = []
+    below: list[str] = []
+    sign = ""
+    for arg in expression.args:
+        if arg.op == "num" and arg.value < 0 and not above:
+            sign = "-"
+            if arg.value != -1:
+                above.append(_number(-arg.value))
+            continue
+        inverse = _inverse(arg)
+        if inverse is None:
+            above.append(_wrapped(arg, 2))
+        else:
+            below.append(_wrapped(inverse, 3))
+    text = "*".join(above) or "1"
+    return sign + text + "".join(f"/{part}" for part in below)
+
+
+def _inverse(factor: Expr) -> Expr | None:
+    """``x^a`` for a factor ``x^-a``, else None."""
+    if factor.op != "pow":
+        return None
+    base, exponent = factor.args
+    sign, rest = _coefficient(exponent)
+    if exponent.op == "num" and exponent.value < 0:
+        return power(base, num(-exponent.value))
+    return power(base, mul(num(-sign), rest)) if sign < 0 else None
+
+
+def _wrapped(expression: Expr, strength: int) -> str:
+    negative = expression.op == "num" and expression.value < 0 and strength > 1
+    return f"({write(expression)})" if negative or _STRENGTH.get(expression.op, 9) < strength else write(expression)
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)

@@ -1,0 +1,266 @@
+"""``Law``: what we believe, as a formula with its inputs and parameters; from a name in the catalogue or from text."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+
+from isoflop.errors import FormulaError
+from isoflop.laws.expression import Expr, names, write
+from isoflop.laws.formula import parse
+
+# What a name in a formula stands for if nobody says otherwise.
+INPUTS: Mapping[str, str] = {
+    "N": "model parameters",
+    "D": "training tokens",
+    "C": "training FLOPs",
+    "U": "unique training tokens",
+    "M": "tokens per parameter",
+    "S": "optimiser steps",
+    "step": "optimiser steps",
+    "epochs": "passes over the unique tokens",
+    "batch": "tokens a step",
+    "lr": "peak learning rate",
+}
+_WORDS = {"params": "N", "tokens": "D", "flops": "C", "unique_tokens": "U", "compute": "C"}
+
+_GREEK = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi "
+    "psi omega"
+).split()
+_PARAMETER = re.compile(rf"([^\W\d_]|{'|'.join(_GREEK)}|{'|'.join(word.title() for word in _GREEK)})(\d+|_\w+)?")
+
+Domain = str | tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Param:
+    """A fitted constant. ``domain`` is ``positive``, ``real``, or an open interval (low, high)."""
+
+    name: str
+    domain: Domain = "positive"
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class Input:
+    """A measured quantity of the law; always positive."""
+
+    name: str
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class Published:
+    """Constants that a paper printed or that were recomputed from its data.
+
+    label: ``primary`` (read in the source), ``secondary`` (read elsewhere), ``recomputed``.
+    """
+
+    key: str
+    values: Mapping[str, float]
+    source: str
+    label: str
+    data: str = ""
+    convention: str = ""
+    unit: str = "nats/token"
+
+
+@dataclass(frozen=True)
+class Law:
+    """A scaling law: ``loss = expression(inputs; params)``.
+
+    name: the catalogue's name, or the formula itself.
+    fixed: parameters that were given a value (they are already numbers in the expression).
+    tied: parameters that were set to a formula of others.
+    """
+
+    name: str
+    expression: Expr
+    inputs: tuple[Input, ...]
+    params: tuple[Param, ...]
+    reference: str = ""
+    notes: str = ""
+    published: tuple[Published, ...] = ()
+    fixed: Mapping[str, float] = field(default_factory=dict)
+    tied: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def formula(self) -> str:
+        """The formula as text that reads back to this law's expression."""
+        return write(self.expression)
+
+    @property
+    def param_names(self) -> tuple[str, ...]:
+        """Names of the free parameters, in order."""
+        return tuple(param.name for param in self.params)
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Names of the inputs, in order."""
+        return tuple(each.name for each in self.inputs)
+
+    @property
+    def linear(self) -> tuple[str, ...]:
+        """Parameters that enter linearly, jointly: each a plain factor of one term of its own."""
+        terms = self.expression.args if self.expression.op == "add" else (self.expression,)
+        found = []
+        for term in terms:
+            factors = [arg.label for arg in (term.args if term.op == "mul" else (term,)) if arg.op == "name"]
+            for label in factors:
+                if label in self.param_names and _occurrences(self.expression, label) == 1:
+                    found.append(label)
+                    break
+        return tuple(found)
+
+
+def law(
+    text: str,
+    *,
+    inputs: Collection[str] = (),
+    domains: Mapping[str, Domain] | None = None,
+    columns: Sequence[str] = (),
+) -> Law:
+    """A law of the catalogue by name (``chinchilla``), or from a formula (``E + A/N^alpha + B/D^beta``).
+
+    In a formula, N, D, C, U, M, S (or params, tokens, flops, unique_tokens), step, epochs, batch and lr are inputs; a
+    single letter or Greek letter, with digits or an ``_suffix``, is a parameter. Parameters in an exponent are real,
+    others positive, unless ``domains`` says ``real``, ``positive`` or (low, high).
+
+    inputs: further names that are inputs.
+    columns: headers of the table at hand; longer names that are such a header become inputs.
+
+    Raises FormulaError: not in the language, an unknown name (with the nearest), no input, no parameter.
+    """
+    text = text.strip()
+    if text in catalogue():
+        return catalogue()[text]
+    if re.fullmatch(r"[A-Za-z][\w-]+", text) and text not in INPUTS and not _PARAMETER.fullmatch(text):
+        near = difflib.get_close_matches(text, catalogue(), n=3, cutoff=0.4)
+        listed = ", ".join(near or catalogue())
+        raise FormulaError(
+            f"no law is named {text!r}; {'the nearest are' if near else 'there are'} {listed}, "
+            "or write a formula such as E + A/N^alpha + B/D^beta"
+        )
+    return law_from_expression(parse(text), name=text, inputs=inputs, domains=domains or {}, columns=columns)
+
+
+def law_from_expression(
+    expression: Expr,
+    *,
+    name: str,
+    inputs: Collection[str] = (),
+    domains: Mapping[str, Domain] | None = None,
+    columns: Sequence[str] = (),
+) -> Law:
+    """The law of an expression: its names sorted into inputs and parameters; see :func:`law`."""
+    from isoflop.laws.expression import name as symbol
+    from isoflop.laws.expression import substitute
+
+    for word, letter in _WORDS.items():
+        if word in names(expression) and word not in inputs:
+            expression = substitute(expression, {symbol(word): symbol(letter)})
+    present = names(expression)
+    domains = domains or {}
+    declared = {*inputs, *(header for header in columns if len(header) > 1 and not _PARAMETER.fullmatch(header))}
+    found_inputs = tuple(Input(each, INPUTS.get(each, "")) for each in present if each in INPUTS or each in declared)
+    taken = {each.name for each in found_inputs}
+    for each in present:
+        if each not in taken and each not in domains and not _PARAMETER.fullmatch(each):
+            raise _unknown_name(each, name, {*INPUTS, *_WORDS, *declared})
+        if each not in taken and each.upper() in INPUTS and len(each) == 1 and each not in domains and not taken:
+            raise _unknown_name(each, name, {each.upper()})
+    for each in domains:
+        if each not in present:
+            raise FormulaError(f"the formula {name!r} has no parameter {each!r}; it has {', '.join(present)}")
+    if not found_inputs:
+        raise FormulaError(f"the formula {name!r} has no input; use one or more of {', '.join(INPUTS)}")
+    in_exponent = set(_exponent_names(expression))
+    params = tuple(
+        Param(each, domains.get(each, "real" if each in in_exponent else "positive"))
+        for each in present
+        if each not in taken
+    )
+    if not params:
+        raise FormulaError(f"the formula {name!r} has no parameter to fit; write for example A/N^alpha")
+    for param in params:
+        _check_domain(param)
+    return Law(name, expression, found_inputs, params)
+
+
+def _unknown_name(label: str, formula: str, known: Iterable[str]) -> FormulaError:
+    same = [each for each in known if each.lower() == label.lower()]
+    near = same or difflib.get_close_matches(label, [*known, *_GREEK], n=2, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return FormulaError(
+        f"the formula {formula!r} has an unknown name {label!r}: {hint}Inputs are {', '.join(INPUTS)}; a parameter is "
+        f"one letter or a Greek letter's name, with digits or _suffix. Declare another column with --input {label}."
+    )
+
+
+def _check_domain(param: Param) -> None:
+    domain = param.domain
+    if isinstance(domain, tuple) and not domain[0] < domain[1]:
+        raise FormulaError(f"parameter {param.name} has an empty domain {domain}; write (low, high) with low < high")
+    if isinstance(domain, str) and domain not in ("positive", "real"):
+        raise FormulaError(f"parameter {param.name} has domain {domain!r}; use positive, real or (low, high)")
+
+
+def _exponent_names(expression: Expr) -> Iterable[str]:
+    if expression.op in ("pow", "exp"):
+        yield from names(expression.args[-1])
+    for arg in expression.args:
+        yield from _exponent_names(arg)
+
+
+def _occurrences(expression: Expr, label: str) -> int:
+    if expression.op == "name":
+        return int(expression.label == label)
+    return sum(_occurrences(arg, label) for arg in expression.args)
+
+
+@cache
+def catalogue() -> Mapping[str, Law]:
+    """Every law that ships with the package, by name; one TOML file a law."""
+    folder = resources.files("isoflop.laws") / "catalogue"
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
+    read = [_from_toml(tomllib.loads(file.read_text(encoding="utf-8"))) for file in files]
+    return {each.name: each for each in read}
+
+
+def _from_toml(table: Mapping[str, object]) -> Law:
+    """One file of the catalogue; a missing key is a mistake of ours and raises KeyError in the tests."""
+    inputs: Mapping[str, str] = table["inputs"]  # type: ignore[assignment]
+    params: Mapping[str, Mapping[str, object]] = table["params"]  # type: ignore[assignment]
+    published: Sequence[Mapping[str, object]] = table.get("published", ())  # type: ignore[assignment]
+    return Law(
+        name=str(table["name"]),
+        expression=parse(str(table["formula"])),
+        inputs=tuple(Input(each, meaning) for each, meaning in inputs.items()),
+        params=tuple(Param(each, _domain(facts["domain"]), str(facts["meaning"])) for each, facts in params.items()),
+        reference=str(table["reference"]),
+        notes=str(table["notes"]),
+        published=tuple(
+            Published(
+                key=str(entry["key"]),
+                values=entry["values"],  # type: ignore[arg-type]
+                source=str(entry["source"]),
+                label=str(entry["label"]),
+                data=str(entry["data"]),
+                convention=str(entry["convention"]),
+                unit=str(entry["unit"]),
+            )
+            for entry in published
+        ),
+    )
+
+
+def _domain(value: object) -> Domain:
+    if isinstance(value, list):
+        return float(value[0]), float(value[1])
+    return str(value)
