@@ -1,0 +1,432 @@
+"""A sweep's description: TOML text to one frozen value, every key known, every value possible.
+
+::
+
+    name = "python-bytes"
+
+    [task]
+    name = "python-text"          # or "text" with path = "corpus/", or "digits"
+    context = 128
+
+    [model]
+    family = "transformer"        # or "mlp"
+    sizes = [{ width = 32, layers = 3, heads = 2 }, { width = 64, layers = 4, heads = 2 }]
+
+    [train]
+    batch = 2048                  # tokens a step
+    lr = { at = 0.01, params = 1e5, power = 0.3 }   # 0.01 (N / 1e5)^-0.3; or a number; or { search = [...] }
+    seeds = [0]
+
+    [schedule]
+    kind = "cosine"               # wsd, constant, multistep
+
+    [[design]]
+    kind = "grid"
+    tokens = [1e6, 3e6]
+
+    [[design]]
+    kind = "isoflop"
+    budgets = [1e12]
+
+With ``[command]`` in place of task, model, train and schedule, the cells are runs of the user's own program, one for
+every combination of the values in ``[command.values]``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from isoflop.errors import SpecError
+from isoflop.lab.cell import Evaluation, Optimiser
+from isoflop.lab.command import CELL_FIELD, Value, fields_of
+from isoflop.lab.schedules import KINDS, Schedule
+from isoflop.lab.shapes import MlpShape, Shape, TransformerShape
+from isoflop.lab.tasks import TASKS, TaskSpec
+from isoflop.units import parse_quantity
+
+
+@dataclass(frozen=True)
+class Rate:
+    """lr(N) = at · (N / params)^-power, N all parameters; with ``search``, the best of those at each size.
+
+    A search trains each size for ``tokens`` tokens with each rate (seed 0 of the list) and keeps the rate of the lowest
+    held-out loss; the search is not part of the runs table.
+    """
+
+    at: float = 3e-3
+    params: float = 1e6
+    power: float = 0.0
+    search: tuple[float, ...] = ()
+    tokens: float | None = None
+
+    def rate(self, params: float) -> float:
+        """The peak learning rate for a model of ``params`` parameters, to three significant digits."""
+        return float(f"{self.at * (params / self.params) ** -self.power:.3g}")
+
+
+@dataclass(frozen=True)
+class Design:
+    """Which sizes train on how many tokens with which seeds.
+
+    grid: every size on every number of ``tokens``.
+    isoflop: at each of ``budgets`` FLOPs, every size on the tokens that the budget buys, counted by ``count``; sizes
+    whose tokens lie outside ``least`` … ``most`` are left out.
+    """
+
+    kind: Literal["grid", "isoflop"]
+    tokens: tuple[float, ...] = ()
+    budgets: tuple[float, ...] = ()
+    sizes: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+    count: Literal["6ND", "counted"] = "6ND"
+    least: float = 0.0
+    most: float = math.inf
+
+
+@dataclass(frozen=True)
+class Commands:
+    """A user's program, its template, and the values whose combinations are the cells."""
+
+    template: str
+    values: tuple[tuple[str, tuple[Value, ...]], ...]
+    metrics: str | None = None
+    folder: str | None = None
+    loss_unit: str = "nats/token"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """seconds: how long a cell may run (default: 20 times the estimate, 10 minutes at least); patience: silence."""
+
+    seconds: float | None = None
+    patience: float = 300.0
+
+
+@dataclass(frozen=True)
+class SweepSpec:
+    """A whole sweep, checked; ``text`` is the file as it was read."""
+
+    name: str
+    text: str
+    task: TaskSpec = field(default_factory=TaskSpec)
+    shapes: tuple[Shape, ...] = ()
+    batch: int = 2048
+    rate: Rate = field(default_factory=Rate)
+    seeds: tuple[int, ...] = (0,)
+    optimiser: Optimiser = field(default_factory=Optimiser)
+    schedule: Schedule = field(default_factory=Schedule)
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    designs: tuple[Design, ...] = ()
+    commands: Commands | None = None
+    limits: Limits = field(default_factory=Limits)
+
+
+def read_spec(path: str | Path) -> SweepSpec:
+    """The description in a file. Raises SpecError with one sentence for whatever is wrong with it."""
+    source = Path(path)
+    try:
+        text = source.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise SpecError(f"cannot read the sweep {str(source)!r}: {reason}") from error
+    return parse_spec(text, name=source.stem, base=source.parent)
+
+
+def parse_spec(text: str, *, name: str = "sweep", base: Path | None = None) -> SweepSpec:
+    """The description in TOML text; relative paths in it start at ``base``."""
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(f"the sweep is not valid TOML: {error}") from error
+    top = _Table(tree, "the sweep")
+    top.allow("name", "task", "model", "train", "schedule", "evaluate", "design", "command", "limits")
+    label = top.text("name", name)
+    limits = _limits(top.table("limits"))
+    if "command" in tree:
+        clash = sorted({"task", "model", "train", "schedule", "evaluate", "design"} & set(tree))
+        if clash:
+            raise SpecError(f"[command] stands alone: remove [{clash[0]}], or remove [command] to train in the lab")
+        return SweepSpec(label, text, commands=_commands(top.table("command"), base), limits=limits)
+    train = top.table("train")
+    train.allow("batch", "lr", "seeds", *(f.name for f in dataclasses.fields(Optimiser) if f.name != "kind"),
+                "optimiser")
+    shapes = _shapes(top.table("model"))
+    task = _task(top.table("task"), base)
+    batch = train.whole("batch", 2048 if task.name != "digits" else 64)
+    context = task.context if task.name != "digits" else 1
+    if batch % context:
+        raise SpecError(f"batch = {batch} tokens is not a whole number of windows of context = {context}; "
+                        f"use {max(1, round(batch / context)) * context}")
+    if (task.name == "digits") != isinstance(shapes[0], MlpShape):
+        raise SpecError(f"the task {task.name!r} does not go with family = {shapes[0].family!r}; text needs "
+                        f"\"transformer\", digits need \"mlp\"")
+    return SweepSpec(
+        name=label,
+        text=text,
+        task=task,
+        shapes=shapes,
+        batch=batch,
+        rate=_rate(train.values.get("lr", 3e-3), batch),
+        seeds=train.wholes("seeds", (0,)),
+        optimiser=_optimiser(train),
+        schedule=_schedule(top.table("schedule")),
+        evaluation=_evaluation(top.table("evaluate")),
+        designs=_designs(tree.get("design", []), shapes, batch),
+        limits=limits,
+    )
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A TOML table with its name for messages; each reader checks one value and says what is wrong with it."""
+
+    values: Mapping[str, Any]
+    where: str
+
+    def allow(self, *names: str) -> None:
+        for key in self.values:
+            if key not in names:
+                near = difflib.get_close_matches(key, names, n=2, cutoff=0.5)
+                hint = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else f"it has {', '.join(names)}"
+                raise SpecError(f"unknown key {key!r} in {self.where}; {hint}")
+
+    def table(self, name: str) -> _Table:
+        value = self.values.get(name, {})
+        if not isinstance(value, Mapping):
+            raise SpecError(f"{name} = {value!r} must be a table, [{name}]")
+        return _Table(value, f"[{name}]")
+
+    def text(self, name: str, default: str) -> str:
+        value = self.values.get(name, default)
+        if not isinstance(value, str):
+            raise SpecError(f"{name} = {value!r} in {self.where} must be text in quotes")
+        return value
+
+    def choice(self, name: str, default: str, choices: Sequence[str]) -> Any:
+        value = self.text(name, default)
+        if value not in choices:
+            near = difflib.get_close_matches(value, choices, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise SpecError(f"{name} = {value!r} in {self.where} is unknown; {hint}it can be {', '.join(choices)}")
+        return value
+
+    def number(self, name: str, default: float, *, low: float = 0.0, high: float = math.inf) -> float:
+        return _number(self.values.get(name, default), f"{name} in {self.where}", low, high)
+
+    def whole(self, name: str, default: int, *, low: int = 1) -> int:
+        value = _number(self.values.get(name, default), f"{name} in {self.where}", low, math.inf)
+        if value != int(value):
+            raise SpecError(f"{name} = {value:g} in {self.where} must be a whole number")
+        return int(value)
+
+    def numbers(self, name: str, *, low: float = 0.0) -> tuple[float, ...]:
+        value = self.values.get(name, [])
+        if not isinstance(value, list):
+            raise SpecError(f"{name} = {value!r} in {self.where} must be a list, as {name} = [1e6, 3e6]")
+        return tuple(_number(each, f"{name} in {self.where}", low, math.inf) for each in value)
+
+    def wholes(self, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
+        if name not in self.values:
+            return default
+        found = self.numbers(name)
+        if not found or any(value != int(value) for value in found):
+            raise SpecError(f"{name} = {self.values[name]!r} in {self.where} must be a list of whole numbers, as [0, 1]")
+        return tuple(int(value) for value in found)
+
+    def flag(self, name: str, default: bool) -> bool:
+        value = self.values.get(name, default)
+        if not isinstance(value, bool):
+            raise SpecError(f"{name} = {value!r} in {self.where} must be true or false")
+        return value
+
+
+def _number(value: Any, where: str, low: float, high: float) -> float:
+    if isinstance(value, str):
+        try:
+            value = parse_quantity(value)
+        except ValueError as error:
+            raise SpecError(f"{where}: {error}") from error
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise SpecError(f"{where} is {value!r}, not a number")
+    if not low <= value <= high:
+        raise SpecError(f"{where} is {value:g}, outside {low:g} … {high:g}")
+    return float(value)
+
+
+def _task(table: _Table, base: Path | None) -> TaskSpec:
+    table.allow("name", "context", "path", "limit")
+    name = table.choice("name", "python-text", TASKS)
+    path = table.text("path", "") or None
+    if path is not None and base is not None:
+        path = str((base / path).resolve())
+    limit = table.whole("limit", 1) if "limit" in table.values else None
+    return TaskSpec(name, table.whole("context", 128, low=2), path, limit)
+
+
+def _shapes(table: _Table) -> tuple[Shape, ...]:
+    table.allow("family", "sizes", "ratio", "feed_forward", "tied")
+    family = table.choice("family", "transformer", ("transformer", "mlp"))
+    sizes = table.values.get("sizes", [])
+    if not isinstance(sizes, list) or not sizes or not all(isinstance(size, Mapping) for size in sizes):
+        raise SpecError("[model] needs sizes = [{ width = 32, layers = 3, heads = 2 }, …], one or more")
+    shapes: list[Shape] = []
+    for number, size in enumerate(sizes, start=1):
+        entry = _Table(size, f"size {number} of [model]")
+        if family == "mlp":
+            entry.allow("width", "layers")
+            shapes.append(MlpShape(entry.whole("width", 64), entry.whole("layers", 2)))
+            continue
+        entry.allow("width", "layers", "heads")
+        if "width" not in size:
+            raise SpecError(f"size {number} of [model] has no width; write {{ width = 32, layers = 3, heads = 2 }}")
+        shapes.append(
+            TransformerShape(
+                width=entry.whole("width", 32),
+                layers=entry.whole("layers", 2),
+                heads=entry.whole("heads", 1),
+                ratio=table.number("ratio", 4.0, low=0.01),
+                feed_forward=table.choice("feed_forward", "plain", ("plain", "gated")),
+                tied=table.flag("tied", True),
+            )
+        )
+    names = [shape.name for shape in shapes]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise SpecError(f"[model] lists the size {twice} twice; remove one")
+    return tuple(shapes)
+
+
+def _rate(value: Any, batch: int) -> Rate:
+    if not isinstance(value, Mapping):
+        return Rate(at=_number(value, "lr in [train]", 1e-12, 1e3))
+    table = _Table(value, "lr of [train]")
+    table.allow("at", "params", "power", "search", "tokens")
+    if "search" in value:
+        rates = table.numbers("search", low=1e-12)
+        if len(rates) < 2 or {"at", "power", "params"} & set(value):
+            raise SpecError("lr.search needs two rates or more and stands without at, params and power; "
+                            "write lr = { search = [1e-3, 3e-3, 1e-2], tokens = 5e5 }")
+        tokens = table.number("tokens", 500 * batch, low=1)
+        if tokens < batch:
+            raise SpecError(f"lr.tokens = {tokens:g} is less than one step of {batch} tokens; give more")
+        return Rate(search=rates, tokens=tokens)
+    return Rate(
+        at=table.number("at", 3e-3, low=1e-12),
+        params=table.number("params", 1e6, low=1),
+        power=table.number("power", 0.0, low=-2, high=2),
+    )
+
+
+def _optimiser(table: _Table) -> Optimiser:
+    base = Optimiser()
+    return Optimiser(
+        kind=table.choice("optimiser", base.kind, ("adamw", "sgd")),
+        beta1=table.number("beta1", base.beta1, high=0.9999),
+        beta2=table.number("beta2", base.beta2, high=0.99999),
+        momentum=table.number("momentum", base.momentum, high=0.9999),
+        weight_decay=table.number("weight_decay", base.weight_decay),
+        clip=table.number("clip", base.clip),
+    )
+
+
+def _schedule(table: _Table) -> Schedule:
+    table.allow(*(f.name for f in dataclasses.fields(Schedule)))
+    base = Schedule()
+    milestones = table.numbers("milestones") or base.milestones
+    if any(share > 1 for share in milestones):
+        raise SpecError(f"milestones = {list(milestones)} in [schedule] are shares of the run, between 0 and 1")
+    return Schedule(
+        kind=table.choice("kind", base.kind, KINDS),
+        warmup=table.number("warmup", base.warmup, high=1),
+        final=table.number("final", base.final, high=1),
+        decay=table.number("decay", base.decay, high=1),
+        milestones=milestones,
+        drop=table.number("drop", base.drop, high=1),
+    )
+
+
+def _evaluation(table: _Table) -> Evaluation:
+    table.allow("points", "first", "windows")
+    base = Evaluation()
+    return Evaluation(
+        points=table.whole("points", base.points),
+        first=table.number("first", base.first, low=1e-6, high=1),
+        windows=table.whole("windows", base.windows),
+    )
+
+
+def _designs(entries: Any, shapes: tuple[Shape, ...], batch: int) -> tuple[Design, ...]:
+    if not isinstance(entries, list) or not entries:
+        raise SpecError("the sweep has no [[design]]; add one with kind = \"grid\" and tokens, or \"isoflop\" and budgets")
+    designs = []
+    names = [shape.name for shape in shapes]
+    for number, entry in enumerate(entries, start=1):
+        table = _Table(entry, f"design {number}")
+        kind = table.choice("kind", "grid", ("grid", "isoflop"))
+        common = ("kind", "sizes", "seeds")
+        table.allow(*common, *(("tokens",) if kind == "grid" else ("budgets", "count", "least", "most")))
+        for size in entry.get("sizes", []):
+            if size not in names:
+                raise SpecError(f"design {number} names the size {size!r}; the sizes are {', '.join(names)}")
+        needed = "tokens" if kind == "grid" else "budgets"
+        amounts = table.numbers(needed, low=1)
+        if not amounts:
+            raise SpecError(f"design {number} ({kind}) needs {needed} = […], one or more")
+        if kind == "grid" and min(amounts) < batch:
+            raise SpecError(f"tokens = {min(amounts):g} in design {number} is less than one step of {batch} tokens; "
+                            f"give at least {batch} or lower batch")
+        designs.append(
+            Design(
+                kind=kind,
+                tokens=amounts if kind == "grid" else (),
+                budgets=amounts if kind == "isoflop" else (),
+                sizes=tuple(entry.get("sizes", names)),
+                seeds=table.wholes("seeds", ()),
+                count=table.choice("count", "6ND", ("6ND", "counted")),
+                least=table.number("least", 0.0),
+                most=table.number("most", math.inf),
+            )
+        )
+    return tuple(designs)
+
+
+def _commands(table: _Table, base: Path | None) -> Commands:
+    table.allow("run", "values", "metrics", "folder", "loss_unit")
+    template = table.text("run", "")
+    if not template.strip():
+        raise SpecError("[command] needs run = \"python train.py --width {width} --tokens {tokens}\"")
+    values: dict[str, tuple[Value, ...]] = {}
+    for name, listed in table.table("values").values.items():
+        each = listed if isinstance(listed, list) else [listed]
+        if not each or not all(isinstance(value, str | int | float) for value in each):
+            raise SpecError(f"{name} = {listed!r} in [command.values] must be a list of numbers or texts")
+        values[name] = tuple(each)
+    fields = fields_of(template)
+    missing = [name for name in fields if name not in values and name != CELL_FIELD]
+    if missing:
+        raise SpecError(f"the command asks for {{{missing[0]}}}, which [command.values] does not list; "
+                        f"add {missing[0]} = […]")
+    unused = [name for name in values if name not in fields]
+    if unused:
+        raise SpecError(f"[command.values] lists {unused[0]!r}, which the command does not use; add {{{unused[0]}}} to run")
+    folder = table.text("folder", ".")
+    return Commands(
+        template=template,
+        values=tuple(values.items()),
+        metrics=table.text("metrics", "") or None,
+        folder=str(((base or Path.cwd()) / folder).resolve()),
+        loss_unit=table.text("loss_unit", "nats/token"),
+    )
+
+
+def _limits(table: _Table) -> Limits:
+    table.allow("seconds", "patience")
+    seconds = table.number("seconds", 0.0, low=1) if "seconds" in table.values else None
+    return Limits(seconds, table.number("patience", Limits.patience, low=5))
