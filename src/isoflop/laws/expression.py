@@ -12,6 +12,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
 OPERATIONS = ("add", "mul", "pow", "log", "exp", "min", "max", "abs", "sign", "ge")
 
 
@@ -96,6 +101,8 @@ def power(base: Expr, exponent: Expr) -> Expr:
         return ONE
     if base.op == "num" and exponent.op == "num" and (base.value > 0 or exponent.value == int(exponent.value)):
         return num(base.value**exponent.value)
+    if base.op == "exp":
+        return exp(expand(mul(base.args[0], exponent)))
     if base.op == "pow" and exponent.op == "num" and exponent.value == int(exponent.value):
         return power(base.args[0], mul(base.args[1], exponent))
     return Expr("pow", (base, exponent))
@@ -231,9 +238,10 @@ def _partials(node: Expr) -> Iterator[tuple[Expr, Expr]]:
         case "abs":
             yield node.args[0], call("sign", node.args[0])
         case "max" | "min":
-            first, second = node.args if node.op == "max" else node.args[::-1]
-            yield first, call("ge", first, second)
-            yield second, add(ONE, mul(MINUS_ONE, call("ge", first, second)))
+            first, second = node.args
+            takes_first = call("ge", first, second) if node.op == "max" else call("ge", second, first)
+            yield first, takes_first
+            yield second, add(ONE, mul(MINUS_ONE, takes_first))
 
 
 def _times(a: Expr, b: Expr) -> Expr:
@@ -289,6 +297,30 @@ def evaluate(expression: Expr, values: Mapping[str, float]) -> float:
             return float(args[0] >= args[1])
         case op:
             return functions[op](*args)
+
+
+def array_value(node: Expr, leaves: Mapping[str, Floats | float]) -> Floats | float:
+    """The node at arrays of leaf values, by plain NumPy, broadcast against each other; the fitting kernel does the heavy work."""
+    if node.op == "num":
+        return node.value
+    if node.op == "name":
+        return leaves[node.label]
+    args = [array_value(arg, leaves) for arg in node.args]
+    with np.errstate(all="ignore"):
+        match node.op:
+            case "add":
+                return sum(args[1:], start=args[0])
+            case "mul":
+                product = args[0]
+                for arg in args[1:]:
+                    product = product * arg
+                return product
+            case "pow":
+                return np.power(args[0], args[1])  # type: ignore[no-any-return]
+            case "ge":
+                return np.asarray(np.greater_equal(args[0], args[1]), dtype=np.float64)
+        function = {"log": np.log, "exp": np.exp, "abs": np.abs, "sign": np.sign, "min": np.minimum, "max": np.maximum}
+        return function[node.op](*args)  # type: ignore[no-any-return]
 
 
 _STRENGTH = {"add": 1, "mul": 2, "pow": 3}

@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 
+import numpy as np
+
 from isoflop.errors import FormulaError
-from isoflop.laws.expression import Expr, names, write
+from isoflop.laws.expression import Expr, Floats, array_value, names, substitute, write
+from isoflop.laws.expression import name as symbol
 from isoflop.laws.formula import parse
 
 # What a name in a formula stands for if nobody says otherwise.
@@ -105,6 +108,10 @@ class Law:
         """Names of the inputs, in order."""
         return tuple(each.name for each in self.inputs)
 
+    def value(self, params: Mapping[str, Floats | float], inputs: Mapping[str, Floats | float]) -> Floats:
+        """The law's loss at these parameters and inputs, broadcast against each other."""
+        return np.asarray(array_value(self.expression, {**params, **inputs}), dtype=np.float64)
+
     @property
     def linear(self) -> tuple[str, ...]:
         """Parameters that enter linearly, jointly: each a plain factor of one term of its own."""
@@ -159,9 +166,6 @@ def law_from_expression(
     columns: Sequence[str] = (),
 ) -> Law:
     """The law of an expression: its names sorted into inputs and parameters; see :func:`law`."""
-    from isoflop.laws.expression import name as symbol
-    from isoflop.laws.expression import substitute
-
     for word, letter in _WORDS.items():
         if word in names(expression) and word not in inputs:
             expression = substitute(expression, {symbol(word): symbol(letter)})

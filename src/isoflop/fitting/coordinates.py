@@ -1,0 +1,267 @@
+"""The coordinates in which a law is fitted: logarithms of what is positive, inputs centred at their geometric means.
+
+``E + A/N^alpha`` is fitted as ``exp(t_E) + exp(t_A − alpha·x)`` with ``x = log N − mean(log N)``: the amplitude is the
+reducible loss at the middle of the data instead of at N = 1, so that one set of starts serves every table, the normal
+equations stay well conditioned, and measuring N in other units changes nothing but A.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.laws import Law
+from isoflop.laws.expression import (
+    MINUS_ONE,
+    ONE,
+    ZERO,
+    Expr,
+    add,
+    array_value,
+    call,
+    exp,
+    expand,
+    log,
+    mul,
+    name,
+    names,
+    num,
+    power,
+    substitute,
+)
+
+Floats = NDArray[np.float64]
+
+
+def coordinate(param: str) -> Expr:
+    """The leaf that stands for a parameter's coordinate."""
+    return name(f"t:{param}")
+
+
+def centred(given: str) -> Expr:
+    """The leaf that stands for an input's centred logarithm."""
+    return name(f"x:{given}")
+
+
+def centre(given: str) -> Expr:
+    """The leaf that stands for the mean logarithm of an input."""
+    return name(f"c:{given}")
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """A law in its fitting coordinates.
+
+    names: the free parameters, in the order of the coordinates.
+    held: parameters whose coordinate is given instead of fitted; they come last and are not centred.
+    value: the law's value in leaves ``t:param``, ``x:input``, ``c:input``.
+    log_value: its logarithm, or None where the law may be zero or negative.
+    params: each parameter's value in leaves ``t:`` and ``c:``.
+    inverse: each coordinate in leaves ``t:`` of uncentred coordinates and ``c:``.
+    """
+
+    law: Law
+    names: tuple[str, ...]
+    held: tuple[str, ...]
+    value: Expr
+    log_value: Expr | None
+    params: tuple[Expr, ...]
+    inverse: tuple[Expr, ...]
+
+    def to_params(self, theta: Floats, centres: Mapping[str, float]) -> Floats:
+        """Parameters in the user's units, (draws, params), of coordinates (draws, params)."""
+        values = self._leaves(theta, centres)
+        columns = [np.broadcast_to(array_value(each, values), theta.shape[:1]) for each in self.params]
+        return np.stack(columns, axis=1)
+
+    def from_params(self, params: Floats, centres: Mapping[str, float]) -> Floats:
+        """Coordinates (draws, params) of parameters in the user's units (draws, params)."""
+        plain = np.empty_like(params, dtype=np.float64)
+        domains = {param.name: param.domain for param in self.law.params}
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for column, label in enumerate((*self.names, *self.held)):
+                domain, value = domains[label], params[:, column]
+                if domain == "positive":
+                    plain[:, column] = np.log(value)
+                elif domain == "real":
+                    plain[:, column] = value
+                else:
+                    low, high = domain
+                    plain[:, column] = np.log((value - float(low)) / (float(high) - value))
+        values = self._leaves(plain, centres)
+        return np.stack([np.broadcast_to(array_value(each, values), len(params)) for each in self.inverse], axis=1)
+
+    def _leaves(self, theta: Floats, centres: Mapping[str, float]) -> dict[str, Floats | float]:
+        leaves: dict[str, Floats | float] = {f"c:{key}": value for key, value in centres.items()}
+        for column, label in enumerate((*self.names, *self.held)):
+            leaves[f"t:{label}"] = theta[:, column]
+        return leaves
+
+
+def coordinates(law: Law, *, hold: Sequence[str] = ()) -> Coordinates:
+    """The law's fitting coordinates; parameters in ``hold`` get their value from outside, problem by problem."""
+    reader = _Reader(law)
+    free = tuple(label for label in law.param_names if label not in hold)
+    value = reader.value(law.expression)
+    shifts = _shifts(value, law, free)
+    replace: dict[Expr, Expr] = {centred(each): add(centred(each), centre(each)) for each in law.input_names}
+    replace |= {coordinate(label): add(coordinate(label), mul(MINUS_ONE, shift)) for label, shift in shifts.items()}
+    order = (*free, *hold)
+    plain = {label: reader.value(name(label)) for label in order}
+    return Coordinates(
+        law=law,
+        names=free,
+        held=tuple(hold),
+        value=_tidy(substitute(value, replace)),
+        log_value=_tidy(substitute(reader.logarithm(law.expression), replace)) if reader.positive(law.expression) else None,
+        params=tuple(_tidy(substitute(plain[label], replace)) for label in order),
+        inverse=tuple(add(coordinate(label), shifts.get(label, ZERO)) for label in order),
+    )
+
+
+class _Reader:
+    """Rewrites a law's expression: everything positive becomes the exponential of a sum."""
+
+    def __init__(self, law: Law) -> None:
+        self.inputs = set(law.input_names)
+        self.domains = {param.name: param.domain for param in law.params}
+
+    def positive(self, node: Expr) -> bool:
+        """Whether the node is positive for every value of the parameters within their domains."""
+        match node.op:
+            case "num":
+                return node.value > 0
+            case "name":
+                domain = self.domains.get(node.label)
+                return node.label in self.inputs or domain == "positive" or (isinstance(domain, tuple) and domain[0] >= 0)
+            case "add" | "mul" | "min":
+                return all(self.positive(arg) for arg in node.args)
+            case "max":
+                return any(self.positive(arg) for arg in node.args)
+            case "pow":
+                return self.positive(node.args[0])
+            case "exp":
+                return True
+        return False
+
+    def logarithm(self, node: Expr) -> Expr:
+        """The logarithm of a positive node."""
+        match node.op:
+            case "name" if node.label in self.inputs:
+                return centred(node.label)
+            case "name" if self.domains[node.label] == "positive":
+                return coordinate(node.label)
+            case "mul":
+                return add(*(self.logarithm(arg) for arg in node.args))
+            case "pow":
+                return expand(mul(self.value(node.args[1]), self.logarithm(node.args[0])))
+            case "exp":
+                return self.value(node.args[0])
+        return log(self.value(node))
+
+    def value(self, node: Expr) -> Expr:
+        """The node in leaves ``t:`` and ``x:``."""
+        match node.op:
+            case "num":
+                return node
+            case "name":
+                return self._leaf(node)
+            case "add":
+                return add(*(self.value(arg) for arg in node.args))
+            case "mul" if expand(node) != node:
+                return self.value(expand(node))
+            case "mul":
+                above = [arg for arg in node.args if arg.op != "num" and self.positive(arg)]
+                rest = [self.value(arg) for arg in node.args if arg.op == "num" or not self.positive(arg)]
+                return mul(*rest, exp(expand(add(*(self.logarithm(arg) for arg in above)))) if above else ONE)
+            case "pow":
+                if self.positive(node.args[0]):
+                    return exp(self.logarithm(node))
+                return power(self.value(node.args[0]), self.value(node.args[1]))
+            case "log":
+                return self.logarithm(node.args[0]) if self.positive(node.args[0]) else log(self.value(node.args[0]))
+            case "exp":
+                return exp(self.value(node.args[0]))
+            case op:
+                return call(op, *(self.value(arg) for arg in node.args))
+
+    def _leaf(self, node: Expr) -> Expr:
+        if node.label in self.inputs:
+            return exp(centred(node.label))
+        domain = self.domains[node.label]
+        if isinstance(domain, tuple):
+            low, high = domain
+            rise = power(add(ONE, exp(mul(MINUS_ONE, coordinate(node.label)))), MINUS_ONE)
+            return add(num(low), mul(num(high - low), rise))
+        return exp(coordinate(node.label)) if domain == "positive" else coordinate(node.label)
+
+
+def _shifts(value: Expr, law: Law, free: Sequence[str]) -> dict[str, Expr]:
+    """By what a coordinate moves when inputs are centred: ``−alpha·c_N`` for A in ``A/N^alpha``.
+
+    In a sum ``k·t_A + Σ e_j·x_j``, replacing x_j by x_j + c_j is undone by t_A − Σ (e_j/k)·c_j. Each coordinate is used
+    once, and no shift may depend on a shifted coordinate.
+    """
+    movable = [param.name for param in law.params if isinstance(param.domain, str) and param.name in free]
+    shifts: dict[str, Expr] = {}
+    locked: set[str] = set()
+    for terms in _sums(value):
+        slopes = {given: _coefficient(terms, centred(given)) for given in law.input_names}
+        if all(slope == ZERO for slope in slopes.values()):
+            continue
+        for label in movable:
+            weight = _coefficient(terms, coordinate(label))
+            inside = names(weight)
+            if weight == ZERO or label in shifts or label in locked or any(leaf[:2] == "x:" for leaf in inside):
+                continue
+            shift = add(*(mul(slope, power(weight, MINUS_ONE), centre(given)) for given, slope in slopes.items()))
+            used = {leaf[2:] for leaf in names(shift) if leaf.startswith("t:")}
+            if label in used or used & shifts.keys():
+                continue
+            shifts[label] = shift
+            locked |= used
+            break
+    return shifts
+
+
+def _sums(node: Expr) -> Iterator[tuple[Expr, ...]]:
+    """The terms of every sum, outer ones first; an exponential's argument counts as a sum."""
+    if node.op == "add":
+        yield node.args
+    elif node.op == "exp" and node.args[0].op != "add":
+        yield node.args
+    for arg in node.args:
+        yield from _sums(arg)
+
+
+def _coefficient(terms: Sequence[Expr], leaf: Expr) -> Expr:
+    """What multiplies ``leaf`` in a sum of products."""
+    found = []
+    for term in terms:
+        if term == leaf:
+            found.append(ONE)
+        elif term.op == "mul" and leaf in term.args:
+            found.append(mul(*(arg for arg in term.args if arg != leaf)))
+    return add(*found) if found else ZERO
+
+
+def _tidy(node: Expr) -> Expr:
+    """The expression with the arguments of exponentials multiplied out, so that centres cancel."""
+    if not node.args:
+        return node
+    args = tuple(_tidy(arg) for arg in node.args)
+    match node.op:
+        case "add":
+            return add(*(expand(arg) for arg in args))
+        case "mul":
+            return mul(*args)
+        case "exp":
+            return exp(expand(args[0]))
+        case "pow":
+            return power(*args)
+        case "log":
+            return log(*args)
+    return call(node.op, *args)

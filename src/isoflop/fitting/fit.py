@@ -1,0 +1,312 @@
+"""``fit``: the global optimum of an objective over a law's parameters, found from many starts at once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.errors import FitError
+from isoflop.findings import Finding
+from isoflop.fitting.coordinates import Coordinates, coordinates
+from isoflop.fitting.kernel import Kernel
+from isoflop.fitting.objective import Objective, huber
+from isoflop.fitting.result import DataSummary, Fit, Search
+from isoflop.fitting.solve import Solution, solve
+from isoflop.fitting.starts import find_starts
+from isoflop.fitting.table import Table, fit_table
+from isoflop.laws import Law
+from isoflop.runs import Runs
+from isoflop.runs.checks import design_findings
+
+Floats = NDArray[np.float64]
+
+SAME = 1e-6  # two optima whose objectives differ by less, relatively, are one
+_SEARCH_ROWS = 4_096  # a larger table is searched on a sample; the best of its optima are then fitted on all rows
+_FINISHERS = 4
+_QUANTILES = 1_001
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A law on a table, ready to be solved for any weights: what fits, bootstraps and profiles share."""
+
+    law: Law
+    table: Table
+    objective: Objective
+    coords: Coordinates
+    kernel: Kernel
+    target: Floats
+
+    def solve(
+        self,
+        starts: Floats,
+        *,
+        weights: Floats | None = None,
+        target: Floats | None = None,
+        scales: Floats | None = None,
+        tolerance: float = 1e-9,
+    ) -> Solution:
+        """Minimise from every start; see :func:`isoflop.fitting.solve.solve`."""
+        return solve(
+            self.kernel,
+            self.target if target is None else target,
+            starts,
+            self.objective,
+            weights=weights,
+            scales=scales,
+            tolerance=tolerance,
+        )
+
+    def starts(self, *, count: int, seed: int, loss: Floats | None = None) -> Floats:
+        """Starts for a global search, (count, coordinates)."""
+        return find_starts(
+            self.coords, self.table.inputs, self.table.loss if loss is None else loss, count=count, seed=seed
+        )
+
+    def params(self, theta: Floats) -> Floats:
+        """Parameters in the user's units, (problems, params)."""
+        return self.coords.to_params(theta, self.kernel.centres)
+
+
+def problem(law: Law, runs: Runs, *, objective: Objective, hold: tuple[str, ...] = ()) -> Problem:
+    """Check the runs against the law and lay out the arrays."""
+    table = fit_table(law, runs, log_loss=objective.space == "log")
+    return problem_from_table(law, table, objective=objective, hold=hold)
+
+
+def problem_from_table(law: Law, table: Table, *, objective: Objective, hold: tuple[str, ...] = ()) -> Problem:
+    """Lay out the arrays of a law on a checked table."""
+    coords = coordinates(law, hold=hold)
+    kernel = Kernel(coords, table.inputs, space=objective.space)
+    target = np.log(table.loss) if objective.space == "log" else table.loss
+    return Problem(law, table, objective, coords, kernel, target)
+
+
+def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int = 64, seed: int = 0) -> Fit:
+    """argmin over parameters of Σ_i ρ(residual_i), from ``starts`` starts, all solved at once.
+
+    law: with n inputs, all columns of ``runs``, all positive. objective: Huber with δ = 1e-3 on log loss by default.
+    Returns a :class:`Fit` with parameters in the units of the runs and findings.
+    Raises DataError (columns, values), FitError (fewer runs than parameters; no start with a finite objective).
+    """
+    objective = huber() if objective is None else objective
+    ready = problem(law, runs, objective=objective)
+    best, reached, tried, spread = _search(ready, starts, seed)
+    params = dict(zip(law.param_names, (float(each) for each in ready.params(best.theta)[0]), strict=True))
+    residual = _residuals(ready, best.theta)
+    fitted = Fit(
+        law=law,
+        objective=objective,
+        params=params,
+        value=float(best.value[0]),
+        scale=_scale(objective, best, residual),
+        theta=best.theta[0],
+        centres=ready.kernel.centres,
+        data=_summary(ready, runs, residual),
+        search=Search(tried, reached, seed),
+        runs=runs,
+    )
+    found = (
+        *_search_findings(reached, tried, spread, ready, best),
+        *_parameter_findings(ready, best.theta),
+        *design_findings(runs, law.input_names),
+        *_count_findings(ready),
+    )
+    return replace(fitted, findings=found)
+
+
+def _search(ready: Problem, starts: int, seed: int) -> tuple[Solution, int, int, float]:
+    """The best optimum, how many starts reached it, how many there were, and how far the others' objectives are."""
+    begin = ready.starts(count=starts, seed=seed)
+    if not len(begin):
+        raise FitError(
+            f"{ready.law.name} has no finite value at any of the starts tried; check the formula and the units of the "
+            "runs, or narrow the parameters' domains"
+        )
+    if len(ready.target) > _SEARCH_ROWS:
+        begin = _finalists(ready, begin, seed)
+    found = ready.solve(begin)
+    finite = np.isfinite(found.value) & found.converged
+    if not finite.any():
+        raise FitError(
+            f"the fit of {ready.law.name} did not converge from any of {len(begin)} starts; check the formula and the "
+            "units of the runs, or fix a parameter (--fix)"
+        )
+    values = np.where(finite, found.value, np.inf)
+    first = int(np.argmin(values))
+    best = ready.solve(found.theta[first : first + 1], scales=found.scale[first : first + 1], tolerance=1e-13)
+    if not best.value[0] <= values[first]:
+        best = Solution(*(getattr(found, name)[first : first + 1] for name in Solution.__dataclass_fields__))
+    # Rounding sets a floor below which objectives are equal: that of residuals of 1e-12.
+    floor = 1e-24 * len(ready.target) if ready.objective.kind != "lad" else 1e-12 * len(ready.target)
+    size = float(len(ready.target)) if ready.objective.kind == "student-t" else abs(float(best.value[0]))
+    gaps = (values - best.value[0]) / max(size, 1e-300)
+    same = (gaps <= SAME) | (values <= floor)
+    others = gaps[~same & np.isfinite(gaps)]
+    return best, int(same.sum()), len(begin), float(others.min()) if len(others) else math.inf
+
+
+def _finalists(ready: Problem, begin: Floats, seed: int) -> Floats:
+    """The best distinct optima on a sample of the rows, as starts for all rows."""
+    rng = np.random.default_rng([seed, 1])
+    rows = np.sort(rng.choice(len(ready.target), _SEARCH_ROWS, replace=False))
+    few = Table(
+        {name: values[rows] for name, values in ready.table.inputs.items()},
+        ready.table.loss[rows],
+        np.arange(len(rows)),
+    )
+    kernel = Kernel(ready.coords, few.inputs, space=ready.objective.space, centres=ready.kernel.centres)
+    sample = replace(ready, table=few, kernel=kernel, target=ready.target[rows])
+    found = sample.solve(begin)
+    order = np.argsort(np.where(np.isfinite(found.value), found.value, np.inf), kind="stable")
+    chosen = [int(order[0])]
+    for each in order[1:]:
+        apart = all(abs(found.value[each] / found.value[other] - 1) > SAME for other in chosen)
+        if apart and np.isfinite(found.value[each]) and len(chosen) < _FINISHERS:
+            chosen.append(int(each))
+    return found.theta[chosen]
+
+
+def _residuals(ready: Problem, theta: Floats) -> Floats:
+    value = np.empty(ready.kernel.n_rows)
+    width = ready.kernel.tile_rows(1)
+    for start in range(0, len(value), width):
+        stop = min(start + width, len(value))
+        value[start:stop] = ready.kernel.value(theta, start, stop)[0]
+    return value - ready.target
+
+
+def _scale(objective: Objective, best: Solution, residual: Floats) -> float | None:
+    if objective.kind == "student-t":
+        return float(np.exp(best.scale[0]))
+    return float(np.sqrt(np.mean(residual**2))) if objective.kind == "lsq" else None
+
+
+def _summary(ready: Problem, runs: Runs, residual: Floats) -> DataSummary:
+    quantiles = np.sort(residual)
+    if len(quantiles) > _QUANTILES:
+        quantiles = np.quantile(quantiles, np.linspace(0, 1, _QUANTILES))
+    return DataSummary(
+        source=runs.source,
+        digest=runs.digest,
+        n_rows=len(runs),
+        n_runs=ready.table.n_runs,
+        loss_unit=runs.loss_unit,
+        param_convention=runs.columns["N"].convention if "N" in runs.columns else None,
+        ranges={name: (float(values.min()), float(values.max())) for name, values in ready.table.inputs.items()},
+        residuals=tuple(float(each) for each in quantiles),
+    )
+
+
+def _search_findings(
+    reached: int, tried: int, gap: float, ready: Problem, best: Solution
+) -> tuple[Finding, ...]:
+    found = []
+    if reached < max(2, tried // 10) and tried >= 8:
+        found.append(
+            Finding(
+                "starts-disagree",
+                "doubt",
+                f"only {reached} of {tried} starts ended at the best optimum; the next one is {gap:.1e} (relative) worse.",
+                "Try more starts, another seed, or a law with fewer parameters; the data may not determine this one.",
+            )
+        )
+    elif gap < 1e-3:
+        found.append(
+            Finding(
+                "near-optimum",
+                "note",
+                f"another optimum is only {gap:.1e} (relative) worse than the best, reached from {reached} of {tried} "
+                "starts.",
+                "Look at the spread of the bootstrap draws; two answers fit these runs almost equally well.",
+            )
+        )
+    if not best.converged[0]:
+        found.append(
+            Finding(
+                "not-converged",
+                "error",
+                "the solver was still gaining when it reached its limit of steps.",
+                "Do not use the parameters; try another objective, or a law with fewer parameters.",
+            )
+        )
+    return tuple(found)
+
+
+def _count_findings(ready: Problem) -> tuple[Finding, ...]:
+    n_params, n_runs = len(ready.law.params), ready.table.n_runs
+    if n_runs >= 2 * n_params:
+        return ()
+    return (
+        Finding(
+            "few-runs",
+            "doubt",
+            f"{n_runs} {'run' if n_runs == 1 else 'runs'} for {n_params} parameters: intervals from so few are too "
+            "narrow, and the fit can follow noise.",
+            "Add runs, or fix or tie parameters.",
+        ),
+    )
+
+
+def _parameter_findings(ready: Problem, theta: Floats) -> list[Finding]:
+    """Parameters without effect (at their bound), and pairs that the runs cannot tell apart."""
+    coords, kernel = ready.coords, ready.kernel
+    names = coords.names
+    gram, strongest = np.zeros((len(names), len(names))), np.zeros(len(names))
+    width = kernel.tile_rows(1)
+    for start in range(0, kernel.n_rows, width):
+        stop = min(start + width, kernel.n_rows)
+        value, jacobian = kernel.value_and_jacobian(theta, start, stop)
+        scaled = jacobian[0] if kernel.space == "log" else jacobian[0] / np.abs(value)
+        strongest = np.maximum(strongest, np.abs(scaled).max(axis=1))
+        gram += scaled @ scaled.T
+    found = []
+    alive = strongest > 1e-5
+    for position in np.flatnonzero(~alive):
+        label = names[position]
+        found.append(
+            Finding(
+                "at-bound",
+                "doubt",
+                f"{label} is at its bound: it changes no loss by more than one part in 100,000.",
+                f"The runs do not show this term; fix {label}, or use a law without it.",
+            )
+        )
+    domains = {param.name: param.domain for param in ready.law.params}
+    for position in np.flatnonzero(alive):
+        if isinstance(domains[names[position]], tuple) and abs(theta[0, position]) > 12:
+            found.append(
+                Finding(
+                    "at-bound",
+                    "doubt",
+                    f"{names[position]} is at the edge of its domain {domains[names[position]]}.",
+                    "Widen the domain, or ask whether the law holds for these runs.",
+                )
+            )
+    return [*found, *_confounded(gram, np.flatnonzero(alive), names)]
+
+
+def _confounded(gram: Floats, alive: NDArray[np.int64], names: tuple[str, ...]) -> list[Finding]:
+    """Directions in which the loss hardly changes, from the correlation form of JᵀJ in centred coordinates."""
+    if len(alive) < 2:
+        return []
+    size = np.sqrt(np.diag(gram)[alive])
+    form = gram[np.ix_(alive, alive)] / np.outer(size, size)
+    strengths, directions = np.linalg.eigh(form)
+    weakest, direction = float(strengths[0]), directions[:, 0]
+    if weakest > 1e-5:
+        return []
+    leading = [names[alive[position]] for position in np.argsort(-np.abs(direction))[:3]
+               if abs(direction[position]) > 0.3]
+    return [
+        Finding(
+            "not-identified",
+            "error" if weakest < 1e-10 else "doubt",
+            f"{' and '.join(leading)} cannot be told apart by these runs (the weakest direction has {weakest:.0e} of the "
+            "strength of independent parameters).",
+            "Vary the inputs independently (other N at the same D), or fix or tie one of them.",
+        )
+    ]

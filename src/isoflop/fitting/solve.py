@@ -1,0 +1,261 @@
+"""The batched solver: damped Gauss–Newton on many problems at once, finished ones dropped from the batch.
+
+Each problem is one set of weights over the rows and one start. Steps begin with reweighted least squares and pass to
+the objective's own curvature near the end: with the Huber width that the field uses, reweighting alone needs four times
+the steps and stops short. Convergence is judged by the relative gain of a step, so that multiplying the objective, or
+the weights, by a constant changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.fitting.kernel import Kernel
+from isoflop.fitting.objective import Objective, parts
+
+Floats = NDArray[np.float64]
+
+BATCH = 128  # problems solved together; with some 240 rows a batch's buffers stay in cache
+_CHUNK = 2_048  # problems held at once
+_MEMORY = 4_000_000  # elements (problems × rows) of weights at once
+_LIMIT = 80.0  # coordinates are logarithms or exponents: beyond this they mean zero or infinity
+_LONGEST = 6.0  # longest step in any one coordinate
+_NEARLY = 1e-2  # relative gain of a step below which the objective's own curvature is used
+_QUIET = 2  # consecutive steps that must gain less than the tolerance
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Optima of many problems.
+
+    theta: (problems, coordinates); scale: (problems,), log σ where the objective fits one, else its width.
+    value: (problems,), the objective; steps: (problems,); converged: (problems,).
+    """
+
+    theta: Floats
+    scale: Floats
+    value: Floats
+    steps: NDArray[np.int64]
+    converged: NDArray[np.bool_]
+
+
+def batch_size(n_rows: int) -> int:
+    """Problems to solve together on a table of that many rows."""
+    return max(1, min(BATCH, _MEMORY // max(1, n_rows)))
+
+
+def solve(
+    kernel: Kernel,
+    target: Floats,
+    starts: Floats,
+    objective: Objective,
+    *,
+    weights: Floats | None = None,
+    scales: Floats | None = None,
+    tolerance: float = 1e-9,
+    max_steps: int = 300,
+) -> Solution:
+    """Minimise the objective for every start.
+
+    target: what the kernel's value is compared with (log loss or raw loss), (rows,) or (problems, rows).
+    starts: (problems, coordinates), held coordinates last.
+    weights: (problems, rows), or None for ones.
+    scales: (problems,) starts of log σ for an objective that fits one; otherwise ignored.
+    """
+    chunk_size = max(batch_size(kernel.n_rows), min(_CHUNK, _MEMORY // kernel.n_rows))
+    pieces = []
+    for first in range(0, len(starts), chunk_size):
+        chunk = slice(first, first + chunk_size)
+        problem = _Batch(
+            kernel,
+            target if target.ndim == 1 else target[chunk],
+            objective,
+            None if weights is None else np.ascontiguousarray(weights[chunk], dtype=np.float64),
+        )
+        scale = None if scales is None else scales[chunk]
+        pieces.append(_solve_batch(problem, starts[chunk].copy(), scale, tolerance, max_steps))
+    fields = ("theta", "scale", "value", "steps", "converged")
+    return Solution(*(np.concatenate([getattr(piece, each) for piece in pieces]) for each in fields))
+
+
+def _solve_batch(problem: _Batch, theta: Floats, scale: Floats | None, tolerance: float, max_steps: int) -> Solution:
+    objective = problem.objective
+    if objective.kind == "lad":
+        return _shrink_width(problem, theta, tolerance, max_steps)
+    if objective.kind == "student-t":
+        start = problem.robust_scale(theta) if scale is None else scale.copy()
+    else:
+        start = np.full(len(theta), objective.delta)
+    return _descend(problem, theta, start, tolerance, max_steps)
+
+
+def _shrink_width(problem: _Batch, theta: Floats, tolerance: float, max_steps: int) -> Solution:
+    """Absolute deviations as the limit of Huber's function: each stage narrows the width tenfold from the last optimum.
+
+    At width δ the optimum misses the least sum of absolute residuals by at most δ a fitted row, so the last width is
+    set against the residuals themselves.
+    """
+    width = np.exp(problem.robust_scale(theta)) * 3
+    steps = np.zeros(len(theta), dtype=np.int64)
+    converged = np.ones(len(theta), dtype=bool)
+    for stage in range(9):
+        found = _descend(problem, theta, width, tolerance if stage == 0 else 1e-11, max_steps)
+        theta, steps = found.theta, steps + found.steps
+        converged = found.converged
+        residual_size = np.exp(problem.robust_scale(theta))
+        width = np.minimum(width, residual_size) * 0.1
+        if np.all(width < 1e-10 * residual_size):
+            break
+    return Solution(theta, width, problem.absolute_sum(theta), steps, converged)
+
+
+def _descend(problem: _Batch, theta: Floats, scale: Floats, tolerance: float, max_steps: int) -> Solution:
+    """Levenberg–Marquardt on every problem until none moves.
+
+    A window of problems moves together; as they finish, waiting ones take their place, so that the last slow problems
+    do not run in small, wasteful batches.
+    """
+    fitted_scale = problem.objective.n_extra == 1
+    n_free = problem.kernel.n_free
+    count = len(theta)
+    window = batch_size(problem.kernel.n_rows)
+    k = n_free + problem.objective.n_extra
+    value, slope, curvature = np.full(count, np.inf), np.zeros((count, k)), np.zeros((count, k, k))
+    damping = np.full(count, 1e-3)
+    newton = np.zeros(count, dtype=bool)
+    quiet = np.zeros(count, dtype=np.int64)
+    steps = np.zeros(count, dtype=np.int64)
+    converged = np.zeros(count, dtype=bool)
+    norm = problem.weight_sums(count)
+
+    def measure(rows: NDArray[np.int64]) -> None:
+        found, slope[rows], curvature[rows] = problem.normal_equations(theta[rows], scale[rows], rows, newton[rows])
+        value[rows] = np.where(np.isfinite(found), found, np.inf)
+
+    active = np.empty(0, dtype=np.int64)
+    waiting = 0
+    while len(active) or waiting < count:
+        if len(active) <= window // 2 and waiting < count:
+            entering = np.arange(waiting, min(count, waiting + window - len(active)))
+            waiting = int(entering[-1]) + 1
+            measure(entering)
+            active = np.concatenate([active, entering])
+        system = curvature[active]
+        diagonal = np.einsum("bkk->bk", system)
+        floor = 1e-14 * diagonal.max(axis=1, keepdims=True) + 1e-300
+        np.einsum("bkk->bk", system)[...] = diagonal * (1 + damping[active, None]) + floor
+        step = np.clip(-_solve_systems(system, slope[active]), -_LONGEST, _LONGEST)
+        trial = theta[active]
+        trial[:, :n_free] = np.clip(trial[:, :n_free] + step[:, :n_free], -_LIMIT, _LIMIT)
+        trial_scale = scale[active] + step[:, n_free] if fitted_scale else scale[active]
+        tried, tried_slope, tried_curvature = problem.normal_equations(trial, trial_scale, active, newton[active])
+        before = value[active]
+        better = tried < before
+        size = norm[active] if fitted_scale else before
+        with np.errstate(all="ignore"):
+            gain = np.where(np.isfinite(before), (before - tried) / size, 1.0)
+        kept = active[better]
+        theta[kept], scale[kept], value[kept] = trial[better], trial_scale[better], tried[better]
+        slope[kept], curvature[kept] = tried_slope[better], tried_curvature[better]
+        steps[active] += 1
+        stuck = ~better & (damping[active] > 1e6)
+        damping[active] = np.where(stuck, 1e-3, np.where(better, damping[active] * 0.1, damping[active] * 8 + 1e-9))
+        quiet[active] = np.where(better, (quiet[active] + 1) * (gain < tolerance), quiet[active] + stuck)
+        was_newton = newton[active]
+        newton[active] = np.where(better, was_newton | (gain < _NEARLY), was_newton & ~stuck)
+        done = (quiet[active] >= _QUIET) | (stuck & ~was_newton) | (value[active] == 0)
+        # a problem that is stuck with its own curvature tries once more with the reweighted one
+        again = active[stuck & was_newton & ~done]
+        if len(again):
+            measure(again)
+        converged[active[done]] = np.isfinite(value[active[done]])
+        active = active[~done & (steps[active] < max_steps)]
+    return Solution(theta, scale, value, steps, converged)
+
+
+def _solve_systems(system: Floats, slope: Floats) -> Floats:
+    """Solve each (coordinates × coordinates) system; a singular one gives no step instead of an error for all."""
+    bad = ~(np.isfinite(system).all(axis=(1, 2)) & np.isfinite(slope).all(axis=1))
+    if bad.any():
+        system[bad] = np.eye(system.shape[1])
+        slope = np.where(bad[:, None], 0.0, slope)
+    try:
+        return np.linalg.solve(system, slope[..., None])[..., 0]  # type: ignore[no-any-return]
+    except np.linalg.LinAlgError:
+        return np.einsum("bij,bj->bi", np.linalg.pinv(system), slope)  # type: ignore[no-any-return]
+
+
+class _Batch:
+    """Problems that are solved together: one kernel, their targets and their weights."""
+
+    def __init__(self, kernel: Kernel, target: Floats, objective: Objective, weights: Floats | None) -> None:
+        self.kernel = kernel
+        self.target = target
+        self.objective = objective
+        self.weights = weights
+
+    def weight_sums(self, count: int) -> Floats:
+        if self.weights is None:
+            return np.full(count, float(self.kernel.n_rows))
+        return self.weights.sum(axis=1)
+
+    def normal_equations(
+        self, theta: Floats, scale: Floats, index: NDArray[np.int64], newton: NDArray[np.bool_]
+    ) -> tuple[Floats, Floats, Floats]:
+        """The objective (problems,), its gradient (problems, k) and curvature (problems, k, k), summed over tiles."""
+        kernel = self.kernel
+        n_free, n_extra = kernel.n_free, self.objective.n_extra
+        count, k = len(theta), n_free + n_extra
+        value, slope, curvature = np.zeros(count), np.zeros((count, k)), np.zeros((count, k, k))
+        everyone = self.weights is None or len(index) == len(self.weights)
+        width = kernel.tile_rows(count)
+        for start in range(0, kernel.n_rows, width):
+            stop = min(start + width, kernel.n_rows)
+            residual, jacobian = kernel.value_and_jacobian(theta, start, stop)
+            residual -= self._target(index, start, stop)
+            weights = None
+            if self.weights is not None:
+                weights = self.weights[:, start:stop] if everyone else self.weights[index, start:stop]
+            with np.errstate(all="ignore"):
+                piece = parts(self.objective, residual, weights, newton, scale)
+                value += piece.total
+                slope[:, :n_free] += np.matmul(jacobian, piece.slope[:, :, None])[..., 0]
+                weighted = jacobian * piece.curvature[:, None, :]
+                curvature[:, :n_free, :n_free] += np.matmul(weighted, jacobian.transpose(0, 2, 1))
+                if piece.extra is not None:
+                    own_slope, own_curvature, mixed = piece.extra
+                    slope[:, n_free] += own_slope
+                    curvature[:, n_free, n_free] += own_curvature
+                    cross = np.matmul(jacobian, mixed[:, :, None])[..., 0]
+                    curvature[:, :n_free, n_free] += cross
+                    curvature[:, n_free, :n_free] += cross
+        return value, slope, curvature
+
+    def residuals(self, theta: Floats) -> Floats:
+        """Residuals of every problem, (problems, rows)."""
+        kernel = self.kernel
+        index = np.arange(len(theta))
+        out = np.empty((len(theta), kernel.n_rows))
+        width = kernel.tile_rows(len(theta))
+        for start in range(0, kernel.n_rows, width):
+            stop = min(start + width, kernel.n_rows)
+            out[:, start:stop] = kernel.value(theta, start, stop) - self._target(index, start, stop)
+        return out
+
+    def robust_scale(self, theta: Floats) -> Floats:
+        """Log of 1.48 times the median absolute residual, floored, (problems,)."""
+        with np.errstate(all="ignore"):
+            typical = 1.4826 * np.nanmedian(np.abs(self.residuals(theta)), axis=1)
+        return np.log(np.maximum(np.where(np.isfinite(typical), typical, 1.0), 1e-13))
+
+    def absolute_sum(self, theta: Floats) -> Floats:
+        size = np.abs(self.residuals(theta))
+        return size.sum(axis=1) if self.weights is None else np.einsum("bn,bn->b", size, self.weights)
+
+    def _target(self, index: NDArray[np.int64], start: int, stop: int) -> Floats:
+        if self.target.ndim == 1:
+            return self.target[start:stop]
+        return self.target[index, start:stop]

@@ -1,0 +1,136 @@
+"""Where a global search begins: many random candidates, screened on a few rows, the best kept.
+
+Because inputs are centred and amplitudes are losses at the middle of the data, one set of ranges serves every table.
+For half of the candidates the parameters that enter linearly are replaced by their least-squares values given the
+others (variable projection), which laws with more terms need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.fitting.coordinates import Coordinates
+from isoflop.fitting.kernel import Kernel
+from isoflop.laws.expression import Expr, names
+
+Floats = NDArray[np.float64]
+
+CANDIDATES = 1_536
+_SCREEN_ROWS = 64
+_SMALLEST = 1e-3  # a projected amplitude that comes out negative starts at this share of the loss
+
+
+def find_starts(
+    coords: Coordinates, inputs: Mapping[str, Floats], loss: Floats, *, count: int, seed: int
+) -> Floats:
+    """``count`` starts (count, coordinates), best first by mean absolute log residual on up to 64 rows."""
+    rng = np.random.default_rng([seed, 0])
+    kernel_centres = Kernel(coords, inputs, space="raw").centres
+    rows = _spread_rows(loss, rng)
+    few = {name: np.asarray(values)[rows] for name, values in inputs.items()}
+    kernel = Kernel(coords, few, space="raw", centres=kernel_centres)
+    target = loss[rows]
+    candidates = _random_candidates(coords, kernel_centres, float(np.median(loss)), rng)
+    half = len(candidates) // 2
+    candidates[:half] = _project(coords, kernel, candidates[:half], target)
+    with np.errstate(all="ignore"):
+        predicted = kernel.value(candidates, 0, kernel.n_rows)
+        misfit = np.abs(np.log(predicted / target)).mean(axis=1)
+    misfit = np.where(np.isfinite(misfit), misfit, np.inf)
+    order = np.argsort(misfit, kind="stable")
+    # the best half, and every other one from the rest, so that a misleading screen cannot exclude a whole region
+    sure, chance = order[: count - count // 4], order[count - count // 4 :]
+    chance = chance[np.isfinite(misfit[chance])]
+    picked = rng.permutation(chance)[: count // 4]
+    return candidates[np.concatenate([sure, picked])]
+
+
+def _spread_rows(loss: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Rows spread evenly over the order of losses, at most 64."""
+    if len(loss) <= _SCREEN_ROWS:
+        return np.arange(len(loss))
+    order = np.argsort(loss, kind="stable")
+    edges = np.linspace(0, len(loss) - 1, _SCREEN_ROWS).round().astype(np.int64)
+    return np.sort(order[edges])
+
+
+def _random_candidates(
+    coords: Coordinates, centres: Mapping[str, float], typical: float, rng: np.random.Generator
+) -> Floats:
+    law = coords.law
+    exponent_names = _in_exponents(law.expression)
+    linear = set(law.linear)
+    columns = []
+    for label, inverse in zip(coords.names, coords.inverse, strict=False):
+        domain = next(param.domain for param in law.params if param.name == label)
+        shifted = any(leaf.startswith("c:") for leaf in names(inverse))
+        if isinstance(domain, tuple):
+            column = rng.normal(0, 1.5, CANDIDATES)
+        elif domain == "positive" and label in linear:
+            column = np.log(max(typical, 1e-12)) + rng.uniform(-4, 1, CANDIDATES)
+            # a floor is seldom far below the lowest loss
+            floor = np.log(max(typical, 1e-12)) - rng.exponential(0.3, CANDIDATES)
+            column = column if shifted else np.where(rng.random(CANDIDATES) < 0.7, floor, column)
+        elif domain == "positive" and label in exponent_names:
+            column = rng.uniform(np.log(0.03), np.log(2), CANDIDATES)
+        elif domain == "positive":
+            column = _anywhere(rng)
+            if not shifted:
+                middle = rng.choice(np.array([0.0, *centres.values()]), CANDIDATES)
+                column = np.where(rng.random(CANDIDATES) < 0.7, middle + rng.uniform(-5, 5, CANDIDATES), column)
+        elif label in exponent_names:
+            usual = np.exp(rng.uniform(np.log(0.04), np.log(1.2), CANDIDATES))
+            column = np.where(rng.random(CANDIDATES) < 0.85, usual, rng.uniform(-1, 0.04, CANDIDATES))
+        else:
+            column = rng.normal(0, 1, CANDIDATES) * np.exp(rng.uniform(-1, 2, CANDIDATES)) * max(typical, 1e-12)
+        columns.append(column)
+    return np.column_stack(columns)
+
+
+def _anywhere(rng: np.random.Generator) -> Floats:
+    """Logarithms over many scales: half within ±3, half up to ±60."""
+    near = rng.uniform(-3, 3, CANDIDATES)
+    far = np.exp(rng.uniform(0, np.log(60), CANDIDATES)) * rng.choice([-1.0, 1.0], CANDIDATES, p=[0.25, 0.75])
+    return np.where(rng.random(CANDIDATES) < 0.5, near, far)
+
+
+def _in_exponents(node: Expr) -> set[str]:
+    """Names that stand in an exponent."""
+    found = set(names(node.args[-1])) if node.op in ("pow", "exp") else set()
+    return found.union(*(_in_exponents(arg) for arg in node.args)) if node.args else found
+
+
+def _project(coords: Coordinates, kernel: Kernel, candidates: Floats, target: Floats) -> Floats:
+    """Linear parameters by least squares of the relative error, given the others; negative ones made small."""
+    law = coords.law
+    linear = [position for position, label in enumerate(coords.names) if label in law.linear]
+    if not linear:
+        return candidates
+    value, jacobian = kernel.value_and_jacobian(candidates, 0, kernel.n_rows)
+    basis = jacobian[:, linear] / target
+    rest = (value - jacobian[:, linear].sum(axis=1)) / target if _all_positive(coords, linear) else None
+    if rest is None:
+        return candidates
+    with np.errstate(all="ignore"):
+        gram = np.matmul(basis, basis.transpose(0, 2, 1))
+        ridge = 1e-9 * np.einsum("bkk->bk", gram).max(axis=1)[:, None, None] * np.eye(len(linear))
+        pull = np.matmul(basis, (1 - rest)[:, :, None])
+        good = np.isfinite(gram).all(axis=(1, 2)) & np.isfinite(pull).all(axis=(1, 2)) & (ridge.max(axis=(1, 2)) > 0)
+        factors = np.ones((len(candidates), len(linear)))
+        if good.any():
+            factors[good] = np.linalg.solve(gram[good] + ridge[good], pull[good])[..., 0]
+        share = np.abs(basis).mean(axis=2)
+        factors = np.maximum(factors, _SMALLEST / np.maximum(share, 1e-12))
+    moved = candidates.copy()
+    moved[:, linear] += np.log(factors)
+    return np.where(np.isfinite(moved), moved, candidates)
+
+
+def _all_positive(coords: Coordinates, positions: list[int]) -> bool:
+    domains = {param.name: param.domain for param in coords.law.params}
+    return all(domains[coords.names[position]] == "positive" for position in positions)
+
+
