@@ -2,12 +2,13 @@
 
 ``python train.py --width {width} --tokens {tokens} --seed {seed}`` is filled with the cell's values. The program prints
 its metrics as one JSON object on a line, the last such line counting, or writes them to the file that ``metrics`` names
-in the cell's own folder, which ``{cell}`` in the template gives. ``loss`` must be among them; every other number or text
-goes into the table as it is, with ``params``, ``tokens``, ``flops`` and ``unique_tokens`` as N, D, C and U.
+in the cell's own folder, which ``{cell}`` in the template gives. ``loss`` must be among them; every other number or
+text goes into the table as it is, with ``params``, ``tokens``, ``flops`` and ``unique_tokens`` as N, D, C and U.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -120,9 +121,7 @@ def run_program(
         try:
             _wait(process, beat=beat, until=begun + deadline)
         except subprocess.TimeoutExpired:
-            raise ProgramError(
-                f"the program passed its deadline of {deadline:.0f} s{_last_words(folder)}"
-            ) from None
+            raise ProgramError(f"the program passed its deadline of {deadline:.0f} s{_last_words(folder)}") from None
         finally:
             _end(process)
     if process.returncode != 0:
@@ -146,10 +145,8 @@ def _wait(process: subprocess.Popen[bytes], *, beat: Callable[[], None] | None, 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Kill the program with all that it started."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 

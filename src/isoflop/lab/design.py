@@ -65,8 +65,10 @@ def cells_of(spec: SweepSpec, *, rates: Mapping[str, float] | None = None) -> tu
                     cell = _cell(spec, sized.shape, max(1, round(tokens / spec.batch)), lr, seed)
                     found[cell.key] = (sized.flops * cell.tokens, cell)
         if not seen and len(found) == before:
-            raise SpecError(f"design {number} leaves no cell between least = {design.least:g} and most = {design.most:g}"
-                            f" tokens; widen them or change budgets")
+            raise SpecError(
+                f"design {number} leaves no cell between least = {design.least:g} and most = {design.most:g}"
+                f" tokens; widen them or change budgets"
+            )
     return tuple(cell for _, cell in sorted(found.values(), key=lambda pair: (-pair[0], pair[1].key)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from isoflop.lab.shapes import MlpShape, Shape, TransformerShape
 
 
-class Attention(nn.Module):
+class Attention(nn.Module):  # type: ignore[misc]
     """softmax(q kᵀ/√(d/h)) v per head, causal, with rotary positions on q and k; inputs (batch, time, width)."""
 
     def __init__(self, shape: TransformerShape) -> None:
@@ -21,15 +22,16 @@ class Attention(nn.Module):
         self.out = nn.Linear(shape.width, shape.width, bias=False)
 
     def forward(self, x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
+        """Mix each position with those before it."""
         batch, time, width = x.shape
         both = self.into(x).view(batch, time, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
         turned = rotate(both[:2], turn)
         mixed = F.scaled_dot_product_attention(turned[0], turned[1], both[2], is_causal=True)
         mixed = mixed.transpose(1, 2).reshape(batch, time, width)
-        return self.out(mixed)  # type: ignore[no-any-return]
+        return self.out(mixed)
 
 
-class FeedForward(nn.Module):
+class FeedForward(nn.Module):  # type: ignore[misc]
     """Plain: W₂ gelu(W₁ x); gated: W₂ (silu(W₁ x) ⊙ W₃ x)."""
 
     def __init__(self, shape: TransformerShape) -> None:
@@ -39,14 +41,15 @@ class FeedForward(nn.Module):
         self.out = nn.Linear(shape.hidden, shape.width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Transform each position by itself."""
         h = self.into(x)
         if self.gated:
             gate, value = h.chunk(2, dim=-1)
-            return self.out(F.silu(gate) * value)  # type: ignore[no-any-return]
-        return self.out(F.gelu(h, approximate="tanh"))  # type: ignore[no-any-return]
+            return self.out(F.silu(gate) * value)
+        return self.out(F.gelu(h, approximate="tanh"))
 
 
-class Norm(nn.Module):
+class Norm(nn.Module):  # type: ignore[misc]
     """x / rms(x) ⊙ gain over the last axis."""
 
     def __init__(self, width: int) -> None:
@@ -54,10 +57,11 @@ class Norm(nn.Module):
         self.gain = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Scale to unit root mean square, then by the gain."""
         return F.rms_norm(x, (x.shape[-1],), self.gain, 1e-6)
 
 
-class Block(nn.Module):
+class Block(nn.Module):  # type: ignore[misc]
     """x + attention(norm(x)), then x + feed-forward(norm(x))."""
 
     def __init__(self, shape: TransformerShape) -> None:
@@ -68,11 +72,12 @@ class Block(nn.Module):
         self.forward_layer = FeedForward(shape)
 
     def forward(self, x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
+        """Add both layers to the residual stream."""
         x = x + self.attention(self.norm_attention(x), turn)
-        return x + self.forward_layer(self.norm_forward(x))  # type: ignore[no-any-return]
+        return x + self.forward_layer(self.norm_forward(x))
 
 
-class Transformer(nn.Module):
+class Transformer(nn.Module):  # type: ignore[misc]
     """Logits (batch, time, classes) of the next token from token numbers (batch, time)."""
 
     def __init__(self, shape: TransformerShape, *, classes: int, context: int) -> None:
@@ -86,8 +91,9 @@ class Transformer(nn.Module):
         self.register_buffer("sin", sin, persistent=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
+        """Predict the token that follows each position."""
         time = tokens.shape[1]
-        turn = (self.cos[:time], self.sin[:time])  # type: ignore[index]
+        turn = (self.cos[:time], self.sin[:time])
         x = self.embedding(tokens)
         for block in self.blocks:
             x = block(x, turn)
@@ -96,23 +102,24 @@ class Transformer(nn.Module):
         return F.linear(x, weight)
 
 
-class Mlp(nn.Module):
+class Mlp(nn.Module):  # type: ignore[misc]
     """Logits (batch, classes) from features (batch, F)."""
 
     def __init__(self, shape: MlpShape, *, classes: int, features: int) -> None:
         super().__init__()
         sizes = [features] + [shape.width] * shape.layers
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.head = nn.Linear(shape.width, classes)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Score the classes."""
         for layer in self.layers:
             x = F.relu(layer(x))
-        return self.head(x)  # type: ignore[no-any-return]
+        return self.head(x)
 
 
 def rotary_table(context: int, size: int) -> tuple[Tensor, Tensor]:
-    """cos and sin of position · 10000^(-2i/size), each (context, size/2) (Su et al. 2021)."""
+    """(cos, sin) of position · 10000^(-2i/size), each (context, size/2) (Su et al. 2021)."""
     rates = 10000.0 ** (-torch.arange(0, size, 2, dtype=torch.float32) / size)
     angles = torch.arange(context, dtype=torch.float32)[:, None] * rates
     return angles.cos(), angles.sin()
@@ -140,7 +147,7 @@ def build(shape: Shape, *, classes: int, context: int, features: int, seed: int)
         for name, weight in model.named_parameters():
             if name.endswith("gain"):
                 weight.fill_(1.0)
-            elif name.endswith("bias") or name.endswith("out.weight"):
+            elif name.endswith(("bias", "out.weight")):
                 weight.zero_()
             elif name == "embedding.weight":
                 weight.normal_(std=0.02, generator=draws)

@@ -41,7 +41,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from isoflop.errors import SpecError
 from isoflop.lab.cell import Evaluation, Optimiser
@@ -50,6 +50,8 @@ from isoflop.lab.schedules import KINDS, Schedule
 from isoflop.lab.shapes import MlpShape, Shape, TransformerShape
 from isoflop.lab.tasks import TASKS, TaskSpec
 from isoflop.units import parse_quantity
+
+_Choice = TypeVar("_Choice", bound=str)
 
 
 @dataclass(frozen=True)
@@ -155,18 +157,23 @@ def parse_spec(text: str, *, name: str = "sweep", base: Path | None = None) -> S
             raise SpecError(f"[command] stands alone: remove [{clash[0]}], or remove [command] to train in the lab")
         return SweepSpec(label, text, commands=_commands(top.table("command"), base), limits=limits)
     train = top.table("train")
-    train.allow("batch", "lr", "seeds", *(f.name for f in dataclasses.fields(Optimiser) if f.name != "kind"),
-                "optimiser")
+    train.allow(
+        "batch", "lr", "seeds", *(f.name for f in dataclasses.fields(Optimiser) if f.name != "kind"), "optimiser"
+    )
     shapes = _shapes(top.table("model"))
     task = _task(top.table("task"), base)
     batch = train.whole("batch", 2048 if task.name != "digits" else 64)
     context = task.context if task.name != "digits" else 1
     if batch % context:
-        raise SpecError(f"batch = {batch} tokens is not a whole number of windows of context = {context}; "
-                        f"use {max(1, round(batch / context)) * context}")
+        raise SpecError(
+            f"batch = {batch} tokens is not a whole number of windows of context = {context}; "
+            f"use {max(1, round(batch / context)) * context}"
+        )
     if (task.name == "digits") != isinstance(shapes[0], MlpShape):
-        raise SpecError(f"the task {task.name!r} does not go with family = {shapes[0].family!r}; text needs "
-                        f"\"transformer\", digits need \"mlp\"")
+        raise SpecError(
+            f"the task {task.name!r} does not go with family = {shapes[0].family!r}; text needs "
+            f'"transformer", digits need "mlp"'
+        )
     return SweepSpec(
         name=label,
         text=text,
@@ -209,13 +216,14 @@ class _Table:
             raise SpecError(f"{name} = {value!r} in {self.where} must be text in quotes")
         return value
 
-    def choice(self, name: str, default: str, choices: Sequence[str]) -> Any:
+    def choice(self, name: str, default: _Choice, choices: Sequence[_Choice]) -> _Choice:
         value = self.text(name, default)
-        if value not in choices:
-            near = difflib.get_close_matches(value, choices, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise SpecError(f"{name} = {value!r} in {self.where} is unknown; {hint}it can be {', '.join(choices)}")
-        return value
+        for choice in choices:
+            if value == choice:
+                return choice
+        near = difflib.get_close_matches(value, choices, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise SpecError(f"{name} = {value!r} in {self.where} is unknown; {hint}it can be {', '.join(choices)}")
 
     def number(self, name: str, default: float, *, low: float = 0.0, high: float = math.inf) -> float:
         return _number(self.values.get(name, default), f"{name} in {self.where}", low, high)
@@ -237,7 +245,9 @@ class _Table:
             return default
         found = self.numbers(name)
         if not found or any(value != int(value) for value in found):
-            raise SpecError(f"{name} = {self.values[name]!r} in {self.where} must be a list of whole numbers, as [0, 1]")
+            raise SpecError(
+                f"{name} = {self.values[name]!r} in {self.where} must be a list of whole numbers, as [0, 1]"
+            )
         return tuple(int(value) for value in found)
 
     def flag(self, name: str, default: bool) -> bool:
@@ -247,7 +257,7 @@ class _Table:
         return value
 
 
-def _number(value: Any, where: str, low: float, high: float) -> float:
+def _number(value: object, where: str, low: float, high: float) -> float:
     if isinstance(value, str):
         try:
             value = parse_quantity(value)
@@ -303,7 +313,7 @@ def _shapes(table: _Table) -> tuple[Shape, ...]:
     return tuple(shapes)
 
 
-def _rate(value: Any, batch: int) -> Rate:
+def _rate(value: object, batch: int) -> Rate:
     if not isinstance(value, Mapping):
         return Rate(at=_number(value, "lr in [train]", 1e-12, 1e3))
     table = _Table(value, "lr of [train]")
@@ -311,8 +321,10 @@ def _rate(value: Any, batch: int) -> Rate:
     if "search" in value:
         rates = table.numbers("search", low=1e-12)
         if len(rates) < 2 or {"at", "power", "params"} & set(value):
-            raise SpecError("lr.search needs two rates or more and stands without at, params and power; "
-                            "write lr = { search = [1e-3, 3e-3, 1e-2], tokens = 5e5 }")
+            raise SpecError(
+                "lr.search needs two rates or more and stands without at, params and power; "
+                "write lr = { search = [1e-3, 3e-3, 1e-2], tokens = 5e5 }"
+            )
         tokens = table.number("tokens", 500 * batch, low=1)
         if tokens < batch:
             raise SpecError(f"lr.tokens = {tokens:g} is less than one step of {batch} tokens; give more")
@@ -362,14 +374,14 @@ def _evaluation(table: _Table) -> Evaluation:
     )
 
 
-def _designs(entries: Any, shapes: tuple[Shape, ...], batch: int) -> tuple[Design, ...]:
+def _designs(entries: object, shapes: tuple[Shape, ...], batch: int) -> tuple[Design, ...]:
     if not isinstance(entries, list) or not entries:
-        raise SpecError("the sweep has no [[design]]; add one with kind = \"grid\" and tokens, or \"isoflop\" and budgets")
+        raise SpecError('the sweep has no [[design]]; add one with kind = "grid" and tokens, or "isoflop" and budgets')
     designs = []
     names = [shape.name for shape in shapes]
     for number, entry in enumerate(entries, start=1):
         table = _Table(entry, f"design {number}")
-        kind = table.choice("kind", "grid", ("grid", "isoflop"))
+        kind: Literal["grid", "isoflop"] = table.choice("kind", "grid", ("grid", "isoflop"))
         common = ("kind", "sizes", "seeds")
         table.allow(*common, *(("tokens",) if kind == "grid" else ("budgets", "count", "least", "most")))
         for size in entry.get("sizes", []):
@@ -380,8 +392,10 @@ def _designs(entries: Any, shapes: tuple[Shape, ...], batch: int) -> tuple[Desig
         if not amounts:
             raise SpecError(f"design {number} ({kind}) needs {needed} = […], one or more")
         if kind == "grid" and min(amounts) < batch:
-            raise SpecError(f"tokens = {min(amounts):g} in design {number} is less than one step of {batch} tokens; "
-                            f"give at least {batch} or lower batch")
+            raise SpecError(
+                f"tokens = {min(amounts):g} in design {number} is less than one step of {batch} tokens; "
+                f"give at least {batch} or lower batch"
+            )
         designs.append(
             Design(
                 kind=kind,
@@ -401,7 +415,7 @@ def _commands(table: _Table, base: Path | None) -> Commands:
     table.allow("run", "values", "metrics", "folder", "loss_unit")
     template = table.text("run", "")
     if not template.strip():
-        raise SpecError("[command] needs run = \"python train.py --width {width} --tokens {tokens}\"")
+        raise SpecError('[command] needs run = "python train.py --width {width} --tokens {tokens}"')
     values: dict[str, tuple[Value, ...]] = {}
     for name, listed in table.table("values").values.items():
         each = listed if isinstance(listed, list) else [listed]
@@ -411,11 +425,14 @@ def _commands(table: _Table, base: Path | None) -> Commands:
     fields = fields_of(template)
     missing = [name for name in fields if name not in values and name != CELL_FIELD]
     if missing:
-        raise SpecError(f"the command asks for {{{missing[0]}}}, which [command.values] does not list; "
-                        f"add {missing[0]} = […]")
+        raise SpecError(
+            f"the command asks for {{{missing[0]}}}, which [command.values] does not list; add {missing[0]} = […]"
+        )
     unused = [name for name in values if name not in fields]
     if unused:
-        raise SpecError(f"[command.values] lists {unused[0]!r}, which the command does not use; add {{{unused[0]}}} to run")
+        raise SpecError(
+            f"[command.values] lists {unused[0]!r}, which the command does not use; add {{{unused[0]}}} to run"
+        )
     folder = table.text("folder", ".")
     return Commands(
         template=template,

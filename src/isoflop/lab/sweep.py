@@ -51,7 +51,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Swept:
-    """What a sweep left: the two tables, how many cells are done, and those that diverged or failed, with the reason."""
+    """What a sweep left: two tables, how many cells are done, and those that diverged or failed, with the reason."""
 
     runs: Path
     curves: Path

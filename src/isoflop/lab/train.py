@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from types import ModuleType
+from typing import TYPE_CHECKING, Literal
 
 from isoflop.errors import MissingExtraError, SpecError
 from isoflop.lab.cell import Cell
 from isoflop.lab.files import write_whole
 from isoflop.lab.tasks import Task, open_task
+from isoflop.lab.tasks.base import Inputs, Ints
 
 if TYPE_CHECKING:
     import torch
@@ -85,7 +87,7 @@ def train(
         return _Training(cell, task, where, folder).go(beat=beat, save_every=save_every)
 
 
-def import_torch() -> Any:
+def import_torch() -> ModuleType:
     """PyTorch, or one sentence on how to get it."""
     try:
         import torch
@@ -93,7 +95,8 @@ def import_torch() -> Any:
         raise MissingExtraError(
             'training needs PyTorch, which is not installed: pip install "isoflop[lab]"'
         ) from missing
-    return torch
+    module: ModuleType = torch
+    return module
 
 
 @contextmanager
@@ -118,9 +121,7 @@ class _Training:
 
         self.cell, self.task, self.device, self.folder = cell, task, device, folder
         self.windows = cell.batch // task.context
-        model = build(
-            cell.shape, classes=task.classes, context=task.context, features=task.features, seed=cell.seed
-        )
+        model = build(cell.shape, classes=task.classes, context=task.context, features=task.features, seed=cell.seed)
         self.model: nn.Module = model.to(device)
         self.optimiser = make_optimiser(self.model, cell)
         self.step = 0
@@ -201,7 +202,7 @@ class _Training:
         says = f"the loss reached {value:.4g} at step {self.step} (it began at {self.first_loss:.4g}); lower lr"
         return Trained("diverged", tuple(self.curve), self.step, wall, self.device, says)
 
-    def _on_device(self, inputs: Any, targets: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    def _on_device(self, inputs: Inputs, targets: Ints) -> tuple[torch.Tensor, torch.Tensor]:
         import torch
 
         return torch.from_numpy(inputs).to(self.device), torch.from_numpy(targets).to(self.device)

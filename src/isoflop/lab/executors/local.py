@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -92,11 +93,9 @@ class LocalExecutor:
             request = {"name": job.name, "folder": str(job.folder), "deadline": job.deadline}
             line = json.dumps({**request, "save_every": self.save_every}) + "\n"
             assert idle.process.stdin is not None
-            try:
+            with contextlib.suppress(BrokenPipeError):  # the process has died; poll() hears of it and ends the job
                 idle.process.stdin.write(line.encode())
                 idle.process.stdin.flush()
-            except BrokenPipeError:
-                pass  # the process has died; poll() hears of it and ends the job
 
 
 def _start() -> _Worker:
@@ -136,10 +135,8 @@ def _kill(worker: _Worker) -> None:
 def _close_pipes(worker: _Worker) -> None:
     for pipe in (worker.process.stdin, worker.process.stdout):
         if pipe is not None:
-            try:
+            with contextlib.suppress(BrokenPipeError):
                 pipe.close()
-            except BrokenPipeError:
-                pass
 
 
 def _how_it_died(code: int) -> str:

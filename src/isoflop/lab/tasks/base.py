@@ -37,13 +37,20 @@ class Task(Protocol):
     digest: SHA-256 of everything that decides the batches.
     """
 
-    name: str
-    unit: str
-    unique: int
-    context: int
-    classes: int
-    features: int
-    digest: str
+    @property
+    def name(self) -> str: ...  # noqa: D102 - the class says what each is
+    @property
+    def unit(self) -> str: ...  # noqa: D102
+    @property
+    def unique(self) -> int: ...  # noqa: D102
+    @property
+    def context(self) -> int: ...  # noqa: D102
+    @property
+    def classes(self) -> int: ...  # noqa: D102
+    @property
+    def features(self) -> int: ...  # noqa: D102
+    @property
+    def digest(self) -> str: ...  # noqa: D102
 
     def batch(self, seed: int, step: int, size: int) -> tuple[Inputs, Ints]:
         """Inputs and targets of one optimiser step: the ``size`` windows (or images) that follow step ``step`` - 1."""
