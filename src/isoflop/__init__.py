@@ -1,1 +1,51 @@
-"""isoflop: scaling laws done carefully."""
+"""isoflop: scaling laws done carefully.
+
+``read_runs`` reads a table of training runs, ``law`` names or writes a scaling law, ``fit`` finds its parameters,
+``bootstrap`` says how sure they are, ``forecast`` asks them about a run that nobody has trained.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from isoflop.errors import IsoflopError
+    from isoflop.findings import Finding
+    from isoflop.fitting import Fit, Objective, absolute, fit, huber, objective, squares, student_t
+    from isoflop.fitting.saved import load_fit, save_fit
+    from isoflop.laws import Law, catalogue, fix, law, tie
+    from isoflop.planning import Forecast, forecast
+    from isoflop.runs import Runs, read_runs
+    from isoflop.runs.checks import check
+    from isoflop.uncertainty import Ensemble, Interval, bootstrap
+    from isoflop.uncertainty.coverage import coverage
+    from isoflop.uncertainty.profile import profile
+
+# Names are imported when they are first used, so that `isoflop --help` loads neither NumPy nor a data frame library.
+_HOMES = {
+    "isoflop.errors": ("IsoflopError",),
+    "isoflop.findings": ("Finding",),
+    "isoflop.fitting": ("Fit", "Objective", "absolute", "fit", "huber", "objective", "squares", "student_t"),
+    "isoflop.laws": ("Law", "catalogue", "fix", "law", "tie"),
+    "isoflop.planning": ("Forecast", "forecast"),
+    "isoflop.runs": ("Runs", "datasets", "read_runs"),
+    "isoflop.runs.checks": ("check",),
+    "isoflop.saved": ("load_fit", "save_fit"),
+    "isoflop.uncertainty": ("Ensemble", "Interval", "bootstrap"),
+    "isoflop.uncertainty.coverage": ("coverage",),
+    "isoflop.uncertainty.profile": ("profile",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'isoflop' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

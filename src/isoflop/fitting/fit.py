@@ -14,7 +14,7 @@ from isoflop.fitting.coordinates import Coordinates, coordinates
 from isoflop.fitting.kernel import Kernel
 from isoflop.fitting.objective import Objective, huber
 from isoflop.fitting.result import DataSummary, Fit, Search
-from isoflop.fitting.solve import Solution, solve
+from isoflop.fitting.solve import Solution, polish, solve
 from isoflop.fitting.starts import find_starts
 from isoflop.fitting.table import Table, fit_table
 from isoflop.laws import Law
@@ -26,6 +26,7 @@ Floats = NDArray[np.float64]
 SAME = 1e-6  # two optima whose objectives differ by less, relatively, are one
 _SEARCH_ROWS = 4_096  # a larger table is searched on a sample; the best of its optima are then fitted on all rows
 _FINISHERS = 4
+_SEARCH_STEPS = 60  # a start that is still wandering after so many is not the one; the best is finished without limit
 _QUANTILES = 1_001
 
 
@@ -48,6 +49,7 @@ class Problem:
         target: Floats | None = None,
         scales: Floats | None = None,
         tolerance: float = 1e-9,
+        max_steps: int = 300,
     ) -> Solution:
         """Minimise from every start; see :func:`isoflop.fitting.solve.solve`."""
         return solve(
@@ -58,12 +60,18 @@ class Problem:
             weights=weights,
             scales=scales,
             tolerance=tolerance,
+            max_steps=max_steps,
         )
 
     def starts(self, *, count: int, seed: int, loss: Floats | None = None) -> Floats:
         """Starts for a global search, (count, coordinates)."""
         return find_starts(
-            self.coords, self.table.inputs, self.table.loss if loss is None else loss, count=count, seed=seed
+            self.coords,
+            self.table.inputs,
+            self.table.loss if loss is None else loss,
+            centres=self.kernel.centres,
+            count=count,
+            seed=seed,
         )
 
     def params(self, theta: Floats) -> Floats:
@@ -128,8 +136,8 @@ def _search(ready: Problem, starts: int, seed: int) -> tuple[Solution, int, int,
         )
     if len(ready.target) > _SEARCH_ROWS:
         begin = _finalists(ready, begin, seed)
-    found = ready.solve(begin)
-    finite = np.isfinite(found.value) & found.converged
+    found = ready.solve(begin, max_steps=_SEARCH_STEPS)
+    finite = np.isfinite(found.value)
     if not finite.any():
         raise FitError(
             f"the fit of {ready.law.name} did not converge from any of {len(begin)} starts; check the formula and the "
@@ -138,14 +146,13 @@ def _search(ready: Problem, starts: int, seed: int) -> tuple[Solution, int, int,
     values = np.where(finite, found.value, np.inf)
     first = int(np.argmin(values))
     best = ready.solve(found.theta[first : first + 1], scales=found.scale[first : first + 1], tolerance=1e-13)
-    if not best.value[0] <= values[first]:
-        best = Solution(*(getattr(found, name)[first : first + 1] for name in Solution.__dataclass_fields__))
+    best = polish(ready.kernel, ready.target, best, ready.objective)
     # Rounding sets a floor below which objectives are equal: that of residuals of 1e-12.
     floor = 1e-24 * len(ready.target) if ready.objective.kind != "lad" else 1e-12 * len(ready.target)
     size = float(len(ready.target)) if ready.objective.kind == "student-t" else abs(float(best.value[0]))
     gaps = (values - best.value[0]) / max(size, 1e-300)
     same = (gaps <= SAME) | (values <= floor)
-    others = gaps[~same & np.isfinite(gaps)]
+    others = gaps[~same & np.isfinite(gaps) & found.converged]
     return best, int(same.sum()), len(begin), float(others.min()) if len(others) else math.inf
 
 

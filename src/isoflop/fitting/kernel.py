@@ -8,6 +8,7 @@ text is compiled and nothing is evaluated as Python; the program is data and tra
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -125,7 +126,7 @@ class _Program:
         self._kinds: dict[Expr, str] = {}
         self.outputs = tuple(self._emit(output) for output in outputs)
         self._assign_buffers()
-        self._buffers: dict[str, Floats] = {}
+        self._scratch = _Scratch()
 
     # -- layout ------------------------------------------------------------------------------------------------------
 
@@ -226,9 +227,9 @@ class _Program:
     def buffer(self, key: str, shape: tuple[int, ...]) -> Floats:
         """A reusable block of memory of at least that shape, as a contiguous array of exactly that shape."""
         wanted = int(np.prod(shape))
-        held = self._buffers.get(key)
+        held = self._scratch.blocks.get(key)
         if held is None or held.size < wanted:
-            held = self._buffers[key] = np.empty(wanted)
+            held = self._scratch.blocks[key] = np.empty(wanted)
         return held[:wanted].reshape(shape)
 
     def run(self, theta: Floats, start: int, stop: int, jacobian: Floats | None) -> tuple[Floats, ...]:
@@ -259,7 +260,12 @@ class _Program:
         value = fetch(self.outputs[0])
         return (value if value.shape == shape else np.broadcast_to(value, shape).copy(),)
 
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_buffers": {}}  # buffers are scratch; another process makes its own
 
+class _Scratch(threading.local):
+    """Buffers of one thread; another thread or process makes its own."""
 
+    def __init__(self) -> None:
+        self.blocks: dict[str, Floats] = {}
+
+    def __reduce__(self) -> tuple[type[_Scratch], tuple[()]]:
+        return _Scratch, ()

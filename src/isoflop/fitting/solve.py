@@ -176,6 +176,38 @@ def _descend(problem: _Batch, theta: Floats, scale: Floats, tolerance: float, ma
     return Solution(theta, scale, value, steps, converged)
 
 
+def polish(kernel: Kernel, target: Floats, found: Solution, objective: Objective) -> Solution:
+    """The one problem of ``found``, unweighted, brought as near to a vanishing gradient as rounding allows.
+
+    Near the optimum the objective is flat: its last changes drown in rounding while parameters still move in the eighth
+    digit. Newton steps are therefore taken here as long as they make the gradient shrink, whatever the objective does.
+    """
+    if objective.kind == "lad":  # its optimum is a corner, found exactly by the last, narrow width
+        return found
+    problem = _Batch(kernel, target, objective, None)
+    index, newton = np.zeros(1, dtype=np.int64), np.ones(1, dtype=bool)
+    n_free = kernel.n_free
+    theta, scale = found.theta.copy(), found.scale.copy()
+    value, slope, curvature = problem.normal_equations(theta, scale, index, newton)
+    decrement = np.inf
+    for _ in range(60):
+        diagonal = np.diag(curvature[0])
+        system = curvature + np.diag(1e-14 * diagonal.max() + 1e-12 * diagonal + 1e-300)
+        step = -_solve_systems(system, slope)
+        expected = float(-(slope * step).sum())
+        if not 0 < expected < decrement or np.abs(step).max() > 1:
+            break
+        trial = theta.copy()
+        trial[:, :n_free] += step[:, :n_free]
+        trial_scale = scale + step[:, n_free] if objective.n_extra else scale
+        tried, tried_slope, tried_curvature = problem.normal_equations(trial, trial_scale, index, newton)
+        if not tried[0] <= value[0] + 1e-12 * abs(value[0]):
+            break
+        decrement = expected
+        theta, scale, value, slope, curvature = trial, trial_scale, tried, tried_slope, tried_curvature
+    return Solution(theta, scale, value, found.steps, found.converged)
+
+
 def _solve_systems(system: Floats, slope: Floats) -> Floats:
     """Solve each (coordinates × coordinates) system; a singular one gives no step instead of an error for all."""
     bad = ~(np.isfinite(system).all(axis=(1, 2)) & np.isfinite(slope).all(axis=1))

@@ -24,16 +24,21 @@ _SMALLEST = 1e-3  # a projected amplitude that comes out negative starts at this
 
 
 def find_starts(
-    coords: Coordinates, inputs: Mapping[str, Floats], loss: Floats, *, count: int, seed: int
+    coords: Coordinates,
+    inputs: Mapping[str, Floats],
+    loss: Floats,
+    *,
+    centres: Mapping[str, float],
+    count: int,
+    seed: int,
 ) -> Floats:
     """``count`` starts (count, coordinates), best first by mean absolute log residual on up to 64 rows."""
     rng = np.random.default_rng([seed, 0])
-    kernel_centres = Kernel(coords, inputs, space="raw").centres
     rows = _spread_rows(loss, rng)
     few = {name: np.asarray(values)[rows] for name, values in inputs.items()}
-    kernel = Kernel(coords, few, space="raw", centres=kernel_centres)
+    kernel = Kernel(coords, few, space="raw", centres=centres)
     target = loss[rows]
-    candidates = _random_candidates(coords, kernel_centres, float(np.median(loss)), rng)
+    candidates = _random_candidates(coords, centres, float(np.median(loss)), rng)
     half = len(candidates) // 2
     candidates[:half] = _project(coords, kernel, candidates[:half], target)
     with np.errstate(all="ignore"):
@@ -110,10 +115,10 @@ def _project(coords: Coordinates, kernel: Kernel, candidates: Floats, target: Fl
     if not linear:
         return candidates
     value, jacobian = kernel.value_and_jacobian(candidates, 0, kernel.n_rows)
-    basis = jacobian[:, linear] / target
-    rest = (value - jacobian[:, linear].sum(axis=1)) / target if _all_positive(coords, linear) else None
-    if rest is None:
+    if not _all_positive(coords, linear):
         return candidates
+    basis = jacobian[:, linear] / target
+    rest = (value - jacobian[:, linear].sum(axis=1)) / target
     with np.errstate(all="ignore"):
         gram = np.matmul(basis, basis.transpose(0, 2, 1))
         ridge = 1e-9 * np.einsum("bkk->bk", gram).max(axis=1)[:, None, None] * np.eye(len(linear))

@@ -107,7 +107,7 @@ class Runs:
                 example = next(value for value, hit in zip(series, numbers.is_null(), strict=True) if hit)
                 raise DataError(
                     f"column {resolved!r} of {self.source} holds text where numbers are needed: {example!r} "
-                    f"({_rows(bad)})"
+                    f"({rows_phrase(bad.tolist())})"
                 )
             values = np.ascontiguousarray(numbers.fill_null(float("nan")).to_numpy(), dtype=np.float64)
             values.flags.writeable = False
@@ -179,6 +179,13 @@ class Runs:
             raise DataError(f"no run of {self.source} satisfies {expression!r}; loosen the selection")
         return replace(self, frame=kept, source=f"{self.source} where {expression}", _cache={})
 
+    def with_column(self, name: str, values: ArrayLike) -> Runs:
+        """The runs with a column added or replaced, (rows,)."""
+        frame = self.frame.with_columns(pl.Series(name, np.asarray(values)))
+        column = Column(name, header=name, unit=self.loss_unit if name == "loss" else None)
+        known = {**self.columns, name: column} if name in BY_SYMBOL else self.columns
+        return replace(self, frame=frame, columns=MappingProxyType(dict(known)), _cache={})
+
     def to_polars(self) -> pl.DataFrame:
         """The table without the row numbers."""
         return self.frame.drop(ROW)
@@ -202,10 +209,6 @@ def with_rows(frame: pl.DataFrame) -> pl.DataFrame:
 def is_text(symbol: str) -> bool:
     """Whether a canonical column holds text rather than numbers."""
     return symbol in BY_SYMBOL and BY_SYMBOL[symbol].kind == TEXT
-
-
-def _rows(rows: NDArray[np.int64]) -> str:
-    return rows_phrase([int(row) for row in rows])
 
 
 def rows_phrase(rows: list[int]) -> str:

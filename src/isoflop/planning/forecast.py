@@ -1,0 +1,127 @@
+"""``forecast``: the loss at a size and budget nobody has trained, with its interval and its distance from the data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.errors import IsoflopError
+from isoflop.findings import Finding
+from isoflop.fitting import Fit
+from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The loss of a run that was not trained.
+
+    loss: what one new run would measure: the curve's uncertainty and the scatter of runs around it.
+    expected: the curve alone, as if runs had no scatter.
+    reach: for each input, how many decades it lies beyond the runs (0 inside); ``reach_decades`` is the largest.
+    """
+
+    at: Mapping[str, float]
+    loss: Interval
+    expected: Interval
+    unit: str
+    reach: Mapping[str, float]
+    findings: tuple[Finding, ...]
+
+    @property
+    def reach_decades(self) -> float:
+        """Decades beyond the data, along the input that is farthest out."""
+        return max(self.reach.values())
+
+
+def forecast(ensemble: Ensemble, at: Mapping[str, float], *, level: float = 0.9) -> Forecast:
+    """L(at) over the draws, and L(at)·exp(r) (log loss) or L(at) + r (raw loss) with r drawn from the fit's residuals.
+
+    at: every input of the law, in the units of the runs, positive. Residuals are widened by √(n/(n − p)) for the p
+    parameters that were fitted to them.
+    Raises IsoflopError for a missing, unknown or non-positive input.
+    """
+    check_level(level)
+    fit = ensemble.fit
+    at = _checked(fit, at)
+    curve = fit.law.value(ensemble.draws(), at)
+    value = float(fit.predict(at))
+    predicted = _with_scatter(ensemble, curve)
+    reach = {name: _decades_beyond(at[name], *fit.data.ranges[name]) for name in fit.law.input_names}
+    return Forecast(
+        at=at,
+        loss=_interval(value, predicted, level),
+        expected=_interval(value, curve, level),
+        unit=fit.data.loss_unit,
+        reach=reach,
+        findings=(*_reach_findings(fit, reach), *ensemble.findings),
+    )
+
+
+def _checked(fit: Fit, at: Mapping[str, float]) -> dict[str, float]:
+    wanted = fit.law.input_names
+    missing = [name for name in wanted if name not in at]
+    unknown = [name for name in at if name not in wanted]
+    if missing or unknown:
+        asked = ", ".join(f"--at {name}=…" for name in wanted)
+        what = f"{', '.join(missing)} is missing" if missing else f"{', '.join(unknown)} is no input of it"
+        raise IsoflopError(f"a forecast from {fit.law.name} takes {asked}; {what}")
+    for name, value in at.items():
+        if not (math.isfinite(value) and value > 0):
+            raise IsoflopError(f"{name} must be a positive number, not {value:g}")
+    return {name: float(at[name]) for name in wanted}
+
+
+def _with_scatter(ensemble: Ensemble, curve: Floats) -> Floats:
+    """The draws of the curve, each with one residual of the fit added."""
+    fit = ensemble.fit
+    n_params = len(fit.law.params)
+    widen = math.sqrt(fit.data.n_runs / max(1, fit.data.n_runs - n_params))
+    rng = np.random.default_rng([ensemble.seed, 2])
+    residuals = np.asarray(fit.data.residuals)
+    # measured − fitted is minus the residual; quantiles are drawn evenly so that few draws still cover the tails
+    position = rng.permutation((np.arange(len(curve)) + 0.5) / len(curve))
+    scatter = -widen * np.quantile(residuals, position)
+    return curve * np.exp(scatter) if fit.objective.space == "log" else curve + scatter
+
+
+def _interval(value: float, draws: Floats, level: float) -> Interval:
+    finite = draws[np.isfinite(draws)]
+    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(value, float(low), float(high), level)
+
+
+def _decades_beyond(value: float, low: float, high: float) -> float:
+    return max(0.0, math.log10(value / high), math.log10(low / value))
+
+
+def _reach_findings(fit: Fit, reach: Mapping[str, float]) -> list[Finding]:
+    found = []
+    for name, decades in reach.items():
+        low, high = fit.data.ranges[name]
+        span = math.log10(high / low)
+        if decades > max(1.0, span):
+            found.append(
+                Finding(
+                    "far-reach",
+                    "doubt",
+                    f"{name} lies {decades:.1f} decades beyond the runs, which span {span:.1f} decades; the interval "
+                    "covers noise in the runs, not the chance that the law bends out there.",
+                    "Hold out the largest runs to see what the law would have predicted, or train something larger.",
+                )
+            )
+        elif decades > 0:
+            found.append(
+                Finding(
+                    "reach",
+                    "note",
+                    f"{name} lies {decades:.2f} decades beyond the runs.",
+                    "The further out, the more the answer rests on the law's form.",
+                )
+            )
+    return found

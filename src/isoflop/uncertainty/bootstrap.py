@@ -1,0 +1,180 @@
+"""The bootstrap: refit the law to resampled runs, all refits in batches, from the fit's own optimum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.errors import IsoflopError
+from isoflop.findings import Finding
+from isoflop.fitting import Fit
+from isoflop.fitting.fit import SAME, Problem, problem
+from isoflop.fitting.solve import Solution
+from isoflop.runs import Runs
+from isoflop.uncertainty.ensemble import Ensemble
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+CHUNK = 250  # draws with one seed, solved together: the unit of work for other processes
+_RESTARTED = 16
+_STARTS = 24
+_SMALL_STRATUM = 3
+
+
+def bootstrap(
+    fit: Fit,
+    *,
+    draws: int = 1_000,
+    seed: int = 0,
+    jobs: int = 1,
+    restarted: int = _RESTARTED,
+    progress: Callable[[int], None] | None = None,
+) -> Ensemble:
+    """Draws of argmin Σ_i w_i ρ(r_i) with w the counts of runs drawn with replacement.
+
+    Runs are drawn, not rows: checkpoints of one run come and go together. Where the table has seeds, each seed's runs
+    are drawn among themselves, so that every draw keeps its number of repetitions. Every draw starts at the fit; a
+    sample of ``restarted`` draws is searched again from the whole grid of starts, and disagreement is a finding.
+
+    jobs: processes, through joblib; whatever its backend, the draws are the same bytes. progress: called with the
+    number of draws finished.
+    """
+    if draws < 20:
+        raise IsoflopError(f"{draws} draws make no interval; ask for 20 or more (1000 is usual)")
+    ready = problem(fit.law, fit.require_runs(), objective=fit.objective)
+    plan = _Plan(ready, _strata(fit.require_runs(), ready.table.run_codes), fit.theta, fit.scale, seed, draws)
+    chunks = range(-(-draws // CHUNK))
+    if jobs == 1:
+        pieces = []
+        for chunk in chunks:
+            pieces.append(plan.chunk(chunk))
+            if progress is not None:
+                progress(len(pieces[-1].value))
+    else:
+        import joblib
+
+        tasks = (joblib.delayed(plan.chunk)(chunk) for chunk in chunks)
+        pieces = []
+        for piece in joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks):
+            pieces.append(piece)
+            if progress is not None:
+                progress(len(piece.value))
+    theta = np.concatenate([piece.theta for piece in pieces])
+    value = np.concatenate([piece.value for piece in pieces])
+    good = np.concatenate([piece.converged for piece in pieces]) & np.isfinite(value)
+    checked, improved = plan.restart(theta, value, min(restarted, draws))
+    failed = int((~good).sum())
+    if good.sum() < 20:
+        raise IsoflopError(f"{failed} of {draws} bootstrap refits failed; the runs do not determine {fit.law.name}")
+    return Ensemble(
+        fit=fit,
+        params=ready.params(theta[good]),
+        method="bootstrap over runs",
+        seed=seed,
+        failed=failed,
+        restarted=checked,
+        improved=improved,
+        findings=(*_findings(failed, draws, checked, improved), *_group_findings(ready)),
+    )
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Everything a chunk of draws needs; sent whole to another process."""
+
+    ready: Problem
+    strata: tuple[Ints, ...]
+    theta: Floats
+    scale: float | None
+    seed: int
+    draws: int
+
+    def weights(self, chunk: int) -> Floats:
+        """How often each row counts in each draw of a chunk, (draws, rows)."""
+        rng = np.random.default_rng([self.seed, chunk])
+        count = min(CHUNK, self.draws - chunk * CHUNK)
+        counts = np.zeros((count, self.ready.table.n_runs))
+        for runs in self.strata:
+            counts[:, runs] = rng.multinomial(len(runs), np.full(len(runs), 1 / len(runs)), size=count)
+        return counts[:, self.ready.table.run_codes]
+
+    def chunk(self, chunk: int) -> Solution:
+        """The optima of one chunk of draws, each begun at the fit."""
+        weights = self.weights(chunk)
+        starts = np.repeat(self.theta[None], len(weights), axis=0)
+        return self.ready.solve(starts, weights=weights, scales=self._scales(len(weights)))
+
+    def restart(self, theta: Floats, value: Floats, sample: int) -> tuple[int, int]:
+        """Search the first draws again from a grid of starts: how many were, and how many found better."""
+        if not sample:
+            return 0, 0
+        grid = self.ready.starts(count=_STARTS, seed=self.seed)
+        weights = np.concatenate([self.weights(chunk) for chunk in range(-(-sample // CHUNK))])[:sample]
+        starts = np.tile(grid, (sample, 1))
+        found = self.ready.solve(starts, weights=np.repeat(weights, len(grid), axis=0), max_steps=60)
+        best = np.where(np.isfinite(found.value), found.value, np.inf).reshape(sample, len(grid)).min(axis=1)
+        size = weights.sum(axis=1) if self.ready.objective.kind == "student-t" else np.abs(value[:sample])
+        return sample, int((best < value[:sample] - SAME * size).sum())
+
+    def _scales(self, count: int) -> Floats | None:
+        if self.ready.objective.n_extra == 0 or self.scale is None:
+            return None
+        return np.full(count, np.log(self.scale))
+
+
+def _strata(runs: Runs, codes: Ints) -> tuple[Ints, ...]:
+    """Runs that are drawn among themselves: those of one seed; seeds with fewer than three runs are pooled."""
+    n_runs = int(codes.max()) + 1
+    if "seed" not in runs.frame.columns:
+        return (np.arange(n_runs),)
+    first = np.full(n_runs, -1)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]  # the first row of each run
+    labels = np.asarray(runs.text("seed"))[first]
+    groups = [np.flatnonzero(labels == label) for label in sorted(set(labels.tolist()))]
+    large = [group for group in groups if len(group) >= _SMALL_STRATUM]
+    small = [group for group in groups if len(group) < _SMALL_STRATUM]
+    return (*large, np.sort(np.concatenate(small))) if small else tuple(large)
+
+
+def _findings(failed: int, draws: int, checked: int, improved: int) -> list[Finding]:
+    found = []
+    if failed > draws / 100:
+        found.append(
+            Finding(
+                "draws-failed",
+                "doubt",
+                f"{failed} of {draws} bootstrap refits did not converge and are left out of the intervals.",
+                "The law may have more parameters than these runs can carry; fix or tie some.",
+            )
+        )
+    if improved:
+        found.append(
+            Finding(
+                "draws-disagree",
+                "doubt",
+                f"{improved} of {checked} draws that were searched again from all starts found a better optimum than "
+                "from the fit's own.",
+                "The intervals are too narrow where the answer jumps; compare with profile() or a simpler law.",
+            )
+        )
+    return found
+
+
+def _group_findings(ready: Problem) -> list[Finding]:
+    """Too few independent runs for a bootstrap, however many checkpoints they have."""
+    n_runs, n_rows = ready.table.n_runs, len(ready.target)
+    if n_runs >= 10:
+        return []
+    detail = f" ({n_rows} rows, but checkpoints of one run move together)" if n_rows > n_runs else ""
+    return [
+        Finding(
+            "few-independent-runs",
+            "doubt",
+            f"the intervals rest on {n_runs} independent runs{detail}; from so few a bootstrap is too narrow.",
+            "Add runs, or read the intervals as lower bounds.",
+        )
+    ]

@@ -1,0 +1,90 @@
+"""``Ensemble``: uncertainty as a set of draws, through which every number that a user reads is pushed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.errors import IsoflopError
+from isoflop.findings import Finding
+from isoflop.fitting import Fit
+
+Floats = NDArray[np.float64]
+Quantity = str | Callable[[Mapping[str, Floats]], Floats]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with the interval that holds it at ``level``."""
+
+    value: float
+    low: float
+    high: float
+    level: float
+
+    def as_dict(self) -> dict[str, float]:
+        """The interval in the order of the ``--json`` contract."""
+        return {"value": self.value, "low": self.low, "high": self.high}
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Draws of a fit's parameters.
+
+    params: (draws, parameters) in the units of the runs, in the order of ``fit.law.params``.
+    method: how the draws came about. failed: draws that did not converge, left out of ``params``.
+    restarted, improved: how many draws were searched again from the whole grid of starts, and how many of these found a
+    better optimum than the one that began at the fit.
+    """
+
+    fit: Fit
+    params: Floats = field(repr=False)
+    method: str
+    seed: int
+    failed: int = 0
+    restarted: int = 0
+    improved: int = 0
+    findings: tuple[Finding, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.params)
+
+    def draws(self) -> dict[str, Floats]:
+        """Each parameter's draws, shape (draws,)."""
+        return {name: self.params[:, column] for column, name in enumerate(self.fit.law.param_names)}
+
+    def push(self, quantity: Quantity) -> Floats:
+        """The quantity in every draw, shape (draws, …): a parameter's name, or a function of the parameters.
+
+        ``ensemble.push(lambda p: p["beta"] / (p["alpha"] + p["beta"]))`` gives draws of the compute-optimal exponent.
+        """
+        if callable(quantity):
+            return np.asarray(quantity(self.draws()), dtype=np.float64)
+        if quantity not in self.fit.law.param_names:
+            raise IsoflopError(f"{quantity!r} is no free parameter; there are {', '.join(self.fit.law.param_names)}")
+        return self.draws()[quantity]
+
+    def interval(self, quantity: Quantity, *, level: float = 0.9) -> Interval:
+        """The quantity at the fit, with the central ``level`` of its draws."""
+        check_level(level)
+        draws = self.push(quantity)
+        if callable(quantity):
+            at_fit = {name: np.asarray(value, dtype=np.float64) for name, value in self.fit.params.items()}
+            value = float(np.asarray(quantity(at_fit)))
+        else:
+            value = self.fit.params[quantity]
+        low, high = np.quantile(draws[np.isfinite(draws)], [(1 - level) / 2, (1 + level) / 2])
+        return Interval(value, float(low), float(high), level)
+
+    def standard_error(self, quantity: Quantity) -> float:
+        """Standard deviation of the quantity's draws."""
+        return float(np.std(self.push(quantity), ddof=1))
+
+
+def check_level(level: float) -> None:
+    """Refuse an interval level outside (0, 1)."""
+    if not 0 < level < 1:
+        raise IsoflopError(f"an interval's level lies between 0 and 1, not {level:g}; 0.9 is usual")
