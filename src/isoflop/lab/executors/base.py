@@ -19,16 +19,25 @@ To add an executor, write one class with ``slots``, ``submit``, ``poll``, ``canc
   already have ended. After it, ``poll`` need not mention the job again.
 * ``close()`` stops what still runs; called once, also after an exception.
 
+Its module has one function for the command line, ``connect(*, workers, logs, options) -> Executor``, and is listed in
+``isoflop.lab.executors.EXECUTORS``: ``workers`` is ``--workers``, ``logs`` a folder for whatever the place itself writes,
+``options`` the texts of ``--option key=value`` (the SLURM partition, the address of a Ray cluster); an unknown key is
+for :func:`known_options` to refuse. Packages of an extra are imported inside ``connect``.
+
 Job and Outcome are frozen and picklable. A worker takes an exclusive lock on its folder, so that a cell which an
 executor runs twice by mistake is trained by one worker at a time.
 """
 
 from __future__ import annotations
 
+import difflib
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from isoflop.errors import SpecError
 
 
 @dataclass(frozen=True)
@@ -79,3 +88,12 @@ class Executor(Protocol):
     def close(self) -> None:
         """Stop everything and release what is held."""
         ...
+
+
+def known_options(options: Mapping[str, str], known: Sequence[str], *, executor: str) -> None:
+    """Refuse an option that the executor does not have. Raises SpecError naming the nearest it has."""
+    for key in options:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known) or 'none'}"
+            raise SpecError(f"--executor {executor} has no option {key!r}; {hint}")

@@ -9,9 +9,12 @@ import signal
 import subprocess
 import sys
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from isoflop.lab.executors.base import Job, Outcome
+from isoflop.errors import SpecError
+from isoflop.lab.executors.base import Executor, Job, Outcome, known_options
 
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -19,6 +22,16 @@ ONE_THREAD = {
     "OPENBLAS_NUM_THREADS": "1",
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # what PyTorch asks for before it promises repeatable sums on a GPU
 }
+
+
+def connect(*, workers: int, logs: Path, options: Mapping[str, str]) -> Executor:
+    """The executor of ``--executor local``; its only option is ``save_every``, seconds between checkpoints."""
+    known_options(options, ("save_every",), executor="local")
+    try:
+        save_every = float(options.get("save_every", 20.0))
+    except ValueError:
+        raise SpecError(f"save_every={options['save_every']!r} is not a number of seconds") from None
+    return LocalExecutor(workers, save_every=save_every)
 
 
 @dataclass

@@ -49,8 +49,9 @@ def perceptron(
     ``loads`` are examples per dimension before pruning, ``keeps`` the shares kept: the examples of smallest margin to a
     probe (``hard``), of largest (``easy``), or any (``random``). The probe lies ``probe_angle`` degrees from the
     teacher. The student is the direction of largest margin. Within a repetition all rules and shares prune the same
-    examples, so that they compare in pairs. Columns: N the dimension, D the examples kept, loss, family the rule, seed
-    the repetition, ``load``, ``keep``. Sorscher et al. 2022 (arXiv 2206.14486).
+    examples, so that they compare in pairs; a load's repetition is one ``run``, the unit of resampling. Columns: N the
+    dimension, D the examples kept, loss, family the rule, seed the repetition, run, ``load``, ``keep``. Sorscher et al.
+    2022 (arXiv 2206.14486).
     """
     unknown = [rule for rule in rules if rule not in RULES]
     if unknown or not all(0 < keep <= 1 for keep in keeps) or min(loads) * dimension < 1:
@@ -87,6 +88,7 @@ def perceptron(
             "loss": losses,
             "family": families,
             "seed": seeds,
+            "run": [f"load {load:g}, repetition {each}" for load, each in zip(load_column, seeds, strict=True)],
             "load": np.asarray(load_column, dtype=float),
             "keep": keep_column,
         },
