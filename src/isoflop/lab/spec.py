@@ -35,13 +35,12 @@ every combination of the values in ``[command.values]``.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 from isoflop.errors import SpecError
 from isoflop.lab.cell import Evaluation, Optimiser
@@ -49,9 +48,7 @@ from isoflop.lab.command import CELL_FIELD, Value, fields_of
 from isoflop.lab.schedules import KINDS, Schedule
 from isoflop.lab.shapes import MlpShape, Shape, TransformerShape
 from isoflop.lab.tasks import TASKS, TaskSpec
-from isoflop.units import parse_quantity
-
-_Choice = TypeVar("_Choice", bound=str)
+from isoflop.lab.toml_table import Table, check_number
 
 
 @dataclass(frozen=True)
@@ -147,7 +144,7 @@ def parse_spec(text: str, *, name: str = "sweep", base: Path | None = None) -> S
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"the sweep is not valid TOML: {error}") from error
-    top = _Table(tree, "the sweep")
+    top = Table(tree, "the sweep")
     top.allow("name", "task", "model", "train", "schedule", "evaluate", "design", "command", "limits")
     label = top.text("name", name)
     limits = _limits(top.table("limits"))
@@ -190,87 +187,7 @@ def parse_spec(text: str, *, name: str = "sweep", base: Path | None = None) -> S
     )
 
 
-@dataclass(frozen=True)
-class _Table:
-    """A TOML table with its name for messages; each reader checks one value and says what is wrong with it."""
-
-    values: Mapping[str, Any]
-    where: str
-
-    def allow(self, *names: str) -> None:
-        for key in self.values:
-            if key not in names:
-                near = difflib.get_close_matches(key, names, n=2, cutoff=0.5)
-                hint = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else f"it has {', '.join(names)}"
-                raise SpecError(f"unknown key {key!r} in {self.where}; {hint}")
-
-    def table(self, name: str) -> _Table:
-        value = self.values.get(name, {})
-        if not isinstance(value, Mapping):
-            raise SpecError(f"{name} = {value!r} must be a table, [{name}]")
-        return _Table(value, f"[{name}]")
-
-    def text(self, name: str, default: str) -> str:
-        value = self.values.get(name, default)
-        if not isinstance(value, str):
-            raise SpecError(f"{name} = {value!r} in {self.where} must be text in quotes")
-        return value
-
-    def choice(self, name: str, default: _Choice, choices: Sequence[_Choice]) -> _Choice:
-        value = self.text(name, default)
-        for choice in choices:
-            if value == choice:
-                return choice
-        near = difflib.get_close_matches(value, choices, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise SpecError(f"{name} = {value!r} in {self.where} is unknown; {hint}it can be {', '.join(choices)}")
-
-    def number(self, name: str, default: float, *, low: float = 0.0, high: float = math.inf) -> float:
-        return _number(self.values.get(name, default), f"{name} in {self.where}", low, high)
-
-    def whole(self, name: str, default: int, *, low: int = 1) -> int:
-        value = _number(self.values.get(name, default), f"{name} in {self.where}", low, math.inf)
-        if value != int(value):
-            raise SpecError(f"{name} = {value:g} in {self.where} must be a whole number")
-        return int(value)
-
-    def numbers(self, name: str, *, low: float = 0.0) -> tuple[float, ...]:
-        value = self.values.get(name, [])
-        if not isinstance(value, list):
-            raise SpecError(f"{name} = {value!r} in {self.where} must be a list, as {name} = [1e6, 3e6]")
-        return tuple(_number(each, f"{name} in {self.where}", low, math.inf) for each in value)
-
-    def wholes(self, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
-        if name not in self.values:
-            return default
-        found = self.numbers(name)
-        if not found or any(value != int(value) for value in found):
-            raise SpecError(
-                f"{name} = {self.values[name]!r} in {self.where} must be a list of whole numbers, as [0, 1]"
-            )
-        return tuple(int(value) for value in found)
-
-    def flag(self, name: str, default: bool) -> bool:
-        value = self.values.get(name, default)
-        if not isinstance(value, bool):
-            raise SpecError(f"{name} = {value!r} in {self.where} must be true or false")
-        return value
-
-
-def _number(value: object, where: str, low: float, high: float) -> float:
-    if isinstance(value, str):
-        try:
-            value = parse_quantity(value)
-        except ValueError as error:
-            raise SpecError(f"{where}: {error}") from error
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise SpecError(f"{where} is {value!r}, not a number")
-    if not low <= value <= high:
-        raise SpecError(f"{where} is {value:g}, outside {low:g} … {high:g}")
-    return float(value)
-
-
-def _task(table: _Table, base: Path | None) -> TaskSpec:
+def _task(table: Table, base: Path | None) -> TaskSpec:
     table.allow("name", "context", "path", "limit")
     name = table.choice("name", "python-text", TASKS)
     path = table.text("path", "") or None
@@ -280,7 +197,7 @@ def _task(table: _Table, base: Path | None) -> TaskSpec:
     return TaskSpec(name, table.whole("context", 128, low=2), path, limit)
 
 
-def _shapes(table: _Table) -> tuple[Shape, ...]:
+def _shapes(table: Table) -> tuple[Shape, ...]:
     table.allow("family", "sizes", "ratio", "feed_forward", "tied")
     family = table.choice("family", "transformer", ("transformer", "mlp"))
     sizes = table.values.get("sizes", [])
@@ -288,7 +205,7 @@ def _shapes(table: _Table) -> tuple[Shape, ...]:
         raise SpecError("[model] needs sizes = [{ width = 32, layers = 3, heads = 2 }, …], one or more")
     shapes: list[Shape] = []
     for number, size in enumerate(sizes, start=1):
-        entry = _Table(size, f"size {number} of [model]")
+        entry = Table(size, f"size {number} of [model]")
         if family == "mlp":
             entry.allow("width", "layers")
             shapes.append(MlpShape(entry.whole("width", 64), entry.whole("layers", 2)))
@@ -315,8 +232,8 @@ def _shapes(table: _Table) -> tuple[Shape, ...]:
 
 def _rate(value: object, batch: int) -> Rate:
     if not isinstance(value, Mapping):
-        return Rate(at=_number(value, "lr in [train]", 1e-12, 1e3))
-    table = _Table(value, "lr of [train]")
+        return Rate(at=check_number(value, "lr in [train]", 1e-12, 1e3))
+    table = Table(value, "lr of [train]")
     table.allow("at", "params", "power", "search", "tokens")
     if "search" in value:
         rates = table.numbers("search", low=1e-12)
@@ -336,7 +253,7 @@ def _rate(value: object, batch: int) -> Rate:
     )
 
 
-def _optimiser(table: _Table) -> Optimiser:
+def _optimiser(table: Table) -> Optimiser:
     base = Optimiser()
     return Optimiser(
         kind=table.choice("optimiser", base.kind, ("adamw", "sgd")),
@@ -348,7 +265,7 @@ def _optimiser(table: _Table) -> Optimiser:
     )
 
 
-def _schedule(table: _Table) -> Schedule:
+def _schedule(table: Table) -> Schedule:
     table.allow(*(f.name for f in dataclasses.fields(Schedule)))
     base = Schedule()
     milestones = table.numbers("milestones") or base.milestones
@@ -364,7 +281,7 @@ def _schedule(table: _Table) -> Schedule:
     )
 
 
-def _evaluation(table: _Table) -> Evaluation:
+def _evaluation(table: Table) -> Evaluation:
     table.allow("points", "first", "windows")
     base = Evaluation()
     return Evaluation(
@@ -380,7 +297,7 @@ def _designs(entries: object, shapes: tuple[Shape, ...], batch: int) -> tuple[De
     designs = []
     names = [shape.name for shape in shapes]
     for number, entry in enumerate(entries, start=1):
-        table = _Table(entry, f"design {number}")
+        table = Table(entry, f"design {number}")
         kind: Literal["grid", "isoflop"] = table.choice("kind", "grid", ("grid", "isoflop"))
         common = ("kind", "sizes", "seeds")
         table.allow(*common, *(("tokens",) if kind == "grid" else ("budgets", "count", "least", "most")))
@@ -411,7 +328,7 @@ def _designs(entries: object, shapes: tuple[Shape, ...], batch: int) -> tuple[De
     return tuple(designs)
 
 
-def _commands(table: _Table, base: Path | None) -> Commands:
+def _commands(table: Table, base: Path | None) -> Commands:
     table.allow("run", "values", "metrics", "folder", "loss_unit")
     template = table.text("run", "")
     if not template.strip():
@@ -443,7 +360,7 @@ def _commands(table: _Table, base: Path | None) -> Commands:
     )
 
 
-def _limits(table: _Table) -> Limits:
+def _limits(table: Table) -> Limits:
     table.allow("seconds", "patience")
     seconds = table.number("seconds", 0.0, low=1) if "seconds" in table.values else None
     return Limits(seconds, table.number("patience", Limits.patience, low=5))

@@ -21,6 +21,7 @@ from isoflop.errors import SpecError
 from isoflop.lab.cell import Cell, as_json
 from isoflop.lab.command import Program, program_as_json
 from isoflop.lab.design import cells_of, programs_of, search_cells
+from isoflop.lab.estimate import flops_a_step
 from isoflop.lab.executors.base import Executor, Job, Outcome
 from isoflop.lab.files import NoSpaceError, write_whole
 from isoflop.lab.spec import SweepSpec
@@ -86,7 +87,10 @@ def perform(
     Raises SpecError when another sweep holds ``out``, and NoSpaceError when not even the tables can be written; a cell
     that fails or diverges raises nothing.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SpecError(f"the folder {str(out)!r} cannot be made: {error.strerror}; choose another --out") from error
     with _alone(out):
         write_whole(out / SPEC, spec.text.encode())
         try:
@@ -145,7 +149,7 @@ def _tasks(
 def _cell_task(cell: Cell, out: Path, spec: SweepSpec, seconds: Callable[[Cell], float] | None) -> _Task:
     estimate = seconds(cell) if seconds is not None else 0.0
     deadline = spec.limits.seconds or max(600.0, 20 * estimate)
-    work = cell.tokens * cell.shape.flops_per_token(1, cell.task.context, 1)
+    work = cell.steps * flops_a_step(cell)
     return _Task(cell.name, out / cell.name, as_json(cell), work, deadline)
 
 
@@ -220,6 +224,8 @@ def _prepare(task: _Task) -> Status:
         write_status(task.folder, Status("waiting"))
     except NoSpaceError as error:
         return Status("failed", says=str(error))
+    except OSError as error:
+        return Status("failed", says=f"the folder {task.folder.name!r} cannot be made: {error.strerror}")
     return Status("waiting")
 
 

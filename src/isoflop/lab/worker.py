@@ -32,7 +32,8 @@ from isoflop.lab.train import CHECKPOINT, Trained, train
 
 CELL = "cell.json"
 RESULT = "result.json"
-LOCK_PATIENCE = 30.0  # seconds to wait for a worker of an earlier, killed sweep to notice that it is alone
+LOCK = ".lock"
+LOCK_PATIENCE = 120.0  # seconds to wait for a worker of an earlier, killed sweep to notice that it is alone
 
 
 class CellFailedError(IsoflopError):
@@ -56,11 +57,14 @@ def run_cell(folder: Path, *, deadline: float = float("inf"), device: str = "aut
             return _perform(folder, deadline=deadline, device=device, save_every=save_every)
     except BlockingIOError:
         return Status("failed", says="another worker holds this cell; wait for it or end it, then run the sweep again")
+    except OSError as error:
+        return Status("failed", says=f"the cell's folder cannot be used: {error.strerror}")
 
 
 def _perform(folder: Path, *, deadline: float, device: str, save_every: float) -> Status:
     begun = time.time()
     status = Status("running", started=begun)
+    _sweep_up(folder)
     parent = os.getppid()
 
     def beat(step: int) -> None:
@@ -147,10 +151,17 @@ def _rows(cell: Cell, trained: Trained) -> dict[str, Any]:
     return {"row": row, "curve": curve, "status": trained.status}
 
 
+def _sweep_up(folder: Path) -> None:
+    """Remove half-written files of a worker that was killed; the lock is held, so no other writes here."""
+    for left in folder.glob(".*"):
+        if left.name != LOCK and left.is_file():
+            left.unlink(missing_ok=True)
+
+
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, which the system takes back when the process ends. Raises BlockingIOError when held."""
-    with (folder / ".lock").open("a") as file:
+    with (folder / LOCK).open("a") as file:
         until = time.monotonic() + LOCK_PATIENCE
         while True:
             try:

@@ -20,9 +20,9 @@ To add an executor, write one class with ``slots``, ``submit``, ``poll``, ``canc
 * ``close()`` stops what still runs; called once, also after an exception.
 
 Its module has one function for the command line, ``connect(*, workers, logs, options) -> Executor``, and is listed in
-``isoflop.lab.executors.EXECUTORS``: ``workers`` is ``--workers``, ``logs`` a folder for whatever the place itself writes,
-``options`` the texts of ``--option key=value`` (the SLURM partition, the address of a Ray cluster); an unknown key is
-for :func:`known_options` to refuse. Packages of an extra are imported inside ``connect``.
+``isoflop.lab.executors.EXECUTORS``: ``workers`` is ``--workers``, ``logs`` a folder for whatever the place itself
+writes, ``options`` the texts of ``--option key=value`` (the SLURM partition, the address of a Ray cluster); an unknown
+key is for :func:`known_options` to refuse. Packages of an extra are imported inside ``connect``.
 
 Job and Outcome are frozen and picklable. A worker takes an exclusive lock on its folder, so that a cell which an
 executor runs twice by mistake is trained by one worker at a time.

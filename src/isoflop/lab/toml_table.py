@@ -1,0 +1,104 @@
+"""TOML tables read with care: every key known, every value of its kind and within its bounds."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from isoflop.errors import SpecError
+from isoflop.units import parse_quantity
+
+_Choice = TypeVar("_Choice", bound=str)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with its name for messages; each reader checks one value and says what is wrong with it."""
+
+    values: Mapping[str, Any]
+    where: str
+
+    def allow(self, *names: str) -> None:
+        """Refuse keys that are not among ``names``, naming the nearest."""
+        for key in self.values:
+            if key not in names:
+                near = difflib.get_close_matches(key, names, n=2, cutoff=0.5)
+                hint = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else f"it has {', '.join(names)}"
+                raise SpecError(f"unknown key {key!r} in {self.where}; {hint}")
+
+    def table(self, name: str) -> Table:
+        """The table under ``name``, empty where absent."""
+        value = self.values.get(name, {})
+        if not isinstance(value, Mapping):
+            raise SpecError(f"{name} = {value!r} must be a table, [{name}]")
+        return Table(value, f"[{name}]")
+
+    def text(self, name: str, default: str) -> str:
+        """A text."""
+        value = self.values.get(name, default)
+        if not isinstance(value, str):
+            raise SpecError(f"{name} = {value!r} in {self.where} must be text in quotes")
+        return value
+
+    def choice(self, name: str, default: _Choice, choices: Sequence[_Choice]) -> _Choice:
+        """One of ``choices``."""
+        value = self.text(name, default)
+        for choice in choices:
+            if value == choice:
+                return choice
+        near = difflib.get_close_matches(value, choices, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise SpecError(f"{name} = {value!r} in {self.where} is unknown; {hint}it can be {', '.join(choices)}")
+
+    def number(self, name: str, default: float, *, low: float = 0.0, high: float = math.inf) -> float:
+        """A number from ``low`` to ``high``; texts as 1.5M are numbers too."""
+        return check_number(self.values.get(name, default), f"{name} in {self.where}", low, high)
+
+    def whole(self, name: str, default: int, *, low: int = 1) -> int:
+        """A whole number of at least ``low``."""
+        value = check_number(self.values.get(name, default), f"{name} in {self.where}", low, math.inf)
+        if value != int(value):
+            raise SpecError(f"{name} = {value:g} in {self.where} must be a whole number")
+        return int(value)
+
+    def numbers(self, name: str, *, low: float = 0.0) -> tuple[float, ...]:
+        """A list of numbers of at least ``low``, empty where absent."""
+        value = self.values.get(name, [])
+        if not isinstance(value, list):
+            raise SpecError(f"{name} = {value!r} in {self.where} must be a list, as {name} = [1e6, 3e6]")
+        return tuple(check_number(each, f"{name} in {self.where}", low, math.inf) for each in value)
+
+    def wholes(self, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
+        """A list of whole numbers."""
+        if name not in self.values:
+            return default
+        found = self.numbers(name)
+        if not found or any(value != int(value) for value in found):
+            raise SpecError(
+                f"{name} = {self.values[name]!r} in {self.where} must be a list of whole numbers, as [0, 1]"
+            )
+        return tuple(int(value) for value in found)
+
+    def flag(self, name: str, default: bool) -> bool:
+        """True or false."""
+        value = self.values.get(name, default)
+        if not isinstance(value, bool):
+            raise SpecError(f"{name} = {value!r} in {self.where} must be true or false")
+        return value
+
+
+def check_number(value: object, where: str, low: float, high: float) -> float:
+    """The value as a number between ``low`` and ``high``. Raises SpecError otherwise; ``where`` names it."""
+    if isinstance(value, str):
+        try:
+            value = parse_quantity(value)
+        except ValueError as error:
+            raise SpecError(f"{where}: {error}") from error
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise SpecError(f"{where} is {value!r}, not a number")
+    if not low <= value <= high:
+        raise SpecError(f"{where} is {value:g}, outside {low:g} … {high:g}")
+    return float(value)
