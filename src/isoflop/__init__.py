@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from isoflop.errors import IsoflopError
     from isoflop.findings import Finding
     from isoflop.fitting import Fit, Objective, absolute, fit, huber, objective, squares, student_t
-    from isoflop.fitting.saved import load_fit, save_fit
     from isoflop.laws import Law, catalogue, fix, law, tie
     from isoflop.planning import Forecast, forecast
-    from isoflop.runs import Runs, read_runs
+    from isoflop.runs import Runs, datasets, read_runs
     from isoflop.runs.checks import check
     from isoflop.uncertainty import Ensemble, Interval, bootstrap
     from isoflop.uncertainty.coverage import coverage
     from isoflop.uncertainty.profile import profile
+    from isoflop.uncertainty.saved import load_fit, save_fit
 
 # Names are imported when they are first used, so that `isoflop --help` loads neither NumPy nor a data frame library.
 _HOMES = {
@@ -29,19 +29,23 @@ _HOMES = {
     "isoflop.fitting": ("Fit", "Objective", "absolute", "fit", "huber", "objective", "squares", "student_t"),
     "isoflop.laws": ("Law", "catalogue", "fix", "law", "tie"),
     "isoflop.planning": ("Forecast", "forecast"),
-    "isoflop.runs": ("Runs", "datasets", "read_runs"),
+    "isoflop.runs": ("Runs", "read_runs"),
     "isoflop.runs.checks": ("check",),
-    "isoflop.saved": ("load_fit", "save_fit"),
+    "isoflop.uncertainty.saved": ("load_fit", "save_fit"),
     "isoflop.uncertainty": ("Ensemble", "Interval", "bootstrap"),
     "isoflop.uncertainty.coverage": ("coverage",),
     "isoflop.uncertainty.profile": ("profile",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_HOME_OF)
+_MODULES = {"datasets": "isoflop.runs.datasets"}
+
+__all__ = sorted({*_HOME_OF, *_MODULES})
 
 
 def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
     if name not in _HOME_OF:
         raise AttributeError(f"module 'isoflop' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOME_OF[name]), name)

@@ -84,13 +84,10 @@ class Coordinates:
         with np.errstate(divide="ignore", invalid="ignore"):
             for column, label in enumerate((*self.names, *self.held)):
                 domain, value = domains[label], params[:, column]
-                if domain == "positive":
-                    plain[:, column] = np.log(value)
-                elif domain == "real":
-                    plain[:, column] = value
+                if isinstance(domain, tuple):
+                    plain[:, column] = np.log((value - domain[0]) / (domain[1] - value))
                 else:
-                    low, high = domain
-                    plain[:, column] = np.log((value - float(low)) / (float(high) - value))
+                    plain[:, column] = np.log(value) if domain == "positive" else value
         values = self._leaves(plain, centres)
         return np.stack([np.broadcast_to(array_value(each, values), len(params)) for each in self.inverse], axis=1)
 
@@ -116,7 +113,9 @@ def coordinates(law: Law, *, hold: Sequence[str] = ()) -> Coordinates:
         names=free,
         held=tuple(hold),
         value=_tidy(substitute(value, replace)),
-        log_value=_tidy(substitute(reader.logarithm(law.expression), replace)) if reader.positive(law.expression) else None,
+        log_value=_tidy(substitute(reader.logarithm(law.expression), replace))
+        if reader.positive(law.expression)
+        else None,
         params=tuple(_tidy(substitute(plain[label], replace)) for label in order),
         inverse=tuple(add(coordinate(label), shifts.get(label, ZERO)) for label in order),
     )
@@ -136,7 +135,9 @@ class _Reader:
                 return node.value > 0
             case "name":
                 domain = self.domains.get(node.label)
-                return node.label in self.inputs or domain == "positive" or (isinstance(domain, tuple) and domain[0] >= 0)
+                return (
+                    node.label in self.inputs or domain == "positive" or (isinstance(domain, tuple) and domain[0] >= 0)
+                )
             case "add" | "mul" | "min":
                 return all(self.positive(arg) for arg in node.args)
             case "max":
@@ -229,9 +230,7 @@ def _shifts(value: Expr, law: Law, free: Sequence[str]) -> dict[str, Expr]:
 
 def _sums(node: Expr) -> Iterator[tuple[Expr, ...]]:
     """The terms of every sum, outer ones first; an exponential's argument counts as a sum."""
-    if node.op == "add":
-        yield node.args
-    elif node.op == "exp" and node.args[0].op != "add":
+    if node.op == "add" or (node.op == "exp" and node.args[0].op != "add"):
         yield node.args
     for arg in node.args:
         yield from _sums(arg)

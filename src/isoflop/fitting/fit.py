@@ -94,7 +94,7 @@ def problem_from_table(law: Law, table: Table, *, objective: Objective, hold: tu
 
 
 def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int = 64, seed: int = 0) -> Fit:
-    """argmin over parameters of Σ_i ρ(residual_i), from ``starts`` starts, all solved at once.
+    """Argmin over parameters of Σ_i ρ(residual_i), from ``starts`` starts, all solved at once.
 
     law: with n inputs, all columns of ``runs``, all positive. objective: Huber with δ = 1e-3 on log loss by default.
     Returns a :class:`Fit` with parameters in the units of the runs and findings.
@@ -208,16 +208,14 @@ def _summary(ready: Problem, runs: Runs, residual: Floats) -> DataSummary:
     )
 
 
-def _search_findings(
-    reached: int, tried: int, gap: float, ready: Problem, best: Solution
-) -> tuple[Finding, ...]:
+def _search_findings(reached: int, tried: int, gap: float, ready: Problem, best: Solution) -> tuple[Finding, ...]:
     found = []
     if reached < max(2, tried // 10) and tried >= 8:
         found.append(
             Finding(
                 "starts-disagree",
                 "doubt",
-                f"only {reached} of {tried} starts ended at the best optimum; the next one is {gap:.1e} (relative) worse.",
+                f"only {reached} of {tried} starts ended at the best optimum; the next is {gap:.1e} (relative) worse.",
                 "Try more starts, another seed, or a law with fewer parameters; the data may not determine this one.",
             )
         )
@@ -306,14 +304,15 @@ def _confounded(gram: Floats, alive: NDArray[np.int64], names: tuple[str, ...]) 
     weakest, direction = float(strengths[0]), directions[:, 0]
     if weakest > 1e-5:
         return []
-    leading = [names[alive[position]] for position in np.argsort(-np.abs(direction))[:3]
-               if abs(direction[position]) > 0.3]
+    leading = [
+        names[alive[position]] for position in np.argsort(-np.abs(direction))[:3] if abs(direction[position]) > 0.3
+    ]
     return [
         Finding(
             "not-identified",
             "error" if weakest < 1e-10 else "doubt",
-            f"{' and '.join(leading)} cannot be told apart by these runs (the weakest direction has {weakest:.0e} of the "
-            "strength of independent parameters).",
+            f"{' and '.join(leading)} cannot be told apart by these runs (the weakest direction has {weakest:.0e} of "
+            "the strength of independent parameters).",
             "Vary the inputs independently (other N at the same D), or fix or tie one of them.",
         )
     ]

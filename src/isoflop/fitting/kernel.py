@@ -26,10 +26,18 @@ Space = Literal["log", "raw"]
 TILE = 24_576
 
 _UNARY: Mapping[str, Callable[..., Any]] = {
-    "log": np.log, "exp": np.exp, "abs": np.abs, "sign": np.sign,
+    "log": np.log,
+    "exp": np.exp,
+    "abs": np.abs,
+    "sign": np.sign,
 }
 _BINARY: Mapping[str, Callable[..., Any]] = {
-    "add": np.add, "mul": np.multiply, "min": np.minimum, "max": np.maximum, "pow": np.power, "ge": np.greater_equal,
+    "add": np.add,
+    "mul": np.multiply,
+    "min": np.minimum,
+    "max": np.maximum,
+    "pow": np.power,
+    "ge": np.greater_equal,
 }
 
 
@@ -82,7 +90,7 @@ class Kernel:
         self._full = _Program(self, (target, *derivatives))
 
     def value(self, theta: Floats, start: int, stop: int) -> Floats:
-        """g for problems theta (problems, coordinates) at rows start:stop, shape (problems, rows)."""
+        """G for problems theta (problems, coordinates) at rows start:stop, shape (problems, rows)."""
         (result,) = self._value.run(theta, start, stop, None)
         return result
 
@@ -202,7 +210,9 @@ class _Program:
 
     def _assign_buffers(self) -> None:
         """Give every tile value a buffer, reusing those whose value is no longer needed; outputs keep their own."""
-        last = {ref.slot: position for position, step in enumerate(self.tile) for ref in step.sources if ref.kind == "tile"}
+        last = {
+            ref.slot: position for position, step in enumerate(self.tile) for ref in step.sources if ref.kind == "tile"
+        }
         self.owner: dict[int, int] = {}  # tile slot → row of the Jacobian that it is
         for row, ref in enumerate(self.outputs[1:]):
             if ref.kind == "tile" and ref.slot not in self.owner and ref != self.outputs[0]:
@@ -212,9 +222,9 @@ class _Program:
         self.n_buffers = 0
         for position, step in enumerate(self.tile):
             for ref in set(step.sources):
-                if ref.kind == "tile" and last[ref.slot] == position and ref.slot in self.place:
-                    if ref != self.outputs[0]:
-                        free.append(self.place[ref.slot])
+                dies = ref.kind == "tile" and last[ref.slot] == position and ref != self.outputs[0]
+                if dies and ref.slot in self.place:
+                    free.append(self.place[ref.slot])
             if step.out.slot in self.owner:
                 continue
             if not free:

@@ -78,7 +78,7 @@ def student_t(df: float = 4.0, *, space: Space = "log") -> Objective:
 
 
 def objective(text: str) -> Objective:
-    """The objective that a word means: ``huber:1e-3``, ``lad``, ``lsq``, ``student-t``; ``raw-`` before it for raw loss."""
+    """The objective of a word: ``huber:1e-3``, ``lad``, ``lsq``, ``student-t``; ``raw-`` before it for raw loss."""
     space: Space = "raw" if text.startswith("raw-") else "log"
     kind, _, number = text.removeprefix("raw-").partition(":")
     try:
@@ -94,7 +94,9 @@ def objective(text: str) -> Objective:
             return squares(space=space)
         case "student-t":
             return student_t(4.0 if width is None else width, space=space)
-    raise FitError(f"objective {text!r} is not known; use huber:1e-3, lad, lsq or student-t, or raw- before one of them")
+    raise FitError(
+        f"objective {text!r} is not known; use huber:1e-3, lad, lsq or student-t, or raw- before one of them"
+    )
 
 
 @dataclass(frozen=True)
@@ -141,9 +143,7 @@ def parts(
     return Parts(total, slope, np.where(size <= width, weighted, keep * weighted))
 
 
-def _student_t(
-    df: float, residual: Floats, weights: Floats | None, newton: NDArray[np.bool_], scale: Floats
-) -> Parts:
+def _student_t(df: float, residual: Floats, weights: Floats | None, newton: NDArray[np.bool_], scale: Floats) -> Parts:
     precision = np.exp(-2 * scale)[:, None]
     ones = np.ones_like(residual) if weights is None else weights
     squared = residual**2 * precision

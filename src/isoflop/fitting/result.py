@@ -76,6 +76,7 @@ class Fit:
         """The table of runs; raises FitError for a fit that was loaded without it."""
         if self.runs is None:
             raise FitError(
-                f"this fit was loaded without its runs ({self.data.source}); give them: load_fit(path, runs=read_runs(...))"
+                f"this fit was loaded without its runs ({self.data.source}); give them: "
+                "load_fit(path, runs=read_runs(...))"
             )
         return self.runs

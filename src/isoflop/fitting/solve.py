@@ -210,14 +210,15 @@ def polish(kernel: Kernel, target: Floats, found: Solution, objective: Objective
 
 def _solve_systems(system: Floats, slope: Floats) -> Floats:
     """Solve each (coordinates × coordinates) system; a singular one gives no step instead of an error for all."""
-    bad = ~(np.isfinite(system).all(axis=(1, 2)) & np.isfinite(slope).all(axis=1))
+    bad = np.logical_not(np.isfinite(system).all(axis=(1, 2)) & np.isfinite(slope).all(axis=1))
     if bad.any():
         system[bad] = np.eye(system.shape[1])
         slope = np.where(bad[:, None], 0.0, slope)
     try:
-        return np.linalg.solve(system, slope[..., None])[..., 0]  # type: ignore[no-any-return]
+        solved = np.linalg.solve(system, slope[..., None])[..., 0]
     except np.linalg.LinAlgError:
-        return np.einsum("bij,bj->bi", np.linalg.pinv(system), slope)  # type: ignore[no-any-return]
+        solved = np.einsum("bij,bj->bi", np.linalg.pinv(system), slope)
+    return np.asarray(solved, dtype=np.float64)
 
 
 class _Batch:

@@ -137,5 +137,3 @@ def _project(coords: Coordinates, kernel: Kernel, candidates: Floats, target: Fl
 def _all_positive(coords: Coordinates, positions: list[int]) -> bool:
     domains = {param.name: param.domain for param in coords.law.params}
     return all(domains[coords.names[position]] == "positive" for position in positions)
-
-

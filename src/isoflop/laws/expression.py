@@ -300,7 +300,7 @@ def evaluate(expression: Expr, values: Mapping[str, float]) -> float:
 
 
 def array_value(node: Expr, leaves: Mapping[str, Floats | float]) -> Floats | float:
-    """The node at arrays of leaf values, by plain NumPy, broadcast against each other; the fitting kernel does the heavy work."""
+    """The node at arrays of leaf values, broadcast against each other; the fitting kernel does the heavy work."""
     if node.op == "num":
         return node.value
     if node.op == "name":
@@ -316,11 +316,11 @@ def array_value(node: Expr, leaves: Mapping[str, Floats | float]) -> Floats | fl
                     product = product * arg
                 return product
             case "pow":
-                return np.power(args[0], args[1])  # type: ignore[no-any-return]
+                return np.power(args[0], args[1])
             case "ge":
                 return np.asarray(np.greater_equal(args[0], args[1]), dtype=np.float64)
         function = {"log": np.log, "exp": np.exp, "abs": np.abs, "sign": np.sign, "min": np.minimum, "max": np.maximum}
-        return function[node.op](*args)  # type: ignore[no-any-return]
+        return function[node.op](*args)
 
 
 _STRENGTH = {"add": 1, "mul": 2, "pow": 3}

@@ -116,7 +116,9 @@ class _Reader:
                 self.refuse(node, f"only {', '.join(FUNCTIONS)} can be called")
             case ast.Attribute():
                 self.refuse(node, "a dot after a name is not part of the language")
-        self.refuse(node, f"{type(node).__name__.lower()} is not part of the language (numbers, names, + - * / ^, calls)")
+        self.refuse(
+            node, f"{type(node).__name__.lower()} is not part of the language (numbers, names, + - * / ^, calls)"
+        )
 
     def binary(self, node: ast.BinOp, left: Expr, op: ast.operator, right: Expr) -> Expr:
         match op:
@@ -140,7 +142,9 @@ class _Reader:
     def call(self, node: ast.Call, function: str, arguments: list[Expr]) -> Expr:
         wanted = {"log": (1,), "exp": (1,), "sqrt": (1,), "abs": (1,), "min": (2, 3, 4), "max": (2, 3, 4)}
         if function not in wanted:
-            near = difflib.get_close_matches(function, FUNCTIONS, n=1, cutoff=0.5) or (["log"] if function == "ln" else [])
+            near = difflib.get_close_matches(function, FUNCTIONS, n=1, cutoff=0.5) or (
+                ["log"] if function == "ln" else []
+            )
             hint = f"; did you mean {near[0]}?" if near else ""
             self.refuse(node, f"{function!r} cannot be called, only {', '.join(FUNCTIONS)}{hint}")
         if len(arguments) not in wanted[function]:

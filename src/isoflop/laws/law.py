@@ -33,9 +33,9 @@ INPUTS: Mapping[str, str] = {
 _WORDS = {"params": "N", "tokens": "D", "flops": "C", "unique_tokens": "U", "compute": "C"}
 
 _GREEK = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi "
-    "psi omega"
-).split()
+    *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"),
+    *("nu", "xi", "omicron", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"),
+)
 _PARAMETER = re.compile(rf"([^\W\d_]|{'|'.join(_GREEK)}|{'|'.join(word.title() for word in _GREEK)})(\d+|_\w+)?")
 
 Domain = str | tuple[float, float]

@@ -20,7 +20,9 @@ def fix(law: Law, values: Mapping[str, float]) -> Law:
     for label, value in values.items():
         _check_free(law, label)
         domain = next(param.domain for param in law.params if param.name == label)
-        low, high = domain if isinstance(domain, tuple) else (0.0 if domain == "positive" else -float("inf"), float("inf"))
+        low, high = (
+            domain if isinstance(domain, tuple) else (0.0 if domain == "positive" else -float("inf"), float("inf"))
+        )
         if not low <= value <= high or value != value:
             raise FormulaError(f"{label} = {value:g} lies outside its domain ({low:g}, {high:g})")
     expression = substitute(law.expression, {name(label): num(value) for label, value in values.items()})
@@ -35,7 +37,9 @@ def tie(law: Law, formulas: Mapping[str, str]) -> Law:
         other = parse(text)
         for each in names(other):
             if each not in law.param_names or each in formulas:
-                raise FormulaError(f"{label} cannot be tied to {text!r}: {each!r} is not a free parameter of {law.name}")
+                raise FormulaError(
+                    f"{label} cannot be tied to {text!r}: {each!r} is not a free parameter of {law.name}"
+                )
         expression = substitute(expression, {name(label): other})
     return _without(law, expression, tuple(formulas), tied={**law.tied, **formulas})
 
@@ -61,6 +65,9 @@ def _without(
     if not params:
         raise FormulaError(f"every parameter of {law.name} is fixed ({write(expression)}); leave one to fit")
     return replace(
-        law, expression=expression, params=params, fixed=law.fixed if fixed is None else fixed,
+        law,
+        expression=expression,
+        params=params,
+        fixed=law.fixed if fixed is None else fixed,
         tied=law.tied if tied is None else tied,
     )

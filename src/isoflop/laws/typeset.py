@@ -31,7 +31,12 @@ def to_sympy(expression: Expr) -> sympy.Expr:
         case "ge":
             return sympy.Heaviside(args[0] - args[1], 1)
     functions = {
-        "log": sympy.log, "exp": sympy.exp, "min": sympy.Min, "max": sympy.Max, "abs": sympy.Abs, "sign": sympy.sign,
+        "log": sympy.log,
+        "exp": sympy.exp,
+        "min": sympy.Min,
+        "max": sympy.Max,
+        "abs": sympy.Abs,
+        "sign": sympy.sign,
     }
     return functions[expression.op](*args)
 

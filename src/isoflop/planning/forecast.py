@@ -47,6 +47,8 @@ def forecast(ensemble: Ensemble, at: Mapping[str, float], *, level: float = 0.9)
     Raises IsoflopError for a missing, unknown or non-positive input.
     """
     check_level(level)
+    if len(ensemble) == 0:
+        raise IsoflopError("this fit was saved without draws, so it has no intervals; save it after bootstrap()")
     fit = ensemble.fit
     at = _checked(fit, at)
     curve = fit.law.value(ensemble.draws(), at)

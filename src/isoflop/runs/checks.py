@@ -59,8 +59,8 @@ def design_findings(runs: Runs, inputs: Sequence[str]) -> tuple[Finding, ...]:
                 Finding(
                     "narrow-range",
                     "doubt",
-                    f"{name} ({counts}) spans {decades:.2f} decades, a factor of {10**decades:.3g}; exponents from less "
-                    "than a decade are fragile.",
+                    f"{name} ({counts}) spans {decades:.2f} decades, a factor of {10**decades:.3g}; exponents from "
+                    "less than a decade are fragile.",
                     f"Add runs at smaller or larger {name}.",
                 )
             )
@@ -76,8 +76,8 @@ def design_findings(runs: Runs, inputs: Sequence[str]) -> tuple[Finding, ...]:
                         Finding(
                             "collinear",
                             "doubt",
-                            f"{first} and {second} move together (correlation of logarithms {correlation:.3f}), so their "
-                            "effects cannot be told apart.",
+                            f"{first} and {second} move together (correlation of logarithms {correlation:.3f}), "
+                            "so their effects cannot be told apart.",
                             f"Add runs that vary {first} at fixed {second}.",
                         )
                     )

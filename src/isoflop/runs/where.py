@@ -172,7 +172,7 @@ class _Reader:
         if name in self.columns:
             return name
         symbol = canonical_symbol(name)
-        if symbol in self.columns:
+        if symbol is not None and symbol in self.columns:
             return symbol
         near = difflib.get_close_matches(name, list(self.columns), n=3, cutoff=0.5) or list(self.columns)[:8]
         raise FormulaError(f"the selection names {name!r}, which is no column; the nearest are {', '.join(near)}")

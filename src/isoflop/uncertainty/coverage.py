@@ -94,5 +94,3 @@ def _quantity(
         return name
     inputs = at[name]
     return lambda params: law.value(params, inputs)
-
-

@@ -70,6 +70,8 @@ class Ensemble:
     def interval(self, quantity: Quantity, *, level: float = 0.9) -> Interval:
         """The quantity at the fit, with the central ``level`` of its draws."""
         check_level(level)
+        if len(self) == 0:
+            raise IsoflopError("this fit was saved without draws, so it has no intervals; save it after bootstrap()")
         draws = self.push(quantity)
         if callable(quantity):
             at_fit = {name: np.asarray(value, dtype=np.float64) for name, value in self.fit.params.items()}

@@ -179,7 +179,7 @@ def _findings(fit: Fit, intervals: Mapping[str, Interval]) -> tuple[Finding, ...
             Finding(
                 "rows-as-independent",
                 "doubt",
-                f"the profile counts {fit.data.n_rows} rows as independent, though they come from {fit.data.n_runs} runs.",
+                f"the profile counts {fit.data.n_rows} rows as independent, from {fit.data.n_runs} runs.",
                 "Use the bootstrap, which keeps the checkpoints of a run together.",
             )
         )

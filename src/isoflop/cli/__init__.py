@@ -1,0 +1,73 @@
+"""The command line: thin, without arithmetic; each command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+# One thread for BLAS: the systems are small, and more threads only wait for each other. Set before NumPy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+_COMMANDS = {
+    "check": ("isoflop.cli.check", "What to doubt in a table of runs."),
+    "datasets": ("isoflop.cli.datasets", "Public run tables and the runs in the box."),
+    "fit": ("isoflop.cli.fit", "Fit a law to runs: parameters, intervals, doubts."),
+    "forecast": ("isoflop.cli.forecast", "The loss of a run nobody has trained."),
+    "laws": ("isoflop.cli.laws", "The laws that have a name."),
+    "sweep": ("isoflop.cli.sweep", "Train small models for evidence."),
+}
+
+
+class _Lazy(click.Group):
+    """Commands that are imported when they are called; listing them reads only the table above."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(_COMMANDS[cmd_name][0])
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="isoflop")
+def isoflop() -> None:
+    """Scaling laws done carefully: from a table of training runs to a forecast that can be defended."""
+
+
+def main() -> None:
+    """Run the command line; bad input ends with one sentence on standard error and exit code 2."""
+    from isoflop.errors import IsoflopError
+
+    try:
+        isoflop.main(standalone_mode=False)
+    except IsoflopError as error:
+        _end(str(error), 2)
+    except click.UsageError as error:
+        usage = f" ({error.ctx.command_path} --help shows how)" if error.ctx else ""
+        _end(f"{error.format_message()}{usage}", 2)
+    except click.ClickException as error:
+        _end(error.format_message(), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _end("stopped", 130)
+    except BrokenPipeError:
+        # the reader, such as `head`, has seen enough; keep the interpreter from complaining on its way out
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        _end(f"{error.filename or 'a file'} cannot be used: {error.strerror}; check the path and its permissions", 2)
+
+
+def _end(says: str, code: int) -> None:
+    click.echo(f"Error: {says}", err=True)
+    sys.exit(code)

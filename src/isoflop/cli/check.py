@@ -1,0 +1,50 @@
+"""``isoflop check``: what to doubt in a table of runs, before anything is fitted to it."""
+
+from __future__ import annotations
+
+import click
+
+from isoflop.cli.options import json_option, open_runs, print_json, runs_options
+
+
+@click.command()
+@runs_options
+@json_option
+def check(
+    file: str | None,
+    columns: tuple[str, ...],
+    where: str | None,
+    units: tuple[str, ...],
+    conventions: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Read FILE (CSV, TSV, JSON Lines or Parquet), say how its headers were understood, and what to doubt."""
+    runs = open_runs(file, columns, where, units, conventions)
+    from isoflop.runs.checks import check as doubts
+
+    findings = doubts(runs)
+    if as_json:
+        print_json(
+            {
+                "source": runs.source,
+                "n_rows": len(runs),
+                "n_runs": int(runs.run_codes().max()) + 1,
+                "columns": {
+                    name: {
+                        "header": column.header,
+                        "unit": column.unit,
+                        "convention": column.convention,
+                        "derived": column.derived,
+                    }
+                    for name, column in runs.columns.items()
+                },
+                "findings": [finding.as_dict() for finding in findings],
+            }
+        )
+        return
+    from rich.console import Console
+
+    from isoflop.report.card import check_card
+    from isoflop.report.terminal import show
+
+    show(check_card(runs, findings), Console())

@@ -1,0 +1,140 @@
+"""``isoflop fit``: a law on a table of runs."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from isoflop.cli.options import json_option, number_pairs, open_runs, pair, print_json, progress, runs_options
+
+if TYPE_CHECKING:
+    from isoflop.laws import Law
+    from isoflop.runs import Runs
+
+
+@click.command()
+@runs_options
+@click.option("--law", "law_text", required=True, metavar="LAW", help='A name (isoflop laws) or "E + A/N^alpha".')
+@click.option(
+    "--objective",
+    "objective_text",
+    default="huber:1e-3",
+    show_default=True,
+    help="huber:WIDTH, lad, lsq or student-t on log loss; raw- before it for raw loss.",
+)
+@click.option("--draws", default=1000, show_default=True, type=click.IntRange(20), help="Bootstrap draws.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option("--level", default=0.9, show_default=True, help="Level of the intervals.")
+@click.option("--fix", "fixed", multiple=True, metavar="E=1.69", help="Set a parameter to a value.")
+@click.option("--tie", "tied", multiple=True, metavar="beta=alpha", help="Set a parameter to a formula of others.")
+@click.option(
+    "--input", "inputs", multiple=True, metavar="NAME", help="A further column that is an input of the formula."
+)
+@click.option("--domain", "domains", multiple=True, metavar="E=real", help="real, positive, or LOW:HIGH.")
+@click.option("--starts", default=64, show_default=True, type=click.IntRange(1), help="Starts of the global search.")
+@click.option("--jobs", default=1, show_default=True, help="Processes for the bootstrap.")
+@click.option("--save", metavar="FIT.json", type=click.Path(dir_okay=False), help="Write the fit and its draws.")
+@json_option
+def fit(
+    file: str | None,
+    columns: tuple[str, ...],
+    where: str | None,
+    units: tuple[str, ...],
+    conventions: tuple[str, ...],
+    law_text: str,
+    objective_text: str,
+    draws: int,
+    seed: int,
+    level: float,
+    fixed: tuple[str, ...],
+    tied: tuple[str, ...],
+    inputs: tuple[str, ...],
+    domains: tuple[str, ...],
+    starts: int,
+    jobs: int,
+    save: str | None,
+    as_json: bool,
+) -> None:
+    """Fit LAW to the runs in FILE (without FILE: the runs in the box) from many starts, with bootstrap intervals."""
+    began = time.perf_counter()
+    from isoflop.fitting import fit as fit_law
+    from isoflop.fitting import objective
+    from isoflop.uncertainty import bootstrap
+    from isoflop.uncertainty.ensemble import check_level
+
+    check_level(level)
+    runs = open_runs(file, columns, where, units, conventions)
+    chosen = _law(law_text, inputs, domains, fixed, tied, runs)
+    fitted = fit_law(chosen, runs, objective=objective(objective_text), starts=starts, seed=seed)
+    with progress(draws, "bootstrap", quiet=as_json) as advance:
+        ensemble = bootstrap(fitted, draws=draws, seed=seed, jobs=jobs, progress=advance)
+    findings = (*runs.findings, *fitted.findings, *ensemble.findings)
+    if save is not None:
+        from isoflop.uncertainty.saved import save_fit
+
+        save_fit(ensemble, save)
+    seconds = time.perf_counter() - began
+    if as_json:
+        print_json(
+            {
+                "law": chosen.name,
+                "formula": chosen.formula,
+                "objective": fitted.objective.name,
+                "value": fitted.value,
+                "n_runs": fitted.data.n_runs,
+                "params": {name: ensemble.interval(name, level=level).as_dict() for name in chosen.param_names}
+                | {name: {"value": value, "low": value, "high": value} for name, value in chosen.fixed.items()},
+                "findings": [finding.as_dict() for finding in findings],
+                "seconds": seconds,
+            }
+        )
+        return
+    from rich.console import Console
+
+    from isoflop.report.card import fit_card
+    from isoflop.report.terminal import show
+
+    console = Console()
+    console.print(
+        "read: " + "; ".join(column.describe() for column in runs.columns.values()), highlight=False, markup=False
+    )
+    show(fit_card(ensemble, level=level, findings=findings), console)
+    if save is not None:
+        console.print(
+            f"saved to {save}; ask it: isoflop forecast {save} "
+            + " ".join(f"--at {name}=…" for name in chosen.input_names),
+            highlight=False,
+            markup=False,
+        )
+
+
+def _law(
+    text: str,
+    inputs: tuple[str, ...],
+    domains: tuple[str, ...],
+    fixed: tuple[str, ...],
+    tied: tuple[str, ...],
+    runs: Runs,
+) -> Law:
+    from isoflop.laws import fix, law, tie
+
+    chosen = law(
+        text,
+        inputs=inputs,
+        domains=dict(_domain(each) for each in domains),
+        columns=runs.headers,
+    )
+    if tied:
+        chosen = tie(chosen, dict(pair(each, "--tie") for each in tied))
+    return fix(chosen, number_pairs(fixed, "--fix")) if fixed else chosen
+
+
+def _domain(text: str) -> tuple[str, str | tuple[float, float]]:
+    name, value = pair(text, "--domain")
+    if ":" not in value:
+        return name, value
+    low, _, high = value.partition(":")
+    ends = number_pairs((f"low={low}", f"high={high}"), f"--domain {name}")
+    return name, (ends["low"], ends["high"])

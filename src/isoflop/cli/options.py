@@ -1,0 +1,136 @@
+"""Options that several commands share, and how their words become values."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from isoflop.errors import DataError, IsoflopError
+from isoflop.units import parse_quantity
+
+if TYPE_CHECKING:
+    from isoflop.runs import Runs
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def runs_options(command: Command) -> Command:
+    """FILE and how to read it."""
+    for option in reversed(
+        (
+            click.argument("file", required=False),
+            click.option(
+                "--column", "columns", multiple=True, metavar="N=HEADER", help="Which header is N, D, loss, …"
+            ),
+            click.option("--where", metavar="EXPR", help="Rows to keep, such as \"tokens > 1e9 and family == 'a'\"."),
+            click.option("--unit", "units", multiple=True, metavar="loss=UNIT", help="nats/token, perplexity, …"),
+            click.option(
+                "--convention", "conventions", multiple=True, metavar="N=WORD", help="total or non-embedding."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def json_option(command: Command) -> Command:
+    """``--json``: one object on standard output instead of text."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
+
+
+def open_runs(
+    file: str | None,
+    columns: Iterable[str],
+    where: str | None,
+    units: Iterable[str],
+    conventions: Iterable[str],
+) -> Runs:
+    """The runs of a file; without one, the runs in the box."""
+    from isoflop.runs import read_runs
+    from isoflop.runs.datasets import boxes, load
+
+    if file is None:
+        inside = boxes()
+        if not inside:
+            raise DataError("no file was given, and this copy of the package has no runs of its own; name a table")
+        runs = load(inside[0].name)
+        return runs if where is None else runs.where(where)
+    return read_runs(
+        file,
+        columns=dict(pair(each, "--column") for each in columns),
+        units=dict(pair(each, "--unit") for each in units),
+        conventions=dict(pair(each, "--convention") for each in conventions),
+        where=where,
+    )
+
+
+def pair(text: str, option: str) -> tuple[str, str]:
+    """``NAME=VALUE`` split at its first equals sign."""
+    name, equals, value = text.partition("=")
+    if not (name.strip() and equals and value.strip()):
+        raise IsoflopError(f"{option} takes NAME=VALUE, not {text!r}")
+    return name.strip(), value.strip()
+
+
+def number_pairs(texts: Iterable[str], option: str) -> dict[str, float]:
+    """``NAME=NUMBER`` options as a dictionary; numbers may be written 70e9, 70B or 1.4T."""
+    values = {}
+    for text in texts:
+        name, value = pair(text, option)
+        try:
+            values[name] = parse_quantity(value)
+        except ValueError as error:
+            raise IsoflopError(f"{option} {name}: {error}") from None
+    return values
+
+
+def print_json(content: object) -> None:
+    """One JSON object; what is not finite becomes null, which JSON can hold."""
+    click.echo(json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def _plain(content: object) -> object:
+    match content:
+        case dict():
+            return {key: _plain(value) for key, value in content.items()}
+        case list() | tuple():
+            return [_plain(value) for value in content]
+        case float() if not math.isfinite(content):
+            return None
+    return content
+
+
+@contextmanager
+def progress(total: int, doing: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A function to call with the number of steps done; a bar appears on standard error after a second."""
+    if quiet:
+        yield lambda done: None
+        return
+    began = time.monotonic()
+    shown: list[Any] = []
+    finished = 0
+
+    def advance(done: int) -> None:
+        nonlocal finished
+        finished += done
+        if not shown and time.monotonic() - began > 1 and finished < total:
+            from rich.console import Console
+            from rich.progress import Progress
+
+            bar = Progress(console=Console(stderr=True), transient=True)
+            bar.start()
+            shown.extend((bar, bar.add_task(doing, total=total)))
+        if shown:
+            shown[0].update(shown[1], completed=finished)
+
+    try:
+        yield advance
+    finally:
+        if shown:
+            shown[0].stop()

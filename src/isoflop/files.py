@@ -1,0 +1,36 @@
+"""Files that are whole or absent: written beside, flushed, and moved into place in one step."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from isoflop.errors import IsoflopError
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class NoSpaceError(IsoflopError):
+    """The disk, the quota or the size limit of files is exhausted."""
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Put ``data`` at ``path`` so that a kill at any moment leaves the old file or the new one.
+
+    Raises NoSpaceError when the disk is full; the old file then stays.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        if error.errno in _FULL:
+            raise NoSpaceError(
+                f"no space to write {path.name} ({len(data):,} bytes) in {path.parent}: free some and run again"
+            ) from error
+        raise

@@ -1,0 +1,1 @@
+"""Results as cards, and cards as something to read."""

@@ -1,0 +1,112 @@
+"""``Card``: a result as a person reads it, before it is terminal text, Markdown, HTML or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from isoflop.findings import Finding
+from isoflop.planning import Forecast
+from isoflop.runs import Runs
+from isoflop.uncertainty import Ensemble
+from isoflop.units import format_by_interval, format_quantity
+
+
+@dataclass(frozen=True)
+class Card:
+    """title, a one-sentence answer, a table, what to doubt, and how it was computed."""
+
+    title: str
+    answer: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    findings: tuple[Finding, ...]
+    how: str
+
+
+def fit_card(ensemble: Ensemble, *, level: float, findings: Sequence[Finding]) -> Card:
+    """A fit: its parameters with intervals."""
+    fit = ensemble.fit
+    rows = []
+    for param in fit.law.params:
+        interval = ensemble.interval(param.name, level=level)
+        rows.append(
+            (
+                param.name,
+                format_by_interval(interval.value, interval.low, interval.high),
+                format_by_interval(interval.low, interval.low, interval.high),
+                format_by_interval(interval.high, interval.low, interval.high),
+                param.meaning,
+            )
+        )
+    rows += [(name, f"{value:g}", "", "", "fixed") for name, value in fit.law.fixed.items()]
+    rows += [(name, f"= {formula}", "", "", "tied") for name, formula in fit.law.tied.items()]
+    runs = f"{fit.data.n_runs} runs" + (f" ({fit.data.n_rows} rows)" if fit.data.n_rows != fit.data.n_runs else "")
+    search = fit.search
+    checked = f", {ensemble.restarted} of them searched again from all starts" if ensemble.restarted else ""
+    return Card(
+        title=f"{fit.law.name} on {fit.data.source}",
+        answer=f"L = {fit.law.formula}, fitted to {runs}.",
+        header=("", "value", f"{(1 - level) / 2:.3g} quantile", f"{(1 + level) / 2:.3g} quantile", ""),
+        rows=tuple(rows),
+        findings=tuple(findings),
+        how=(
+            f"objective {fit.objective.name} = {fit.value:.8g}, reached from {search.reached} of {search.starts} "
+            f"starts; intervals: {ensemble.method}, {len(ensemble)} draws, seed {ensemble.seed}{checked}"
+        ),
+    )
+
+
+def forecast_card(forecast: Forecast, ensemble: Ensemble) -> Card:
+    """A forecast: the loss of one new run, and the curve alone."""
+    where = ", ".join(f"{name} = {format_quantity(value)}" for name, value in forecast.at.items())
+    loss, expected = forecast.loss, forecast.expected
+    shown = format_by_interval(loss.value, loss.low, loss.high)
+    return Card(
+        title=f"{ensemble.fit.law.name} at {where}",
+        answer=f"Expect a loss of {shown} {forecast.unit}.",
+        header=("", "value", "low", "high", ""),
+        rows=tuple(
+            (
+                name,
+                format_by_interval(each.value, each.low, each.high),
+                format_by_interval(each.low, each.low, each.high),
+                format_by_interval(each.high, each.low, each.high),
+                meaning,
+            )
+            for name, each, meaning in (
+                ("a new run", loss, "with the scatter of runs"),
+                ("the curve", expected, "without it"),
+            )
+        ),
+        findings=forecast.findings,
+        how=(
+            f"{loss.level:.0%} intervals over {len(ensemble)} draws; {forecast.reach_decades:.2f} decades beyond the "
+            f"runs of {ensemble.fit.data.source}"
+        ),
+    )
+
+
+def check_card(runs: Runs, findings: Sequence[Finding]) -> Card:
+    """A table of runs: what was read, and what to doubt."""
+    rows = []
+    for name in ("N", "D", "C", "loss"):
+        if name in runs.frame.columns:
+            values = runs[name]
+            good = values[(values == values) & (abs(values) < float("inf"))]
+            ends = (format_quantity(good.min()), format_quantity(good.max())) if len(good) else ("", "")
+            rows.append((name, *ends, runs.columns[name].describe() if name in runs.columns else ""))
+    serious = sum(finding.level != "note" for finding in findings)
+    codes = runs.run_codes()
+    n_runs = int(codes.max()) + 1
+    count = f"{len(runs)} rows of {n_runs} runs" if n_runs != len(runs) else f"{len(runs)} runs"
+    return Card(
+        title=runs.source,
+        answer=f"{count}; {serious or 'nothing'} to doubt.",
+        header=("", "smallest", "largest", "read from"),
+        rows=tuple(rows),
+        findings=tuple(findings),
+        how="; ".join(
+            column.describe() for column in runs.columns.values() if column.name not in ("N", "D", "C", "loss")
+        ),
+    )

@@ -1,0 +1,174 @@
+"""A fit and its draws as a JSON file: enough to forecast from and to check what it came from, without the runs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isoflop.errors import SavedError
+from isoflop.files import write_whole
+from isoflop.findings import Finding
+from isoflop.fitting import Fit, Objective
+from isoflop.fitting.result import DataSummary, Search
+from isoflop.laws import Input, Law, Param
+from isoflop.laws.formula import parse
+from isoflop.runs import Runs
+from isoflop.uncertainty.ensemble import Ensemble
+
+SCHEMA = "isoflop.fit/1"
+
+
+def save_fit(fit: Fit | Ensemble, path: str | Path) -> None:
+    """Write a fit, or a fit with its draws, to a JSON file, whole or not at all.
+
+    The file holds the law, the objective, parameters, draws, findings, seeds, versions, the digest of the runs, their
+    ranges and the quantiles of the residuals; not the runs themselves.
+    """
+    ensemble = fit if isinstance(fit, Ensemble) else None
+    fitted = fit.fit if isinstance(fit, Ensemble) else fit
+    law, data = fitted.law, fitted.data
+    content: dict[str, Any] = {
+        "schema": SCHEMA,
+        "versions": {name: version(name) for name in ("isoflop", "numpy")},
+        "law": {
+            "name": law.name,
+            "formula": law.formula,
+            "inputs": [{"name": each.name, "meaning": each.meaning} for each in law.inputs],
+            "params": [{"name": each.name, "domain": each.domain, "meaning": each.meaning} for each in law.params],
+            "fixed": dict(law.fixed),
+            "tied": dict(law.tied),
+            "reference": law.reference,
+        },
+        "objective": {
+            "kind": fitted.objective.kind,
+            "space": fitted.objective.space,
+            "delta": fitted.objective.delta,
+            "df": fitted.objective.df,
+        },
+        "params": dict(fitted.params),
+        "value": fitted.value,
+        "scale": fitted.scale,
+        "theta": fitted.theta.tolist(),
+        "centres": dict(fitted.centres),
+        "search": {"starts": fitted.search.starts, "reached": fitted.search.reached, "seed": fitted.search.seed},
+        "data": {
+            "source": data.source,
+            "digest": data.digest,
+            "n_rows": data.n_rows,
+            "n_runs": data.n_runs,
+            "loss_unit": data.loss_unit,
+            "param_convention": data.param_convention,
+            "ranges": {name: list(ends) for name, ends in data.ranges.items()},
+            "residuals": list(data.residuals),
+        },
+        "findings": [finding.as_dict() for finding in fitted.findings],
+        "ensemble": None
+        if ensemble is None
+        else {
+            "method": ensemble.method,
+            "seed": ensemble.seed,
+            "failed": ensemble.failed,
+            "restarted": ensemble.restarted,
+            "improved": ensemble.improved,
+            "findings": [finding.as_dict() for finding in ensemble.findings],
+            "draws": {name: draws.tolist() for name, draws in ensemble.draws().items()},
+        },
+    }
+    write_whole(Path(path), json.dumps(content, indent=1, allow_nan=False).encode())
+
+
+def load_fit(path: str | Path, *, runs: Runs | None = None) -> Ensemble:
+    """Read a fit and its draws back.
+
+    runs: the table it was fitted to, where it is to be bootstrapped or profiled again; its digest must match.
+    Raises SavedError for a file that is absent, damaged, foreign or of another schema, or for other runs.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise SavedError(f"{str(path)!r} cannot be read ({error.strerror}); give a file written by --save") from None
+    except (ValueError, RecursionError):
+        raise SavedError(
+            f"{path.name} is not JSON or is cut short; save the fit again (isoflop fit … --save)"
+        ) from None
+    if not isinstance(content, dict) or not str(content.get("schema", "")).startswith("isoflop.fit/"):
+        raise SavedError(f"{path.name} is JSON, but no fit of isoflop; give a file written by isoflop fit … --save")
+    if content["schema"] != SCHEMA:
+        raise SavedError(f"{path.name} has schema {content['schema']!r}, this release reads {SCHEMA!r}; fit again")
+    try:
+        return _read(content, path.name, runs)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        reason = f"no {error.args[0]!r}" if isinstance(error, KeyError) else str(error)
+        raise SavedError(f"{path.name} is damaged ({reason}); save the fit again (isoflop fit … --save)") from None
+
+
+def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
+    law, objective, data, saved = content["law"], content["objective"], content["data"], content["ensemble"]
+    if runs is not None and runs.digest != data["digest"]:
+        raise SavedError(f"{name} was fitted to other runs ({data['source']}); the digests differ")
+    fitted = Fit(
+        law=Law(
+            name=law["name"],
+            expression=parse(law["formula"]),
+            inputs=tuple(Input(each["name"], each["meaning"]) for each in law["inputs"]),
+            params=tuple(Param(each["name"], _domain(each["domain"]), each["meaning"]) for each in law["params"]),
+            reference=law["reference"],
+            fixed=law["fixed"],
+            tied=law["tied"],
+        ),
+        objective=Objective(objective["kind"], objective["space"], objective["delta"], objective["df"]),
+        params={key: _finite(value) for key, value in content["params"].items()},
+        value=_finite(content["value"]),
+        scale=None if content["scale"] is None else _finite(content["scale"]),
+        theta=np.asarray(content["theta"], dtype=np.float64),
+        centres=content["centres"],
+        data=DataSummary(
+            source=data["source"],
+            digest=data["digest"],
+            n_rows=data["n_rows"],
+            n_runs=data["n_runs"],
+            loss_unit=data["loss_unit"],
+            param_convention=data["param_convention"],
+            ranges={key: (_finite(ends[0]), _finite(ends[1])) for key, ends in data["ranges"].items()},
+            residuals=tuple(_finite(each) for each in data["residuals"]),
+        ),
+        search=Search(**content["search"]),
+        findings=_findings(content["findings"]),
+        runs=runs,
+    )
+    if set(fitted.params) != set(fitted.law.param_names) or set(fitted.data.ranges) != set(fitted.law.input_names):
+        raise ValueError("its parameters are not those of its law")
+    if saved is None:
+        return Ensemble(fitted, np.empty((0, len(fitted.law.params))), method="none", seed=0)
+    columns = [np.asarray(saved["draws"][each], dtype=np.float64) for each in fitted.law.param_names]
+    return Ensemble(
+        fit=fitted,
+        params=np.stack(columns, axis=1),
+        method=saved["method"],
+        seed=int(saved["seed"]),
+        failed=int(saved["failed"]),
+        restarted=int(saved["restarted"]),
+        improved=int(saved["improved"]),
+        findings=_findings(saved["findings"]),
+    )
+
+
+def _findings(saved: list[dict[str, Any]]) -> tuple[Finding, ...]:
+    return tuple(Finding(each["code"], each["level"], each["says"], each["fix"], tuple(each["rows"])) for each in saved)
+
+
+def _domain(saved: str | list[float]) -> str | tuple[float, float]:
+    return saved if isinstance(saved, str) else (_finite(saved[0]), _finite(saved[1]))
+
+
+def _finite(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} stands where a number should")
+    return float(value)
