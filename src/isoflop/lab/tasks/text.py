@@ -117,8 +117,10 @@ def _split(
     state = hashlib.sha256()
     if separate:
         ordered = sorted(files, key=lambda file: _hash(file[0]))
-        held = b"".join(data for path, data in ordered if _hash(path) % 100 < HELD_OUT_PERCENT)
-        training = b"".join(data for path, data in ordered if _hash(path) % 100 >= HELD_OUT_PERCENT)
+        apart = {path for path, _ in ordered if _hash(path) % 100 < HELD_OUT_PERCENT}
+        apart = apart or {ordered[0][0]}  # among few files none may fall below
+        held = b"".join(data for path, data in ordered if path in apart)
+        training = b"".join(data for path, data in ordered if path not in apart)
     else:
         data = files[0][1]
         cut = len(data) * (100 - HELD_OUT_PERCENT) // 100
