@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import FitError
-from isoflop.findings import Finding
 from isoflop.fitting.coordinates import Coordinates, coordinates
+from isoflop.fitting.doubts import count_findings, misfit_findings, parameter_findings, search_findings
 from isoflop.fitting.kernel import Kernel
 from isoflop.fitting.objective import Objective, huber
 from isoflop.fitting.result import DataSummary, Fit, Search
@@ -26,6 +26,7 @@ Floats = NDArray[np.float64]
 SAME = 1e-6  # two optima whose objectives differ by less, relatively, are one
 _SEARCH_ROWS = 4_096  # a larger table is searched on a sample; the best of its optima are then fitted on all rows
 _FINISHERS = 4
+_LAST_STEPS = 3_000  # for the best alone: a flat, curved valley can take so many
 _SEARCH_STEPS = 60  # a start that is still wandering after so many is not the one; the best is finished without limit
 _QUANTILES = 1_001
 
@@ -102,7 +103,7 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
     """
     objective = huber() if objective is None else objective
     ready = problem(law, runs, objective=objective)
-    best, reached, tried, spread = _search(ready, starts, seed)
+    best, reached, tried, gap = _search(ready, starts, seed)
     params = dict(zip(law.param_names, (float(each) for each in ready.params(best.theta)[0]), strict=True))
     residual = _residuals(ready, best.theta)
     fitted = Fit(
@@ -118,10 +119,11 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
         runs=runs,
     )
     found = (
-        *_search_findings(reached, tried, spread, ready, best),
-        *_parameter_findings(ready, best.theta),
+        *search_findings(fitted.search, gap=gap, converged=bool(best.converged[0])),
+        *parameter_findings(law, ready.kernel, best.theta),
         *design_findings(runs, law.input_names),
-        *_count_findings(ready),
+        *count_findings(law, ready.table),
+        *misfit_findings(ready.table, residual),
     )
     return replace(fitted, findings=found)
 
@@ -145,7 +147,9 @@ def _search(ready: Problem, starts: int, seed: int) -> tuple[Solution, int, int,
         )
     values = np.where(finite, found.value, np.inf)
     first = int(np.argmin(values))
-    best = ready.solve(found.theta[first : first + 1], scales=found.scale[first : first + 1], tolerance=1e-13)
+    best = ready.solve(
+        found.theta[first : first + 1], scales=found.scale[first : first + 1], tolerance=1e-13, max_steps=_LAST_STEPS
+    )
     best = polish(ready.kernel, ready.target, best, ready.objective)
     # Rounding sets a floor below which objectives are equal: that of residuals of 1e-12.
     floor = 1e-24 * len(ready.target) if ready.objective.kind != "lad" else 1e-12 * len(ready.target)
@@ -206,113 +210,3 @@ def _summary(ready: Problem, runs: Runs, residual: Floats) -> DataSummary:
         ranges={name: (float(values.min()), float(values.max())) for name, values in ready.table.inputs.items()},
         residuals=tuple(float(each) for each in quantiles),
     )
-
-
-def _search_findings(reached: int, tried: int, gap: float, ready: Problem, best: Solution) -> tuple[Finding, ...]:
-    found = []
-    if reached < max(2, tried // 10) and tried >= 8:
-        found.append(
-            Finding(
-                "starts-disagree",
-                "doubt",
-                f"only {reached} of {tried} starts ended at the best optimum; the next is {gap:.1e} (relative) worse.",
-                "Try more starts, another seed, or a law with fewer parameters; the data may not determine this one.",
-            )
-        )
-    elif gap < 1e-3:
-        found.append(
-            Finding(
-                "near-optimum",
-                "note",
-                f"another optimum is only {gap:.1e} (relative) worse than the best, reached from {reached} of {tried} "
-                "starts.",
-                "Look at the spread of the bootstrap draws; two answers fit these runs almost equally well.",
-            )
-        )
-    if not best.converged[0]:
-        found.append(
-            Finding(
-                "not-converged",
-                "error",
-                "the solver was still gaining when it reached its limit of steps.",
-                "Do not use the parameters; try another objective, or a law with fewer parameters.",
-            )
-        )
-    return tuple(found)
-
-
-def _count_findings(ready: Problem) -> tuple[Finding, ...]:
-    n_params, n_runs = len(ready.law.params), ready.table.n_runs
-    if n_runs >= 2 * n_params:
-        return ()
-    return (
-        Finding(
-            "few-runs",
-            "doubt",
-            f"{n_runs} {'run' if n_runs == 1 else 'runs'} for {n_params} parameters: intervals from so few are too "
-            "narrow, and the fit can follow noise.",
-            "Add runs, or fix or tie parameters.",
-        ),
-    )
-
-
-def _parameter_findings(ready: Problem, theta: Floats) -> list[Finding]:
-    """Parameters without effect (at their bound), and pairs that the runs cannot tell apart."""
-    coords, kernel = ready.coords, ready.kernel
-    names = coords.names
-    gram, strongest = np.zeros((len(names), len(names))), np.zeros(len(names))
-    width = kernel.tile_rows(1)
-    for start in range(0, kernel.n_rows, width):
-        stop = min(start + width, kernel.n_rows)
-        value, jacobian = kernel.value_and_jacobian(theta, start, stop)
-        scaled = jacobian[0] if kernel.space == "log" else jacobian[0] / np.abs(value)
-        strongest = np.maximum(strongest, np.abs(scaled).max(axis=1))
-        gram += scaled @ scaled.T
-    found = []
-    alive = strongest > 1e-5
-    for position in np.flatnonzero(~alive):
-        label = names[position]
-        found.append(
-            Finding(
-                "at-bound",
-                "doubt",
-                f"{label} is at its bound: it changes no loss by more than one part in 100,000.",
-                f"The runs do not show this term; fix {label}, or use a law without it.",
-            )
-        )
-    domains = {param.name: param.domain for param in ready.law.params}
-    for position in np.flatnonzero(alive):
-        if isinstance(domains[names[position]], tuple) and abs(theta[0, position]) > 12:
-            found.append(
-                Finding(
-                    "at-bound",
-                    "doubt",
-                    f"{names[position]} is at the edge of its domain {domains[names[position]]}.",
-                    "Widen the domain, or ask whether the law holds for these runs.",
-                )
-            )
-    return [*found, *_confounded(gram, np.flatnonzero(alive), names)]
-
-
-def _confounded(gram: Floats, alive: NDArray[np.int64], names: tuple[str, ...]) -> list[Finding]:
-    """Directions in which the loss hardly changes, from the correlation form of JᵀJ in centred coordinates."""
-    if len(alive) < 2:
-        return []
-    size = np.sqrt(np.diag(gram)[alive])
-    form = gram[np.ix_(alive, alive)] / np.outer(size, size)
-    strengths, directions = np.linalg.eigh(form)
-    weakest, direction = float(strengths[0]), directions[:, 0]
-    if weakest > 1e-5:
-        return []
-    leading = [
-        names[alive[position]] for position in np.argsort(-np.abs(direction))[:3] if abs(direction[position]) > 0.3
-    ]
-    return [
-        Finding(
-            "not-identified",
-            "error" if weakest < 1e-10 else "doubt",
-            f"{' and '.join(leading)} cannot be told apart by these runs (the weakest direction has {weakest:.0e} of "
-            "the strength of independent parameters).",
-            "Vary the inputs independently (other N at the same D), or fix or tie one of them.",
-        )
-    ]

@@ -65,20 +65,27 @@ def bootstrap(
                 progress(len(piece.value))
     theta = np.concatenate([piece.theta for piece in pieces])
     value = np.concatenate([piece.value for piece in pieces])
-    good = np.concatenate([piece.converged for piece in pieces]) & np.isfinite(value)
+    good = np.isfinite(value)
+    unsettled = int((good & ~np.concatenate([piece.converged for piece in pieces])).sum())
     checked, improved = plan.restart(theta, value, min(restarted, draws))
     failed = int((~good).sum())
     if good.sum() < 20:
         raise IsoflopError(f"{failed} of {draws} bootstrap refits failed; the runs do not determine {fit.law.name}")
+    params = ready.params(theta[good])
     return Ensemble(
         fit=fit,
-        params=ready.params(theta[good]),
+        params=params,
         method="bootstrap over runs",
         seed=seed,
         failed=failed,
+        unsettled=unsettled,
         restarted=checked,
         improved=improved,
-        findings=(*_findings(failed, draws, checked, improved), *_group_findings(ready)),
+        findings=(
+            *_findings(failed, unsettled, draws, checked, improved),
+            *_outside_findings(fit, params),
+            *_group_findings(ready),
+        ),
     )
 
 
@@ -140,14 +147,24 @@ def _strata(runs: Runs, codes: Ints) -> tuple[Ints, ...]:
     return (*large, np.sort(np.concatenate(small))) if small else tuple(large)
 
 
-def _findings(failed: int, draws: int, checked: int, improved: int) -> list[Finding]:
+def _findings(failed: int, unsettled: int, draws: int, checked: int, improved: int) -> list[Finding]:
     found = []
+    if unsettled > draws / 100:
+        found.append(
+            Finding(
+                "draws-unsettled",
+                "doubt",
+                f"{unsettled} of {draws} bootstrap refits were still creeping along a flat valley when they were "
+                "stopped: these runs leave some combination of parameters open.",
+                "Read curves and forecasts rather than single constants; fix or tie a parameter, or add runs.",
+            )
+        )
     if failed > draws / 100:
         found.append(
             Finding(
                 "draws-failed",
                 "doubt",
-                f"{failed} of {draws} bootstrap refits did not converge and are left out of the intervals.",
+                f"{failed} of {draws} bootstrap refits found no finite optimum and are left out of the intervals.",
                 "The law may have more parameters than these runs can carry; fix or tie some.",
             )
         )
@@ -162,6 +179,27 @@ def _findings(failed: int, draws: int, checked: int, improved: int) -> list[Find
             )
         )
     return found
+
+
+def _outside_findings(fit: Fit, params: Floats) -> list[Finding]:
+    """A value of the fit that almost none of its own draws come near."""
+    outside = []
+    for name, draws in zip(fit.law.param_names, params.T, strict=True):
+        low, high = np.quantile(draws, [0.01, 0.99])
+        slack = 0.01 * (high - low)
+        if not low - slack <= fit.params[name] <= high + slack:
+            outside.append(name)
+    if not outside:
+        return []
+    return [
+        Finding(
+            "value-outside",
+            "error",
+            f"the fitted {' and '.join(outside)} lies outside 98 % of its own bootstrap draws: a few runs hold the "
+            "optimum where it is.",
+            "Do not quote the interval; look for the runs that decide, or use a law with fewer parameters.",
+        )
+    ]
 
 
 def _group_findings(ready: Problem) -> list[Finding]:

@@ -35,7 +35,9 @@ class Ensemble:
     """Draws of a fit's parameters.
 
     params: (draws, parameters) in the units of the runs, in the order of ``fit.law.params``.
-    method: how the draws came about. failed: draws that did not converge, left out of ``params``.
+    method: how the draws came about. failed: draws without a finite optimum, left out of ``params``. unsettled: draws
+    still creeping along a flat valley when they were stopped; they are kept, since leaving them out would cut the
+    valley off.
     restarted, improved: how many draws were searched again from the whole grid of starts, and how many of these found a
     better optimum than the one that began at the fit.
     """
@@ -45,6 +47,7 @@ class Ensemble:
     method: str
     seed: int
     failed: int = 0
+    unsettled: int = 0
     restarted: int = 0
     improved: int = 0
     findings: tuple[Finding, ...] = ()

@@ -1,0 +1,173 @@
+"""What a fit says against itself: its search, its parameters, its number of runs, and the pattern of its residuals."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.findings import Finding
+from isoflop.fitting.kernel import Kernel
+from isoflop.fitting.result import Search
+from isoflop.fitting.table import Table
+from isoflop.laws import Law
+
+Floats = NDArray[np.float64]
+
+_FEWEST_FOR_MISFIT = 12  # runs below which a pattern among residuals cannot be told from chance
+_MOST_FOR_MISFIT = 1_500  # runs looked at, so that their distances fit in memory
+_PERMUTATIONS = 499
+
+
+def search_findings(search: Search, *, gap: float, converged: bool) -> list[Finding]:
+    """Starts that end apart, or an optimum that was not reached.
+
+    gap: how much worse, relatively, the best of the other optima is.
+    """
+    found = []
+    reached, tried = search.reached, search.starts
+    if reached < max(2, tried // 10) and tried >= 8:
+        found.append(
+            Finding(
+                "starts-disagree",
+                "doubt",
+                f"only {reached} of {tried} starts ended at the best optimum; the next is {gap:.1e} (relative) worse.",
+                "Try more starts, another seed, or a law with fewer parameters; the data may not determine this one.",
+            )
+        )
+    elif gap < 1e-3:
+        found.append(
+            Finding(
+                "near-optimum",
+                "note",
+                f"another optimum is only {gap:.1e} (relative) worse than the best, reached from {reached} of {tried} "
+                "starts.",
+                "Look at the spread of the bootstrap draws; two answers fit these runs almost equally well.",
+            )
+        )
+    if not converged:
+        found.append(
+            Finding(
+                "not-converged",
+                "error",
+                "the solver was still gaining when it reached its limit of steps.",
+                "Do not use the parameters; try another objective, or a law with fewer parameters.",
+            )
+        )
+    return found
+
+
+def count_findings(law: Law, table: Table) -> list[Finding]:
+    """Too few runs for the number of parameters."""
+    n_params, n_runs = len(law.params), table.n_runs
+    if n_runs >= 2 * n_params:
+        return []
+    return [
+        Finding(
+            "few-runs",
+            "doubt",
+            f"{n_runs} {'run' if n_runs == 1 else 'runs'} for {n_params} parameters: intervals from so few are too "
+            "narrow, and the fit can follow noise.",
+            "Add runs, or fix or tie parameters.",
+        ),
+    ]
+
+
+def parameter_findings(law: Law, kernel: Kernel, theta: Floats) -> list[Finding]:
+    """Parameters without effect (at their bound), and pairs that the runs cannot tell apart."""
+    names = kernel.order
+    gram, strongest = np.zeros((len(names), len(names))), np.zeros(len(names))
+    width = kernel.tile_rows(1)
+    for start in range(0, kernel.n_rows, width):
+        stop = min(start + width, kernel.n_rows)
+        value, jacobian = kernel.value_and_jacobian(theta, start, stop)
+        scaled = jacobian[0] if kernel.space == "log" else jacobian[0] / np.abs(value)
+        strongest = np.maximum(strongest, np.abs(scaled).max(axis=1))
+        gram += scaled @ scaled.T
+    found = []
+    alive = strongest > 1e-5
+    for position in np.flatnonzero(~alive):
+        label = names[position]
+        found.append(
+            Finding(
+                "at-bound",
+                "doubt",
+                f"{label} is at its bound: it changes no loss by more than one part in 100,000.",
+                f"The runs do not show this term; fix {label}, or use a law without it.",
+            )
+        )
+    domains = {param.name: param.domain for param in law.params}
+    for position in np.flatnonzero(alive):
+        if isinstance(domains[names[position]], tuple) and abs(theta[0, position]) > 12:
+            found.append(
+                Finding(
+                    "at-bound",
+                    "doubt",
+                    f"{names[position]} is at the edge of its domain {domains[names[position]]}.",
+                    "Widen the domain, or ask whether the law holds for these runs.",
+                )
+            )
+    return [*found, *_confounded(gram, np.flatnonzero(alive), names)]
+
+
+def _confounded(gram: Floats, alive: NDArray[np.int64], names: tuple[str, ...]) -> list[Finding]:
+    """Directions in which the loss hardly changes, from the correlation form of JᵀJ in centred coordinates."""
+    if len(alive) < 2:
+        return []
+    size = np.sqrt(np.diag(gram)[alive])
+    form = gram[np.ix_(alive, alive)] / np.outer(size, size)
+    strengths, directions = np.linalg.eigh(form)
+    weakest, direction = float(strengths[0]), directions[:, 0]
+    if weakest > 1e-5:
+        return []
+    leading = [
+        names[alive[position]] for position in np.argsort(-np.abs(direction))[:3] if abs(direction[position]) > 0.3
+    ]
+    return [
+        Finding(
+            "not-identified",
+            "error" if weakest < 1e-10 else "doubt",
+            f"{' and '.join(leading)} cannot be told apart by these runs (the weakest direction has {weakest:.0e} of "
+            "the strength of independent parameters).",
+            "Vary the inputs independently (other N at the same D), or fix or tie one of them.",
+        )
+    ]
+
+
+def misfit_findings(table: Table, residual: Floats) -> list[Finding]:
+    """A law that bends otherwise than the runs: residuals of runs that lie next to each other go together.
+
+    Each run has one residual, the mean over its rows, and one neighbour, the nearest other run in standardised log
+    inputs. Their rank correlation is compared with 499 random rearrangements of the residuals.
+    """
+    if table.n_runs < _FEWEST_FOR_MISFIT:
+        return []
+    rng = np.random.default_rng(0)
+    size = np.bincount(table.run_codes).astype(np.float64)
+    mean = np.bincount(table.run_codes, weights=residual) / size
+    place = np.column_stack(
+        [np.bincount(table.run_codes, weights=np.log(values)) / size for values in table.inputs.values()]
+    )
+    if table.n_runs > _MOST_FOR_MISFIT:
+        kept = np.sort(rng.choice(table.n_runs, _MOST_FOR_MISFIT, replace=False))
+        mean, place = mean[kept], place[kept]
+    place = (place - place.mean(axis=0)) / np.maximum(place.std(axis=0), 1e-12)
+    apart = ((place[:, None] - place[None]) ** 2).sum(axis=2)
+    np.fill_diagonal(apart, np.inf)
+    neighbour = apart.argmin(axis=1)
+    rank = np.argsort(np.argsort(mean)).astype(np.float64)
+    rank = (rank - rank.mean()) / rank.std()
+    together = float(np.mean(rank * rank[neighbour]))
+    shuffled = rng.permuted(np.tile(rank, (_PERMUTATIONS, 1)), axis=1)
+    chance = (1 + int(((shuffled * shuffled[:, neighbour]).mean(axis=1) >= together).sum())) / (_PERMUTATIONS + 1)
+    if chance > 0.005 or together < 0.2:
+        return []
+    return [
+        Finding(
+            "misfit",
+            "doubt",
+            f"residuals of neighbouring runs go together (rank correlation {together:.2f}; chance gives that much once "
+            f"in {1 / chance:.0f}): the law bends otherwise than these runs, and no interval here covers that.",
+            "Try another law, fit the largest runs alone (--where), or look whether a group of runs was trained "
+            "differently.",
+        )
+    ]
