@@ -44,11 +44,10 @@ def find_starts(
     with np.errstate(all="ignore"):
         predicted = kernel.value(candidates, 0, kernel.n_rows)
         misfit = np.abs(np.log(predicted / target)).mean(axis=1)
-    misfit = np.where(np.isfinite(misfit), misfit, np.inf)
     order = np.argsort(misfit, kind="stable")
+    order = order[np.isfinite(misfit[order])]
     # the best half, and every other one from the rest, so that a misleading screen cannot exclude a whole region
     sure, chance = order[: count - count // 4], order[count - count // 4 :]
-    chance = chance[np.isfinite(misfit[chance])]
     picked = rng.permutation(chance)[: count // 4]
     return candidates[np.concatenate([sure, picked])]
 

@@ -43,7 +43,7 @@ def forecast(ensemble: Ensemble, at: Mapping[str, float], *, level: float = 0.9)
     """L(at) over the draws, and L(at)·exp(r) (log loss) or L(at) + r (raw loss) with r drawn from the fit's residuals.
 
     at: every input of the law, in the units of the runs, positive. Residuals are widened by √(n/(n − p)) for the p
-    parameters that were fitted to them.
+    parameters that were fitted to them, and by √((n − p)/χ²) for how little n − p residuals say of their own size.
     Raises IsoflopError for a missing, unknown or non-positive input.
     """
     check_level(level)
@@ -82,13 +82,14 @@ def _checked(fit: Fit, at: Mapping[str, float]) -> dict[str, float]:
 def _with_scatter(ensemble: Ensemble, curve: Floats) -> Floats:
     """The draws of the curve, each with one residual of the fit added."""
     fit = ensemble.fit
-    n_params = len(fit.law.params)
-    widen = math.sqrt(fit.data.n_runs / max(1, fit.data.n_runs - n_params))
+    freedom = max(1, fit.data.n_runs - len(fit.law.params))
     rng = np.random.default_rng([ensemble.seed, 2])
+    # the size of the scatter is itself known only from so many residuals, which gives the interval Student's tails
+    widen = np.sqrt(fit.data.n_runs / freedom) * np.sqrt(freedom / rng.chisquare(freedom, len(curve)))
     residuals = np.asarray(fit.data.residuals)
     # measured − fitted is minus the residual; quantiles are drawn evenly so that few draws still cover the tails
     position = rng.permutation((np.arange(len(curve)) + 0.5) / len(curve))
-    scatter = -widen * np.quantile(residuals, position)
+    scatter = -widen * np.quantile(residuals, position, method="weibull")
     return curve * np.exp(scatter) if fit.objective.space == "log" else curve + scatter
 
 

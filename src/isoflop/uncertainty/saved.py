@@ -17,6 +17,7 @@ from isoflop.findings import Finding
 from isoflop.fitting import Fit, Objective
 from isoflop.fitting.result import DataSummary, Search
 from isoflop.laws import Input, Law, Param
+from isoflop.laws.expression import names
 from isoflop.laws.formula import parse
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Ensemble
@@ -144,8 +145,9 @@ def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
         findings=_findings(content["findings"]),
         runs=runs,
     )
-    if set(fitted.params) != set(fitted.law.param_names) or set(fitted.data.ranges) != set(fitted.law.input_names):
-        raise ValueError("its parameters are not those of its law")
+    declared = {*fitted.law.param_names, *fitted.law.input_names}
+    if set(names(fitted.law.expression)) != declared or {*fitted.params, *fitted.data.ranges} != declared:
+        raise ValueError("its parameters and inputs are not those of its formula")
     if saved is None:
         return Ensemble(fitted, np.empty((0, len(fitted.law.params))), method="none", seed=0)
     columns = [np.asarray(saved["draws"][each], dtype=np.float64) for each in fitted.law.param_names]

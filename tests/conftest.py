@@ -1,0 +1,48 @@
+"""What tests share: the public run tables, which lie beside the checkout or where ISOFLOP_DATASETS points."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from isoflop import Runs, law, read_runs
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def tables() -> Path:
+    """The folder of public run tables; tests that need it are skipped, with the reason, where it is absent."""
+    folder = Path(os.environ.get("ISOFLOP_DATASETS", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no public run tables at {folder.name}; set ISOFLOP_DATASETS to the folder that holds them")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def epoch245(tables: Path) -> Runs:
+    """All 245 runs that Epoch digitised from Hoffmann et al., Figure 4."""
+    return read_runs(tables / "epoch-chinchilla" / "svg_extracted_data.csv")
+
+
+@pytest.fixture(scope="session")
+def epoch240(epoch245: Runs) -> Runs:
+    """The 240 runs of Besiroglu et al.: the five highest losses dropped."""
+    return epoch245.take(np.argsort(np.argsort(epoch245["loss"])) < 240)
+
+
+EPOCH = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658}
+
+
+@pytest.fixture
+def known_runs():
+    """Runs of a known Chinchilla law on a grid, with Gaussian noise on log loss: known_runs(noise, sizes, durations)."""
+
+    def make(noise: float = 0.0, *, sizes: int = 6, durations: int = 5, seed: int = 0, truth=EPOCH) -> Runs:
+        n, d = np.meshgrid(np.logspace(7.5, 10, sizes), np.logspace(9, 11.5, durations))
+        curve = law("chinchilla").value(truth, {"N": n.ravel(), "D": d.ravel()})
+        scatter = np.random.default_rng(seed).normal(0, noise, curve.size) if noise else np.zeros(curve.size)
+        return Runs.from_columns({"N": n.ravel(), "D": d.ravel(), "loss": curve * np.exp(scatter)})
+
+    return make

@@ -1,0 +1,131 @@
+"""The bootstrap: published standard errors, the unit of resampling, seeds, and when it doubts itself."""
+
+import joblib
+import numpy as np
+import pytest
+
+from isoflop import Runs, bootstrap, fit, law, squares
+from isoflop.errors import IsoflopError
+from isoflop.fitting.fit import problem
+from isoflop.fitting.objective import huber
+from isoflop.uncertainty.bootstrap import _Plan, _strata
+
+CHINCHILLA = law("chinchilla")
+
+
+def test_standard_errors_on_240_runs_are_the_published_ones(epoch240):
+    ensemble = bootstrap(fit(CHINCHILLA, epoch240), draws=4000)
+    assert 115 < ensemble.standard_error("A") < 130
+    assert 1250 < ensemble.standard_error("B") < 1480
+    assert ensemble.standard_error("E") == pytest.approx(0.026, abs=0.0015)
+    assert ensemble.standard_error("alpha") == pytest.approx(0.015, abs=0.0008)
+    assert ensemble.standard_error("beta") == pytest.approx(0.021, abs=0.0012)
+    exponent = ensemble.interval(lambda p: p["beta"] / (p["alpha"] + p["beta"]))
+    draws = ensemble.push(lambda p: p["beta"] / (p["alpha"] + p["beta"]))
+    assert 0.512 < exponent.value < 0.517 and 0.512 < draws.mean() < 0.518
+    assert draws.std() == pytest.approx(0.020, abs=0.0015)
+    assert (ensemble.failed, ensemble.improved, ensemble.restarted) == (0, 0, 16)
+
+
+def test_each_draw_is_the_fit_of_its_own_sample(known_runs):
+    runs = known_runs(0.01)
+    found = fit(CHINCHILLA, runs)
+    ensemble = bootstrap(found, draws=40, seed=7, restarted=0)
+    ready = problem(CHINCHILLA, runs, objective=huber())
+    plan = _Plan(ready, _strata(runs, runs.run_codes()), found.theta, found.scale, 7, 40)
+    for draw in (0, 17, 39):
+        rows = np.repeat(np.arange(len(runs)), plan.weights(0)[draw].astype(int))
+        copies = Runs.from_columns({name: runs[name][rows] for name in ("N", "D", "loss")})
+        alone = fit(CHINCHILLA, copies).params
+        assert ensemble.draws()["alpha"][draw] == pytest.approx(alone["alpha"], abs=2e-4)
+        assert ensemble.draws()["E"][draw] == pytest.approx(alone["E"], rel=2e-4)
+
+
+def test_checkpoints_of_one_run_come_and_go_together(known_runs):
+    runs = known_runs(0.01)
+    names = np.repeat([f"r{i}" for i in range(10)], 3)
+    grouped = runs.with_column("run", names)
+    found = fit(CHINCHILLA, grouped)
+    ready = problem(CHINCHILLA, grouped, objective=huber())
+    plan = _Plan(ready, _strata(grouped, grouped.run_codes()), found.theta, found.scale, 0, 200)
+    weights = plan.weights(0).reshape(200, 10, 3)
+    assert np.all(weights == weights[:, :, :1])
+    assert np.all(weights[:, :, 0].sum(axis=1) == 10)
+    assert found.data.n_runs == 10 and found.data.n_rows == 30
+
+
+def test_correlated_checkpoints_widen_the_interval(known_runs):
+    # ten checkpoints a run that share the run's luck: as single rows they look like ten times the evidence
+    truth = {"E": 1.8, "A": 400.0, "B": 1000.0, "alpha": 0.34, "beta": 0.34}
+    rng = np.random.default_rng(3)
+    n = np.repeat(np.logspace(7.5, 10, 20), 10)
+    d = np.tile(np.logspace(9, 11.5, 10), 20)
+    luck = np.repeat(rng.normal(0, 0.01, 20), 10)
+    loss = CHINCHILLA.value(truth, {"N": n, "D": d}) * np.exp(luck)
+    names = np.repeat([f"r{i}" for i in range(20)], 10)
+    rows = Runs.from_columns({"N": n, "D": d, "loss": loss})
+    apart = bootstrap(fit(CHINCHILLA, rows, objective=squares()), draws=300)
+    together = bootstrap(fit(CHINCHILLA, rows.with_column("run", names), objective=squares()), draws=300)
+    assert together.standard_error("E") > 1.5 * apart.standard_error("E")
+
+
+def test_each_seed_keeps_its_number_of_runs(known_runs):
+    runs = known_runs(0.01).with_column("seed", np.repeat(["0", "1", "2"], [20, 8, 2]))
+    strata = _strata(runs, runs.run_codes())
+    assert sorted(map(len, strata)) == [2, 8, 20]
+    found = fit(CHINCHILLA, runs)
+    plan = _Plan(problem(CHINCHILLA, runs, objective=huber()), strata, found.theta, found.scale, 0, 50)
+    weights = plan.weights(0)
+    assert np.all(weights[:, :20].sum(axis=1) == 20) and np.all(weights[:, 20:28].sum(axis=1) == 8)
+
+
+def test_the_same_seed_gives_the_same_bytes_on_every_backend(known_runs):
+    found = fit(CHINCHILLA, known_runs(0.01))
+    serial = bootstrap(found, draws=600, seed=11).params.tobytes()
+    assert bootstrap(found, draws=600, seed=11).params.tobytes() == serial
+    assert bootstrap(found, draws=600, seed=11, jobs=2).params.tobytes() == serial
+    with joblib.parallel_config(backend="threading"):
+        assert bootstrap(found, draws=600, seed=11, jobs=2).params.tobytes() == serial
+    assert bootstrap(found, draws=600, seed=12).params.tobytes() != serial
+
+
+def test_more_draws_begin_with_the_same_draws(known_runs):
+    found = fit(CHINCHILLA, known_runs(0.01))
+    assert np.array_equal(bootstrap(found, draws=500).params[:250], bootstrap(found, draws=750).params[:250])
+
+
+def test_few_independent_runs_are_doubted(known_runs):
+    runs = known_runs(0.01).with_column("run", np.repeat(["a", "b", "c", "d", "e", "f"], 5))
+    ensemble = bootstrap(fit(CHINCHILLA, runs), draws=50)
+    said = next(finding.says for finding in ensemble.findings if finding.code == "few-independent-runs")
+    assert "6 independent runs" in said and "30 rows" in said
+
+
+def test_a_flat_valley_is_doubted_and_not_cut_off():
+    # six close sizes leave E, A and alpha open: their draws creep along a valley
+    rng = np.random.default_rng(0)
+    n, d = np.meshgrid(np.logspace(8, 8.3, 4), np.logspace(9, 11, 4))
+    loss = CHINCHILLA.value({"E": 1.8, "A": 400, "B": 1000, "alpha": 0.3, "beta": 0.34}, {"N": n, "D": d}).ravel()
+    runs = Runs.from_columns({"N": n.ravel(), "D": d.ravel(), "loss": loss * np.exp(rng.normal(0, 0.003, 16))})
+    ensemble = bootstrap(fit(CHINCHILLA, runs), draws=200)
+    assert ensemble.unsettled > 2
+    assert "draws-unsettled" in {finding.code for finding in ensemble.findings}
+    assert len(ensemble) == 200
+
+
+def test_too_few_draws_are_refused(known_runs):
+    with pytest.raises(IsoflopError, match="5 draws make no interval"):
+        bootstrap(fit(CHINCHILLA, known_runs(0.01)), draws=5)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 90])
+def test_a_level_outside_zero_and_one_is_refused(known_runs, level):
+    ensemble = bootstrap(fit(CHINCHILLA, known_runs(0.01)), draws=20)
+    with pytest.raises(IsoflopError, match="level lies between 0 and 1"):
+        ensemble.interval("E", level=level)
+
+
+def test_a_quantity_that_is_no_parameter_is_refused(known_runs):
+    ensemble = bootstrap(fit(CHINCHILLA, known_runs(0.01)), draws=20)
+    with pytest.raises(IsoflopError, match="'gamma' is no free parameter"):
+        ensemble.interval("gamma")
