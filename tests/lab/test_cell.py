@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from itertools import pairwise
 
 import pytest
 
@@ -37,7 +38,7 @@ def test_evaluations_are_log_spaced_and_end_with_the_run(steps):
     assert points[-1] == steps
     assert list(points) == sorted(set(points)) and points[0] >= 1
     if steps == 9162:
-        ratios = [b / a for a, b in zip(points[:-1], points[1:], strict=True)]
+        ratios = [b / a for a, b in pairwise(points)]
         assert ratios == pytest.approx([64 ** (1 / 7)] * 7, rel=0.01)
 
 

@@ -102,7 +102,7 @@ class Commands:
 
 @dataclass(frozen=True)
 class Limits:
-    """seconds: how long a cell may run (default: 20 times the estimate, 10 minutes at least); patience: silence."""
+    """seconds: how long a cell may run (default: 20 times the estimate, an hour at least); patience: silence."""
 
     seconds: float | None = None
     patience: float = 300.0
@@ -297,6 +297,8 @@ def _designs(entries: object, shapes: tuple[Shape, ...], batch: int) -> tuple[De
     designs = []
     names = [shape.name for shape in shapes]
     for number, entry in enumerate(entries, start=1):
+        if not isinstance(entry, Mapping):
+            raise SpecError(f"design = {entry!r} must be a list of tables, each begun with [[design]]")
         table = Table(entry, f"design {number}")
         kind: Literal["grid", "isoflop"] = table.choice("kind", "grid", ("grid", "isoflop"))
         common = ("kind", "sizes", "seeds")
@@ -363,4 +365,4 @@ def _commands(table: Table, base: Path | None) -> Commands:
 def _limits(table: Table) -> Limits:
     table.allow("seconds", "patience")
     seconds = table.number("seconds", 0.0, low=1) if "seconds" in table.values else None
-    return Limits(seconds, table.number("patience", Limits.patience, low=5))
+    return Limits(seconds, table.number("patience", Limits.patience, low=1))

@@ -34,6 +34,7 @@ SEARCH = "search"
 SPEC = "spec.toml"
 ATTEMPTS = 2  # a cell whose process died without a word is tried once more, from its checkpoint
 PAUSE = 0.1
+UNTIMED = 86_400.0  # seconds that a cell may run when nothing is known of it
 
 
 @dataclass(frozen=True)
@@ -147,14 +148,15 @@ def _tasks(
 
 
 def _cell_task(cell: Cell, out: Path, spec: SweepSpec, seconds: Callable[[Cell], float] | None) -> _Task:
-    estimate = seconds(cell) if seconds is not None else 0.0
-    deadline = spec.limits.seconds or max(600.0, 20 * estimate)
+    # generous: a machine shared with others may be many times slower than the moment at which it was timed
+    usual = max(3600.0, 20 * seconds(cell)) if seconds is not None else UNTIMED
+    deadline = spec.limits.seconds or usual
     work = cell.steps * flops_a_step(cell)
     return _Task(cell.name, out / cell.name, as_json(cell), work, deadline)
 
 
 def _program_task(program: Program, out: Path, spec: SweepSpec) -> _Task:
-    deadline = spec.limits.seconds or math.inf
+    deadline = spec.limits.seconds or UNTIMED
     return _Task(program.name, out / program.name, program_as_json(program), 1.0, deadline)
 
 

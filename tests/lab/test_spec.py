@@ -1,0 +1,120 @@
+import pytest
+
+from isoflop.errors import SpecError
+from isoflop.lab.spec import parse_spec, read_spec
+
+GOOD = """
+name = "tiny"
+[task]
+context = 32
+[model]
+sizes = [{ width = 8, layers = 1, heads = 1 }, { width = 16, layers = 1, heads = 2 }]
+[train]
+batch = 256
+lr = { at = 0.02, params = 1e4, power = 0.5 }
+[schedule]
+kind = "cosine"
+[evaluate]
+points = 3
+windows = 64
+[[design]]
+kind = "grid"
+tokens = ["5k", 2e4]
+"""
+
+
+def test_a_description_is_read_whole():
+    spec = parse_spec(GOOD)
+    assert spec.name == "tiny"
+    assert [shape.name for shape in spec.shapes] == ["8x1", "16x1"]
+    assert spec.designs[0].tokens == (5000.0, 20000.0)
+    assert spec.rate.rate(1e4) == 0.02
+    assert spec.rate.rate(4e4) == 0.01
+    assert (spec.batch, spec.evaluation.points, spec.schedule.kind) == (256, 3, "cosine")
+
+
+BAD = {
+    "unknown top key": ('name = "tiny"', 'nam = "tiny"', "unknown key 'nam' in the sweep; did you mean 'name'?"),
+    "unknown key": ("batch = 256", "bacth = 256", r"unknown key 'bacth' in \[train\]; did you mean 'batch'\?"),
+    "nothing near": ("points = 3", "zzz = 3", r"unknown key 'zzz' in \[evaluate\]; it has points, first, windows"),
+    "heads": ("heads = 2", "heads = 3", "heads = 3 does not divide width = 16"),
+    "odd": ("width = 16, layers = 1, heads = 2", "width = 6, layers = 1, heads = 2", "width / heads = 3 is odd"),
+    "no width": ("width = 16, ", "", "size 2 of .model. has no width"),
+    "twice": ("width = 16", "width = 8", "lists the size 8x1 twice"),
+    "schedule": ('"cosine"', '"cosin"', "did you mean 'cosine'"),
+    "batch": ("batch = 256", "batch = 100", "not a whole number of windows of context = 32; use 96"),
+    "text": ("batch = 256", 'batch = "many"', "batch in .train.: 'many' is not a number"),
+    "fraction": ("batch = 256", "batch = 256.5", "must be a whole number"),
+    "negative": ("at = 0.02", "at = -0.02", "outside"),
+    "too few tokens": ('"5k"', "100", "tokens = 100 in design 1 is less than one step of 256 tokens"),
+    "no tokens": ('tokens = ["5k", 2e4]', "", "design 1 .grid. needs tokens"),
+    "wrong size": ("tokens =", 'sizes = ["9x9"]\ntokens =', "names the size '9x9'; the sizes are 8x1, 16x1"),
+    "design kind": ('"grid"', '"grib"', "did you mean 'grid'"),
+    "no design": ("[[design]]", "[desing]", "unknown key 'desing'"),
+    "not TOML": ("context = 32", "context = ", "not valid TOML"),
+    "task": ("context = 32", 'name = "txt"', "did you mean 'text'"),
+    "digits need mlp": ("context = 32", 'name = "digits"', "does not go with family"),
+    "search and rule": (
+        "at = 0.02,",
+        "search = [0.1, 0.2], at = 0.02,",
+        "lr.search needs two rates or more and stands",
+    ),
+    "table": ('name = "tiny"', "limits = 3", "limits = 3 must be a table"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "sentence"), BAD.values(), ids=BAD)
+def test_what_is_wrong_is_one_sentence(old, new, sentence):
+    assert old in GOOD
+    with pytest.raises(SpecError, match=sentence) as raised:
+        parse_spec(GOOD.replace(old, new, 1))
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_that_is_absent_or_no_text(tmp_path):
+    with pytest.raises(SpecError, match=r"cannot read the sweep .*nowhere.toml': No such file"):
+        read_spec(tmp_path / "nowhere.toml")
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(SpecError, match="not UTF-8 text"):
+        read_spec(tmp_path / "bytes.toml")
+
+
+COMMAND = """
+[command]
+run = "python train.py --width {width} --tokens {tokens} --out {cell}"
+[command.values]
+width = [8, 16]
+tokens = [1000]
+"""
+
+
+def test_a_users_program_is_read(tmp_path):
+    (tmp_path / "sweep.toml").write_text(COMMAND)
+    spec = read_spec(tmp_path / "sweep.toml")
+    assert spec.commands is not None
+    assert spec.commands.values == (("width", (8, 16)), ("tokens", (1000,)))
+    assert spec.commands.folder == str(tmp_path)
+    assert spec.name == "sweep"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("tokens = [1000]", "", "asks for {tokens}, which .command.values. does not list"),
+        ("width = [8, 16]", "width = [8, 16]\nlr = [1]", "lists 'lr', which the command does not use"),
+        ("{width}", "{width", "unbalanced braces"),
+        ("{width}", "{width.x}", "not a plain name"),
+        ("[8, 16]", "[]", "must be a list of numbers or texts"),
+        ("run =", "rum =", "did you mean 'run'"),
+        ("[command]", "[train]\nbatch = 1\n[command]", ".command. stands alone: remove .train."),
+    ],
+)
+def test_what_is_wrong_with_a_command_is_one_sentence(old, new, sentence):
+    with pytest.raises(SpecError, match=sentence):
+        parse_spec(COMMAND.replace(old, new, 1))
+
+
+def test_a_design_that_is_no_table_is_one_sentence():
+    text = GOOD.partition("[[design]]")[0].replace('name = "tiny"', "design = [1]")
+    with pytest.raises(SpecError, match="design = 1 must be a list of tables"):
+        parse_spec(text)
