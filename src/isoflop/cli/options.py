@@ -52,15 +52,16 @@ def open_runs(
     conventions: Iterable[str],
 ) -> Runs:
     """The runs of a file; without one, the runs in the box."""
-    from isoflop.runs import read_runs
-    from isoflop.runs.datasets import boxes, load
-
     if file is None:
+        from isoflop.runs.datasets import boxes, load
+
         inside = boxes()
         if not inside:
             raise DataError("no file was given, and this copy of the package has no runs of its own; name a table")
         runs = load(inside[0].name)
         return runs if where is None else runs.where(where)
+    from isoflop.runs import read_runs
+
     return read_runs(
         file,
         columns=dict(pair(each, "--column") for each in columns),

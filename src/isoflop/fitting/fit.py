@@ -26,6 +26,7 @@ Floats = NDArray[np.float64]
 SAME = 1e-6  # two optima whose objectives differ by less, relatively, are one
 _SEARCH_ROWS = 4_096  # a larger table is searched on a sample; the best of its optima are then fitted on all rows
 _FINISHERS = 4
+_ENOUGH = 12  # starts that must agree before the others are spared
 _LAST_STEPS = 3_000  # for the best alone: a flat, curved valley can take so many
 _SEARCH_STEPS = 60  # a start that is still wandering after so many is not the one; the best is finished without limit
 _QUANTILES = 1_001
@@ -95,7 +96,9 @@ def problem_from_table(law: Law, table: Table, *, objective: Objective, hold: tu
 
 
 def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int = 64, seed: int = 0) -> Fit:
-    """Argmin over parameters of Σ_i ρ(residual_i), from ``starts`` starts, all solved at once.
+    """argmin over parameters of Σ_i ρ(residual_i), from up to ``starts`` starts, solved together.
+
+    A third of the starts is enough where three quarters of them end at the same, best optimum; otherwise all are used.
 
     law: with n inputs, all columns of ``runs``, all positive. objective: Huber with δ = 1e-3 on log loss by default.
     Returns a :class:`Fit` with parameters in the units of the runs and findings.
@@ -103,7 +106,7 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
     """
     objective = huber() if objective is None else objective
     ready = problem(law, runs, objective=objective)
-    best, reached, tried, gap = _search(ready, starts, seed)
+    best, agreement = _search(ready, starts, seed)
     params = dict(zip(law.param_names, (float(each) for each in ready.params(best.theta)[0]), strict=True))
     residual = _residuals(ready, best.theta)
     fitted = Fit(
@@ -115,11 +118,11 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
         theta=best.theta[0],
         centres=ready.kernel.centres,
         data=_summary(ready, runs, residual),
-        search=Search(tried, reached, seed),
+        search=Search(agreement.tried, agreement.reached, seed),
         runs=runs,
     )
     found = (
-        *search_findings(fitted.search, gap=gap, converged=bool(best.converged[0])),
+        *search_findings(fitted.search, gap=agreement.gap, converged=bool(best.converged[0])),
         *parameter_findings(law, ready.kernel, best.theta),
         *design_findings(runs, law.input_names),
         *count_findings(law, ready.table),
@@ -128,8 +131,17 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
     return replace(fitted, findings=found)
 
 
-def _search(ready: Problem, starts: int, seed: int) -> tuple[Solution, int, int, float]:
-    """The best optimum, how many starts reached it, how many there were, and how far the others' objectives are."""
+@dataclass(frozen=True)
+class _Agreement:
+    """How the starts ended: how many at the best optimum, of how many; the relative distance of the next optimum."""
+
+    reached: int
+    tried: int
+    gap: float
+
+
+def _search(ready: Problem, starts: int, seed: int) -> tuple[Solution, _Agreement]:
+    """The best optimum (one problem), and how the starts agreed on it."""
     begin = ready.starts(count=starts, seed=seed)
     if not len(begin):
         raise FitError(
@@ -137,41 +149,66 @@ def _search(ready: Problem, starts: int, seed: int) -> tuple[Solution, int, int,
             "runs, or narrow the parameters' domains"
         )
     if len(ready.target) > _SEARCH_ROWS:
-        begin = _finalists(ready, begin, seed)
-    found = ready.solve(begin, max_steps=_SEARCH_STEPS)
-    finite = np.isfinite(found.value)
-    if not finite.any():
+        sample = _sample(ready, seed)
+        searched = _first_third_or_all(sample, begin)
+        agreement = _agreement(sample, searched, float(np.nanmin(searched.value)))
+        found = ready.solve(_distinct(searched))
+    else:
+        found = _first_third_or_all(ready, begin)
+        agreement = None
+    values = np.where(np.isfinite(found.value), found.value, np.inf)
+    if np.isinf(values).all():
         raise FitError(
             f"the fit of {ready.law.name} did not converge from any of {len(begin)} starts; check the formula and the "
             "units of the runs, or fix a parameter (--fix)"
         )
-    values = np.where(finite, found.value, np.inf)
     first = int(np.argmin(values))
     best = ready.solve(
         found.theta[first : first + 1], scales=found.scale[first : first + 1], tolerance=1e-13, max_steps=_LAST_STEPS
     )
     best = polish(ready.kernel, ready.target, best, ready.objective)
-    # Rounding sets a floor below which objectives are equal: that of residuals of 1e-12.
-    floor = 1e-24 * len(ready.target) if ready.objective.kind != "lad" else 1e-12 * len(ready.target)
-    size = float(len(ready.target)) if ready.objective.kind == "student-t" else abs(float(best.value[0]))
-    gaps = (values - best.value[0]) / max(size, 1e-300)
-    same = (gaps <= SAME) | (values <= floor)
+    return best, agreement or _agreement(ready, found, float(best.value[0]))
+
+
+def _first_third_or_all(ready: Problem, begin: Floats) -> Solution:
+    """Optima from a first third of the starts where they agree, else from all."""
+    few = -(-len(begin) // 3)
+    found = ready.solve(begin[:few], max_steps=_SEARCH_STEPS)
+    agreement = _agreement(ready, found, float(np.nanmin(found.value, initial=np.inf)))
+    if few >= _ENOUGH and agreement.reached >= 0.75 * few:
+        return found
+    rest = ready.solve(begin[few:], max_steps=_SEARCH_STEPS)
+    fields = Solution.__dataclass_fields__
+    return Solution(*(np.concatenate([getattr(found, each), getattr(rest, each)]) for each in fields))
+
+
+def _agreement(ready: Problem, found: Solution, best: float) -> _Agreement:
+    """Count the optima that are the best one: within ``SAME``, or both as good as exact."""
+    rows = len(ready.target)
+    # rounding sets a floor below which objectives are equal: that of residuals of 1e-12
+    floor = 1e-12 * rows if ready.objective.kind == "lad" else 1e-24 * rows
+    size = float(rows) if ready.objective.kind == "student-t" else max(abs(best), 1e-300)
+    with np.errstate(all="ignore"):
+        gaps = (found.value - best) / size
+        same = (gaps <= SAME) | ((found.value <= floor) & (ready.objective.kind != "student-t"))
     others = gaps[~same & np.isfinite(gaps) & found.converged]
-    return best, int(same.sum()), len(begin), float(others.min()) if len(others) else math.inf
+    return _Agreement(int(same.sum()), len(same), float(others.min()) if len(others) else math.inf)
 
 
-def _finalists(ready: Problem, begin: Floats, seed: int) -> Floats:
-    """The best distinct optima on a sample of the rows, as starts for all rows."""
-    rng = np.random.default_rng([seed, 1])
-    rows = np.sort(rng.choice(len(ready.target), _SEARCH_ROWS, replace=False))
+def _sample(ready: Problem, seed: int) -> Problem:
+    """The problem on a random sample of its rows."""
+    rows = np.sort(np.random.default_rng([seed, 1]).choice(len(ready.target), _SEARCH_ROWS, replace=False))
     few = Table(
         {name: values[rows] for name, values in ready.table.inputs.items()},
         ready.table.loss[rows],
         np.arange(len(rows)),
     )
     kernel = Kernel(ready.coords, few.inputs, space=ready.objective.space, centres=ready.kernel.centres)
-    sample = replace(ready, table=few, kernel=kernel, target=ready.target[rows])
-    found = sample.solve(begin)
+    return replace(ready, table=few, kernel=kernel, target=ready.target[rows])
+
+
+def _distinct(found: Solution) -> Floats:
+    """The best few optima that differ in their objective, as starts."""
     order = np.argsort(np.where(np.isfinite(found.value), found.value, np.inf), kind="stable")
     chosen = [int(order[0])]
     for each in order[1:]:

@@ -32,7 +32,7 @@ def find_starts(
     count: int,
     seed: int,
 ) -> Floats:
-    """``count`` starts (count, coordinates), best first by mean absolute log residual on up to 64 rows."""
+    """``count`` starts (count, coordinates), best first, by mean absolute log residual on up to 64 rows."""
     rng = np.random.default_rng([seed, 0])
     rows = _spread_rows(loss, rng)
     few = {name: np.asarray(values)[rows] for name, values in inputs.items()}
@@ -46,10 +46,11 @@ def find_starts(
         misfit = np.abs(np.log(predicted / target)).mean(axis=1)
     order = np.argsort(misfit, kind="stable")
     order = order[np.isfinite(misfit[order])]
-    # the best half, and every other one from the rest, so that a misleading screen cannot exclude a whole region
-    sure, chance = order[: count - count // 4], order[count - count // 4 :]
-    picked = rng.permutation(chance)[: count // 4]
-    return candidates[np.concatenate([sure, picked])]
+    # every fourth start is drawn from the rest, so that a misleading screen cannot exclude a whole region
+    picked = order[:count].copy()
+    rest = rng.permutation(order[count - count // 4 :])
+    picked[3::4] = rest[: len(picked[3::4])] if len(rest) >= len(picked[3::4]) else picked[3::4]
+    return candidates[picked]
 
 
 def _spread_rows(loss: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
