@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from isoflop.lab import files
+from isoflop import files
 from isoflop.lab.status import FILE, Status, read_status, write_status
 
 

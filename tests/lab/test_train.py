@@ -10,10 +10,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from isoflop import files  # noqa: E402
 from isoflop.errors import SpecError  # noqa: E402
-from isoflop.lab import files  # noqa: E402
+from isoflop.files import NoSpaceError, write_whole  # noqa: E402
 from isoflop.lab.cell import Cell, Evaluation, Optimiser  # noqa: E402
-from isoflop.lab.files import NoSpaceError, write_whole  # noqa: E402
 from isoflop.lab.schedules import Schedule  # noqa: E402
 from isoflop.lab.shapes import MlpShape, TransformerShape  # noqa: E402
 from isoflop.lab.tasks import TaskSpec, text_from  # noqa: E402
@@ -205,7 +205,7 @@ def test_no_space_for_a_checkpoint_is_one_sentence_and_keeps_the_old_one(task, t
 def test_a_real_limit_on_file_size_is_told_as_no_space(tmp_path):
     code = (
         "import resource, signal, pathlib, sys\n"
-        "from isoflop.lab.files import NoSpaceError, write_whole\n"
+        "from isoflop.files import NoSpaceError, write_whole\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, (1000, {resource.RLIM_INFINITY}))\n"
         "try:\n"

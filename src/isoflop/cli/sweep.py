@@ -36,7 +36,6 @@ def sweep(
     checkpoints, and failed ones are tried again.
     """
     from isoflop.errors import SpecError
-    from isoflop.lab.estimate import seconds_of
     from isoflop.lab.executors import connect
     from isoflop.lab.spec import read_spec
     from isoflop.lab.sweep import perform
@@ -48,7 +47,6 @@ def sweep(
         return
     folder = out or Path(described.name)
     chosen = dict(_split(option) for option in options)
-    seconds = _seconds_a_step(described)
     place = connect(executor, workers=workers, logs=folder / "logs", options=chosen)
     with _Bar(described.name) as bar:
         swept = perform(
@@ -56,7 +54,7 @@ def sweep(
             folder,
             executor=place,
             watch=bar.show,
-            seconds=(lambda cell: seconds_of(cell, seconds)) if seconds else None,
+            seconds=_estimate(described),
         )
     _print_end(swept)
     if not swept.done:
@@ -70,12 +68,21 @@ def _split(option: str) -> tuple[str, str]:
     return key, value
 
 
-def _seconds_a_step(spec: SweepSpec) -> Mapping[str, float]:
-    """Measured seconds a step by size; empty for a user's program."""
+def _estimate(spec: SweepSpec) -> Callable[[Cell], float] | None:
+    """Seconds of a cell, each size being timed once when the first is asked for; None for a user's program."""
     from isoflop.lab.design import cells_of
-    from isoflop.lab.estimate import seconds_a_step
+    from isoflop.lab.estimate import seconds_a_step, seconds_of
 
-    return {} if spec.commands is not None else seconds_a_step(cells_of(spec))
+    if spec.commands is not None:
+        return None
+    measured: dict[str, float] = {}
+
+    def seconds(cell: Cell) -> float:
+        if not measured:
+            measured.update(seconds_a_step(cells_of(spec)))
+        return seconds_of(cell, measured)
+
+    return seconds
 
 
 def _print_plan(spec: SweepSpec, workers: int) -> None:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from isoflop.lab.files import NoSpaceError, write_whole
+from isoflop.files import NoSpaceError, write_whole
 
 State = Literal["waiting", "running", "done", "diverged", "failed"]
 STATES: tuple[str, ...] = get_args(State)

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from isoflop.errors import SpecError
+from isoflop.files import NoSpaceError, write_whole
 from isoflop.lab.cell import Cell, as_json
 from isoflop.lab.command import Program, program_as_json
 from isoflop.lab.design import cells_of, programs_of, search_cells
 from isoflop.lab.estimate import flops_a_step
 from isoflop.lab.executors.base import Executor, Job, Outcome
-from isoflop.lab.files import NoSpaceError, write_whole
 from isoflop.lab.spec import SweepSpec
 from isoflop.lab.status import Status, read_status, write_status
 from isoflop.lab.table import write_tables

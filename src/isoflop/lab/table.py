@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from isoflop.lab.files import write_whole
+from isoflop.files import write_whole
 
 RUNS = "runs.parquet"
 CURVES = "curves.parquet"

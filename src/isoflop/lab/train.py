@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 from isoflop.errors import MissingExtraError, SpecError
+from isoflop.files import write_whole
 from isoflop.lab.cell import Cell
-from isoflop.lab.files import write_whole
 from isoflop.lab.tasks import Task, open_task
 from isoflop.lab.tasks.base import Inputs, Ints
 

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from isoflop.errors import IsoflopError
+from isoflop.files import write_whole
 from isoflop.lab.cell import Cell, from_json
 from isoflop.lab.command import KIND as COMMAND
 from isoflop.lab.command import program_from_json, run_program
-from isoflop.lab.files import write_whole
 from isoflop.lab.shapes import nonembedding_of
 from isoflop.lab.status import Status, read_status, write_status
 from isoflop.lab.tasks import open_task

@@ -21,7 +21,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from isoflop.errors import MissingExtraError, SpecError
 from isoflop.lab.executors.base import Executor, Job, Outcome, known_options
@@ -34,12 +34,16 @@ SPARE = 5  # minutes of a job beyond its cell's deadline: Python's start, and th
 ANSWER = 30.0  # seconds that squeue and scancel may take
 # The states of squeue in which a job is no more, and the reasons for which one that waits would wait for ever.
 ENDED = frozenset(
-    "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED LAUNCH_FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED RECONFIG_FAIL "
-    "REVOKED TIMEOUT".split()
+    (
+        *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "LAUNCH_FAILED", "NODE_FAIL", "OUT_OF_MEMORY"),
+        *("PREEMPTED", "RECONFIG_FAIL", "REVOKED", "TIMEOUT"),
+    )
 )
 NEVER = frozenset(
-    "AccountNotAllowed AssocMaxWallDurationPerJobLimit BadConstraints InvalidAccount InvalidQOS PartitionNodeLimit "
-    "PartitionTimeLimit QOSMaxWallDurationPerJobLimit".split()
+    (
+        *("AccountNotAllowed", "AssocMaxWallDurationPerJobLimit", "BadConstraints", "InvalidAccount", "InvalidQOS"),
+        *("PartitionNodeLimit", "PartitionTimeLimit", "QOSMaxWallDurationPerJobLimit"),
+    )
 )
 
 
@@ -78,6 +82,22 @@ def connect(*, workers: int, logs: Path, options: Mapping[str, str]) -> Executor
     return SlurmExecutor(queue, workers=workers, minutes=limit, save_every=save_every, _left=left)
 
 
+class _Paths(Protocol):
+    @property
+    def result_pickle(self) -> Path: ...
+    @property
+    def stderr(self) -> Path: ...
+
+
+class _Handle(Protocol):
+    """What is used of submitit's job."""
+
+    @property
+    def job_id(self) -> str: ...
+    @property
+    def paths(self) -> _Paths: ...
+
+
 @dataclass(frozen=True)
 class _Work:
     """What a job performs; submitit calls ``checkpoint`` when SLURM preempts it or its time runs out."""
@@ -101,7 +121,7 @@ class _Flight:
     """A job in the queue; ``missing``: how many answers of squeue in a row called it ended or did not name it."""
 
     job: Job
-    handle: Any  # submitit's
+    handle: _Handle
     label: str
     missing: int = 0
 
@@ -120,7 +140,7 @@ class _Question:
 class SlurmExecutor:
     """``workers`` jobs at a time through submitit's ``queue``; ``pause``: seconds between questions to squeue."""
 
-    queue: Any  # submitit's
+    queue: Any  # submitit.SlurmExecutor
     workers: int = 2
     minutes: int | None = None
     save_every: float = 20.0
@@ -162,7 +182,7 @@ class SlurmExecutor:
         self._accepted = True
         self._flying[job.name] = _Flight(job, handle, label)
 
-    def _queued(self, job: Job, folder: Path, label: str) -> Any:
+    def _queued(self, job: Job, folder: Path, label: str) -> _Handle:
         if self.minutes is None and math.isinf(job.deadline):
             raise SpecError(
                 "SLURM has to know how long a cell may take: set seconds in [limits] of the sweep, or --option "
@@ -170,7 +190,8 @@ class SlurmExecutor:
             )
         minutes = self.minutes or math.ceil(job.deadline / 60) + SPARE
         self.queue.update_parameters(time=minutes, job_name=label)
-        return self.queue.submit(_Work(folder, job.deadline, self.save_every))
+        handle: _Handle = self.queue.submit(_Work(folder, job.deadline, self.save_every))
+        return handle
 
     def poll(self) -> tuple[Outcome, ...]:
         """The jobs that left their result, that squeue gives up, or that SLURM would never start."""
@@ -302,7 +323,7 @@ def _wait_again(folder: Path) -> None:
         write_status(folder, Status("waiting"))
 
 
-def _result_says(handle: Any) -> str:
+def _result_says(handle: _Handle) -> str:
     """What the job's result file tells, if it is more than that the worker ended."""
     outcome, content = pickle.loads(handle.paths.result_pickle.read_bytes())
     if outcome == "error":
@@ -310,7 +331,7 @@ def _result_says(handle: Any) -> str:
     return content.says if isinstance(content, Status) else ""
 
 
-def _end_says(handle: Any, state: str, reason: str) -> str:
+def _end_says(handle: _Handle, state: str, reason: str) -> str:
     how = f"ended as {state}" if state else "is gone from the queue"
     why = f" ({reason})" if reason and reason != "None" else ""
     try:
