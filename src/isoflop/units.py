@@ -35,7 +35,8 @@ def format_quantity(value: float, *, digits: int = 3) -> str:
     size = abs(value)
     for scale, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
         if scale <= size < 1e15:
-            return f"{value / scale:.{digits}g}{suffix}" if size / scale < 1000 else f"{value / scale:.0f}{suffix}"
+            shown = value / scale
+            return (f"{shown:.{digits}g}" if abs(shown) < 10**digits else f"{shown:.0f}") + suffix
     return f"{value:.{digits}g}"
 
 

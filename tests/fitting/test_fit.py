@@ -70,9 +70,7 @@ def test_huber_on_all_245_runs(epoch245):
 
 
 def test_llama3_isoflop_runs_by_raw_least_squares(tables):
-    runs = read_runs(
-        tables / "isoflop-collection" / "isoflops_extract.csv", where="experiment == 'llama_3__raw_loss'"
-    )
+    runs = read_runs(tables / "isoflop-collection" / "isoflops_extract.csv", where="experiment == 'llama_3__raw_loss'")
     found = fit(CHINCHILLA, runs, objective=squares(space="raw")).params
     assert found["E"] == pytest.approx(0.6047, abs=5e-5)
     assert found["alpha"] == pytest.approx(0.3100, abs=5e-5)
@@ -113,8 +111,9 @@ def test_student_t_is_a_maximum_of_the_likelihood_that_scipy_computes(epoch240):
     assert found.value == pytest.approx(-likelihood, rel=1e-12)
     for name in found.params:
         for factor in (0.9999, 1.0001):
-            moved = CHINCHILLA.value({**found.params, name: found.params[name] * factor},
-                                     {"N": epoch240["N"], "D": epoch240["D"]})
+            moved = CHINCHILLA.value(
+                {**found.params, name: found.params[name] * factor}, {"N": epoch240["N"], "D": epoch240["D"]}
+            )
             assert t.logpdf(np.log(moved) - np.log(epoch240["loss"]), 4, scale=found.scale).sum() < likelihood
 
 
@@ -189,7 +188,9 @@ def test_a_term_that_the_runs_do_not_show_is_at_its_bound(known_runs):
 
 def test_a_law_of_another_shape_is_a_misfit(known_runs):
     runs = known_runs(0.001, sizes=8, durations=8)
-    assert "misfit" in codes(fit(law("E + A/N^alpha + B/D^alpha"), runs.with_column("loss", runs["loss"] + 50 / runs["N"]**0.25)))
+    assert "misfit" in codes(
+        fit(law("E + A/N^alpha + B/D^alpha"), runs.with_column("loss", runs["loss"] + 50 / runs["N"] ** 0.25))
+    )
     assert "misfit" not in codes(fit(CHINCHILLA, runs))
 
 

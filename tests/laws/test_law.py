@@ -105,14 +105,20 @@ def test_a_published_constant_names_every_parameter_and_its_source(label):
 def test_published_chinchilla_constants_give_the_published_loss():
     # Besiroglu's constants at the compute-optimal point of 5.76e23 FLOPs
     epoch = next(entry for entry in law("chinchilla").published if entry.key == "epoch")
-    assert float(law("chinchilla").value(epoch.values, {"N": 7.225e10, "D": 1.329e12})) == pytest.approx(1.9744, abs=1e-4)
+    assert float(law("chinchilla").value(epoch.values, {"N": 7.225e10, "D": 1.329e12})) == pytest.approx(
+        1.9744, abs=1e-4
+    )
 
 
 def test_a_formula_sorts_names_into_inputs_and_parameters():
     typed = law("E + A/params^alpha + B/tokens^beta")
     assert typed.input_names == ("N", "D")
     assert {param.name: param.domain for param in typed.params} == {
-        "E": "positive", "A": "positive", "alpha": "real", "B": "positive", "beta": "real",
+        "E": "positive",
+        "A": "positive",
+        "alpha": "real",
+        "B": "positive",
+        "beta": "real",
     }
     assert typed.linear == ("E", "A", "B")
 
@@ -141,7 +147,11 @@ def test_fix_and_tie_leave_fewer_parameters_and_remember():
 
 @pytest.mark.parametrize(
     ("values", "says"),
-    [({"e": 1.0}, "no free parameter 'e'"), ({"E": -1.0}, "outside its domain"), ({"E": math.nan}, "outside its domain")],
+    [
+        ({"e": 1.0}, "no free parameter 'e'"),
+        ({"E": -1.0}, "outside its domain"),
+        ({"E": math.nan}, "outside its domain"),
+    ],
 )
 def test_fix_refuses_what_it_cannot(values, says):
     with pytest.raises(FormulaError, match=says):

@@ -23,7 +23,9 @@ def make_known_runs():
     def make(noise):
         n, d = (each.ravel() for each in np.meshgrid(np.logspace(7.5, 10, 6), np.logspace(9, 11.5, 5)))
         curve = law("chinchilla").value(EPOCH, {"N": n, "D": d})
-        return Runs.from_columns({"N": n, "D": d, "loss": curve * np.exp(np.random.default_rng(0).normal(0, noise, 30))})
+        return Runs.from_columns(
+            {"N": n, "D": d, "loss": curve * np.exp(np.random.default_rng(0).normal(0, noise, 30))}
+        )
 
     return make
 
