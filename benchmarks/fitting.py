@@ -122,15 +122,13 @@ def main() -> None:
     print(f"row evaluations with Jacobian             {rate / 1e6:9.1f} M/s and core")
     began = time.perf_counter()
     large = fit(CHINCHILLA, many)
-    print(
-        f"a million rows fitted                     {time.perf_counter() - began:9.2f} s    alpha {large.params['alpha']:.4f}"
-    )
+    took = time.perf_counter() - began
+    print(f"a million rows fitted                     {took:9.2f} s    alpha {large.params['alpha']:.4f}")
 
     command = [sys.executable, "-c", "from isoflop.cli import main; main()"]
     bare = process_time([sys.executable, "-c", "pass"])
-    print(
-        f"isoflop --help, whole process             {process_time([*command, '--help']):9.3f} s    (bare Python {bare:.3f} s)"
-    )
+    shown = process_time([*command, "--help"])
+    print(f"isoflop --help, whole process             {shown:9.3f} s    (bare Python {bare:.3f} s)")
     if path:
         call = [*command, "fit", str(path), "--law", "chinchilla", "--draws", "1000", "--json"]
         print(f"isoflop fit, 1,000 draws, whole process   {process_time(call):9.3f} s")

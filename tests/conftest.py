@@ -37,7 +37,7 @@ EPOCH = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658
 
 @pytest.fixture
 def known_runs():
-    """Runs of a known Chinchilla law on a grid, with Gaussian noise on log loss: known_runs(noise, sizes, durations)."""
+    """A function that makes runs of a known Chinchilla law on a grid, with Gaussian noise on log loss."""
 
     def make(noise: float = 0.0, *, sizes: int = 6, durations: int = 5, seed: int = 0, truth=EPOCH) -> Runs:
         n, d = np.meshgrid(np.logspace(7.5, 10, sizes), np.logspace(9, 11.5, durations))

@@ -17,8 +17,9 @@ def ensemble(request):
 
 @pytest.fixture(scope="module")
 def make_known_runs():
-    from isoflop import Runs
     from tests.conftest import EPOCH
+
+    from isoflop import Runs
 
     def make(noise):
         n, d = (each.ravel() for each in np.meshgrid(np.logspace(7.5, 10, 6), np.logspace(9, 11.5, 5)))

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from tests.conftest import EPOCH
 
 from isoflop import Runs, bootstrap, coverage, fit, forecast, huber, law, profile, squares
-from tests.conftest import EPOCH
 
 CHINCHILLA = law("chinchilla")
 
