@@ -24,6 +24,8 @@ _MEMORY = 4_000_000  # elements (problems × rows) of weights at once
 _LIMIT = 80.0  # coordinates are logarithms or exponents: beyond this they mean zero or infinity
 _LONGEST = 6.0  # longest step in any one coordinate
 _NEARLY = 1e-2  # relative gain of a step below which the objective's own curvature is used
+_STAGES = 12  # widths of Huber's function on the way to absolute deviations
+_NARROWER = 0.05
 _QUIET = 2  # consecutive steps that must gain less than the tolerance
 
 
@@ -93,23 +95,22 @@ def _solve_batch(problem: _Batch, theta: Floats, scale: Floats | None, tolerance
 
 
 def _shrink_width(problem: _Batch, theta: Floats, tolerance: float, max_steps: int) -> Solution:
-    """Absolute deviations as the limit of Huber's function: each stage narrows the width tenfold from the last optimum.
+    """Absolute deviations as the limit of Huber's function: each stage narrows the width from the last optimum.
 
     At width δ the optimum misses the least sum of absolute residuals by at most δ a fitted row, so the last width is
-    set against the residuals themselves.
+    set against the residuals themselves: a millionth of them for draws, less where a tighter tolerance is asked for.
     """
     width = np.exp(problem.robust_scale(theta)) * 3
+    last = max(1e-10, tolerance * 1e3)
     steps = np.zeros(len(theta), dtype=np.int64)
-    converged = np.ones(len(theta), dtype=bool)
-    for stage in range(9):
-        found = _descend(problem, theta, width, tolerance if stage == 0 else 1e-11, max_steps)
+    for stage in range(_STAGES):
+        found = _descend(problem, theta, width, tolerance if stage == 0 else min(tolerance, 1e-11), max_steps)
         theta, steps = found.theta, steps + found.steps
-        converged = found.converged
-        residual_size = np.exp(problem.robust_scale(theta))
-        width = np.minimum(width, residual_size) * 0.1
-        if np.all(width < 1e-10 * residual_size):
+        typical = np.exp(problem.robust_scale(theta))
+        if np.all(width <= last * typical):
             break
-    return Solution(theta, width, problem.absolute_sum(theta), steps, converged)
+        width = np.minimum(width, typical) * _NARROWER
+    return Solution(theta, width, problem.absolute_sum(theta), steps, found.converged)
 
 
 def _descend(problem: _Batch, theta: Floats, scale: Floats, tolerance: float, max_steps: int) -> Solution:

@@ -204,7 +204,8 @@ def _rename(
                 )
             )
     if "loss" in made:
-        made["loss"], known["loss"], found = _loss(made["loss"], matches["loss"].header, units.get("loss"))
+        unit = units.get("loss") or _stated_unit(raw)
+        made["loss"], known["loss"], found = _loss(made["loss"], matches["loss"].header, unit)
         findings += found
     for header_text in raw.columns:
         if header_text not in used:
@@ -256,6 +257,14 @@ def _convention(symbol: str, header: Header, conventions: Mapping[str, str]) -> 
     if any(word in spelled for word in ("non-emb", "nonemb", "non_emb", "no_emb", "no-emb")):
         return "non-embedding"
     return "total" if "total" in spelled else None
+
+
+def _stated_unit(raw: pl.DataFrame) -> str | None:
+    """The unit that a ``loss_unit`` column states, where it states one and the same in every row."""
+    if "loss_unit" not in raw.columns:
+        return None
+    stated = raw["loss_unit"].drop_nulls().unique().to_list()
+    return stated[0] if len(stated) == 1 and stated[0] in LOSS_UNITS else None
 
 
 def _loss(series: pl.Series, header: Header, unit: str | None) -> tuple[pl.Series, Column, list[Finding]]:
