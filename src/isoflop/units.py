@@ -40,6 +40,9 @@ def format_quantity(value: float, *, digits: int = 3) -> str:
     return f"{value:.{digits}g}"
 
 
+_WIDE = 3.0  # an interval whose ends differ by more than this factor is told in two digits
+
+
 def decimals_for(low: float, high: float) -> int:
     """Decimal places that an interval supports: two significant digits of its half-width."""
     half = abs(high - low) / 2
@@ -53,6 +56,8 @@ def format_by_interval(value: float, low: float, high: float) -> str:
     half = abs(high - low) / 2
     if not (math.isfinite(half) and math.isfinite(value)) or half <= 0:
         return f"{value:.6g}"
+    if low > 0 and high / low > _WIDE:  # an amplitude: its interval is one of factors, not of differences
+        return f"{value:.2g}" if not 99.5 <= value < 1e5 else f"{round(value, 1 - math.floor(math.log10(value))):.0f}"
     if abs(value) >= 1e5 or (value != 0 and abs(value) < 1e-3):
         digits = max(0, math.floor(math.log10(abs(value))) - math.floor(math.log10(half)) + 1) if value else 1
         return f"{value:.{min(digits, 8)}e}"

@@ -263,7 +263,8 @@ def missing_column(name: str, present: Sequence[str], *, source: str) -> DataErr
     listed = ", ".join(repr(header) for header in shown)
     hint = "the nearest columns are" if near else "the columns are"
     if symbol is not None:
-        what = f"{symbol} ({BY_SYMBOL[symbol].counts})"
+        counts = BY_SYMBOL[symbol].counts
+        what = symbol if counts == symbol else f"{symbol} ({counts})"
         return DataError(
             f"{source} has no column for {what}; {hint} {listed}. Name it with --column {symbol}={shown[0]!r}."
             if shown
