@@ -7,6 +7,7 @@ terms collected. Equality is structural, so equal subexpressions are computed on
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 OPERATIONS = ("add", "mul", "pow", "log", "exp", "min", "max", "abs", "sign", "ge")
+MAX_TERMS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +101,11 @@ def power(base: Expr, exponent: Expr) -> Expr:
         return base
     if exponent == ZERO:
         return ONE
-    if base.op == "num" and exponent.op == "num" and (base.value > 0 or exponent.value == int(exponent.value)):
+    if base.op == "num" and exponent.op == "num" and (base.value >= 0 or exponent.value.is_integer()):
         return num(base.value**exponent.value)
     if base.op == "exp":
         return exp(expand(mul(base.args[0], exponent)))
-    if base.op == "pow" and exponent.op == "num" and exponent.value == int(exponent.value):
+    if base.op == "pow" and exponent.op == "num" and exponent.value.is_integer():
         return power(base.args[0], mul(base.args[1], exponent))
     return Expr("pow", (base, exponent))
 
@@ -144,15 +146,18 @@ def _coefficient(term: Expr) -> tuple[float, Expr]:
 
 
 def expand(expression: Expr) -> Expr:
-    """Multiply out products over sums: ``a(b + c)`` becomes ``ab + ac``; only products and sums are touched."""
+    """Multiply out products over sums: ``a(b + c)`` becomes ``ab + ac``; only products and sums are touched.
+
+    A product of more than :data:`MAX_TERMS` terms stays as it is: multiplied out, products of sums grow exponentially.
+    """
     if expression.op == "add":
         return add(*(expand(arg) for arg in expression.args))
     if expression.op == "mul":
-        products = [ONE]
-        for factor in (expand(arg) for arg in expression.args):
-            terms = factor.args if factor.op == "add" else (factor,)
-            products = [mul(product, term) for product in products for term in terms]
-        return add(*products)
+        factors = [expand(arg) for arg in expression.args]
+        sums = [factor.args if factor.op == "add" else (factor,) for factor in factors]
+        if math.prod(len(terms) for terms in sums) > MAX_TERMS:
+            return mul(*factors)
+        return add(*(mul(*chosen) for chosen in itertools.product(*sums)))
     return expression
 
 
@@ -346,22 +351,20 @@ def write(expression: Expr) -> str:
 
 
 def _write_product(expression: Expr) -> str:
-    above: list[str] = []
-    below: list[str] = []
-    sign = ""
-    for arg in expression.args:
-        if arg.op == "num" and arg.value < 0 and not above:
-            sign = "-"
-            if arg.value != -1:
-                above.append(_number(-arg.value))
-            continue
-        inverse = _inverse(arg)
+    """``-2*A/N^alpha``: the factors in their order, those with a negative exponent below a slash."""
+    first, *rest = expression.args
+    text = ""
+    if first.op == "num" and first.value < 0:
+        text = "-"
+        first = num(-first.value)
+    factors = rest if first == ONE else [first, *rest]
+    for position, factor in enumerate(factors):
+        inverse = _inverse(factor)
         if inverse is None:
-            above.append(_wrapped(arg, 2))
+            text += ("*" if position else "") + _wrapped(factor, 2)
         else:
-            below.append(_wrapped(inverse, 3))
-    text = "*".join(above) or "1"
-    return sign + text + "".join(f"/{part}" for part in below)
+            text += ("/" if position else "1/") + _wrapped(inverse, 3)
+    return text
 
 
 def _inverse(factor: Expr) -> Expr | None:

@@ -8,6 +8,11 @@ from __future__ import annotations
 
 import ast
 import difflib
+import keyword
+import math
+import re
+import warnings
+from collections.abc import Iterator
 from typing import NoReturn
 
 from isoflop.errors import FormulaError
@@ -19,6 +24,9 @@ MAX_DEPTH = 60
 MAX_NUMBER = 1e300
 FUNCTIONS = ("log", "exp", "sqrt", "abs", "min", "max")
 RESERVED = frozenset({*FUNCTIONS, "ln"})
+_TOO_DEEP = f"the formula nests more than {MAX_DEPTH} levels deep, or has as many terms; a law has a handful of terms"
+_FOREIGN = re.compile(r"[^\w\s+\-*/^().,]")
+_WORD = re.compile(r"[^\W\d]\w*")
 
 
 def parse(text: str) -> Expr:
@@ -32,29 +40,89 @@ def parse(text: str) -> Expr:
         )
     if not text.strip():
         raise FormulaError("the formula is empty; write for example E + A/N^alpha + B/D^beta")
-    if "\n" in text.strip() or "\0" in text:
-        raise FormulaError("the formula must stand on one line of plain text")
     text = text.strip()
+    if "\n" in text or "\0" in text:
+        raise FormulaError("the formula must stand on one line of plain text")
+    text = re.sub(r"\s", " ", text)  # a space from a web page or a PDF is a space
+    _refuse_foreign(text)
     try:
-        tree = ast.parse(text.replace("^", "**"), mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's remarks on style, such as on "1or", are not for the user
+            tree = ast.parse(text.replace("^", "**"), mode="eval").body
     except SyntaxError as error:
-        _refuse(text, _column(text, (error.offset or 1) - 1), _syntax_reason(text, error))
+        at = len(text) if not error.offset else _column(text, error.offset - 1)
+        _refuse(text, at, _syntax_reason(text, at, error.msg))
     except (RecursionError, MemoryError):
-        raise FormulaError(f"the formula nests more than {MAX_DEPTH} levels deep; write it flatter") from None
-    except ValueError as error:  # a number with thousands of digits
-        raise FormulaError(f"the formula cannot be read: {error}") from None
-    expression = _Reader(text).read(tree, 0)
+        raise FormulaError(_TOO_DEEP) from None
+    try:
+        expression = _Reader(text).read(tree, 0)
+    except (OverflowError, ZeroDivisionError):
+        raise FormulaError(f"the numbers in formula {show(text)} overflow or divide by zero; simplify them") from None
     if size(expression) > MAX_NODES:
         raise FormulaError(f"the formula has more than {MAX_NODES} operations; a law has a handful of terms")
+    refuse_bad_numbers(expression, show(text))
     return expression
 
 
-def _syntax_reason(text: str, error: SyntaxError) -> str:
+def show(text: str) -> str:
+    """The text in quotes, its control characters escaped, cut where it is too long for a sentence."""
+    return repr(text if len(text) <= 120 else text[:117] + "…")
+
+
+def refuse_bad_numbers(expression: Expr, shown: str) -> None:
+    """Refuse an expression with a constant that no arithmetic can use: infinite, or the logarithm of zero."""
+    for node in _nodes(expression):
+        if node.op == "num" and not math.isfinite(node.value):
+            raise FormulaError(f"the numbers in formula {shown} overflow; write smaller ones")
+        if node.op in ("log", "pow") and all(arg.op == "num" for arg in node.args):  # otherwise it had been folded
+            raise FormulaError(f"formula {shown}: {node} is not a real number; leave it out")
+
+
+def _nodes(expression: Expr) -> Iterator[Expr]:
+    yield expression
+    for arg in expression.args:
+        yield from _nodes(arg)
+
+
+def _refuse_foreign(text: str) -> None:
+    """Characters and words that no formula needs, before Python's parser sees them (it knows strings and comments)."""
+    found = _FOREIGN.search(text)
+    if found is not None:
+        hint = {
+            "=": "; write only its right-hand side, without L =",
+            "#": "; a formula has no comments",
+            '"': "; a formula has no quoted text",
+            "'": "; a formula has no quoted text",
+            "`": "; give the column a short name with --column and --input",
+            "×": "; write *",
+            "·": "; write *",
+            "−": "; write -",
+            "–": "; write -",
+            "[": "; write (",
+            "]": "; write )",
+        }.get(found[0], " (numbers, names, + - * / ^, brackets, commas)")
+        _refuse(text, found.start(), f"{found[0]!r} is not part of the language{hint}")
+    for word in _WORD.finditer(text):
+        if keyword.iskeyword(word[0]):
+            _refuse(text, word.start(), _keyword_reason(word[0]))
+
+
+def _keyword_reason(word: str) -> str:
+    return f"{word!r} is not part of the language" + ("; write lambda_1 or λ" if word == "lambda" else "")
+
+
+def _syntax_reason(text: str, at: int, says: str) -> str:
     opened, closed = text.count("("), text.count(")")
     if opened != closed:
         more, fewer = ("(", ")") if opened > closed else (")", "(")
         return f"the brackets do not balance: {text.count(more)} {more!r} and {text.count(fewer)} {fewer!r}"
-    return f"it cannot be read here ({error.msg})"
+    if "literal" in says:
+        return "a number runs into what follows it; write * between them, or mend the number"
+    if "character" in says:
+        return f"it cannot be read here ({says})"
+    if "nested" in says:
+        return f"it nests more than {MAX_DEPTH} levels deep"
+    return "it ends too early" if at >= len(text) else "it cannot be read here; is an operator missing?"
 
 
 def _column(text: str, position: int) -> int:
@@ -71,7 +139,8 @@ def _refuse(text: str, column: int, reason: str) -> NoReturn:
     start = max(0, column - 60)  # a long formula is shown around the place
     if len(text) > 120:
         text, column = text[start : start + 120], column - start
-    raise FormulaError(f"formula {text!r}: {reason}\n  {text}\n  {' ' * column}^")
+    plain = "".join(letter if letter.isprintable() else "?" for letter in text)
+    raise FormulaError(f"formula {text!r}: {reason}\n  {plain}\n  {' ' * column}^")
 
 
 class _Reader:
@@ -90,7 +159,7 @@ class _Reader:
     def read(self, node: ast.expr, depth: int) -> Expr:
         self.nodes += 1
         if depth > MAX_DEPTH:
-            raise FormulaError(f"the formula nests more than {MAX_DEPTH} levels deep; write it flatter")
+            raise FormulaError(_TOO_DEEP)
         if self.nodes > MAX_NODES:
             raise FormulaError(f"the formula has more than {MAX_NODES} operations; a law has a handful of terms")
         match node:
@@ -99,6 +168,8 @@ class _Reader:
                     self.refuse(node, f"the number is above {MAX_NUMBER:g}")
                 return num(value)
             case ast.Name(id=label):
+                if keyword.iskeyword(label):  # spelled with letters that Python reads as plain ones
+                    self.refuse(node, _keyword_reason(label))
                 if label.startswith("_"):
                     self.refuse(node, f"the name {label!r} starts with an underscore; use a letter")
                 if label in RESERVED:
@@ -111,14 +182,19 @@ class _Reader:
             case ast.BinOp(left=left, op=op, right=right):
                 return self.binary(node, self.read(left, depth + 1), op, self.read(right, depth + 1))
             case ast.Call(func=ast.Name(id=function), args=arguments, keywords=[]):
+                self.check_call(node, function, len(arguments))
                 return self.call(node, function, [self.read(each, depth + 1) for each in arguments])
+            case ast.Call(keywords=[_, *_]):
+                self.refuse(node, "a call takes plain values")
             case ast.Call():
-                self.refuse(node, f"only {', '.join(FUNCTIONS)} can be called")
+                self.refuse(node, f"only {', '.join(FUNCTIONS)} can be called; to multiply, write * before the bracket")
             case ast.Attribute():
                 self.refuse(node, "a dot after a name is not part of the language")
-        self.refuse(
-            node, f"{type(node).__name__.lower()} is not part of the language (numbers, names, + - * / ^, calls)"
-        )
+            case ast.Tuple():
+                self.refuse(node, "a comma may stand only between the values of a call, and not within a number")
+            case ast.Starred():
+                self.refuse(node, "a * needs a value before it")
+        self.refuse(node, f"{ast.unparse(node)!r} is no number")
 
     def binary(self, node: ast.BinOp, left: Expr, op: ast.operator, right: Expr) -> Expr:
         match op:
@@ -137,18 +213,20 @@ class _Reader:
                     return power(left, right)
                 except (OverflowError, ZeroDivisionError):
                     self.refuse(node, "the power is too large or divides by zero")
-        self.refuse(node, f"the operator {type(op).__name__} is not part of the language")
+        self.refuse(node, "// is not part of the language; write /")  # the only other operator that gets this far
+
+    def check_call(self, node: ast.Call, function: str, count: int) -> None:
+        if function not in FUNCTIONS:
+            near = difflib.get_close_matches(function.lower(), FUNCTIONS, n=1, cutoff=0.7)
+            hint = "log (natural)" if function == "ln" or near == ["log"] else near[0] if near else ""
+            says = f"did you mean {hint}?" if hint else "to multiply, write * before the bracket"
+            self.refuse(node, f"{function!r} cannot be called, only {', '.join(FUNCTIONS)}; {says}")
+        fewest, most = (2, 4) if function in ("min", "max") else (1, 1)
+        if not fewest <= count <= most:
+            takes = "one value" if most == 1 else f"{fewest} to {most} values"
+            self.refuse(node, f"{function} takes {takes}, not {count}")
 
     def call(self, node: ast.Call, function: str, arguments: list[Expr]) -> Expr:
-        wanted = {"log": (1,), "exp": (1,), "sqrt": (1,), "abs": (1,), "min": (2, 3, 4), "max": (2, 3, 4)}
-        if function not in wanted:
-            near = difflib.get_close_matches(function, FUNCTIONS, n=1, cutoff=0.5) or (
-                ["log"] if function == "ln" else []
-            )
-            hint = f"; did you mean {near[0]}?" if near else ""
-            self.refuse(node, f"{function!r} cannot be called, only {', '.join(FUNCTIONS)}{hint}")
-        if len(arguments) not in wanted[function]:
-            self.refuse(node, f"{function} takes {' to '.join(str(n) for n in wanted[function][::2])} values")
         match function:
             case "log":
                 return log(arguments[0])

@@ -6,7 +6,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 
@@ -15,7 +15,7 @@ import numpy as np
 from isoflop.errors import FormulaError
 from isoflop.laws.expression import Expr, Floats, array_value, names, substitute, write
 from isoflop.laws.expression import name as symbol
-from isoflop.laws.formula import parse
+from isoflop.laws.formula import MAX_LENGTH, parse, show
 
 # What a name in a formula stands for if nobody says otherwise.
 INPUTS: Mapping[str, str] = {
@@ -146,15 +146,33 @@ def law(
     """
     text = text.strip()
     if text in catalogue():
-        return catalogue()[text]
+        return _with_domains(catalogue()[text], domains or {}, inputs)
+    if len(text) > MAX_LENGTH:
+        parse(text)
     if re.fullmatch(r"[A-Za-z][\w-]+", text) and text not in INPUTS and not _PARAMETER.fullmatch(text):
-        near = difflib.get_close_matches(text, catalogue(), n=3, cutoff=0.4)
+        near = difflib.get_close_matches(text, catalogue(), n=3, cutoff=0.6)
         listed = ", ".join(near or catalogue())
         raise FormulaError(
-            f"no law is named {text!r}; {'the nearest are' if near else 'there are'} {listed}, "
+            f"no law is named {show(text)}; {'the nearest are' if near else 'there are'} {listed}, "
             "or write a formula such as E + A/N^alpha + B/D^beta"
         )
     return law_from_expression(parse(text), name=text, inputs=inputs, domains=domains or {}, columns=columns)
+
+
+def _with_domains(named: Law, domains: Mapping[str, Domain], inputs: Collection[str]) -> Law:
+    """A law of the catalogue with other domains; its inputs are what they are."""
+    for each in inputs:
+        if each not in named.input_names:
+            raise FormulaError(
+                f"{named.name} has the inputs {', '.join(named.input_names)} and not {each!r}; type a formula"
+            )
+    for each in domains:
+        if each not in named.param_names:
+            raise FormulaError(f"{named.name} has no parameter {each!r}; it has {', '.join(named.param_names)}")
+    params = tuple(replace(param, domain=domains.get(param.name, param.domain)) for param in named.params)
+    for param in params:
+        _check_domain(param)
+    return replace(named, params=params)
 
 
 def law_from_expression(
@@ -174,16 +192,21 @@ def law_from_expression(
     declared = {*inputs, *(header for header in columns if len(header) > 1 and not _PARAMETER.fullmatch(header))}
     found_inputs = tuple(Input(each, INPUTS.get(each, "")) for each in present if each in INPUTS or each in declared)
     taken = {each.name for each in found_inputs}
+    if "loss" in present:
+        raise FormulaError(f"the formula {show(name)} has the loss itself as an input; write only what explains it")
     for each in present:
         if each not in taken and each not in domains and not _PARAMETER.fullmatch(each):
             raise _unknown_name(each, name, {*INPUTS, *_WORDS, *declared})
-        if each not in taken and each.upper() in INPUTS and len(each) == 1 and each not in domains and not taken:
+        slip = each.upper() in INPUTS and each.upper() not in taken and (not taken or each in "nd")
+        if len(each) == 1 and slip and each not in taken and each not in domains:  # n for N; c may be a parameter
             raise _unknown_name(each, name, {each.upper()})
     for each in domains:
-        if each not in present:
-            raise FormulaError(f"the formula {name!r} has no parameter {each!r}; it has {', '.join(present)}")
+        if each not in present or each in taken:
+            listed = ", ".join(label for label in present if label not in taken)
+            what = "an input and no parameter" if each in taken else "no parameter"
+            raise FormulaError(f"{each!r} is {what} of the formula {show(name)}; it has {listed}")
     if not found_inputs:
-        raise FormulaError(f"the formula {name!r} has no input; use one or more of {', '.join(INPUTS)}")
+        raise FormulaError(f"the formula {show(name)} has no input; use one or more of {', '.join(INPUTS)}")
     in_exponent = set(_exponent_names(expression))
     params = tuple(
         Param(each, domains.get(each, "real" if each in in_exponent else "positive"))
@@ -191,7 +214,7 @@ def law_from_expression(
         if each not in taken
     )
     if not params:
-        raise FormulaError(f"the formula {name!r} has no parameter to fit; write for example A/N^alpha")
+        raise FormulaError(f"the formula {show(name)} has no parameter to fit; write for example A/N^alpha")
     for param in params:
         _check_domain(param)
     return Law(name, expression, found_inputs, params)
@@ -199,11 +222,12 @@ def law_from_expression(
 
 def _unknown_name(label: str, formula: str, known: Iterable[str]) -> FormulaError:
     same = [each for each in known if each.lower() == label.lower()]
-    near = same or difflib.get_close_matches(label, [*known, *_GREEK], n=2, cutoff=0.5)
+    near = same or difflib.get_close_matches(label, [*known, *_GREEK], n=2, cutoff=0.6)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     return FormulaError(
-        f"the formula {formula!r} has an unknown name {label!r}: {hint}Inputs are {', '.join(INPUTS)}; a parameter is "
-        f"one letter or a Greek letter's name, with digits or _suffix. Declare another column with --input {label}."
+        f"the formula {show(formula)} has an unknown name {show(label)}: {hint}Inputs are {', '.join(INPUTS)}; "
+        "a parameter is one letter or a Greek letter's name, with digits or _suffix. Declare another column with "
+        f"--input {label if len(label) <= 40 else 'NAME'}."
     )
 
 

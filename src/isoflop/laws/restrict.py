@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from isoflop.errors import FormulaError
 from isoflop.laws.expression import Expr, name, names, num, substitute, write
-from isoflop.laws.formula import parse
+from isoflop.laws.formula import parse, refuse_bad_numbers, show
 from isoflop.laws.law import Law
 
 
@@ -24,14 +24,16 @@ def fix(law: Law, values: Mapping[str, float]) -> Law:
             domain if isinstance(domain, tuple) else (0.0 if domain == "positive" else -float("inf"), float("inf"))
         )
         if not low <= value <= high or value != value:
-            raise FormulaError(f"{label} = {value:g} lies outside its domain ({low:g}, {high:g})")
-    expression = substitute(law.expression, {name(label): num(value) for label, value in values.items()})
+            raise FormulaError(
+                f"{label} = {value:g} lies outside its domain ({low:g}, {high:g}); choose a value inside it"
+            )
+    expression = _substitute(law, {name(label): num(value) for label, value in values.items()})
     return _without(law, expression, tuple(values), fixed={**law.fixed, **values})
 
 
 def tie(law: Law, formulas: Mapping[str, str]) -> Law:
     """The law with parameters set to formulas of others: ``tie(law("chinchilla"), {"beta": "alpha"})``."""
-    expression = law.expression
+    others: dict[Expr, Expr] = {}
     for label, text in formulas.items():
         _check_free(law, label)
         other = parse(text)
@@ -40,8 +42,19 @@ def tie(law: Law, formulas: Mapping[str, str]) -> Law:
                 raise FormulaError(
                     f"{label} cannot be tied to {text!r}: {each!r} is not a free parameter of {law.name}"
                 )
-        expression = substitute(expression, {name(label): other})
+        others[name(label)] = other
+    expression = _substitute(law, others)
     return _without(law, expression, tuple(formulas), tied={**law.tied, **formulas})
+
+
+def _substitute(law: Law, replacements: Mapping[Expr, Expr]) -> Expr:
+    try:
+        expression = substitute(law.expression, replacements)
+    except (OverflowError, ZeroDivisionError):
+        said = ", ".join(f"{old} = {new}" for old, new in replacements.items())
+        raise FormulaError(f"with {said} the numbers in {law.name} overflow or divide by zero; choose others") from None
+    refuse_bad_numbers(expression, show(write(expression)))
+    return expression
 
 
 def _check_free(law: Law, label: str) -> None:
@@ -61,12 +74,19 @@ def _without(
     fixed: Mapping[str, float] | None = None,
     tied: Mapping[str, str] | None = None,
 ) -> Law:
-    params = tuple(param for param in law.params if param.name not in gone)
+    left = names(expression)  # with A = 0, A/N^alpha has neither alpha nor N any more
+    params = tuple(param for param in law.params if param.name not in gone and param.name in left)
+    inputs = tuple(each for each in law.inputs if each.name in left)
     if not params:
         raise FormulaError(f"every parameter of {law.name} is fixed ({write(expression)}); leave one to fit")
+    if not inputs:
+        raise FormulaError(
+            f"with {', '.join(gone)} set so, {law.name} becomes {write(expression)}, which has no input; set fewer"
+        )
     return replace(
         law,
         expression=expression,
+        inputs=inputs,
         params=params,
         fixed=law.fixed if fixed is None else fixed,
         tied=law.tied if tied is None else tied,
