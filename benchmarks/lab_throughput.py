@@ -43,6 +43,7 @@ TARGET = 1.2
 
 
 def lab(folder: Path) -> None:
+    """The sweep as the package runs it, two workers."""
     from isoflop.lab.executors.local import LocalExecutor
     from isoflop.lab.spec import read_spec
     from isoflop.lab.sweep import perform
@@ -53,6 +54,7 @@ def lab(folder: Path) -> None:
 
 
 def plain(folder: Path) -> None:
+    """The plain loop, two threads."""
     import torch
     from torch.nn.functional import cross_entropy
 
@@ -84,12 +86,14 @@ def plain(folder: Path) -> None:
 
 
 def timed(way: str, folder: Path) -> float:
+    """Seconds of one way, in a process of its own."""
     began = time.perf_counter()
     subprocess.run([sys.executable, __file__, way, str(folder)], check=True)
     return time.perf_counter() - began
 
 
 def main(rounds: int) -> None:
+    """Print the ratio of each round and their median."""
     ratios = []
     for number in range(rounds):
         with tempfile.TemporaryDirectory() as name:

@@ -16,6 +16,7 @@ pytest.importorskip("torch")
 from isoflop.errors import SpecError
 from isoflop.lab.executors import Job, Outcome, connect
 from isoflop.lab.executors.local import LocalExecutor
+from isoflop.lab.lock import HeldError
 from isoflop.lab.spec import parse_spec
 from isoflop.lab.status import Status, read_status, write_status
 from isoflop.lab.sweep import perform
@@ -267,7 +268,7 @@ def test_two_sweeps_do_not_share_a_folder(tmp_path):
 
     with (tmp_path / ".lock").open("a") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(SpecError, match="another sweep is at work in"):
+        with pytest.raises(HeldError, match="another process is at work in .*; wait for it, end it, or use"):
             swept(TINY, tmp_path)
 
 

@@ -7,12 +7,10 @@ of everything that decides its result.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from isoflop.lab.command import Program, program_as_json
 from isoflop.lab.design import cells_of, programs_of, search_cells
 from isoflop.lab.estimate import flops_a_step
 from isoflop.lab.executors.base import Executor, Job, Outcome
+from isoflop.lab.lock import alone
 from isoflop.lab.spec import SweepSpec
 from isoflop.lab.status import Status, read_status, write_status
 from isoflop.lab.table import write_tables
@@ -85,23 +84,20 @@ def perform(
 
     ``watch`` hears of the progress a few times a second. ``seconds`` estimates a cell's time, for its deadline.
 
-    Raises SpecError when another sweep holds ``out``, and NoSpaceError when not even the tables can be written; a cell
-    that fails or diverges raises nothing.
+    Raises HeldError when another sweep is at work in ``out``, NoSpaceError when not even the tables can be written, and
+    OSError when ``out`` cannot be a folder; a cell that fails or diverges raises nothing.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SpecError(f"the folder {str(out)!r} cannot be made: {error.strerror}; choose another --out") from error
-    with _alone(out):
-        write_whole(out / SPEC, spec.text.encode())
-        try:
+        with alone(out):
+            write_whole(out / SPEC, spec.text.encode())
             rates = _search(spec, out, executor=executor, watch=watch, seconds=seconds)
             tasks = _tasks(spec, out, rates=rates, seconds=seconds)
             statuses = _run(tasks, executor, watch=watch, patience=spec.limits.patience)
-        finally:
-            executor.close()
-        results = [json.loads((t.folder / RESULT).read_bytes()) for t in tasks if statuses[t.name].state != "failed"]
-        runs, curves = write_tables(results, out)
+            ended = [task.folder / RESULT for task in tasks if statuses[task.name].state != "failed"]
+            runs, curves = write_tables([json.loads(path.read_bytes()) for path in ended], out)
+    finally:
+        executor.close()
     return Swept(
         runs=runs,
         curves=curves,
@@ -280,15 +276,3 @@ def _progress(
         work_done=finished,
         stage=stage,
     )
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    with (out / ".lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SpecError(
-                f"another sweep is at work in {str(out)!r}; wait for it, end it, or choose another --out"
-            ) from None
-        yield

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import math
+import os
+import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,7 +47,8 @@ class Trained:
     curve: tuple[Point, ...]
     steps: int
     wall_seconds: float
-    device: str
+    hardware: str
+    software: str
     says: str = ""
 
     @property
@@ -173,7 +176,7 @@ class _Training:
             if self.folder is not None and self.step < steps and now - saved >= save_every:
                 self._save()
                 saved = time.monotonic()
-        return Trained("done", tuple(self.curve), self.step, self.wall, self.device)
+        return Trained("done", tuple(self.curve), self.step, self.wall, *self._where())
 
     def _evaluate(self, rate: float, carried: float, start: float) -> None:
         loss = self._held_out_loss()
@@ -200,7 +203,17 @@ class _Training:
 
     def _diverged(self, value: float, wall: float) -> Trained:
         says = f"the loss reached {value:.4g} at step {self.step} (it began at {self.first_loss:.4g}); lower lr"
-        return Trained("diverged", tuple(self.curve), self.step, wall, self.device, says)
+        return Trained("diverged", tuple(self.curve), self.step, wall, *self._where(), says)
+
+    def _where(self) -> tuple[str, str]:
+        """What it ran on, in general terms, and the version of PyTorch."""
+        import torch
+
+        threads = torch.get_num_threads()
+        cpu = f"{platform.machine()}, {threads} of {os.cpu_count()} cores"
+        return torch.cuda.get_device_name(self.device) if self.device.startswith("cuda") else cpu, (
+            f"torch {torch.__version__}"
+        )
 
     def _on_device(self, inputs: Inputs, targets: Ints) -> tuple[torch.Tensor, torch.Tensor]:
         import torch

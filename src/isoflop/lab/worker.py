@@ -7,15 +7,12 @@ when it ends, however it ends. It stops by itself when its parent is gone.
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import os
-import platform
 import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +22,7 @@ from isoflop.files import write_whole
 from isoflop.lab.cell import Cell, from_json
 from isoflop.lab.command import KIND as COMMAND
 from isoflop.lab.command import program_from_json, run_program
+from isoflop.lab.lock import LOCK, HeldError, alone
 from isoflop.lab.shapes import nonembedding_of
 from isoflop.lab.status import Status, read_status, write_status
 from isoflop.lab.tasks import open_task
@@ -32,7 +30,6 @@ from isoflop.lab.train import CHECKPOINT, Trained, train
 
 CELL = "cell.json"
 RESULT = "result.json"
-LOCK = ".lock"
 LOCK_PATIENCE = 120.0  # seconds to wait for a worker of an earlier, killed sweep to notice that it is alone
 
 
@@ -50,13 +47,13 @@ def run_cell(folder: Path, *, deadline: float = float("inf"), device: str = "aut
     Raises nothing for a cell that fails or diverges: the status says so.
     """
     try:
-        with _alone(folder):
+        with alone(folder, patience=LOCK_PATIENCE):
             status = read_status(folder)
             if status.final and status.state != "failed" and (folder / RESULT).exists():
                 return status
             return _perform(folder, deadline=deadline, device=device, save_every=save_every)
-    except BlockingIOError:
-        return Status("failed", says="another worker holds this cell; wait for it or end it, then run the sweep again")
+    except HeldError as error:
+        return Status("failed", says=str(error))
     except OSError as error:
         return Status("failed", says=f"the cell's folder cannot be used: {error.strerror}")
 
@@ -127,7 +124,8 @@ def _rows(cell: Cell, trained: Trained) -> dict[str, Any]:
         "loss": trained.loss if trained.status == "done" else None,
         "steps": trained.steps,
         "wall_seconds": trained.wall_seconds,
-        "hardware": f"{platform.machine()} {trained.device}",
+        "hardware": trained.hardware,
+        "software": trained.software,
         "task": task.name,
         "task_digest": task.digest,
         "status": trained.status,
@@ -156,22 +154,6 @@ def _sweep_up(folder: Path) -> None:
     for left in folder.glob(".*"):
         if left.name != LOCK and left.is_file():
             left.unlink(missing_ok=True)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, which the system takes back when the process ends. Raises BlockingIOError when held."""
-    with (folder / LOCK).open("a") as file:
-        until = time.monotonic() + LOCK_PATIENCE
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.1)
-        yield
 
 
 def _first_line(error: BaseException) -> str:
