@@ -104,6 +104,7 @@ def test_a_users_program_is_read(tmp_path):
         ("width = [8, 16]", "width = [8, 16]\nlr = [1]", "lists 'lr', which the command does not use"),
         ("{width}", "{width", "unbalanced braces"),
         ("{width}", "{width.x}", "not a plain name"),
+        ("width = [8, 16]", "width = [8, 16]\ncell = [1]", "lists 'cell', which stands for something else"),
         ("[8, 16]", "[]", "must be a list of numbers or texts"),
         ("run =", "rum =", "did you mean 'run'"),
         ("[command]", "[train]\nbatch = 1\n[command]", ".command. stands alone: remove .train."),

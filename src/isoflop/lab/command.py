@@ -28,7 +28,7 @@ from typing import Any
 from isoflop.errors import IsoflopError, SpecError
 
 KIND = "command"
-CELL_FIELD = "cell"
+GIVEN = ("cell", "python")  # fields that a template may use without listing values
 OUTPUT = "output.txt"
 _KEPT = 65_536  # bytes at the end of the program's output in which the metrics are sought
 
@@ -64,9 +64,9 @@ class Program:
     def argv(self, cell: Path) -> list[str]:
         """The words of the command, each word of the template filled by itself, so that values need no quoting.
 
-        ``{cell}`` stands for the cell's own folder.
+        ``{cell}`` stands for the cell's own folder, ``{python}`` for the interpreter that runs the sweep.
         """
-        values = {**dict(self.values), CELL_FIELD: str(cell)}
+        values = {**dict(self.values), "cell": str(cell), "python": sys.executable}
         return [word.format_map(values) for word in shlex.split(self.template)]
 
 

@@ -44,7 +44,7 @@ from typing import Literal
 
 from isoflop.errors import SpecError
 from isoflop.lab.cell import Evaluation, Optimiser
-from isoflop.lab.command import CELL_FIELD, Value, fields_of
+from isoflop.lab.command import GIVEN, Value, fields_of
 from isoflop.lab.schedules import KINDS, Schedule
 from isoflop.lab.shapes import MlpShape, Shape, TransformerShape
 from isoflop.lab.tasks import TASKS, TaskSpec
@@ -342,11 +342,14 @@ def _commands(table: Table, base: Path | None) -> Commands:
             raise SpecError(f"{name} = {listed!r} in [command.values] must be a list of numbers or texts")
         values[name] = tuple(each)
     fields = fields_of(template)
-    missing = [name for name in fields if name not in values and name != CELL_FIELD]
+    missing = [name for name in fields if name not in values and name not in GIVEN]
     if missing:
         raise SpecError(
             f"the command asks for {{{missing[0]}}}, which [command.values] does not list; add {missing[0]} = […]"
         )
+    taken = [name for name in values if name in GIVEN]
+    if taken:
+        raise SpecError(f"[command.values] lists {taken[0]!r}, which stands for something else; choose another name")
     unused = [name for name in values if name not in fields]
     if unused:
         raise SpecError(
