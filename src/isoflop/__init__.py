@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from isoflop.findings import Finding
     from isoflop.fitting import Fit, Objective, absolute, fit, huber, objective, squares, student_t
     from isoflop.laws import Law, catalogue, fix, law, tie
-    from isoflop.planning import Forecast, forecast
+    from isoflop.planning import Forecast, Plan, allocate, for_serving, forecast
     from isoflop.runs import Runs, datasets, read_runs
     from isoflop.runs.checks import check
     from isoflop.uncertainty import Ensemble, Interval, bootstrap
@@ -28,7 +28,7 @@ _HOMES = {
     "isoflop.findings": ("Finding",),
     "isoflop.fitting": ("Fit", "Objective", "absolute", "fit", "huber", "objective", "squares", "student_t"),
     "isoflop.laws": ("Law", "catalogue", "fix", "law", "tie"),
-    "isoflop.planning": ("Forecast", "forecast"),
+    "isoflop.planning": ("Forecast", "Plan", "allocate", "for_serving", "forecast"),
     "isoflop.runs": ("Runs", "read_runs"),
     "isoflop.runs.checks": ("check",),
     "isoflop.uncertainty.saved": ("load_fit", "save_fit"),

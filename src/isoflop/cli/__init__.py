@@ -16,6 +16,7 @@ _COMMANDS = {
     "datasets": ("isoflop.cli.datasets", "Public run tables and the runs in the box."),
     "fit": ("isoflop.cli.fit", "Fit a law to runs: parameters, intervals, doubts."),
     "forecast": ("isoflop.cli.forecast", "The loss of a run nobody has trained."),
+    "plan": ("isoflop.cli.plan", "How big a model, on how many tokens, for a budget."),
     "laws": ("isoflop.cli.laws", "The laws that have a name."),
     "sweep": ("isoflop.cli.sweep", "Train small models for evidence."),
 }

@@ -79,15 +79,20 @@ def pair(text: str, option: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
+def number(text: str, option: str) -> float:
+    """A number as written: 70e9, 70B or 1.4T."""
+    try:
+        return parse_quantity(text)
+    except ValueError as error:
+        raise IsoflopError(f"{option}: {error}") from None
+
+
 def number_pairs(texts: Iterable[str], option: str) -> dict[str, float]:
     """``NAME=NUMBER`` options as a dictionary; numbers may be written 70e9, 70B or 1.4T."""
     values = {}
     for text in texts:
         name, value = pair(text, option)
-        try:
-            values[name] = parse_quantity(value)
-        except ValueError as error:
-            raise IsoflopError(f"{option} {name}: {error}") from None
+        values[name] = number(value, f"{option} {name}")
     return values
 
 

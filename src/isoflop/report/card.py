@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from isoflop.findings import Finding
 from isoflop.planning import Forecast
+from isoflop.planning.allocate import Plan
+from isoflop.planning.overtrain import Served
 from isoflop.runs import Runs
-from isoflop.uncertainty import Ensemble
+from isoflop.uncertainty import Ensemble, Interval
 from isoflop.units import format_by_interval, format_quantity
 
 
@@ -29,16 +31,7 @@ def fit_card(ensemble: Ensemble, *, level: float, findings: Sequence[Finding]) -
     fit = ensemble.fit
     rows = []
     for param in fit.law.params:
-        interval = ensemble.interval(param.name, level=level)
-        rows.append(
-            (
-                param.name,
-                format_by_interval(interval.value, interval.low, interval.high),
-                format_by_interval(interval.low, interval.low, interval.high),
-                format_by_interval(interval.high, interval.low, interval.high),
-                param.meaning,
-            )
-        )
+        rows.append(_interval_row(param.name, ensemble.interval(param.name, level=level), param.meaning))
     rows += [(name, f"{value:g}", "", "", "fixed") for name, value in fit.law.fixed.items()]
     rows += [(name, f"= {formula}", "", "", "tied") for name, formula in fit.law.tied.items()]
     runs = f"{fit.data.n_runs} runs" + (f" ({fit.data.n_rows} rows)" if fit.data.n_rows != fit.data.n_runs else "")
@@ -66,18 +59,9 @@ def forecast_card(forecast: Forecast, ensemble: Ensemble) -> Card:
         title=f"{ensemble.fit.law.name} at {where}",
         answer=f"Expect a loss of {shown} {forecast.unit}.",
         header=("", "value", "low", "high", ""),
-        rows=tuple(
-            (
-                name,
-                format_by_interval(each.value, each.low, each.high),
-                format_by_interval(each.low, each.low, each.high),
-                format_by_interval(each.high, each.low, each.high),
-                meaning,
-            )
-            for name, each, meaning in (
-                ("a new run", loss, "with the scatter of runs"),
-                ("the curve", expected, "without it"),
-            )
+        rows=(
+            _interval_row("a new run", loss, "with the scatter of runs"),
+            _interval_row("the curve", expected, "without it"),
         ),
         findings=forecast.findings,
         how=(
@@ -85,6 +69,56 @@ def forecast_card(forecast: Forecast, ensemble: Ensemble) -> Card:
             f"runs of {ensemble.fit.data.source}"
         ),
     )
+
+
+def plan_card(plan: Plan, ensemble: Ensemble, *, served: Served | None, wasted: Mapping[str, float]) -> Card:
+    """A plan: the allocation with intervals, the flat band, what a wrong size wastes, the over-trained answer."""
+    fit = ensemble.fit
+    rows = [
+        _quantity_row("N", plan.n, "parameters"),
+        _quantity_row("D", plan.d, "training tokens"),
+        _quantity_row("D/N", plan.ratio, "tokens per parameter"),
+        _interval_row("loss", plan.loss, f"{fit.data.loss_unit}, the curve's"),
+        _interval_row("exponent a", plan.exponent_a, "N grows as C to this power"),
+    ]
+    low, high = (format_quantity(each) for each in plan.band.n)
+    rows.append(("flat band", "", low, high, f"N whose loss is within {plan.band.within:.2%} of the best"))
+    for factor, flops in wasted.items():
+        rows.append((f"{factor} × N", f"{flops / plan.budget:.1%}", "", "", "of the budget wasted by that size"))
+    if served is not None:
+        rows += [
+            _quantity_row(
+                "N, served", served.n, f"cheapest at this loss with {format_quantity(served.tokens)} tokens served"
+            ),
+            _quantity_row("D, served", served.d, f"saves {served.saved:.1%} of training and serving"),
+            (
+                "half of N",
+                format_quantity(served.break_even),
+                "",
+                "",
+                "tokens to serve from which half is cheaper",
+            ),
+        ]
+    return Card(
+        title=f"{fit.law.name} at {plan.budget:.3g} training FLOPs",
+        answer=(
+            f"Train {format_quantity(plan.n.value)} parameters on {format_quantity(plan.d.value)} tokens; expect "
+            f"{format_by_interval(plan.loss.value, plan.loss.low, plan.loss.high)} {fit.data.loss_unit}."
+        ),
+        header=("", "value", "low", "high", ""),
+        rows=tuple(rows),
+        findings=plan.findings,
+        how=f"{plan.method}, C = 6ND; {plan.n.level:.0%} intervals over {len(ensemble)} draws of {fit.data.source}",
+    )
+
+
+def _quantity_row(label: str, interval: Interval, meaning: str) -> tuple[str, ...]:
+    return (label, *(format_quantity(each) for each in (interval.value, interval.low, interval.high)), meaning)
+
+
+def _interval_row(label: str, interval: Interval, meaning: str) -> tuple[str, ...]:
+    ends = (interval.low, interval.high)
+    return (label, *(format_by_interval(each, *ends) for each in (interval.value, *ends)), meaning)
 
 
 def check_card(runs: Runs, findings: Sequence[Finding]) -> Card:

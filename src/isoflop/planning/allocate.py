@@ -1,0 +1,169 @@
+"""``allocate``: the model size and the tokens that a training budget is best spent on, and how sure that is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.errors import IsoflopError
+from isoflop.findings import Finding
+from isoflop.fitting import Fit
+from isoflop.planning.surface import TRAIN, Optimum, check_positive, closed_form, optimum, require_n_and_d
+from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level
+
+Floats = NDArray[np.float64]
+
+_STEP = 0.05  # in log C, for the slope of log N*
+
+
+@dataclass(frozen=True)
+class Band:
+    """All sizes whose loss is within ``within`` (relative) of the best at the budget: N and D at both ends."""
+
+    within: float
+    n: tuple[float, float]
+    d: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to spend a budget.
+
+    n, d, ratio (D/N), loss, exponent_a (d log N*/d log C): at the fit, with intervals over the draws; the loss is the
+    curve's. method: ``closed form`` or ``numeric``. band: the flat bottom of the valley, at the fit.
+    """
+
+    budget: float
+    n: Interval
+    d: Interval
+    ratio: Interval
+    loss: Interval
+    exponent_a: Interval
+    method: str
+    band: Band
+    findings: tuple[Finding, ...]
+
+
+def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: float = 0.002) -> Plan:
+    """argmin over N of L(N, C/(6N)) for the fit and for every draw.
+
+    budget: training FLOPs C = 6ND. within: the relative loss that counts as flat.
+    In closed form where the law is E + A/N^α + B/D^β, otherwise by bisection on the exact slope.
+    Raises IsoflopError for a law that has other inputs than N and D, a budget ≤ 0, or no interior optimum.
+    """
+    check_level(level)
+    check_positive(budget, "the budget", "FLOPs")
+    if not 0 < within < 1:
+        raise IsoflopError(f"the flat band is a relative loss between 0 and 1, not {within:g}; 0.002 is usual")
+    fit = ensemble.fit
+    require_n_and_d(fit.law)
+    at_fit = {label: np.array([value]) for label, value in fit.params.items()}
+    here = optimum(fit.law, at_fit, budget)
+    if not here.inside[0]:
+        where = "smaller" if here.n[0] < math.sqrt(budget / TRAIN) else "larger"
+        raise IsoflopError(
+            f"{fit.law.name} has no compute-optimal size at {budget:g} FLOPs: along this budget its loss falls all the "
+            f"way to {where} models; the runs do not determine it"
+        )
+    draws = ensemble.draws()
+    there = optimum(fit.law, draws, budget)
+    method = "closed form" if closed_form(fit.law, at_fit, budget) is not None else "numeric"
+    slope_here, slope_there = _exponent(fit, at_fit, budget), _exponent(fit, draws, budget)
+    lost = int((~there.inside).sum())
+    kept = there.inside
+
+    def interval(value: Floats, values: Floats) -> Interval:
+        low, high = np.quantile(values[kept], [(1 - level) / 2, (1 + level) / 2])
+        return Interval(float(value[0]), float(low), float(high), level)
+
+    return Plan(
+        budget=float(budget),
+        n=interval(here.n, there.n),
+        d=interval(here.d, there.d),
+        ratio=interval(here.d / here.n, there.d / there.n),
+        loss=interval(here.loss, there.loss),
+        exponent_a=interval(slope_here, slope_there),
+        method=method,
+        band=_band(fit, here, budget, within),
+        findings=(*_findings(fit, here, lost, len(ensemble)), *ensemble.findings),
+    )
+
+
+def _exponent(fit: Fit, params: Mapping[str, Floats], budget: float) -> Floats:
+    """d log N*/d log C by a central difference; exact where N* is a power of C."""
+    above, below = (optimum(fit.law, params, budget * math.exp(sign * _STEP)).n for sign in (1, -1))
+    return np.log(above / below) / (2 * _STEP)
+
+
+def _band(fit: Fit, here: Optimum, budget: float, within: float) -> Band:
+    """The ends of the flat bottom, by bisection outwards from the optimum."""
+    goal = float(here.loss[0]) * (1 + within)
+    centre = math.log(float(here.n[0]))
+    total = budget / TRAIN
+
+    def loss(log_n: float) -> float:
+        return float(fit.predict({"N": math.exp(log_n), "D": total / math.exp(log_n)}))
+
+    ends = [math.exp(_crossing(loss, centre, side, goal)) for side in (-1, 1)]
+    return Band(within, (ends[0], ends[1]), (total / ends[1], total / ends[0]))
+
+
+def _crossing(loss: Callable[[float], float], start: float, side: int, goal: float) -> float:
+    """Where a loss that rises away from ``start`` reaches ``goal``."""
+    step = 0.1
+    while loss(start + side * step) < goal and step < 50:
+        step *= 2
+    inner, outer = start, start + side * step
+    for _ in range(60):
+        middle = (inner + outer) / 2
+        inner, outer = (middle, outer) if loss(middle) < goal else (inner, middle)
+    return (inner + outer) / 2
+
+
+def wasted_compute(fit: Fit, *, budget: float, params: float) -> float:
+    """FLOPs that a wrong size wastes: C − C′, with C′ the least budget whose best loss is L(N, C/(6N)).
+
+    params: the size N that is trained instead of the best one.
+    """
+    check_positive(budget, "the budget", "FLOPs")
+    check_positive(params, "the model size", "parameters")
+    require_n_and_d(fit.law)
+    goal = float(fit.predict({"N": params, "D": budget / (TRAIN * params)}))
+    at_fit = {label: np.array([value]) for label, value in fit.params.items()}
+    low, high = math.log(budget) - 60, math.log(budget)
+    for _ in range(80):
+        middle = (low + high) / 2
+        worse = float(optimum(fit.law, at_fit, math.exp(middle)).loss[0]) > goal
+        low, high = (middle, high) if worse else (low, middle)
+    return budget - math.exp(high)
+
+
+def _findings(fit: Fit, here: Optimum, lost: int, draws: int) -> list[Finding]:
+    found = []
+    if lost:
+        found.append(
+            Finding(
+                "no-optimum",
+                "doubt",
+                f"{lost} of {draws} draws have no interior optimum at this budget and are left out of the intervals.",
+                "The runs hardly determine the trade of N against D; add runs, or tie exponents (--tie beta=alpha).",
+            )
+        )
+    for label, value in (("N", float(here.n[0])), ("D", float(here.d[0]))):
+        low, high = fit.data.ranges[label]
+        decades = max(0.0, math.log10(value / high), math.log10(low / value))
+        if decades > 1:
+            found.append(
+                Finding(
+                    "far-reach",
+                    "doubt",
+                    f"the best {label} lies {decades:.1f} decades beyond the runs; the intervals cover noise in the "
+                    "runs, not the chance that the law bends out there.",
+                    "Hold out the largest runs to see what the law would have planned, or train something larger.",
+                )
+            )
+    return found

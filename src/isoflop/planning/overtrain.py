@@ -1,0 +1,96 @@
+"""``for_serving``: the smaller, longer-trained model that is cheapest once its tokens are served."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.fitting import Fit
+from isoflop.planning.allocate import Plan
+from isoflop.planning.surface import SERVE, TRAIN, check_positive, optimum
+from isoflop.uncertainty.ensemble import Ensemble, Interval
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Served:
+    """The over-trained answer: the least training and serving compute that reaches the loss of a plan.
+
+    tokens: to be served over the model's life. compute: training plus serving. saved: share of the plan's own compute,
+    serving included, that it saves. break_even: served tokens from which half the plan's model size is cheaper.
+    """
+
+    tokens: float
+    n: Interval
+    d: Interval
+    ratio: Interval
+    compute: float
+    saved: float
+    break_even: float
+
+
+def for_serving(ensemble: Ensemble, plan: Plan, *, tokens: float) -> Served:
+    """argmin over N of 6·N·D + 2·N·T with D such that L(N, D) is the plan's loss (Sardana et al. 2024, equation 2).
+
+    tokens: T, the tokens to be served. Each draw reaches its own best loss at the plan's budget.
+    """
+    check_positive(tokens, "served tokens", "tokens")
+    fit = ensemble.fit
+    level = plan.n.level
+    at_fit = {label: np.array([value]) for label, value in fit.params.items()}
+    n, d = _cheapest(fit, at_fit, plan.budget, tokens)
+    many_n, many_d = _cheapest(fit, ensemble.draws(), plan.budget, tokens)
+
+    def interval(value: Floats, values: Floats) -> Interval:
+        low, high = np.quantile(values[np.isfinite(values)], [(1 - level) / 2, (1 + level) / 2])
+        return Interval(float(value[0]), float(low), float(high), level)
+
+    compute = float(TRAIN * n[0] * d[0] + SERVE * n[0] * tokens)
+    usual = plan.budget + SERVE * plan.n.value * tokens
+    half = plan.n.value / 2
+    half_d = _tokens_for_loss(fit, at_fit, np.array([half]), np.array([plan.loss.value]))[0]
+    extra = TRAIN * half * half_d - plan.budget
+    return Served(
+        tokens=float(tokens),
+        n=interval(n, many_n),
+        d=interval(d, many_d),
+        ratio=interval(d / n, many_d / many_n),
+        compute=compute,
+        saved=1 - compute / usual,
+        break_even=float(extra / (SERVE * (plan.n.value - half))),
+    )
+
+
+def _cheapest(fit: Fit, params: Mapping[str, Floats], budget: float, tokens: float) -> tuple[Floats, Floats]:
+    """N and D of least training and serving compute at each draw's own best loss, (draws,), by golden section."""
+    best = optimum(fit.law, params, budget)
+    golden = (math.sqrt(5) - 1) / 2
+    low, high = np.log(best.n) - 6.0, np.log(best.n)
+
+    def cost(log_n: Floats) -> Floats:
+        n = np.exp(log_n)
+        d = _tokens_for_loss(fit, params, n, best.loss)
+        return np.where(np.isfinite(d), TRAIN * n * d + SERVE * n * tokens, np.inf)
+
+    for _ in range(60):
+        left, right = high - golden * (high - low), low + golden * (high - low)
+        smaller = cost(left) < cost(right)
+        low, high = np.where(smaller, low, left), np.where(smaller, right, high)
+    n = np.exp((low + high) / 2)
+    return n, _tokens_for_loss(fit, params, n, best.loss)
+
+
+def _tokens_for_loss(fit: Fit, params: Mapping[str, Floats], n: Floats, goal: Floats) -> Floats:
+    """D with L(N, D) = goal, (draws,), by bisection; infinite where no D reaches it."""
+    low, high = np.zeros(len(n)), np.full(len(n), 120.0)
+    reachable = fit.law.value(params, {"N": n, "D": np.exp(high)}) < goal
+    for _ in range(70):
+        middle = (low + high) / 2
+        above = fit.law.value(params, {"N": n, "D": np.exp(middle)}) > goal
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    return np.where(reachable, np.exp(high), np.inf)

@@ -1,0 +1,129 @@
+"""The loss along a budget: L(N, C/(k N)) as a function of log N, for every draw at once, and where it is least."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.errors import IsoflopError
+from isoflop.laws import Law
+from isoflop.laws.expression import Expr, array_value, gradient, name
+
+Floats = NDArray[np.float64]
+
+TRAIN = 6.0  # FLOPs a parameter and token in training, forward and backward
+SERVE = 2.0  # FLOPs a parameter and token in serving
+_GRID = 161
+_HALVINGS = 60
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """Where each draw's loss is least along a budget, (draws,): n, d, loss; ``inside`` says whether it is a minimum."""
+
+    n: Floats
+    d: Floats
+    loss: Floats
+    inside: NDArray[np.bool_]
+
+
+def check_positive(value: float, what: str, unit: str) -> None:
+    """Refuse a quantity that is not a positive number."""
+    if not (math.isfinite(value) and value > 0):
+        raise IsoflopError(f"{what} must be a positive number of {unit}, not {value:g}")
+
+
+def require_n_and_d(law: Law) -> None:
+    """Refuse a law whose inputs are not N and D."""
+    if set(law.input_names) != {"N", "D"}:
+        raise IsoflopError(
+            f"a plan needs a law in N and D; {law.name} has {', '.join(law.input_names)}: fit for example chinchilla"
+        )
+
+
+def optimum(law: Law, params: Mapping[str, Floats], budget: Floats | float) -> Optimum:
+    """argmin over N of L(N, C/(6N)), (draws,): a grid finds the valley, bisection on the exact slope its bottom.
+
+    params: each (draws,). budget: FLOPs, one number or (draws,).
+    """
+    draws = len(next(iter(params.values())))
+    total = np.broadcast_to(np.asarray(budget, dtype=np.float64) / TRAIN, draws)
+    middle = 0.5 * np.log(total)
+    grid = np.linspace(-0.5, 0.5, _GRID) * np.log(total)[:, None] + middle[:, None]
+    wide = {label: values[:, None] for label, values in params.items()}
+    losses = law.value(wide, {"N": np.exp(grid), "D": total[:, None] / np.exp(grid)})
+    best = np.where(np.isfinite(losses), losses, np.inf).argmin(axis=1)
+    inside = (best > 0) & (best < _GRID - 1)
+    rows = np.arange(draws)
+    low, high = grid[rows, np.maximum(best - 1, 0)], grid[rows, np.minimum(best + 1, _GRID - 1)]
+    by_n, by_d = gradient(law.expression, (name("N"), name("D")))
+    for _ in range(_HALVINGS):
+        at = (low + high) / 2
+        rising = _slope(by_n, by_d, params, at, total) > 0
+        high, low = np.where(rising, at, high), np.where(rising, low, at)
+    n = np.exp((low + high) / 2)
+    d = total / n
+    return Optimum(n, d, law.value(params, {"N": n, "D": d}), inside)
+
+
+def _slope(by_n: Expr, by_d: Expr, params: Mapping[str, Floats], log_n: Floats, total: Floats) -> Floats:
+    """dL/dlog N at fixed N·D: N ∂L/∂N − D ∂L/∂D."""
+    n = np.exp(log_n)
+    leaves = {**params, "N": n, "D": total / n}
+    slope = n * array_value(by_n, leaves) - total / n * array_value(by_d, leaves)
+    return np.asarray(slope, dtype=np.float64)
+
+
+def closed_form(law: Law, params: Mapping[str, Floats], budget: Floats | float) -> tuple[Floats, Floats] | None:
+    """N* = G (C/6)^a, D* = (C/6)^b / G with G = (αA/βB)^(1/(α+β)), a = β/(α+β), for E + A/N^α + B/D^β; else None.
+
+    Source: Hoffmann et al. 2022, equation 4. Recognised by the form of the expression, not by the law's name.
+    """
+    terms = law.expression.args if law.expression.op == "add" else (law.expression,)
+    found: dict[str, tuple[Expr, Expr]] = {}
+    for term in terms:
+        inputs = [each for each in ("N", "D") if _contains(term, each)]
+        if not inputs:
+            continue
+        split = _amplitude_and_exponent(term, inputs[0]) if len(inputs) == 1 else None
+        if split is None or inputs[0] in found:
+            return None
+        found[inputs[0]] = split
+    if set(found) != {"N", "D"}:
+        return None
+    draws = len(next(iter(params.values())))
+    a, alpha, b, beta = (
+        np.broadcast_to(np.asarray(array_value(each, params), dtype=np.float64), draws)
+        for each in (*found["N"], *found["D"])
+    )
+    total = np.asarray(budget, dtype=np.float64) / TRAIN
+    with np.errstate(all="ignore"):
+        scale = (alpha * a / (beta * b)) ** (1 / (alpha + beta))
+        n = scale * total ** (beta / (alpha + beta))
+    return n, total / n
+
+
+def _amplitude_and_exponent(term: Expr, given: str) -> tuple[Expr, Expr] | None:
+    """A and α of a term A·x^−α whose A and α are free of x."""
+    from isoflop.laws.expression import MINUS_ONE, ONE, mul
+
+    factors = term.args if term.op == "mul" else (term,)
+    amplitude, exponent = ONE, None
+    for factor in factors:
+        if not _contains(factor, given):
+            amplitude = mul(amplitude, factor)
+        elif factor.op == "pow" and factor.args[0] == name(given) and exponent is None:
+            exponent = mul(MINUS_ONE, factor.args[1])
+        else:
+            return None
+    if exponent is None or _contains(exponent, given):
+        return None
+    return amplitude, exponent
+
+
+def _contains(node: Expr, label: str) -> bool:
+    return (node.op == "name" and node.label == label) or any(_contains(arg, label) for arg in node.args)

@@ -1,0 +1,177 @@
+"""Plans: closed form against numeric optimum, published allocations, the band, waste, and serving."""
+
+import numpy as np
+import pytest
+
+from isoflop import bootstrap, fit, law
+from isoflop.errors import IsoflopError
+from isoflop.fitting.result import DataSummary, Fit, Search
+from isoflop.planning.allocate import allocate, wasted_compute
+from isoflop.planning.overtrain import for_serving
+from isoflop.planning.surface import closed_form, optimum
+
+PRINTED = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
+TEX = {"E": 1.6934, "A": np.exp(6.0073404), "B": np.exp(6.0179186), "alpha": 0.33917084, "beta": 0.2849083}
+EPOCH = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658}
+
+
+def arrays(params):
+    return {label: np.array([value]) for label, value in params.items()}
+
+
+@pytest.mark.parametrize(
+    ("params", "budget", "n", "ratio", "loss"),
+    [
+        (PRINTED, 5.76e23, 3.219e10, 92.6, None),
+        (TEX, 5.76e23, 4.031e10, 59.1, None),
+        (EPOCH, 5.76e23, 7.225e10, 18.4, 1.9744),
+        (EPOCH, 1e21, 2.78e9, 21.6, 2.3055),
+        (EPOCH, 1e26, None, 16.1, None),
+    ],
+)
+def test_published_constants_give_the_carded_allocations(params, budget, n, ratio, loss):
+    best = optimum(law("chinchilla"), arrays(params), budget)
+    assert best.inside[0]
+    if n is not None:
+        assert best.n[0] == pytest.approx(n, rel=1.5e-3)
+    assert best.d[0] / best.n[0] == pytest.approx(ratio, rel=4e-3)
+    if loss is not None:
+        assert best.loss[0] == pytest.approx(loss, abs=6e-5)
+
+
+def test_numeric_and_closed_form_agree():
+    rng = np.random.default_rng(0)
+    params = {
+        "E": rng.uniform(0.5, 2, 200),
+        "A": np.exp(rng.uniform(3, 8, 200)),
+        "B": np.exp(rng.uniform(3, 10, 200)),
+        "alpha": rng.uniform(0.15, 0.7, 200),
+        "beta": rng.uniform(0.15, 0.7, 200),
+    }
+    for budget in (1e18, 1e21, 1e25):
+        n, d = closed_form(law("chinchilla"), params, budget)
+        best = optimum(law("chinchilla"), params, budget)
+        assert best.n[best.inside] == pytest.approx(n[best.inside], rel=1e-9)
+        assert best.d[best.inside] == pytest.approx(d[best.inside], rel=1e-9)
+        assert best.inside.mean() > 0.95
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("E + A/N^alpha + B/D^beta", True),
+        ("A/N^alpha + B/D^alpha", True),
+        ("1.69 + 2*A/N^alpha + B*D^(-beta)", True),
+        ("E + A/N^alpha + B/D^beta + F/(N*D)^gamma", False),
+        ("((N_c/N)^(alpha/beta) + D_c/D)^beta", False),
+        ("E + A*exp(-N)/N^alpha + B/D^beta", False),
+    ],
+)
+def test_the_closed_form_is_recognised_by_the_formula(text, known):
+    typed = law(text)
+    ones = {label: np.array([0.5]) for label in typed.param_names}
+    assert (closed_form(typed, ones, 1e20) is not None) == known
+
+
+def test_kaplans_form_has_the_exponent_of_its_constants():
+    # for ((N_c/N)^(a/b) + D_c/D)^b the optimum has D ∝ N^(a/b), so N ∝ C^(1/(1 + a/b))
+    each = law("kaplan")
+    params = arrays({"N_c": 6.4e13, "D_c": 1.8e13, "alpha_N": 0.076, "alpha_D": 0.103})
+    one, two = (optimum(each, params, budget).n[0] for budget in (1e21, 1e22))
+    assert np.log10(two / one) == pytest.approx(1 / (1 + 0.076 / 0.103), rel=1e-9)
+
+
+@pytest.fixture
+def ensemble(known_runs):
+    return bootstrap(fit(law("chinchilla"), known_runs(0.003)), draws=200)
+
+
+def test_a_plan_pushes_every_number_through_the_draws(ensemble):
+    plan = allocate(ensemble, budget=1e23)
+    p = ensemble.fit.params
+    a = p["beta"] / (p["alpha"] + p["beta"])
+    scale = (p["alpha"] * p["A"] / (p["beta"] * p["B"])) ** (1 / (p["alpha"] + p["beta"]))
+    assert plan.n.value == pytest.approx(scale * (1e23 / 6) ** a, rel=1e-9)
+    assert plan.d.value == pytest.approx(1e23 / 6 / plan.n.value, rel=1e-12)
+    assert plan.exponent_a.value == pytest.approx(a, rel=1e-9)
+    exponents = ensemble.push(lambda q: q["beta"] / (q["alpha"] + q["beta"]))
+    assert (plan.exponent_a.low, plan.exponent_a.high) == pytest.approx(np.quantile(exponents, [0.05, 0.95]), rel=1e-8)
+    for each in (plan.n, plan.d, plan.ratio, plan.loss, plan.exponent_a):
+        assert each.low < each.value < each.high
+    assert plan.method == "closed form"
+
+
+def test_the_band_is_flat_and_no_wider(ensemble):
+    plan = allocate(ensemble, budget=1e22, within=0.001)
+    for n, d in zip(plan.band.n, reversed(plan.band.d), strict=True):
+        assert 6 * n * d == pytest.approx(1e22, rel=1e-9)
+        loss = float(ensemble.fit.predict({"N": n, "D": d}))
+        assert loss / plan.loss.value == pytest.approx(1.001, rel=1e-9)
+    assert plan.band.n[0] < plan.n.value < plan.band.n[1]
+
+
+def test_a_wrong_size_wastes_the_compute_that_the_same_loss_would_need_less_of(ensemble):
+    budget = 1e22
+    plan = allocate(ensemble, budget=budget)
+    assert wasted_compute(ensemble.fit, budget=budget, params=plan.n.value) == pytest.approx(0, abs=1e-6 * budget)
+    wasted = wasted_compute(ensemble.fit, budget=budget, params=plan.n.value * 4)
+    enough = allocate(ensemble, budget=budget - wasted)
+    off = float(ensemble.fit.predict({"N": plan.n.value * 4, "D": plan.d.value / 4}))
+    assert enough.loss.value == pytest.approx(off, rel=1e-9)
+    assert 0.05 * budget < wasted < 0.9 * budget
+
+
+def tokens_at(p, n, loss):
+    return (p["B"] / (loss - p["E"] - p["A"] / n ** p["alpha"])) ** (1 / p["beta"])
+
+
+def test_serving_many_tokens_asks_for_a_smaller_model(ensemble):
+    plan = allocate(ensemble, budget=1e22)
+    few, many = (for_serving(ensemble, plan, tokens=tokens) for tokens in (1e9, 1e13))
+    assert many.n.value < few.n.value <= plan.n.value * 1.001
+    assert few.n.value == pytest.approx(plan.n.value, rel=0.05)
+    for each in (few, many):
+        assert float(ensemble.fit.predict({"N": each.n.value, "D": each.d.value})) == pytest.approx(
+            plan.loss.value, rel=1e-6
+        )
+        # no neighbour is cheaper
+        for factor in (0.97, 1.03):
+            n = each.n.value * factor
+            rest = (
+                plan.loss.value
+                - ensemble.fit.params["E"]
+                - ensemble.fit.params["A"] / n ** ensemble.fit.params["alpha"]
+            )
+            d = (ensemble.fit.params["B"] / rest) ** (1 / ensemble.fit.params["beta"])
+            assert 6 * n * d + 2 * n * each.tokens > each.compute * (1 - 1e-9)
+    assert 0 < many.saved < 1
+    at_break_even = many.break_even
+    half = plan.n.value / 2
+    d = tokens_at(ensemble.fit.params, half, plan.loss.value)
+    assert 6 * half * d + 2 * half * at_break_even == pytest.approx(1e22 + 2 * plan.n.value * at_break_even, rel=1e-6)
+
+
+def made(text, **params):
+    typed = law(text)
+    data = DataSummary("made", "0", 10, 10, "nats/token", None, {"N": (1e7, 1e10), "D": (1e9, 1e12)}, (0.0,))
+    return Fit(typed, None, params, 0.0, None, np.zeros(len(params)), {}, data, Search(1, 1, 0))
+
+
+def test_a_law_without_an_optimum_says_so(ensemble):
+    from isoflop.uncertainty import Ensemble
+
+    flat = made("E + A/N^alpha + B/D^beta", E=1.0, A=400.0, alpha=0.3, B=1e-300, beta=0.3)
+    with pytest.raises(IsoflopError, match="falls all the way to larger models"):
+        allocate(Ensemble(flat, np.array([list(flat.params.values())]), method="none", seed=0), budget=1e21)
+
+
+@pytest.mark.parametrize("budget", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_budget_must_be_positive(ensemble, budget):
+    with pytest.raises(IsoflopError, match="the budget must be a positive number of FLOPs"):
+        allocate(ensemble, budget=budget)
+
+
+def test_a_law_without_tokens_cannot_plan(known_runs):
+    alone = bootstrap(fit(law("power-n"), known_runs(0.01)), draws=30)
+    with pytest.raises(IsoflopError, match="a plan needs a law in N and D; power-n has N"):
+        allocate(alone, budget=1e21)
