@@ -26,8 +26,8 @@ from typing import IO, Any, Protocol
 from isoflop.errors import MissingExtraError, SpecError
 from isoflop.lab.executors.base import Executor, Job, Outcome, known_options
 from isoflop.lab.executors.local import ONE_THREAD
-from isoflop.lab.status import Status, read_status, write_status
-from isoflop.lab.worker import run_cell
+from isoflop.lab.executors.remote import number, run_remotely, wait_again
+from isoflop.lab.status import Status
 
 OPTIONS = ("partition", "account", "qos", "constraint", "time", "cpus", "mem", "gpus", "save_every")
 SPARE = 5  # minutes of a job beyond its cell's deadline: Python's start, and the worker's own end at the deadline
@@ -56,9 +56,9 @@ def connect(*, workers: int, logs: Path, options: Mapping[str, str]) -> Executor
     Raises MissingExtraError without submitit, and SpecError for an impossible option or where no SLURM answers.
     """
     known_options(options, OPTIONS, executor="slurm")
-    minutes = _number(options, "time", math.nan, low=1)
-    save_every = _number(options, "save_every", 20.0, low=0)
-    cpus, gpus = int(_number(options, "cpus", 1, low=1)), int(_number(options, "gpus", 0, low=0))
+    minutes = number(options, "time", math.nan, low=1)
+    save_every = number(options, "save_every", 20.0)
+    cpus, gpus = int(number(options, "cpus", 1, low=1)), int(number(options, "gpus", 0))
     try:
         import submitit
     except ImportError as missing:
@@ -107,7 +107,7 @@ class _Work:
     save_every: float
 
     def __call__(self) -> Status:
-        return run_cell(self.folder, deadline=self.deadline, save_every=self.save_every)
+        return run_remotely(self.folder, deadline=self.deadline, save_every=self.save_every)
 
     def checkpoint(self) -> object:
         """The same again: the worker goes on from the cell's checkpoint."""
@@ -170,11 +170,11 @@ class SlurmExecutor:
 
             handle = submitit.SlurmJob(folder=self.queue.folder, job_id=self._left.pop(label))
         else:
-            _wait_again(folder)
+            wait_again(folder)
             try:
                 handle = self._queued(job, folder, label)
             except (RuntimeError, OSError) as refused:  # submitit's errors are RuntimeErrors
-                said = _last_line(str(refused)) or "sbatch failed without a word"
+                said = _refusal(str(refused))
                 if not self._accepted:
                     raise SpecError(f"SLURM does not take the job: {said}; check --option") from refused
                 self._refused.append(Outcome(job.name, f"SLURM does not take the job: {said}"))
@@ -208,10 +208,13 @@ class SlurmExecutor:
             state, reason = states.get(flight.handle.job_id, ("", ""))
             if state == "PENDING":
                 if reason in NEVER:
-                    ended.append(Outcome(flight.job.name, f"SLURM would never start it ({reason}); check --option"))
+                    shorter = (
+                        "give a shorter --option time" if "Time" in reason or "Wall" in reason else "check --option"
+                    )
+                    ended.append(Outcome(flight.job.name, f"SLURM would never start it ({reason}); {shorter}"))
                     self.cancel(flight.job.name)
                     continue
-                _wait_again(flight.job.folder)  # it may have run and been preempted
+                wait_again(flight.job.folder)  # it may have run and been preempted
             gone = not state or state in ENDED
             flight = replace(flight, missing=flight.missing + 1 if gone else 0)
             self._flying[flight.job.name] = flight
@@ -317,10 +320,10 @@ def _scancel(ids: Sequence[str]) -> None:
             continue  # SLURM is not up; its own time limit ends the job
 
 
-def _wait_again(folder: Path) -> None:
-    """A status that says running, of a worker that is no more, must not count against the one that comes."""
-    if read_status(folder).state == "running":
-        write_status(folder, Status("waiting"))
+def _refusal(text: str) -> str:
+    """What sbatch said, in one line."""
+    lines = [line.strip().removeprefix("sbatch: ").removeprefix("error: ") for line in text.splitlines()]
+    return "; ".join(line for line in lines if line) or "sbatch failed without a word"
 
 
 def _result_says(handle: _Handle) -> str:
@@ -335,25 +338,14 @@ def _end_says(handle: _Handle, state: str, reason: str) -> str:
     how = f"ended as {state}" if state else "is gone from the queue"
     why = f" ({reason})" if reason and reason != "None" else ""
     try:
-        last = _last_line(handle.paths.stderr.read_text(errors="replace"))
+        lines = handle.paths.stderr.read_text(errors="replace").splitlines()
     except OSError:
-        last = ""
-    return f"SLURM job {handle.job_id} {how}{why}" + (f"; the last line of its log: {last[:200]}" if last else "")
+        lines = []
+    errors = [line for line in lines if "error:" in line]  # what srun says after them is always the same
+    last = _last_line("\n".join(errors or lines))
+    return f"SLURM job {handle.job_id} {how}{why}" + (f"; its log says: {last[:200]}" if last else "")
 
 
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else ""
-
-
-def _number(options: Mapping[str, str], key: str, default: float, *, low: float) -> float:
-    text = options.get(key)
-    if text is None:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not low <= value < math.inf:
-        raise SpecError(f"--option {key}={text} must be a number, {low:g} or more")
-    return value
