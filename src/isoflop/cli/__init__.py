@@ -17,6 +17,7 @@ _COMMANDS = {
     "fit": ("isoflop.cli.fit", "Fit a law to runs: parameters, intervals, doubts."),
     "forecast": ("isoflop.cli.forecast", "The loss of a run nobody has trained."),
     "plan": ("isoflop.cli.plan", "How big a model, on how many tokens, for a budget."),
+    "methods": ("isoflop.cli.methods", "Chinchilla's three methods, side by side."),
     "laws": ("isoflop.cli.laws", "The laws that have a name."),
     "sweep": ("isoflop.cli.sweep", "Train small models for evidence."),
 }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from isoflop.findings import Finding
 from isoflop.planning import Forecast
 from isoflop.planning.allocate import Plan
+from isoflop.planning.methods import Methods
 from isoflop.planning.overtrain import Served
 from isoflop.runs import Runs
 from isoflop.uncertainty import Ensemble, Interval
@@ -109,6 +111,31 @@ def plan_card(plan: Plan, ensemble: Ensemble, *, served: Served | None, wasted: 
         rows=tuple(rows),
         findings=plan.findings,
         how=f"{plan.method}, C = 6ND; {plan.n.level:.0%} intervals over {len(ensemble)} draws of {fit.data.source}",
+    )
+
+
+def methods_card(answer: Methods, ensemble: Ensemble) -> Card:
+    """Three methods side by side."""
+    rows: list[tuple[str, ...]] = []
+    for each in answer.methods:
+        if each.n is None or each.exponent_a is None:
+            rows.append((each.name, "", "", "", each.why_not))
+        else:
+            rows.append(_quantity_row(each.name, each.n, "N*"))
+            rows.append(_interval_row("", each.exponent_a, "exponent a"))
+    verdict = "their intervals overlap" if answer.agree else "their intervals do not all overlap"
+    bias = (
+        f"; on noiseless losses of this surface the parabolas' D* would be off by {answer.bias:+.1%}"
+        if math.isfinite(answer.bias)
+        else ""
+    )
+    return Card(
+        title=f"compute-optimal size at {answer.budget:.3g} FLOPs, {ensemble.fit.data.source}",
+        answer=f"The methods differ by a factor of {answer.apart:.3g}; {verdict}.",
+        header=("", "value", "low", "high", ""),
+        rows=tuple(rows),
+        findings=answer.findings,
+        how=f"parametric fit: {ensemble.fit.law.name}, {ensemble.fit.objective.name}{bias}",
     )
 
 

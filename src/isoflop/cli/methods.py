@@ -1,0 +1,65 @@
+"""``isoflop methods``: Chinchilla's three methods on one table."""
+
+from __future__ import annotations
+
+import click
+
+from isoflop.cli.options import json_option, number, open_runs, print_json, runs_options
+
+
+@click.command()
+@runs_options
+@click.option("--budget", "budget_text", metavar="FLOPS", help="Where to compare N*; by default ten times the largest.")
+@click.option("--law", "law_text", default="chinchilla", show_default=True, help="The law of the parametric fit.")
+@click.option("--level", default=0.9, show_default=True, help="Level of the intervals.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@json_option
+def methods(
+    file: str | None,
+    columns: tuple[str, ...],
+    where: str | None,
+    units: tuple[str, ...],
+    conventions: tuple[str, ...],
+    budget_text: str | None,
+    law_text: str,
+    level: float,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Compare N* by the envelope of curves, IsoFLOP parabolas and a parametric fit, each with its interval."""
+    from isoflop.fitting import fit
+    from isoflop.laws import law
+    from isoflop.planning.methods import compare_methods
+    from isoflop.uncertainty import bootstrap
+
+    runs = open_runs(file, columns, where, units, conventions)
+    fitted = fit(law(law_text), runs, seed=seed)
+    ensemble = bootstrap(fitted, seed=seed)
+    budget = number(budget_text, "--budget") if budget_text else 10 * float((6 * runs["N"] * runs["D"]).max())
+    answer = compare_methods(ensemble, runs, budget=budget, level=level, seed=seed)
+    if as_json:
+        print_json(
+            {
+                "budget": answer.budget,
+                "methods": [
+                    {
+                        "name": each.name,
+                        "exponent_a": each.exponent_a.as_dict() if each.exponent_a else None,
+                        "N": each.n.as_dict() if each.n else None,
+                        "why_not": each.why_not,
+                    }
+                    for each in answer.methods
+                ],
+                "apart": answer.apart,
+                "agree": answer.agree,
+                "bias_of_parabolas": answer.bias,
+                "findings": [finding.as_dict() for finding in (*runs.findings, *fitted.findings, *answer.findings)],
+            }
+        )
+        return
+    from rich.console import Console
+
+    from isoflop.report.card import methods_card
+    from isoflop.report.terminal import show
+
+    show(methods_card(answer, ensemble), Console())

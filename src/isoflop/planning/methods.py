@@ -1,0 +1,91 @@
+"""``methods``: Chinchilla's three methods on one table, side by side, and how far apart they are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from isoflop.errors import IsoflopError
+from isoflop.findings import Finding
+from isoflop.planning.allocate import allocate
+from isoflop.planning.envelope import envelope
+from isoflop.planning.parabolas import parabola_bias, parabolas
+from isoflop.runs import Runs
+from isoflop.uncertainty.ensemble import Ensemble, Interval
+
+NAMES = ("envelope of curves", "IsoFLOP parabolas", "parametric fit")
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method's answer, or why it has none."""
+
+    name: str
+    exponent_a: Interval | None
+    n: Interval | None
+    why_not: str = ""
+
+
+@dataclass(frozen=True)
+class Methods:
+    """Three answers to one question: N* at a budget.
+
+    apart: the largest ratio of two methods' N*. agree: every two intervals of N* overlap. bias: what method 2 would get
+    wrong in D* at the budget on noiseless losses of the fitted surface (relative), or NaN without method 2.
+    """
+
+    budget: float
+    methods: tuple[Method, ...]
+    apart: float
+    agree: bool
+    bias: float
+    findings: tuple[Finding, ...]
+
+
+def compare_methods(ensemble: Ensemble, runs: Runs, *, budget: float, level: float = 0.9, seed: int = 0) -> Methods:
+    """N* and a by the envelope of curves, IsoFLOP parabolas and the parametric fit.
+
+    ensemble: the parametric fit of a law in N and D. runs: the table, with C for method 2 and curves for method 1.
+    """
+    plan = allocate(ensemble, budget=budget, level=level)
+    found: list[Finding] = []
+    answers = []
+    budgets = np.empty(0)
+    try:
+        first = envelope(runs, level=level, seed=seed)
+        answers.append(Method(NAMES[0], first.exponent_a, first.n_at(budget)))
+    except IsoflopError as error:
+        answers.append(Method(NAMES[0], None, None, str(error)))
+    try:
+        second = parabolas(runs, level=level, seed=seed)
+        answers.append(Method(NAMES[1], second.exponent_a, second.n_at(budget)))
+        budgets = np.array([profile.budget for profile in second.profiles if profile.bracketed])
+        found += second.findings
+    except IsoflopError as error:
+        answers.append(Method(NAMES[1], None, None, str(error)))
+    answers.append(Method(NAMES[2], plan.exponent_a, plan.n))
+    intervals = [each.n for each in answers if each.n is not None]
+    apart = max(each.value for each in intervals) / min(each.value for each in intervals)
+    agree = max(each.low for each in intervals) <= min(each.high for each in intervals)
+    if not agree:
+        found.append(
+            Finding(
+                "methods-disagree",
+                "doubt",
+                f"the methods' intervals for N* at {budget:.3g} FLOPs do not all overlap; they are a factor of "
+                f"{apart:.2g} apart.",
+                "Method 2 is biased where the exponents differ, method 1 by its grid of sizes; look at the residuals "
+                "of the parametric fit before trusting it.",
+            )
+        )
+    bias = _bias(ensemble, budgets, budget) if len(budgets) > 1 else math.nan
+    return Methods(float(budget), tuple(answers), apart, agree, bias, (*found, *plan.findings))
+
+
+def _bias(ensemble: Ensemble, budgets: Sequence[float] | np.ndarray, budget: float) -> float:
+    return parabola_bias(
+        ensemble.fit.law, dict(ensemble.fit.params), budgets=np.asarray(budgets, dtype=np.float64), at=budget
+    )

@@ -1,0 +1,194 @@
+"""Method 2: at each budget a parabola through the losses of its sizes, and a power law through the minima."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.errors import IsoflopError
+from isoflop.findings import Finding
+from isoflop.laws import Law
+from isoflop.planning.surface import TRAIN, optimum, require_n_and_d
+from isoflop.runs import Runs
+from isoflop.uncertainty.ensemble import Interval, check_level
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+SAME_BUDGET = 0.1  # runs whose log C differ by less belong to one budget
+_FEWEST = 4  # sizes for a parabola whose misfit can be seen
+_BIAS_POINTS = 15
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One budget: its runs' sizes and losses, and the parabola's minimum.
+
+    n_best, loss_best: at the vertex. bracketed: the vertex lies between sizes that were trained and opens upwards.
+    """
+
+    budget: float
+    n: Floats
+    loss: Floats
+    n_best: float
+    loss_best: float
+    bracketed: bool
+
+
+@dataclass(frozen=True)
+class Parabolas:
+    """N* ∝ C^a by method 2.
+
+    profiles: one a budget, ascending. exponent_a: with interval. coefficient: log N* = coefficient + a·log C.
+    draws: (draws, 2), coefficient and exponent in every bootstrap draw.
+    """
+
+    profiles: tuple[Profile, ...]
+    exponent_a: Interval
+    coefficient: float
+    draws: Floats
+    findings: tuple[Finding, ...]
+
+    def n_at(self, budget: float) -> Interval:
+        """N* at a budget, with its interval."""
+        level = self.exponent_a.level
+        values = np.exp(self.draws[:, 0] + self.draws[:, 1] * math.log(budget))
+        low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+        value = math.exp(self.coefficient + self.exponent_a.value * math.log(budget))
+        return Interval(value, float(low), float(high), level)
+
+
+def parabolas(runs: Runs, *, draws: int = 1_000, seed: int = 0, level: float = 0.9) -> Parabolas:
+    """At each budget L = c₀ + c₁·log N + c₂·(log N)², N* = exp(−c₁/2c₂); then log N* = g + a·log C by least squares.
+
+    runs: with N, C and loss; runs whose C agree within 10 % form a budget, and budgets with fewer than four sizes or an
+    unbracketed minimum are left out, with a finding each. Intervals: residuals redrawn within
+    each budget.
+    Raises IsoflopError where fewer than two budgets are left. Source: Hoffmann et al. 2022, section 3.2.
+    """
+    check_level(level)
+    groups = _budgets(runs["C"])
+    log_n, loss = np.log(runs["N"]), runs["loss"]
+    profiles, used, findings = [], [], []
+    for rows in groups:
+        budget = float(np.exp(np.log(runs["C"][rows]).mean()))
+        if len(np.unique(np.round(log_n[rows], 6))) < _FEWEST:
+            findings.append(_too_few(budget, len(rows)))
+            continue
+        vertex, bottom, curvature = _vertex(log_n[rows], loss[rows])
+        bracketed = bool(curvature > 0 and log_n[rows].min() < vertex < log_n[rows].max())
+        n_best = math.exp(vertex) if abs(vertex) < 700 else math.nan
+        profiles.append(Profile(budget, np.exp(log_n[rows]), loss[rows], n_best, bottom, bracketed))
+        if bracketed:
+            used.append(rows)
+        else:
+            findings.append(_unbracketed(budget))
+    if len(used) < 2:
+        raise IsoflopError(
+            f"{runs.source} has {len(used)} {'budget' if len(used) == 1 else 'budgets'} whose minimum is bracketed by "
+            "four or more sizes; method 2 needs two: add sizes around the minimum, or fit a law instead"
+        )
+    kept = [profile for profile in profiles if profile.bracketed]
+    log_c = np.log([profile.budget for profile in kept])
+    exponent, coefficient = np.polyfit(log_c, np.log([profile.n_best for profile in kept]), 1)
+    redrawn = _redraw(log_n, loss, used, log_c, draws, seed)
+    if len(redrawn) < draws / 2:
+        findings.append(
+            Finding(
+                "draws-failed",
+                "doubt",
+                f"{draws - len(redrawn)} of {draws} draws lost the minimum of a budget and are left out.",
+                "The minima are hardly bracketed; add sizes on both sides.",
+            )
+        )
+    low, high = np.quantile(redrawn[:, 1], [(1 - level) / 2, (1 + level) / 2])
+    return Parabolas(
+        tuple(profiles),
+        Interval(float(exponent), float(low), float(high), level),
+        float(coefficient),
+        redrawn,
+        tuple(findings),
+    )
+
+
+def _budgets(flops: Floats) -> list[Ints]:
+    """Row numbers of each budget, ascending: a gap of 10 % in C starts a new one."""
+    order = np.argsort(flops, kind="stable")
+    gaps = np.flatnonzero(np.diff(np.log(flops[order])) > SAME_BUDGET) + 1
+    return [np.sort(rows) for rows in np.split(order, gaps)]
+
+
+def _vertex(x: Floats, y: Floats) -> tuple[float, float, float]:
+    """Where a parabola's slope vanishes, its value there, and its curvature."""
+    middle = x.mean()
+    curvature, slope, value = np.polyfit(x - middle, y, 2)
+    if curvature == 0:
+        return math.inf, math.nan, 0.0
+    return float(middle - slope / (2 * curvature)), float(value - slope**2 / (4 * curvature)), float(curvature)
+
+
+def _redraw(log_n: Floats, loss: Floats, groups: list[Ints], log_c: Floats, draws: int, seed: int) -> Floats:
+    """Coefficient and exponent of every draw whose parabolas all have a minimum, (draws, 2).
+
+    Residuals of each parabola are redrawn rather than runs, so that every draw keeps its sizes: with five to ten sizes
+    a budget, a draw of the runs themselves often loses one whole side.
+    """
+    rng = np.random.default_rng([seed, 3])
+    minima = np.empty((draws, len(groups)))
+    for column, rows in enumerate(groups):
+        x = log_n[rows] - log_n[rows].mean()
+        basis = np.vander(x, 3)
+        solve = np.linalg.pinv(basis)
+        fitted = basis @ (solve @ loss[rows])
+        residual = (loss[rows] - fitted) * math.sqrt(len(rows) / max(1, len(rows) - 3))
+        redrawn = fitted + rng.choice(residual, (draws, len(rows)))
+        curvature, slope, _ = solve @ redrawn.T
+        with np.errstate(all="ignore"):
+            minima[:, column] = np.where(curvature > 0, log_n[rows].mean() - slope / (2 * curvature), np.nan)
+    kept = minima[np.isfinite(minima).all(axis=1)]
+    if not len(kept):
+        return np.empty((0, 2))
+    exponent, coefficient = np.polyfit(log_c, kept.T, 1)
+    return np.column_stack([coefficient, exponent])
+
+
+def parabola_bias(law: Law, params: dict[str, float], *, budgets: Floats, at: float, reach: float = 8.0) -> float:
+    """D*(method 2)/D*(true) − 1 at budget ``at``, on noiseless losses of the law.
+
+    At each of ``budgets`` 15 sizes over a factor of ``reach`` on both sides of the true optimum. A parabola is not the
+    shape of the valley unless α = β, so the minimum moves; the error grows with extrapolation.
+    Source: Problems with Chinchilla Approach 2, arXiv:2603.22339.
+    """
+    require_n_and_d(law)
+    arrays = {label: np.array([value]) for label, value in params.items()}
+    tokens = []
+    for budget in budgets:
+        best = math.log(float(optimum(law, arrays, float(budget)).d[0]))
+        log_d = best + np.linspace(-math.log(reach), math.log(reach), _BIAS_POINTS)
+        d = np.exp(log_d)
+        loss = law.value(params, {"N": budget / (TRAIN * d), "D": d})
+        tokens.append(_vertex(log_d, loss)[0])
+    exponent, coefficient = np.polyfit(np.log(budgets), tokens, 1)
+    true = math.log(float(optimum(law, arrays, at).d[0]))
+    return math.expm1(coefficient + exponent * math.log(at) - true)
+
+
+def _too_few(budget: float, runs: int) -> Finding:
+    return Finding(
+        "few-sizes-at-budget",
+        "doubt",
+        f"the {runs} {'run' if runs == 1 else 'runs'} at {budget:.3g} FLOPs have fewer than four sizes; left out.",
+        "Train four or more sizes at each budget.",
+    )
+
+
+def _unbracketed(budget: float) -> Finding:
+    return Finding(
+        "not-bracketed",
+        "doubt",
+        f"at {budget:.3g} FLOPs the least loss is not between two of the sizes, so the budget is left out.",
+        "Train smaller or larger models at this budget.",
+    )

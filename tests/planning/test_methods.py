@@ -1,0 +1,100 @@
+"""Three methods on one table: where they must agree, and how their disagreement is told."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from tests.conftest import EPOCH
+
+from isoflop import Runs, bootstrap, fit, law, tie
+from isoflop.cli import isoflop
+from isoflop.errors import IsoflopError
+from isoflop.planning.envelope import envelope
+from isoflop.planning.methods import compare_methods
+
+CHINCHILLA = law("chinchilla")
+
+
+def curves(noise=0.002, *, sizes=14, points=25, truth=EPOCH):
+    """Training curves that lie on a known surface, as constant-rate training nearly gives."""
+    rng = np.random.default_rng(0)
+    n = np.repeat(np.geomspace(3e7, 1e10, sizes), points)
+    d = np.concatenate([np.geomspace(2, 300, points) * size for size in np.geomspace(3e7, 1e10, sizes)])
+    loss = CHINCHILLA.value(truth, {"N": n, "D": d}) * np.exp(rng.normal(0, noise, n.size))
+    names = np.repeat([f"run{i}" for i in range(sizes)], points)
+    return Runs.from_columns({"N": n, "D": d, "C": 6 * n * d, "loss": loss, "run": names})
+
+
+def test_the_envelope_of_noiseless_curves_has_the_true_exponent():
+    found = envelope(curves(0.0, sizes=40, points=60))
+    assert found.exponent_a.value == pytest.approx(EPOCH["beta"] / (EPOCH["alpha"] + EPOCH["beta"]), abs=0.01)
+    assert 500 < len(found.budgets) <= 1500 and np.all(np.diff(found.budgets) > 0)
+    assert found.exponent_a.low < found.exponent_a.value < found.exponent_a.high
+
+
+def test_the_envelope_takes_the_best_size_at_each_budget():
+    # two sizes whose curves cross once: the envelope changes from one to the other where they cross
+    c = np.geomspace(1e18, 1e20, 40)
+    rows = []
+    for i, (n, start, slope) in enumerate(((1e8, 3.0, 0.1), (1e9, 3.2, 0.3), (3e9, 9.0, 0.1))):
+        rows.append(np.column_stack([np.full(40, n), c / (6 * n), start - slope * np.log10(c / 1e18), np.full(40, i)]))
+    n, d, loss, run = np.concatenate(rows).T
+    found = envelope(Runs.from_columns({"N": n, "D": d, "loss": loss, "run": run.astype(int).astype(str)}))
+    crossing = found.budgets[np.argmax(found.n_best > 5e8)]
+    assert crossing == pytest.approx(1e19, rel=0.01)
+
+
+def test_method_1_needs_curves(known_runs):
+    with pytest.raises(IsoflopError, match="training curves of fewer than three sizes"):
+        envelope(known_runs(0.01).with_column("run", [f"r{i}" for i in range(30)]))
+
+
+def isoflop_table(noise=0.001, truth=EPOCH):
+    rng = np.random.default_rng(1)
+    rows = []
+    for budget in (1e18, 1e19, 1e20, 1e21):
+        scale = (truth["alpha"] * truth["A"] / (truth["beta"] * truth["B"])) ** (1 / (truth["alpha"] + truth["beta"]))
+        best = scale * (budget / 6) ** (truth["beta"] / (truth["alpha"] + truth["beta"]))
+        n = best * np.geomspace(1 / 6, 6, 9)
+        rows.append(np.column_stack([n, budget / (6 * n), np.full(9, budget)]))
+    n, d, c = np.concatenate(rows).T
+    loss = CHINCHILLA.value(truth, {"N": n, "D": d}) * np.exp(rng.normal(0, noise, n.size))
+    return Runs.from_columns({"N": n, "D": d, "C": c, "loss": loss})
+
+
+def test_parametric_fit_and_parabolas_agree_on_a_nearly_symmetric_surface():
+    runs = isoflop_table()
+    answer = compare_methods(bootstrap(fit(CHINCHILLA, runs), draws=200), runs, budget=1e22)
+    assert answer.agree and answer.apart < 1.3
+    by_name = {each.name: each for each in answer.methods}
+    truth = EPOCH["beta"] / (EPOCH["alpha"] + EPOCH["beta"])
+    for name in ("IsoFLOP parabolas", "parametric fit"):
+        interval = by_name[name].exponent_a
+        assert interval.low <= truth + 0.01 and interval.high >= truth - 0.01
+    assert by_name["envelope of curves"].n is None and "curves" in by_name["envelope of curves"].why_not
+    assert abs(answer.bias) < 0.05
+
+
+def test_a_wrong_law_is_told_by_methods_that_disagree():
+    skewed = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.465, "beta": 0.155}
+    runs = isoflop_table(0.0005, truth=skewed)
+    wrong = bootstrap(fit(tie(CHINCHILLA, {"beta": "alpha"}), runs), draws=200)
+    answer = compare_methods(wrong, runs, budget=1e24)
+    assert not answer.agree
+    assert "methods-disagree" in {finding.code for finding in answer.findings}
+
+
+def test_the_command_prints_every_method(tmp_path):
+    path = tmp_path / "runs.csv"
+    isoflop_table().to_polars().write_csv(path)
+    said = CliRunner().invoke(isoflop, ["methods", str(path), "--budget", "1e22", "--json"], catch_exceptions=False)
+    content = json.loads(said.stdout)
+    assert [each["name"] for each in content["methods"]] == [
+        "envelope of curves",
+        "IsoFLOP parabolas",
+        "parametric fit",
+    ]
+    assert content["methods"][0]["N"] is None and content["agree"] is True
+    text = CliRunner().invoke(isoflop, ["methods", str(path)], catch_exceptions=False).stdout
+    assert "IsoFLOP parabolas" in text and "parametric fit" in text

@@ -1,0 +1,93 @@
+"""Method 2: exact where the valley is a parabola, biased as computed elsewhere, and what it refuses."""
+
+import numpy as np
+import pytest
+
+from isoflop import Runs, law, read_runs
+from isoflop.errors import IsoflopError
+from isoflop.planning.parabolas import parabola_bias, parabolas
+
+CHINCHILLA = law("chinchilla")
+BUDGETS = np.array([1e17, 1e18, 1e19, 1e20, 1e21])
+SURFACES = {
+    "printed": {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28},
+    "asymmetric": {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.465, "beta": 0.155},
+    "symmetric": {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.31, "beta": 0.31},
+}
+
+
+@pytest.mark.parametrize(
+    ("surface", "reach", "percent"),
+    [
+        ("printed", 8, -2.902904738),
+        ("printed", 16, -5.100244552),
+        ("asymmetric", 8, -13.910418584),
+        ("asymmetric", 16, -23.116308049),
+        ("symmetric", 8, 0.0),
+        ("symmetric", 16, 0.0),
+    ],
+)
+def test_the_bias_of_method_2_on_noiseless_losses(surface, reach, percent):
+    bias = parabola_bias(CHINCHILLA, SURFACES[surface], budgets=BUDGETS, at=1e24, reach=reach)
+    assert 100 * bias == pytest.approx(percent, abs=2e-6)
+
+
+def isoflop_runs(noise=0.0, *, reach=3.0, sizes=9):
+    rng = np.random.default_rng(0)
+    rows = []
+    for budget in (1e18, 3e18, 1e19, 3e19, 1e20):
+        centre = np.sqrt(budget / 6) / 5
+        n = centre * np.exp(np.linspace(-np.log(reach), np.log(reach), sizes))
+        # a valley that is exactly a parabola around N* ∝ C^0.5
+        loss = 3 - 0.1 * np.log10(budget / 1e18) + 0.05 * np.log(n / centre) ** 2
+        rows.append(np.column_stack([n, budget / (6 * n), np.full(sizes, budget), loss + rng.normal(0, noise, sizes)]))
+    n, d, c, loss = np.concatenate(rows).T
+    return Runs.from_columns({"N": n, "D": d, "C": c, "loss": loss})
+
+
+def test_parabolas_are_found_exactly():
+    found = parabolas(isoflop_runs(), draws=50)
+    assert found.exponent_a.value == pytest.approx(0.5, abs=1e-9)
+    assert found.n_at(1e22).value == pytest.approx(np.sqrt(1e22 / 6) / 5, rel=1e-8)
+    assert [profile.bracketed for profile in found.profiles] == [True] * 5
+    assert found.findings == ()
+
+
+def test_intervals_hold_the_truth_about_as_often_as_they_say():
+    held = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        clean = isoflop_runs()
+        noisy = clean.with_column("loss", clean["loss"] + rng.normal(0, 0.005, len(clean)))
+        interval = parabolas(noisy, draws=300, seed=seed).exponent_a
+        held += interval.low <= 0.5 <= interval.high
+    assert 82 <= held <= 98
+
+
+def test_a_minimum_outside_the_sizes_is_left_out_and_said():
+    runs = isoflop_runs()
+    lowest = runs["C"] == runs["C"].min()
+    cut = runs.take(~lowest | (runs["N"] > np.median(runs["N"][lowest]) * 1.1))
+    found = parabolas(cut, draws=50)
+    assert [finding.code for finding in found.findings] == ["not-bracketed"]
+    assert "1e+18" in found.findings[0].says
+    assert found.exponent_a.value == pytest.approx(0.5, abs=1e-9)
+
+
+def test_few_sizes_at_a_budget_are_left_out_and_said():
+    runs = isoflop_runs()
+    few = runs.take((runs["C"] > runs["C"].min()) | (np.arange(len(runs)) < 3))
+    assert [finding.code for finding in parabolas(few, draws=50).findings] == ["few-sizes-at-budget"]
+
+
+def test_no_budget_with_a_minimum_is_refused(known_runs):
+    with pytest.raises(IsoflopError, match="0 budgets whose minimum is bracketed"):
+        runs = known_runs(0.01, sizes=3, durations=3)
+        parabolas(runs.with_column("C", 6 * runs["N"] * runs["D"]))
+
+
+def test_llama3_by_method_2(tables):
+    runs = read_runs(tables / "isoflop-collection" / "isoflops_extract.csv", where="experiment == 'llama_3__raw_loss'")
+    found = parabolas(runs, draws=200)
+    budget = 3.8e25
+    assert budget / 6 / found.n_at(budget).value == pytest.approx(16.1e12, rel=0.02)
