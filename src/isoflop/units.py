@@ -13,7 +13,10 @@ ParamConvention = Literal["total", "non-embedding", "active"]
 PARAM_CONVENTIONS: Final[tuple[str, ...]] = get_args(ParamConvention)
 
 SUFFIXES: Final[dict[str, float]] = {"k": 1e3, "K": 1e3, "m": 1e6, "M": 1e6, "B": 1e9, "b": 1e9, "G": 1e9, "T": 1e12}
-_QUANTITY = re.compile(r"\s*([+-]?(?:\d[\d_,]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([kKmMBbGT]?)\s*")
+# A comma separates thousands and nothing else: 3,01 is no number here, since some mean 3.01 by it.
+_QUANTITY = re.compile(
+    r"\s*([+-]?(?:\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([kKmMBbGT]?)\s*"
+)
 
 
 def parse_quantity(text: str) -> float:
@@ -53,6 +56,8 @@ def decimals_for(low: float, high: float) -> int:
 
 def format_by_interval(value: float, low: float, high: float) -> str:
     """``value`` with no digit that its interval does not support (two significant digits of the half-width)."""
+    if not math.isfinite(value):
+        return ""
     half = abs(high - low) / 2
     if not (math.isfinite(half) and math.isfinite(value)) or half <= 0:
         return f"{value:.6g}"

@@ -49,11 +49,13 @@ def test_other_objectives_and_restricted_laws_survive(known_runs, tmp_path):
     assert back.fit.law.params == saved.fit.law.params
 
 
-def test_a_fit_without_draws_can_be_saved_but_not_asked(known_runs, tmp_path):
-    save_fit(fit(law("chinchilla"), known_runs(0.01)), tmp_path / "fit.json")
-    back = load_fit(tmp_path / "fit.json")
-    with pytest.raises(Exception, match="saved without draws"):
-        forecast(back, {"N": 1e10, "D": 1e12})
+def test_a_fit_without_draws_forecasts_without_interval_and_says_so(known_runs, tmp_path):
+    fitted = fit(law("chinchilla"), known_runs(0.01))
+    save_fit(fitted, tmp_path / "fit.json")
+    answer = forecast(load_fit(tmp_path / "fit.json"), {"N": 1e10, "D": 1e12})
+    assert answer.loss.value == float(fitted.predict({"N": 1e10, "D": 1e12}))
+    assert np.isnan(answer.loss.low) and np.isnan(answer.expected.high)
+    assert "no-interval" in {finding.code for finding in answer.findings}
 
 
 def test_every_cut_and_many_flips_are_refused_in_one_sentence(ensemble, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from isoflop.cli.options import json_option, number_pairs, print_json
+from isoflop.cli.options import json_option, number_pairs, open_fit, print_json
 
 
 @click.command()
@@ -13,11 +13,10 @@ from isoflop.cli.options import json_option, number_pairs, print_json
 @click.option("--level", default=0.9, show_default=True, help="Level of the interval.")
 @json_option
 def forecast(fit: str, points: tuple[str, ...], level: float, as_json: bool) -> None:
-    """Forecast the loss from FIT, a file written by `isoflop fit … --save FIT.json`."""
+    """Forecast the loss from FIT: a file of `isoflop fit … --save`, or published constants such as chinchilla:epoch."""
     from isoflop.planning import forecast as ask
-    from isoflop.uncertainty.saved import load_fit
 
-    ensemble = load_fit(fit)
+    ensemble = open_fit(fit)
     answer = ask(ensemble, number_pairs(points, "--at"), level=level)
     if as_json:
         print_json(

@@ -16,6 +16,7 @@ from isoflop.units import parse_quantity
 
 if TYPE_CHECKING:
     from isoflop.runs import Runs
+    from isoflop.uncertainty import Ensemble
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -69,6 +70,16 @@ def open_runs(
         conventions=dict(pair(each, "--convention") for each in conventions),
         where=where,
     )
+
+
+def open_fit(text: str) -> Ensemble:
+    """A saved fit by its path, or published constants as LAW:KEY, such as chinchilla:epoch."""
+    from pathlib import Path
+
+    from isoflop.planning.published import published
+    from isoflop.uncertainty.saved import load_fit
+
+    return published(text) if ":" in text and not Path(text).exists() else load_fit(text)
 
 
 def pair(text: str, option: str) -> tuple[str, str]:

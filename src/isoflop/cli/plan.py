@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from isoflop.cli.options import json_option, number, print_json
+from isoflop.cli.options import json_option, number, open_fit, print_json
 
 if TYPE_CHECKING:
     from isoflop.planning.allocate import Plan
@@ -21,12 +21,11 @@ if TYPE_CHECKING:
 @click.option("--level", default=0.9, show_default=True, help="Level of the intervals.")
 @json_option
 def plan(fit: str, budget_text: str, served_text: str | None, within: float, level: float, as_json: bool) -> None:
-    """Plan a training of --budget FLOPs from FIT, a file written by `isoflop fit … --save FIT.json`."""
+    """Plan --budget FLOPs from FIT: a file of `isoflop fit … --save`, or published constants as chinchilla:epoch."""
     from isoflop.planning.allocate import allocate, wasted_compute
     from isoflop.planning.overtrain import for_serving
-    from isoflop.uncertainty.saved import load_fit
 
-    ensemble = load_fit(fit)
+    ensemble = open_fit(fit)
     answer = allocate(ensemble, budget=number(budget_text, "--budget"), level=level, within=within)
     served = None
     if served_text is not None:

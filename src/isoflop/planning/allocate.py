@@ -13,7 +13,7 @@ from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Fit
 from isoflop.planning.surface import TRAIN, Optimum, check_positive, closed_form, optimum, require_n_and_d
-from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level
+from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws
 
 Floats = NDArray[np.float64]
 
@@ -77,8 +77,7 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
     kept = there.inside
 
     def interval(value: Floats, values: Floats) -> Interval:
-        low, high = np.quantile(values[kept], [(1 - level) / 2, (1 + level) / 2])
-        return Interval(float(value[0]), float(low), float(high), level)
+        return interval_of(float(value[0]), values[kept], level=level)
 
     return Plan(
         budget=float(budget),
@@ -89,7 +88,7 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
         exponent_a=interval(slope_here, slope_there),
         method=method,
         band=_band(fit, here, budget, within),
-        findings=(*_findings(fit, here, lost, len(ensemble)), *ensemble.findings),
+        findings=(*no_draws(ensemble), *_findings(fit, here, lost, len(ensemble)), *ensemble.findings),
     )
 
 
@@ -154,7 +153,7 @@ def _findings(fit: Fit, here: Optimum, lost: int, draws: int) -> list[Finding]:
             )
         )
     for label, value in (("N", float(here.n[0])), ("D", float(here.d[0]))):
-        low, high = fit.data.ranges[label]
+        low, high = fit.data.ranges.get(label, (value, value))
         decades = max(0.0, math.log10(value / high), math.log10(low / value))
         if decades > 1:
             found.append(

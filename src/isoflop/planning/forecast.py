@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Fit
-from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level
+from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws
 
 Floats = NDArray[np.float64]
 
@@ -35,8 +35,8 @@ class Forecast:
 
     @property
     def reach_decades(self) -> float:
-        """Decades beyond the data, along the input that is farthest out."""
-        return max(self.reach.values())
+        """Decades beyond the data, along the input that is farthest out; NaN where the data are not known."""
+        return max(self.reach.values(), default=math.nan)
 
 
 def forecast(ensemble: Ensemble, at: Mapping[str, float], *, level: float = 0.9) -> Forecast:
@@ -47,21 +47,19 @@ def forecast(ensemble: Ensemble, at: Mapping[str, float], *, level: float = 0.9)
     Raises IsoflopError for a missing, unknown or non-positive input.
     """
     check_level(level)
-    if len(ensemble) == 0:
-        raise IsoflopError("this fit was saved without draws, so it has no intervals; save it after bootstrap()")
     fit = ensemble.fit
     at = _checked(fit, at)
     curve = fit.law.value(ensemble.draws(), at)
     value = float(fit.predict(at))
     predicted = _with_scatter(ensemble, curve)
-    reach = {name: _decades_beyond(at[name], *fit.data.ranges[name]) for name in fit.law.input_names}
+    reach = {name: _decades_beyond(at[name], *ends) for name, ends in fit.data.ranges.items()}
     return Forecast(
         at=at,
-        loss=_interval(value, predicted, level),
-        expected=_interval(value, curve, level),
+        loss=interval_of(value, predicted, level=level),
+        expected=interval_of(value, curve, level=level),
         unit=fit.data.loss_unit,
         reach=reach,
-        findings=(*_reach_findings(fit, reach), *ensemble.findings),
+        findings=(*no_draws(ensemble), *_reach_findings(fit, reach), *ensemble.findings),
     )
 
 
@@ -82,6 +80,8 @@ def _checked(fit: Fit, at: Mapping[str, float]) -> dict[str, float]:
 def _with_scatter(ensemble: Ensemble, curve: Floats) -> Floats:
     """The draws of the curve, each with one residual of the fit added."""
     fit = ensemble.fit
+    if not len(curve):
+        return curve
     freedom = max(1, fit.data.n_runs - len(fit.law.params))
     rng = np.random.default_rng([ensemble.seed, 2])
     # the size of the scatter is itself known only from so many residuals, which gives the interval Student's tails
@@ -91,12 +91,6 @@ def _with_scatter(ensemble: Ensemble, curve: Floats) -> Floats:
     position = rng.permutation((np.arange(len(curve)) + 0.5) / len(curve))
     scatter = -widen * np.quantile(residuals, position, method="weibull")
     return curve * np.exp(scatter) if fit.objective.space == "log" else curve + scatter
-
-
-def _interval(value: float, draws: Floats, level: float) -> Interval:
-    finite = draws[np.isfinite(draws)]
-    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(value, float(low), float(high), level)
 
 
 def _decades_beyond(value: float, low: float, high: float) -> float:

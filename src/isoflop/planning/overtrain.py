@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from isoflop.fitting import Fit
 from isoflop.planning.allocate import Plan
 from isoflop.planning.surface import SERVE, TRAIN, check_positive, optimum
-from isoflop.uncertainty.ensemble import Ensemble, Interval
+from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
 
 Floats = NDArray[np.float64]
 
@@ -47,8 +47,7 @@ def for_serving(ensemble: Ensemble, plan: Plan, *, tokens: float) -> Served:
     many_n, many_d = _cheapest(fit, ensemble.draws(), plan.budget, tokens)
 
     def interval(value: Floats, values: Floats) -> Interval:
-        low, high = np.quantile(values[np.isfinite(values)], [(1 - level) / 2, (1 + level) / 2])
-        return Interval(float(value[0]), float(low), float(high), level)
+        return interval_of(float(value[0]), values, level=level)
 
     compute = float(TRAIN * n[0] * d[0] + SERVE * n[0] * tokens)
     usual = plan.budget + SERVE * plan.n.value * tokens

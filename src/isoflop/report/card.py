@@ -66,10 +66,8 @@ def forecast_card(forecast: Forecast, ensemble: Ensemble) -> Card:
             _interval_row("the curve", expected, "without it"),
         ),
         findings=forecast.findings,
-        how=(
-            f"{loss.level:.0%} intervals over {len(ensemble)} draws; {forecast.reach_decades:.2f} decades beyond the "
-            f"runs of {ensemble.fit.data.source}"
-        ),
+        how=_sureness(ensemble, loss.level)
+        + (f"; {forecast.reach_decades:.2f} decades beyond the runs" if forecast.reach else ""),
     )
 
 
@@ -110,7 +108,7 @@ def plan_card(plan: Plan, ensemble: Ensemble, *, served: Served | None, wasted: 
         header=("", "value", "low", "high", ""),
         rows=tuple(rows),
         findings=plan.findings,
-        how=f"{plan.method}, C = 6ND; {plan.n.level:.0%} intervals over {len(ensemble)} draws of {fit.data.source}",
+        how=f"{plan.method}, C = 6ND; {_sureness(ensemble, plan.n.level)}",
     )
 
 
@@ -139,8 +137,19 @@ def methods_card(answer: Methods, ensemble: Ensemble) -> Card:
     )
 
 
+def _sureness(ensemble: Ensemble, level: float) -> str:
+    """Where the intervals come from."""
+    source = ensemble.fit.data.source
+    return (
+        f"{level:.0%} intervals over {len(ensemble)} draws of {source}" if len(ensemble) else f"constants of {source}"
+    )
+
+
 def _quantity_row(label: str, interval: Interval, meaning: str) -> tuple[str, ...]:
-    return (label, *(format_quantity(each) for each in (interval.value, interval.low, interval.high)), meaning)
+    shown = (
+        format_quantity(each) if math.isfinite(each) else "" for each in (interval.value, interval.low, interval.high)
+    )
+    return (label, *shown, meaning)
 
 
 def _interval_row(label: str, interval: Interval, meaning: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -72,21 +73,41 @@ class Ensemble:
 
     def interval(self, quantity: Quantity, *, level: float = 0.9) -> Interval:
         """The quantity at the fit, with the central ``level`` of its draws."""
-        check_level(level)
-        if len(self) == 0:
-            raise IsoflopError("this fit was saved without draws, so it has no intervals; save it after bootstrap()")
         draws = self.push(quantity)
         if callable(quantity):
             at_fit = {name: np.asarray(value, dtype=np.float64) for name, value in self.fit.params.items()}
             value = float(np.asarray(quantity(at_fit)))
         else:
             value = self.fit.params[quantity]
-        low, high = np.quantile(draws[np.isfinite(draws)], [(1 - level) / 2, (1 + level) / 2])
-        return Interval(value, float(low), float(high), level)
+        return interval_of(value, draws, level=level)
 
     def standard_error(self, quantity: Quantity) -> float:
         """Standard deviation of the quantity's draws."""
         return float(np.std(self.push(quantity), ddof=1))
+
+
+def interval_of(value: float, draws: Floats, *, level: float) -> Interval:
+    """The central ``level`` of the finite draws around a value; NaN ends where there are none."""
+    check_level(level)
+    finite = draws[np.isfinite(draws)]
+    if not len(finite):
+        return Interval(value, math.nan, math.nan, level)
+    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(value, float(low), float(high), level)
+
+
+def no_draws(ensemble: Ensemble) -> tuple[Finding, ...]:
+    """The finding that an answer has no interval, for an ensemble without draws."""
+    if len(ensemble):
+        return ()
+    return (
+        Finding(
+            "no-interval",
+            "doubt",
+            f"{ensemble.fit.data.source} comes without draws, so nothing here has an interval.",
+            "Fit runs of your own (isoflop fit), or save a fit after bootstrap().",
+        ),
+    )
 
 
 def check_level(level: float) -> None:

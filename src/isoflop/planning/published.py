@@ -1,0 +1,47 @@
+"""Published constants as something to ask: a fit without runs and without draws."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from isoflop.errors import FormulaError
+from isoflop.fitting import Fit, huber
+from isoflop.fitting.result import DataSummary, Search
+from isoflop.laws import Law, law
+from isoflop.uncertainty.ensemble import Ensemble
+
+
+def published(text: str) -> Ensemble:
+    """The law and constants of ``LAW:KEY``, for example ``chinchilla:epoch``.
+
+    Forecasts and plans from it have values, but no intervals, since a paper prints no draws.
+    Raises FormulaError for an unknown law or key, naming those that exist, and for constants that are not complete.
+    """
+    name, _, key = text.partition(":")
+    each = law(name)
+    entry = next((entry for entry in each.published if entry.key == key), None)
+    if entry is None:
+        raise FormulaError(f"{each.name} has no published constants {key!r}; {_keys(each)}")
+    missing = [label for label in each.param_names if label not in entry.values]
+    if missing:
+        raise FormulaError(
+            f"{entry.source} gives no {', '.join(missing)}, so {text} cannot be evaluated; {_keys(each)}"
+        )
+    params = {label: float(entry.values[label]) for label in each.param_names}
+    data = DataSummary(
+        source=f"{each.name}:{key} ({entry.source})",
+        digest="",
+        n_rows=0,
+        n_runs=0,
+        loss_unit=entry.unit,
+        param_convention=entry.convention,
+        ranges={},
+        residuals=(),
+    )
+    fit = Fit(each, huber(), params, float("nan"), None, np.empty(0), {}, data, Search(0, 0, 0))
+    return Ensemble(fit, np.empty((0, len(params))), method="published constants", seed=0)
+
+
+def _keys(each: Law) -> str:
+    listed = ", ".join(f"{each.name}:{entry.key}" for entry in each.published)
+    return f"there are {listed}" if listed else f"no constants of {each.name} are on record (isoflop laws {each.name})"
