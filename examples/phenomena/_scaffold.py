@@ -88,9 +88,13 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def told(interval: Interval) -> str:
     """``0.54 [0.51, 0.57]``, with the digits that the interval supports."""
     ends = (interval.low, interval.high)
+    if not np.isfinite([interval.value, *ends]).all():
+        return "not found"
     if max(map(abs, (interval.value, *ends))) >= 1e4:
         return f"{format_quantity(interval.value)} [{', '.join(format_quantity(end) for end in ends)}]"
     places = decimals_for(*ends)
+    if places > 6:
+        return f"{interval.value:.2g} [{ends[0]:.2g}, {ends[1]:.2g}]"
     if places == 0:
         value, *texts = (format_by_interval(each, *ends) for each in (interval.value, *ends))
     else:
@@ -108,6 +112,8 @@ def mean_interval(values: Sequence[float] | np.ndarray, *, level: float = LEVEL)
 def draws_interval(value: float, draws: np.ndarray, *, level: float = LEVEL) -> Interval:
     """A value with the central share of its finite draws."""
     finite = draws[np.isfinite(draws)]
+    if not len(finite):
+        return Interval(value, float("nan"), float("nan"), level)
     low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
     return Interval(value, float(low), float(high), level)
 
