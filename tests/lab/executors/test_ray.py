@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -82,33 +83,44 @@ def ray_itself() -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
-@pytest.fixture
-def cluster(ray_itself: None, tmp_path: Path) -> Iterator[str]:
+@contextmanager
+def head(log: Path, **environment: str) -> Iterator[str]:
     """The address of a cluster of one node with two CPUs that other processes run."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = ["start", "--head", "--block", f"--port={port}", "--num-cpus=2", "--include-dashboard=false"]
-    ray = Path(sys.executable).with_name("ray")
-    with (tmp_path / "head.log").open("wb") as log:
-        head = subprocess.Popen(
-            [ray, *command, f"--object-store-memory={100 * 2**20}", "--disable-usage-stats"],
-            stdout=log,
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [
+                Path(sys.executable).with_name("ray"),
+                *command,
+                "--object-store-memory=100000000",
+                "--disable-usage-stats",
+            ],
+            stdout=file,
             stderr=subprocess.STDOUT,
+            env={**os.environ, **environment},
             start_new_session=True,
         )
-    end = time.monotonic() + 60
-    while "Ray runtime started" not in (tmp_path / "head.log").read_text():
-        assert head.poll() is None, (tmp_path / "head.log").read_text()
-        assert time.monotonic() < end, "Ray did not start within 60 s"
-        time.sleep(0.1)
-    yield f"127.0.0.1:{port}"
-    head.terminate()
     try:
-        head.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        os.killpg(head.pid, signal.SIGKILL)
-        head.wait()
+        wait_until(lambda: "Ray runtime started" in log.read_text() or process.poll() is not None, seconds=60)
+        assert process.poll() is None, log.read_text()
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@pytest.fixture
+def cluster(ray_itself: None, tmp_path: Path) -> Iterator[str]:
+    """A cluster that asks for no token, whatever this process or its home knows of tokens."""
+    with head(tmp_path / "head.log", RAY_AUTH_MODE="disabled") as address:
+        yield address
 
 
 def alive(pid: int) -> bool:
@@ -170,6 +182,24 @@ def test_a_cluster_by_its_address(cluster: str, tmp_path: Path) -> None:
     assert (swept.done, swept.failed) == (2, ())
     assert starts(out) == {"slow-1": 2, "slow-2": 2}
     assert pl.read_parquet(swept.runs)["loss"].to_list() == [2.5, 2.5]
+
+
+@pytest.mark.slow
+def test_a_cluster_that_asks_for_a_token(ray_itself: None, tmp_path: Path) -> None:
+    """In a process of its own, since Ray reads its mode once a process."""
+    token = tmp_path / "token"
+    token.write_text("0123456789abcdef" * 4)
+    known = {"RAY_AUTH_TOKEN_PATH": str(token)}
+    fresh = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+    script = (
+        "import sys; from pathlib import Path; from isoflop.lab.executors import connect;"
+        "connect('ray', workers=1, logs=Path('logs'), options=dict(address=sys.argv[1])).close()"
+    )
+    with head(tmp_path / "head.log", RAY_AUTH_MODE="token", **known) as address:
+        found = subprocess.run(
+            [sys.executable, "-c", script, address], env=fresh | known, cwd=tmp_path, capture_output=True, text=True
+        )
+    assert found.returncode == 0, found.stderr
 
 
 def perform_one(spec: SweepSpec, folder: Path, executor: Executor) -> None:

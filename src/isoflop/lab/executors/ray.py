@@ -2,7 +2,8 @@
 
 A task calls the worker's function in one of Ray's processes, which keeps PyTorch loaded for its next cell. A process
 that dies ends its task with what Ray knows of the death; Ray's own retries are off, since the sweep decides what is
-tried again. The sweep's folder must be on a file system that all nodes see, and isoflop installed on each.
+tried again. When the head of a cluster dies, Ray ends the sweep's process after a minute; run the sweep again then.
+The sweep's folder must be on a file system that all nodes see, and isoflop installed on each.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ def connect(*, workers: int, logs: Path, options: Mapping[str, str]) -> Executor
     gpus = number(options, "gpus", 0.0)
     save_every = number(options, "save_every", 20.0)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a sweep tells nobody that it runs
+    address = options.get("address") or os.environ.get("RAY_ADDRESS") or "local"
+    if address != "local":
+        _show_token()
     try:
         import ray
     except ImportError as missing:
@@ -48,7 +52,6 @@ def connect(*, workers: int, logs: Path, options: Mapping[str, str]) -> Executor
         ) from missing
     mine = not ray.is_initialized()
     if mine:
-        address = options.get("address") or os.environ.get("RAY_ADDRESS") or "local"
         _join(ray, address, workers)
         if address == "local" and gpus > ray.cluster_resources().get("GPU", 0):
             ray.shutdown()
@@ -68,7 +71,20 @@ def _join(ray: Any, address: str, workers: int) -> None:  # noqa: ANN401 - a mod
         ray.init(address=address, **quiet)
     except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
         first = next(iter(str(error).strip().splitlines()), "no reason given")
-        raise SpecError(f"no Ray cluster to be had at {address!r}: {first}") from error
+        raise SpecError(
+            f"no Ray cluster to be had at {address!r}: {first} (if it asks for a token: ~/.ray/auth_token)"
+        ) from error
+
+
+def _show_token() -> None:
+    """Let Ray use the token that it keeps, before it is imported.
+
+    A cluster that was started where a token lies asks for it (seen with Ray 2.60), but ``ray.init`` with host:port
+    shows it only in this mode; a cluster that asks for none does not mind.
+    """
+    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    if os.environ.get("RAY_AUTH_TOKEN") or path.exists():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 def _reach(address: str) -> None:
