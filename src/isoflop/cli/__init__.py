@@ -13,6 +13,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 _COMMANDS = {
     "check": ("isoflop.cli.check", "What to doubt in a table of runs."),
+    "cost": ("isoflop.cli.cost", "Parameters, FLOPs, hours and money of a model."),
     "datasets": ("isoflop.cli.datasets", "Public run tables and the runs in the box."),
     "fit": ("isoflop.cli.fit", "Fit a law to runs: parameters, intervals, doubts."),
     "forecast": ("isoflop.cli.forecast", "The loss of a run nobody has trained."),

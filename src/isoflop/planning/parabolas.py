@@ -64,20 +64,20 @@ class Parabolas:
 def parabolas(runs: Runs, *, draws: int = 1_000, seed: int = 0, level: float = 0.9) -> Parabolas:
     """At each budget L = c₀ + c₁·log N + c₂·(log N)², N* = exp(−c₁/2c₂); then log N* = g + a·log C by least squares.
 
-    runs: with N, C and loss; runs whose C agree within 10 % form a budget, and budgets with fewer than four sizes or an
-    unbracketed minimum are left out, with a finding each. Intervals: residuals redrawn within
+    runs: with N, C and loss; runs whose C (or 6ND) agree within 10 % form a budget. Budgets with fewer than four sizes
+    or an unbracketed minimum are left out, and a finding says so. Intervals: residuals redrawn within
     each budget.
     Raises IsoflopError where fewer than two budgets are left. Source: Hoffmann et al. 2022, section 3.2.
     """
     check_level(level)
-    groups = _budgets(runs["C"])
     log_n, loss = np.log(runs["N"]), runs["loss"]
-    profiles, used, findings = [], [], []
+    flops, findings = _flops_of_budgets(runs, log_n)
+    groups, few = _split(_budgets(flops), log_n)
+    if few:
+        findings.append(_too_few(sum(len(rows) for rows in few), len(few)))
+    profiles, used = [], []
     for rows in groups:
-        budget = float(np.exp(np.log(runs["C"][rows]).mean()))
-        if len(np.unique(np.round(log_n[rows], 6))) < _FEWEST:
-            findings.append(_too_few(budget, len(rows)))
-            continue
+        budget = float(np.exp(np.log(flops[rows]).mean()))
         vertex, bottom, curvature = _vertex(log_n[rows], loss[rows])
         bracketed = bool(curvature > 0 and log_n[rows].min() < vertex < log_n[rows].max())
         n_best = math.exp(vertex) if abs(vertex) < 700 else math.nan
@@ -111,6 +111,32 @@ def parabolas(runs: Runs, *, draws: int = 1_000, seed: int = 0, level: float = 0
         float(coefficient),
         redrawn,
         tuple(findings),
+    )
+
+
+def _flops_of_budgets(runs: Runs, log_n: Floats) -> tuple[Floats, list[Finding]]:
+    """The FLOPs by which runs form budgets: C as the table has it, or 6ND where that gives more budgets."""
+    by_rule = TRAIN * runs["N"] * runs["D"]
+    if "C" not in runs:
+        return by_rule, []
+    if len(_split(_budgets(by_rule), log_n)[0]) <= len(_split(_budgets(runs["C"]), log_n)[0]):
+        return runs["C"], []
+    return by_rule, [
+        Finding(
+            "budgets-by-6nd",
+            "note",
+            "the runs form budgets in 6ND rather than in the table's C, so 6ND was used.",
+            "Nothing to do, unless the design was meant to fix C as counted.",
+        )
+    ]
+
+
+def _split(groups: list[Ints], log_n: Floats) -> tuple[list[Ints], list[Ints]]:
+    """Budgets with enough sizes for a parabola, and the others."""
+    enough = [len(np.unique(np.round(log_n[rows], 6))) >= _FEWEST for rows in groups]
+    return (
+        [rows for rows, ok in zip(groups, enough, strict=True) if ok],
+        [rows for rows, ok in zip(groups, enough, strict=True) if not ok],
     )
 
 
@@ -176,12 +202,13 @@ def parabola_bias(law: Law, params: dict[str, float], *, budgets: Floats, at: fl
     return math.expm1(coefficient + exponent * math.log(at) - true)
 
 
-def _too_few(budget: float, runs: int) -> Finding:
+def _too_few(runs: int, budgets: int) -> Finding:
     return Finding(
         "few-sizes-at-budget",
-        "doubt",
-        f"the {runs} {'run' if runs == 1 else 'runs'} at {budget:.3g} FLOPs have fewer than four sizes; left out.",
-        "Train four or more sizes at each budget.",
+        "note",
+        f"{runs} {'run' if runs == 1 else 'runs'} at {budgets} {'budget' if budgets == 1 else 'budgets'} with fewer "
+        "than four sizes are left out.",
+        "Train four or more sizes at a budget to use it.",
     )
 
 

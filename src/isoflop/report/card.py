@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from isoflop.findings import Finding
-from isoflop.planning import Forecast
-from isoflop.planning.allocate import Plan
-from isoflop.planning.methods import Methods
-from isoflop.planning.overtrain import Served
-from isoflop.runs import Runs
-from isoflop.uncertainty import Ensemble, Interval
 from isoflop.units import format_by_interval, format_quantity
+
+if TYPE_CHECKING:  # a card of one kind needs none of the others' modules
+    from isoflop.planning import Forecast
+    from isoflop.planning.allocate import Plan
+    from isoflop.planning.methods import Methods
+    from isoflop.planning.overtrain import Served
+    from isoflop.runs import Runs
+    from isoflop.uncertainty import Ensemble, Interval
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,6 @@ from isoflop.findings import Finding
 from isoflop.report.card import Card
 
 _MARKS = {"error": ("✗", "red"), "doubt": ("?", "yellow"), "note": ("·", "cyan")}
-
-
 _NUMERIC = ("", *"-0123456789")
 
 
