@@ -42,7 +42,7 @@ def design_findings(runs: Runs, inputs: Sequence[str]) -> tuple[Finding, ...]:
         if not len(values):
             continue
         distinct = len(np.unique(np.round(np.log(values), 6)))
-        decades = math.log10(values.max() / values.min())
+        decades = math.log10(values.max()) - math.log10(values.min())
         counts = BY_SYMBOL[name].counts if name in BY_SYMBOL else name
         if distinct < 3:
             found.append(
@@ -100,7 +100,8 @@ def _value_findings(runs: Runs) -> list[Finding]:
                     Finding(
                         "bad-values",
                         "error",
-                        f"{len(rows)} of {len(runs)} rows have {what} ({rows_phrase(list(rows))}).",
+                        f"{len(rows)} of {len(runs)} rows {'has' if len(rows) == 1 else 'have'} {what} "
+                        f"({rows_phrase(list(rows))}).",
                         f'Drop them with --where "{keep}", or mend the table.',
                         rows,
                     )

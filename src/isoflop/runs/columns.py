@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from isoflop.errors import DataError
 
@@ -142,22 +142,30 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning("batch", "batch", "tokens a step", ("batch_tokens", "batch_size_in_tokens", "batch_size_tokens", "batch")),
     Meaning("schedule", "schedule", "learning-rate schedule", ("schedule", "lr_schedule", "scheduler"), TEXT),
     Meaning("P", "streams", "parallel streams", ("P", "streams")),
+    Meaning("N_encoder", "encoder_params", "encoder parameters", ("N_encoder", "encoder_params", "params_encoder")),
+    Meaning("N_decoder", "decoder_params", "decoder parameters", ("N_decoder", "decoder_params", "params_decoder")),
+    Meaning("N_nonvocab", "nonvocab_params", "non-vocabulary parameters", ("N_nonvocab", "non_vocab_parameters")),
+    Meaning("N_vocab", "vocab_params", "vocabulary parameters", ("N_vocab", "vocab_params", "vocab_parameters")),
+    Meaning("D_store", "datastore_tokens", "tokens in a datastore", ("D_store", "datastore_tokens", "datastore_size")),
+    Meaning("experts", "experts", "experts in each routed layer", ("experts", "n_experts", "num_experts")),
+    Meaning("bits", "bits", "bits a parameter", ("bits", "bits_per_param", "bits_per_parameter")),
+    Meaning("width", "width", "width of the model", ("width", "d_model", "hidden_size")),
+    Meaning("patch", "patch", "side of a patch", ("patch", "patch_size")),
 )
 
 BY_SYMBOL: dict[str, Meaning] = {meaning.symbol: meaning for meaning in MEANINGS}
 
 # How a header tells a scale: "Model Size (B)", "FLOPs (1E21)", "tokens_B", "size_M".
-_BRACKET = re.compile(r"^(.*?)\s*[(\[]\s*(?:in\s+)?([^)\]]+?)\s*[)\]]\s*$")
 _TAIL = re.compile(r"^(.+)_([BMT])$")
 _SCALES = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6, "b": 1e9, "billion": 1e9, "t": 1e12, "trillion": 1e12}
+_SCALES |= {f"{word}s": scale for word, scale in _SCALES.items() if len(word) > 1}
+_POWER = re.compile(r"(?:[x×]\s*)?(?:1?e\+?|10\s*\^\s*)(\d{1,2})")
+_COUNTED = frozenset({"N", "N_nonembed", "N_active", "D", "U", "C", "batch"})  # what a scale in a header can be of
+_COUNT_WORDS = frozenset({"flop", "flops", "tokens", "params", "parameters"})
+_COPY = re.compile(r"_duplicated_\d+$")  # what the reader adds to a header that stands there a second time
 
 # What a header says about the unit of a loss.
-_UNIT_OF_SPELLING = {
-    "ppl": "perplexity",
-    "perplexity": "perplexity",
-    "bpb": "bits/byte",
-    "bitsperbyte": "bits/byte",
-}
+_UNIT_OF_WORD = {"ppl": "perplexity", "perplexity": "perplexity", "bpb": "bits/byte", "bitsperbyte": "bits/byte"}
 _LOSS_BRACKETS = {
     "nats": "nats/token",
     "nats/token": "nats/token",
@@ -187,19 +195,39 @@ def plain(text: str) -> str:
 
 def read_header(text: str) -> Header:
     """Split a header into its name and what it says of scale and unit."""
-    bracket = _BRACKET.match(text)
-    if bracket:
-        bare, inside = bracket[1], bracket[2].strip().lower()
+    own = _COPY.sub("", text).strip()
+    opening = max(own.rfind("("), own.rfind("["))
+    if opening >= 0 and own.endswith((")", "]")):
+        bare, inside = own[:opening].strip(), own[opening + 1 : -1].strip().lower().removeprefix("in ").strip()
         if inside in _SCALES:
             return Header(text, bare, scale=_SCALES[inside])
         if inside in _LOSS_BRACKETS:
             return Header(text, bare, unit=_LOSS_BRACKETS[inside])
-        if re.fullmatch(r"1?e\+?\d+", inside):
-            return Header(text, bare, scale=float(inside if inside[0] != "e" else "1" + inside))
-    tail = _TAIL.match(text)
+        power = _POWER.fullmatch(inside)
+        if power:
+            return Header(text, bare, scale=float(f"1e{power[1]}"))
+        if inside in _COUNT_WORDS:
+            return Header(text, bare)
+    tail = _TAIL.match(own)
     if tail:
         return Header(text, tail[1], scale=_SCALES[tail[2].lower()])
-    return Header(text, text, unit=_UNIT_OF_SPELLING.get(plain(text)))
+    return Header(text, own, unit=_unit_of(own))
+
+
+def _unit_of(text: str) -> str | None:
+    """The loss unit that a header's words say: ``val_ppl`` is a perplexity, ``log_perplexity`` is none."""
+    said = plain(text)
+    words = re.findall(r"[a-z0-9]+", text.lower())
+    if "log" in words or said.startswith("log"):
+        return None
+    fits = (unit for word, unit in _UNIT_OF_WORD.items() if word in words or (len(word) > 3 and word in said))
+    return next(fits, None)
+
+
+def header_of(symbol: str, text: str) -> Header:
+    """The header that the user named for a column; a scale can only be one of counts, so ``loss_B`` has none."""
+    header = read_header(text)
+    return header if symbol in _COUNTED else replace(header, scale=1.0)
 
 
 @dataclass(frozen=True)
@@ -211,24 +239,27 @@ class Match:
     rivals: tuple[str, ...] = ()
 
 
-def match_headers(headers: Sequence[str], *, words: Collection[str] = ()) -> dict[str, Match]:
+def match_headers(headers: Sequence[str], *, is_words: Callable[[str], bool]) -> dict[str, Match]:
     """Map the headers that have a known spelling; where two fit equally well, the first is taken and the rest named.
 
-    A single letter must have the case of the symbol (``N``) unless the lower-case letter is itself listed. Headers in
-    ``words`` stand over columns without a single number and are passed over where a number is meant.
+    A single letter must have the case of the symbol (``N``) unless the lower-case letter is itself listed. Headers for
+    which ``is_words`` stand over columns without a single number and are passed over where a number is meant.
     """
     read = [read_header(text) for text in headers]
+    bare = [plain(header.bare) for header in read]
     taken: set[str] = set()
     matches: dict[str, Match] = {}
     for meaning in MEANINGS:
         best: list[Header] = []
         for spelling in meaning.spellings:
+            sought = plain(spelling)
             fits = [
                 header
-                for header in read
-                if header.text not in taken
-                and not (meaning.kind == NUMBER and header.text in words)
-                and (header.bare == spelling if len(spelling) == 1 else plain(header.bare) == plain(spelling))
+                for header, text in zip(read, bare, strict=True)
+                if (header.bare == spelling if len(spelling) == 1 else text == sought)
+                and header.text not in taken
+                and (header.scale == 1 or meaning.symbol in _COUNTED)
+                and not (meaning.kind == NUMBER and is_words(header.text))
             ]
             if fits:
                 best = fits
@@ -248,7 +279,10 @@ def canonical_symbol(name: str) -> str | None:
 
 
 def missing_column(name: str, present: Sequence[str], *, source: str) -> DataError:
-    """The sentence for a column that is not there, with the nearest names that are."""
+    """The sentence for a column that is not there, with the nearest names that are.
+
+    present: the headers that are left, without those that stand for something else already.
+    """
     by_plain = {plain(header): header for header in present}
     wanted = [plain(name)]
     symbol = canonical_symbol(name)
@@ -261,13 +295,17 @@ def missing_column(name: str, present: Sequence[str], *, source: str) -> DataErr
     near = list(dict.fromkeys(near))[:4]
     shown = near or list(present)[:8]
     listed = ", ".join(repr(header) for header in shown)
-    hint = "the nearest columns are" if near else "the columns are"
+    many = len(shown) > 1
+    hint = f"the {'nearest' if near else 'other'} {'columns are' if many else 'column is'}"
     if symbol is not None:
         counts = BY_SYMBOL[symbol].counts
-        what = symbol if counts == symbol else f"{symbol} ({counts})"
+        what = f"{symbol} ({counts})" if counts != symbol else f"the {symbol}"
+        named = repr(near[0]) if near else "HEADER"
         return DataError(
-            f"{source} has no column for {what}; {hint} {listed}. Name it with --column {symbol}={shown[0]!r}."
+            f"{source} has no column for {what}; {hint} {listed}. Name it with --column {symbol}={named}."
             if shown
-            else f"{source} has no column for {what}."
+            else f"{source} has no column for {what}, and no column is left that could be it; add one."
         )
-    return DataError(f"{source} has no column {name!r}; {hint} {listed}.")
+    return DataError(
+        f"{source} has no column {name!r}; {hint} {listed}." if shown else f"{source} has no column {name!r}."
+    )

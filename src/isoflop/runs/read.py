@@ -12,21 +12,12 @@ import polars as pl
 
 from isoflop.errors import DataError
 from isoflop.findings import Finding
-from isoflop.runs.columns import BY_SYMBOL, Header, Match, match_headers, missing_column, read_header
+from isoflop.runs.columns import Header, Match, canonical_symbol, header_of, match_headers, missing_column
+from isoflop.runs.files import load
 from isoflop.runs.table import ROW, Column, Runs, is_text, rows_phrase, with_rows
 from isoflop.runs.where import selection
 from isoflop.units import LOSS_UNITS, PARAM_CONVENTIONS, parse_quantity
 
-_READERS = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".txt": "csv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-}
-_COMPRESSED = {".gz", ".zst"}
 _MISSING = ("", "na", "n/a", "nan", "null", "none", "-")
 
 
@@ -45,25 +36,37 @@ def read_runs(
     units: ``{"loss": unit}`` with one of nats/token, bits/token, nats/byte, bits/byte, perplexity, error rate.
         A perplexity becomes its logarithm, in nats/token, and a finding says so.
     conventions: ``{"N": "total" | "non-embedding" | "active"}``.
-    where: a selection such as ``tokens > 1e9 and family == 'pythia'``, applied before numbers are checked.
+    where: a selection such as ``tokens > 1e9 and family == 'pythia'``, applied before numbers are checked. Its names
+        are canonical ones (in their units: whole counts, nats) or the file's own headers (the numbers in the file).
 
     Where tokens are absent but params and FLOPs are there, D = C/(6N); a finding says so.
     Raises DataError: no such file, empty, missing column (nearest names), text among numbers (row numbers).
     """
     units, conventions = dict(units or {}), dict(conventions or {})
     _check_units(units, conventions)
-    raw, name = _load(source)
+    raw, name, found = load(source)
     matches = _choose(raw, columns or {}, name)
     frame, known, findings, unread = _rename(raw, matches, units, conventions)
-    frame = with_rows(frame)
+    frame, known, more = _derive(frame, known)
+    # an empty line is no run, but it counts in the numbers of the rows below it
+    frame = with_rows(frame).filter(~raw.select(pl.all_horizontal(pl.all().is_null())).to_series())
+    if frame.is_empty():
+        raise DataError(f"{name} holds only empty rows; give a table with one row a run below a line of headers")
     if where is not None:
-        frame = frame.filter(selection(where, frame.schema))
-        if frame.is_empty():
-            raise DataError(f"no run of {name} satisfies {where!r}; loosen the selection")
+        frame = _selected(frame, raw, where, name)
         name = f"{name} where {where}"
     _refuse_text(frame, matches, unread, name)
-    frame, known, more = _derive(frame, known)
-    return Runs(frame, MappingProxyType(known), name, findings=(*findings, *more))
+    return Runs(frame, MappingProxyType(known), name, findings=(*found, *findings, *more))
+
+
+def _selected(frame: pl.DataFrame, raw: pl.DataFrame, where: str, name: str) -> pl.DataFrame:
+    """The rows that the selection keeps; it may also name the headers that became canonical columns."""
+    own = [_own(raw[header]) for header in raw.columns if header not in frame.columns]
+    there = frame.with_columns(series.gather(frame[ROW] - 1) for series in own)
+    kept = there.filter(selection(where, there.schema)).select(frame.columns)
+    if kept.is_empty():
+        raise DataError(f"no run of {name} satisfies {where!r}; loosen the selection")
+    return kept
 
 
 def _check_units(units: Mapping[str, str], conventions: Mapping[str, str]) -> None:
@@ -77,74 +80,6 @@ def _check_units(units: Mapping[str, str], conventions: Mapping[str, str]) -> No
             )
 
 
-def _load(source: Any) -> tuple[pl.DataFrame, str]:  # noqa: ANN401
-    if isinstance(source, pl.DataFrame):
-        frame, name = source, "the Polars frame"
-    elif isinstance(source, str | Path):
-        frame, name = _load_file(Path(source))
-    else:
-        frame, name = _load_foreign(source)
-    if frame.is_empty() or not frame.columns:
-        raise DataError(f"{name} holds no rows; give a table with one row a run below a line of headers")
-    return frame, name
-
-
-def _load_file(path: Path) -> tuple[pl.DataFrame, str]:
-    name = path.name
-    if not path.exists():
-        raise DataError(f"there is no file {str(path)!r}; check the path")
-    if path.is_dir():
-        raise DataError(f"{str(path)!r} is a folder; name a CSV, TSV, JSON Lines or Parquet file in it")
-    if path.stat().st_size == 0:
-        raise DataError(f"{name} is empty; give a table with one row a run below a line of headers")
-    endings = [ending for ending in path.suffixes[-2:] if ending.lower() not in _COMPRESSED]
-    kind = _READERS.get(endings[-1].lower() if endings else "")
-    if kind is None:
-        raise DataError(f"{name} has no ending that isoflop reads; use one of {', '.join(_READERS)} (also .gz)")
-    try:
-        match kind:
-            case "parquet":
-                return pl.read_parquet(path, hive_partitioning=False), name
-            case "jsonl":
-                return pl.read_ndjson(path, infer_schema_length=None), name
-            case _:
-                return _read_delimited(path, tab=kind == "tsv"), name
-    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise DataError(f"{name} cannot be read as {kind.upper()}: {reason}") from None
-
-
-def _read_delimited(path: Path, *, tab: bool) -> pl.DataFrame:
-    """Every cell as text, so that a stray word is reported with its row instead of turning a column into words."""
-    if path.suffix.lower() not in _COMPRESSED:
-        with path.open("rb") as file:
-            head = file.read(65_536)
-        if b"\0" in head:
-            raise ValueError("it holds binary data, not text")
-        first = head.split(b"\n", 1)[0]
-    else:
-        first = b","
-    separator = "\t" if tab else next((mark for mark in (",", "\t", ";") if mark.encode() in first), ",")
-    return pl.read_csv(path, separator=separator, infer_schema=False, encoding="utf8-lossy")
-
-
-def _load_foreign(source: Any) -> tuple[pl.DataFrame, str]:  # noqa: ANN401
-    import narwhals as nw
-
-    try:
-        table = nw.from_native(source, eager_only=True)
-    except TypeError:
-        raise DataError(
-            f"a {type(source).__name__} is no table of runs; give a path or a pandas, Polars or Arrow table"
-        ) from None
-    # column by column, because a whole-frame conversion from pandas would need pyarrow
-    series = {
-        str(name): pl.Series(table[name].to_numpy() if table[name].dtype.is_numeric() else table[name].to_list())
-        for name in table.columns
-    }
-    return pl.DataFrame(series), f"the {type(source).__name__}"
-
-
 def _choose(raw: pl.DataFrame, explicit: Mapping[str, str], name: str) -> dict[str, Match]:
     """The header of every canonical column: what the user said first, then the known spellings."""
     for symbol, header in explicit.items():
@@ -152,16 +87,17 @@ def _choose(raw: pl.DataFrame, explicit: Mapping[str, str], name: str) -> dict[s
             raise missing_column(header, raw.columns, source=name)
         if symbol == ROW or not symbol.isidentifier():
             raise DataError(f"a column cannot be named {symbol!r}; use a word such as N, D or width")
-    by_symbol = {
-        next((m.symbol for m in BY_SYMBOL.values() if symbol in (m.symbol, m.word)), symbol): header
-        for symbol, header in explicit.items()
-    }
+    by_symbol: dict[str, str] = {}
+    for word, header in explicit.items():
+        symbol = canonical_symbol(word) or word
+        if by_symbol.setdefault(symbol, header) != header:
+            raise DataError(f"{symbol} was named twice, {by_symbol[symbol]!r} and {header!r}; choose one")
     free = [header for header in raw.columns if header not in by_symbol.values()]
-    guessed = match_headers(free, words={header for header in free if _only_words(raw[header])})
+    guessed = match_headers(free, is_words=lambda header: _only_words(raw[header]))
     chosen = {symbol: match for symbol, match in guessed.items() if symbol not in by_symbol}
     if "N" not in chosen and "N" not in by_symbol and "N_nonembed" in chosen:
         chosen["N"] = Match("N", chosen.pop("N_nonembed").header)
-    return chosen | {symbol: Match(symbol, read_header(header)) for symbol, header in by_symbol.items()}
+    return chosen | {symbol: Match(symbol, header_of(symbol, header)) for symbol, header in by_symbol.items()}
 
 
 def _rename(
@@ -210,15 +146,22 @@ def _rename(
     for header_text in raw.columns:
         if header_text not in used:
             own = header_text if header_text != ROW and header_text not in made else f"{header_text} (file)"
-            series = raw[header_text]
-            numbers = _numbers(series) if series.dtype == pl.String else series
-            whole = series.dtype == pl.String and (numbers.null_count() > int(_missing(series).sum()))
-            made[own] = (series if whole else numbers).alias(own)
+            made[own] = _own(raw[header_text]).alias(own)
     return pl.DataFrame(list(made.values())), known, findings, unread
+
+
+def _own(series: pl.Series) -> pl.Series:
+    """A column that keeps its header: numbers if every cell is one, else what it was."""
+    if series.dtype != pl.String:
+        return series
+    numbers = _numbers(series)
+    return series if numbers.null_count() > int(_missing(series).sum()) else numbers
 
 
 def _numbers(series: pl.Series) -> pl.Series:
     """The series as numbers; what is no number becomes null. Reads ``70B`` and ``1,000`` too."""
+    if series.dtype in (pl.Categorical, pl.Enum):
+        series = series.cast(pl.String)
     if series.dtype.is_numeric() or series.dtype == pl.Boolean:
         return series.cast(pl.Float64)
     if series.dtype != pl.String:
@@ -301,8 +244,8 @@ def _refuse_text(frame: pl.DataFrame, matches: Mapping[str, Match], unread: Mapp
 
 def _derive(frame: pl.DataFrame, known: dict[str, Column]) -> tuple[pl.DataFrame, dict[str, Column], list[Finding]]:
     """D = C/(6N) or C = 6ND where exactly one of the two is absent."""
-    present = set(frame.columns)
-    if {"N", "C"} <= present and "D" not in present:
+    # a text column that happens to be named N is not known as N
+    if {"N", "C"} <= set(known) and "D" not in frame.columns:
         frame = frame.with_columns((pl.col("C") / (6 * pl.col("N"))).alias("D"))
         known = known | {"D": Column("D", "", derived="C/(6N)")}
         found = Finding(
@@ -312,7 +255,7 @@ def _derive(frame: pl.DataFrame, known: dict[str, Column]) -> tuple[pl.DataFrame
             "Give the tokens as a column if you have them (--column D=NAME).",
         )
         return frame, known, [found]
-    if {"N", "D"} <= present and "C" not in present:
+    if {"N", "D"} <= set(known) and "C" not in frame.columns:
         frame = frame.with_columns((6 * pl.col("N") * pl.col("D")).alias("C"))
         known = known | {"C": Column("C", "", derived="6ND")}
     return frame, known, []

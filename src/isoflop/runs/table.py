@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from isoflop.errors import DataError
 from isoflop.findings import Finding
-from isoflop.runs.columns import BY_SYMBOL, TEXT, canonical_symbol, missing_column
+from isoflop.runs.columns import BY_SYMBOL, TEXT, canonical_symbol, missing_column, read_header
 from isoflop.runs.where import selection
 
 if TYPE_CHECKING:
@@ -98,9 +98,11 @@ class Runs:
         """The column as numbers, shape (rows,), missing values as NaN."""
         resolved = self._resolve(name)
         if resolved is None:
-            raise missing_column(name, self.headers, source=self.source)
+            raise missing_column(name, self._candidates(name), source=self.source)
         if resolved not in self._cache:
             series = self.frame[resolved]
+            if series.dtype.is_nested() or series.dtype.is_temporal() or series.dtype in (pl.Categorical, pl.Enum):
+                series = pl.Series(resolved, [None if value is None else str(value) for value in series], pl.String)
             numbers = series.cast(pl.Float64, strict=False)
             if numbers.null_count() > series.null_count():
                 bad = self.rows[(numbers.is_null() & series.is_not_null()).to_numpy()]
@@ -118,7 +120,7 @@ class Runs:
         """The column as text, one entry a row; missing values as an empty string."""
         resolved = self._resolve(name)
         if resolved is None:
-            raise missing_column(name, self.headers, source=self.source)
+            raise missing_column(name, self._candidates(name), source=self.source)
         return self.frame[resolved].cast(pl.String).fill_null("").to_list()
 
     def __iter__(self) -> Iterator[str]:
@@ -174,7 +176,12 @@ class Runs:
 
     def where(self, expression: str) -> Runs:
         """The rows that a selection keeps; see :mod:`isoflop.runs.where` for the language."""
-        kept = self.frame.filter(selection(expression, self.frame.schema))
+        aliases = {
+            column.header: column.name
+            for column in self.columns.values()
+            if column.derived is None and read_header(column.header).scale == 1
+        }
+        kept = self.frame.filter(selection(expression, self.frame.schema, aliases=aliases))
         if kept.is_empty():
             raise DataError(f"no run of {self.source} satisfies {expression!r}; loosen the selection")
         return replace(self, frame=kept, source=f"{self.source} where {expression}", _cache={})
@@ -193,6 +200,12 @@ class Runs:
     def to_pandas(self) -> pandas.DataFrame:
         """The table as a pandas frame; needs the ``pandas`` extra."""
         return self.to_polars().to_pandas()
+
+    def _candidates(self, name: str) -> list[str]:
+        """The headers that a missing column could be: those that stand for no canonical one, for a canonical one."""
+        if canonical_symbol(name) is None:
+            return [header for header in self.headers if header not in self.columns or self.columns[header].header]
+        return [header for header in self.headers if header not in self.columns]
 
     def _resolve(self, name: str) -> str | None:
         if name in self.frame.columns:

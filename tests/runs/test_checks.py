@@ -1,0 +1,149 @@
+"""What is doubted in a table before anything is fitted: bad values, copies, units, FLOPs, conventions, design."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from isoflop import check, read_runs
+from isoflop.runs import Runs
+
+
+def grid(**more):
+    """Nine sound runs: three sizes and three durations over a decade each, C = 6ND, total parameters."""
+    n, d = (each.ravel() for each in np.meshgrid([1e8, 4e8, 2e9], [1e10, 4e10, 2e11]))
+    columns = {"N": n, "D": d, "C": 6 * n * d, "loss": np.linspace(3.5, 2.5, 9), **more}
+    return Runs.from_columns(columns, conventions={"N": "total"})
+
+
+def codes(runs):
+    return [finding.code for finding in check(runs)]
+
+
+def found(runs, code):
+    (one,) = [finding for finding in check(runs) if finding.code == code]
+    return one
+
+
+def replaced(name, position, value):
+    column = grid()[name].copy()
+    column[position] = value
+    return grid().with_column(name, column)
+
+
+def test_sound_runs_raise_nothing():
+    assert check(grid()) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says", "keep"),
+    [
+        ("N", 0.0, "1 of 9 rows has N ≤ 0 (row 3)", "N > 0"),
+        ("D", -1.0, "1 of 9 rows has D ≤ 0 (row 3)", "D > 0"),
+        ("loss", np.nan, "1 of 9 rows has no finite loss (row 3)", "finite(loss)"),
+        ("loss", np.inf, "1 of 9 rows has no finite loss (row 3)", "finite(loss)"),
+        ("loss", -2.0, "1 of 9 rows has loss ≤ 0 (row 3)", "loss > 0"),
+        ("C", np.nan, "1 of 9 rows has no finite C (row 3)", "finite(C)"),
+    ],
+)
+def test_bad_values_are_errors_with_their_rows_and_a_selection_that_mends(name, value, says, keep):
+    bad = replaced(name, 2, value)
+    finding = found(bad, "bad-values")
+    assert finding.level == "error" and finding.says.startswith(says) and finding.rows == (3,)
+    assert f'--where "{keep}"' in finding.fix
+    mended = bad.where(keep)
+    assert len(mended) == 8 and "bad-values" not in codes(mended)
+
+
+def test_many_bad_rows_are_counted_and_the_first_five_named():
+    runs = grid().with_column("loss", np.where(np.arange(9) < 7, np.nan, 3.0))
+    assert "7 of 9 rows have no finite loss (rows 1, 2, 3, 4, 5 and 2 more)" in found(runs, "bad-values").says
+
+
+def test_the_most_serious_comes_first():
+    levels = [finding.level for finding in check(replaced("loss", 0, -1.0).take(np.arange(9) < 3))]
+    assert levels == sorted(levels, key=["error", "doubt", "note"].index) and {"error", "doubt"} <= set(levels)
+
+
+def test_copies_are_doubted_unless_a_seed_tells_them_apart():
+    twice = read_runs(pl.concat([grid().to_polars(), grid().to_polars()[:2]]), conventions={"N": "total"})
+    copies = found(twice, "duplicate-rows")
+    assert copies.level == "doubt" and copies.rows == (1, 2, 10, 11)
+    assert copies.says.startswith("4 rows occur more than once (rows 1, 2, 10, 11)")
+    seeded = twice.with_column("seed", [str(number) for number in range(11)])
+    assert "duplicate-rows" not in codes(seeded)
+
+
+@pytest.mark.parametrize(
+    ("losses", "unit", "doubted"),
+    [
+        (np.linspace(3.5, 2.5, 9), "nats/token", False),
+        (np.linspace(9.0, 2.5, 9), "nats/token", False),
+        (np.linspace(40.0, 9.0, 9), "nats/token", True),
+        (np.linspace(12.0, 6.5, 9), "nats/token", True),  # the perplexity of good models
+        ([*np.linspace(3.0, 2.0, 8).tolist(), 55.0], "nats/token", True),
+        (np.linspace(17.0, 4.0, 9), "bits/token", True),
+        (np.linspace(9.0, 4.0, 9), "bits/token", False),
+        (np.linspace(40.0, 9.0, 9), "error rate", False),
+    ],
+)
+def test_losses_beyond_a_uniform_guess_look_like_perplexity(losses, unit, doubted):
+    n, d = grid()["N"], grid()["D"]
+    runs = Runs.from_columns({"N": n, "D": d, "loss": losses}, units={"loss": unit}, conventions={"N": "total"})
+    assert ("looks-like-perplexity" in codes(runs)) == doubted
+    if doubted:
+        doubt = found(runs, "looks-like-perplexity")
+        assert "this looks like perplexity" in doubt.says and "--unit loss=perplexity" in doubt.fix
+
+
+def test_perplexity_that_was_said_is_not_doubted():
+    frame = grid().to_polars().with_columns(pl.Series("loss", np.linspace(40.0, 9.0, 9)))
+    assert "looks-like-perplexity" in codes(read_runs(frame))
+    assert "looks-like-perplexity" not in codes(read_runs(frame, units={"loss": "perplexity"}))
+
+
+def test_flops_that_are_not_6nd_are_doubted_with_their_ratio():
+    runs = grid(C=6 * grid()["N"] * grid()["D"] * 3)
+    doubt = found(runs, "flops-not-6nd")
+    assert "in 9 of 9 rows" in doubt.says and "median C/6ND 3" in doubt.says
+    assert "flops-not-6nd" not in codes(grid(C=6 * grid()["N"] * grid()["D"] * 1.5))
+    derived = read_runs(pl.DataFrame({"N": [1e8, 2e8], "C": [1e18, 2e19], "loss": [3.0, 2.9]}))
+    assert "flops-not-6nd" not in codes(derived)
+
+
+def test_a_count_of_parameters_without_its_convention_is_noted():
+    frame = grid().to_polars()
+    assert found(read_runs(frame), "params-convention").level == "note"
+    assert "params-convention" not in codes(read_runs(frame, conventions={"N": "non-embedding"}))
+    assert "params-convention" not in codes(read_runs(frame.rename({"N": "total_params"})))
+    assert "params-convention" not in codes(read_runs(frame.rename({"N": "params (non-embedding)"})))
+
+
+def test_designs_that_cannot_test_a_power_law_are_doubted():
+    assert "N (model parameters) has only 2 distinct values" in found(grid().where("N < 1e9"), "few-sizes").says
+    assert "D (training tokens) has only 1 distinct value;" in found(grid().where("D < 2e10"), "few-sizes").says
+    narrow = found(grid().with_column("N", np.tile([1e8, 2e8, 4e8], 3)).with_column("C", np.ones(9)), "narrow-range")
+    assert "N (model parameters) spans 0.60 decades, a factor of 4" in narrow.says
+    ray = Runs.from_columns({"N": [1e8, 1e9, 1e10], "D": [2e9, 2e10, 2e11], "loss": [3.0, 2.5, 2.0]})
+    assert "N and D move together (correlation of logarithms 1.000)" in found(ray, "collinear").says
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"loss": [1.0]},
+        {"N": [1.0], "D": [1.0], "loss": [1.0]},
+        {"N": [np.nan], "D": [np.inf], "loss": [np.nan]},
+        {"N": [0.0, 0.0], "D": [0.0, 0.0], "C": [0.0, 0.0], "loss": [0.0, 0.0]},
+        {"N": [1e308, 1e-308], "D": [1e308, 1e-308], "loss": [1e308, 1e-308]},
+        {"x": [1.0, 2.0]},
+    ],
+    ids=lambda columns: ",".join(columns),
+)
+def test_no_table_is_too_strange_to_be_checked(columns):
+    for finding in check(Runs.from_columns(columns)):
+        assert finding.says and finding.fix
+
+
+def test_findings_are_plain_values_for_scripts():
+    plain = found(replaced("loss", 2, -2.0), "bad-values").as_dict()
+    assert list(plain) == ["code", "level", "says", "fix", "rows"] and plain["rows"] == [3]
