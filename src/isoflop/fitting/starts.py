@@ -38,7 +38,7 @@ def find_starts(
     few = {name: np.asarray(values)[rows] for name, values in inputs.items()}
     kernel = Kernel(coords, few, space="raw", centres=centres)
     target = loss[rows]
-    candidates = _random_candidates(coords, centres, float(np.median(loss)), rng)
+    candidates = _random_candidates(coords, centres, float(np.median(np.abs(loss))), rng)
     half = len(candidates) // 2
     candidates[:half] = _project(coords, kernel, candidates[:half], target)
     with np.errstate(all="ignore"):
@@ -117,9 +117,9 @@ def _project(coords: Coordinates, kernel: Kernel, candidates: Floats, target: Fl
     value, jacobian = kernel.value_and_jacobian(candidates, 0, kernel.n_rows)
     if not _all_positive(coords, linear):
         return candidates
-    basis = jacobian[:, linear] / target
-    rest = (value - jacobian[:, linear].sum(axis=1)) / target
     with np.errstate(all="ignore"):
+        basis = jacobian[:, linear] / target
+        rest = (value - jacobian[:, linear].sum(axis=1)) / target
         gram = np.matmul(basis, basis.transpose(0, 2, 1))
         ridge = 1e-9 * np.einsum("bkk->bk", gram).max(axis=1)[:, None, None] * np.eye(len(linear))
         pull = np.matmul(basis, (1 - rest)[:, :, None])

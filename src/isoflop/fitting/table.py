@@ -37,7 +37,7 @@ def fit_table(law: Law, runs: Runs, *, log_loss: bool) -> Table:
     (with the rows and the selection that drops them); FitError for fewer rows than parameters.
     """
     inputs = {name: _checked(runs, name, positive=True) for name in law.input_names}
-    loss = _checked(runs, "loss", positive=log_loss)
+    loss = _checked(runs, law.response, positive=log_loss)
     if len(runs) < max(2, len(law.params)):
         raise FitError(
             f"{len(runs)} {'run' if len(runs) == 1 else 'runs'} cannot determine the {len(law.params)} parameters of "

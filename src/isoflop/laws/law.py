@@ -60,8 +60,9 @@ class Input:
 
 @dataclass(frozen=True)
 class Published:
-    """Constants that a paper printed or that were recomputed from its data.
+    """Constants that a paper printed or that were recomputed from its data; a source may give only some of them.
 
+    unit: the unit of the response.
     label: ``primary`` (read in the source), ``secondary`` (read elsewhere), ``recomputed``.
     """
 
@@ -76,9 +77,11 @@ class Published:
 
 @dataclass(frozen=True)
 class Law:
-    """A scaling law: ``loss = expression(inputs; params)``.
+    """A scaling law: ``response = expression(inputs; params)``; the response is the loss unless the law says otherwise.
 
     name: the catalogue's name, or the formula itself.
+    response: the column that the law predicts.
+    stated, where: the formula as its source writes it, and the formulas that its abbreviations stand for.
     fixed: parameters that were given a value (they are already numbers in the expression).
     tied: parameters that were set to a formula of others.
     """
@@ -92,6 +95,9 @@ class Law:
     published: tuple[Published, ...] = ()
     fixed: Mapping[str, float] = field(default_factory=dict)
     tied: Mapping[str, str] = field(default_factory=dict)
+    response: str = "loss"
+    stated: str = ""
+    where: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def formula(self) -> str:
@@ -109,7 +115,7 @@ class Law:
         return tuple(each.name for each in self.inputs)
 
     def value(self, params: Mapping[str, Floats | float], inputs: Mapping[str, Floats | float]) -> Floats:
-        """The law's loss at these parameters and inputs, broadcast against each other."""
+        """The law's response at these parameters and inputs, broadcast against each other."""
         return np.asarray(array_value(self.expression, {**params, **inputs}), dtype=np.float64)
 
     @property
@@ -151,7 +157,8 @@ def law(
         parse(text)
     if re.fullmatch(r"[A-Za-z][\w-]+", text) and text not in INPUTS and not _PARAMETER.fullmatch(text):
         near = difflib.get_close_matches(text, catalogue(), n=3, cutoff=0.6)
-        listed = ", ".join(near or catalogue())
+        some = [each for each in ("chinchilla", "kaplan", "power-n-floor") if each in catalogue()]
+        listed = ", ".join(near) or f"{', '.join(some)} and {len(catalogue()) - len(some)} more (isoflop laws)"
         raise FormulaError(
             f"no law is named {show(text)}; {'the nearest are' if near else 'there are'} {listed}, "
             "or write a formula such as E + A/N^alpha + B/D^beta"
@@ -266,9 +273,11 @@ def _from_toml(table: Mapping[str, object]) -> Law:
     inputs: Mapping[str, str] = table["inputs"]  # type: ignore[assignment]
     params: Mapping[str, Mapping[str, object]] = table["params"]  # type: ignore[assignment]
     published: Sequence[Mapping[str, object]] = table.get("published", ())  # type: ignore[assignment]
+    stated = str(table["formula"])
+    where: Mapping[str, str] = table.get("where", {})  # type: ignore[assignment]
     return Law(
         name=str(table["name"]),
-        expression=parse(str(table["formula"])),
+        expression=_spell_out(parse(stated), where),
         inputs=tuple(Input(each, meaning) for each, meaning in inputs.items()),
         params=tuple(Param(each, _domain(facts["domain"]), str(facts["meaning"])) for each, facts in params.items()),
         reference=str(table["reference"]),
@@ -285,7 +294,17 @@ def _from_toml(table: Mapping[str, object]) -> Law:
             )
             for entry in published
         ),
+        response=str(table.get("response", "loss")),
+        stated=stated,
+        where=where,
     )
+
+
+def _spell_out(expression: Expr, where: Mapping[str, str]) -> Expr:
+    """The expression with its abbreviations replaced; each may use those above it."""
+    for label, text in reversed(list(where.items())):
+        expression = substitute(expression, {symbol(label): parse(text)})
+    return expression
 
 
 def _domain(value: object) -> Domain:

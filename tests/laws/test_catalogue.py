@@ -1,0 +1,142 @@
+"""The battery that every law of the catalogue passes by joining the table in ``cases.py``."""
+
+import itertools
+import math
+import shutil
+import subprocess
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.laws.cases import CASES, middle, runs_of
+
+from isoflop import catalogue, fit, huber, law, read_runs, squares
+from isoflop.laws.expression import evaluate, gradient, name, names
+from isoflop.laws.formula import parse
+from isoflop.laws.typeset import javascript, to_sympy
+
+LAWS = sorted(CASES)
+
+
+def test_every_law_of_the_catalogue_is_in_the_table():
+    assert set(CASES) == set(catalogue())
+
+
+@pytest.mark.parametrize("label", LAWS)
+def test_noiseless_runs_give_the_parameters_back(label):
+    case = CASES[label]
+    found = fit(law(label), runs_of(label), objective=squares(space=case.space)).params
+    arrangements = [_exchanged(found, case.swaps, order) for order in itertools.permutations(case.swaps)]
+    assert any(each == pytest.approx(case.truth, rel=1e-6) for each in arrangements), found
+
+
+def _exchanged(found, places, order):
+    """The parameters with those of ``order`` put into ``places``: two breaks of a curve have no order of their own."""
+    changed = dict(found)
+    for new, old in zip(places, order, strict=True):
+        changed |= {to: found[of] for to, of in zip(new, old, strict=True)}
+    return changed
+
+
+@pytest.mark.parametrize("label", LAWS)
+def test_other_units_of_an_input_change_no_prediction(label):
+    each, case = law(label), CASES[label]
+    objective = huber(space=case.space)
+    runs = other = runs_of(label, noise=0.01)
+    for given in case.scaled or each.input_names[:1]:
+        other = other.with_column(given, other[given] / 1000)
+    one, two = fit(each, runs, objective=objective), fit(each, other, objective=objective)
+    assert two.value == pytest.approx(one.value, rel=1e-9)
+    at, there = ({given: table[given] for given in each.input_names} for table in (runs, other))
+    assert two.predict(there) == pytest.approx(one.predict(at), rel=1e-6)
+
+
+@pytest.mark.parametrize("label", LAWS)
+def test_the_response_moves_with_each_input_as_it_must(label):
+    each, case = law(label), CASES[label]
+    for given in each.input_names:
+        path = each.value(case.truth, {**middle(label), given: np.logspace(*case.range_of(given), 40)})
+        direction = case.slopes.get(given, -1)
+        steps = np.diff(path)
+        rounding = 1e-14 * np.abs(path).max()
+        if direction:
+            assert np.all(direction * steps >= -rounding) and direction * (path[-1] - path[0]) > 1e3 * rounding
+        else:
+            assert np.abs(steps).max() > 1e3 * rounding
+
+
+@pytest.mark.parametrize("label", LAWS)
+def test_the_response_has_its_limits(label):
+    each, case = law(label), CASES[label]
+    assert case.limits
+    for at, expected in case.limits:
+        with np.errstate(over="ignore", divide="ignore"):
+            assert float(each.value(case.truth, at)) == pytest.approx(expected, rel=1e-9, abs=1e-9), at
+
+
+@pytest.mark.parametrize("label", LAWS)
+def test_gradient_agrees_with_sympy(label):
+    each, case = law(label), CASES[label]
+    at = {**case.truth, **middle(label)}
+    ours = gradient(each.expression, tuple(name(param) for param in each.param_names))
+    theirs = to_sympy(each.expression)
+    symbols = {symbol.name: symbol for symbol in theirs.free_symbols}
+    for param, derivative in zip(each.param_names, ours, strict=True):
+        exact = float(theirs.diff(symbols[param]).subs({symbols[key]: value for key, value in at.items()}).evalf(30))
+        assert evaluate(derivative, at) == pytest.approx(exact, rel=1e-10)
+
+
+@pytest.mark.parametrize("label", LAWS)
+def test_javascript_gives_the_same_number(label):
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no JavaScript engine (node) on this machine")
+    each = law(label)
+    at = {**CASES[label].truth, **middle(label)}
+    script = f"const v = {str(at).replace(chr(39), chr(34))}; console.log({javascript(each.expression)})"
+    said = subprocess.run([node, "-e", script], capture_output=True, text=True, check=True, timeout=60)
+    assert float(said.stdout) == pytest.approx(evaluate(each.expression, at), rel=1e-12)
+
+
+@pytest.mark.parametrize("label", LAWS)
+def test_a_law_says_what_it_is(label):
+    each = law(label)
+    assert each.name == label and each.reference and each.notes and each.stated
+    assert all(given.meaning for given in each.inputs) and all(param.meaning for param in each.params)
+    assert set(CASES[label].truth) == set(each.param_names)
+    # what the formula writes is what it names: inputs, parameters and abbreviations, none of them idle
+    from_text = {label for text in (each.stated, *each.where.values()) for label in names(parse(text))}
+    assert from_text == {*each.input_names, *each.param_names, *each.where}
+    assert parse(each.formula) == each.expression
+
+
+@pytest.mark.parametrize(
+    ("label", "headers"),
+    [
+        ("ghorbani", {"N_encoder": "encoder_params", "N_decoder": "params_decoder"}),
+        ("vocabulary", {"N_nonvocab": "Non_vocab_parameters", "N_vocab": "vocab_params", "D": "tokens"}),
+        ("retrieval", {"D_store": "datastore size"}),
+        ("routed", {"N": "params", "experts": "num_experts"}),
+        ("total-bits", {"N": "params", "bits": "bits_per_param"}),
+        ("superposition", {"width": "d_model"}),
+        ("patch-size", {"patch": "patch_size"}),
+        ("muennighoff", {"N": "params", "D": "tokens", "U": "unique_tokens"}),
+    ],
+)
+def test_inputs_are_found_under_the_headers_of_the_wild(label, headers):
+    assert set(headers) == set(law(label).input_names)
+    runs = read_runs(pl.DataFrame({**{header: [1e7, 2e7] for header in headers.values()}, "loss": [3.0, 2.9]}))
+    assert {symbol: runs.columns[symbol].header for symbol in headers} == headers
+
+
+@pytest.mark.parametrize("label", LAWS)
+def test_published_constants_say_where_they_come_from(label):
+    each = law(label)
+    domains = {param.name: param.domain for param in each.params}
+    assert len({entry.key for entry in each.published}) == len(each.published)
+    for entry in each.published:
+        assert entry.values and set(entry.values) <= set(each.param_names)
+        assert entry.label in {"primary", "secondary", "recomputed"}
+        assert entry.source and entry.data and entry.convention and entry.unit
+        for key, value in entry.values.items():
+            assert math.isfinite(value) and (domains[key] != "positive" or value >= 0)

@@ -1,0 +1,240 @@
+"""Published constants against the numbers that papers print and that the public run tables give."""
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+
+from isoflop import fit, fix, huber, law, squares
+from isoflop.runs import Runs
+
+PF_DAY = 8.64e19
+
+
+def published(name, key):
+    return next(entry.values for entry in law(name).published if entry.key == key)
+
+
+def optimum(values, flops):
+    """Chinchilla's closed form: the best N for C = 6ND, and D/N there."""
+    a, b, alpha, beta = (values[key] for key in ("A", "B", "alpha", "beta"))
+    size = (alpha * a / (beta * b)) ** (1 / (alpha + beta)) * (flops / 6) ** (beta / (alpha + beta))
+    return size, flops / (6 * size**2)
+
+
+@pytest.mark.parametrize(
+    ("key", "size", "ratio"),
+    [("hoffmann", 3.219e10, 92.6), ("hoffmann-tex", 4.031e10, 59.1), ("epoch", 7.225e10, 18.4)],
+)
+def test_chinchilla_constants_give_the_known_optima_at_gophers_budget(key, size, ratio):
+    found, tokens_each = optimum(published("chinchilla", key), 5.76e23)
+    assert found == pytest.approx(size, rel=2e-4)
+    assert tokens_each == pytest.approx(ratio, abs=0.05)
+
+
+def test_epochs_constants_give_the_known_loss_at_that_optimum():
+    values = published("chinchilla", "epoch")
+    size, ratio = optimum(values, 5.76e23)
+    assert float(law("chinchilla").value(values, {"N": size, "D": ratio * size})) == pytest.approx(1.9744, abs=1e-4)
+
+
+def test_muennighoffs_unrepeated_law_gives_70b_parameters_at_gophers_budget():
+    values = published("chinchilla-tied", "muennighoff-c4")
+    size, ratio = optimum({**values, "beta": values["alpha"]}, 5.76e23)
+    assert size == pytest.approx(69.96e9, rel=1e-3) and size * ratio == pytest.approx(1.372e12, rel=1e-3)
+
+
+def test_kaplan_and_henighan_constants_are_printed_in_petaflop_days():
+    assert published("kaplan-c", "kaplan")["C_c"] == pytest.approx(3.1e8 * PF_DAY)
+    assert published("henighan-c", "image-8")["C_0"] == pytest.approx(1.8e-8 * PF_DAY)
+    # 1e9 parameters are best at (1e9)^(1/.73) * 3.3e-13 PF-days
+    best = law("optimal-params").value(published("optimal-params", "henighan-language"), {"C": 0.7 * PF_DAY})
+    assert float(best) == pytest.approx((0.7 / 3.3e-13) ** 0.73)
+
+
+def test_henighans_floors_are_the_nats_of_an_image():
+    floors = {entry.key: entry.values["E"] for entry in law("henighan-c").published}
+    assert floors["image-8"] * 8 * 8 * 3 == pytest.approx(602, abs=2)
+    assert floors["image-16"] * 16 * 16 * 3 == pytest.approx(2026, abs=4)
+    assert {entry.key for entry in law("henighan-n").published} > set(floors)
+    assert len(floors) == 10
+
+
+def test_kaplans_batch_at_a_loss_of_three():
+    assert float(law("kaplan-critical-batch").value(published("kaplan-critical-batch", "kaplan"), {"loss": 3.0})) == (
+        pytest.approx(2e8 / 3 ** (1 / 0.21))
+    )
+
+
+def test_at_the_critical_batch_steps_and_tokens_are_twice_the_least():
+    values = {"S_min": 4e3, "B_crit": 1e6}
+    batch = np.logspace(4, 8, 9)
+    steps = law("batch-steps").value(values, {"batch": batch})
+    least = values["S_min"] * values["B_crit"]
+    assert (steps / values["S_min"] - 1) * (steps * batch / least - 1) == pytest.approx(np.ones(9))
+    assert float(law("batch-steps").value(values, {"batch": 1e6})) == 8e3
+
+
+def test_pearce_and_song_count_embeddings_as_chinchilla_does():
+    values = published("pearce-song", "hoffmann")
+    nonembedding = np.array([1e4, 1e7, 1e10])
+    total = nonembedding + 47491 * nonembedding ** (1 / 3)
+    ours = law("pearce-song").value(values, {"N_nonembed": nonembedding, "D": 1e10})
+    theirs = law("chinchilla").value(published("chinchilla", "hoffmann"), {"N": total, "D": 1e10})
+    assert ours == pytest.approx(theirs, rel=1e-14)
+
+
+def test_rosenfelds_ceiling_is_the_modulus_of_the_papers_complex_form():
+    values = {"epsilon_0": 0.9, "E": 0.05, "A": 60.0, "B": 150.0, "alpha": 0.3, "beta": 0.35}
+    sizes, data = np.meshgrid(np.logspace(4, 9, 6), np.logspace(3, 8, 6))
+    plain = 60 / sizes**0.3 + 150 / data**0.35 + 0.05
+    for scale in (1.0, 7.0):  # the paper's four constants have one too many
+        eta = scale * 0.9
+        theirs = 0.9 * np.abs(scale * plain / (scale * plain - 1j * eta))
+        assert law("rosenfeld").value(values, {"N": sizes, "D": data}) == pytest.approx(theirs, rel=1e-12)
+
+
+def test_densing_doubles_in_95_or_99_days():
+    body, figure = (math.log(2) / entry.values["A"] for entry in law("densing-trend").published)
+    assert (round(body, 1), round(figure, 1)) == (95.0, 99.0)
+
+
+def test_a_score_of_images_stays_below_one_over_the_papers_range():
+    scores = law("text-to-image-c").value(published("text-to-image-c", "li"), {"C": np.array([1e20, 1.4e21])})
+    assert scores == pytest.approx([0.780, 0.822], abs=5e-4)
+    scores = law("text-to-image-d").value(published("text-to-image-d", "li"), {"D": np.array([1.8e9, 7.3e9])})
+    assert scores == pytest.approx([0.801, 0.836], abs=5e-4)
+
+
+def test_gated_knowledge_is_two_bits_a_parameter():
+    assert (
+        float(law("knowledge-capacity").value(published("knowledge-capacity", "1000-exposures"), {"N": 7e9, "H": 1e12}))
+        == 14e9
+    )
+
+
+def test_eight_streams_are_worth_most_of_a_second_model():
+    for key, worth in (("stack", 1.82), ("pile", 1.70)):
+        assert 1 + published("parscale", key)["k"] * math.log(8) == pytest.approx(worth, abs=0.005)
+
+
+def r_squared(loss, predicted):
+    return 1 - np.sum((loss - predicted) ** 2) / np.sum((loss - loss.mean()) ** 2)
+
+
+@pytest.fixture(scope="module")
+def repeated(tables):
+    """The 182 runs of Muennighoff's published fit."""
+    table = pl.read_csv(tables / "datablations" / "parametric_fit_runs_paper182.csv")
+    return Runs.from_columns({name: table[name].to_numpy() for name in ("N", "D", "U", "loss")})
+
+
+def test_muennighoffs_constants_explain_the_182_runs_as_printed(repeated):
+    each, values = law("muennighoff"), published("muennighoff", "c4")
+    at = {name: repeated[name] for name in each.input_names}
+    assert r_squared(repeated["loss"], each.value(values, at)) == pytest.approx(0.7722046084968408, abs=1e-9)
+    # without decay repeated tokens and excess parameters are worth as much as new ones
+    plain = law("chinchilla").value({key: values[key] for key in ("E", "A", "B", "alpha", "beta")}, at)
+    assert r_squared(repeated["loss"], plain) == pytest.approx(0.4451684378759986, abs=1e-9)
+    endless = each.value({**values, "r_D": 1e12, "r_N": 1e12}, at)
+    assert endless == pytest.approx(plain, rel=1e-5)
+
+
+def test_muennighoffs_two_worths_are_a_local_optimum_and_not_the_lowest(repeated):
+    values = published("muennighoff", "c4")
+    given = {key: values[key] for key in ("E", "A", "B", "alpha", "beta")}
+    near = law("muennighoff", domains={"r_D": (8.0, 30.0), "r_N": (3.0, 10.0)})
+    found = fit(fix(near, given), repeated, objective=huber(1e-3))
+    assert found.value == pytest.approx(0.015825936570763588, rel=1e-6)
+    assert found.params["r_D"] == pytest.approx(values["r_D"], rel=2e-3)
+    assert found.params["r_N"] == pytest.approx(values["r_N"], rel=2e-3)
+    # over all worths the objective is lowest where repeated tokens never lose theirs
+    lowest = fit(fix(law("muennighoff"), given), repeated, objective=huber(1e-3))
+    assert lowest.value == pytest.approx(0.0139731, rel=1e-5)
+    assert lowest.params["r_D"] > 1e6 and lowest.params["r_N"] == pytest.approx(1.1359, rel=1e-3)
+
+
+@pytest.mark.parametrize(("key", "column"), [("stack", "loss_stack_v2_python"), ("pile", "loss_pile")])
+def test_parscale_constants_are_those_of_the_authors_24_points(tables, key, column):
+    table = pl.read_csv(tables / "parscale" / "runs.csv")
+    size, streams, loss = (table[name].to_numpy().astype(float) for name in ("params_nonembed", "P", column))
+    found = fit(law("parscale"), Runs.from_columns({"N": size, "P": streams, "loss": loss}), objective=huber(1e-3))
+    values = published("parscale", key)
+    assert found.params == pytest.approx(values, rel=1e-5)
+    printed = {"stack": {"k": 0.393, "alpha": 0.189}, "pile": {"k": 0.334, "alpha": 0.196}}[key]
+    assert {name: round(found.params[name], 3) for name in printed} == printed
+    predicted = found.predict({"N": size, "P": streams})
+    assert r_squared(loss, predicted) == pytest.approx({"stack": 0.9978, "pile": 0.9987}[key], abs=5e-5)
+
+
+@pytest.fixture(scope="module")
+def gadre_runs(tables):
+    table = pl.read_csv(tables / "overtraining-gadre" / "runs_with_downstream_colpret.csv")
+    return table.rename({"loss_c4_val": "loss", "err_avg_subset": "error", "tok_mult": "M"}).select(
+        "dataset_name", pl.col("N", "D").cast(float), "M", "loss", "error"
+    )
+
+
+GADRE = {"redpajama": "rpj", "c4": "c4_original", "refinedweb": "rw_original"}
+LARGE = {  # the two held-out runs: size, tokens per parameter, relative error in percent of loss and of task error
+    "1.4B": (1439795200, 640, 0.7103, 3.6365),
+    "6.9B": (6889410560, 20, 0.7320, 0.0464),
+}
+
+
+def small_runs(table, key):
+    """The five runs that the authors fit, and the six that they fit task error on."""
+    of = table.filter(pl.col("dataset_name") == GADRE[key])
+    chinchilla = (pl.col("M") - 20).abs() < 0.5
+    five = (chinchilla & (pl.col("N") < 5e8)) | (((pl.col("M") - 320).abs() < 0.5) & (pl.col("N") < 2e7))
+    six = five | (chinchilla & (pl.col("N") > 1e9) & (pl.col("N") < 2e9))
+    return [Runs.from_columns(of.filter(rows).drop("dataset_name").to_dict()) for rows in (five, six)]
+
+
+@pytest.mark.parametrize("key", GADRE)
+def test_gadres_constants_come_from_the_small_runs(gadre_runs, key):
+    five, six = small_runs(gadre_runs, key)
+    assert (len(five), len(six)) == (5, 6)
+    found = fit(law("gadre"), five, objective=squares(space="raw"))
+    assert found.params == pytest.approx(published("gadre", key), rel=1e-6)
+    error = fit(law("gadre-error"), six, objective=squares(space="raw"))
+    assert error.params == pytest.approx(published("gadre-error", key), rel=1e-6)
+
+
+@pytest.mark.parametrize("target", LARGE)
+def test_gadres_law_predicts_the_large_runs_as_printed(gadre_runs, target):
+    size, ratio, of_loss, of_error = LARGE[target]
+    five, six = small_runs(gadre_runs, "redpajama")
+    row = gadre_runs.filter(
+        (pl.col("dataset_name") == "rpj") & (pl.col("N") == size) & ((pl.col("M") - ratio).abs() < 0.5)
+    ).row(0, named=True)
+    loss = float(fit(law("gadre"), five, objective=squares(space="raw")).predict({"N": row["N"], "D": row["D"]}))
+    assert 100 * abs(loss / row["loss"] - 1) == pytest.approx(of_loss, abs=5e-5)
+    error = float(fit(law("gadre-error"), six, objective=squares(space="raw")).predict({"loss": loss}))
+    assert 100 * abs(error / row["error"] - 1) == pytest.approx(of_error, abs=5e-5)
+
+
+def test_step_law_constants_are_the_means_of_the_authors_bootstrap(tables):
+    means = pl.read_csv(tables / "steplaw" / "1004_fitted_lr_bs_scaling_model_parameters.csv").mean().row(0, named=True)
+    rate, batch = published("step-law-lr", "dense"), published("step-law-batch", "dense")
+    assert rate == pytest.approx(
+        {"c": math.exp(means["lr_intercept"]), "a": means["lr_coefN"], "b": means["lr_coefD"]}, rel=1e-4
+    )
+    assert batch == pytest.approx({"e": math.exp(means["bs_intercept"]), "f": means["bs_coefD"]}, rel=1e-4)
+    assert [round(each, 3) for each in (rate["a"], rate["b"], batch["f"])] == [-0.713, 0.307, 0.571]
+
+
+@pytest.mark.parametrize(
+    ("key", "accuracies"),
+    [
+        ("adventurer-b-224", [82.6, 83.9, 84.3, 84.5, 84.6]),
+        ("adventurer-b-64", [69.2, 77.2, 80.0, 80.5, 80.9]),
+        ("deit-b-64", [68.2, 76.9, 80.1, 80.8, 81.3]),
+    ],
+)
+def test_patch_constants_come_from_the_papers_accuracies(key, accuracies):
+    runs = Runs.from_columns({"patch": [16.0, 8.0, 4.0, 2.0, 1.0], "error": 1 - np.array(accuracies) / 100})
+    found = fit(law("patch-size"), runs, objective=squares(space="raw"))
+    assert found.params == pytest.approx(published("patch-size", key), rel=1e-5)
+    assert found.predict({"patch": runs["patch"]}) == pytest.approx(runs["error"], abs=0.006)
