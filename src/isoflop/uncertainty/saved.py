@@ -45,6 +45,7 @@ def save_fit(fit: Fit | Ensemble, path: str | Path) -> None:
             "fixed": dict(law.fixed),
             "tied": dict(law.tied),
             "reference": law.reference,
+            "response": law.response,
         },
         "objective": {
             "kind": fitted.objective.kind,
@@ -122,6 +123,7 @@ def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
             inputs=tuple(Input(each["name"], each["meaning"]) for each in law["inputs"]),
             params=tuple(Param(each["name"], _domain(each["domain"]), each["meaning"]) for each in law["params"]),
             reference=law["reference"],
+            response=law["response"],
             fixed=law["fixed"],
             tied=law["tied"],
         ),
