@@ -20,6 +20,9 @@ def laws(name: str | None, as_json: bool) -> None:
             {
                 "name": each.name,
                 "formula": each.formula,
+                "stated": each.stated or each.formula,
+                "where": dict(each.where),
+                "response": each.response,
                 "inputs": {given.name: given.meaning for given in each.inputs},
                 "params": {param.name: {"domain": param.domain, "meaning": param.meaning} for param in each.params},
                 "reference": each.reference,
@@ -50,11 +53,14 @@ def laws(name: str | None, as_json: bool) -> None:
         for head in ("name", "formula", "reference"):
             table.add_column(head, overflow="fold")
         for each in chosen:
-            table.add_row(each.name, each.formula, each.reference)
+            table.add_row(each.name, each.stated or each.formula, each.reference)
         console.print(table)
         return
     one = chosen[0]
-    console.print(f"[bold]{one.name}[/bold]   L = {one.formula}", highlight=False)
+    symbol = "L" if one.response == "loss" else one.response
+    console.print(f"{one.name}:   {symbol} = {one.stated or one.formula}", style="bold", highlight=False, markup=False)
+    for label, text in one.where.items():
+        console.print(f"  where {label} = {text}", highlight=False, markup=False)
     table = Table(box=None, pad_edge=False, show_header=False)
     for given in one.inputs:
         table.add_row(given.name, "input", given.meaning)

@@ -242,7 +242,7 @@ def _summary(ready: Problem, runs: Runs, residual: Floats) -> DataSummary:
         digest=runs.digest,
         n_rows=len(runs),
         n_runs=ready.table.n_runs,
-        loss_unit=runs.loss_unit,
+        loss_unit=runs.loss_unit if ready.law.response == "loss" else ready.law.response,
         param_convention=runs.columns["N"].convention if "N" in runs.columns else None,
         ranges={name: (float(values.min()), float(values.max())) for name, values in ready.table.inputs.items()},
         residuals=tuple(float(each) for each in quantiles),

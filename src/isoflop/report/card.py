@@ -60,9 +60,10 @@ def forecast_card(forecast: Forecast, ensemble: Ensemble) -> Card:
     where = ", ".join(f"{name} = {format_quantity(value)}" for name, value in forecast.at.items())
     loss, expected = forecast.loss, forecast.expected
     shown = format_by_interval(loss.value, loss.low, loss.high)
+    unit = f" {forecast.unit}" if ensemble.fit.law.response == "loss" else ""
     return Card(
         title=f"{ensemble.fit.law.name} at {where}",
-        answer=f"Expect a loss of {shown} {forecast.unit}.",
+        answer=f"Expect a {ensemble.fit.law.response.replace('_', ' ')} of {shown}{unit}.",
         header=("", "value", "low", "high", ""),
         rows=(
             _interval_row("a new run", loss, "with the scatter of runs"),
