@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 
@@ -52,10 +53,15 @@ def main() -> None:
     """Run the command line; bad input ends with one sentence on standard error and exit code 2."""
     from isoflop.errors import IsoflopError
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a pipe that knows no ≤ shows ?, and nothing breaks
     try:
-        isoflop.main(standalone_mode=False)
+        isoflop.main(prog_name="isoflop", standalone_mode=False)
     except IsoflopError as error:
         _end(str(error), 2)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
     except click.UsageError as error:
         usage = f" ({error.ctx.command_path} --help shows how)" if error.ctx else ""
         _end(f"{error.format_message()}{usage}", 2)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.options import json_option, number_pairs, open_runs, pair, print_json, progress, runs_options
+from isoflop.cli.options import json_option, number, number_pairs, open_runs, pairs, print_json, progress, runs_options
+from isoflop.errors import IsoflopError
 
 if TYPE_CHECKING:
     from isoflop.laws import Law
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="huber:WIDTH, lad, lsq or student-t on log loss; raw- before it for raw loss.",
 )
-@click.option("--draws", default=1000, show_default=True, type=click.IntRange(20), help="Bootstrap draws.")
+@click.option("--draws", default=1000, show_default=True, type=click.IntRange(20, 1_000_000), help="Bootstrap draws.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option("--level", default=0.9, show_default=True, help="Level of the intervals.")
 @click.option("--fix", "fixed", multiple=True, metavar="E=1.69", help="Set a parameter to a value.")
@@ -33,8 +36,8 @@ if TYPE_CHECKING:
     "--input", "inputs", multiple=True, metavar="NAME", help="A further column that is an input of the formula."
 )
 @click.option("--domain", "domains", multiple=True, metavar="E=real", help="real, positive, or LOW:HIGH.")
-@click.option("--starts", default=64, show_default=True, type=click.IntRange(1), help="Starts of the global search.")
-@click.option("--jobs", default=1, show_default=True, help="Processes for the bootstrap.")
+@click.option("--starts", default=64, show_default=True, type=click.IntRange(1, 100_000), help="Starts of the search.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes for the bootstrap.")
 @click.option("--save", metavar="FIT.json", type=click.Path(dir_okay=False), help="Write the fit and its draws.")
 @json_option
 def fit(
@@ -61,16 +64,19 @@ def fit(
     began = time.perf_counter()
     from isoflop.fitting import fit as fit_law
     from isoflop.fitting import objective
+    from isoflop.runs.checks import evidence_findings
     from isoflop.uncertainty import bootstrap
     from isoflop.uncertainty.ensemble import check_level
 
     check_level(level)
+    if save is not None:
+        _check_place(save)
     runs = open_runs(file, columns, where, units, conventions)
     chosen = _law(law_text, inputs, domains, fixed, tied, runs)
     fitted = fit_law(chosen, runs, objective=objective(objective_text), starts=starts, seed=seed)
     with progress(draws, "bootstrap", quiet=as_json) as advance:
         ensemble = bootstrap(fitted, draws=draws, seed=seed, jobs=jobs, progress=advance)
-    findings = (*runs.findings, *fitted.findings, *ensemble.findings)
+    findings = (*runs.findings, *evidence_findings(runs), *fitted.findings, *ensemble.findings)
     if save is not None:
         from isoflop.uncertainty.saved import save_fit
 
@@ -123,18 +129,27 @@ def _law(
     chosen = law(
         text,
         inputs=inputs,
-        domains=dict(_domain(each) for each in domains),
+        domains={name: _domain(name, value) for name, value in pairs(domains, "--domain").items()},
         columns=runs.headers,
     )
     if tied:
-        chosen = tie(chosen, dict(pair(each, "--tie") for each in tied))
+        chosen = tie(chosen, pairs(tied, "--tie"))
     return fix(chosen, number_pairs(fixed, "--fix")) if fixed else chosen
 
 
-def _domain(text: str) -> tuple[str, str | tuple[float, float]]:
-    name, value = pair(text, "--domain")
-    if ":" not in value:
-        return name, value
-    low, _, high = value.partition(":")
-    ends = number_pairs((f"low={low}", f"high={high}"), f"--domain {name}")
-    return name, (ends["low"], ends["high"])
+def _domain(name: str, value: str) -> str | tuple[float, float]:
+    low, colon, high = value.partition(":")
+    return (number(low, f"--domain {name}"), number(high, f"--domain {name}")) if colon else value
+
+
+def _check_place(path: str) -> None:
+    """Refuse a place that cannot hold the fit before it is made."""
+    place = Path(path)
+    if not path.strip() or not place.name:
+        raise IsoflopError(f"--save needs the name of a file, not {path!r}")
+    if not place.parent.is_dir():
+        raise IsoflopError(f"--save {path}: there is no folder {str(place.parent)!r}; make it, or save elsewhere")
+    if not os.access(place.parent, os.W_OK):
+        raise IsoflopError(f"--save {path}: the folder {str(place.parent)!r} may not be written to; save elsewhere")
+    if place.exists() and not place.is_file():
+        raise IsoflopError(f"--save {path}: something is there that is not a file; save elsewhere")

@@ -53,7 +53,14 @@ def open_runs(
     conventions: Iterable[str],
 ) -> Runs:
     """The runs of a file; without one, the runs in the box."""
+    named = {
+        "columns": pairs(columns, "--column"),
+        "units": pairs(units, "--unit"),
+        "conventions": pairs(conventions, "--convention"),
+    }
     if file is None:
+        if any(named.values()):
+            raise IsoflopError("--column, --unit and --convention describe a FILE, and none was given; name a table")
         from isoflop.runs.datasets import boxes, load
 
         inside = boxes()
@@ -63,13 +70,7 @@ def open_runs(
         return runs if where is None else runs.where(where)
     from isoflop.runs import read_runs
 
-    return read_runs(
-        file,
-        columns=dict(pair(each, "--column") for each in columns),
-        units=dict(pair(each, "--unit") for each in units),
-        conventions=dict(pair(each, "--convention") for each in conventions),
-        where=where,
-    )
+    return read_runs(file, **named, where=where)
 
 
 def open_fit(text: str) -> Ensemble:
@@ -90,6 +91,16 @@ def pair(text: str, option: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
+def pairs(texts: Iterable[str], option: str) -> dict[str, str]:
+    """``NAME=VALUE`` options as a dictionary; a name that is given twice is a slip, whichever was meant."""
+    values: dict[str, str] = {}
+    for text in texts:
+        name, value = pair(text, option)
+        if values.setdefault(name, value) != value:
+            raise IsoflopError(f"{option} {name} is given twice, {values[name]!r} and {value!r}; choose one")
+    return values
+
+
 def number(text: str, option: str) -> float:
     """A number as written: 70e9, 70B or 1.4T."""
     try:
@@ -100,16 +111,12 @@ def number(text: str, option: str) -> float:
 
 def number_pairs(texts: Iterable[str], option: str) -> dict[str, float]:
     """``NAME=NUMBER`` options as a dictionary; numbers may be written 70e9, 70B or 1.4T."""
-    values = {}
-    for text in texts:
-        name, value = pair(text, option)
-        values[name] = number(value, f"{option} {name}")
-    return values
+    return {name: number(value, f"{option} {name}") for name, value in pairs(texts, option).items()}
 
 
 def print_json(content: object) -> None:
-    """One JSON object; what is not finite becomes null, which JSON can hold."""
-    click.echo(json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False))
+    """One JSON object; what is not finite becomes null, which JSON can hold; in ASCII, which every pipe can."""
+    click.echo(json.dumps(_plain(content), indent=1, allow_nan=False))
 
 
 def _plain(content: object) -> object:

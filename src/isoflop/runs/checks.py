@@ -32,6 +32,11 @@ def check(runs: Runs) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda finding: order[finding.level]))
 
 
+def evidence_findings(runs: Runs) -> tuple[Finding, ...]:
+    """What would mislead a fit without breaking it: rows that are copies, losses that look like perplexity."""
+    return (*_duplicate_findings(runs), *_unit_findings(runs))
+
+
 def design_findings(runs: Runs, inputs: Sequence[str]) -> tuple[Finding, ...]:
     """Fewer than three values or less than a decade of an input, and inputs that move together."""
     found = []
