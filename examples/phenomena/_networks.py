@@ -57,12 +57,13 @@ def train(
     steps: int,
     rates: Sequence[float],
     schedule: Schedule,
-    watch: Callable[[int, Weights], None] | None = None,
+    watch: Callable[[int, Weights], bool] | None = None,
     forward: Callable[[Weights, Tensor], Tensor] = outputs,
 ) -> Weights:
     """Adam (β = .9, .99) from ``weights`` for ``steps`` steps; ``batch(step)`` gives inputs and targets.
 
-    rates: the peak learning rate of each lane. watch: called after every step with its number, from 1.
+    rates: the peak learning rate of each lane. watch: called after every step with its number, from 1; the training
+    ends when it returns true.
     """
     weights = [each.clone().requires_grad_() for each in weights]
     means = [torch.zeros_like(each) for each in weights]
@@ -79,8 +80,8 @@ def train(
                 size = (square / (1 - 0.99**step)).sqrt_().add_(1e-8)
                 lane_rate = rate.view(-1, *(1,) * (weight.ndim - 1)) / (1 - 0.9**step)
                 weight -= lane_rate * mean / size
-            if watch is not None:
-                watch(step, weights)
+            if watch is not None and watch(step, weights):
+                break
     return [each.detach() for each in weights]
 
 

@@ -91,10 +91,11 @@ def _errors(size: int, noise: float, budgets: tuple[int, ...], seeds: int) -> np
         rows = torch.from_numpy(np.stack([shuffled(seed, (step - 1) * BATCH, BATCH, size) for seed in range(seeds)]))
         return x[lane, rows], y[lane, rows]
 
-    def watch(step: int, weights: Weights) -> None:
+    def watch(step: int, weights: Weights) -> bool:
         if step * BATCH in budgets:
             wrong = outputs(weights, held).argmax(dim=-1) != truth
             found[budgets.index(step * BATCH)] = wrong.float().mean(dim=1).numpy()
+        return False
 
     train(
         start((task.features, 64, task.classes), seeds, seed=0),

@@ -1,0 +1,158 @@
+"""Repeated data: a few passes over the same text are worth almost as much as fresh text, many are not.
+
+Muennighoff et al. 2023 (arXiv 2305.16264): U unique tokens seen for D tokens are worth U (1 + r (1 − exp(−(D/U − 1)/r)))
+fresh ones, with r about 15 in language models. Byte-level transformers of one size read a random choice of windows of
+Python's standard library up to 16 times, or as many windows of which none repeats.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, draws_interval, panels, plain_ticks, show, told
+
+from isoflop import Interval, Runs, bootstrap, fit, law, squares
+from isoflop.lab.cell import Cell, Evaluation
+from isoflop.lab.shapes import TransformerShape
+from isoflop.lab.tasks import TaskSpec, TextTask, python_text
+from isoflop.lab.tasks.base import Inputs, Ints, shuffled
+from isoflop.lab.train import train
+
+CONTEXT, WINDOWS = 32, 16
+BATCH = CONTEXT * WINDOWS  # bytes a step
+SHAPE = TransformerShape(width=48, layers=1, heads=2)
+LAW = law(
+    "E + B/(U*(1 + r*(1 - exp(-(D/U - 1)/r))))^beta",
+    domains={"r": (0.1, 1_000.0), "beta": "positive"},
+)
+
+
+@dataclass(frozen=True, eq=False)
+class SomeWindows:
+    """A text task that reads only the chosen windows of another, the same ones again in every epoch."""
+
+    whole: TextTask
+    chosen: Ints
+    name: str = "python-text"
+    unit: str = "nats/byte"
+    context: int = CONTEXT
+    classes: int = 256
+    features: int = 0
+
+    @property
+    def unique(self) -> int:
+        """U, bytes."""
+        return len(self.chosen) * self.context
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the text and the choice."""
+        return hashlib.sha256(self.whole.digest.encode() + self.chosen.tobytes()).hexdigest()
+
+    def batch(self, seed: int, step: int, size: int) -> tuple[Inputs, Ints]:
+        """Inputs and next bytes of ``size`` windows."""
+        windows = self.chosen[shuffled(seed, step * size, size, len(self.chosen))]
+        cut = self.whole.training[windows[:, None] * self.context + np.arange(self.context + 1)].astype(np.int64)
+        return cut[:, :-1], cut[:, 1:]
+
+    def held_out(self, size: int) -> tuple[Inputs, Ints]:
+        """Windows of files that no training reads."""
+        return self.whole.held_out(size)
+
+
+def study(quick: bool) -> Outcome:
+    """Train each number of unique bytes for each number of passes, and as long on fresh bytes; fit the law to all."""
+    torch.set_num_threads(1)
+    uniques = (8_192,) if quick else (32_768, 131_072)
+    passes = (1, 4, 16) if quick else (1, 2, 4, 8, 16)
+    longest = uniques[-1] * (16 if quick else 8)
+    seeds = (0,) if quick else (0, 1)
+    text = python_text(context=CONTEXT)
+    found: dict[tuple[int, int, int], float] = {}  # (D, U, seed) → held-out loss
+    for seed in seeds:
+        order = np.random.default_rng([seed, 5]).permutation(text.windows)
+        for unique in uniques:
+            for count in passes:
+                tokens = unique * count
+                if tokens <= longest:
+                    for u in {unique, tokens}:
+                        if (tokens, u, seed) not in found:
+                            found[tokens, u, seed] = _loss(SomeWindows(text, order[: u // CONTEXT]), tokens, seed)
+    table = np.array([(d, u, seed, loss) for (d, u, seed), loss in found.items()])
+    runs = Runs.from_columns(
+        {"D": table[:, 0], "U": table[:, 1], "seed": table[:, 2].astype(int), "loss": table[:, 3]},
+        source="transformers on repeated text",
+        units={"loss": text.unit},
+    )
+    ensemble = bootstrap(fit(LAW, runs, objective=squares()))
+    worth = ensemble.interval("r", level=LEVEL)
+
+    shares = {  # of the gain of fresh text over the first pass
+        (unique, count): _share(found, unique, count, seeds)
+        for unique in uniques
+        for count in passes[1:]
+        if unique * count <= longest
+    }
+    unique = uniques[0]
+    few, many = shares[unique, 4], shares[unique, 16]
+    cheap, wanes = few >= 0.85, many < few - 0.05
+    verdict = "appears" if cheap and wanes else "appears in part" if cheap or wanes else "does not appear"
+    turned = found[16 * unique, unique, 0] > min(found[count * unique, unique, 0] for count in passes)
+    says = (
+        f"Of what fresh text gains over one pass of {unique // 1024} KiB, 4 passes over the same text gain {few:.0%} and 16 "
+        f"passes {many:.0%}{'; the loss has turned up by then' if turned else ''}. The law's r is {told(worth)} passes "
+        f"(15.4 in the paper's language models, {'inside' if worth.low <= 15.4 <= worth.high else 'outside'}), fitted to "
+        f"{len(runs)} runs with residuals of {100 * ensemble.fit.scale:.2f} %."
+    )
+    rows = []
+    for (u, count), share in shares.items():
+        again, fresh = (np.mean([found[u * count, each, s] for s in seeds]) for each in (u, u * count))
+        rows.append([f"{u // 1024} KiB", f"{count}", f"{again:.3f}", f"{fresh:.3f}", f"{share:.0%}"])
+    header = ["unique", "passes", "repeated (nats/byte)", "fresh", "share of the gain"]
+
+    figure, (axes,) = panels(1)
+    fresh = table[:, 0] == table[:, 1]
+    _curve(axes, table[fresh], COLOURS[6], "o", "fresh text")
+    span = np.geomspace(table[:, 0].min(), table[:, 0].max(), 100)
+    axes.plot(span, ensemble.fit.predict({"D": span, "U": span}), color=COLOURS[6], linewidth=1)
+    for number, u in enumerate(uniques):
+        _curve(axes, table[table[:, 1] == u], COLOURS[number], MARKERS[number + 1], f"{u // 1024} KiB, repeated")
+        along = span[(span >= u) & (span <= 16 * u)]
+        axes.plot(along, ensemble.fit.predict({"D": along, "U": float(u)}), color=COLOURS[number], linewidth=1)
+    axes.set(xscale="log", xlabel="bytes read D", ylabel="held-out loss (nats/byte)")
+    plain_ticks(axes, [uniques[0] * 2**k for k in range(0, 9, 2) if uniques[0] * 2**k <= longest])
+    axes.legend(frameon=False, fontsize=9, title="lines: the law", title_fontsize=9)
+    return Outcome(verdict, says, header, rows, figure, {"r": worth, "few": few, "many": many})
+
+
+def _loss(task: SomeWindows, tokens: int, seed: int) -> float:
+    cell = Cell(
+        task=TaskSpec(context=CONTEXT),
+        shape=SHAPE,
+        steps=tokens // BATCH,
+        batch=BATCH,
+        lr=0.01,
+        seed=seed,
+        evaluation=Evaluation(points=1, windows=1_024),
+    )
+    return train(cell, task=task).loss
+
+
+def _share(found: dict[tuple[int, int, int], float], unique: int, count: int, seeds: tuple[int, ...]) -> float:
+    """(L(1 pass) − L(repeated)) / (L(1 pass) − L(fresh)), mean losses over seeds."""
+    once, again, fresh = (
+        np.mean([found[d, u, seed] for seed in seeds])
+        for d, u in ((unique, unique), (unique * count, unique), (unique * count, unique * count))
+    )
+    return float((once - again) / (once - fresh))
+
+
+def _curve(axes, rows: np.ndarray, colour: str, marker: str, label: str) -> None:
+    axes.scatter(rows[:, 0], rows[:, 3], s=22, color=colour, marker=marker, label=label, zorder=3)
+
+
+if __name__ == "__main__":
+    show(__doc__, "repeated_data", study)
