@@ -30,7 +30,8 @@ class Case:
     slopes: whether the response rises (1) or falls (-1) along an input, with the others at their middles; 0 does both.
     limits: points and what the response tends to there.
     scaled: inputs that are measured in other units together; the first alone if empty.
-    space: ``raw`` for a law whose values may be negative. swaps: parameters that may change places, all at once.
+    space: ``raw`` for a law whose values may be negative. noise: of noisy runs.
+    swaps: parameters that may change places, all at once.
     """
 
     truth: Mapping[str, float]
@@ -40,6 +41,7 @@ class Case:
     scaled: tuple[str, ...] = ()
     space: str = "log"
     rows: int = 40
+    noise: float = 0.01
     swaps: tuple[tuple[str, ...], ...] = ()
 
     def range_of(self, name: str) -> tuple[float, float]:
@@ -176,6 +178,7 @@ CASES: Mapping[str, Case] = {
         {"N": (8.0, 10.0), "D": (9.0, 11.5)},
         limits=(({"N": 1e9, "D": HUGE}, math.exp(-0.1 - 0.02 * 1e9**0.17)),),
         rows=120,
+        noise=0.001,
     ),
     "gadre": Case(
         {"E": 1.84, "a": 212.0, "b": 367.0, "eta": 0.136},
