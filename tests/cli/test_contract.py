@@ -1,0 +1,254 @@
+"""The fixed contract of the command line: options, keys of ``--json``, exit codes, and what may be imported when."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from isoflop import fit, law, read_runs
+from isoflop.cli import main
+from isoflop.runs.datasets import boxes
+
+FIT_KEYS = ["law", "formula", "objective", "value", "n_runs", "params", "findings", "seconds"]
+FORECAST_KEYS = {"at", "loss", "reach_decades", "findings"}
+FINDING_KEYS = ["code", "level", "says", "fix"]
+QUICK = ("--draws", "40", "--starts", "16")
+TRUTH = {"E": 1.8, "A": 400.0, "B": 2000.0, "alpha": 0.34, "beta": 0.36}
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Thirty noisy runs of a known law, two families, under headers that map by themselves: their path as text."""
+    rng = np.random.default_rng(3)
+    n, d = (each.ravel() for each in np.meshgrid(np.logspace(7, 9.5, 6), np.logspace(9, 11, 5)))
+    loss = law("chinchilla").value(TRUTH, {"N": n, "D": d}) * np.exp(rng.normal(0, 0.004, 30))
+    rows = [f"{a:.17g},{b:.17g},{c:.17g},{'xy'[i % 2]}" for i, (a, b, c) in enumerate(zip(n, d, loss, strict=True))]
+    path = tmp_path / "runs.csv"
+    path.write_text("\n".join(["Model Size,tokens,val_loss,family", *rows]))
+    return str(path)
+
+
+@pytest.fixture
+def cli(monkeypatch, capsys):
+    """Run the command line in this process and expect success: cli(words…) → standard output."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["isoflop", *words])
+        main()  # returns on success, which is exit code 0
+        said = capsys.readouterr()
+        assert said.err == ""
+        return said.out
+
+    return run
+
+
+@pytest.fixture
+def asked(cli):
+    """The one JSON object on standard output, and nothing beside it."""
+
+    def run(*words):
+        out = cli(*words, "--json")
+        assert out.startswith("{") and out.endswith("}\n") and out.isascii()
+        return json.loads(out)
+
+    return run
+
+
+def assert_findings(findings):
+    for finding in findings:
+        assert list(finding)[:4] == FINDING_KEYS
+        assert finding["level"] in {"note", "doubt", "error"} and finding["says"] and finding["fix"]
+
+
+def test_fit_prints_the_promised_object(asked, table):
+    said = asked("fit", table, "--law", "chinchilla", *QUICK)
+    assert list(said)[: len(FIT_KEYS)] == FIT_KEYS
+    assert (said["law"], said["formula"]) == ("chinchilla", "E + A/N^alpha + B/D^beta")
+    assert (said["objective"], said["n_runs"]) == ("huber:0.001", 30)
+    assert list(said["params"]) == ["E", "A", "B", "alpha", "beta"]
+    for interval in said["params"].values():
+        assert list(interval)[:3] == ["value", "low", "high"] and interval["low"] < interval["high"]
+    assert_findings(said["findings"])
+    assert 0 < said["seconds"] < 60
+    fitted = fit(law("chinchilla"), read_runs(table))
+    assert said["value"] == pytest.approx(fitted.value, rel=1e-9)
+    assert {name: each["value"] for name, each in said["params"].items()} == pytest.approx(fitted.params, rel=1e-6)
+
+
+@pytest.mark.parametrize("objective", ["huber:1e-3", "lad", "lsq", "raw-huber:1e-3", "raw-lsq", "student-t"])
+def test_every_promised_objective(asked, table, objective):
+    said = asked("fit", table, "--law", "chinchilla", "--objective", objective, *QUICK)
+    assert said["objective"] == objective.replace("1e-3", "0.001")
+    assert said["params"]["alpha"]["value"] == pytest.approx(TRUTH["alpha"], abs=0.05)
+
+
+def test_formulas_columns_selections_and_fixed_values(asked, table):
+    said = asked(
+        *("fit", table, "--law", "E + A/N^alpha + B/D^beta", "--column", "N=Model Size", "--column", "D=tokens"),
+        *("--where", "tokens > 1.5B and family == 'x'", "--fix", "E=1.8", "--seed", "7", "--level", "0.5", *QUICK),
+    )
+    kept = read_runs(table, where="tokens > 1.5B and family == 'x'")
+    assert said["n_runs"] == len(kept) < 15
+    assert said["formula"] == "A/N^alpha + B/D^beta + 1.8"
+    assert said["params"]["E"] == {"value": 1.8, "low": 1.8, "high": 1.8}
+    assert set(said["params"]) == {"E", "A", "B", "alpha", "beta"}
+
+
+def test_a_seed_gives_the_same_numbers_and_another_gives_others(asked, table):
+    words = ("fit", table, "--law", "chinchilla", *QUICK)
+    first, again, other = asked(*words), asked(*words, "--seed", "0"), asked(*words, "--seed", "1")
+    assert {**first, "seconds": 0} == {**again, "seconds": 0}
+    assert first["params"]["E"]["low"] != other["params"]["E"]["low"]
+    assert first["value"] == pytest.approx(other["value"], rel=1e-9)
+
+
+def test_a_higher_level_gives_a_wider_interval(asked, table):
+    words = ("fit", table, "--law", "chinchilla", "--draws", "200")
+    narrow, usual, wide = (asked(*words, *level)["params"] for level in (("--level", "0.5"), (), ("--level", "0.95")))
+    for name in narrow:
+        assert wide[name]["low"] < usual[name]["low"] < narrow[name]["low"]
+        assert narrow[name]["high"] < usual[name]["high"] < wide[name]["high"]
+    assert usual == asked(*words, "--level", "0.9")["params"]
+
+
+def test_forecast_prints_the_promised_object(asked, cli, table, tmp_path):
+    saved = str(tmp_path / "FIT.json")
+    said = asked("fit", table, "--law", "chinchilla", "--save", saved, *QUICK)
+    answer = asked("forecast", saved, "--at", "N=70B", "--at", "D=1.4e12")
+    assert set(answer) >= FORECAST_KEYS
+    assert answer["at"] == {"N": 70e9, "D": 1.4e12}
+    params = {name: each["value"] for name, each in said["params"].items()}
+    curve = params["E"] + params["A"] / 70e9 ** params["alpha"] + params["B"] / 1.4e12 ** params["beta"]
+    assert answer["loss"]["value"] == pytest.approx(curve, rel=1e-9)
+    assert answer["loss"]["low"] < answer["loss"]["value"] < answer["loss"]["high"]
+    beyond = max(np.log10(70e9 / 10**9.5), np.log10(1.4e12 / 1e11))
+    assert answer["reach_decades"] == pytest.approx(beyond, rel=1e-9)
+    assert_findings(answer["findings"])
+    assert "reach" in " ".join(finding["code"] for finding in answer["findings"])
+    inside = asked("forecast", saved, "--at", "N=1e8", "--at", "D=1e10", "--level", "0.5")
+    assert inside["reach_decades"] == 0
+    assert "Expect a loss of" in cli("forecast", saved, "--at", "N=1e8", "--at", "D=1e10")
+
+
+def test_a_forecast_needs_the_saved_fit_alone(asked, table, tmp_path):
+    saved = tmp_path / "FIT.json"
+    asked("fit", table, "--law", "chinchilla", "--save", str(saved), *QUICK)
+    before = asked("forecast", str(saved), "--at", "N=1e10", "--at", "D=1e11")
+    (tmp_path / "runs.csv").unlink()
+    assert asked("forecast", str(saved), "--at", "N=1e10", "--at", "D=1e11") == before
+    content = json.loads(saved.read_text())
+    assert content["schema"].startswith("isoflop.fit/") and {"isoflop", "numpy"} <= set(content["versions"])
+    assert len(content["data"]["digest"]) == 64 and content["ensemble"]["seed"] == 0
+
+
+def test_check_prints_one_object(asked, cli, table):
+    said = asked("check", table)
+    assert said["n_rows"] == said["n_runs"] == 30
+    assert said["columns"]["N"]["header"] == "Model Size" and said["columns"]["C"]["derived"] == "6ND"
+    assert_findings(said["findings"])
+    text = cli("check", table)
+    assert "N ← 'Model Size'" in text and "30 runs" in text
+
+
+def test_laws_in_text_and_json(cli, asked):
+    listed = json.loads(cli("laws", "--json"))
+    assert {"chinchilla", "kaplan", "power-n", "power-n-floor"} <= {each["name"] for each in listed}
+    one = asked("laws", "chinchilla")
+    assert one in listed and set(one["params"]) == {"E", "A", "B", "alpha", "beta"} and one["published"]
+    assert "E + A/N^alpha + B/D^beta" in cli("laws", "chinchilla")
+
+
+def test_text_names_what_was_mapped_the_parameters_and_how(cli, table):
+    text = " ".join(cli("fit", table, "--law", "chinchilla", *QUICK).split())
+    assert "N ← 'Model Size'" in text and "loss ← 'val_loss'" in text
+    assert "L = E + A/N^alpha + B/D^beta, fitted to 30 runs." in text
+    assert "objective huber:0.001 =" in text and "40 draws, seed 0" in text
+
+
+@pytest.mark.skipif(not boxes(), reason="this copy of the package has no runs in the box")
+def test_without_a_file_the_runs_in_the_box_are_fitted(asked):
+    said = asked("fit", "--law", "chinchilla", *QUICK)
+    assert said["n_runs"] >= 20
+    fewer = asked("fit", "--law", "chinchilla", "--where", "N > 1e5", *QUICK)
+    assert fewer["n_runs"] <= said["n_runs"]
+
+
+def test_what_is_not_finite_becomes_null(asked, tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text("N,D,loss\n1e8,1e9,nan\n0,1e9,3\n")
+    said = asked("check", str(path))
+    assert [finding["level"] for finding in said["findings"]][:2] == ["error", "error"]
+
+
+# As real processes
+
+HEAVY = ("numpy", "scipy", "sympy", "matplotlib", "polars", "pandas", "pyarrow", "narwhals", "joblib", "torch", "rich")
+SHOW_IMPORTS = (
+    "import sys\n"
+    "from isoflop.cli import main\n"
+    "try:\n"
+    "    main()\n"
+    "finally:\n"
+    f"    print(*[name for name in {HEAVY!r} if name in sys.modules], sep=',', file=sys.stderr)\n"
+)
+
+
+@pytest.mark.parametrize("words", [("--help",), ("-h",), ("--version",), ("fit", "--help"), ("forecast", "--help"), ()])
+def test_help_imports_nothing_heavy(words):
+    done = subprocess.run(
+        [sys.executable, "-c", SHOW_IMPORTS, *words], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == (0 if words else 2)
+    assert done.stderr.splitlines()[-1] == ""
+    assert "isoflop" in done.stdout + done.stderr
+
+
+def test_help_lists_the_contract():
+    done = subprocess.run(
+        [sys.executable, "-c", "from isoflop.cli import main; main()", "fit", "--help"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+    for option in (
+        "--law",
+        "--column",
+        "--where",
+        "--objective",
+        "--draws",
+        "--seed",
+        "--level",
+        "--fix",
+        "--save",
+        "--json",
+    ):
+        assert option in done.stdout
+
+
+def test_the_installed_command_prints_json_and_ends_with_0(table):
+    command = Path(sys.executable).with_name("isoflop")
+    if not command.exists():
+        pytest.skip("the isoflop command is not installed beside this interpreter")
+    done = subprocess.run(
+        [command, "fit", table, "--law", "chinchilla", "--draws", "40", "--json"],
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0 and done.stderr == b""
+    assert list(json.loads(done.stdout))[: len(FIT_KEYS)] == FIT_KEYS
+
+
+def test_a_reader_that_stops_early_is_no_error(table):
+    words = shlex.join([sys.executable, "-c", "from isoflop.cli import main; main()", "laws"])
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {words} | head -1"], capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 0 and done.stderr == b"" and done.stdout.count(b"\n") == 1
