@@ -38,7 +38,7 @@ def _from_box(box: Box, part: str) -> Runs:
             f"the data set {box.name!r} has no table {part!r}; it has {', '.join(map(box.full_name, box.tables))}"
         )
     with box.path(table) as path:
-        runs = read_runs(path, units={"loss": "nats/token"}, conventions={"N": "total"})
+        runs = read_runs(path, conventions={"N": "total"})
     return replace(runs, source=box.full_name(table))
 
 
