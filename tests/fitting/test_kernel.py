@@ -18,6 +18,7 @@ LAWS = {
     "saturating": law("A*exp(-D/tau) + E*(N/(N + q))^p"),
     "interval": law("E + A/N^alpha", domains={"alpha": (0.0, 1.0)}),
     "kinks": law("max(E, A/N^alpha) + min(B, abs(D - b))"),
+    "crossed": law("exp(Q - a*log(N) + d*log(N)*log(D))", domains={"Q": "real", "a": "real", "d": "real"}),
     "root": law("E + sqrt(A/N + B^2/D)"),
 }
 

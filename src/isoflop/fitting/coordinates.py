@@ -219,8 +219,10 @@ def _shifts(value: Expr, law: Law, free: Sequence[str]) -> dict[str, Expr]:
             if weight == ZERO or label in shifts or label in locked or any(leaf[:2] == "x:" for leaf in inside):
                 continue
             shift = add(*(mul(slope, power(weight, MINUS_ONE), centre(given)) for given, slope in slopes.items()))
-            used = {leaf[2:] for leaf in names(shift) if leaf.startswith("t:")}
-            if label in used or used & shifts.keys():
+            leaves = names(shift)
+            used = {leaf[2:] for leaf in leaves if leaf.startswith("t:")}
+            varies = any(leaf.startswith("x:") for leaf in leaves)  # another input's slope: no constant undoes it
+            if varies or label in used or used & shifts.keys():
                 continue
             shifts[label] = shift
             locked |= used

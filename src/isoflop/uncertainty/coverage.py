@@ -70,7 +70,7 @@ def coverage(
     held, widths = dict.fromkeys(goals, 0), {name: [] for name in goals}  # type: ignore[var-annotated]
     for simulation in range(simulations):
         rng = np.random.default_rng([seed, simulation])
-        simulated = design.with_column("loss", curve * np.exp(noise(rng, len(curve))))
+        simulated = design.with_column(law.response, curve * np.exp(noise(rng, len(curve))))
         fitted = fit(law, simulated, objective=objective, starts=24, seed=simulation)
         ensemble = bootstrap(fitted, draws=draws, seed=simulation, restarted=0)
         for name, goal in goals.items():
