@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -54,6 +55,17 @@ def test_a_sweep_from_the_command_line_ends_with_its_tables(spec):
     )
     assert pl.read_parquet(spec / "tiny" / "runs.parquet").height == 2
     assert (spec / "tiny" / "spec.toml").read_text() == SPEC
+
+
+def test_the_plan_and_the_end_as_json(spec, tmp_path):
+    pytest.importorskip("torch")
+    plan = json.loads(isoflop("sweep", "tiny.toml", "--plan", "--json", cwd=spec).stdout)
+    assert [cell["D"] for cell in plan["cells"]] == [640, 640] and plan["seconds"] > 0
+    command(tmp_path, '"fine", "silent"')
+    done = json.loads(isoflop("sweep", "own.toml", "--out", "out", "--json", cwd=tmp_path).stdout)
+    assert done["done"] == 1 and done["diverged"] == []
+    assert "printed no metrics" in done["failed"][0]["says"]
+    assert done["runs"] == "out/runs.parquet"
 
 
 COMMAND = """

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from isoflop.cli.options import json_option, print_json
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -27,8 +29,15 @@ SILENCE = 30.0  # seconds between lines of progress where there is no terminal t
 @click.option("--workers", type=click.IntRange(min=1), help="Cells side by side; by default one a core.")
 @click.option("--executor", default="local", show_default=True, help="Where cells run: local, slurm or ray.")
 @click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="For the executor, as partition=long.")
+@json_option
 def sweep(
-    spec: Path, out: Path | None, plan: bool, workers: int | None, executor: str, options: tuple[str, ...]
+    spec: Path,
+    out: Path | None,
+    plan: bool,
+    workers: int | None,
+    executor: str,
+    options: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Train every cell of SPEC, a TOML file, and write runs.parquet and curves.parquet.
 
@@ -42,6 +51,9 @@ def sweep(
 
     described = read_spec(spec)
     workers = workers or os.cpu_count() or 1
+    if plan and as_json:
+        print_json(_plan_as_dict(described, workers))
+        return
     if plan:
         _print_plan(described, workers)
         return
@@ -56,7 +68,10 @@ def sweep(
             watch=bar.show,
             seconds=_estimate(described),
         )
-    _print_end(swept)
+    if as_json:
+        print_json(_end_as_dict(swept))
+    else:
+        _print_end(swept)
     if not swept.done:
         raise SpecError(f"no cell of {described.name!r} finished; the reasons are above and in {folder / 'cells'}")
 
@@ -83,6 +98,50 @@ def _estimate(spec: SweepSpec) -> Callable[[Cell], float] | None:
         return seconds_of(cell, measured)
 
     return seconds
+
+
+def _plan_as_dict(spec: SweepSpec, workers: int) -> dict[str, object]:
+    """The plan as plain values; seconds are null where they cannot be known."""
+    from isoflop.errors import MissingExtraError
+    from isoflop.lab.design import cells_of, programs_of
+    from isoflop.lab.estimate import flops_a_step, seconds_a_step, seconds_of, seconds_together
+    from isoflop.lab.tasks import open_task
+
+    if spec.commands is not None:
+        commands = [list(program.argv(Path("CELL"))) for program in programs_of(spec)]
+        return {"name": spec.name, "workers": workers, "commands": commands, "seconds": None}
+    cells = cells_of(spec)
+    try:
+        measured = seconds_a_step(cells)
+    except MissingExtraError:
+        measured = {}
+    task = open_task(cells[0].task)
+    rows = [
+        {
+            "size": cell.shape.name,
+            "N": cell.shape.total(task.classes, task.features),
+            "D": cell.tokens,
+            "steps": cell.steps,
+            "lr": cell.lr,
+            "seed": cell.seed,
+            "flops": flops_a_step(cell) * cell.steps,
+            "seconds": seconds_of(cell, measured) if measured else None,
+        }
+        for cell in cells
+    ]
+    together = seconds_together([seconds_of(cell, measured) for cell in cells], workers) if measured else None
+    return {"name": spec.name, "workers": workers, "cells": rows, "seconds": together}
+
+
+def _end_as_dict(swept: Swept) -> dict[str, object]:
+    """What a sweep left, as plain values."""
+    return {
+        "runs": str(swept.runs),
+        "curves": str(swept.curves),
+        "done": swept.done,
+        "diverged": [{"cell": name, "says": says} for name, says in swept.diverged],
+        "failed": [{"cell": name, "says": says} for name, says in swept.failed],
+    }
 
 
 def _print_plan(spec: SweepSpec, workers: int) -> None:
