@@ -69,11 +69,13 @@ def _join(ray: Any, address: str, workers: int) -> None:  # noqa: ANN401 - a mod
         if address != "auto":
             _reach(address)
         ray.init(address=address, **quiet)
-    except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
+    except Exception as error:
+        known = isinstance(error, ConnectionError | RuntimeError | TimeoutError | ValueError)
+        if not known and type(error) is not Exception:  # Ray raises a plain one when its start takes over 30 s
+            raise
         first = next(iter(str(error).strip().splitlines()), "no reason given")
-        raise SpecError(
-            f"no Ray cluster to be had at {address!r}: {first} (if it asks for a token: ~/.ray/auth_token)"
-        ) from error
+        why = f"{first} (if it asks for a token: ~/.ray/auth_token)" if address != "local" else first
+        raise SpecError(f"no Ray cluster to be had at {address!r}: {why}") from error
 
 
 def _show_token() -> None:
