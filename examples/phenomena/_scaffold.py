@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -63,8 +64,8 @@ def show(title: str, name: str, study: Callable[[bool], Outcome]) -> None:
     print()
     print_table(outcome.header, outcome.rows)
     print()
-    print(f"Verdict: {outcome.verdict}. {outcome.says}")
-    print(f"{path} · {time.perf_counter() - begun:.0f} s")
+    print(textwrap.fill(f"Verdict: {outcome.verdict}. {outcome.says}", width=110, break_on_hyphens=False))
+    print(f"{path} · {time.perf_counter() - begun:.0f} s, {time.process_time():.0f} s of one core")
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -79,7 +80,10 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     lines = [list(header), *(list(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     for number, line in enumerate(lines):
-        cells = [line[0].ljust(widths[0]), *(text.rjust(width) for text, width in zip(line[1:], widths[1:], strict=True))]
+        cells = [
+            line[0].ljust(widths[0]),
+            *(text.rjust(width) for text, width in zip(line[1:], widths[1:], strict=True)),
+        ]
         print("  ".join(cells).rstrip())
         if number == 0:
             print("  ".join("-" * width for width in widths))
@@ -100,6 +104,11 @@ def told(interval: Interval) -> str:
     else:
         value, *texts = (f"{each:.{places}f}" for each in (interval.value, *ends))
     return f"{value} [{', '.join(texts)}]"
+
+
+def side(interval: Interval, expected: float) -> str:
+    """Whether an expected value lies ``inside`` or ``outside`` the interval."""
+    return "inside" if interval.low <= expected <= interval.high else "outside"
 
 
 def mean_interval(values: Sequence[float] | np.ndarray, *, level: float = LEVEL) -> Interval:

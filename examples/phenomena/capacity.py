@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from _networks import losses, outputs, parameters, start, train
-from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, mean_interval, panels, show, told
+from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, mean_interval, panels, show, side, told
 
 from isoflop import Runs, bootstrap, fit, law, squares
 from isoflop.lab.schedules import Schedule
@@ -45,12 +45,13 @@ def study(quick: bool) -> Outcome:
     growth = bootstrap(fit(law("A*N^gamma"), runs, objective=squares())).interval("gamma", level=LEVEL)
     lowest, highest = min(each.value for each in peaks), max(each.value for each in peaks)
     steady = highest / lowest < 1.25
+    matched = lowest >= 1.5 and highest <= 2.5
     verdict = "appears" if steady and lowest > 1 else "appears in part" if steady else "does not appear"
     says = (
         f"The most bits stored per parameter lie between {lowest:.2f} and {highest:.2f} over sizes of {counts[0]:,} to "
         f"{counts[-1]:,} parameters, and grow as N^{told(growth)} (1 is a constant capacity"
-        f"{'' if growth.low <= 1 <= growth.high else ', outside the interval'}). The published constant of 2, for "
-        f"transformers after 1,000 exposures, is {'matched within a quarter' if 1.5 <= lowest and highest <= 2.5 else 'not matched'}."
+        f", {side(growth, 1)} the interval). The published constant of 2, for transformers after 1,000 exposures, is "
+        f"{'matched within a quarter' if matched else 'not matched'}."
     )
     rows = [
         [f"{count:,}", f"{h}", f"{loads[int(each.mean(axis=1).argmax())]:g}", told(peak)]
@@ -63,7 +64,9 @@ def study(quick: bool) -> Outcome:
         axes.plot(loads, each.mean(axis=1), marker=MARKERS[number], color=COLOURS[number], label=label)
     axes.plot([0, 2.4], [0, 2.4], color="black", linestyle=":", linewidth=1, label="all that there is")
     axes.axhline(2, color="#999999", linewidth=1, linestyle="--", label="published for transformers")
-    axes.set(xlabel="bits to store, per parameter", ylabel="bits stored, per parameter", xlim=(0.5, None), ylim=(0.5, 2.6))
+    axes.set(
+        xlabel="bits to store, per parameter", ylabel="bits stored, per parameter", xlim=(0.5, None), ylim=(0.5, 2.6)
+    )
     axes.legend(frameon=False, fontsize=9, loc="lower right")
     header = ["parameters", "hidden units", "best load (bits/parameter)", "bits stored/parameter, 90 %"]
     numbers = {"growth": growth, "lowest": lowest, "highest": highest}

@@ -1,8 +1,9 @@
 """Critical batch size: past it, larger batches save hardly any steps; it grows as the loss falls.
 
-McCandlish et al. 2018 (arXiv 1812.06162): to reach a loss, S = S_min (1 + B_crit/B) steps of B examples are needed, so at
-B_crit twice the fewest steps and twice the fewest examples. Kaplan et al. 2020 (arXiv 2001.08361): B_crit ∝ L^-4.8 in
-language models. Networks learn a teacher's function with Adam; for every batch and loss the best learning rate counts.
+McCandlish et al. 2018 (arXiv 1812.06162): to reach a loss, S = S_min (1 + B_crit/B) steps of B examples are needed, so
+at B_crit twice the fewest steps and twice the fewest examples. Kaplan et al. 2020 (arXiv 2001.08361): B_crit ∝ L^-4.8
+in language models. Networks learn a teacher's function with Adam; for every batch and loss the best learning rate
+counts.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from _networks import Weights, losses, outputs, start, train
-from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, draws_interval, panels, plain_ticks, show, told
+from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, draws_interval, panels, plain_ticks, show, side, told
 from torch import Tensor
 
 from isoflop import Ensemble, Runs, bootstrap, fit, law, squares
@@ -40,14 +41,16 @@ def study(quick: bool) -> Outcome:
     verdict = "appears" if spanned and grows else "appears in part" if spanned else "does not appear"
     says = (
         f"Steps follow the hyperbola within {100 * (np.exp(worst) - 1):.0f} % (largest root mean square over the "
-        f"losses); B_crit is {told(critical[goals[0]])} examples at a loss of {goals[0]:g} and {told(critical[goals[-1]])} "
-        f"at {goals[-1]:g}, growing as L^-{told(growth)} (4.8 in language models, "
-        f"{'inside' if growth.low <= 4.8 <= growth.high else 'outside'})."
+        f"losses); B_crit is {told(critical[goals[0]])} examples at a loss of {goals[0]:g} and "
+        f"{told(critical[goals[-1]])} at {goals[-1]:g}, growing as L^-g with g = {told(growth)} (4.8 in language "
+        f"models, {side(growth, 4.8)})."
     )
     rows = []
     for i, goal in enumerate(goals):
         fewest = hyperbolas[goal].interval("S_min", level=LEVEL)
-        shown = [f"{needed[j, i].mean():.0f}" if np.isfinite(needed[j, i]).all() else "–" for j in (0, len(batches) // 2, -1)]
+        shown = [
+            f"{needed[j, i].mean():.0f}" if np.isfinite(needed[j, i]).all() else "–" for j in (0, len(batches) // 2, -1)
+        ]
         rows.append([f"{goal:g}", *shown, told(fewest), told(critical[goal])])
 
     figure, (left, right) = panels(2)
@@ -59,7 +62,9 @@ def study(quick: bool) -> Outcome:
         value = critical[goal]
         ends = [[value.value - value.low], [value.high - value.value]]
         right.errorbar(goal, value.value, yerr=ends, color=colour, marker=MARKERS[i], capsize=3)
-    left.set(xscale="log", yscale="log", xlabel="batch B (examples a step)", ylabel="steps to the loss, best learning rate")
+    left.set(
+        xscale="log", yscale="log", xlabel="batch B (examples a step)", ylabel="steps to the loss, best learning rate"
+    )
     left.legend(frameon=False, fontsize=9)
     plain_ticks(left, batches[:: 1 if quick else 2])
     middle = np.exp(np.mean(np.log(goals)))
@@ -70,8 +75,15 @@ def study(quick: bool) -> Outcome:
     right.invert_xaxis()
     plain_ticks(right, goals)
     plain_ticks(right, (10, 20, 50, 100, 200), axis="y")
-    header = ["loss", *(f"steps at B = {batches[j]}" for j in (0, len(batches) // 2, -1)), "S_min, 90 %", "B_crit, 90 %"]
-    return Outcome(verdict, says, header, rows, figure, {"growth": growth, **{f"at {g:g}": c for g, c in critical.items()}})
+    header = [
+        "loss",
+        *(f"steps at B = {batches[j]}" for j in (0, len(batches) // 2, -1)),
+        "S_min, 90 %",
+        "B_crit, 90 %",
+    ]
+    return Outcome(
+        verdict, says, header, rows, figure, {"growth": growth, **{f"at {g:g}": c for g, c in critical.items()}}
+    )
 
 
 def _steps(size: int, goals: tuple[float, ...], seeds: int, *, most: int) -> np.ndarray:
@@ -91,7 +103,11 @@ def _steps(size: int, goals: tuple[float, ...], seeds: int, *, most: int) -> np.
 
     def watch(step: int, weights: Weights) -> bool:
         if step in looks:
-            now = losses(outputs(weights, probe[:2_000]), (seen[:2_000] - middle) / spread).view(len(RATES), seeds).numpy()
+            now = (
+                losses(outputs(weights, probe[:2_000]), (seen[:2_000] - middle) / spread)
+                .view(len(RATES), seeds)
+                .numpy()
+            )
             for i, goal in enumerate(goals):
                 reached[i][(now < goal) & np.isnan(reached[i])] = step
         # No rate that is still on its way can beat one whose seeds have all arrived, on average, in half the steps.

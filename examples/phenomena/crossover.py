@@ -1,4 +1,4 @@
-"""Crossover of two recipes: the recipe that wins on small models loses on large ones, so a ranking needs more than one size.
+"""Crossover of two recipes: the one that wins on small models loses on large ones.
 
 Xiao 2024 (arXiv 2409.15156) compares pairs of learning-rate rules whose scaling laws cross. Here networks of growing
 width learn a teacher's function in a fixed number of steps at a high or a low peak learning rate. Both laws are fitted
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from _networks import Weights, losses, outputs, parameters, start, train
-from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, draws_interval, mean_interval, panels, plain_ticks, show, told
+from _scaffold import COLOURS, MARKERS, Outcome, draws_interval, mean_interval, panels, plain_ticks, show, told
 from torch import Tensor
 
 from isoflop import Ensemble, Interval, Runs, bootstrap, fit, law, squares
@@ -47,7 +47,7 @@ def study(quick: bool) -> Outcome:
     crosses = differences[0].high < 0 < differences[-1].low
     verdict = "appears" if crosses else "does not appear"
     said = (
-        f"Fitted to the widths up to {widths[small - 1]} alone, {chance:.0%} of draws cross within a thousand times their "
+        f"Fitted to widths up to {widths[small - 1]} alone, {chance:.0%} of draws cross within a thousand times their "
         f"size, at {told(forecast)} parameters"
         + (
             f", an interval that {'holds' if forecast.low <= measured.value <= forecast.high else 'does not hold'} the "
@@ -59,7 +59,8 @@ def study(quick: bool) -> Outcome:
     )
     says = (
         f"The high rate has {np.exp(differences[0].value):.2f} times the low rate's loss at width {widths[0]} and "
-        f"{np.exp(differences[-1].value):.2f} times at width {widths[-1]}; they cross at {told(measured)} parameters. {said}"
+        f"{np.exp(differences[-1].value):.2f} times at width {widths[-1]}; they cross at {told(measured)} parameters. "
+        + said
     )
     rows = [
         [f"{width}", f"{size:,.0f}", *(f"{each.mean():.4f}" for each in row), told(gap)]
@@ -77,7 +78,9 @@ def study(quick: bool) -> Outcome:
     axes.plot([], [], color="#777777", linewidth=1, label="laws fitted left of the dotted line")
     axes.axvline(sizes[small - 1] * 1.1, color="black", linewidth=0.8, linestyle=":")
     if np.isfinite(measured.low):
-        axes.axvspan(measured.low, measured.high, color=COLOURS[4], alpha=0.35, linewidth=0, label="measured crossing, 90 %")
+        axes.axvspan(
+            measured.low, measured.high, color=COLOURS[4], alpha=0.35, linewidth=0, label="measured crossing, 90 %"
+        )
     axes.set(xscale="log", yscale="log", xlabel="parameters N", ylabel="squared error (of the variance)")
     plain_ticks(axes, (100, 300, 1_000, 3_000, 10_000))
     plain_ticks(axes, (0.1, 0.15, 0.2, 0.3), axis="y")

@@ -57,14 +57,24 @@ def study(quick: bool) -> Outcome:
     ]
 
     figure, (axes,) = panels(1)
-    for number, (name, errors) in enumerate(((f"{CLEAN} clean images", clean), (f"all {POOL:,}, {NOISE:.0%} of the rest noisy", pool))):
+    for number, (name, errors) in enumerate(
+        ((f"{CLEAN} clean images", clean), (f"all {POOL:,}, {NOISE:.0%} of the rest noisy", pool))
+    ):
         each = [mean_interval(row) for row in errors]
         ends = np.array([[i.value - i.low, i.high - i.value] for i in each]).T
         axes.errorbar(
-            budgets, [i.value for i in each], yerr=ends, marker=MARKERS[number], color=COLOURS[number], capsize=3, label=name
+            budgets,
+            [i.value for i in each],
+            yerr=ends,
+            marker=MARKERS[number],
+            color=COLOURS[number],
+            capsize=3,
+            label=name,
         )
     axes.axvspan(crossing.low, crossing.high, color=COLOURS[4], alpha=0.35, linewidth=0, label="change of places, 90 %")
-    axes.set(xscale="log", yscale="log", xlabel="images seen (training compute)", ylabel="error rate on held-out images")
+    axes.set(
+        xscale="log", yscale="log", xlabel="images seen (training compute)", ylabel="error rate on held-out images"
+    )
     plain_ticks(axes, budgets)
     plain_ticks(axes, (0.05, 0.1, 0.2, 0.5), axis="y")
     axes.legend(frameon=False, fontsize=9)

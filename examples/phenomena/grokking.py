@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, panels, plain_ticks, show, told
+from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, panels, plain_ticks, show, side, told
 
 from isoflop import Runs, bootstrap, fit, fix, law, squares
 
@@ -68,23 +68,26 @@ def study(quick: bool) -> Outcome:
     grokked = general_at > 4 * fitted_at
     verdict = "appears" if near and grokked else "appears in part" if gamma.low > 0 else "does not appear"
     says = (
-        f"The boundary follows kappa log(M)/M^gamma with gamma = {told(gamma)} (theory 1 "
-        f"{'inside' if gamma.low <= 1 <= gamma.high else 'outside'}); with gamma = 1, kappa = {told(kappa)}, and the "
-        f"residuals are {theory.fit.scale / free.fit.scale:.2f} times those with gamma free. (The authors' code uses 2.75.) "
-        f"At M = 29 and three times log M / M, the training sums fit by step {fitted_at:.0f}, the others by step "
-        f"{general_at:.0f}."
+        f"The boundary follows kappa log(M)/M^gamma with gamma = {told(gamma)} (theory 1 {side(gamma, 1)}); with gamma "
+        f"= 1, kappa = {told(kappa)} (2.75 in the authors' code, {side(kappa, 2.7482)}), and the residuals are "
+        f"{theory.fit.scale / free.fit.scale:.2f} times those with gamma free. At M = 29 and three times log M / M, "
+        f"the training sums fit by step {fitted_at:.0f}, the others by step {general_at:.0f}."
     )
     rows = []
     for modulus in moduli:
         shares = columns[columns[:, 0] == modulus, 2]
         scaled = shares * modulus / np.log(modulus)
-        rows.append([f"{modulus}", f"{shares.mean():.3f}", f"{scaled.mean():.2f}", f"{scaled.min():.2f}–{scaled.max():.2f}"])
+        rows.append(
+            [f"{modulus}", f"{shares.mean():.3f}", f"{scaled.mean():.2f}", f"{scaled.min():.2f}–{scaled.max():.2f}"]
+        )
 
     figure, (left, right) = panels(2)
     at = EVERY * np.arange(1, len(shown.train) + 1)
     left.plot(at, shown.train, color=COLOURS[0], label="training sums")
     left.plot(at, shown.test, color=COLOURS[1], linestyle="--", label="unseen sums")
-    left.set(xscale="log", xlabel="optimiser steps", ylabel="accuracy", title=f"M = 29, share {3 * np.log(29) / 29:.2f}")
+    left.set(
+        xscale="log", xlabel="optimiser steps", ylabel="accuracy", title=f"M = 29, share {3 * np.log(29) / 29:.2f}"
+    )
     left.legend(frameon=False, fontsize=9)
     for general, number, label in ((True, 0, "generalises"), (False, 1, "memorises")):
         points = np.array([(m, share) for m, share, each in tried if each == general])
@@ -98,7 +101,9 @@ def study(quick: bool) -> Outcome:
     plain_ticks(right, (0.1, 0.2, 0.4, 0.8), axis="y")
     right.legend(frameon=False, fontsize=9)
     header = ["M", "boundary share", "in units of log M / M", "seeds"]
-    return Outcome(verdict, says, header, rows, figure, {"gamma": gamma, "kappa": kappa, "delay": general_at - fitted_at})
+    return Outcome(
+        verdict, says, header, rows, figure, {"gamma": gamma, "kappa": kappa, "delay": general_at - fitted_at}
+    )
 
 
 def _train(modulus: int, share: float, steps: int, seed: int) -> Learned:

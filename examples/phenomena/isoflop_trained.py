@@ -66,7 +66,9 @@ def study(quick: bool) -> Outcome:
     middle = np.exp(np.mean(np.log([each.value for each in best])))
     line = middle * (span / np.exp(np.log(budgets).mean())) ** by_parabolas.value
     right.plot(span, line, color="black", linewidth=1, label=f"parabolas, a = {by_parabolas.value:.2f}")
-    right.plot(span, _optimum(joint, span), color="black", linestyle="--", linewidth=1, label=f"law, a = {by_law.value:.2f}")
+    right.plot(
+        span, _optimum(joint, span), color="black", linestyle="--", linewidth=1, label=f"law, a = {by_law.value:.2f}"
+    )
     right.set(xscale="log", yscale="log", xlabel="budget C (FLOPs, 6ND)", ylabel="best size N* (parameters)")
     right.legend(frameon=False, fontsize=9)
     plain_ticks(right, (500, 1000, 2000, 5000, 10_000), axis="y")

@@ -48,15 +48,17 @@ def study(quick: bool) -> Outcome:
     verdict = "appears" if close and honest else "appears in part" if close or honest else "does not appear"
     parallel = max(each.low for each in slopes.values()) <= min(each.high for each in slopes.values())
     reach = unseen["C"].max() / known["C"].max()
+    mean_error, largest = 100 * np.abs(relative).mean(), 100 * np.abs(relative).max()
+    free_error, free_covered = 100 * np.abs(scores["α, β free"][0]).mean(), scores["α, β free"][1].mean()
+    values = [each.value for each in slopes.values()]
     says = (
         f"Fitted to {len(known)} runs, Gadre's law forecasts {len(unseen)} runs of up to {reach:.0f} times the compute "
-        f"with a mean error of {100 * np.abs(relative).mean():.2f} % (largest {100 * np.abs(relative).max():.2f} %), "
-        f"{100 * at_far:.2f} % at M = {longest}; {covered.mean():.0%} of them lie in their 90 % interval. Free exponents: "
-        f"{100 * np.abs(scores['α, β free'][0]).mean():.2f} % and {scores['α, β free'][1].mean():.0%}. With the floor "
-        f"at the true entropy, the slopes in log C at each M {'agree' if parallel else 'differ'} "
-        f"({min(each.value for each in slopes.values()):.2f} to {max(each.value for each in slopes.values()):.2f}); the "
-        f"cheap runs' own eta is {told(eta)}. By the law, M = {longest} needs {told(over_cost)} times the compute of the "
-        "best M for the same loss."
+        f"with a mean error of {mean_error:.2f} % (largest {largest:.2f} %), {100 * at_far:.2f} % at M = {longest}; "
+        f"{covered.mean():.0%} of them lie in their 90 % interval. Free exponents: {free_error:.2f} % and "
+        f"{free_covered:.0%}. With the floor at the true entropy, the slopes in log C at each M "
+        f"{'agree' if parallel else 'differ'} ({min(values):.2f} to {max(values):.2f}); the cheap runs' own eta is "
+        f"{told(eta)}. By the law, M = {longest} needs {told(over_cost)} times the compute of the best M for the same "
+        "loss."
     )
     rows = []
     for ratio in ratios:
@@ -85,7 +87,12 @@ def study(quick: bool) -> Outcome:
     axes.set(xlabel="training compute C (FLOPs, 6ND)", ylabel="loss above the entropy (nats/token)")
     plain_ticks(axes, (0.1, 0.2, 0.5, 1.0), axis="y")
     axes.legend(frameon=False, fontsize=9, ncols=2)
-    numbers = {"eta": eta, "mean_error": float(np.abs(relative).mean()), "covered": float(covered.mean()), "reach": reach}
+    numbers = {
+        "eta": eta,
+        "mean_error": float(np.abs(relative).mean()),
+        "covered": float(covered.mean()),
+        "reach": reach,
+    }
     return Outcome(verdict, says, header, rows, figure, numbers)
 
 
@@ -128,7 +135,9 @@ def _score(ensemble: Ensemble, unseen: Runs) -> tuple[np.ndarray, np.ndarray]:
     """Relative errors of the forecasts, and whether each loss lies within its 90 % interval."""
     names = ensemble.fit.law.input_names
     columns = {name: unseen[name] for name in names}
-    said = [forecast(ensemble, {name: columns[name][i] for name in names}, level=LEVEL).loss for i in range(len(unseen))]
+    said = [
+        forecast(ensemble, {name: columns[name][i] for name in names}, level=LEVEL).loss for i in range(len(unseen))
+    ]
     relative = np.array([each.value for each in said]) / unseen["loss"] - 1
     covered = np.array([each.low <= loss <= each.high for each, loss in zip(said, unseen["loss"], strict=True)])
     return relative, covered

@@ -49,12 +49,12 @@ def study(quick: bool) -> Outcome:
     clear = [width for width, each in zip(widths, falls, strict=True) if each.high < 0]
     appears = k_all.low > 0 and len(clear) > len(widths) / 2
     verdict = "appears" if appears else "appears in part" if clear or k_bare.low > 0 else "does not appear"
+    top = streams[-1]
+    explained = ": what the streams gain, their own parameters explain" if k_bare.low > 0 >= k_all.low else ""
     says = (
-        f"{streams[-1]} streams lower the loss, with a 90 % interval clear of zero, at {len(clear)} of {len(widths)} widths"
-        f"{f' ({_listed(clear)})' if clear else ''}. Counting all parameters k = {told(k_all)}: {streams[-1]} streams act "
-        f"like {told(most)} times the parameters at {streams[-1]} times the compute. Not counting offsets and scores k = "
-        f"{told(k_bare)}"
-        f"{': what the streams gain, their own parameters explain' if k_bare.low > 0 >= k_all.low else ''}."
+        f"{top} streams lower the loss, with a 90 % interval clear of zero, at {len(clear)} of {len(widths)} widths. "
+        f"Counting all parameters k = {told(k_all)}: {top} streams act like {told(most)} times the parameters at {top} "
+        f"times the compute. Not counting offsets and scores k = {told(k_bare)}{explained}."
     )
     rows = [
         [f"{width}", f"{sizes[i]:,}", *(f"{each.mean():.4f}" for each in loss[i]), told(falls[i])]
@@ -67,16 +67,38 @@ def study(quick: bool) -> Outcome:
         colour = COLOURS[number]
         ends = np.array([[e.value - e.low, e.high - e.value] for e in map(mean_interval, loss[:, number])]).T
         mean = loss[:, number].mean(axis=1)
-        axes.errorbar(counts[:, number], mean, yerr=ends, fmt=MARKERS[number], color=colour, capsize=2, ms=5, label=label)
+        axes.errorbar(
+            counts[:, number], mean, yerr=ends, fmt=MARKERS[number], color=colour, capsize=2, ms=5, label=label
+        )
         span = np.geomspace(counts[0, number], counts[-1, number], 50)
         axes.plot(span, all_counted.fit.predict({"N": span, "P": float(count)}), color=colour, linewidth=1)
-    axes.set(xscale="log", yscale="log", xlabel="parameters N, offsets and scores included", ylabel="squared error (of the variance)")
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel="parameters N, offsets and scores included",
+        ylabel="squared error (of the variance)",
+    )
     plain_ticks(axes, sizes)
     plain_ticks(axes, (0.05, 0.1, 0.2, 0.4), axis="y")
     axes.legend(frameon=False, fontsize=9)
     header = ["width", "N", *(f"P = {count}" for count in streams), f"log(P={streams[-1]} / P=1), 90 %"]
     numbers = {"k": k_all, "k_bare": k_bare, "narrowest": falls[0], "widest": falls[-1]}
     return Outcome(verdict, says, header, rows, figure, numbers)
+
+
+def mixed(weights: Weights, x: Tensor) -> Tensor:
+    """Σ_p s_p f(x + offset_p), s the softmax over streams of last hidden layer · score: (seeds, batch, 1).
+
+    weights: of a network 16 → width → width → 1, then offsets (seeds, streams, 1, 16) and scores (seeds, width, 1).
+    """
+    *network, offset, score = weights
+    seeds, streams = offset.shape[:2]
+    hidden = (x + offset).flatten(1, 2)  # (seeds, streams · batch, inputs)
+    for number in (0, 2):
+        hidden = torch.baddbmm(network[number + 1], hidden, network[number]).relu()
+    shape = (seeds, streams, len(x), 1)
+    each = torch.baddbmm(network[5], hidden, network[4]).view(shape)
+    return ((hidden @ score).view(shape).softmax(dim=1) * each).sum(dim=1)
 
 
 def _trained(teacher: Weights, width: int, streams: int, seeds: int, steps: int) -> np.ndarray:
@@ -95,25 +117,12 @@ def _trained(teacher: Weights, width: int, streams: int, seeds: int, steps: int)
         return x, (outputs(teacher, x)[0] - middle) / spread
 
     def forward(weights: Weights, x: Tensor) -> Tensor:
-        if streams == 1:
-            return outputs(weights, x)
-        *network, offset, score = weights
-        hidden = (x + offset).flatten(1, 2)  # (seeds, streams · batch, inputs)
-        for number in (0, 2):
-            hidden = torch.baddbmm(network[number + 1], hidden, network[number]).relu()
-        shape = (len(offset), streams, len(x), 1)
-        each = torch.baddbmm(network[5], hidden, network[4]).view(shape)
-        share = (hidden @ score).view(shape).softmax(dim=1)
-        return (share * each).sum(dim=1)
+        return outputs(weights, x) if streams == 1 else mixed(weights, x)
 
     schedule = Schedule("cosine", final=0.01)
     trained = train(weights, batch, steps=steps, rates=[0.01] * seeds, schedule=schedule, forward=forward)
     with torch.no_grad():
         return losses(forward(trained, probe[:8_000]), (seen[:8_000] - middle) / spread).numpy()
-
-
-def _listed(values: list[int]) -> str:
-    return ", ".join(map(str, values))
 
 
 if __name__ == "__main__":

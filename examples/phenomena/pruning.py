@@ -55,7 +55,9 @@ def study(quick: bool) -> Outcome:
     header = ["examples a dimension", "all", "hardest ¼", "easiest ¼", "random ¼", "log(hard/easy), 90 %"]
 
     figure, (left, right) = panels(2)
-    for number, (name, values) in enumerate((("all examples", whole), *((f"{r} quarter", e) for r, e in errors.items()))):
+    for number, (name, values) in enumerate(
+        (("all examples", whole), *((f"{r} quarter", e) for r, e in errors.items()))
+    ):
         low, high = np.quantile(values, [0.05, 0.95], axis=1)
         left.fill_between(loads, low, high, color=COLOURS[number], alpha=0.15, linewidth=0)
         left.loglog(loads, values.mean(axis=1), marker=MARKERS[number], color=COLOURS[number], label=name)

@@ -1,9 +1,9 @@
 """Quantised bits: at equal total bits a wider network of fewer bits a weight wins, down to four to six bits.
 
-After Ding et al. 2025 (arXiv 2501.06218), who draw quality against total bits, and Kumar et al. 2024 (arXiv 2411.04330),
-who add a term for quantisation after training. Networks learn a teacher's function from endless examples; then every
-weight matrix is rounded, column by column, to an even grid of ± levels, levels = 2^(bits − 1) − 1. The rounding's noise
-has a variance of 1/levels^2, so the added loss should fall as 1/levels^zeta with zeta = 2.
+After Ding et al. 2025 (arXiv 2501.06218), who draw quality against total bits, and Kumar et al. 2024 (arXiv
+2411.04330), who add a term for quantisation after training. Networks learn a teacher's function from endless examples;
+then every weight matrix is rounded, column by column, to an even grid of ± levels, levels = 2^(bits − 1) − 1. The
+rounding's noise has a variance of 1/levels^2, so the added loss should fall as 1/levels^zeta with zeta = 2.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from _networks import Weights, losses, outputs, start, train
-from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, mean_interval, panels, plain_ticks, show, told
+from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, mean_interval, panels, show, side, told
 from torch import Tensor
 
 from isoflop import Interval, Runs, bootstrap, fit, law, squares
@@ -34,7 +34,7 @@ def study(quick: bool) -> Outcome:
     loss = np.empty((len(widths), len(precisions) + 1, seeds))
     for i, width in enumerate(widths):
         trained, test = _trained(teacher, width, seeds, steps)
-        rounded = [trained, *(_rounded(trained, bits) for bits in precisions)]
+        rounded = [trained, *(rounded(trained, bits) for bits in precisions)]
         loss[i] = [losses(outputs(each, test[0]), test[1]).numpy() for each in rounded]
 
     budgets = np.geomspace(weights_of[0] * 8, weights_of[-1] * 4 * 0.8, 4 if quick else 6)
@@ -57,9 +57,9 @@ def study(quick: bool) -> Outcome:
     verdict = "does not appear" if not clear else "appears" if fewer and clear == len(budgets) else "appears in part"
     says = (
         f"From the smallest budget of total bits to the largest, the best precision is {', '.join(map(str, winners))} "
-        f"bits; it beats 8 bits, with a 90 % interval clear of zero, at {clear} of {len(budgets)} budgets. At 2 bits the "
-        f"largest network has {collapse:.0f} times its unrounded loss. The loss added by rounding (3 to 8 bits) falls as "
-        f"1/levels^zeta with zeta = {told(zeta)}; 2 lies {'inside' if zeta.low <= 2 <= zeta.high else 'outside'}."
+        f"bits; it beats 8 bits, with a 90 % interval clear of zero, at {clear} of {len(budgets)} budgets. At 2 bits "
+        f"the largest network has {collapse:.0f} times its unrounded loss. The loss added by rounding (3 to 8 bits) "
+        f"falls as 1/levels^zeta with zeta = {told(zeta)}; 2 lies {side(zeta, 2)}."
     )
     table = [
         [f"{budget:,.0f}", *(_cell(curves[bits][b]) for bits in precisions), f"{winners[b]}", _shown(margins[b])]
@@ -129,7 +129,7 @@ def _levels(bits: np.ndarray) -> np.ndarray:
     return 2.0 ** (bits - 1) - 1
 
 
-def _rounded(weights: Weights, bits: int) -> Weights:
+def rounded(weights: Weights, bits: int) -> Weights:
     """Each matrix to 2·levels + 1 even steps between ± the largest weight of its column."""
     grid = [each.abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / (2 ** (bits - 1) - 1) for each in weights[::2]]
     matrices = [(each / step).round() * step for each, step in zip(weights[::2], grid, strict=True)]

@@ -1,8 +1,8 @@
 """Repeated data: a few passes over the same text are worth almost as much as fresh text, many are not.
 
-Muennighoff et al. 2023 (arXiv 2305.16264): U unique tokens seen for D tokens are worth U (1 + r (1 − exp(−(D/U − 1)/r)))
-fresh ones, with r about 15 in language models. Byte-level transformers of one size read a random choice of windows of
-Python's standard library up to 16 times, or as many windows of which none repeats.
+Muennighoff et al. 2023 (arXiv 2305.16264): U unique tokens seen for D tokens are worth U (1 + r (1 − exp(−(D/U −
+1)/r))) fresh ones, with r about 15 in language models. Byte-level transformers of one size read a random choice of
+windows of Python's standard library up to 16 times, or as many windows of which none repeats.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, draws_interval, panels, plain_ticks, show, told
+from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, panels, plain_ticks, show, side, told
+from matplotlib.axes import Axes
 
-from isoflop import Interval, Runs, bootstrap, fit, law, squares
+from isoflop import Runs, bootstrap, fit, law, squares
 from isoflop.lab.cell import Cell, Evaluation
 from isoflop.lab.shapes import TransformerShape
 from isoflop.lab.tasks import TaskSpec, TextTask, python_text
@@ -102,10 +103,10 @@ def study(quick: bool) -> Outcome:
     verdict = "appears" if cheap and wanes else "appears in part" if cheap or wanes else "does not appear"
     turned = found[16 * unique, unique, 0] > min(found[count * unique, unique, 0] for count in passes)
     says = (
-        f"Of what fresh text gains over one pass of {unique // 1024} KiB, 4 passes over the same text gain {few:.0%} and 16 "
-        f"passes {many:.0%}{'; the loss has turned up by then' if turned else ''}. The law's r is {told(worth)} passes "
-        f"(15.4 in the paper's language models, {'inside' if worth.low <= 15.4 <= worth.high else 'outside'}), fitted to "
-        f"{len(runs)} runs with residuals of {100 * ensemble.fit.scale:.2f} %."
+        f"Of what fresh text gains over one pass of {unique // 1024} KiB, 4 passes over the same text gain {few:.0%} "
+        f"and 16 passes {many:.0%}{'; the loss has turned up by then' if turned else ''}. The law's r is {told(worth)} "
+        f"passes (15.4 in the paper's language models, {side(worth, 15.4)}), fitted to {len(runs)} runs with residuals "
+        f"of {100 * ensemble.fit.scale:.2f} %."
     )
     rows = []
     for (u, count), share in shares.items():
@@ -150,7 +151,7 @@ def _share(found: dict[tuple[int, int, int], float], unique: int, count: int, se
     return float((once - again) / (once - fresh))
 
 
-def _curve(axes, rows: np.ndarray, colour: str, marker: str, label: str) -> None:
+def _curve(axes: Axes, rows: np.ndarray, colour: str, marker: str, label: str) -> None:
     axes.scatter(rows[:, 0], rows[:, 3], s=22, color=colour, marker=marker, label=label, zorder=3)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, panels, plain_ticks, show, told
+from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, panels, plain_ticks, show, side, told
 
 from isoflop import Runs, bootstrap, fit, law, squares
 from isoflop.lab.schedules import Schedule
@@ -60,16 +60,15 @@ def study(quick: bool) -> Outcome:
 
     main = slopes["strong, p ∝ 1/i"]
     strong_kept = np.mean([each.kept for row in found["strong, p ∝ 1/i"] for each in row])
-    holds = {name: slopes[name].low <= settings[name][2] <= slopes[name].high for name in settings}
     near = abs(main.value - 1) <= 0.15
     verdict = "appears" if near and strong_kept > 0.9 else "appears in part" if strong_kept > 0.9 else "does not appear"
     others = [
-        f"{name}: {told(slopes[name])}, theory {theory:g} {'inside' if holds[name] else 'outside'}"
+        f"{name}: {told(slopes[name])}, theory {theory:g} {side(slopes[name], theory)}"
         for name, (_, _, theory) in list(settings.items())[1:]
     ]
     says = (
-        f"With all features sharing the width ({strong_kept:.0%} have norm above ½), the loss falls as width^-a with a = "
-        f"{told(main)} (theory 1 {'inside' if holds['strong, p ∝ 1/i'] else 'outside'}). {'; '.join(others)}"
+        f"With all features sharing the width ({strong_kept:.0%} have norm above ½), the loss falls as width^-a with "
+        f"a = {told(main)} (theory 1 {side(main, 1)}). {'; '.join(others)}"
     ).rstrip() + ("." if others else "")
     rows = []
     for name, trained in found.items():
@@ -88,7 +87,7 @@ def study(quick: bool) -> Outcome:
     axes.set(xscale="log", yscale="log", xlabel="width m (dimensions)", ylabel="loss (summed squared error)")
     plain_ticks(axes, widths)
     axes.legend(frameon=False, fontsize=9)
-    numbers = {"strong": main, "kept": float(strong_kept), **{name: each for name, each in slopes.items()}}
+    numbers = {"strong": main, "kept": float(strong_kept), **slopes}
     return Outcome(verdict, says, header, rows, figure, numbers)
 
 

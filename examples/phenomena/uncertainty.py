@@ -33,7 +33,8 @@ def study(quick: bool) -> Outcome:
     fits: dict[str, tuple[Fit, Interval]] = {}
     for number, part in enumerate(PARTS):
         runs = Runs.from_columns(
-            {"D": table[:, 0], "loss": table[:, 2 + number], "seed": table[:, 1].astype(int)}, source=f"{part} uncertainty"
+            {"D": table[:, 0], "loss": table[:, 2 + number], "seed": table[:, 1].astype(int)},
+            source=f"{part} uncertainty",
         )
         ensemble = bootstrap(fit(law("A/D^gamma"), runs, objective=squares()))
         fits[part] = ensemble.fit, ensemble.interval("gamma", level=LEVEL)

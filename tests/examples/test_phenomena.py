@@ -1,0 +1,304 @@
+"""Each quick example shows the property that it claims; what the examples compute by hand is held to exact cases."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from isoflop import Interval
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("sklearn")
+
+FOLDER = Path(__file__).parents[2] / "examples" / "phenomena"
+VERDICTS = ("appears", "appears in part", "does not appear", "undecided")
+BIGGEST_PICTURE = 60_000
+
+Numbers = dict[str, float | Interval]
+
+
+@pytest.fixture
+def example(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """Imports a module of the examples' folder by name."""
+    monkeypatch.syspath_prepend(FOLDER)
+    return importlib.import_module
+
+
+# What each quick study must show. Quick runs are too small for every claim of the full ones; these are the ones that
+# hold there too, with room for another machine's arithmetic.
+def pruning(n: Numbers) -> bool:
+    """Easy examples win where data are scarce, hard ones where they abound; error ∝ 1/D without pruning."""
+    return n["scarce"].low > 0 > n["abundant"].high and 0.75 < n["exponent"].value < 1.2
+
+
+def isoflop_trained(n: Numbers) -> bool:
+    """The best size grows with the budget, more slowly than the budget; the fitted floor lies below the entropy."""
+    return 0 < n["law"].low < n["law"].high < 1 and n["E"].value < n["entropy"]
+
+
+def over_training(n: Numbers) -> bool:
+    """The law of cheap runs forecasts larger ones within Gadre et al.'s own worst error."""
+    return n["mean_error"] < 0.05 and n["reach"] > 2
+
+
+def superposition(n: Numbers) -> bool:
+    """Every feature is kept and the loss falls as 1/width."""
+    return n["kept"] > 0.95 and 0.8 < n["strong"].value < 1.25
+
+
+def capacity(n: Numbers) -> bool:
+    """More than a bit a parameter, in about the same measure at both sizes."""
+    return 1 < n["lowest"] <= n["highest"] < 3 and 0.8 < n["growth"].value < 1.3
+
+
+def quantised_bits(n: Numbers) -> bool:
+    """Rounding adds loss as the square of the step, and two bits are too few."""
+    return n["zeta"].low <= 2 <= n["zeta"].high and n["collapse"] > 3 and n["lowest"] >= 3
+
+
+def uncertainty(n: Numbers) -> bool:
+    """Epistemic uncertainty falls with data; in Bayesian linear regression as 1/D."""
+    return n["epistemic"].low > 0 and 0.95 < n["linear"].value < 1.2
+
+
+def data_filtering(n: Numbers) -> bool:
+    """The clean set's advantage at small compute is gone at large."""
+    return n["small"].value < 0 < n["large"].low
+
+
+def grokking(n: Numbers) -> bool:
+    """The boundary falls about as log M / M, and generalisation comes long after the fit."""
+    return 0.6 < n["gamma"].value < 1.5 and 2 < n["kappa"].value < 3.5 and n["delay"] >= 100
+
+
+def parallel_streams(n: Numbers) -> bool:
+    """Counting the streams' own parameters can only lower k."""
+    return n["k"].value < n["k_bare"].value
+
+
+def crossover(n: Numbers) -> bool:
+    """The high rate wins on the narrowest network and loses on the widest."""
+    return n["narrowest"].high < 0 < n["widest"].low and 500 < n["measured"].value < 15_000
+
+
+def repeated_data(n: Numbers) -> bool:
+    """Four passes gain most of what fresh text gains, sixteen a smaller share."""
+    return n["few"] > 0.8 and n["many"] < n["few"]
+
+
+def annealing(n: Numbers) -> bool:
+    """Decay lowers the loss, and a good part of that is foretold from other schedules."""
+    return n["gain"] > 0.01 and 0.3 < n["share"] < 1.4
+
+
+def critical_batch(n: Numbers) -> bool:
+    """The critical batch is larger at the lower loss."""
+    return n["at 0.2"].value > n["at 0.4"].value > 4
+
+
+def patch_size(n: Numbers) -> bool:
+    """Pooling away less information lowers the loss."""
+    return n["pooled"].value < 0
+
+
+QUICK = (pruning, superposition, capacity, quantised_bits)
+SLOW = (
+    isoflop_trained,
+    over_training,
+    uncertainty,
+    data_filtering,
+    grokking,
+    parallel_streams,
+    crossover,
+    repeated_data,
+    annealing,
+    critical_batch,
+    patch_size,
+)
+
+
+@pytest.mark.parametrize(
+    "holds",
+    [*QUICK, *(pytest.param(each, marks=pytest.mark.slow) for each in SLOW)],
+    ids=lambda each: each.__name__,
+)
+def test_example_shows_its_phenomenon(holds, example, tmp_path):
+    outcome = example(holds.__name__).study(True)
+    assert holds(dict(outcome.numbers)), outcome.says
+    assert outcome.verdict in VERDICTS
+    assert outcome.says.endswith(".")
+    assert outcome.rows and {len(row) for row in outcome.rows} == {len(outcome.header)}
+    path = tmp_path / "picture.png"
+    example("_scaffold").save(outcome.figure, path)
+    assert 5_000 < path.stat().st_size < BIGGEST_PICTURE
+
+
+def test_every_example_is_tested_and_in_the_table():
+    names = {path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_")}
+    assert names == {each.__name__ for each in (*QUICK, *SLOW)}
+    table = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert all(f"phenomena/{name}.py" in table for name in names)
+
+
+def test_the_command_line_prints_the_verdict_and_writes_the_picture(tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / "pruning.py"), "--quick", "--out", str(tmp_path / "new")],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("Pruning hard or easy")
+    assert any(line.startswith("Verdict: appears.") for line in lines)
+    assert (tmp_path / "new" / "pruning.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_lanes_trained_side_by_side_equal_lanes_trained_alone(example):
+    networks = example("_networks")
+    draws = torch.Generator().manual_seed(0)
+    x, y = torch.randn(3, 20, 5, generator=draws), torch.randint(0, 4, (3, 20), generator=draws)
+    begin = networks.start((5, 6, 4), 3, seed=1)
+    schedule = example("isoflop.lab.schedules").Schedule("cosine")
+    rates = (0.01, 0.02, 0.03)
+    together = networks.train(begin, lambda step: (x, y), steps=30, rates=rates, schedule=schedule)
+    for lane, rate in enumerate(rates):
+        one = slice(lane, lane + 1)
+        alone = networks.train(
+            [each[one] for each in begin],
+            lambda step, one=one: (x[one], y[one]),
+            steps=30,
+            rates=[rate],
+            schedule=schedule,
+        )
+        for left, right in zip(together, alone, strict=True):
+            torch.testing.assert_close(left[one], right, rtol=1e-4, atol=1e-5)
+
+
+def test_lanes_equal_adam_of_pytorch(example):
+    networks = example("_networks")
+    draws = torch.Generator().manual_seed(0)
+    x, y = torch.randn(32, 5, generator=draws), torch.randn(32, 1, generator=draws)
+    begin = networks.start((5, 7, 1), 1, seed=2)
+    schedule = example("isoflop.lab.schedules").Schedule("constant", warmup=0.0)
+    ours = networks.train(begin, lambda step: (x, y), steps=25, rates=[0.01], schedule=schedule)
+    theirs = [each.clone().requires_grad_() for each in begin]
+    adam = torch.optim.Adam(theirs, lr=0.01, betas=(0.9, 0.99), eps=1e-8)
+    for _ in range(25):
+        hidden = torch.relu(x @ theirs[0][0] + theirs[1][0])
+        loss = (hidden @ theirs[2][0] + theirs[3][0] - y).square().mean()
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+    for left, right in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(left, right.detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_training_ends_when_the_watch_says_so(example):
+    networks = example("_networks")
+    seen: list[int] = []
+
+    def watch(step, weights):
+        seen.append(step)
+        return step == 4
+
+    x, y = torch.randn(8, 3), torch.randn(8, 1)
+    schedule = example("isoflop.lab.schedules").Schedule("constant")
+    begin = networks.start((3, 4, 1), 2, seed=0)
+    networks.train(begin, lambda step: (x, y), steps=50, rates=[0.1, 0.1], schedule=schedule, watch=watch)
+    assert seen == [1, 2, 3, 4]
+    assert networks.parameters((3, 4, 1)) == sum(each[0].numel() for each in begin)
+
+
+def test_annealed_area_is_zero_for_a_constant_rate_and_the_closed_form_after_a_drop(example):
+    annealing = example("annealing")
+    steps = np.array([10, 50, 100])
+    warm_up = np.concatenate([np.linspace(0.1, 1, 10), np.ones(90)])
+    constant = annealing.Curve("constant", 0, steps, np.ones(3), warm_up)
+    area, annealed = constant.areas(0.9)
+    np.testing.assert_allclose(area, steps)  # the warm-up counts as the peak
+    np.testing.assert_array_equal(annealed, 0)
+
+    # After a drop of ½ before step 61, m_i = ½ λ^(i−61), so that S2 = ½ (1 − λ^n)/(1 − λ) after n steps.
+    dropped = np.where(np.arange(100) < 60, 1.0, 0.5)
+    area, annealed = annealing.Curve("multistep", 0, steps, np.ones(3), dropped).areas(0.9)
+    np.testing.assert_allclose(area, [10, 50, 80])
+    np.testing.assert_allclose(annealed, [0, 0, 0.5 * (1 - 0.9**40) / 0.1])
+
+
+def test_rounding_keeps_to_the_grid(example):
+    weights = example("_networks").start((6, 5, 1), 2, seed=0)
+    for bits in (2, 3, 4, 8):
+        rounded = example("quantised_bits").rounded(weights, bits)
+        for before, after in zip(weights[::2], rounded[::2], strict=True):
+            largest = before.abs().amax(dim=1, keepdim=True)
+            grid = largest / (2 ** (bits - 1) - 1)
+            steps = after / grid
+            torch.testing.assert_close(steps, steps.round(), atol=1e-4, rtol=0)
+            assert bool(((after - before).abs() <= grid / 2 * (1 + 1e-5)).all())
+            torch.testing.assert_close(after.abs().amax(dim=1, keepdim=True), largest)
+        for before, after in zip(weights[1::2], rounded[1::2], strict=True):
+            torch.testing.assert_close(before, after)
+
+
+def test_streams_without_offsets_are_one_stream(example):
+    networks, streams = example("_networks"), example("parallel_streams")
+    network = networks.start((16, 7, 7, 1), 2, seed=0)
+    draws = torch.Generator().manual_seed(1)
+    x = torch.randn(9, 16, generator=draws)
+    still = [*network, torch.zeros(2, 3, 1, 16), torch.randn(2, 7, 1, generator=draws)]
+    torch.testing.assert_close(streams.mixed(still, x), networks.outputs(network, x))
+    # With scores of zero the mixture is the mean over offsets.
+    offsets = torch.randn(2, 3, 1, 16, generator=draws)
+    mean = sum(networks.outputs(network, x + offsets[:, p]) for p in range(3)) / 3
+    torch.testing.assert_close(streams.mixed([*network, offsets, torch.zeros(2, 7, 1)], x), mean, rtol=1e-4, atol=1e-5)
+
+
+def test_chosen_windows_repeat_every_epoch_and_are_those_of_the_text(example):
+    repeated = example("repeated_data")
+    text = example("isoflop.lab.tasks").python_text(context=repeated.CONTEXT)
+    chosen = np.array([5, 17, 2, 40])
+    task = repeated.SomeWindows(text, chosen)
+    assert task.unique == 4 * repeated.CONTEXT
+    length = repeated.CONTEXT
+    whole = {text.training[w * length : (w + 1) * length + 1].tobytes() for w in chosen}
+    for epoch in range(3):
+        inputs, targets = task.batch(0, epoch, 4)
+        read = {np.append(row, last[-1]).astype(np.uint8).tobytes() for row, last in zip(inputs, targets, strict=True)}
+        assert read == whole
+        np.testing.assert_array_equal(inputs[:, 1:], targets[:, :-1])
+
+
+def test_patches_keep_every_pixel(example):
+    patches = example("patch_size")
+    image = torch.arange(64.0)[None]
+    for patch in (1, 2, 4, 8):
+        cut = patches._cut(image, patch)
+        assert cut.shape == (1, (8 // patch) ** 2, patch**2)
+        assert sorted(cut.flatten().tolist()) == list(range(64))
+    assert patches._cut(image, 4)[0, 1, :5].tolist() == [4, 5, 6, 7, 12]  # the upper right patch, row by row
+
+
+def test_crossings_are_found_on_a_line_in_log_scale(example):
+    # Gaps −1 and +1 at 10 and 1,000: zero at 100.
+    assert math.isclose(example("crossover")._measured(np.array([10.0, 1_000.0]), np.array([-1.0, 1.0])), 100)
+    assert math.isclose(example("data_filtering")._crossing((10, 1_000), np.array([-1.0, 1.0])), 100)
+    assert math.isclose(example("pruning")._crossing((1, 4), np.array([1.0, -1.0])), 2)
+    assert math.isnan(example("pruning")._crossing((1, 4), np.array([-1.0, 1.0])))
+
+
+def test_numbers_are_told_with_the_digits_that_the_interval_supports(example):
+    told = example("_scaffold").told
+    assert told(Interval(0.54321, 0.5111, 0.5777, 0.9)) == "0.543 [0.511, 0.578]"
+    assert told(Interval(1234.6, 1100.2, 1399.9, 0.9)) == "1230 [1100, 1400]"
+    assert told(Interval(math.nan, 1, 2, 0.9)) == "not found"
+    mean = example("_scaffold").mean_interval([1.0, 2.0, 3.0])
+    assert math.isclose(mean.high - mean.value, 2.91999 / math.sqrt(3), rel_tol=1e-4)  # t(2) at 95 %
