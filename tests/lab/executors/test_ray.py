@@ -235,7 +235,7 @@ def test_a_training_is_the_same_to_the_bit_as_in_a_local_process(ray_itself: Non
         family = "mlp"
         sizes = [{ width = 16, layers = 2 }]
         [train]
-        seeds = [0, 1]
+        seeds = [3]
         [[design]]
         kind = "grid"
         tokens = [6400]
@@ -243,7 +243,7 @@ def test_a_training_is_the_same_to_the_bit_as_in_a_local_process(ray_itself: Non
     )
     tables = {}
     for place in ("local", "ray"):
-        executor = connect(place, workers=2, logs=tmp_path / place / "logs", options={})
+        executor = connect(place, workers=1, logs=tmp_path / place / "logs", options={})
         swept = perform(spec, tmp_path / place, executor=executor)
         assert swept.failed == ()
         tables[place] = [pl.read_parquet(path).drop("wall_seconds") for path in (swept.runs, swept.curves)]

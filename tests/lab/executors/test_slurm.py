@@ -214,7 +214,7 @@ def test_a_training_is_the_same_to_the_bit_as_on_this_machine(cluster: None, tmp
         family = "mlp"
         sizes = [{ width = 16, layers = 2 }]
         [train]
-        seeds = [0, 1]
+        seeds = [3]
         [[design]]
         kind = "grid"
         tokens = [6400]
@@ -223,7 +223,7 @@ def test_a_training_is_the_same_to_the_bit_as_on_this_machine(cluster: None, tmp
     tables = {}
     for place in ("local", "slurm"):
         options = {"time": "10"} if place == "slurm" else {}
-        executor = connect(place, workers=2, logs=tmp_path / place / "logs", options=options)
+        executor = connect(place, workers=1, logs=tmp_path / place / "logs", options=options)
         swept = perform(spec, tmp_path / place, executor=executor)
         assert swept.failed == ()
         tables[place] = [pl.read_parquet(path).drop("wall_seconds") for path in (swept.runs, swept.curves)]
