@@ -116,6 +116,14 @@ def test_a_higher_level_gives_a_wider_interval(asked, table):
     assert usual == asked(*words, "--level", "0.9")["params"]
 
 
+def test_a_level_is_told_as_it_was_asked(cli, table, tmp_path):
+    saved = str(tmp_path / "FIT.json")
+    text = cli("fit", table, "--law", "chinchilla", "--draws", "40", "--level", "0.999", "--save", saved)
+    assert "0.0005 quantile" in text and "0.9995 quantile" in text
+    assert "99.9% intervals" in cli("forecast", saved, "--at", "N=1e8", "--at", "D=1e10", "--level", "0.999")
+    assert "90% intervals" in cli("forecast", saved, "--at", "N=1e8", "--at", "D=1e10")
+
+
 def test_forecast_prints_the_promised_object(asked, cli, table, tmp_path):
     saved = str(tmp_path / "FIT.json")
     said = asked("fit", table, "--law", "chinchilla", "--save", saved, *QUICK)

@@ -45,7 +45,7 @@ def fit_card(ensemble: Ensemble, *, level: float, findings: Sequence[Finding]) -
     return Card(
         title=f"{fit.law.name} on {fit.data.source}",
         answer=f"L = {fit.law.formula}, fitted to {runs}.",
-        header=("", "value", f"{(1 - level) / 2:.3g} quantile", f"{(1 + level) / 2:.3g} quantile", ""),
+        header=("", "value", f"{(1 - level) / 2:.6g} quantile", f"{(1 + level) / 2:.6g} quantile", ""),
         rows=tuple(rows),
         findings=tuple(findings),
         how=(
@@ -145,7 +145,9 @@ def _sureness(ensemble: Ensemble, level: float) -> str:
     """Where the intervals come from."""
     source = ensemble.fit.data.source
     return (
-        f"{level:.0%} intervals over {len(ensemble)} draws of {source}" if len(ensemble) else f"constants of {source}"
+        f"{100 * level:.6g}% intervals over {len(ensemble)} draws of {source}"
+        if len(ensemble)
+        else f"constants of {source}"
     )
 
 

@@ -105,11 +105,11 @@ class Runs:
                 series = pl.Series(resolved, [None if value is None else str(value) for value in series], pl.String)
             numbers = series.cast(pl.Float64, strict=False)
             if numbers.null_count() > series.null_count():
-                bad = self.rows[(numbers.is_null() & series.is_not_null()).to_numpy()]
-                example = next(value for value, hit in zip(series, numbers.is_null(), strict=True) if hit)
+                words = numbers.is_null() & series.is_not_null()
+                bad = self.rows[words.to_numpy()]
                 raise DataError(
-                    f"column {resolved!r} of {self.source} holds text where numbers are needed: {example!r} "
-                    f"({rows_phrase(bad.tolist())})"
+                    f"column {resolved!r} of {self.source} holds text where numbers are needed: "
+                    f"{series.filter(words)[0]!r} ({rows_phrase(bad.tolist())}); mend the cells, or use another column"
                 )
             values = np.ascontiguousarray(numbers.fill_null(float("nan")).to_numpy(), dtype=np.float64)
             values.flags.writeable = False
