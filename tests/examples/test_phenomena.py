@@ -91,7 +91,7 @@ def crossover(n: Numbers) -> bool:
 
 def repeated_data(n: Numbers) -> bool:
     """Four passes gain most of what fresh text gains, sixteen a smaller share."""
-    return n["few"] > 0.8 and n["many"] < n["few"]
+    return n["few"].value > 0.8 and n["many"].value < n["few"].value
 
 
 def annealing(n: Numbers) -> bool:

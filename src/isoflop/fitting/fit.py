@@ -175,7 +175,7 @@ def _first_third_or_all(ready: Problem, begin: Floats) -> Solution:
     few = -(-len(begin) // 3)
     found = ready.solve(begin[:few], max_steps=_SEARCH_STEPS)
     agreement = _agreement(ready, found, float(np.nanmin(found.value, initial=np.inf)))
-    if few >= _ENOUGH and agreement.reached >= 0.75 * few:
+    if few == len(begin) or (few >= _ENOUGH and agreement.reached >= 0.75 * few):
         return found
     rest = ready.solve(begin[few:], max_steps=_SEARCH_STEPS)
     fields = Solution.__dataclass_fields__

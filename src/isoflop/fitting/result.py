@@ -22,8 +22,8 @@ class DataSummary:
     """What a fit remembers of its runs when they are not at hand.
 
     digest: SHA-256 of the table. ranges: each input's smallest and largest value. residuals: up to 1,001 quantiles of
-    the residuals (log loss or raw loss, as the objective has it), ascending. loss_unit: the unit of the response, or its
-    name where it is not a loss.
+    the residuals, of log loss or raw loss as the objective has it, ascending. loss_unit: the unit of the response, or
+    its name where it is not a loss.
     """
 
     source: str

@@ -43,7 +43,10 @@ def find_starts(
     candidates[:half] = _project(coords, kernel, candidates[:half], target)
     with np.errstate(all="ignore"):
         predicted = kernel.value(candidates, 0, kernel.n_rows)
-        misfit = np.abs(np.log(predicted / target)).mean(axis=1)
+        if np.all(target > 0) or np.all(target < 0):
+            misfit = np.abs(np.log(predicted / target)).mean(axis=1)
+        else:  # raw losses on both sides of zero have no logarithm in common
+            misfit = np.abs(predicted - target).mean(axis=1)
     order = np.argsort(misfit, kind="stable")
     order = order[np.isfinite(misfit[order])]
     # every fourth start is drawn from the rest, so that a misleading screen cannot exclude a whole region

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import math
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +17,6 @@ from isoflop.findings import Finding
 from isoflop.fitting import Fit, Objective
 from isoflop.fitting.result import DataSummary, Search
 from isoflop.laws import Input, Law, Param
-from isoflop.laws.expression import names
 from isoflop.laws.formula import parse
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Ensemble
@@ -83,6 +82,7 @@ def save_fit(fit: Fit | Ensemble, path: str | Path) -> None:
             "draws": {name: draws.tolist() for name, draws in ensemble.draws().items()},
         },
     }
+    content["seal"] = _seal(content)
     write_whole(Path(path), json.dumps(content, indent=1, allow_nan=False).encode())
 
 
@@ -105,11 +105,17 @@ def load_fit(path: str | Path, *, runs: Runs | None = None) -> Ensemble:
         raise SavedError(f"{path.name} is JSON, but no fit of isoflop; give a file written by isoflop fit … --save")
     if content["schema"] != SCHEMA:
         raise SavedError(f"{path.name} has schema {content['schema']!r}, this release reads {SCHEMA!r}; fit again")
-    try:
-        return _read(content, path.name, runs)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        reason = f"no {error.args[0]!r}" if isinstance(error, KeyError) else str(error)
-        raise SavedError(f"{path.name} is damaged ({reason}); save the fit again (isoflop fit … --save)") from None
+    # the seal makes every later look-up safe: what passes is what save_fit wrote
+    seal = content.pop("seal", None)
+    if seal is None or seal != _seal(content):
+        reason = "no 'seal'" if seal is None else "its seal does not match its content"
+        raise SavedError(f"{path.name} is damaged ({reason}); save the fit again (isoflop fit … --save)")
+    return _read(content, path.name, runs)
+
+
+def _seal(content: Mapping[str, Any]) -> str:
+    """SHA-256 of the content, whatever its spacing and the order of its keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
@@ -128,9 +134,9 @@ def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
             tied=law["tied"],
         ),
         objective=Objective(objective["kind"], objective["space"], objective["delta"], objective["df"]),
-        params={key: _finite(value) for key, value in content["params"].items()},
-        value=_finite(content["value"]),
-        scale=None if content["scale"] is None else _finite(content["scale"]),
+        params=content["params"],
+        value=content["value"],
+        scale=content["scale"],
         theta=np.asarray(content["theta"], dtype=np.float64),
         centres=content["centres"],
         data=DataSummary(
@@ -140,16 +146,13 @@ def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
             n_runs=data["n_runs"],
             loss_unit=data["loss_unit"],
             param_convention=data["param_convention"],
-            ranges={key: (_finite(ends[0]), _finite(ends[1])) for key, ends in data["ranges"].items()},
-            residuals=tuple(_finite(each) for each in data["residuals"]),
+            ranges={key: (low, high) for key, (low, high) in data["ranges"].items()},
+            residuals=tuple(data["residuals"]),
         ),
         search=Search(**content["search"]),
         findings=_findings(content["findings"]),
         runs=runs,
     )
-    declared = {*fitted.law.param_names, *fitted.law.input_names}
-    if set(names(fitted.law.expression)) != declared or {*fitted.params, *fitted.data.ranges} != declared:
-        raise ValueError("its parameters and inputs are not those of its formula")
     if saved is None:
         return Ensemble(fitted, np.empty((0, len(fitted.law.params))), method="none", seed=0)
     columns = [np.asarray(saved["draws"][each], dtype=np.float64) for each in fitted.law.param_names]
@@ -171,10 +174,4 @@ def _findings(saved: list[dict[str, Any]]) -> tuple[Finding, ...]:
 
 
 def _domain(saved: str | list[float]) -> str | tuple[float, float]:
-    return saved if isinstance(saved, str) else (_finite(saved[0]), _finite(saved[1]))
-
-
-def _finite(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{value!r} stands where a number should")
-    return float(value)
+    return saved if isinstance(saved, str) else (saved[0], saved[1])
