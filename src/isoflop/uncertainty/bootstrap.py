@@ -56,10 +56,13 @@ def bootstrap(
                 progress(len(pieces[-1].value))
     else:
         import joblib
+        from joblib.parallel import get_active_backend
 
+        # Ray's backend gives its results only all at once
+        gives = "generator" if get_active_backend()[0].supports_return_generator else "list"
         tasks = (joblib.delayed(plan.chunk)(chunk) for chunk in chunks)
         pieces = []
-        for piece in joblib.Parallel(n_jobs=jobs, return_as="generator")(tasks):
+        for piece in joblib.Parallel(n_jobs=jobs, return_as=gives)(tasks):
             pieces.append(piece)
             if progress is not None:
                 progress(len(piece.value))
