@@ -68,7 +68,7 @@ class SomeWindows:
 def study(quick: bool) -> Outcome:
     """Train each number of unique bytes for each number of passes, and as long on fresh bytes; fit the law to all."""
     torch.set_num_threads(1)
-    uniques = (8_192,) if quick else (16_384, 65_536)
+    uniques = (4_096,) if quick else (16_384, 65_536)
     passes = (1, 4, 16) if quick else (1, 2, 4, 8, 16)
     longest = uniques[-1] * (16 if quick else 8)
     seeds = (0, 1) if quick else (0, 1, 2)
