@@ -160,7 +160,9 @@ def test_check_prints_one_object(asked, cli, table):
     assert said["columns"]["N"]["header"] == "Model Size" and said["columns"]["C"]["derived"] == "6ND"
     assert_findings(said["findings"])
     text = cli("check", table)
-    assert "N ← 'Model Size'" in text and "30 runs" in text
+    assert "N ← 'Model Size'" in text and "30 runs;" in text
+    assert "1 run;" in cli("check", table, "--where", "row == 1")
+    assert "5 rows of 1 run;" in cli("check", table, "--where", "N < 2e7", "--column", "run=Model Size")
 
 
 def test_laws_in_text_and_json(cli, asked):

@@ -39,7 +39,7 @@ def fit_card(ensemble: Ensemble, *, level: float, findings: Sequence[Finding]) -
         rows.append(_interval_row(param.name, ensemble.interval(param.name, level=level), param.meaning))
     rows += [(name, f"{value:g}", "", "", "fixed") for name, value in fit.law.fixed.items()]
     rows += [(name, f"= {formula}", "", "", "tied") for name, formula in fit.law.tied.items()]
-    runs = f"{fit.data.n_runs} runs" + (f" ({fit.data.n_rows} rows)" if fit.data.n_rows != fit.data.n_runs else "")
+    runs = _runs(fit.data.n_runs) + (f" ({fit.data.n_rows} rows)" if fit.data.n_rows != fit.data.n_runs else "")
     search = fit.search
     checked = f", {ensemble.restarted} of them searched again from all starts" if ensemble.restarted else ""
     return Card(
@@ -175,7 +175,7 @@ def check_card(runs: Runs, findings: Sequence[Finding]) -> Card:
     serious = sum(finding.level != "note" for finding in findings)
     codes = runs.run_codes()
     n_runs = int(codes.max()) + 1
-    count = f"{len(runs)} rows of {n_runs} runs" if n_runs != len(runs) else f"{len(runs)} runs"
+    count = f"{len(runs)} rows of {_runs(n_runs)}" if n_runs != len(runs) else _runs(n_runs)
     return Card(
         title=runs.source,
         answer=f"{count}; {serious or 'nothing'} to doubt.",
@@ -186,3 +186,7 @@ def check_card(runs: Runs, findings: Sequence[Finding]) -> Card:
             column.describe() for column in runs.columns.values() if column.name not in ("N", "D", "C", "loss")
         ),
     )
+
+
+def _runs(count: int) -> str:
+    return f"{count} run" if count == 1 else f"{count} runs"
