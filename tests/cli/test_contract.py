@@ -162,7 +162,7 @@ def test_check_prints_one_object(asked, cli, table):
     text = cli("check", table)
     assert "N ← 'Model Size'" in text and "30 runs;" in text
     assert "1 run;" in cli("check", table, "--where", "row == 1")
-    assert "5 rows of 1 run;" in cli("check", table, "--where", "N < 2e7", "--column", "run=Model Size")
+    assert "15 rows of 1 run;" in cli("check", table, "--where", "family == 'x'", "--column", "run=family")
 
 
 def test_laws_in_text_and_json(cli, asked):
