@@ -7,99 +7,74 @@ source whose entropy is known, so that the fitted floor E can be held against th
 from __future__ import annotations
 
 import numpy as np
-from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, draws_interval, panels, plain_ticks, show, told
+from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, panels, plain_ticks, show, side, told
 
-from isoflop import Ensemble, Interval, Runs, bootstrap, fit, law, squares
+from isoflop import bootstrap, fit, law
 from isoflop.lab.worlds import QUICK_BUDGETS, low_rank
-
-PARABOLA = law("L_0 + A*log(N/N_0)^2")
+from isoflop.planning import allocate
+from isoflop.planning.parabolas import Profile, parabolas
 
 
 def study(quick: bool) -> Outcome:
-    """Train the design, find the best size of each budget by a parabola, and fit L(N, D) to all runs."""
+    """Train the design; the best size of each budget by a parabola, and by a law fitted to all runs."""
     if quick:
-        runs, truth = low_rank(budgets=QUICK_BUDGETS, seeds=(0, 1))
+        runs, truth = low_rank(budgets=QUICK_BUDGETS)
     else:
         runs, truth = low_rank(seeds=(0, 1, 2))
-    budgets = np.unique(runs["budget"])
-    parabolas = [_parabola(runs.take(runs["budget"] == budget)) for budget in budgets]
-    best = [each.interval("N_0", level=LEVEL) for each in parabolas]
-    interior = [_inside(each, runs, budget) for each, budget in zip(best, budgets, strict=True)]
-    by_parabolas = _slope(budgets, best, parabolas)
-
+    method = parabolas(runs, level=LEVEL)
     joint = bootstrap(fit(law("chinchilla"), runs))
-    by_law = joint.interval(lambda p: p["beta"] / (p["alpha"] + p["beta"]), level=LEVEL)
+    plans = [allocate(joint, budget=profile.budget, level=LEVEL) for profile in method.profiles]
+    by_parabolas, by_law = method.exponent_a, plans[0].exponent_a
     floor = joint.interval("E", level=LEVEL)
 
-    grows = by_parabolas.low > 0
+    inside = [profile.bracketed for profile in method.profiles]
+    verdict = "appears" if all(inside) and by_parabolas.low > 0 else "appears in part"
     agree = by_parabolas.low <= by_law.high and by_law.low <= by_parabolas.high
-    verdict = "appears" if all(interior) and grows else "appears in part" if any(interior) else "does not appear"
-    holds = floor.low <= truth.entropy <= floor.high
     says = (
-        f"{sum(interior)} of {len(budgets)} budgets have their best size inside the sizes tried; it grows as C^a with "
-        f"a = {told(by_parabolas)} by parabolas and {told(by_law)} by the law, intervals that "
+        f"{sum(inside)} of {len(inside)} budgets have their best size inside the sizes tried; it grows as C^a with a = "
+        f"{told(by_parabolas)} by parabolas and {told(by_law)} by the law, intervals that "
         f"{'overlap' if agree else 'do not overlap'}. The fitted floor is {told(floor)} nats against an entropy of "
-        f"{truth.entropy:.4f}: off by {floor.value - truth.entropy:+.3f}, and the interval "
-        f"{'holds' if holds else 'does not hold'} it."
+        f"{truth.entropy:.4f}: off by {floor.value - truth.entropy:+.3f}, the entropy {side(floor, truth.entropy)} the "
+        "interval."
     )
     rows = [
-        [f"{budget:.0e}", f"{(runs['budget'] == budget).sum()}", told(each), f"{budget / 6 / each.value**2:.0f}"]
-        for budget, each in zip(budgets, best, strict=True)
+        [f"{p.budget:.1e}", f"{len(p.n)}", f"{p.n_best:,.0f}", told(plan.n), f"{p.budget / 6 / p.n_best**2:.0f}"]
+        for p, plan in zip(method.profiles, plans, strict=True)
     ]
 
     figure, (left, right) = panels(2)
-    for number, (budget, parabola) in enumerate(zip(budgets, parabolas, strict=True)):
-        here = runs.take(runs["budget"] == budget)
-        sizes = np.geomspace(here["N"].min(), here["N"].max(), 100)
-        colour = COLOURS[number]
-        left.scatter(here["N"], here["loss"], s=16, marker=MARKERS[number], color=colour, label=f"{budget:.0e} FLOPs")
-        left.plot(sizes, parabola.fit.predict({"N": sizes}), color=colour, linewidth=1)
-        value = best[number]
-        left.plot(value.value, parabola.fit.params["L_0"], marker="*", markersize=11, color="black", zorder=3)
-        ends = [[value.value - value.low], [value.high - value.value]]
-        right.errorbar(budget, value.value, yerr=ends, marker=MARKERS[number], color=colour, capsize=3)
+    for number, profile in enumerate(method.profiles):
+        colour, marker = COLOURS[number], MARKERS[number]
+        sizes = np.geomspace(profile.n.min(), profile.n.max(), 100)
+        left.scatter(profile.n, profile.loss, s=16, marker=marker, color=colour, label=f"{profile.budget:.0e} FLOPs")
+        left.plot(sizes, _parabola(profile, sizes), color=colour, linewidth=1)
+        left.plot(profile.n_best, profile.loss_best, marker="*", markersize=11, color="black", zorder=3)
+        right.plot(profile.budget, profile.n_best, marker=marker, color=colour)
     left.axhline(truth.entropy, color="black", linestyle=":", linewidth=1)
-    left.text(runs["N"].max(), truth.entropy, "entropy of the source", ha="right", va="bottom", fontsize=9)
+    left.text(runs["N"].min(), truth.entropy - 0.01, "entropy of the source", va="top", fontsize=9)
+    left.set_ylim(truth.entropy - 0.12, None)
     left.set(xscale="log", xlabel="parameters N", ylabel="loss (nats/token)")
     left.legend(frameon=False, fontsize=9)
-    span = np.geomspace(budgets[0], budgets[-1], 50)
-    middle = np.exp(np.mean(np.log([each.value for each in best])))
-    line = middle * (span / np.exp(np.log(budgets).mean())) ** by_parabolas.value
-    right.plot(span, line, color="black", linewidth=1, label=f"parabolas, a = {by_parabolas.value:.2f}")
-    right.plot(
-        span, _optimum(joint, span), color="black", linestyle="--", linewidth=1, label=f"law, a = {by_law.value:.2f}"
-    )
+    plain_ticks(left, (500, 1_000, 2_000, 5_000, 10_000))
+    budgets = [profile.budget for profile in method.profiles]
+    for colour, line, label, sizes in (
+        (COLOURS[6], "-", f"parabolas, a = {by_parabolas.value:.2f}", [method.n_at(budget) for budget in budgets]),
+        (COLOURS[5], "--", f"law, a = {by_law.value:.2f}", [plan.n for plan in plans]),
+    ):
+        right.plot(budgets, [each.value for each in sizes], color=colour, linewidth=1.2, linestyle=line, label=label)
+        right.fill_between(
+            budgets, [s.low for s in sizes], [s.high for s in sizes], color=colour, alpha=0.15, linewidth=0
+        )
     right.set(xscale="log", yscale="log", xlabel="budget C (FLOPs, 6ND)", ylabel="best size N* (parameters)")
     right.legend(frameon=False, fontsize=9)
-    plain_ticks(right, (500, 1000, 2000, 5000, 10_000), axis="y")
+    plain_ticks(right, (1_000, 2_000, 5_000, 10_000), axis="y")
+    header = ["budget C", "runs", "N*, parabola", "N*, law, 90 %", "D*/N*"]
     numbers = {"parabolas": by_parabolas, "law": by_law, "E": floor, "entropy": truth.entropy}
-    return Outcome(verdict, says, ["budget C", "runs", "N*, 90 %", "D*/N*"], rows, figure, numbers)
+    return Outcome(verdict, says, header, rows, figure, numbers)
 
 
-def _parabola(runs: Runs) -> Ensemble:
-    return bootstrap(fit(PARABOLA, runs, objective=squares()))
-
-
-def _inside(best: Interval, runs: Runs, budget: float) -> bool:
-    sizes = runs.take(runs["budget"] == budget)["N"]
-    return bool(sizes.min() < best.low and best.high < sizes.max())
-
-
-def _slope(budgets: np.ndarray, best: list[Interval], parabolas: list[Ensemble]) -> Interval:
-    """The exponent of N*(C) by a straight line, through the draws of budgets that are independent of each other."""
-    x = np.log(budgets) - np.log(budgets).mean()
-    draws = min(len(each) for each in parabolas)
-    sizes = np.log([each.push("N_0")[:draws] for each in parabolas])
-    at_fit = np.log([each.value for each in best])
-    return draws_interval(float(x @ at_fit / (x @ x)), x @ sizes / (x @ x))
-
-
-def _optimum(joint: Ensemble, budgets: np.ndarray) -> np.ndarray:
-    """N* = G (C/6)^a with G = (αA/βB)^(1/(α+β))."""
-    p = joint.fit.params
-    total = p["alpha"] + p["beta"]
-    gain = (p["alpha"] * p["A"] / (p["beta"] * p["B"])) ** (1 / total)
-    return gain * (budgets / 6) ** (p["beta"] / total)
+def _parabola(profile: Profile, sizes: np.ndarray) -> np.ndarray:
+    return np.polyval(np.polyfit(np.log(profile.n), profile.loss, 2), np.log(sizes))
 
 
 if __name__ == "__main__":

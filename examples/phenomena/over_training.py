@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, panels, plain_ticks, show, told
+from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, panels, show, told
 
 from isoflop import Ensemble, Interval, Runs, bootstrap, fit, fix, forecast, law, squares
 from isoflop.lab.worlds import Student, low_rank_source, student_parameters, train_students
@@ -75,17 +75,18 @@ def study(quick: bool) -> Outcome:
         for part, filled in ((known, True), (unseen, False)):
             here = part["ratio"] == ratio
             face = colour if filled else "white"
-            above = part["loss"][here] - entropy
-            axes.scatter(part["C"][here], above, marker=marker, s=28, edgecolor=colour, color=face, zorder=3)
+            measured = part["loss"][here]
+            axes.scatter(part["C"][here], measured, marker=marker, s=28, edgecolor=colour, color=face, zorder=3)
         here = runs["ratio"] == ratio
         span = np.geomspace(runs["C"][here].min(), runs["C"][here].max(), 50)
-        axes.plot(span, fitted.predict({"C": span, "M": float(ratio)}) - entropy, color=colour, linewidth=1)
+        axes.plot(span, fitted.predict({"C": span, "M": float(ratio)}), color=colour, linewidth=1)
         axes.plot([], [], color=colour, marker=marker, label=f"M = {ratio}")
     axes.scatter([], [], color="#777777", marker="o", label="fitted")
     axes.scatter([], [], color="white", edgecolor="#777777", marker="o", label="forecast")
-    axes.set(xscale="log", yscale="log")
-    axes.set(xlabel="training compute C (FLOPs, 6ND)", ylabel="loss above the entropy (nats/token)")
-    plain_ticks(axes, (0.1, 0.2, 0.5, 1.0), axis="y")
+    axes.set(xscale="log")
+    axes.set(xlabel="training compute C (FLOPs, 6ND)", ylabel="loss (nats/token)")
+    axes.axhline(entropy, color="black", linestyle=":", linewidth=1)
+    axes.text(runs["C"].min(), entropy, "entropy of the source", va="bottom", fontsize=9)
     axes.legend(frameon=False, fontsize=9, ncols=2)
     numbers = {
         "eta": eta,

@@ -64,6 +64,7 @@ def study(quick: bool) -> Outcome:
     left.set(xlabel="examples before pruning, per dimension", ylabel="error rate on new examples")
     left.legend(frameon=False, fontsize=9)
     plain_ticks(left, loads)
+    plain_ticks(left, (0.01, 0.02, 0.05, 0.1, 0.2, 0.5), axis="y")
     ends = np.array([[each.value - each.low, each.high - each.value] for each in differences]).T
     right.errorbar(loads, [each.value for each in differences], yerr=ends, marker="o", capsize=3, color=COLOURS[0])
     right.axhline(0, color="black", linewidth=0.8)

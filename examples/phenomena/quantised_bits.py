@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from _networks import Weights, losses, outputs, start, train
-from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, mean_interval, panels, show, side, told
+from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, mean_interval, panels, plain_ticks, show, side, told
 from torch import Tensor
 
 from isoflop import Interval, Runs, bootstrap, fit, law, squares
@@ -73,6 +73,7 @@ def study(quick: bool) -> Outcome:
         colour, marker = COLOURS[number], MARKERS[number]
         left.plot(weights_of * bits, mean, marker=marker, color=colour, label=f"{bits} bits a weight", ms=4)
     left.set(xscale="log", yscale="log", xlabel="total bits of all weights", ylabel="squared error (of the variance)")
+    plain_ticks(left, (0.02, 0.05, 0.1, 0.2, 0.5, 1), axis="y")
     left.legend(frameon=False, fontsize=9)
     for number, i in enumerate((0, len(widths) // 2, len(widths) - 1)):
         mean = loss[i, 1:].mean(axis=1)
@@ -82,6 +83,7 @@ def study(quick: bool) -> Outcome:
         right.plot(span, joint.fit.predict({"N": n, "levels": _levels(span)}), color=colour, linewidth=1)
         right.axhline(loss[i, 0].mean(), color=colour, linewidth=0.8, linestyle=":")
     right.set(yscale="log", xlabel="bits a weight", ylabel="squared error (of the variance)")
+    plain_ticks(right, (0.02, 0.05, 0.1, 0.2, 0.5, 1), axis="y")
     right.legend(frameon=False, fontsize=9, title="lines: the law; dots: unrounded", title_fontsize=8)
     numbers = {"zeta": zeta, "collapse": float(collapse), "clear": float(clear), "lowest": float(min(winners))}
     return Outcome(verdict, says, header, table, figure, numbers)

@@ -63,6 +63,7 @@ def study(quick: bool) -> Outcome:
         axes.plot(counts, fits[part][0].predict({"D": np.array(counts, dtype=float)}), color=colour, linewidth=1)
     axes.set(xscale="log", yscale="log", xlabel="training images D", ylabel="uncertainty on held-out images (nats)")
     plain_ticks(axes, counts)
+    plain_ticks(axes, (0.003, 0.01, 0.03, 0.1, 0.3), axis="y")
     axes.legend(frameon=False, fontsize=9)
     header = ["images", "total (nats)", "aleatoric", "epistemic", "accuracy"]
     return Outcome(verdict, says, header, lines, figure, {**gammas, "linear": linear})
