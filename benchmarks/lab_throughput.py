@@ -3,8 +3,8 @@
     python benchmarks/lab_throughput.py [ROUNDS]
 
 Both start from nothing, as a user would: interpreter, PyTorch, text, training, evaluation, tables. They take turns, and
-each round is one ratio; the median is the result. Rounds that other programs disturbed are not counted. The plain loop has the same model, batches, fused AdamW and
-evaluations, and writes no checkpoints.
+each round is one ratio; the median is the result. Rounds that other programs disturbed are not counted. The plain loop
+has the same model, batches, fused AdamW and evaluations, and writes no checkpoints.
 """
 
 from __future__ import annotations
