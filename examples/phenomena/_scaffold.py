@@ -143,6 +143,8 @@ def plain_ticks(axes: Axes, values: Sequence[float], *, axis: Literal["x", "y"] 
     """Mark these values, as people write them, on a logarithmic axis."""
     scale = axes.xaxis if axis == "x" else axes.yaxis
     scale.set_major_locator(FixedLocator(list(values)))
-    scale.set_major_formatter(FuncFormatter(lambda value, _: format_quantity(value)))
+    scale.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{value:,.6g}" if value < 1e5 else format_quantity(value))
+    )
     scale.set_minor_locator(NullLocator())
     scale.set_minor_formatter(NullFormatter())

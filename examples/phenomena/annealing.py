@@ -7,7 +7,7 @@ standard library under four schedules; the law sees two of them, and a schedule 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -25,10 +25,20 @@ KNOWN: tuple[Kind, ...] = ("constant", "cosine")
 UNSEEN: tuple[Kind, ...] = ("wsd", "multistep")
 WORDS = {"constant": "constant", "cosine": "cosine", "wsd": "WSD", "multistep": "multi-step"}
 SHAPE = TransformerShape(width=32, layers=1, heads=2)
-CONTEXT, WINDOWS = 32, 32
+CONTEXT = 32
 # annealed = 1 + S2: an input must be positive, and S2 is zero for a constant rate.
 LAW = law("L_0 + A/area^alpha - G*(annealed - 1)", inputs=("area", "annealed"), domains={"alpha": "positive"})
 MEMORIES = (0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998)
+
+
+@dataclass(frozen=True)
+class Size:
+    """How long a training is: steps, windows a step, points of its curve, and windows held out."""
+
+    steps: int
+    windows: int
+    points: int
+    held_out: int
 
 
 @dataclass(frozen=True)
@@ -57,11 +67,10 @@ class Curve:
 def study(quick: bool) -> Outcome:
     """Train all schedules, fit to constant and cosine, foretell the others; by seed."""
     torch.set_num_threads(1)
-    steps, seeds, points, windows = (250, (0,), 12, 128) if quick else (1_500, (0, 1, 2), 30, 768)
+    seeds = (0,) if quick else (0, 1, 2)
+    size = Size(300, 8, 16, 128) if quick else Size(1_500, 32, 30, 768)
     unseen = UNSEEN[:1] if quick else UNSEEN
-    curves = {
-        (kind, seed): _trained(kind, steps, seed, points, windows) for seed in seeds for kind in (*KNOWN, *unseen)
-    }
+    curves = {(kind, seed): _trained(kind, seed, size) for seed in seeds for kind in (*KNOWN, *unseen)}
     fits = {seed: _fitted([curves[kind, seed] for kind in KNOWN]) for seed in seeds}
 
     rows, ratios, errors, plain_errors = [], [], [], []
@@ -80,8 +89,10 @@ def study(quick: bool) -> Outcome:
                 errors.append(foretold[-1] - curve.loss[-1])
                 plain_errors.append(without[-1] - curve.loss[-1])
         role = "fitted" if kind in KNOWN else "foretold"
-        numbers = (np.mean(each) for each in (final, said, mean_error, without))
-        rows.append([WORDS[kind], role, *(f"{each:.4f}" for each in numbers)])
+        means = tuple(float(np.mean(each)) for each in (final, said, mean_error, without))
+        rows.append([WORDS[kind], role, *(f"{each:.4f}" for each in means)])
+        if kind == "cosine":
+            with_term, without_term = abs(means[1] - means[0]), abs(means[3] - means[0])
 
     gains = [curves["constant", seed].loss[-1] - curves["wsd", seed].loss[-1] for seed in seeds]
     share = float(np.mean(ratios))
@@ -107,38 +118,38 @@ def study(quick: bool) -> Outcome:
     memory, full, _ = fits[seeds[0]]
     for number, kind in enumerate((*KNOWN, *unseen)):
         curve, colour = curves[kind, seeds[0]], COLOURS[number]
-        left.plot(np.arange(1, steps + 1), curve.factors, color=colour, label=WORDS[kind])
-        late = curve.steps >= 0.15 * steps
+        left.plot(np.arange(1, size.steps + 1), curve.factors, color=colour, label=WORDS[kind])
+        late = curve.steps >= 0.15 * size.steps
         right_axes.scatter(curve.steps[late], curve.loss[late], s=14, color=colour, label=WORDS[kind])
         line = "-" if kind in KNOWN else "--"
-        right_axes.plot(
-            curve.steps[late], _foretold(full, curve, memory)[late], color=colour, linewidth=1.2, linestyle=line
-        )
+        every = replace(curve, steps=np.arange(int(0.15 * size.steps), size.steps + 1))
+        right_axes.plot(every.steps, _foretold(full, every, memory), color=colour, linewidth=1.2, linestyle=line)
     left.set(xlabel="optimiser steps", ylabel="learning rate (share of the peak)")
     right_axes.set(xlabel="optimiser steps", ylabel="held-out loss (nats/byte)")
     right_axes.legend(frameon=False, fontsize=9, title="solid: fitted · dashed: foretold", title_fontsize=9)
     header = ["schedule", "", "final loss", "law", "mean error of curve", "law without annealing"]
-    return Outcome(
-        verdict, says, header, rows, figure, {"share": share, "gain": float(np.mean(gains)), "memory": memory}
-    )
+    numbers = {"share": share, "gain": float(np.mean(gains)), "with": with_term, "without": without_term}
+    return Outcome(verdict, says, header, rows, figure, numbers)
 
 
-def _trained(kind: Kind, steps: int, seed: int, points: int, windows: int) -> Curve:
+def _trained(kind: Kind, seed: int, size: Size) -> Curve:
     schedule = Schedule(kind, warmup=0.05, final=0.02)
     cell = Cell(
         task=TaskSpec(context=CONTEXT),
         shape=SHAPE,
-        steps=steps,
-        batch=CONTEXT * WINDOWS,
+        steps=size.steps,
+        batch=CONTEXT * size.windows,
         lr=0.01,
         seed=seed,
         schedule=schedule,
-        evaluation=Evaluation(points=points, first=0.06, windows=windows),
+        evaluation=Evaluation(points=size.points, first=0.06, windows=size.held_out),
     )
     done = train(cell)
     points = [(point.step, point.loss) for point in done.curve]
     at, loss = np.array(points).T
-    return Curve(kind, seed, at.astype(int), loss, np.array([schedule.factor(step, steps) for step in range(steps)]))
+    return Curve(
+        kind, seed, at.astype(int), loss, np.array([schedule.factor(step, size.steps) for step in range(size.steps)])
+    )
 
 
 def _fitted(known: list[Curve]) -> tuple[float, Fit, Fit]:

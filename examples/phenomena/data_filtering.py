@@ -57,9 +57,7 @@ def study(quick: bool) -> Outcome:
     ]
 
     figure, (axes,) = panels(1)
-    for number, (name, errors) in enumerate(
-        ((f"{CLEAN} clean images", clean), (f"all {POOL:,}, {NOISE:.0%} of the rest noisy", pool))
-    ):
+    for number, (name, errors) in enumerate(((f"{CLEAN} clean images", clean), (f"whole pool of {POOL:,}", pool))):
         each = [mean_interval(row) for row in errors]
         ends = np.array([[i.value - i.low, i.high - i.value] for i in each]).T
         axes.errorbar(
@@ -77,7 +75,7 @@ def study(quick: bool) -> Outcome:
     )
     plain_ticks(axes, budgets)
     plain_ticks(axes, (0.05, 0.1, 0.2, 0.5), axis="y")
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend(frameon=False, fontsize=9, loc="lower left")
     header = ["images seen", "passes over clean", "clean only", "whole pool", "clean − pool, 90 %"]
     numbers = {"crossing": crossing, "small": differences[0], "large": differences[-1]}
     return Outcome(verdict, says, header, rows, figure, numbers)

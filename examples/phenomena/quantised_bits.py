@@ -34,8 +34,8 @@ def study(quick: bool) -> Outcome:
     loss = np.empty((len(widths), len(precisions) + 1, seeds))
     for i, width in enumerate(widths):
         trained, test = _trained(teacher, width, seeds, steps)
-        rounded = [trained, *(rounded(trained, bits) for bits in precisions)]
-        loss[i] = [losses(outputs(each, test[0]), test[1]).numpy() for each in rounded]
+        precise = [trained, *(rounded(trained, bits) for bits in precisions)]
+        loss[i] = [losses(outputs(each, test[0]), test[1]).numpy() for each in precise]
 
     budgets = np.geomspace(weights_of[0] * 8, weights_of[-1] * 4 * 0.8, 4 if quick else 6)
     curves = {b: _at_budgets(weights_of * b, loss[:, k + 1], budgets) for k, b in enumerate(precisions)}
@@ -84,7 +84,7 @@ def study(quick: bool) -> Outcome:
         right.axhline(loss[i, 0].mean(), color=colour, linewidth=0.8, linestyle=":")
     right.set(yscale="log", xlabel="bits a weight", ylabel="squared error (of the variance)")
     plain_ticks(right, (0.02, 0.05, 0.1, 0.2, 0.5, 1), axis="y")
-    right.legend(frameon=False, fontsize=9, title="lines: the law; dots: unrounded", title_fontsize=8)
+    right.legend(frameon=False, fontsize=9, title="solid: the law · dotted: unrounded", title_fontsize=8)
     numbers = {"zeta": zeta, "collapse": float(collapse), "clear": float(clear), "lowest": float(min(winners))}
     return Outcome(verdict, says, header, table, figure, numbers)
 

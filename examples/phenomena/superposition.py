@@ -86,7 +86,7 @@ def study(quick: bool) -> Outcome:
         axes.plot(widths, fits[name].fit.predict({"width": np.array(widths, dtype=float)}), color=colour, linewidth=1)
     axes.set(xscale="log", yscale="log", xlabel="width m (dimensions)", ylabel="loss (summed squared error)")
     plain_ticks(axes, widths)
-    plain_ticks(axes, (0.1, 0.2, 0.5, 1, 2), axis="y")
+    plain_ticks(axes, (0.05, 0.1, 0.2, 0.5, 1, 2), axis="y")
     axes.legend(frameon=False, fontsize=9)
     numbers = {"strong": main, "kept": float(strong_kept), **slopes}
     return Outcome(verdict, says, header, rows, figure, numbers)

@@ -95,8 +95,8 @@ def repeated_data(n: Numbers) -> bool:
 
 
 def annealing(n: Numbers) -> bool:
-    """Decay lowers the loss, and a good part of that is foretold from other schedules."""
-    return n["gain"] > 0.01 and 0.3 < n["share"] < 1.4
+    """Decay lowers the loss, and the law misses where a cosine ends unless it has the annealing term."""
+    return n["gain"] > 0.01 and n["with"] < n["without"] / 3
 
 
 def critical_batch(n: Numbers) -> bool:
