@@ -44,7 +44,7 @@ def check(
         return
     from rich.console import Console
 
-    from isoflop.report.card import check_card
+    from isoflop.report.cards.check import check_card
     from isoflop.report.terminal import show
 
     show(check_card(runs, findings), Console())

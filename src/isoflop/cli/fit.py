@@ -99,7 +99,7 @@ def fit(
         return
     from rich.console import Console
 
-    from isoflop.report.card import fit_card
+    from isoflop.report.cards.fit import fit_card
     from isoflop.report.terminal import show
 
     console = Console()

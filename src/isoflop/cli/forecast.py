@@ -32,7 +32,7 @@ def forecast(fit: str, points: tuple[str, ...], level: float, as_json: bool) -> 
         return
     from rich.console import Console
 
-    from isoflop.report.card import forecast_card
+    from isoflop.report.cards.forecast import forecast_card
     from isoflop.report.terminal import show
 
     show(forecast_card(answer, ensemble), Console())

@@ -59,7 +59,7 @@ def methods(
         return
     from rich.console import Console
 
-    from isoflop.report.card import methods_card
+    from isoflop.report.cards.methods import methods_card
     from isoflop.report.terminal import show
 
     show(methods_card(answer, ensemble), Console())

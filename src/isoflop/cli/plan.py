@@ -39,7 +39,7 @@ def plan(fit: str, budget_text: str, served_text: str | None, within: float, lev
         return
     from rich.console import Console
 
-    from isoflop.report.card import plan_card
+    from isoflop.report.cards.plan import plan_card
     from isoflop.report.terminal import show
 
     show(plan_card(answer, ensemble, served=served, wasted=wasted), Console())

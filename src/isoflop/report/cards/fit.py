@@ -1,0 +1,37 @@
+"""A fit as a card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from isoflop.findings import Finding
+from isoflop.report.card import Card
+from isoflop.report.cards.rows import count_of_runs, interval_row
+
+if TYPE_CHECKING:
+    from isoflop.uncertainty import Ensemble
+
+
+def fit_card(ensemble: Ensemble, *, level: float, findings: Sequence[Finding]) -> Card:
+    """A fit: its parameters with intervals."""
+    fit = ensemble.fit
+    rows = []
+    for param in fit.law.params:
+        rows.append(interval_row(param.name, ensemble.interval(param.name, level=level), param.meaning))
+    rows += [(name, f"{value:g}", "", "", "fixed") for name, value in fit.law.fixed.items()]
+    rows += [(name, f"= {formula}", "", "", "tied") for name, formula in fit.law.tied.items()]
+    runs = count_of_runs(fit.data.n_runs) + (f" ({fit.data.n_rows} rows)" if fit.data.n_rows != fit.data.n_runs else "")
+    search = fit.search
+    checked = f", {ensemble.restarted} of them searched again from all starts" if ensemble.restarted else ""
+    return Card(
+        title=f"{fit.law.name} on {fit.data.source}",
+        answer=f"L = {fit.law.formula}, fitted to {runs}.",
+        header=("", "value", f"{(1 - level) / 2:.6g} quantile", f"{(1 + level) / 2:.6g} quantile", ""),
+        rows=tuple(rows),
+        findings=tuple(findings),
+        how=(
+            f"objective {fit.objective.name} = {fit.value:.8g}, reached from {search.reached} of {search.starts} "
+            f"starts; intervals: {ensemble.method}, {len(ensemble)} draws, seed {ensemble.seed}{checked}"
+        ),
+    )
