@@ -1,0 +1,91 @@
+"""Axes to draw on, light or dark, and what is drawn on them as PNG, SVG or PDF; pyplot and its state stay out."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from isoflop.errors import IsoflopError
+from isoflop.files import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FORMATS: Final = ("png", "svg", "pdf")
+SIZE: Final = (7.2, 4.2)
+_PAPER = {False: "#ffffff", True: "#16181d"}
+_INK = {False: "#1b1e24", True: "#e4e6eb"}
+_SALT: Final = {"svg.hashsalt": "isoflop"}  # the names inside an SVG are random otherwise
+_ONE_AT_A_TIME = threading.Lock()  # matplotlib's settings belong to the whole process
+_NO_DATES = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+
+
+def new_axes(*, size: tuple[float, float] = SIZE, dark: bool = False) -> Axes:
+    """Empty axes on a figure of their own; size: inches."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained", facecolor=_PAPER[dark])
+    axes = figure.subplots()
+    axes.set_facecolor(_PAPER[dark])
+    paint(axes, _INK[dark])
+    return axes
+
+
+def paint(axes: Axes, ink: str) -> None:
+    """Frame, ticks and labels of axes in one colour."""
+    axes.tick_params(which="both", color=ink, labelcolor=ink)
+    for spine in axes.spines.values():
+        spine.set_edgecolor(ink)
+    for text in (axes.xaxis.label, axes.yaxis.label, axes.title):
+        text.set_color(ink)
+
+
+def render(
+    draw: Callable[[Axes], object],
+    *,
+    format: str = "svg",
+    size: tuple[float, float] = SIZE,
+    dark: bool = False,
+    dpi: float = 140,
+) -> bytes:
+    """The bytes of a picture in one of ``FORMATS``; the same picture gives the same bytes."""
+    axes = new_axes(size=size, dark=dark)
+    draw(axes)
+    return _bytes(axes, format, dpi)
+
+
+def save(axes: Axes, path: Path | str, *, dpi: float = 140) -> Path:
+    """Write the figure of ``axes`` as its ending says (.png, .svg, .pdf), whole or not at all.
+
+    Raises IsoflopError for another ending or a folder that is not there.
+    """
+    path = Path(path)
+    check_picture_path(path)
+    write_whole(path, _bytes(axes, path.suffix[1:].lower(), dpi))
+    return path
+
+
+def check_picture_path(path: Path | str) -> None:
+    """Refuse a file that no picture can be written to, before work is spent on it."""
+    path = Path(path)
+    if path.suffix[1:].lower() not in FORMATS:
+        raise IsoflopError(f"a picture is written as .png, .svg or .pdf, not {path.name!r}; give the file that ending")
+    if not path.parent.is_dir():
+        raise IsoflopError(f"the folder {str(path.parent)!r} of the picture {path.name} does not exist; make it first")
+    if path.is_dir():
+        raise IsoflopError(f"{str(path)!r} is a folder, and a picture is a file; name a file in it")
+
+
+def _bytes(axes: Axes, format: str, dpi: float) -> bytes:
+    figure = axes.get_figure(root=True)
+    if figure is None:
+        raise IsoflopError("these axes belong to no figure; draw on axes of a figure")
+    from matplotlib import rc_context
+
+    held = io.BytesIO()
+    with _ONE_AT_A_TIME, rc_context(_SALT):
+        figure.savefig(held, format=format, dpi=dpi, facecolor=figure.get_facecolor(), metadata=_NO_DATES[format])
+    return held.getvalue()
