@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -52,7 +53,7 @@ def open_runs(
     units: Iterable[str],
     conventions: Iterable[str],
 ) -> Runs:
-    """The runs of a file; without one, the runs in the box."""
+    """The runs of a file, or of a data set by its name; without one, the runs in the box."""
     named = {
         "columns": pairs(columns, "--column"),
         "units": pairs(units, "--unit"),
@@ -70,13 +71,24 @@ def open_runs(
         return runs if where is None else runs.where(where)
     from isoflop.runs import read_runs
 
+    if not any(named.values()) and not Path(file).exists() and _is_data_set(file):
+        from isoflop.runs.datasets import load
+
+        return load(file, where=where)
     return read_runs(file, **named, where=where)
+
+
+def _is_data_set(name: str) -> bool:
+    """Whether this is the name of runs in the box or of a registered data set."""
+    from isoflop.runs.datasets import boxes, datasets
+    from isoflop.runs.datasets.loading import FAMILIES
+
+    first = name.partition("/")[0]
+    return first in {FAMILIES, *(box.name for box in boxes()), *(each.name for each in datasets())}
 
 
 def open_fit(text: str) -> Ensemble:
     """A saved fit by its path, or published constants as LAW:KEY, such as chinchilla:epoch."""
-    from pathlib import Path
-
     from isoflop.planning.published import published
     from isoflop.uncertainty.saved import load_fit
 

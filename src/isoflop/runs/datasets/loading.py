@@ -14,12 +14,15 @@ from isoflop.runs.datasets.registry import Table, find
 from isoflop.runs.read import read_runs
 from isoflop.runs.table import Runs
 
+FAMILIES = "checkpoint-families"  # the checkpoints of all registered model families, as one table
+
 
 def load(name: str, *, where: str | None = None) -> Runs:
     """The runs of ``NAME``, or of ``NAME/TABLE``, with headers, units and conventions as registered.
 
     Runs that ship in the package are read from it; public ones from the mirror that ISOFLOP_DATASETS names, or from
-    the cache that ``isoflop datasets get NAME`` fills. No network is used. What is known against the table stands
+    the cache that ``isoflop datasets get NAME`` fills; ``checkpoint-families`` joins those that have checkpoints of
+    model families. No network is used. What is known against the table stands
     in ``findings``.
 
     where: a further selection, such as ``tokens > 1e9``.
@@ -27,7 +30,14 @@ def load(name: str, *, where: str | None = None) -> Runs:
     """
     wanted, _, part = name.partition("/")
     box = next((box for box in boxes() if box.name == wanted), None)
-    runs = _from_box(box, part) if box is not None else _from_registry(name)
+    if name == FAMILIES:
+        from isoflop.runs.datasets.families import (
+            checkpoint_families,
+        )  # made of tables that are loaded by this function
+
+        runs = checkpoint_families()
+    else:
+        runs = _from_box(box, part) if box is not None else _from_registry(name)
     return runs if where is None else runs.where(where)
 
 
