@@ -8,7 +8,7 @@ from isoflop import Runs, bootstrap, fit, law, squares
 from isoflop.errors import IsoflopError
 from isoflop.fitting.fit import problem
 from isoflop.fitting.objective import huber
-from isoflop.uncertainty.bootstrap import _Plan, _strata
+from isoflop.uncertainty.bootstrap import _Plan, strata
 
 CHINCHILLA = law("chinchilla")
 
@@ -32,7 +32,7 @@ def test_each_draw_is_the_fit_of_its_own_sample(known_runs):
     found = fit(CHINCHILLA, runs)
     ensemble = bootstrap(found, draws=40, seed=7, restarted=0)
     ready = problem(CHINCHILLA, runs, objective=huber())
-    plan = _Plan(ready, _strata(runs, runs.run_codes()), found.theta, found.scale, 7, 40)
+    plan = _Plan(ready, strata(runs, runs.run_codes()), found.theta, found.scale, 7, 40)
     for draw in (0, 17, 39):
         rows = np.repeat(np.arange(len(runs)), plan.weights(0)[draw].astype(int))
         copies = Runs.from_columns({name: runs[name][rows] for name in ("N", "D", "loss")})
@@ -47,7 +47,7 @@ def test_checkpoints_of_one_run_come_and_go_together(known_runs):
     grouped = runs.with_column("run", names)
     found = fit(CHINCHILLA, grouped)
     ready = problem(CHINCHILLA, grouped, objective=huber())
-    plan = _Plan(ready, _strata(grouped, grouped.run_codes()), found.theta, found.scale, 0, 200)
+    plan = _Plan(ready, strata(grouped, grouped.run_codes()), found.theta, found.scale, 0, 200)
     weights = plan.weights(0).reshape(200, 10, 3)
     assert np.all(weights == weights[:, :, :1])
     assert np.all(weights[:, :, 0].sum(axis=1) == 10)
@@ -71,10 +71,10 @@ def test_correlated_checkpoints_widen_the_interval(known_runs):
 
 def test_each_seed_keeps_its_number_of_runs(known_runs):
     runs = known_runs(0.01).with_column("seed", np.repeat(["0", "1", "2"], [20, 8, 2]))
-    strata = _strata(runs, runs.run_codes())
-    assert sorted(map(len, strata)) == [2, 8, 20]
+    groups = strata(runs, runs.run_codes())
+    assert sorted(map(len, groups)) == [2, 8, 20]
     found = fit(CHINCHILLA, runs)
-    plan = _Plan(problem(CHINCHILLA, runs, objective=huber()), strata, found.theta, found.scale, 0, 50)
+    plan = _Plan(problem(CHINCHILLA, runs, objective=huber()), groups, found.theta, found.scale, 0, 50)
     weights = plan.weights(0)
     assert np.all(weights[:, :20].sum(axis=1) == 20) and np.all(weights[:, 20:28].sum(axis=1) == 8)
 

@@ -6,15 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Fit
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws
-
-Floats = NDArray[np.float64]
+from isoflop.uncertainty.scatter import new_runs
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,7 @@ def forecast(ensemble: Ensemble, at: Mapping[str, float], *, level: float = 0.9)
     at = _checked(fit, at)
     curve = fit.law.value(ensemble.draws(), at)
     value = float(fit.predict(at))
-    predicted = _with_scatter(ensemble, curve)
+    predicted = new_runs(ensemble, curve)
     reach = {name: _decades_beyond(at[name], *ends) for name, ends in fit.data.ranges.items()}
     return Forecast(
         at=at,
@@ -75,22 +71,6 @@ def _checked(fit: Fit, at: Mapping[str, float]) -> dict[str, float]:
         if not (math.isfinite(value) and value > 0):
             raise IsoflopError(f"{name} must be a positive number, not {value:g}")
     return {name: float(at[name]) for name in wanted}
-
-
-def _with_scatter(ensemble: Ensemble, curve: Floats) -> Floats:
-    """The draws of the curve, each with one residual of the fit added."""
-    fit = ensemble.fit
-    if not len(curve):
-        return curve
-    freedom = max(1, fit.data.n_runs - len(fit.law.params))
-    rng = np.random.default_rng([ensemble.seed, 2])
-    # the size of the scatter is itself known only from so many residuals, which gives the interval Student's tails
-    widen = np.sqrt(fit.data.n_runs / freedom) * np.sqrt(freedom / rng.chisquare(freedom, len(curve)))
-    residuals = np.asarray(fit.data.residuals)
-    # measured − fitted is minus the residual; quantiles are drawn evenly so that few draws still cover the tails
-    position = rng.permutation((np.arange(len(curve)) + 0.5) / len(curve))
-    scatter = -widen * np.quantile(residuals, position, method="weibull")
-    return curve * np.exp(scatter) if fit.objective.space == "log" else curve + scatter
 
 
 def _decades_beyond(value: float, low: float, high: float) -> float:

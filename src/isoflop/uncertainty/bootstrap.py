@@ -46,7 +46,7 @@ def bootstrap(
     if draws < 20:
         raise IsoflopError(f"{draws} draws make no interval; ask for 20 or more (1000 is usual)")
     ready = problem(fit.law, fit.require_runs(), objective=fit.objective)
-    plan = _Plan(ready, _strata(fit.require_runs(), ready.table.run_codes), fit.theta, fit.scale, seed, draws)
+    plan = _Plan(ready, strata(fit.require_runs(), ready.table.run_codes), fit.theta, fit.scale, seed, draws)
     chunks = range(-(-draws // CHUNK))
     if jobs == 1:
         pieces = []
@@ -136,7 +136,7 @@ class _Plan:
         return np.full(count, np.log(self.scale))
 
 
-def _strata(runs: Runs, codes: Ints) -> tuple[Ints, ...]:
+def strata(runs: Runs, codes: Ints) -> tuple[Ints, ...]:
     """Runs that are drawn among themselves: those of one seed; seeds with fewer than three runs are pooled."""
     n_runs = int(codes.max()) + 1
     if "seed" not in runs.frame.columns:
