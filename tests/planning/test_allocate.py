@@ -6,9 +6,9 @@ import pytest
 from isoflop import bootstrap, fit, law
 from isoflop.errors import IsoflopError
 from isoflop.fitting.result import DataSummary, Fit, Search
+from isoflop.laws.optimum import closed_form, optimum
 from isoflop.planning.allocate import allocate, wasted_compute
 from isoflop.planning.overtrain import for_serving
-from isoflop.planning.surface import closed_form, optimum
 
 PRINTED = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
 TEX = {"E": 1.6934, "A": np.exp(6.0073404), "B": np.exp(6.0179186), "alpha": 0.33917084, "beta": 0.2849083}

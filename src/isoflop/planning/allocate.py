@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Fit
-from isoflop.planning.surface import TRAIN, Optimum, check_positive, closed_form, optimum, require_n_and_d
+from isoflop.laws.optimum import TRAIN, Optimum, check_positive, closed_form, optimum, require_n_and_d
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws
 
 Floats = NDArray[np.float64]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
-from isoflop.planning.surface import TRAIN
+from isoflop.laws.optimum import TRAIN
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Interval, check_level
 

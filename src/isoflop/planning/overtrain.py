@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.fitting import Fit
+from isoflop.laws.optimum import SERVE, TRAIN, check_positive, optimum
 from isoflop.planning.allocate import Plan
-from isoflop.planning.surface import SERVE, TRAIN, check_positive, optimum
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
 
 Floats = NDArray[np.float64]

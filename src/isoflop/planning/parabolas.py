@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.laws import Law
-from isoflop.planning.surface import TRAIN, optimum, require_n_and_d
+from isoflop.laws.optimum import TRAIN, optimum, require_n_and_d
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Interval, check_level
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
-from isoflop.laws import Law
-from isoflop.laws.expression import Expr, array_value, gradient, name
+from isoflop.laws.expression import MINUS_ONE, ONE, Expr, array_value, gradient, mul, name
+from isoflop.laws.law import Law
 
 Floats = NDArray[np.float64]
 
@@ -109,8 +109,6 @@ def closed_form(law: Law, params: Mapping[str, Floats], budget: Floats | float) 
 
 def _amplitude_and_exponent(term: Expr, given: str) -> tuple[Expr, Expr] | None:
     """A and α of a term A·x^−α whose A and α are free of x."""
-    from isoflop.laws.expression import MINUS_ONE, ONE, mul
-
     factors = term.args if term.op == "mul" else (term,)
     amplitude, exponent = ONE, None
     for factor in factors:
