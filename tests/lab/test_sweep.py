@@ -16,10 +16,10 @@ pytest.importorskip("torch")
 from isoflop.errors import SpecError
 from isoflop.lab.executors import Job, Outcome, connect
 from isoflop.lab.executors.local import LocalExecutor
-from isoflop.lab.lock import HeldError
 from isoflop.lab.spec import parse_spec
 from isoflop.lab.status import Status, read_status, write_status
 from isoflop.lab.sweep import perform
+from isoflop.lock import HeldError
 from isoflop.runs import Runs
 
 HEAD = """

@@ -22,11 +22,11 @@ from isoflop.lab.command import Program, program_as_json
 from isoflop.lab.design import cells_of, programs_of, search_cells
 from isoflop.lab.estimate import flops_a_step
 from isoflop.lab.executors.base import Executor, Job, Outcome
-from isoflop.lab.lock import alone
 from isoflop.lab.spec import SweepSpec
 from isoflop.lab.status import Status, read_status, write_status
 from isoflop.lab.table import write_tables
 from isoflop.lab.worker import CELL, RESULT
+from isoflop.lock import alone
 
 CELLS = "cells"
 SEARCH = "search"

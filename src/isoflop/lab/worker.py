@@ -22,11 +22,11 @@ from isoflop.files import write_whole
 from isoflop.lab.cell import Cell, from_json
 from isoflop.lab.command import KIND as COMMAND
 from isoflop.lab.command import program_from_json, run_program
-from isoflop.lab.lock import LOCK, HeldError, alone
 from isoflop.lab.shapes import nonembedding_of
 from isoflop.lab.status import Status, read_status, write_status
 from isoflop.lab.tasks import open_task
 from isoflop.lab.train import CHECKPOINT, Trained, train
+from isoflop.lock import LOCK, HeldError, alone
 
 CELL = "cell.json"
 RESULT = "result.json"

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from isoflop.errors import IsoflopError, SpecError
+from isoflop.errors import IsoflopError
 
 LOCK = ".lock"
 _LOOK = 0.1
 
 
 class HeldError(IsoflopError):
-    """Another process holds the folder."""
+    """Another process holds the folder, or it cannot be held at all."""
 
 
 @contextmanager
@@ -23,8 +23,8 @@ def alone(folder: Path, *, patience: float = 0.0) -> Iterator[None]:
     try:
         import fcntl
     except ImportError as missing:
-        raise SpecError(
-            "sweeps lock their folders with flock, which this system lacks; run them under Linux, macOS or WSL"
+        raise HeldError(
+            "folders that are written to are locked with flock, which this system lacks; use Linux, macOS or WSL"
         ) from missing
     with (folder / LOCK).open("a") as file:
         until = time.monotonic() + patience
