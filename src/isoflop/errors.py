@@ -12,7 +12,14 @@ class DataError(IsoflopError):
 
 
 class FormulaError(IsoflopError):
-    """A formula or a selection is not in the small language that isoflop reads."""
+    """A formula or a selection is not in the small language that isoflop reads.
+
+    at: the place in the text, counted in letters from 0, where there is one; a page puts its mark there.
+    """
+
+    def __init__(self, says: str, *, at: int | None = None) -> None:
+        super().__init__(says)
+        self.at = at
 
 
 class FitError(IsoflopError):

@@ -507,3 +507,13 @@ def test_expressions_have_a_normal_form():
     assert mul(exp(a), exp(b)) == exp(add(a, b))
     assert str(parse("a*(b + c)*2 - -3")) == "2*a*(b + c) + 3"
     assert all(str(parse(letter)) == letter for letter in string.ascii_letters)
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [("E + A/N^alpha + B/", 18), ("E + A§N", 5), ("E^2 + A/N^alpha + eval(N)", 18), ("E + A/N^alpha + B/D^bta", 20)],
+)
+def test_an_error_knows_its_place(text, at):
+    with pytest.raises(FormulaError) as caught:
+        law(text)
+    assert caught.value.at == at

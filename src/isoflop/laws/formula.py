@@ -136,11 +136,11 @@ def _column(text: str, position: int) -> int:
 
 
 def _refuse(text: str, column: int, reason: str) -> NoReturn:
-    start = max(0, column - 60)  # a long formula is shown around the place
+    at, start = column, max(0, column - 60)  # a long formula is shown around the place
     if len(text) > 120:
         text, column = text[start : start + 120], column - start
     plain = "".join(letter if letter.isprintable() else "?" for letter in text)
-    raise FormulaError(f"formula {text!r}: {reason}\n  {plain}\n  {' ' * column}^")
+    raise FormulaError(f"formula {text!r}: {reason}\n  {plain}\n  {' ' * column}^", at=at)
 
 
 class _Reader:

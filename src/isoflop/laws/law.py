@@ -32,11 +32,11 @@ INPUTS: Mapping[str, str] = {
 }
 _WORDS = {"params": "N", "tokens": "D", "flops": "C", "unique_tokens": "U", "compute": "C"}
 
-_GREEK = (
+GREEK = (
     *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"),
     *("nu", "xi", "omicron", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"),
 )
-_PARAMETER = re.compile(rf"([^\W\d_]|{'|'.join(_GREEK)}|{'|'.join(word.title() for word in _GREEK)})(\d+|_\w+)?")
+_PARAMETER = re.compile(rf"([^\W\d_]|{'|'.join(GREEK)}|{'|'.join(word.title() for word in GREEK)})(\d+|_\w+)?")
 
 Domain = str | tuple[float, float]
 
@@ -229,12 +229,14 @@ def law_from_expression(
 
 def _unknown_name(label: str, formula: str, known: Iterable[str]) -> FormulaError:
     same = [each for each in known if each.lower() == label.lower()]
-    near = same or difflib.get_close_matches(label, [*known, *_GREEK], n=2, cutoff=0.6)
+    near = same or difflib.get_close_matches(label, [*known, *GREEK], n=2, cutoff=0.6)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
+    place = re.search(rf"\b{re.escape(label)}\b", formula)
     return FormulaError(
         f"the formula {show(formula)} has an unknown name {show(label)}: {hint}Inputs are {', '.join(INPUTS)}; "
         "a parameter is one letter or a Greek letter's name, with digits or _suffix. Declare another column with "
-        f"--input {label if len(label) <= 40 else 'NAME'}."
+        f"--input {label if len(label) <= 40 else 'NAME'}.",
+        at=place.start() if place else None,
     )
 
 

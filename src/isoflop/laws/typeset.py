@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from isoflop.laws.expression import Expr
+from isoflop.laws.expression import MINUS_ONE, Expr
 from isoflop.laws.law import Law
 
 if TYPE_CHECKING:
@@ -51,20 +52,50 @@ def latex(law: Law, *, symbol: str = "L") -> str:
 
 
 def javascript(expression: Expr) -> str:
-    """The expression as JavaScript over an object ``v`` of values: ``v.E + v.A*Math.exp(…)``.
+    """The expression as JavaScript over an object ``v`` of values: ``(v["E"] + (v["A"] * Math.pow(…)))``.
 
-    Powers of names are written with ``Math.pow``; the text holds nothing but numbers, ``v["name"]`` and ``Math`` calls.
+    The text holds nothing but numbers, ``v["name"]`` and ``Math`` calls.
     """
-    args = [javascript(arg) for arg in expression.args]
+    if expression.op == "name":
+        return f'v["{expression.label}"]'
+    return _javascript_step(expression, [javascript(arg) for arg in expression.args])
+
+
+def javascript_block(expressions: Sequence[Expr], leaves: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """Statements that compute the expressions, each common part once, and the text of each result.
+
+    leaves: for each name the JavaScript that holds its value; no name of the law itself gets into the text.
+    """
+    statements: list[str] = []
+    written: dict[Expr, str] = {}
+
+    def visit(node: Expr) -> str:
+        if node not in written:
+            if node.op == "name":
+                written[node] = leaves[node.label]
+            elif node.op == "num":
+                written[node] = _javascript_step(node, [])
+            else:
+                step = _javascript_step(node, [visit(arg) for arg in node.args])
+                written[node] = f"t{len(statements)}"
+                statements.append(f"const {written[node]} = {step};")
+        return written[node]
+
+    results = tuple(visit(expression) for expression in expressions)
+    return "\n".join(statements), results
+
+
+def _javascript_step(expression: Expr, args: Sequence[str]) -> str:
+    """One operation on the texts of its arguments."""
     match expression.op:
         case "num":
             return f"({expression.value!r})"
-        case "name":
-            return f'v["{expression.label}"]'
         case "add":
             return "(" + " + ".join(args) + ")"
         case "mul":
             return "(" + " * ".join(args) + ")"
+        case "pow" if expression.args[1] == MINUS_ONE:
+            return f"(1 / {args[0]})"
         case "ge":
             return f"(({args[0]}) >= ({args[1]}) ? 1 : 0)"
         case op:
