@@ -16,6 +16,7 @@ import polars as pl
 
 from isoflop.errors import DataError
 from isoflop.findings import Finding
+from isoflop.runs.store import is_store, open_store, store_findings
 
 _READERS = {
     ".csv": "csv",
@@ -60,6 +61,9 @@ def _load_file(source: str | Path) -> Raw:
         raise DataError(f"the name of {str(path)!r} is not UTF-8; rename the file") from None
     except OSError as error:
         raise DataError(f"{str(path)[:60]!r} cannot be opened ({error.strerror}); check the path") from None
+    if is_store(path):
+        store = open_store(path)
+        return store.runs, name or str(path), store_findings(store)
     if path.is_dir():
         raise DataError(f"{str(path)!r} is a folder; name a CSV, TSV, JSON Lines or Parquet file in it")
     if path.stat().st_size == 0:

@@ -1,8 +1,8 @@
-"""Read a table of runs: CSV, TSV, JSON Lines, Parquet, or a pandas, Polars or Arrow table."""
+"""Read a table of runs: CSV, TSV, JSON Lines, Parquet, a store, or a pandas, Polars or Arrow table."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -31,7 +31,8 @@ def read_runs(
 ) -> Runs:
     """The runs in a file or frame, with headers mapped to canonical columns.
 
-    source: path of a CSV, TSV, JSON Lines or Parquet file (also gzipped), or a pandas, Polars or Arrow table.
+    source: path of a CSV, TSV, JSON Lines or Parquet file (also gzipped), of a store (a folder that ``isoflop import``
+        or ``isoflop sweep`` wrote), or a pandas, Polars or Arrow table.
     columns: canonical name → header, for example ``{"N": "Model Size"}``; wins over every guess.
     units: ``{"loss": unit}`` with one of nats/token, bits/token, nats/byte, bits/byte, perplexity, error rate.
         A perplexity becomes its logarithm, in nats/token, and a finding says so.
@@ -45,6 +46,9 @@ def read_runs(
     units, conventions = dict(units or {}), dict(conventions or {})
     _check_units(units, conventions)
     raw, name, found = load(source)
+    stated = _stated(raw, "N_convention", PARAM_CONVENTIONS)
+    if stated is not None:
+        conventions.setdefault("N", stated)
     matches = _choose(raw, columns or {}, name)
     frame, known, findings, unread = _rename(raw, matches, units, conventions)
     frame, known, more = _derive(frame, known)
@@ -140,7 +144,7 @@ def _rename(
                 )
             )
     if "loss" in made:
-        unit = units.get("loss") or _stated_unit(raw)
+        unit = units.get("loss") or _stated(raw, "loss_unit", LOSS_UNITS)
         made["loss"], known["loss"], found = _loss(made["loss"], matches["loss"].header, unit)
         findings += found
     for header_text in raw.columns:
@@ -202,12 +206,12 @@ def _convention(symbol: str, header: Header, conventions: Mapping[str, str]) -> 
     return "total" if "total" in spelled else None
 
 
-def _stated_unit(raw: pl.DataFrame) -> str | None:
-    """The unit that a ``loss_unit`` column states, where it states one and the same in every row."""
-    if "loss_unit" not in raw.columns:
+def _stated(raw: pl.DataFrame, header: str, words: Sequence[str]) -> str | None:
+    """What a column such as ``loss_unit`` states, where it states one and the same known word in every row."""
+    if header not in raw.columns:
         return None
-    stated = raw["loss_unit"].drop_nulls().unique().to_list()
-    return stated[0] if len(stated) == 1 and stated[0] in LOSS_UNITS else None
+    stated = raw[header].drop_nulls().unique().to_list()
+    return stated[0] if len(stated) == 1 and stated[0] in words else None
 
 
 def _loss(series: pl.Series, header: Header, unit: str | None) -> tuple[pl.Series, Column, list[Finding]]:

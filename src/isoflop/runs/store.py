@@ -1,0 +1,191 @@
+"""A store: one Parquet file of runs, a row a run, and Parquet curves sorted by run and step.
+
+``runs.parquet`` is the whole truth: its column ``curve`` names the file under ``curves/`` that holds a run's curve, and
+its metadata hold the rules by which the losses were chosen. A file that it does not name is no part of the store, so
+replacing ``runs.parquet`` in one step is all that makes a change take place. A folder that a sweep left
+(``runs.parquet`` and ``curves.parquet``) is a store without rules.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from isoflop.errors import DataError
+from isoflop.findings import Finding
+
+RUNS: Final = "runs.parquet"
+CURVES: Final = "curves.parquet"
+PARTS: Final = "curves"
+KEY: Final = "isoflop"  # of the Parquet file's metadata
+SCHEMA: Final = "isoflop.store/1"
+
+CURVE: Final = "curve"  # the column of runs that names the file of a run's curve
+METRIC: Final = "loss_metric"  # the column of runs that names the column of the curve that counts as its loss
+_SHOWN: Final = 3
+
+
+@dataclass(frozen=True)
+class Store:
+    """What a folder of runs holds.
+
+    runs: the rows of ``runs.parquet``. record: its metadata: ``schema``, ``rules`` and ``says``, the rules in words;
+    empty for a folder that a sweep left.
+    """
+
+    folder: Path
+    runs: pl.DataFrame
+    record: Mapping[str, Any]
+
+    @property
+    def parts(self) -> tuple[Path, ...]:
+        """The files of curves."""
+        if CURVE in self.runs.columns:
+            return tuple(self.folder / name for name in self.runs[CURVE].drop_nulls().unique().sort().to_list())
+        return (self.folder / CURVES,) if (self.folder / CURVES).is_file() else ()
+
+
+def is_store(path: Path) -> bool:
+    """Whether a path is a folder with ``runs.parquet`` in it."""
+    return (path / RUNS).is_file()
+
+
+def open_store(folder: str | Path) -> Store:
+    """The store in a folder. Raises DataError: no store there, damaged, or written by a later release."""
+    folder = Path(folder)
+    path = folder / RUNS
+    if not path.is_file():
+        raise DataError(f"{str(folder)!r} holds no {RUNS}; make a store with isoflop import SOURCE -o {folder}")
+    try:
+        runs = pl.read_parquet(path, hive_partitioning=False)
+        record = json.loads(pl.read_parquet_metadata(path).get(KEY, "{}"))
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        raise DataError(f"{path} cannot be read: {reason}; import the logs again") from None
+    if record.get("schema", SCHEMA) != SCHEMA:
+        raise DataError(f"{path} has schema {record['schema']!r}, this release reads {SCHEMA!r}; import the logs again")
+    return Store(folder, runs, record)
+
+
+def scan_curves(store: Store, *, parts: Sequence[Path] | None = None) -> pl.LazyFrame:
+    """The curves, lazily: ``run``, ``step``, ``loss`` (the one that counts by the store's rules) and what was logged.
+
+    ``loss`` is null at steps where the curve that counts was not logged.
+    Raises DataError where the store has no curves, or a file of them is gone.
+    """
+    chosen = store.parts if parts is None else tuple(parts)
+    if not chosen:
+        raise DataError(f"{str(store.folder)!r} holds runs and no curves; import the logs themselves (isoflop import)")
+    for path in chosen:
+        if not path.is_file():
+            raise DataError(f"{str(path)!r} is gone, and {RUNS} names it; import the logs again into a new folder")
+    scans = [pl.scan_parquet(path, hive_partitioning=False) for path in chosen]
+    curves = scans[0] if len(scans) == 1 else pl.concat(scans, how="diagonal_relaxed")
+    return _with_loss(curves, store.runs)
+
+
+def _with_loss(curves: pl.LazyFrame, runs: pl.DataFrame) -> pl.LazyFrame:
+    """The curves with ``loss`` as the metric that counts, run by run."""
+    if METRIC not in runs.columns:
+        return curves
+    there = set(curves.collect_schema().names())
+    named = runs.select("run", METRIC).drop_nulls().filter(pl.col(METRIC).is_in(list(there)))
+    metrics = named[METRIC].unique().sort().to_list()
+    if not metrics or metrics == ["loss"]:
+        return curves
+    if len(metrics) == 1:
+        return curves.with_columns(pl.col(metrics[0]).alias("loss"))
+    chosen = pl.lit(None, dtype=pl.Float64)
+    for metric in metrics:
+        mine = named.filter(pl.col(METRIC) == metric)["run"].implode()
+        chosen = pl.when(pl.col("run").is_in(mine)).then(pl.col(metric)).otherwise(chosen)
+    return curves.with_columns(chosen.alias("loss"))
+
+
+def curve_batches(store: Store, columns: Sequence[str], *, rows: int) -> Iterator[pl.DataFrame]:
+    """The curves in batches of whole runs of at most some ``rows`` rows (a longer run comes alone), sorted by step.
+
+    columns: of the curves, ``loss`` as :func:`scan_curves` has it; those that no curve has are null.
+    """
+    for part in store.parts:
+        scan = scan_curves(store, parts=(part,))
+        there = set(scan.collect_schema().names())
+        scan = scan.select(
+            "run", "step", *(pl.col(c) if c in there else pl.lit(None, dtype=pl.Float64).alias(c) for c in columns)
+        )
+        counts = scan.group_by("run", maintain_order=True).agg(pl.len().alias("rows")).collect()
+        for names in _batches(counts, rows):
+            chosen = scan if len(names) == counts.height else scan.filter(pl.col("run").is_in(names))
+            yield chosen.sort("run", "step", maintain_order=True).collect()
+
+
+def _batches(counts: pl.DataFrame, rows: int) -> Iterator[list[str]]:
+    names: list[str] = []
+    held = 0
+    for name, count in counts.iter_rows():
+        if names and held + count > rows:
+            yield names
+            names, held = [], 0
+        names.append(name)
+        held += count
+    if names:
+        yield names
+
+
+def store_findings(store: Store) -> list[Finding]:
+    """What to know before the runs are used: the rules, runs that did not finish, units that differ."""
+    found = []
+    if store.record.get("says"):
+        found.append(
+            Finding(
+                "loss-rule",
+                "note",
+                f"of each run, {store.record['says']}.",
+                f"Choose again with isoflop import -o {store.folder.name} --rule last:10 (or --loss NAME).",
+            )
+        )
+    runs = store.runs
+    if store.record and "status" in runs.columns:
+        open_ended = runs.filter(pl.col("status").is_in(["running", "crashed"]))
+        if open_ended.height:
+            found.append(
+                Finding(
+                    "unfinished-runs",
+                    "doubt",
+                    f"{open_ended.height} of {runs.height} runs did not finish ({_listed(open_ended['run'])}): their "
+                    "learning rate was still high, and their loss is not that of a run planned so short.",
+                    "Keep the others with --where \"status == 'finished'\".",
+                )
+            )
+        diverged = runs.filter(pl.col("status") == "diverged")
+        if diverged.height:
+            found.append(
+                Finding(
+                    "diverged-runs",
+                    "note",
+                    f"{diverged.height} of {runs.height} runs diverged and have no loss ({_listed(diverged['run'])}).",
+                    'Leave them out with --where "finite(loss)".',
+                )
+            )
+    if "loss_unit" in runs.columns:
+        units = runs.filter(pl.col("loss").is_finite())["loss_unit"].drop_nulls().unique().sort().to_list()
+        if len(units) > 1:
+            found.append(
+                Finding(
+                    "mixed-units",
+                    "error",
+                    f"the losses are in {' and in '.join(units)}, which no law can fit together.",
+                    f"Keep one with --where \"loss_unit == '{units[0]}'\".",
+                )
+            )
+    return found
+
+
+def _listed(names: pl.Series) -> str:
+    shown = ", ".join(names[:_SHOWN].to_list())
+    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
