@@ -188,8 +188,10 @@ def _run(
             overdue = _overdue(task, since, patience)
             if overdue and name not in {outcome.name for outcome in outcomes}:
                 executor.cancel(name)
-                outcomes.append(Outcome(name, overdue))
-                attempts[name] = ATTEMPTS
+                del flying[name]
+                # its result, if it was only slow to say so; not its last status, which may tell of being stopped here
+                result = _result(task)
+                ended[name] = _bury(task, overdue) if result is None else result
         for outcome in outcomes:
             if outcome.name not in flying:
                 continue
@@ -215,9 +217,9 @@ def _prepare(task: _Task) -> Status:
     """Make the folder; what an earlier start has finished stays finished, what failed is tried again."""
     try:
         task.folder.mkdir(parents=True, exist_ok=True)
-        if (task.folder / RESULT).exists():
-            state = json.loads((task.folder / RESULT).read_bytes())["status"]
-            return Status(state, says=read_status(task.folder).says)
+        result = _result(task)
+        if result is not None:
+            return result
         write_whole(task.folder / CELL, json.dumps(task.content).encode())
         write_status(task.folder, Status("waiting"))
     except NoSpaceError as error:
@@ -229,11 +231,19 @@ def _prepare(task: _Task) -> Status:
 
 def _last_word(task: _Task, outcome: Outcome) -> Status:
     """The cell's end by its own files; not final when it left none."""
-    if (task.folder / RESULT).exists():
-        state = json.loads((task.folder / RESULT).read_bytes())["status"]
-        return Status(state, says=read_status(task.folder).says)
+    result = _result(task)
+    if result is not None:
+        return result
     status = read_status(task.folder)
     return status if status.state == "failed" else Status("waiting", says=outcome.says)
+
+
+def _result(task: _Task) -> Status | None:
+    """How the cell ended, if it left a result."""
+    if not (task.folder / RESULT).exists():
+        return None
+    state = json.loads((task.folder / RESULT).read_bytes())["status"]
+    return Status(state, says=read_status(task.folder).says)
 
 
 def _overdue(task: _Task, since: float, patience: float) -> str:
