@@ -98,7 +98,7 @@ def _corpora(frame: pl.DataFrame) -> Iterator[str]:
 
 def _overtraining(frame: pl.DataFrame) -> pl.DataFrame:
     """One family for each training and validation corpus."""
-    corpus = pl.col("val_data").str.split("/").list.last().str.replace(r"[-_]?(shard.*|[0-9]*\.tar)$", "")
+    corpus = pl.col("val_data").str.split("/").list.get(-2)
     return frame.with_columns(
         family=pl.concat_str(pl.lit("over-training "), "family", pl.lit(" → "), corpus), counts=pl.lit("tokens")
     )
