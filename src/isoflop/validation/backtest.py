@@ -1,0 +1,341 @@
+"""``backtest``: what laws would have predicted for the largest runs, had they not been shown, with intervals scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.errors import FitError, IsoflopError
+from isoflop.findings import Finding
+from isoflop.fitting import Objective, huber
+from isoflop.fitting.doubts import parameter_findings
+from isoflop.fitting.fit import Problem, problem
+from isoflop.laws import Law
+from isoflop.runs import Runs
+from isoflop.uncertainty.bootstrap import strata
+from isoflop.uncertainty.ensemble import check_level
+from isoflop.uncertainty.scatter import with_scatter
+from isoflop.validation.baselines import BASELINES, baselines
+from isoflop.validation.score import Scores, log_density, score
+from isoflop.validation.split import HoldOut, Window, split
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_STARTS = 32
+_SEARCH_STEPS = 60
+_LAST_STEPS = 3_000
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """What one forecaster said of every held-out row.
+
+    value: (held rows,); low, high, log_score: (held rows,), or None for a baseline, which gives no interval.
+    law: the law, or None for a baseline.
+    """
+
+    name: str
+    value: Floats = field(repr=False)
+    low: Floats | None = field(default=None, repr=False)
+    high: Floats | None = field(default=None, repr=False)
+    log_score: Floats | None = field(default=None, repr=False)
+    law: Law | None = field(default=None, repr=False)
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Held:
+    """The held-out rows of all windows, one after another.
+
+    truth: what was measured; run: the run's number; window: which window; row: the row in ``runs``; all (held rows,).
+    """
+
+    truth: Floats
+    run: Ints
+    window: Ints
+    row: Ints
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Laws and baselines on the same held-out rows.
+
+    ``scores(each)`` scores one of ``laws`` or ``baselines``, over all windows or one.
+    """
+
+    source: str
+    response: str
+    unit: str
+    windows: tuple[Window, ...]
+    held: Held
+    laws: tuple[Forecasts, ...]
+    baselines: tuple[Forecasts, ...]
+    objective: Objective
+    level: float
+    draws: int
+    seed: int
+    findings: tuple[Finding, ...] = ()
+
+    def scores(self, forecasts: Forecasts, *, window: int | None = None) -> Scores:
+        """ARE, bias, coverage and log score of one forecaster; window: its number, or None for all."""
+        rows = np.ones(len(self.held.truth), dtype=bool) if window is None else self.held.window == window
+        # a run that is held out in two windows (another family's, or another cut) counts in each
+        code = self.held.window * (int(self.held.run.max()) + 1) + self.held.run
+        low, high, log_score = (
+            None if each is None else each[rows] for each in (forecasts.low, forecasts.high, forecasts.log_score)
+        )
+        return score(
+            forecasts.value[rows],
+            self.held.truth[rows],
+            code[rows],
+            low=low,
+            high=high,
+            log_score=log_score,
+            level=self.level,
+        )
+
+
+def backtest(
+    laws: Law | Sequence[Law],
+    runs: Runs,
+    *,
+    hold_out: HoldOut | None = None,
+    windows: int = 1,
+    per_family: bool = False,
+    objective: Objective | None = None,
+    draws: int = 500,
+    level: float = 0.9,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Backtest:
+    """Fit each law to the smaller runs, forecast the larger ones, and compare with what they measured.
+
+    Every window and every bootstrap draw is a row of one weight matrix over one table (a table for each family, where
+    ``per_family``). An interval is that of a new run: the curve's draws and the scatter of runs around it.
+
+    hold_out: the largest fifth of the runs by N, C or D unless it says otherwise. windows: further hold-outs below the
+    first, each predicted from what is smaller than itself. draws: bootstrap draws for each law and window, 20 or more.
+    progress: called with 1 for each law and family done.
+    Raises DataError (a hold-out that leaves too few runs, one family), FitError (laws of different responses).
+    """
+    check_level(level)
+    laws = (laws,) if isinstance(laws, Law) else tuple(laws)
+    if not laws:
+        raise IsoflopError("a backtest needs a law; name one or more with --law")
+    if draws < 20:
+        raise IsoflopError(f"{draws} draws make no interval; ask for 20 or more (500 is usual)")
+    response = laws[0].response
+    for each in laws:
+        if each.response != response:
+            raise FitError(f"{laws[0].name} predicts {response} and {each.name} {each.response}; test them one by one")
+    objective = huber() if objective is None else objective
+    fewest = max(len(each.params) for each in laws) + 1
+    cut, refused = split(runs, hold_out or HoldOut(), windows=windows, per_family=per_family, fewest=fewest)
+    forecasters = [_forecasts(each, runs, cut, objective, draws, level, seed, progress) for each in laws]
+    return Backtest(
+        source=runs.source,
+        response=response,
+        unit=runs.loss_unit if response == "loss" else response,
+        windows=cut,
+        held=_held(runs, cut, response),
+        laws=tuple(forecasters),
+        baselines=_baselines(runs, cut, response, laws),
+        objective=objective,
+        level=level,
+        draws=draws,
+        seed=seed,
+        findings=refused,
+    )
+
+
+def backtest_findings(result: Backtest) -> tuple[Finding, ...]:
+    """What the scores say against the laws: no better than a baseline, intervals that hold too few runs, lasting bias."""
+    found = list(result.findings)
+    base = {each.name: result.scores(each).are.value for each in result.baselines}
+    best = min(base, key=base.__getitem__)
+    for each in result.laws:
+        scores = result.scores(each)
+        if not scores.are.value < base[best]:
+            found.append(
+                Finding(
+                    "baseline-wins",
+                    "doubt",
+                    f"{each.name} misses the held-out runs by {scores.are.value:.2%} on average, and the baseline "
+                    f"{best!r} by {base[best]:.2%}.",
+                    "Do not forecast beyond these runs with it; try another law, or fit the larger runs alone.",
+                )
+            )
+        if scores.coverage is not None and scores.coverage.high < result.level:
+            found.append(
+                Finding(
+                    "undercovers",
+                    "doubt",
+                    f"{each.name}'s {100 * result.level:g} % intervals held {scores.covered} of {scores.rows} held-out "
+                    f"{'losses' if result.response == 'loss' else 'values'}: they are too narrow out there.",
+                    "Widen them by what the backtest shows, or forecast with stacked laws (isoflop rank).",
+                )
+            )
+        found.extend(each.findings)
+    return tuple(found)
+
+
+def _held(runs: Runs, windows: tuple[Window, ...], response: str) -> Held:
+    codes = runs.run_codes()
+    rows = [np.flatnonzero(window.held) for window in windows]
+    row = np.concatenate(rows)
+    number = np.repeat(np.arange(len(windows)), [len(each) for each in rows])
+    return Held(truth=runs[response][row], run=codes[row], window=number, row=row)
+
+
+def _baselines(runs: Runs, windows: tuple[Window, ...], response: str, laws: Sequence[Law]) -> tuple[Forecasts, ...]:
+    inputs = list(dict.fromkeys(name for law in laws for name in law.input_names))
+    each = [baselines(runs, window, response=response, inputs=inputs) for window in windows]
+    return tuple(Forecasts(name, np.concatenate([said[name] for said in each])) for name in BASELINES)
+
+
+def _forecasts(
+    law: Law,
+    runs: Runs,
+    windows: tuple[Window, ...],
+    objective: Objective,
+    draws: int,
+    level: float,
+    seed: int,
+    progress: Callable[[int], None] | None,
+) -> Forecasts:
+    """One law's forecasts of the held-out rows of all windows."""
+    pieces: list[_Piece] = []
+    for family in dict.fromkeys(window.family for window in windows):
+        own = [window for window in windows if window.family == family]
+        used = np.logical_or.reduce([window.train | window.held for window in own])
+        part = runs if used.all() else runs.take(used)
+        cut = [replace(window, train=window.train[used], held=window.held[used]) for window in own]
+        pieces.extend(_solved(law, part, cut, objective, draws, level, seed))
+        if progress is not None:
+            progress(1)
+    last = next((piece.findings for piece in pieces if piece.findings), ())
+    return Forecasts(
+        name=law.name,
+        value=np.concatenate([piece.value for piece in pieces]),
+        low=np.concatenate([piece.low for piece in pieces]),
+        high=np.concatenate([piece.high for piece in pieces]),
+        log_score=np.concatenate([piece.log_score for piece in pieces]),
+        law=law,
+        findings=last,
+    )
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """One window's forecasts, (held rows,) each."""
+
+    value: Floats
+    low: Floats
+    high: Floats
+    log_score: Floats
+    findings: tuple[Finding, ...]
+
+
+def _solved(
+    law: Law, runs: Runs, windows: Sequence[Window], objective: Objective, draws: int, level: float, seed: int
+) -> list[_Piece]:
+    """The windows of one table: optima by a search from many starts, then draws from each optimum, as weight rows."""
+    ready = problem(law, runs, objective=objective)
+    train = np.array([window.train for window in windows], dtype=np.float64)
+    theta, scale = _optima(ready, train, seed)
+    weights = np.concatenate([_resampled(ready, runs, window, draws, seed) for window in windows])
+    drawn = ready.solve(
+        np.repeat(theta, draws, axis=0),
+        weights=weights,
+        scales=np.repeat(scale, draws) if objective.n_extra else None,
+    )
+    params = np.where(np.isfinite(drawn.value)[:, None], ready.params(drawn.theta), np.nan)
+    at_optimum = ready.params(theta)
+    return [
+        _piece(ready, window, theta[each], at_optimum[each], params[each * draws : (each + 1) * draws], level, seed)
+        for each, window in enumerate(windows)
+    ]
+
+
+def _optima(ready: Problem, train: Floats, seed: int) -> tuple[Floats, Floats]:
+    """The best optimum of each row of weights (windows, rows): coordinates, and log σ where the objective fits one."""
+    begin = ready.starts(count=_STARTS, seed=seed)
+    if not len(begin):
+        raise FitError(f"{ready.law.name} has no finite value at any of the starts tried; check the units of the runs")
+    count = len(train)
+    found = ready.solve(
+        np.tile(begin, (count, 1)), weights=np.repeat(train, len(begin), axis=0), max_steps=_SEARCH_STEPS
+    )
+    values = np.where(np.isfinite(found.value), found.value, np.inf).reshape(count, len(begin))
+    best = values.argmin(axis=1) + np.arange(count) * len(begin)
+    if np.isinf(values.min(axis=1)).any():
+        raise FitError(f"the fit of {ready.law.name} did not converge without the held-out runs; try another law")
+    last = ready.solve(
+        found.theta[best],
+        weights=train,
+        scales=found.scale[best] if ready.objective.n_extra else None,
+        tolerance=1e-12,
+        max_steps=_LAST_STEPS,
+    )
+    return last.theta, last.scale
+
+
+def _resampled(ready: Problem, runs: Runs, window: Window, draws: int, seed: int) -> Floats:
+    """How often each row counts in each draw, (draws, rows): the fitted runs drawn with replacement, no other."""
+    codes = ready.table.run_codes
+    fitted = np.unique(codes[window.train])
+    rng = np.random.default_rng([seed, 3])
+    counts = np.zeros((draws, ready.table.n_runs))
+    for group in strata(runs, codes):
+        own = np.intersect1d(group, fitted)
+        if len(own):
+            counts[:, own] = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), size=draws)
+    return counts[:, codes] * window.train
+
+
+def _piece(
+    ready: Problem, window: Window, theta: Floats, params: Floats, drawn: Floats, level: float, seed: int
+) -> _Piece:
+    """Forecasts of one window from the parameters at its optimum (parameters,) and in its draws (draws, parameters)."""
+    law, inputs = ready.law, ready.table.inputs
+    names = law.param_names
+    fitted = law.value(dict(zip(names, params, strict=True)), inputs)
+    there = {name: values[window.held] for name, values in inputs.items()}
+    with np.errstate(all="ignore"):
+        own = np.log(fitted) if ready.objective.space == "log" else fitted
+        curve = _curve(law, drawn, there)
+    predicted = with_scatter(
+        curve,
+        (own - ready.target)[window.train],
+        n_runs=len(np.unique(ready.table.run_codes[window.train])),
+        n_params=len(names),
+        space=ready.objective.space,
+        rng=np.random.default_rng([seed, 2]),
+    )
+    with np.errstate(all="ignore"):
+        ends = np.nanquantile(np.where(np.isfinite(predicted), predicted, np.nan), _ends(level), axis=0)
+    doubts = [each for each in parameter_findings(law, ready.kernel, theta[None]) if each.code == "at-bound"]
+    return _Piece(
+        value=fitted[window.held],
+        low=ends[0],
+        high=ends[1],
+        log_score=log_density(predicted, ready.table.loss[window.held]),
+        findings=tuple(replace(each, says=f"{law.name} without {window.says}: {each.says}") for each in doubts),
+    )
+
+
+def _curve(law: Law, drawn: Floats, inputs: Mapping[str, Floats]) -> Floats:
+    """The law's response in every draw at every held-out row, (draws, held rows)."""
+    params = {name: drawn[:, column, None] for column, name in enumerate(law.param_names)}
+    return np.broadcast_to(
+        law.value(params, {name: values[None] for name, values in inputs.items()}),
+        (len(drawn), len(next(iter(inputs.values())))),
+    ).copy()
+
+
+def _ends(level: float) -> tuple[float, float]:
+    return (1 - level) / 2, (1 + level) / 2
