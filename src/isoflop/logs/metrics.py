@@ -1,0 +1,148 @@
+"""Which curve is which: the names under which trainers log losses, learning rates, tokens and epochs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+import polars as pl
+
+from isoflop.logs.logged import STEP, WALL
+from isoflop.runs.columns import plain
+
+VALIDATION: Final = "val_loss"
+PLAIN: Final = "loss"  # a loss of which the log does not say whether it is training or validation
+TRAINING: Final = "train_loss"
+RATE: Final = "lr"
+TOKENS: Final = "tokens"
+SAMPLES: Final = "samples"
+EPOCH: Final = "epoch"
+FLOPS: Final = "flops"
+
+# Spellings, best first, compared without case, spaces and punctuation.
+SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        VALIDATION: (
+            "val_loss",
+            "valid_loss",
+            "validation_loss",
+            "eval_loss",
+            "test_loss",
+            "dev_loss",
+            "loss/val",
+            "loss/validation",
+            "loss/eval",
+            "val_loss_epoch",
+            "lm loss validation",
+            "lm loss validation/lm loss",
+            "validation lm loss",
+            "val_cross_entropy",
+            "eval/cross_entropy",
+            "val_nll",
+        ),
+        TRAINING: (
+            "train_loss",
+            "training_loss",
+            "loss/train",
+            "lm loss",
+            "lm-loss-training/lm loss",
+            "training lm loss",
+            "train/CrossEntropyLoss",
+            "train/ce_loss",
+            "train_loss_step",
+            "train_loss_epoch",
+            "train_nll",
+        ),
+        PLAIN: ("loss", "ce_loss", "cross_entropy", "cross_entropy_loss", "CrossEntropyLoss", "nll", "nll_loss"),
+        RATE: (
+            "lr",
+            "rate",
+            "learning_rate",
+            "train/lr",
+            "train/learning_rate",
+            "learning-rate/learning-rate",
+            "optim/learning_rate_group0",
+            "optim/lr",
+            "lr-AdamW",
+            "lr-Adam",
+            "lr-SGD",
+            "lr/group0",
+            "schedule/lr",
+        ),
+        TOKENS: (
+            "tokens",
+            "tokens_seen",
+            "train/tokens",
+            "train/tokens_seen",
+            "num_tokens",
+            "n_tokens",
+            "total_tokens",
+            "throughput/total_tokens",
+            "consumed_tokens",
+            "num_input_tokens_seen",
+            "train/num_input_tokens_seen",
+            "train/total_tokens",
+            "token_num",
+        ),
+        SAMPLES: ("samples", "consumed_samples", "consumed samples", "train/samples", "samples_seen"),
+        EPOCH: ("epoch", "train/epoch", "epochs"),
+        FLOPS: ("flops", "total_flos", "total_flops", "train/total_flos", "train_flops"),
+    }
+)
+
+_HELD_OUT: Final = re.compile(r"(?:^|[^a-z])(?:val|valid|validation|eval|evaluation|test|dev)(?:[^a-z]|$)")
+_LOSS: Final = re.compile(r"loss|cross.?entropy|(?:^|[^a-z])(?:ce|nll|ppl|perplexity|bpb)(?:[^a-z]|$)|bits.?per.?byte")
+_PERPLEXITY: Final = re.compile(r"(?:^|[^a-z])ppl(?:[^a-z]|$)|perplexity")
+_PER_BYTE: Final = re.compile(r"(?:^|[^a-z])bpb(?:[^a-z]|$)|bits.?per.?byte")
+
+
+def canonical(metrics: Iterable[str]) -> dict[str, str]:
+    """The store's names of metrics: metric → name; each name once, for the best spelling; others keep their own."""
+    own = [metric for metric in metrics if metric not in (STEP, WALL)]
+    by_spelling: dict[str, list[str]] = {}
+    for metric in own:
+        by_spelling.setdefault(plain(metric), []).append(metric)
+    names: dict[str, str] = {}
+    for name, spellings in SPELLINGS.items():
+        for spelling in spellings:
+            fits = by_spelling.get(plain(spelling), ())
+            # a metric that is already called so keeps its name, and no other may take it
+            taken = next((metric for metric in fits if metric == name), fits[0] if fits else None)
+            if taken is not None and taken not in names:
+                names[taken] = name
+                break
+    used = set(names.values())
+    for metric in own:
+        if metric not in names:
+            names[metric] = metric if metric not in used else f"{metric} (logged)"
+    return names
+
+
+def renamed(history: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
+    """A history under the store's names, and what each metric became."""
+    names = canonical(history.columns)
+    return history.rename({old: new for old, new in names.items() if old != new}), names
+
+
+def held_out_losses(metrics: Iterable[str]) -> list[str]:
+    """Metrics that are losses on held-out data by the words in their names, such as ``eval/c4/CrossEntropyLoss``."""
+    return [
+        metric
+        for metric in metrics
+        if _HELD_OUT.search(metric.lower()) and _LOSS.search(metric.lower()) and "_std" not in metric
+    ]
+
+
+def losses(metrics: Iterable[str]) -> list[str]:
+    """Metrics that are losses by the words in their names."""
+    return [metric for metric in metrics if _LOSS.search(metric.lower()) and "scale" not in metric.lower()]
+
+
+def unit_of(metric: str) -> str:
+    """The unit that a metric's name says: ``perplexity``, ``bits/byte``, else ``nats/token``."""
+    said = metric.lower()
+    if _PERPLEXITY.search(said) and "log" not in said:
+        return "perplexity"
+    return "bits/byte" if _PER_BYTE.search(said) else "nats/token"

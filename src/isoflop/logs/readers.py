@@ -1,0 +1,169 @@
+"""The formats that are read, how a path is searched for them, and reading what was found."""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NoReturn
+
+import polars as pl
+
+from isoflop.logs.logged import LoggedRun, Unread
+from isoflop.logs.reader import Found, Options, Reader
+
+READERS: Final[tuple[Reader, ...]] = ()
+
+_HEAD: Final = 65_536
+# What parsers of damaged bytes raise. A PanicException of Polars is no Exception; its name says where it comes from.
+_DAMAGE: Final = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    OverflowError,
+    RecursionError,
+    struct.error,
+    zlib.error,
+    sqlite3.Error,
+    pl.exceptions.PolarsError,
+)
+
+
+def find_logs(path: str | Path, *, format: str | None = None) -> list[Found]:
+    """The logs at a path, in the order of their names; with ``format`` only those of one reader.
+
+    path: a file, a folder, a glob, or an address (``wandb:entity/project``, ``mlflow:http://…``, ``s3://…``).
+    Raises LogError: no such path, nothing readable (the message says what was looked for), no such format.
+    """
+    readers = _chosen(format)
+    for reader in readers:
+        if str(path).startswith(reader.addresses):
+            return [Found(reader.format, str(path), address=str(path))]
+    root, files = _files(path)
+    return list(_claimed(root, files, readers)) or _nothing(str(path), readers)
+
+
+def read_logs(
+    path: str | Path, *, format: str | None = None, pattern: str | None = None, resume: Path | None = None
+) -> Iterator[LoggedRun | Unread]:
+    """The runs at a path, one after the other, and as Unread each log that could not be read.
+
+    pattern: for text logs, a regular expression with a group ``step`` and a named group for each metric.
+    Raises LogError as find_logs does.
+    """
+    options = Options(pattern=compiled(pattern) if pattern else None, resume=resume)
+    for found in find_logs(path, format=format or ("text" if pattern else None)):
+        yield from read_found(found, options)
+
+
+def read_found(found: Found, options: Options | None = None) -> Iterator[LoggedRun | Unread]:
+    """The runs of one log; what cannot be read becomes an Unread, whatever its bytes."""
+    reader = next(reader for reader in READERS if reader.format == found.format)
+    try:
+        yield from reader.read(found, options or Options())
+    except LogError as error:
+        yield Unread(found.source, str(error))
+    except _DAMAGE as error:
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        yield Unread(
+            found.source, f"{found.source} cannot be read as {found.format} ({reason}); write or copy it again"
+        )
+
+
+def compiled(pattern: str) -> re.Pattern[str]:
+    """The user's pattern; raises LogError where it is none, or names no ``step`` or no metric."""
+    try:
+        made = re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise LogError(f"the pattern {pattern[:80]!r} is no regular expression: {error}; mend it") from None
+    if STEP not in made.groupindex or len(made.groupindex) < 2:
+        raise LogError(
+            f"the pattern {pattern[:80]!r} names {', '.join(made.groupindex) or 'no group'}; it needs (?P<step>…) and "
+            "a named group for each metric, such as (?P<loss>…)"
+        )
+    return made
+
+
+def _chosen(format: str | None) -> tuple[Reader, ...]:
+    if format is None:
+        return READERS
+    chosen = tuple(reader for reader in READERS if reader.format == format)
+    if not chosen:
+        raise LogError(f"no reader is called {format!r}; there are {', '.join(reader.format for reader in READERS)}")
+    return chosen
+
+
+def _files(path: str | Path) -> tuple[Path, Iterator[Path]]:
+    """The folder to which sources are relative, and the files."""
+    root = Path(path).expanduser()
+    shown = str(path)[:120]
+    try:
+        if root.exists():
+            if not (root.is_dir() or root.is_file()):
+                raise LogError(f"{shown!r} is neither a file nor a folder; give the folder of a run or its log")
+            return (root if root.is_dir() else root.parent), walk(root)
+        if root.is_symlink():
+            raise LogError(f"{shown!r} is a link that leads nowhere or in a circle; give the place that it stood for")
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a circle of links, before Python 3.13
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise LogError(f"{shown!r} cannot be opened ({reason}); check the path") from None
+    if any(mark in str(path) for mark in "*?["):
+        fixed = _before_marks(root)
+        matches = sorted(fixed.glob(str(root.relative_to(fixed))))
+        if matches:
+            return fixed, (file for match in matches for file in walk(match))
+        raise LogError(f"nothing matches {shown!r}; check the pattern, quoted so that the shell leaves it alone")
+    raise LogError(f"there is no {shown!r}; check the path")
+
+
+def _before_marks(path: Path) -> Path:
+    plain = []
+    for part in path.parts:
+        if any(mark in part for mark in "*?["):
+            break
+        plain.append(part)
+    return Path(*plain) if plain else Path()
+
+
+def _claimed(root: Path, files: Iterator[Path], readers: tuple[Reader, ...]) -> Iterator[Found]:
+    """Files gathered into logs; each file goes to the first reader that claims it."""
+    logs: dict[tuple[str, str], list[Path]] = {}
+    covered: set[Path] = set()
+    for path in files:  # those of a folder before those below it
+        if not covered.isdisjoint(path.parents):
+            continue
+        try:
+            candidate = Candidate(path, head_of(path, _HEAD))
+        except OSError:
+            continue
+        for reader in readers:
+            key = reader.claims(candidate)
+            if key is not None:
+                logs.setdefault((reader.format, key), []).append(path)
+                if reader.covers:
+                    covered.add(path.parent)
+                break
+    hosts = hosts_in(path for paths in logs.values() for path in paths)
+    for (format, key), paths in sorted(logs.items(), key=lambda item: item[0][1]):
+        yield Found(format, _source(Path(key), root, hosts), tuple(paths))
+
+
+def _source(key: Path, root: Path, hosts: frozenset[str]) -> str:
+    """The log's place relative to the root; the root's own name where they are one."""
+    try:
+        relative = key.relative_to(root)
+    except ValueError:
+        relative = Path(key.name)
+    plain = str(relative) if relative.parts else root.resolve().name
+    return without_hosts(plain, hosts) or "log"
+
+
+def _nothing(path: str, readers: tuple[Reader, ...]) -> NoReturn:
+    raise LogError(
+        f"nothing that is read lies in {path[:120]!r}; looked for {'; '.join(reader.looks_for for reader in readers)}"
+    )

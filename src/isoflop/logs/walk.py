@@ -1,0 +1,42 @@
+"""The files below a path, each once: links that lead in circles, version control and environments are passed by."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+_PASSED: Final = frozenset({".git", ".hg", ".svn", "__pycache__", "node_modules", ".venv", "venv", "site-packages"})
+_DEEPEST: Final = 40
+
+
+def walk(root: Path) -> Iterator[Path]:
+    """Files below ``root`` in the order of their names; a folder that was seen under another name is not read again."""
+    if not root.is_dir():
+        yield root
+        return
+    seen: set[tuple[int, int]] = set()
+    stack = [(root, 0)]
+    while stack:
+        folder, depth = stack.pop()
+        try:
+            state = folder.stat()
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        if (state.st_dev, state.st_ino) in seen:
+            continue
+        seen.add((state.st_dev, state.st_ino))
+        below = []
+        for entry in entries:
+            path = folder / entry.name
+            try:
+                if entry.is_dir():
+                    if entry.name not in _PASSED and depth < _DEEPEST:
+                        below.append((path, depth + 1))
+                elif entry.is_file():
+                    yield path
+            except OSError:  # a link to itself
+                continue
+        stack.extend(reversed(below))
