@@ -1,5 +1,36 @@
-"""One function, one picture: a result in, matplotlib axes out; nothing is shown or saved by itself."""
+"""One function, one picture: a result in, matplotlib axes out; nothing is shown or saved by itself.
 
+``save(loss_against_compute(ensemble, new_axes()), "picture.svg")`` draws and writes one; on axes of your own, a picture
+takes the colours that suit their background.
+"""
+
+from isoflop.plots.canvas import new_axes, render, save
+from isoflop.plots.contours import loss_contours
+from isoflop.plots.curves import training_curves
+from isoflop.plots.design import design
+from isoflop.plots.draws import parameter_draws
 from isoflop.plots.envelope import loss_against_compute
+from isoflop.plots.fan import forecast_fan
+from isoflop.plots.isoflops import isoflop_curves
+from isoflop.plots.methods import methods_compared
+from isoflop.plots.plan import flat_band
+from isoflop.plots.profiles import profile_likelihood
+from isoflop.plots.residuals import fit_against_measured, residuals
 
-__all__ = ["loss_against_compute"]
+__all__ = [
+    "design",
+    "fit_against_measured",
+    "flat_band",
+    "forecast_fan",
+    "isoflop_curves",
+    "loss_against_compute",
+    "loss_contours",
+    "methods_compared",
+    "new_axes",
+    "parameter_draws",
+    "profile_likelihood",
+    "render",
+    "residuals",
+    "save",
+    "training_curves",
+]

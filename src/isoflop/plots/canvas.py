@@ -13,12 +13,12 @@ from isoflop.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axes._base import _AxesBase
 
 FORMATS: Final = ("png", "svg", "pdf")
 SIZE: Final = (7.2, 4.2)
 _PAPER = {False: "#ffffff", True: "#16181d"}
 _INK = {False: "#1b1e24", True: "#e4e6eb"}
-_SALT: Final = {"svg.hashsalt": "isoflop"}  # the names inside an SVG are random otherwise
 _ONE_AT_A_TIME = threading.Lock()  # matplotlib's settings belong to the whole process
 _NO_DATES = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
@@ -34,7 +34,7 @@ def new_axes(*, size: tuple[float, float] = SIZE, dark: bool = False) -> Axes:
     return axes
 
 
-def paint(axes: Axes, ink: str) -> None:
+def paint(axes: _AxesBase, ink: str) -> None:
     """Frame, ticks and labels of axes in one colour."""
     axes.tick_params(which="both", color=ink, labelcolor=ink)
     for spine in axes.spines.values():
@@ -86,6 +86,7 @@ def _bytes(axes: Axes, format: str, dpi: float) -> bytes:
     from matplotlib import rc_context
 
     held = io.BytesIO()
-    with _ONE_AT_A_TIME, rc_context(_SALT):
+    # the names inside an SVG are random without a salt
+    with _ONE_AT_A_TIME, rc_context({"svg.hashsalt": "isoflop"}):
         figure.savefig(held, format=format, dpi=dpi, facecolor=figure.get_facecolor(), metadata=_NO_DATES[format])
     return held.getvalue()

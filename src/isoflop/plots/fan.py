@@ -1,0 +1,197 @@
+"""A forecast as a fan: from the middle of the runs straight to the point asked, and how far beyond them that is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.fitting import Fit
+from isoflop.laws.optimum import TRAIN
+from isoflop.planning import Forecast
+from isoflop.plots.style import AXES, dots, legend, log_axis, loss_axis, shades
+from isoflop.uncertainty import Ensemble
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Floats = NDArray[np.float64]
+
+_DRAWS: Final = 500
+_POINTS: Final = 120
+_LEVELS: Final = (0.5,)  # drawn inside the forecast's own level
+_WITHOUT_RUNS: Final = 3.0  # decades of every input below the point, where no range of runs is known
+
+
+@dataclass(frozen=True)
+class Path:
+    """A straight line in the logarithms of all inputs, from the middle of the runs through the point and a little on.
+
+    inputs: name → (points,). x: what the axis shows, (points,); ``axis`` names it (``6ND`` or an input).
+    reach: decades beyond the runs, of the input that is farthest out, (points,); zero where no range is known.
+    """
+
+    inputs: Mapping[str, Floats]
+    axis: str
+    x: Floats
+    reach: Floats
+    asked: float
+
+
+def path_to(fit: Fit, at: Mapping[str, float]) -> Path:
+    """The line that a forecast's fan is drawn along."""
+    names = fit.law.input_names
+    end = np.log([at[name] for name in names])
+    ranges = [fit.data.ranges.get(name) for name in names]
+    middle = np.array(
+        [
+            (math.log(each[0]) + math.log(each[1])) / 2 if each else last - _WITHOUT_RUNS * math.log(10)
+            for each, last in zip(ranges, end, strict=True)
+        ]
+    )
+    if np.allclose(middle, end):
+        middle = middle - math.log(10) / 2
+    way = end - middle
+    low = np.array([math.log(each[0]) if each else place for each, place in zip(ranges, middle, strict=True)])
+    high = np.array([math.log(each[1]) if each else place for each, place in zip(ranges, middle, strict=True)])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        back = np.where(way > 0, (middle - low) / way, (middle - high) / way)
+    start = -float(np.min(back[np.isfinite(back)], initial=1.0))
+    steps = np.linspace(min(start, 0.0), 1.12, _POINTS)
+    logs = middle + steps[:, None] * way
+    reach = np.zeros(_POINTS)
+    for column, each in enumerate(ranges):
+        if each is not None:
+            above, below = logs[:, column] - math.log(each[1]), math.log(each[0]) - logs[:, column]
+            reach = np.maximum(reach, np.maximum(above, below) / math.log(10))
+    inputs = {name: np.exp(logs[:, column]) for column, name in enumerate(names)}
+    axis, x = _axis(inputs, way, names)
+    asked = TRAIN * at["N"] * at["D"] if axis == "6ND" else at[axis]
+    return Path(inputs, axis, x, np.where(reach < 1e-9, 0.0, reach), float(asked))
+
+
+def forecast_fan(forecast: Forecast, ensemble: Ensemble, axes: Axes) -> Axes:
+    """The law with its intervals along a line to the point asked; what lies beyond the runs is shaded by the decade.
+
+    Dots are the runs with their distance from the law kept and their inputs moved onto the line. The error bar is what
+    one new run would measure.
+    """
+    fit, ink = ensemble.fit, shades(axes)
+    path = path_to(fit, forecast.at)
+    level = forecast.loss.level
+    _shade(path, axes)
+    if len(ensemble):
+        many = fit.law.value({name: draws[:_DRAWS, None] for name, draws in ensemble.draws().items()}, path.inputs)
+        for each, strength in ((level, 0.2), *((inner, 0.3) for inner in _LEVELS if inner < level)):
+            low, high = np.nanquantile(many, [(1 - each) / 2, (1 + each) / 2], axis=0)
+            axes.fill_between(
+                path.x,
+                low,
+                high,
+                color=ink.series[0],
+                alpha=strength,
+                linewidth=0,
+                label=f"{100 * each:g}% interval of the law",
+            )
+    curve = fit.predict(path.inputs)
+    inside = path.reach == 0
+    axes.plot(path.x, np.where(inside, curve, np.nan), color=ink.ink, linewidth=1.7)
+    # the two pieces meet: the dashed one begins at the last point inside
+    outside = ~inside
+    outside[:-1] |= ~inside[1:]
+    outside[1:] |= ~inside[:-1]
+    axes.plot(path.x, np.where(outside, curve, np.nan), color=ink.ink, linewidth=1.7, linestyle=(0, (4, 2)))
+    if fit.runs is not None:
+        _carried(fit, path, axes)
+    value, low, high = forecast.loss.value, forecast.loss.low, forecast.loss.high
+    if np.isfinite(low):
+        axes.vlines(path.asked, low, high, color=ink.series[1], linewidth=2.2, zorder=5)
+    axes.plot(
+        [path.asked],
+        [value],
+        marker="D",
+        markersize=6,
+        linestyle="none",
+        color=ink.series[1],
+        zorder=6,
+        label=f"a new run, {100 * level:g}% interval" if np.isfinite(low) else "the forecast",
+    )
+    log_axis(axes.xaxis, path.axis)
+    loss_axis(axes.yaxis, fit)
+    axes.set_xlim(path.x.min(), path.x.max())
+    legend(axes, loc="upper right")
+    return axes
+
+
+def _axis(inputs: Mapping[str, Floats], way: Floats, names: tuple[str, ...]) -> tuple[str, Floats]:
+    """6ND where the law has both and it changes along the line; else the input that changes most."""
+    if {"N", "D"} <= set(names):
+        compute = TRAIN * inputs["N"] * inputs["D"]
+        if abs(math.log(compute[-1] / compute[0])) > 0.1:
+            return "6ND", compute
+    most = names[int(np.argmax(np.abs(way)))]
+    return most, inputs[most]
+
+
+def _shade(path: Path, axes: Axes) -> None:
+    """Beyond the runs, each further decade a shade darker, with its number along the top."""
+    ink = shades(axes)
+    beyond = path.reach > 0
+    for decade in range(math.ceil(path.reach.max())):
+        inside = beyond & (path.reach > decade)
+        for piece in _pieces(inside):
+            x = path.x[piece]
+            axes.axvspan(x.min(), x.max(), color=ink.muted, alpha=0.09, linewidth=0, zorder=0)
+    # named once, where the forecast lies
+    far = float(path.reach.max())
+    if far > 0:
+        at_point = float(np.interp(math.log(path.asked), *_ascending(np.log(path.x), path.reach)))
+        if at_point > 0:
+            axes.annotate(
+                f"{at_point:.1f} decades beyond the runs" if at_point >= 0.05 else "beyond the runs",
+                (path.asked, 0.0),
+                xycoords=axes.get_xaxis_transform(),
+                xytext=(0, 5),
+                textcoords="offset points",
+                ha="right",
+                va="bottom",
+                fontsize="x-small",
+                color=ink.muted,
+            )
+
+
+def _pieces(inside: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+    """The stretches of neighbouring points where a condition holds, each with the point before it."""
+    places = np.flatnonzero(inside)
+    if not len(places):
+        return []
+    return [
+        np.arange(max(0, piece[0] - 1), piece[-1] + 1)
+        for piece in np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
+    ]
+
+
+def _ascending(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    order = np.argsort(x)
+    return x[order], y[order]
+
+
+def _carried(fit: Fit, path: Path, axes: Axes) -> None:
+    """The runs on the line: each keeps its place on the axis and its distance from the law."""
+    runs = fit.require_runs()
+    inputs = {name: runs[name] for name in fit.law.input_names}
+    x = TRAIN * runs["N"] * runs["D"] if path.axis == "6ND" else runs[path.axis]
+    fitted, measured = fit.predict(inputs), runs[fit.law.response]
+    on_line = np.exp(np.interp(np.log(x), *_ascending(np.log(path.x), np.log(fit.predict(path.inputs)))))
+    y = on_line * measured / fitted if fit.objective.space == "log" else on_line + measured - fitted
+    shown = (x >= path.x.min()) & (x <= path.x.max())
+    dots(axes, x[shown], y[shown], colours=shades(axes).muted, label="runs, carried onto this line by the law")
+
+
+def axis_label(path: Path) -> str:
+    """What the fan's axis shows, in words."""
+    return AXES.get(path.axis, (path.axis, "plain"))[0]

@@ -1,0 +1,67 @@
+"""IsoFLOP curves: at each budget the runs, the parabola through them, and its minimum with its interval."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.planning.parabolas import Parabolas
+from isoflop.plots.style import MARKERS, dots, legend, log_axis, shades, size_bar, size_colours
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Floats = NDArray[np.float64]
+
+_MOST_NAMED = 6
+
+
+def isoflop_curves(found: Parabolas, axes: Axes, *, unit: str = "nats/token") -> Axes:
+    """Loss against N at each budget, the parabola in log N, its minimum, and the interval of N* from N* ∝ C^a.
+
+    found: of :func:`isoflop.planning.parabolas.parabolas`. unit: of the loss. A budget whose minimum is not bracketed
+    is dotted and has no minimum.
+    """
+    ink = shades(axes)
+    budgets = np.array([profile.budget for profile in found.profiles])
+    norm, colours = size_colours(axes, budgets)
+    for place, profile in enumerate(found.profiles):
+        colour = colours(norm(profile.budget))
+        dots(axes, profile.n, profile.loss, colours=colour, marker=MARKERS[place % len(MARKERS)])
+        x = np.log(profile.n)
+        grid = np.linspace(x.min(), x.max(), 80)
+        parabola = np.polynomial.Polynomial.fit(x, profile.loss, 2)
+        axes.plot(
+            np.exp(grid), parabola(grid), color=colour, linewidth=1.2, linestyle="-" if profile.bracketed else ":"
+        )
+    kept = [profile for profile in found.profiles if profile.bracketed]
+    level = found.exponent_a.level
+    if len(found.draws):
+        intervals = [found.n_at(profile.budget) for profile in kept]
+        axes.hlines(
+            [profile.loss_best for profile in kept],
+            [each.low for each in intervals],
+            [each.high for each in intervals],
+            color=ink.series[1],
+            linewidth=2.5,
+            zorder=4,
+            label=f"N* ∝ C^{found.exponent_a.value:.2f}, {100 * level:g}% interval",
+        )
+    axes.plot(
+        [profile.n_best for profile in kept],
+        [profile.loss_best for profile in kept],
+        marker="D",
+        markersize=5,
+        linestyle="none",
+        markerfacecolor=ink.series[1],
+        markeredgecolor=ink.paper,
+        zorder=5,
+        label="minimum of the parabola",
+    )
+    log_axis(axes.xaxis, "N")
+    log_axis(axes.yaxis, "", label=f"loss ({unit})")
+    legend(axes)
+    size_bar(axes, norm, colours, label="training compute C (FLOPs)", reading="power")
+    return axes

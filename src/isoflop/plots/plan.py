@@ -1,0 +1,85 @@
+"""A plan: the loss along its budget, how flat the bottom is, and how sure the best size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from isoflop.laws.optimum import TRAIN
+from isoflop.planning import Plan
+from isoflop.plots.canvas import paint
+from isoflop.plots.style import legend, log_axis, loss_axis, shades
+from isoflop.uncertainty import Ensemble
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Floats = NDArray[np.float64]
+
+_DRAWS = 300
+_SIDE = 6.0  # the curve reaches this factor beyond the flat band, or the interval, on both sides
+
+
+def flat_band(plan: Plan, ensemble: Ensemble, axes: Axes) -> Axes:
+    """L(N, C/6N) against N at the plan's budget, with its interval over the draws; D = C/6N along the top.
+
+    Shaded: all sizes within ``plan.band.within`` of the best loss. The bar at the minimum is the interval of N*.
+    """
+    fit, ink = ensemble.fit, shades(axes)
+    level = plan.n.level
+    ends = [plan.band.n[0], plan.band.n[1], plan.n.low, plan.n.high]
+    known = [each for each in ends if np.isfinite(each)]
+    n = np.geomspace(min(known) / _SIDE, max(known) * _SIDE, 160)
+    d = plan.budget / (TRAIN * n)
+    curve = fit.predict({"N": n, "D": d})
+    axes.axvspan(
+        *plan.band.n,
+        color=ink.series[2],
+        alpha=0.18,
+        linewidth=0,
+        label=f"within {100 * plan.band.within:.2g}% of the best",
+    )
+    if len(ensemble):
+        draws = {name: values[:_DRAWS, None] for name, values in ensemble.draws().items()}
+        low, high = np.quantile(fit.law.value(draws, {"N": n, "D": d}), [(1 - level) / 2, (1 + level) / 2], axis=0)
+        axes.fill_between(
+            n, low, high, color=ink.muted, alpha=0.25, linewidth=0, label=f"{100 * level:g}% interval of the loss"
+        )
+    axes.plot(n, curve, color=ink.ink, linewidth=1.8)
+    best = plan.loss.value
+    if np.isfinite(plan.n.low):
+        axes.plot(
+            [plan.n.low, plan.n.high],
+            [best, best],
+            color=ink.series[1],
+            linewidth=3,
+            solid_capstyle="butt",
+            label=f"{100 * level:g}% interval of N*",
+        )
+    axes.plot(
+        [plan.n.value], [best], marker="o", markersize=7, color=ink.series[1], linestyle="none", label="best size N*"
+    )
+    log_axis(axes.xaxis, "N")
+    loss_axis(axes.yaxis, fit)
+    axes.margins(x=0)
+    other = _other(plan.budget)
+    top = axes.secondary_xaxis("top", functions=(other, other))
+    top.set_xlabel("training tokens D = C/6N")
+    from isoflop.plots.ticks import set_log_ticks
+
+    set_log_ticks(top.xaxis, "quantity")
+    paint(top, str(axes.xaxis.label.get_color()))
+    legend(axes, loc="upper center")
+    return axes
+
+
+def _other(budget: float) -> Callable[[ArrayLike], Floats]:
+    """N to D at the budget, and back: both are C/6 over the other."""
+
+    def flip(values: ArrayLike) -> Floats:
+        return budget / (TRAIN * np.maximum(np.asarray(values, dtype=np.float64), 1e-30))
+
+    return flip

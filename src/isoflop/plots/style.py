@@ -1,0 +1,185 @@
+"""What all pictures share: colours that follow the axes' background, ordered sizes, log axes, a bar of sizes, dots.
+
+Colours are Okabe and Ito's, which colour-blind readers tell apart; every series also differs in marker and line, and
+sizes run along viridis, whose lightness is ordered, so that a grey print still reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.fitting import Fit
+from isoflop.units import format_quantity
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.collections import PathCollection
+    from matplotlib.colors import Colormap, LogNorm
+
+    from isoflop.plots.ticks import Reading
+
+Floats = NDArray[np.float64]
+LineStyle = tuple[int, tuple[float, ...]]
+
+LINES: Final[tuple[LineStyle, ...]] = (
+    (0, ()),
+    (0, (5, 2)),
+    (0, (1.2, 1.6)),
+    (0, (6, 2, 1.2, 2)),
+    (0, (3, 1, 1, 1, 1, 1)),
+)
+MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
+MANY: Final = 3_000  # points from which a vector file holds them as pixels
+Place = Literal["best", "upper right", "upper left", "lower left", "lower right", "upper center", "lower center"]
+
+# What is counted, how its axis is labelled and how its ticks are read.
+AXES: Final[dict[str, tuple[str, Reading]]] = {
+    "N": ("parameters N", "quantity"),
+    "D": ("training tokens D", "quantity"),
+    "C": ("training compute C (FLOPs)", "power"),
+    "6ND": ("training compute C = 6ND (FLOPs)", "power"),
+    "U": ("unique tokens U", "quantity"),
+    "M": ("tokens per parameter", "plain"),
+    "step": ("optimiser steps", "quantity"),
+    "S": ("optimiser steps", "quantity"),
+    "epochs": ("passes over the data", "plain"),
+    "batch": ("batch (tokens)", "quantity"),
+    "lr": ("learning rate", "power"),
+}
+
+
+@dataclass(frozen=True)
+class Shades:
+    """Colours on one background: ink for text and fits, muted for the rest, faint for bands, and a few for series."""
+
+    dark: bool
+    paper: str
+    ink: str
+    muted: str
+    faint: str
+    series: tuple[str, ...]
+
+
+_LIGHT = Shades(
+    False, "#ffffff", "#1b1e24", "#5d6370", "#c9ccd3", ("#0072b2", "#d55e00", "#009e73", "#9b3f7f", "#b07a00")
+)
+_DARK = Shades(
+    True, "#16181d", "#e4e6eb", "#a2a8b4", "#4a4f5a", ("#56b4e9", "#f0883e", "#35c79b", "#e08bc0", "#f0c540")
+)
+
+
+def shades(axes: Axes) -> Shades:
+    """The colours that suit the background of these axes."""
+    from matplotlib.colors import to_rgba
+
+    figure = axes.get_figure(root=True)
+    behind = to_rgba(axes.get_facecolor())
+    if behind[3] < 0.5 and figure is not None:
+        behind = to_rgba(figure.get_facecolor())
+    lightness = 0.2126 * behind[0] + 0.7152 * behind[1] + 0.0722 * behind[2]
+    return _DARK if behind[3] >= 0.5 and lightness < 0.5 else _LIGHT
+
+
+def size_colours(axes: Axes, sizes: Floats) -> tuple[LogNorm, Colormap]:
+    """Ordered colours for positive sizes: viridis without the end that drowns in the background."""
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap, LogNorm
+
+    ends = (0.18, 1.0) if shades(axes).dark else (0.0, 0.88)
+    low, high = float(sizes.min()), float(sizes.max())
+    if low == high:
+        low, high = low / 2, high * 2
+    return LogNorm(low, high), ListedColormap(colormaps["viridis"](np.linspace(*ends, 256)))
+
+
+def log_axis(axis: Axis, name: str, *, label: str | None = None) -> None:
+    """A logarithmic axis with round ticks; ``name`` is an entry of ``AXES`` or any other column."""
+    from matplotlib.axis import XAxis
+
+    from isoflop.plots.ticks import set_log_ticks
+
+    said, reading = AXES.get(name, (name.replace("_", " "), "plain"))
+    if isinstance(axis, XAxis):
+        axis.axes.set_xscale("log")
+    else:
+        axis.axes.set_yscale("log")
+    axis.set_label_text(said if label is None else label)
+    set_log_ticks(axis, reading)
+
+
+def loss_axis(axis: Axis, fit: Fit) -> None:
+    """A logarithmic axis of what the law predicts, with its unit."""
+    log_axis(axis, "", label=response_label(fit))
+
+
+def response_label(fit: Fit) -> str:
+    """``loss (nats/token)``, or the name of another response."""
+    response = fit.law.response
+    return f"loss ({fit.data.loss_unit})" if response == "loss" else response.replace("_", " ")
+
+
+def dots(axes: Axes, x: Floats, y: Floats, *, colours: object, marker: str = "o", label: str = "") -> PathCollection:
+    """Measured points: small where there are many, then also kept as pixels in a vector file."""
+    size = float(np.clip(130 / np.sqrt(max(len(x), 1)), 4, 24))
+    return axes.scatter(
+        x,
+        y,
+        color=colours,
+        s=size,
+        marker=marker,
+        edgecolors=shades(axes).paper,
+        linewidths=0.3 if len(x) <= MANY else 0.0,
+        zorder=3,
+        label=label or None,
+        rasterized=len(x) > MANY,
+    )
+
+
+def size_bar(axes: Axes, norm: LogNorm, colours: Colormap, *, label: str, reading: Reading = "quantity") -> None:
+    """A bar beside the axes that says which colour is which size."""
+    from matplotlib.cm import ScalarMappable
+
+    from isoflop.plots.canvas import paint
+    from isoflop.plots.ticks import set_log_ticks
+
+    figure = axes.get_figure()
+    if figure is None:
+        return
+    bar = figure.colorbar(ScalarMappable(norm, colours), ax=axes, label=label, pad=0.02, aspect=30)
+    set_log_ticks(bar.ax.yaxis, reading)
+    paint(bar.ax, str(axes.xaxis.label.get_color()))
+    bar.outline.set_visible(False)
+
+
+def legend(axes: Axes, *, loc: Place = "best", columns: int = 1) -> None:
+    """The legend, without a frame, in the axes' own ink, on a background that keeps it legible over lines."""
+    ink = shades(axes)
+    held = axes.legend(
+        loc=loc,
+        ncols=columns,
+        fontsize="small",
+        labelcolor=ink.ink,
+        facecolor=ink.paper,
+        edgecolor="none",
+        framealpha=0.75,
+    )
+    held.set_zorder(6)
+
+
+def spread(values: Floats, most: int) -> Floats:
+    """Up to ``most`` of the distinct values (distinct by 10 %), spread over their range."""
+    rounded = np.unique(np.round(np.log(values), 1))
+    distinct = np.unique([values[np.abs(np.log(values) - each).argmin()] for each in rounded])
+    if len(distinct) <= most:
+        return distinct
+    return distinct[np.linspace(0, len(distinct) - 1, most).round().astype(int)]
+
+
+def told(value: float) -> str:
+    """A budget or a size in a text alternative."""
+    return f"{value:.3g}" if value >= 1e15 else format_quantity(value)

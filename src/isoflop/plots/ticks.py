@@ -1,0 +1,102 @@
+"""Ticks at round numbers, as many as the axis has room for, read as people write them: 2.4, 70B, 10²³."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Final, Literal
+
+import numpy as np
+from matplotlib.axis import Axis
+from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, NullFormatter
+
+from isoflop.units import format_quantity
+
+Reading = Literal["plain", "quantity", "power"]
+
+_MOST: Final = 8
+_LINEAR_BELOW: Final = 5.0  # an axis whose ends differ by less than this factor has evenly spaced ticks
+_WITHIN_A_DECADE: Final = ((1, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))
+_MINOR_UP_TO: Final = 7  # decades
+
+
+class _OnAxis(Locator):
+    """Ticks within the view of one axis."""
+
+    def __init__(self, on: Axis) -> None:
+        self.on = on
+
+    def __call__(self) -> list[float]:
+        low, high = sorted(self.on.get_view_interval())
+        return self.tick_values(low, high)
+
+    def tick_values(self, vmin: float, vmax: float) -> list[float]:
+        """The ticks between two ends."""
+        raise NotImplementedError
+
+
+class RoundLog(_OnAxis):
+    """Round numbers on a logarithmic axis: even steps within a decade, 1-2-5 over a few, powers of ten over many."""
+
+    def tick_values(self, vmin: float, vmax: float) -> list[float]:
+        """The ticks between two ends, no more than the axis has room for."""
+        if not (0 < vmin < vmax and math.isfinite(vmax)):
+            return []
+        most = max(2, min(_MOST, self.on.get_tick_space()))
+        if vmax / vmin < _LINEAR_BELOW:
+            even = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10]).tick_values(vmin, vmax)
+            return [float(each) for each in even if vmin <= each <= vmax]
+        first, last = math.floor(math.log10(vmin)), math.ceil(math.log10(vmax))
+        for multiples in _WITHIN_A_DECADE:
+            ticks = [k * 10.0**power for power in range(first, last + 1) for k in multiples]
+            inside = [each for each in ticks if vmin <= each <= vmax]
+            if len(inside) <= most:
+                return inside
+        for stride in range(2, 400):
+            powers = [10.0**power for power in range(first, last + 1) if power % stride == 0]
+            inside = [each for each in powers if vmin <= each <= vmax]
+            if len(inside) <= most:
+                return inside
+        return []
+
+
+class _Minor(_OnAxis):
+    """2 to 9 times each power of ten, where there is room for them."""
+
+    def tick_values(self, vmin: float, vmax: float) -> list[float]:
+        """The ticks between two ends; none on an axis within a decade or over very many."""
+        if not (vmin > 0 and _LINEAR_BELOW <= vmax / vmin <= 10.0**_MINOR_UP_TO):
+            return []
+        powers = range(math.floor(math.log10(vmin)), math.ceil(math.log10(vmax)) + 1)
+        ticks = [k * 10.0**power for power in powers for k in range(1, 10)]
+        return [each for each in ticks if vmin <= each <= vmax]
+
+
+def set_log_ticks(axis: Axis, reading: Reading) -> None:
+    """Round ticks on an axis that is already logarithmic."""
+    axis.set_major_locator(RoundLog(axis))
+    axis.set_minor_locator(_Minor(axis))
+    axis.set_major_formatter(FuncFormatter(_READINGS[reading]))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _plain(value: float, _: int | None = None) -> str:
+    return f"{value:.6g}"
+
+
+def _quantity(value: float, _: int | None = None) -> str:
+    return format_quantity(value)
+
+
+def _power(value: float, _: int | None = None) -> str:
+    """10²³, or 2·10²³ between the powers."""
+    exponent = math.floor(math.log10(value) + 1e-9)
+    factor = value / 10.0**exponent
+    return f"$10^{{{exponent}}}$" if np.isclose(factor, 1) else rf"${factor:.3g}\cdot10^{{{exponent}}}$"
+
+
+_READINGS: Final[dict[Reading, Callable[[float, int | None], str]]] = {
+    "plain": _plain,
+    "quantity": _quantity,
+    "power": _power,
+}
