@@ -38,6 +38,10 @@ class Expr:
     def __hash__(self) -> int:
         return self._hash
 
+    def __reduce__(self) -> tuple[type[Expr], tuple[str, tuple[Expr, ...], float, str]]:
+        # made anew, since text hashes differently in another process and a kept hash would find nothing there
+        return Expr, (self.op, self.args, self.value, self.label)
+
     def __str__(self) -> str:
         return write(self)
 
