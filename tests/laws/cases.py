@@ -219,6 +219,12 @@ CASES: Mapping[str, Case] = {
         scaled=("D", "U"),
         rows=80,
     ),
+    # training curves
+    "annealing": Case(
+        {"L_0": 2.6, "A": 0.4, "alpha": 0.55, "C": 0.4},
+        {"S1": (-0.5, 1.5), "S2": (-2.5, -0.5)},
+        limits=(({"S1": HUGE, "S2": 0.0}, 2.6), ({"S1": 1.0, "S2": 0.5}, 2.8), ({"S1": 1.0, "S2": -0.5}, 3.2)),
+    ),
     # other axes
     "ghorbani": Case(
         {"E": 1.2, "A": 2000.0, "p_e": 0.2, "p_d": 0.3},

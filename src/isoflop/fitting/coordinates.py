@@ -2,7 +2,8 @@
 
 ``E + A/N^alpha`` is fitted as ``exp(t_E) + exp(t_A − alpha·x)`` with ``x = log N − mean(log N)``: the amplitude is the
 reducible loss at the middle of the data instead of at N = 1, so that one set of starts serves every table, the normal
-equations stay well conditioned, and measuring N in other units changes nothing but A.
+equations stay well conditioned, and measuring N in other units changes nothing but A. An input that may be zero has no
+logarithm: it is divided by its root mean square, and what multiplies it absorbs that in the same way.
 """
 
 from __future__ import annotations
@@ -47,8 +48,13 @@ def centred(given: str) -> Expr:
 
 
 def centre(given: str) -> Expr:
-    """The leaf that stands for the mean logarithm of an input."""
+    """The leaf that stands for the mean logarithm of an input, or the logarithm of its size where it may be zero."""
     return name(f"c:{given}")
+
+
+def scaled(given: str) -> Expr:
+    """The leaf that stands for an input that may be zero, divided by its size."""
+    return name(f"v:{given}")
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,12 @@ def coordinates(law: Law, *, hold: Sequence[str] = ()) -> Coordinates:
     free = tuple(label for label in law.param_names if label not in hold)
     value = reader.value(law.expression)
     shifts = _shifts(value, law, free)
-    replace: dict[Expr, Expr] = {centred(each): add(centred(each), centre(each)) for each in law.input_names}
+    replace: dict[Expr, Expr] = {
+        centred(each.name): add(centred(each.name), centre(each.name))
+        if each.domain == "positive"
+        else centre(each.name)
+        for each in law.inputs
+    }
     replace |= {coordinate(label): add(coordinate(label), mul(MINUS_ONE, shift)) for label, shift in shifts.items()}
     order = (*free, *hold)
     plain = {label: reader.value(name(label)) for label in order}
@@ -125,7 +136,8 @@ class _Reader:
     """Rewrites a law's expression: everything positive becomes the exponential of a sum."""
 
     def __init__(self, law: Law) -> None:
-        self.inputs = set(law.input_names)
+        self.inputs = {each.name for each in law.inputs if each.domain == "positive"}
+        self.scaled = {each.name for each in law.inputs if each.domain != "positive"}
         self.domains = {param.name: param.domain for param in law.params}
 
     def positive(self, node: Expr) -> bool:
@@ -192,6 +204,8 @@ class _Reader:
     def _leaf(self, node: Expr) -> Expr:
         if node.label in self.inputs:
             return exp(centred(node.label))
+        if node.label in self.scaled:  # the size of such an input takes the place of its logarithm
+            return mul(scaled(node.label), exp(centred(node.label)))
         domain = self.domains[node.label]
         if isinstance(domain, tuple):
             low, high = domain
@@ -216,12 +230,12 @@ def _shifts(value: Expr, law: Law, free: Sequence[str]) -> dict[str, Expr]:
         for label in movable:
             weight = _coefficient(terms, coordinate(label))
             inside = names(weight)
-            if weight == ZERO or label in shifts or label in locked or any(leaf[:2] == "x:" for leaf in inside):
+            if weight == ZERO or label in shifts or label in locked or any(leaf[:2] in ("x:", "v:") for leaf in inside):
                 continue
             shift = add(*(mul(slope, power(weight, MINUS_ONE), centre(given)) for given, slope in slopes.items()))
             leaves = names(shift)
             used = {leaf[2:] for leaf in leaves if leaf.startswith("t:")}
-            varies = any(leaf.startswith("x:") for leaf in leaves)  # another input's slope: no constant undoes it
+            varies = any(leaf[:2] in ("x:", "v:") for leaf in leaves)  # another input's slope: no constant undoes it
             if varies or label in used or used & shifts.keys():
                 continue
             shifts[label] = shift

@@ -13,10 +13,11 @@ from isoflop.fitting.coordinates import Coordinates, coordinates
 from isoflop.fitting.doubts import count_findings, misfit_findings, parameter_findings, search_findings
 from isoflop.fitting.kernel import Kernel
 from isoflop.fitting.objective import Objective, huber
+from isoflop.fitting.outer import Optimum, settle
 from isoflop.fitting.result import DataSummary, Fit, Search
 from isoflop.fitting.solve import Solution, polish, solve
 from isoflop.fitting.starts import find_starts
-from isoflop.fitting.table import Table, fit_table
+from isoflop.fitting.table import Table, fit_table, prepared_runs
 from isoflop.laws import Law
 from isoflop.runs import Runs
 from isoflop.runs.checks import design_findings
@@ -100,11 +101,14 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
 
     A third of the starts is enough where three quarters of them end at the same, best optimum; otherwise all are used.
 
-    law: with n inputs, all columns of ``runs``, all positive. objective: Huber with δ = 1e-3 on log loss by default.
+    law: its inputs are columns of ``runs``, or prepared from them, within their domains; constants that prepared
+    columns depend on are searched around the fit (:mod:`isoflop.fitting.outer`).
+    objective: Huber with δ = 1e-3 on log loss by default.
     Returns a :class:`Fit` with parameters in the units of the runs and findings.
     Raises DataError (columns, values), FitError (fewer runs than parameters; no start with a finite objective).
     """
     objective = huber() if objective is None else objective
+    law, settled = settle(law, _outer_optimum(runs, objective, starts, seed), present=runs.headers)
     ready = problem(law, runs, objective=objective)
     best, agreement = _search(ready, starts, seed)
     params = dict(zip(law.param_names, (float(each) for each in ready.params(best.theta)[0]), strict=True))
@@ -124,11 +128,26 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
     found = (
         *search_findings(fitted.search, gap=agreement.gap, converged=bool(best.converged[0])),
         *parameter_findings(law, ready.kernel, best.theta),
-        *design_findings(runs, law.input_names),
+        *settled,
+        *design_findings(prepared_runs(law, runs), law.input_names),
         *count_findings(law, ready.table),
         *misfit_findings(ready.table, residual),
     )
     return replace(fitted, findings=found)
+
+
+def _outer_optimum(runs: Runs, objective: Objective, starts: int, seed: int) -> Optimum:
+    """The fit of everything else, for the search of a constant that prepared columns depend on."""
+
+    def optimum(law: Law, begin: Floats | None) -> tuple[float, Floats]:
+        ready = problem(law, runs, objective=objective)
+        if begin is None:
+            found, _ = _search(ready, starts, seed)
+        else:
+            found = ready.solve(ready.coords.from_params(begin[None], ready.kernel.centres), max_steps=_LAST_STEPS)
+        return float(found.value[0]), ready.params(found.theta)[0]
+
+    return optimum
 
 
 @dataclass(frozen=True)

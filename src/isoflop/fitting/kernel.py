@@ -8,6 +8,7 @@ text is compiled and nothing is evaluated as Python; the program is data and tra
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.fitting.coordinates import Coordinates, coordinate
+from isoflop.laws import Law
 from isoflop.laws.expression import Expr, add, array_value, gradient, log, mul
 
 Floats = NDArray[np.float64]
@@ -80,10 +82,14 @@ class Kernel:
         self.space: Space = space
         self.order = (*coords.names, *coords.held)
         self.n_free = len(coords.names)
-        self.centres = dict(centres) if centres is not None else geometric_centres(inputs, coords.law.input_names)
+        self.centres = dict(centres) if centres is not None else input_centres(inputs, coords.law)
         self.n_rows = len(next(iter(inputs.values())))
         self._leaves: dict[str, Floats | float] = {f"c:{each}": value for each, value in self.centres.items()}
-        self._leaves |= {f"x:{each}": np.log(inputs[each]) - self.centres[each] for each in coords.law.input_names}
+        for each in coords.law.inputs:
+            if each.domain == "positive":
+                self._leaves[f"x:{each.name}"] = np.log(inputs[each.name]) - self.centres[each.name]
+            else:
+                self._leaves[f"v:{each.name}"] = inputs[each.name] * math.exp(-self.centres[each.name])
         derivatives = gradient(target, tuple(coordinate(label) for label in coords.names))
         self._constants: list[Floats] = []
         self._value = _Program(self, (target,))
@@ -114,9 +120,17 @@ class Kernel:
         return max(1, min(self.n_rows, TILE // max(1, problems)))
 
 
-def geometric_centres(inputs: Mapping[str, Floats], names: Sequence[str]) -> dict[str, float]:
-    """The mean logarithm of each input."""
-    return {each: float(np.mean(np.log(inputs[each]))) for each in names}
+def input_centres(inputs: Mapping[str, Floats], law: Law) -> dict[str, float]:
+    """The mean logarithm of each input; of one that may be zero, the logarithm of its root mean square."""
+    centres = {}
+    for each in law.inputs:
+        values = inputs[each.name]
+        if each.domain == "positive":
+            centres[each.name] = float(np.mean(np.log(values)))
+        else:
+            size = float(np.sqrt(np.mean(np.square(values))))
+            centres[each.name] = math.log(size) if size > 0 else 0.0
+    return centres
 
 
 class _Program:
@@ -152,7 +166,7 @@ class _Program:
         return self._kinds[node]
 
     def _has_rows(self, node: Expr) -> bool:
-        return (node.op == "name" and node.label.startswith("x:")) or any(self._has_rows(arg) for arg in node.args)
+        return (node.op == "name" and node.label[:2] in ("x:", "v:")) or any(self._has_rows(arg) for arg in node.args)
 
     def _emit(self, node: Expr) -> _Ref:
         if node in self._known:

@@ -1,4 +1,4 @@
-"""What a fit sees of its runs: the law's inputs and the loss as positive numbers, and which rows belong to one run."""
+"""What a fit sees of its runs: the law's inputs and the loss as checked numbers, and which rows belong to one run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from isoflop.errors import DataError, FitError
 from isoflop.laws import Law
 from isoflop.runs import Runs
+from isoflop.runs.prepare import prepare
 from isoflop.runs.table import rows_phrase
 
 Floats = NDArray[np.float64]
@@ -33,11 +34,12 @@ class Table:
 def fit_table(law: Law, runs: Runs, *, log_loss: bool) -> Table:
     """The columns that a law needs, checked.
 
-    Raises DataError for a missing column (nearest names), and for values that are missing, infinite or not positive
-    (with the rows and the selection that drops them); FitError for fewer rows than parameters.
+    Raises DataError for a missing column (nearest names), and for values that are missing, infinite or outside their
+    domain (with the rows and the selection that drops them); FitError for fewer rows than parameters.
     """
-    inputs = {name: _checked(runs, name, positive=True) for name in law.input_names}
-    loss = _checked(runs, law.response, positive=log_loss)
+    runs = prepared_runs(law, runs)
+    inputs = {each.name: _checked(runs, each.name, each.domain) for each in law.inputs}
+    loss = _checked(runs, law.response, "positive" if log_loss else "real")
     if len(runs) < max(2, len(law.params)):
         raise FitError(
             f"{len(runs)} {'run' if len(runs) == 1 else 'runs'} cannot determine the {len(law.params)} parameters of "
@@ -46,14 +48,28 @@ def fit_table(law: Law, runs: Runs, *, log_loss: bool) -> Table:
     return Table(inputs, loss, runs.run_codes())
 
 
-def _checked(runs: Runs, name: str, *, positive: bool) -> Floats:
+def prepared_runs(law: Law, runs: Runs) -> Runs:
+    """The runs with every column that the law prepares and they lack; see :mod:`isoflop.runs.prepare`.
+
+    A searched constant that is still open stands at the middle of its values.
+    """
+    usual = {each.name: each.values[len(each.values) // 2] for each in law.searched}
+    for column, how in law.prepared.items():
+        settings = {key: usual.get(str(value), value) for key, value in how.settings.items()}
+        runs = prepare(runs, column, rule=how.rule, settings=settings)
+    return runs
+
+
+def _checked(runs: Runs, name: str, domain: str) -> Floats:
     values = runs[name]
     bad = ~np.isfinite(values)
     if bad.any():
         what = "no value" if np.isnan(values[bad]).all() else "a value that is not finite"
         raise _complaint(runs, bad, f"{what} of {name}", f"finite({name})")
-    if positive and (values <= 0).any():
+    if domain == "positive" and (values <= 0).any():
         raise _complaint(runs, values <= 0, f"{name} ≤ 0", f"{name} > 0")
+    if domain == "nonnegative" and (values < 0).any():
+        raise _complaint(runs, values < 0, f"{name} < 0", f"{name} >= 0")
     return values
 
 

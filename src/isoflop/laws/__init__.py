@@ -1,6 +1,6 @@
 """What we believe: laws as formulas, from the catalogue or from text."""
 
-from isoflop.laws.law import Input, Law, Param, Published, catalogue, law
+from isoflop.laws.law import Input, Law, Param, Prepared, Published, Searched, catalogue, law
 from isoflop.laws.restrict import fix, tie
 
-__all__ = ["Input", "Law", "Param", "Published", "catalogue", "fix", "law", "tie"]
+__all__ = ["Input", "Law", "Param", "Prepared", "Published", "Searched", "catalogue", "fix", "law", "tie"]

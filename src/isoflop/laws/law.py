@@ -52,9 +52,34 @@ class Param:
 
 @dataclass(frozen=True)
 class Input:
-    """A measured quantity of the law; always positive."""
+    """A measured quantity of the law. ``domain`` is ``positive``, ``nonnegative`` (may be zero) or ``real``."""
 
     name: str
+    meaning: str = ""
+    domain: str = "positive"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """How a column that no table holds is computed from those that it does.
+
+    rule: one of :data:`isoflop.runs.prepare.RULES`. settings: its constants; a name among them is that of a
+    :class:`Searched` constant of the law.
+    """
+
+    rule: str
+    settings: Mapping[str, float | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A constant that prepared columns depend on: fitted by a search around the fit of everything else.
+
+    values: ascending values to look at first; the search then closes in between those around the best.
+    """
+
+    name: str
+    values: tuple[float, ...]
     meaning: str = ""
 
 
@@ -82,7 +107,8 @@ class Law:
     name: the catalogue's name, or the formula itself.
     response: the column that the law predicts.
     stated, where: the formula as its source writes it, and the formulas that its abbreviations stand for.
-    fixed: parameters that were given a value (they are already numbers in the expression).
+    prepared: inputs that are computed where a table lacks them. searched: constants of that computation to be found.
+    fixed: parameters that were given a value (they are already numbers in the expression or in ``prepared``).
     tied: parameters that were set to a formula of others.
     """
 
@@ -98,6 +124,8 @@ class Law:
     response: str = "loss"
     stated: str = ""
     where: Mapping[str, str] = field(default_factory=dict)
+    prepared: Mapping[str, Prepared] = field(default_factory=dict)
+    searched: tuple[Searched, ...] = ()
 
     @property
     def formula(self) -> str:
@@ -272,15 +300,20 @@ def catalogue() -> Mapping[str, Law]:
 
 def _from_toml(table: Mapping[str, object]) -> Law:
     """One file of the catalogue; a missing key is a mistake of ours and raises KeyError in the tests."""
-    inputs: Mapping[str, str] = table["inputs"]  # type: ignore[assignment]
+    inputs: Mapping[str, str | Mapping[str, str]] = table["inputs"]  # type: ignore[assignment]
     params: Mapping[str, Mapping[str, object]] = table["params"]  # type: ignore[assignment]
     published: Sequence[Mapping[str, object]] = table.get("published", ())  # type: ignore[assignment]
     stated = str(table["formula"])
     where: Mapping[str, str] = table.get("where", {})  # type: ignore[assignment]
+    prepared: Mapping[str, Mapping[str, float | str]] = table.get("prepare", {})  # type: ignore[assignment]
+    searched: Mapping[str, Mapping[str, object]] = table.get("search", {})  # type: ignore[assignment]
     return Law(
         name=str(table["name"]),
         expression=_spell_out(parse(stated), where),
-        inputs=tuple(Input(each, meaning) for each, meaning in inputs.items()),
+        inputs=tuple(
+            Input(each, facts) if isinstance(facts, str) else Input(each, facts["meaning"], facts["domain"])
+            for each, facts in inputs.items()
+        ),
         params=tuple(Param(each, _domain(facts["domain"]), str(facts["meaning"])) for each, facts in params.items()),
         reference=str(table["reference"]),
         notes=str(table["notes"]),
@@ -299,6 +332,14 @@ def _from_toml(table: Mapping[str, object]) -> Law:
         response=str(table.get("response", "loss")),
         stated=stated,
         where=where,
+        prepared={
+            column: Prepared(str(facts["rule"]), {key: value for key, value in facts.items() if key != "rule"})
+            for column, facts in prepared.items()
+        },
+        searched=tuple(
+            Searched(each, tuple(facts["values"]), str(facts["meaning"]))  # type: ignore[arg-type]
+            for each, facts in searched.items()
+        ),
     )
 
 

@@ -17,7 +17,11 @@ def fix(law: Law, values: Mapping[str, float]) -> Law:
 
     Raises FormulaError for a name that is no free parameter (with the nearest), or a value outside its domain.
     """
+    searched = {each.name for each in law.searched}
     for label, value in values.items():
+        if label in searched:
+            law = _settle(law, label, value)
+            continue
         _check_free(law, label)
         domain = next(param.domain for param in law.params if param.name == label)
         low, high = (
@@ -27,8 +31,21 @@ def fix(law: Law, values: Mapping[str, float]) -> Law:
             raise FormulaError(
                 f"{label} = {value:g} lies outside its domain ({low:g}, {high:g}); choose a value inside it"
             )
+    values = {label: value for label, value in values.items() if label not in searched}
+    if not values:
+        return law
     expression = _substitute(law, {name(label): num(value) for label, value in values.items()})
     return _without(law, expression, tuple(values), fixed={**law.fixed, **values})
+
+
+def _settle(law: Law, label: str, value: float) -> Law:
+    """The law with a searched constant set, in the settings of the columns that it prepares."""
+    prepared = {
+        column: replace(how, settings={key: value if each == label else each for key, each in how.settings.items()})
+        for column, how in law.prepared.items()
+    }
+    left = tuple(each for each in law.searched if each.name != label)
+    return replace(law, prepared=prepared, searched=left, fixed={**law.fixed, label: value})
 
 
 def tie(law: Law, formulas: Mapping[str, str]) -> Law:
@@ -88,6 +105,7 @@ def _without(
         expression=expression,
         inputs=inputs,
         params=params,
+        prepared={column: how for column, how in law.prepared.items() if column in left},
         fixed=law.fixed if fixed is None else fixed,
         tied=law.tied if tied is None else tied,
     )

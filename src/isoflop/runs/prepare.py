@@ -1,0 +1,76 @@
+"""Columns that a law needs and a table lacks, computed from those that it has.
+
+A law names a rule and its settings for such a column (``[prepare.S1]`` in its TOML file); a table that has the column
+keeps its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.errors import DataError
+from isoflop.runs.schedule import BEFORE, annealing_area, rate_area
+from isoflop.runs.table import Runs
+
+Floats = NDArray[np.float64]
+Setting = float | str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a column is computed: from which columns, with which settings, and what to say of it."""
+
+    needs: tuple[str, ...]
+    make: Callable[[Runs, Mapping[str, Setting]], Floats]
+    says: str
+    settings: tuple[str, ...] = ()
+
+
+def _rate_area(runs: Runs, settings: Mapping[str, Setting]) -> Floats:
+    before = settings.get("before", "held")
+    if before not in BEFORE:
+        raise DataError(f"the steps before a run's first row are {', '.join(BEFORE)}, not {before!r}; choose one")
+    return rate_area(runs["step"], runs["lr"], runs.run_codes(), before=before)  # type: ignore[arg-type]
+
+
+def _annealing_area(runs: Runs, settings: Mapping[str, Setting]) -> Floats:
+    return annealing_area(runs["step"], runs["lr"], runs.run_codes(), decay=float(settings["decay"]))
+
+
+def _ratio(above: str, below: str) -> Callable[[Runs, Mapping[str, Setting]], Floats]:
+    def make(runs: Runs, settings: Mapping[str, Setting]) -> Floats:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return runs[above] / runs[below]
+
+    return make
+
+
+RULES: Mapping[str, Rule] = {
+    "rate-area": Rule(("step", "lr"), _rate_area, "Σ lr up to the row", ("before",)),
+    "annealing-area": Rule(("step", "lr"), _annealing_area, "Σ fading falls of lr up to the row", ("decay",)),
+    "unique-tokens": Rule(("D", "epochs"), _ratio("D", "epochs"), "D/epochs"),
+    "epochs": Rule(("D", "U"), _ratio("D", "U"), "D/U"),
+    "tokens-per-parameter": Rule(("D", "N"), _ratio("D", "N"), "D/N"),
+}
+
+
+def prepare(runs: Runs, column: str, *, rule: str, settings: Mapping[str, Setting]) -> Runs:
+    """The runs with ``column``, computed by ``rule`` where they lack it.
+
+    Raises DataError where the columns that the rule needs are absent too, or hold what no schedule can (a negative
+    rate, a step twice).
+    """
+    if column in runs:
+        return runs
+    how = RULES[rule]
+    missing = [name for name in how.needs if name not in runs]
+    if missing:
+        raise DataError(
+            f"{runs.source} has no column {column!r}, nor {' and '.join(map(repr, missing))} to compute it from "
+            f"({column} = {how.says}, from {' and '.join(how.needs)}); name them with --column {missing[0]}=…"
+        )
+    return runs.with_column(column, how.make(runs, settings))
