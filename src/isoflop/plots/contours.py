@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 
 _DRAWS = 300
 _BUDGETS = 40
+_NAMES_AT = 0.94  # of the way across
+_ROOM = 0.055  # of the height, between two names
 
 
 def loss_contours(ensemble: Ensemble, axes: Axes, *, level: float = 0.9, decades: float = 1.0) -> Axes:
@@ -38,9 +40,8 @@ def loss_contours(ensemble: Ensemble, axes: Axes, *, level: float = 0.9, decades
     n, d = np.geomspace(low_n / 1.5, high_n * beyond, 120), np.geomspace(low_d / 1.5, high_d * beyond, 120)
     surface = fit.predict({"N": n[:, None], "D": d})
     lowest, highest = (float(each) for each in np.quantile(surface, [0.005, 0.9]))
-    levels = np.geomspace(lowest, highest, 11)
-    lines = axes.contour(d, n, surface, levels=levels, colors=ink.series[0], linewidths=0.8, alpha=0.8)
-    axes.clabel(lines, levels[::2], fmt="%.3g", fontsize="x-small", inline_spacing=2)
+    levels = _round_levels(lowest, highest)
+    axes.contour(d, n, surface, levels=levels, colors=ink.series[0], linewidths=0.8, alpha=0.8)
     dots(axes, runs["D"], runs["N"], colours=ink.muted, label="runs")
 
     compute = TRAIN * runs["N"] * runs["D"]
@@ -67,7 +68,8 @@ def loss_contours(ensemble: Ensemble, axes: Axes, *, level: float = 0.9, decades
     axes.set_xlim(d[0], d[-1])
     axes.set_ylim(n[0], n[-1])
     axes.set_title(f"{response_label(fit)} of the fitted law", fontsize="small", color=ink.muted, loc="right")
-    isocompute(axes)
+    isocompute(axes, named=False)
+    _name_levels(axes, levels, n, d, surface)
     legend(axes, loc="upper left")
     return axes
 
@@ -79,3 +81,39 @@ def _one(params: Mapping[str, float]) -> dict[str, Floats]:
 def _inside(found: Optimum) -> Floats:
     """N* of each draw, NaN where a draw has no optimum inside its range."""
     return np.where(found.inside, found.n, np.nan)
+
+
+def _round_levels(low: float, high: float) -> Floats:
+    """About a dozen round values, evenly spaced, or by 1-2-5 where they span more than a factor of four."""
+    from matplotlib.ticker import MaxNLocator
+
+    if high / low < 4:
+        return np.asarray(MaxNLocator(nbins=12, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high), dtype=np.float64)
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    multiples = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if high / low < 100 else (1.0, 3.0)
+    return np.sort(np.outer(powers, multiples).ravel())
+
+
+def _name_levels(axes: Axes, levels: Floats, n: Floats, d: Floats, surface: Floats) -> None:
+    """Each contour's value at the right, where it crosses one column of the surface; crowded ones are left out."""
+    ink = shades(axes)
+    column = int(_NAMES_AT * (len(d) - 1))
+    down = surface[:, column]
+    if not (np.diff(down) < 0).all():
+        return
+    last = -1.0
+    for level in sorted(levels, reverse=True):
+        height = float(np.interp(-level, -down, np.linspace(0, 1, len(n)), left=np.nan, right=np.nan))
+        if 0.03 < height < 0.97 and height - last > _ROOM:
+            axes.text(
+                d[column],
+                float(np.exp(np.interp(height, np.linspace(0, 1, len(n)), np.log(n)))),
+                f"{level:.4g}",
+                fontsize="x-small",
+                color=ink.series[0],
+                ha="center",
+                va="center",
+                bbox={"facecolor": ink.paper, "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
+                zorder=5,
+            )
+            last = height

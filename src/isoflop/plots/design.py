@@ -61,8 +61,8 @@ def _plane(runs: Runs, axes: Axes) -> Axes:
     return axes
 
 
-def isocompute(axes: Axes) -> None:
-    """Faint lines of equal 6ND on axes of D (across) and N (up), one a decade or fewer, named at their upper end."""
+def isocompute(axes: Axes, *, named: bool = True) -> None:
+    """Faint lines of equal 6ND on axes of D (across) and N (up), one a decade or fewer, their FLOPs at the upper end."""
     ink = shades(axes)
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     exponents = np.arange(np.ceil(np.log10(6 * left * low)), np.floor(np.log10(6 * right * high)) + 1)
@@ -71,11 +71,13 @@ def isocompute(axes: Axes) -> None:
         x = np.geomspace(max(left, total / high), min(right, total / low), 2)
         axes.plot(x, total / x, color=ink.faint, linewidth=0.8, zorder=0)
         where = np.log(x[0] / left) / np.log(right / left), np.log(total / x[0] / low) / np.log(high / low)
-        if where[1] > 0.98 and 0.06 < where[0] < 0.94:  # ends at the top: the name goes just below
+        at_top = where[1] > 0.98 and 0.06 < where[0] < 0.94
+        at_left = where[0] < 0.02 and 0.1 < where[1] < 0.9
+        if named and (at_top or at_left):  # the lines fall to the right, so there is room above them at the left
             axes.annotate(
                 f"$10^{{{exponent:.0f}}}$",
-                (x[0], high),
-                xytext=(7, -9),
+                (x[0], total / x[0]),
+                xytext=(7, -9) if at_top else (5, 1),
                 textcoords="offset points",
                 fontsize="x-small",
                 color=ink.muted,

@@ -17,13 +17,12 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-_WIDE = 4.0  # draws that span this factor are shown by their logarithm
-
 
 def parameter_draws(ensemble: Ensemble, axes: Axes, *, x: str = "A", y: str = "alpha", level: float = 0.9) -> Axes:
-    """Draws of two parameters with the fit, and their ridge: the principal axis of the draws, in the axes' own scales.
+    """Draws of two parameters with the fit, and their ridge: the principal axis of the draws.
 
-    The dotted lines are the ends of each one's interval: where draws fill a thin ridge, the two numbers are known
+    Amplitudes are shown by their logarithm, exponents as they are: then A/N^α trades along a straight line. The dotted
+    lines are the ends of each one's interval: where draws fill a thin ridge, the two numbers are known
     together far better than each alone.
     Raises IsoflopError for a name that is no free parameter, and for an ensemble without draws.
     """
@@ -31,7 +30,7 @@ def parameter_draws(ensemble: Ensemble, axes: Axes, *, x: str = "A", y: str = "a
         raise IsoflopError(f"{ensemble.fit.data.source} comes without draws; fit runs of your own to have some")
     ink = shades(axes)
     across, up = ensemble.push(x), ensemble.push(y)
-    logs = [_in_logs(values) for values in (across, up)]
+    logs = [name in ensemble.fit.law.linear and bool((values > 0).all()) for name, values in ((x, across), (y, up))]
     dots(axes, across, up, colours=ink.series[0], label=f"{len(ensemble)} draws").set_alpha(0.55)
     for name, axis, in_logs in ((x, axes.xaxis, logs[0]), (y, axes.yaxis, logs[1])):
         _axis(axis, name, in_logs)
@@ -67,10 +66,6 @@ def parameter_draws(ensemble: Ensemble, axes: Axes, *, x: str = "A", y: str = "a
     axes.set_ylim(window[1])
     legend(axes)
     return axes
-
-
-def _in_logs(values: Floats) -> bool:
-    return bool(values.min() > 0 and values.max() / values.min() > _WIDE)
 
 
 def _axis(axis: Axis, name: str, in_logs: bool) -> None:

@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 _DRAWS: Final = 500
 _POINTS: Final = 120
 _LEVELS: Final = (0.5,)  # drawn inside the forecast's own level
+_BEYOND: Final = 1.12  # of the way from the middle of the runs to the point
 _WITHOUT_RUNS: Final = 3.0  # decades of every input below the point, where no range of runs is known
 
 
@@ -58,10 +59,13 @@ def path_to(fit: Fit, at: Mapping[str, float]) -> Path:
     way = end - middle
     low = np.array([math.log(each[0]) if each else place for each, place in zip(ranges, middle, strict=True)])
     high = np.array([math.log(each[1]) if each else place for each, place in zip(ranges, middle, strict=True)])
+    # the line begins and ends where the first input leaves the range of the runs, or a little beyond the point
     with np.errstate(divide="ignore", invalid="ignore"):
         back = np.where(way > 0, (middle - low) / way, (middle - high) / way)
-    start = -float(np.min(back[np.isfinite(back)], initial=1.0))
-    steps = np.linspace(min(start, 0.0), 1.12, _POINTS)
+        forth = np.where(way > 0, (high - middle) / way, (low - middle) / way)
+    start = -float(np.min(back[np.isfinite(back)], initial=np.inf))
+    stop = float(np.min(forth[np.isfinite(forth)], initial=np.inf))
+    steps = np.linspace(start, max(stop, _BEYOND), _POINTS)
     logs = middle + steps[:, None] * way
     reach = np.zeros(_POINTS)
     for column, each in enumerate(ranges):
@@ -145,7 +149,7 @@ def _shade(path: Path, axes: Axes) -> None:
         inside = beyond & (path.reach > decade)
         for piece in _pieces(inside):
             x = path.x[piece]
-            axes.axvspan(x.min(), x.max(), color=ink.muted, alpha=0.09, linewidth=0, zorder=0)
+            axes.axvspan(x.min(), x.max(), color=ink.muted, alpha=0.18 if ink.dark else 0.09, linewidth=0, zorder=0)
     # named once, where the forecast lies
     far = float(path.reach.max())
     if far > 0:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-_MOST_NAMED = 6
-
 
 def isoflop_curves(found: Parabolas, axes: Axes, *, unit: str = "nats/token") -> Axes:
     """Loss against N at each budget, the parabola in log N, its minimum, and the interval of N* from N* ∝ C^a.
@@ -47,7 +45,7 @@ def isoflop_curves(found: Parabolas, axes: Axes, *, unit: str = "nats/token") ->
             color=ink.series[1],
             linewidth=2.5,
             zorder=4,
-            label=f"N* ∝ C^{found.exponent_a.value:.2f}, {100 * level:g}% interval",
+            label=rf"$N^*\propto C^{{{found.exponent_a.value:.2f}}}$, {100 * level:g}% interval",
         )
     axes.plot(
         [profile.n_best for profile in kept],

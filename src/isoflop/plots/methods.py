@@ -19,6 +19,8 @@ def methods_compared(methods: Methods, axes: Axes) -> Axes:
 
     A method without an answer is named and left empty.
     """
+    from isoflop.plots.ticks import power
+
     ink = shades(axes)
     values: list[float] = []
     for place, each in enumerate(methods.methods):
@@ -35,7 +37,7 @@ def methods_compared(methods: Methods, axes: Axes) -> Axes:
         axes.text(
             0.02, row + 0.22, said, transform=axes.get_yaxis_transform(), va="bottom", fontsize="small", color=ink.ink
         )
-    log_axis(axes.xaxis, "N", label=f"compute-optimal parameters N* at {methods.budget:.3g} FLOPs")
+    log_axis(axes.xaxis, "N", label=f"compute-optimal parameters N* at {power(methods.budget)} FLOPs")
     known = np.array([each for each in values if np.isfinite(each)])
     # a single answer without an interval would leave the axis without a range
     if len(known) and known.max() / known.min() < 1.5:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
 from isoflop.plots.draws import symbol
@@ -13,6 +14,8 @@ from isoflop.uncertainty.profile import Profile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+Floats = NDArray[np.float64]
 
 _WIDE = 4.0
 
@@ -29,7 +32,7 @@ def profile_likelihood(found: Profile, axes: Axes, *, param: str) -> Axes:
     interval = found.intervals[param]
     shown = np.isfinite(values) & (deviances <= 3 * found.threshold)
     values, deviances = values[shown], deviances[shown]
-    axes.plot(values, deviances, color=ink.ink, linewidth=1.6)
+    axes.plot(*_smooth(values, deviances, interval.value), color=ink.ink, linewidth=1.6)
     axes.plot(values, deviances, marker="o", markersize=3.5, linestyle="none", color=ink.ink)
     axes.axhline(
         found.threshold,
@@ -55,3 +58,15 @@ def profile_likelihood(found: Profile, axes: Axes, *, param: str) -> Axes:
     axes.set_ylim(0, float(found.threshold) * 1.6)
     legend(axes, loc="upper center")
     return axes
+
+
+def _smooth(values: Floats, deviances: Floats, centre: float) -> tuple[Floats, Floats]:
+    """The deviance between the points that were solved: its signed root is nearly straight, and is interpolated."""
+    from scipy.interpolate import PchipInterpolator
+
+    distinct = np.unique(values, return_index=True)[1]
+    if len(distinct) < 3:
+        return values, deviances
+    root = np.sign(values - centre) * np.sqrt(deviances)
+    grid = np.linspace(values.min(), values.max(), 200)
+    return grid, PchipInterpolator(values[distinct], root[distinct])(grid) ** 2

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 ORDER = "order"
-_NEIGHBOURS = 0.3  # of the rows in a running median
+_STRETCHES = 9  # of which the median is drawn
+_FEWEST = 18  # rows for medians to mean something
 
 
 def fit_against_measured(fit: Fit, axes: Axes) -> Axes:
@@ -45,8 +46,8 @@ def fit_against_measured(fit: Fit, axes: Axes) -> Axes:
 def residuals(fit: Fit, axes: Axes, *, against: str = "N") -> Axes:
     """measured/fitted − 1 in per cent (measured − fitted for a fit of raw losses) against an input, C, or the row.
 
-    against: an input of the law, ``C`` (6ND), or ``order`` (the row's number in the table). The line is a running
-    median: where it leaves zero, the law bends otherwise than the runs.
+    against: an input of the law, ``C`` (6ND), or ``order`` (the row's number in the table). The line joins
+    medians over ninths of the rows: where it leaves zero, the law bends otherwise than the runs.
     Raises FitError for a fit without its runs, IsoflopError for another name.
     """
     runs = fit.require_runs()
@@ -66,8 +67,11 @@ def residuals(fit: Fit, axes: Axes, *, against: str = "N") -> Axes:
     ink = shades(axes)
     axes.axhline(0, color=ink.muted, linewidth=1, zorder=1)
     dots(axes, x, rest, colours=ink.series[0])
-    order = np.argsort(x, kind="stable")
-    axes.plot(x[order], _running_median(rest[order]), color=ink.series[1], linewidth=1.8, zorder=4)
+    if len(x) >= _FEWEST:
+        axes.plot(
+            *_medians(x, rest), color=ink.series[1], marker="s", markersize=4, linewidth=1.6, zorder=4, label="medians"
+        )
+    _robust_limits(axes, x, rest)
     if against == ORDER:
         axes.set_xlabel("row of the table")
     else:
@@ -82,11 +86,30 @@ def _fitted(fit: Fit) -> Floats:
     return fit.predict({name: runs[name] for name in fit.law.input_names})
 
 
-def _running_median(values: Floats) -> Floats:
-    """The median of the nearest rows, at most half the width of the window beyond each end."""
-    half = max(1, int(_NEIGHBOURS * len(values)) // 2)
-    if len(values) > 4_000:  # a median of every window would cost more than the picture: steps of the window's tenth
-        at = np.linspace(0, len(values) - 1, 400).round().astype(int)
-        medians = [np.median(values[max(0, each - half) : each + half + 1]) for each in at]
-        return np.interp(np.arange(len(values)), at, medians)
-    return np.array([np.median(values[max(0, each - half) : each + half + 1]) for each in range(len(values))])
+def _medians(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Medians of y over stretches of x of equally many rows; rows of one x stay together."""
+    order = np.argsort(x, kind="stable")
+    x, y = x[order], y[order]
+    edges = np.searchsorted(x, x[np.linspace(0, len(x) - 1, _STRETCHES + 1).astype(int)[1:-1]])
+    parts = [part for part in np.split(np.arange(len(x)), np.unique(edges)) if len(part)]
+    return np.array([np.median(x[part]) for part in parts]), np.array([np.median(y[part]) for part in parts])
+
+
+def _robust_limits(axes: Axes, x: Floats, rest: Floats) -> None:
+    """Keep a few far runs from flattening all others: they are shown as triangles at the edge, with their number."""
+    ink = shades(axes)
+    size = np.abs(rest)
+    usual = 2.0 * float(np.quantile(size, 0.95))
+    far = size > usual
+    if not far.any() or usual == 0 or size.max() < 1.5 * usual:
+        return
+    axes.set_ylim(-usual if rest.min() < -usual else axes.get_ylim()[0], usual if rest.max() > usual else None)
+    low, high = axes.get_ylim()
+    for beyond, edge, marker in ((rest > high, high, "^"), (rest < low, low, "v")):
+        if beyond.any():
+            inside = edge - 0.02 * (high - low) * np.sign(edge)
+            axes.scatter(
+                x[beyond], np.full(int(beyond.sum()), inside), marker=marker, s=26, color=ink.series[3], zorder=5
+            )
+    count = int(((rest > high) | (rest < low)).sum())
+    axes.set_title(f"{count} beyond the edge (triangles)", fontsize="small", color=ink.muted, loc="right")

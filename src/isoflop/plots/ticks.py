@@ -15,16 +15,18 @@ from isoflop.units import format_quantity
 Reading = Literal["plain", "quantity", "power"]
 
 _MOST: Final = 8
+_WIDTHS: Final[dict[Reading, float]] = {"plain": 0.9, "quantity": 0.8, "power": 0.6}  # labels to matplotlib's usual one
 _LINEAR_BELOW: Final = 5.0  # an axis whose ends differ by less than this factor has evenly spaced ticks
 _WITHIN_A_DECADE: Final = ((1, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))
 _MINOR_UP_TO: Final = 7  # decades
 
 
 class _OnAxis(Locator):
-    """Ticks within the view of one axis."""
+    """Ticks within the view of one axis, as many as its labels have room for."""
 
-    def __init__(self, on: Axis) -> None:
+    def __init__(self, on: Axis, reading: Reading) -> None:
         self.on = on
+        self.reading = reading
 
     def __call__(self) -> list[float]:
         low, high = sorted(self.on.get_view_interval())
@@ -42,7 +44,8 @@ class RoundLog(_OnAxis):
         """The ticks between two ends, no more than the axis has room for."""
         if not (0 < vmin < vmax and math.isfinite(vmax)):
             return []
-        most = max(2, min(_MOST, self.on.get_tick_space()))
+        room = self.on.get_tick_space() * (_WIDTHS[self.reading] if self.on.axis_name == "x" else 1.0)
+        most = max(2, min(_MOST, int(room)))
         if vmax / vmin < _LINEAR_BELOW:
             even = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10]).tick_values(vmin, vmax)
             return [float(each) for each in even if vmin <= each <= vmax]
@@ -74,22 +77,22 @@ class _Minor(_OnAxis):
 
 def set_log_ticks(axis: Axis, reading: Reading) -> None:
     """Round ticks on an axis that is already logarithmic."""
-    axis.set_major_locator(RoundLog(axis))
-    axis.set_minor_locator(_Minor(axis))
+    axis.set_major_locator(RoundLog(axis, reading))
+    axis.set_minor_locator(_Minor(axis, reading))
     axis.set_major_formatter(FuncFormatter(_READINGS[reading]))
     axis.set_minor_formatter(NullFormatter())
 
 
 def _plain(value: float, _: int | None = None) -> str:
-    return f"{value:.6g}"
+    return f"{value:.6g}" if 1e-4 <= abs(value) < 1e5 or value == 0 else power(value)
 
 
 def _quantity(value: float, _: int | None = None) -> str:
     return format_quantity(value)
 
 
-def _power(value: float, _: int | None = None) -> str:
-    """10²³, or 2·10²³ between the powers."""
+def power(value: float, _: int | None = None) -> str:
+    """10²³, or 2·10²³ between the powers, for a label."""
     exponent = math.floor(math.log10(value) + 1e-9)
     factor = value / 10.0**exponent
     return f"$10^{{{exponent}}}$" if np.isclose(factor, 1) else rf"${factor:.3g}\cdot10^{{{exponent}}}$"
@@ -98,5 +101,5 @@ def _power(value: float, _: int | None = None) -> str:
 _READINGS: Final[dict[Reading, Callable[[float, int | None], str]]] = {
     "plain": _plain,
     "quantity": _quantity,
-    "power": _power,
+    "power": power,
 }
