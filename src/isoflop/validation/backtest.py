@@ -153,7 +153,7 @@ def backtest(
 
 
 def backtest_findings(result: Backtest) -> tuple[Finding, ...]:
-    """What the scores say against the laws: no better than a baseline, intervals that hold too few runs, lasting bias."""
+    """What the scores say against the laws: no better than a baseline, intervals that hold too few held-out runs."""
     found = list(result.findings)
     base = {each.name: result.scores(each).are.value for each in result.baselines}
     best = min(base, key=base.__getitem__)
@@ -175,7 +175,8 @@ def backtest_findings(result: Backtest) -> tuple[Finding, ...]:
                     "undercovers",
                     "doubt",
                     f"{each.name}'s {100 * result.level:g} % intervals held {scores.covered} of {scores.rows} held-out "
-                    f"{'losses' if result.response == 'loss' else 'values'}: they are too narrow out there.",
+                    f"{'losses' if result.response == 'loss' else 'values'}: they are too narrow out there (runs "
+                    "held out together err together, so the count is rougher than it looks).",
                     "Widen them by what the backtest shows, or forecast with stacked laws (isoflop rank).",
                 )
             )

@@ -45,7 +45,7 @@ def score(
     log_score: Floats | None = None,
     level: float = 0.9,
 ) -> Scores:
-    """Scores of forecasts (rows,) with the interval of each mean over runs; run: which run a row belongs to, (rows,)."""
+    """Scores of forecasts (rows,), with the interval of each mean over runs; run: each row's run, (rows,)."""
     with np.errstate(all="ignore"):
         relative = (value - truth) / np.abs(truth)
     are = mean_interval(per_run(np.abs(relative), run), level=level)

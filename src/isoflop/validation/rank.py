@@ -1,0 +1,224 @@
+"""``rank``: which laws forecast the held-out runs best, which of them tie, and what weight each has in a stack."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.errors import DataError, FitError
+from isoflop.findings import Finding
+from isoflop.fitting import Objective
+from isoflop.laws import Law, catalogue
+from isoflop.runs import Runs
+from isoflop.uncertainty.ensemble import Interval
+from isoflop.validation.backtest import Backtest, Forecasts, backtest
+from isoflop.validation.score import Scores, mean_interval, per_run
+from isoflop.validation.split import HoldOut, split
+from isoflop.validation.stack import stack
+
+Floats = NDArray[np.float64]
+
+_SAME = 1e-4  # relative distance of forecasts below which two laws are one on these runs
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One law's place.
+
+    behind: mean over held-out runs of its relative error minus the best law's, with the interval of paired differences.
+    tied: whether that interval holds zero (or there are too few runs for one): the runs do not tell it from the best.
+    weight: its share in the stack, with the interval over Bayesian-bootstrap draws of the held-out runs.
+    same_as: laws that said the same of every held-out run (another name of the form, or a term at its bound).
+    """
+
+    law: Law
+    scores: Scores
+    behind: Interval
+    tied: bool
+    weight: Interval
+    same_as: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Laws by mean relative error on held-out runs, best first; unranked: name → why it could not be tested."""
+
+    backtest: Backtest
+    ranked: tuple[Ranked, ...]
+    unranked: Mapping[str, str]
+    findings: tuple[Finding, ...]
+
+
+def applicable(runs: Runs, *, response: str = "loss") -> tuple[Law, ...]:
+    """The laws of the catalogue that predict this response from columns of these runs, each with at least one input."""
+    return tuple(
+        law
+        for law in catalogue().values()
+        if law.response == response and law.params and all(name in runs for name in law.input_names)
+    )
+
+
+def rank(
+    runs: Runs,
+    *,
+    laws: Sequence[Law] | None = None,
+    response: str = "loss",
+    hold_out: HoldOut | None = None,
+    windows: int = 3,
+    per_family: bool = False,
+    objective: Objective | None = None,
+    draws: int = 300,
+    level: float = 0.9,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Ranking:
+    """Every law on the same held-out runs: ordered by ARE, ties said, weighted by predictive stacking.
+
+    laws: by default all that :func:`applicable` finds. A law with as many parameters as the smallest window leaves runs
+    is not ranked. Other arguments as :func:`isoflop.validation.backtest.backtest`.
+    Raises DataError where no law applies, or a hold-out leaves too few runs.
+    """
+    candidates = tuple(laws) if laws is not None else applicable(runs, response=response)
+    if not candidates:
+        raise DataError(
+            f"no law of the catalogue predicts {response} from the columns of {runs.source}; "
+            "name N, D or C with --column, or give formulas with --law"
+        )
+    how = hold_out or HoldOut()
+    simplest = min(len(law.params) for law in candidates) + 1
+    cut, _ = split(runs, how, windows=windows, per_family=per_family, fewest=simplest)
+    codes = runs.run_codes()
+    smallest = min(len(np.unique(codes[window.train])) for window in cut)
+    unranked: dict[str, str] = {}
+    results: list[Backtest] = []
+    for law in candidates:
+        if len(law.params) >= smallest:
+            unranked[law.name] = f"{len(law.params)} parameters, and the smallest window leaves {smallest} runs"
+            continue
+        try:
+            # a law that cannot be fitted here is one line of the answer and no reason to give none
+            results.append(
+                backtest(
+                    law,
+                    runs,
+                    hold_out=how,
+                    windows=windows,
+                    per_family=per_family,
+                    objective=objective,
+                    draws=draws,
+                    level=level,
+                    seed=seed,
+                )
+            )
+        except (FitError, DataError) as error:
+            unranked[law.name] = str(error)
+        if progress is not None:
+            progress(1)
+    if not results:
+        name, why = next(iter(unranked.items()))
+        raise DataError(f"no law could be tested on {runs.source}; {name}: {why}")
+    joint = replace(results[0], laws=tuple(result.laws[0] for result in results))
+    ranked = _ranked(joint)
+    return Ranking(joint, ranked, unranked, (*joint.findings, *_findings(joint, ranked)))
+
+
+def _ranked(joint: Backtest) -> tuple[Ranked, ...]:
+    """Laws of a joint backtest by ARE; those that said the same are one."""
+    distinct, same = _distinct(joint.laws)
+    order = sorted(distinct, key=lambda each: _mean_error(joint, each))
+    code = joint.held.window * (int(joint.held.run.max()) + 1) + joint.held.run
+    stacked = stack(np.column_stack([_log_score(each) for each in order]), code, seed=joint.seed)
+    ends = ((1 - joint.level) / 2, (1 + joint.level) / 2)
+    best = per_run(_errors(joint, order[0]), code)
+    found = []
+    for position, each in enumerate(order):
+        behind = mean_interval(per_run(_errors(joint, each), code) - best, level=joint.level)
+        low, high = np.quantile(stacked.draws[:, position], ends)
+        assert each.law is not None
+        found.append(
+            Ranked(
+                law=each.law,
+                scores=joint.scores(each),
+                behind=behind,
+                tied=bool(not behind.low > 0) and math.isfinite(behind.value),
+                weight=Interval(float(stacked.weights[position]), float(low), float(high), joint.level),
+                same_as=tuple(same[each.name]),
+            )
+        )
+    return tuple(found)
+
+
+def _distinct(laws: Sequence[Forecasts]) -> tuple[list[Forecasts], dict[str, list[str]]]:
+    """Laws that differ in their forecasts, and for each the names of those that do not differ from it.
+
+    The one with fewest parameters stands for those that say the same.
+    """
+    kept: list[Forecasts] = []
+    same: dict[str, list[str]] = {}
+    for each in sorted(laws, key=lambda each: len(each.law.params) if each.law else 0):
+        twin = next(
+            (other for other in kept if np.allclose(each.value, other.value, rtol=_SAME, atol=0, equal_nan=True)), None
+        )
+        if twin is None:
+            kept.append(each)
+            same[each.name] = []
+        else:
+            same[twin.name].append(each.name)
+    return kept, same
+
+
+def _errors(joint: Backtest, each: Forecasts) -> Floats:
+    with np.errstate(all="ignore"):
+        errors = np.abs(each.value - joint.held.truth) / np.abs(joint.held.truth)
+    return np.where(np.isfinite(errors), errors, np.inf)
+
+
+def _mean_error(joint: Backtest, each: Forecasts) -> float:
+    return joint.scores(each).are.value if np.isfinite(each.value).all() else math.inf
+
+
+def _log_score(each: Forecasts) -> Floats:
+    assert each.log_score is not None
+    return each.log_score
+
+
+def _findings(joint: Backtest, ranked: Sequence[Ranked]) -> list[Finding]:
+    found = []
+    best = ranked[0]
+    ties = [each.law.name for each in ranked[1:] if each.tied]
+    if ties:
+        named = ", ".join(ties[:4]) + (f" and {len(ties) - 4} more" if len(ties) > 4 else "")
+        found.append(
+            Finding(
+                "tie",
+                "note",
+                f"{named} tie{'s' if len(ties) == 1 else ''} with {best.law.name}: "
+                f"{best.scores.runs} held-out runs do not tell them apart.",
+                "Forecast with the stack (--at), which carries the choice, or hold out more runs.",
+            )
+        )
+    base = min(joint.baselines, key=lambda each: joint.scores(each).are.value)
+    if joint.scores(base).are.value <= best.scores.are.value:
+        found.append(
+            Finding(
+                "baseline-wins",
+                "doubt",
+                f"no law beats the baseline {base.name!r}, which misses the held-out runs by "
+                f"{joint.scores(base).are.value:.2%} on average.",
+                "Do not forecast beyond these runs with a law yet; look at the largest runs, or train more.",
+            )
+        )
+    if len({*joint.held.window.tolist()}) == 1:
+        found.append(
+            Finding(
+                "one-window",
+                "note",
+                "all held-out runs lie in one window, so their errors go together and the intervals are rough.",
+                "Ask for more (--windows 3), where the runs allow it.",
+            )
+        )
+    return found
