@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -93,7 +94,7 @@ class Curves:
                 Finding(
                     "restarted",
                     "note",
-                    f"the run was restarted: {stale:,} points that the later start replaced or left behind were dropped.",
+                    f"the run was restarted; {stale:,} points that the later start replaced or left behind are out.",
                     "Nothing to do, unless two runs write to one folder: then give each its own.",
                 )
             )
@@ -124,8 +125,8 @@ class Curves:
 def _after_restarts(steps: Ints, values: Floats, sessions: list[tuple[int, int]]) -> tuple[Ints, Floats, int]:
     """The points without those that a later session (a later file) replaced or left behind."""
     keep = np.ones(len(steps), dtype=bool)
-    ends = [first for _, first in sessions[1:]]
-    for first, end in zip(ends, [*ends[1:], len(steps)], strict=True):
+    firsts = [first for _, first in sessions]
+    for first, end in pairwise([*firsts[1:], len(steps)]):
         keep[:first] &= steps[:first] < steps[first:end].min()
     return steps[keep], values[keep], int((~keep).sum())
 

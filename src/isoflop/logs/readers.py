@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import struct
 import zlib
@@ -11,10 +12,14 @@ from typing import Final, NoReturn
 
 import polars as pl
 
-from isoflop.logs.logged import LoggedRun, Unread
-from isoflop.logs.reader import Found, Options, Reader
+from isoflop.logs import wandb
+from isoflop.logs.logged import STEP, LogError, LoggedRun, Unread
+from isoflop.logs.reader import Candidate, Found, Options, Reader
+from isoflop.logs.scrub import hosts_in, without_hosts
+from isoflop.logs.spool import head_of
+from isoflop.logs.walk import walk
 
-READERS: Final[tuple[Reader, ...]] = ()
+READERS: Final[tuple[Reader, ...]] = (wandb.READER,)
 
 _HEAD: Final = 65_536
 # What parsers of damaged bytes raise. A PanicException of Polars is no Exception; its name says where it comes from.

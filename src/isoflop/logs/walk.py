@@ -12,10 +12,14 @@ _DEEPEST: Final = 40
 
 
 def walk(root: Path) -> Iterator[Path]:
-    """Files below ``root`` in the order of their names; a folder that was seen under another name is not read again."""
+    """Files below ``root``, those of a folder before those below it, each in the order of their names.
+
+    A link to a place below the root is passed by, since that is reached without it; others are followed once.
+    """
     if not root.is_dir():
         yield root
         return
+    real = root.resolve()
     seen: set[tuple[int, int]] = set()
     stack = [(root, 0)]
     while stack:
@@ -32,11 +36,13 @@ def walk(root: Path) -> Iterator[Path]:
         for entry in entries:
             path = folder / entry.name
             try:
+                if entry.is_symlink() and path.resolve().is_relative_to(real):
+                    continue
                 if entry.is_dir():
                     if entry.name not in _PASSED and depth < _DEEPEST:
                         below.append((path, depth + 1))
                 elif entry.is_file():
                     yield path
-            except OSError:  # a link to itself
+            except (OSError, RuntimeError):  # a link to itself
                 continue
         stack.extend(reversed(below))
