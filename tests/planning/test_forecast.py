@@ -10,25 +10,8 @@ from isoflop.errors import IsoflopError
 
 
 @pytest.fixture(scope="module")
-def ensemble(request):
-    known_runs = request.getfixturevalue("make_known_runs")
-    return bootstrap(fit(law("chinchilla"), known_runs(0.01)), draws=400)
-
-
-@pytest.fixture(scope="module")
-def make_known_runs():
-    from tests.conftest import EPOCH
-
-    from isoflop import Runs
-
-    def make(noise):
-        n, d = (each.ravel() for each in np.meshgrid(np.logspace(7.5, 10, 6), np.logspace(9, 11.5, 5)))
-        curve = law("chinchilla").value(EPOCH, {"N": n, "D": d})
-        return Runs.from_columns(
-            {"N": n, "D": d, "loss": curve * np.exp(np.random.default_rng(0).normal(0, noise, 30))}
-        )
-
-    return make
+def ensemble(make_known_runs):
+    return bootstrap(fit(law("chinchilla"), make_known_runs(0.01)), draws=400)
 
 
 def test_the_value_is_the_law_at_the_fit(ensemble):

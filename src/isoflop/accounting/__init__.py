@@ -1,7 +1,7 @@
 """What a run costs: parameters and FLOPs of a shape under named conventions, then hours and money."""
 
 from isoflop.accounting.compare import Comparison, Row, compare
-from isoflop.accounting.cost import Cost, cost, doubts
+from isoflop.accounting.cost import Cost, cost, doubts, flops_within
 from isoflop.accounting.flops import Flops, chinchilla_flops, exact_flops, kaplan_flops, palm_flops, six_n
 from isoflop.accounting.hardware import ACCELERATORS, Accelerator, accelerator
 from isoflop.accounting.inference import decode_flops, prefill_flops
@@ -31,6 +31,7 @@ __all__ = [
     "decode_flops",
     "doubts",
     "exact_flops",
+    "flops_within",
     "kaplan_flops",
     "kaplan_parameters",
     "palm_flops",

@@ -77,6 +77,18 @@ def cost(
     return Cost(flops=flops, hardware=hardware, precision=chosen, devices=devices, mfu=mfu, price=price)
 
 
+def flops_within(
+    hours: float, hardware: Accelerator, *, mfu: float, devices: int = 1, precision: str | None = None
+) -> float:
+    """FLOPs = hours · 3600 · devices · peak · mfu: what the machines can do by a deadline.
+
+    Raises SpecError as ``cost`` does, and for hours that are not a positive number.
+    """
+    if not (math.isfinite(hours) and hours > 0):
+        raise SpecError(f"the time must be a finite number of hours above 0, not {hours:g}")
+    return hours / cost(1.0, hardware, mfu=mfu, devices=devices, precision=precision).hours
+
+
 def doubts(bill: Cost, counted: Parameters) -> tuple[Finding, ...]:
     """What speaks against a bill: a utilisation that nobody reports, a model that the devices cannot hold."""
     found = []

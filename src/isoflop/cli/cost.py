@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from isoflop.cli.hardware import NUMBER, WHOLE, Machines, bill_as_dict, hardware_options
 from isoflop.cli.options import json_option, print_json
 
 if TYPE_CHECKING:
@@ -15,35 +16,6 @@ if TYPE_CHECKING:
     from isoflop.findings import Finding
 
 Command = Callable[..., None]
-
-
-class _Number(click.ParamType[float]):
-    """A number as people write it: 0.4, 1e24, 70B, 15T."""
-
-    name = "number"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        from isoflop.units import parse_quantity
-
-        try:
-            return parse_quantity(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is not a number such as 0.4, 8192, 70B or 15T", param, ctx)
-
-
-class _Whole(_Number):
-    """A whole number, which may also be written 8K or 1e6."""
-
-    name = "whole"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        number = super().convert(value, param, ctx)
-        if not number.is_integer():
-            self.fail(f"{value!r} is not a whole number", param, ctx)
-        return int(number)
-
-
-NUMBER, WHOLE = _Number(), _Whole()
 
 
 def _shape_options(command: Command) -> Command:
@@ -90,11 +62,7 @@ def _shape_options(command: Command) -> Command:
 @click.command()
 @_shape_options
 @click.option("--tokens", type=NUMBER, required=True, metavar="15T", help="Training tokens.")
-@click.option("--hardware", metavar="h100|400T", help="An accelerator by name, or its peak FLOP/s.")
-@click.option("--precision", help="Whose peak to take; by default bf16 where the hardware has it.")
-@click.option("--devices", type=WHOLE, help="How many; by default 1.")
-@click.option("--mfu", type=NUMBER, help="Share of the peak that the model's FLOPs reach; by default 0.4.")
-@click.option("--price", type=NUMBER, help="Of a device-hour, in your currency.")
+@hardware_options
 @click.option("--count", "counted_by", default="exact", show_default=True, help="The count that hours are taken from.")
 @json_option
 def cost(
@@ -114,26 +82,15 @@ def cost(
     isoflop cost --layers 80 --width 8192 --heads 64 --kv-heads 8 --ff 28672 --gated \\
       --vocab 128256 --context 8192 --tokens 15T --hardware h100 --devices 1024 --mfu 0.4 --price 2.5
     """  # noqa: D301 - \b is click's mark of a paragraph not to be wrapped
-    from isoflop.accounting import accelerator, compare, doubts
-    from isoflop.accounting import cost as bill_of
+    from isoflop.accounting import compare, doubts
 
-    for name, value in (("--precision", precision), ("--devices", devices), ("--mfu", mfu), ("--price", price)):
-        if hardware is None and value is not None:
-            raise click.UsageError(f"{name} needs --hardware, such as h100", click.get_current_context())
+    machines = Machines(hardware, precision, devices, mfu, price)
+    machines.require_hardware()
     comparison = compare(shape, tokens)
     chosen = comparison.row(counted_by).name
     bills = {}
     if hardware is not None:
-        device = accelerator(hardware)
-        for row in comparison.rows:
-            bills[row.name] = bill_of(
-                comparison.total(row.name),
-                device,
-                devices=1 if devices is None else devices,
-                mfu=0.4 if mfu is None else mfu,
-                precision=precision,
-                price=price,
-            )
+        bills = {row.name: machines.bill(comparison.total(row.name)) for row in comparison.rows}
     findings = comparison.findings
     if bills:
         findings = (*findings, *doubts(bills[chosen], comparison.parameters))
@@ -184,21 +141,7 @@ def _as_dict(
             "prefill_flops_per_token": prefill_flops(shape, prompt=shape.context) / shape.context,
             "decode_flops_per_token": decode_flops(shape, position=shape.context),
         },
-        "cost": None
-        if bill is None
-        else {
-            "hardware": bill.hardware.name,
-            "source": bill.hardware.source,
-            "precision": bill.precision,
-            "peak": bill.hardware.peak[bill.precision],
-            "devices": bill.devices,
-            "mfu": bill.mfu,
-            "price": bill.price,
-            "flops": bill.flops,
-            "hours": bill.hours,
-            "device_hours": bill.device_hours,
-            "money": bill.money,
-        },
+        "cost": None if bill is None else bill_as_dict(bill),
         "findings": [finding.as_dict() for finding in findings],
     }
 

@@ -123,24 +123,6 @@ def _crossing(loss: Callable[[float], float], start: float, side: int, goal: flo
     return (inner + outer) / 2
 
 
-def wasted_compute(fit: Fit, *, budget: float, params: float) -> float:
-    """FLOPs that a wrong size wastes: C − C′, with C′ the least budget whose best loss is L(N, C/(6N)).
-
-    params: the size N that is trained instead of the best one.
-    """
-    check_positive(budget, "the budget", "FLOPs")
-    check_positive(params, "the model size", "parameters")
-    require_n_and_d(fit.law)
-    goal = float(fit.predict({"N": params, "D": budget / (TRAIN * params)}))
-    at_fit = {label: np.array([value]) for label, value in fit.params.items()}
-    low, high = math.log(budget) - 60, math.log(budget)
-    for _ in range(80):
-        middle = (low + high) / 2
-        worse = float(optimum(fit.law, at_fit, math.exp(middle)).loss[0]) > goal
-        low, high = (middle, high) if worse else (low, middle)
-    return budget - math.exp(high)
-
-
 def _findings(fit: Fit, here: Optimum, lost: int, draws: int) -> list[Finding]:
     found = []
     if lost:

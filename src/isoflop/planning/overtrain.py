@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.fitting import Fit
-from isoflop.laws.optimum import SERVE, TRAIN, check_positive, optimum
+from isoflop.laws.optimum import SERVE, TRAIN, Optimum, check_positive, optimum
 from isoflop.planning.allocate import Plan
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
 
@@ -21,17 +21,19 @@ Floats = NDArray[np.float64]
 class Served:
     """The over-trained answer: the least training and serving compute that reaches the loss of a plan.
 
-    tokens: to be served over the model's life. compute: training plus serving. saved: share of the plan's own compute,
-    serving included, that it saves. break_even: served tokens from which half the plan's model size is cheaper.
+    tokens: to be served over the model's life. flops: training compute, 6nd. compute: training plus serving. saved:
+    share of the plan's own compute, serving included, that it saves. break_even: served tokens from which half the
+    plan's model size is cheaper.
     """
 
     tokens: float
     n: Interval
     d: Interval
     ratio: Interval
-    compute: float
-    saved: float
-    break_even: float
+    flops: Interval
+    compute: Interval
+    saved: Interval
+    break_even: Interval
 
 
 def for_serving(ensemble: Ensemble, plan: Plan, *, tokens: float) -> Served:
@@ -43,31 +45,45 @@ def for_serving(ensemble: Ensemble, plan: Plan, *, tokens: float) -> Served:
     fit = ensemble.fit
     level = plan.n.level
     at_fit = {label: np.array([value]) for label, value in fit.params.items()}
-    n, d = _cheapest(fit, at_fit, plan.budget, tokens)
-    many_n, many_d = _cheapest(fit, ensemble.draws(), plan.budget, tokens)
+    here = _serving(fit, at_fit, plan.budget, tokens)
+    there = _serving(fit, ensemble.draws(), plan.budget, tokens) if len(ensemble) else None
 
-    def interval(value: Floats, values: Floats) -> Interval:
-        return interval_of(float(value[0]), values, level=level)
+    def interval(label: str) -> Interval:
+        return interval_of(float(here[label][0]), np.empty(0) if there is None else there[label], level=level)
 
-    compute = float(TRAIN * n[0] * d[0] + SERVE * n[0] * tokens)
-    usual = plan.budget + SERVE * plan.n.value * tokens
-    half = plan.n.value / 2
-    half_d = _tokens_for_loss(fit, at_fit, np.array([half]), np.array([plan.loss.value]))[0]
-    extra = TRAIN * half * half_d - plan.budget
     return Served(
         tokens=float(tokens),
-        n=interval(n, many_n),
-        d=interval(d, many_d),
-        ratio=interval(d / n, many_d / many_n),
-        compute=compute,
-        saved=1 - compute / usual,
-        break_even=float(extra / (SERVE * (plan.n.value - half))),
+        n=interval("n"),
+        d=interval("d"),
+        ratio=interval("ratio"),
+        flops=interval("flops"),
+        compute=interval("compute"),
+        saved=interval("saved"),
+        break_even=interval("break_even"),
     )
 
 
-def _cheapest(fit: Fit, params: Mapping[str, Floats], budget: float, tokens: float) -> tuple[Floats, Floats]:
-    """N and D of least training and serving compute at each draw's own best loss, (draws,), by golden section."""
+def _serving(fit: Fit, params: Mapping[str, Floats], budget: float, tokens: float) -> dict[str, Floats]:
+    """Every number of ``Served`` in each draw, (draws,)."""
     best = optimum(fit.law, params, budget)
+    n, d = _cheapest(fit, params, best, tokens)
+    flops = TRAIN * n * d
+    compute = flops + SERVE * n * tokens
+    half = best.n / 2
+    extra = TRAIN * half * _tokens_for_loss(fit, params, half, best.loss) - budget
+    return {
+        "n": n,
+        "d": d,
+        "ratio": d / n,
+        "flops": flops,
+        "compute": compute,
+        "saved": 1 - compute / (budget + SERVE * best.n * tokens),
+        "break_even": extra / (SERVE * (best.n - half)),
+    }
+
+
+def _cheapest(fit: Fit, params: Mapping[str, Floats], best: Optimum, tokens: float) -> tuple[Floats, Floats]:
+    """N and D of least training and serving compute at each draw's own best loss, (draws,), by golden section."""
     golden = (math.sqrt(5) - 1) / 2
     low, high = np.log(best.n) - 6.0, np.log(best.n)
 

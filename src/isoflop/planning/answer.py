@@ -1,0 +1,110 @@
+"""``answer``: everything that one asks of a budget at once: allocation, constraint, serving, waste, shapes and cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from isoflop.accounting import Cost, doubts, parameters
+from isoflop.errors import IsoflopError
+from isoflop.findings import Finding
+from isoflop.planning.allocate import Plan, allocate
+from isoflop.planning.constrained import Fixed, with_params, with_tokens
+from isoflop.planning.overtrain import Served, for_serving
+from isoflop.planning.shapes import Shapes, Template, buildable
+from isoflop.planning.waste import Waste, wasted
+from isoflop.uncertainty.ensemble import Ensemble
+
+FACTORS = (0.5, 2.0)  # the wrong sizes whose price is told
+
+Bill = Callable[[float], Cost]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A plan with what follows from it.
+
+    plan: the compute-optimal one. fixed: with the size or the tokens given. served: the over-trained one.
+    waste: what half and twice the best size waste. shapes: nearest to the size that is to be trained.
+    cost: of its training FLOPs, where hardware was given. deadline: hours, where the budget came from one.
+    """
+
+    plan: Plan
+    fixed: Fixed | None
+    served: Served | None
+    waste: Mapping[str, Waste]
+    shapes: Shapes
+    cost: Cost | None
+    deadline: float | None
+    bill: Bill | None = field(repr=False, compare=False)
+
+    @property
+    def trained(self) -> tuple[float, float, float]:
+        """N, D and training FLOPs of the model that is to be trained."""
+        return _trained(self.plan, self.fixed, self.served)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What to doubt in any part."""
+        held = self.shapes.built[0].shape if self.shapes.built else None
+        return (
+            *self.plan.findings,
+            *(self.fixed.findings if self.fixed is not None else ()),
+            *self.shapes.findings,
+            *(doubts(self.cost, parameters(held)) if self.cost is not None and held is not None else ()),
+        )
+
+    def priced(self, flops: float) -> Cost | None:
+        """Hours and money of FLOPs on the given hardware; None without hardware or without FLOPs."""
+        return None if self.bill is None or not flops > 0 else self.bill(flops)
+
+
+def answer(
+    ensemble: Ensemble,
+    *,
+    budget: float,
+    params: float | None = None,
+    tokens: float | None = None,
+    served: float | None = None,
+    bill: Bill | None = None,
+    deadline: float | None = None,
+    template: Template | None = None,
+    within: float = 0.002,
+    level: float = 0.9,
+) -> Answer:
+    """The compute-optimal plan of a budget, and what a given size, given tokens or tokens to be served make of it.
+
+    budget: training FLOPs. params, tokens, served: at most one of them. bill: FLOPs to cost.
+    Raises IsoflopError for quantities ≤ 0, more than one question, and a law without an optimum in N and D.
+    """
+    if sum(each is not None for each in (params, tokens, served)) > 1:
+        raise IsoflopError("a given size, given tokens and tokens to be served are different questions; ask one")
+    plan = allocate(ensemble, budget=budget, level=level, within=within)
+    fixed = None
+    if params is not None:
+        fixed = with_params(ensemble, plan, params=params)
+    elif tokens is not None:
+        fixed = with_tokens(ensemble, plan, tokens=tokens)
+    over = None if served is None else for_serving(ensemble, plan, tokens=served)
+    n, _, flops = _trained(plan, fixed, over)
+    return Answer(
+        plan=plan,
+        fixed=fixed,
+        served=over,
+        waste={
+            f"{factor:g}": wasted(ensemble, budget=plan.budget, params=plan.n.value * factor, level=level)
+            for factor in FACTORS
+        },
+        shapes=buildable(ensemble.fit, n=n, budget=flops, template=template),
+        cost=None if bill is None else bill(flops),
+        deadline=deadline,
+        bill=bill,
+    )
+
+
+def _trained(plan: Plan, fixed: Fixed | None, served: Served | None) -> tuple[float, float, float]:
+    if fixed is not None:
+        return fixed.n, fixed.d, plan.budget
+    if served is not None:
+        return served.n.value, served.d.value, served.flops.value
+    return plan.n.value, plan.d.value, plan.budget
