@@ -99,7 +99,7 @@ class _Reader:
     def refuse(self, what: str) -> NoReturn:
         raise FormulaError(
             f"the selection {self.shown} uses {what}; it may compare columns with numbers or quoted text, "
-            "join with and, or, not, in, and call log, abs and finite"
+            "join with and, or, not, in, and call log, abs, finite and last"
         )
 
     def source(self, node: ast.expr) -> str:
@@ -132,6 +132,8 @@ class _Reader:
                 return self.every([self.comparison(a, op, b, depth) for a, op, b in pairs])
             case ast.Call(func=ast.Name(id="finite"), args=[argument], keywords=[]):
                 return self.number(argument, depth).is_finite()
+            case ast.Call(func=ast.Name(id="last"), args=[argument], keywords=[]):
+                return self.last(argument, depth)
             case ast.Name():
                 import polars as pl
 
@@ -140,6 +142,16 @@ class _Reader:
             case ast.Tuple():
                 self.refuse("a comma outside a list")
         self.refuse(f"{self.source(node)} where a comparison is needed")
+
+    def last(self, node: ast.expr, depth: int) -> pl.Expr:
+        """The rows that hold the largest value of their run."""
+        import polars as pl
+
+        if "run" not in self.columns:
+            self.refuse("last(…), which needs a column that says to which run a row belongs (--column run=HEADER)")
+        own = [name for name in ("run", "family") if name in self.columns]
+        value = self.number(node, depth).fill_nan(None)
+        return value == value.max().over([pl.col(name).cast(pl.String) for name in own])
 
     # flat, because Polars takes minutes for hundreds of nested ands
     @staticmethod

@@ -1,0 +1,50 @@
+"""What to doubt in a table of runs before anything is fitted to it; one module for each kind of doubt."""
+
+from __future__ import annotations
+
+from isoflop.findings import Finding
+from isoflop.runs.checks.counts import count_findings
+from isoflop.runs.checks.curves import curve_findings
+from isoflop.runs.checks.design import design_findings
+from isoflop.runs.checks.repeats import duplicate_findings, repeat_findings
+from isoflop.runs.checks.schedules import schedule_findings
+from isoflop.runs.checks.units import loss_findings
+from isoflop.runs.checks.values import value_findings
+from isoflop.runs.table import Runs
+
+__all__ = ["check", "design_findings", "evidence_findings", "most_serious_first"]
+
+
+def check(runs: Runs) -> tuple[Finding, ...]:
+    """Every doubt that the table alone raises: values, copies, units, counts, schedules, design. Serious ones first.
+
+    Doubts that need a fitted law (outliers of the surface, seeds against residuals) are in
+    :mod:`isoflop.validation.check`.
+    """
+    counts = count_findings(runs)
+    if any(finding.code == "looks-like-logarithms" for finding in counts):  # nothing else can be said of such numbers
+        return most_serious_first((*runs.findings, *value_findings(runs), *loss_findings(runs), *counts))
+    return most_serious_first(
+        (
+            *runs.findings,
+            *value_findings(runs),
+            *duplicate_findings(runs),
+            *repeat_findings(runs),
+            *loss_findings(runs),
+            *counts,
+            *curve_findings(runs),
+            *schedule_findings(runs),
+            *design_findings(runs, [name for name in ("N", "D") if name in runs.frame.columns]),
+        )
+    )
+
+
+def evidence_findings(runs: Runs) -> tuple[Finding, ...]:
+    """What would mislead a fit without breaking it: rows that are copies, losses in another unit."""
+    return (*duplicate_findings(runs), *loss_findings(runs))
+
+
+def most_serious_first(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Errors, then doubts, then notes; otherwise in their order."""
+    order = {"error": 0, "doubt": 1, "note": 2}
+    return tuple(sorted(findings, key=lambda finding: order[finding.level]))

@@ -1,0 +1,64 @@
+"""Designs that cannot carry a law: few values, less than a decade, inputs that move together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from isoflop.findings import Finding
+from isoflop.runs.columns import BY_SYMBOL
+from isoflop.runs.table import Runs
+
+
+def design_findings(runs: Runs, inputs: Sequence[str]) -> tuple[Finding, ...]:
+    """Fewer than three values or less than a decade of an input, and inputs that move together."""
+    found = []
+    logs = {}
+    for name in inputs:
+        values = runs[name]
+        values = values[np.isfinite(values) & (values > 0)]
+        if not len(values):
+            continue
+        distinct = len(np.unique(np.round(np.log(values), 6)))
+        decades = math.log10(values.max()) - math.log10(values.min())
+        counts = BY_SYMBOL[name].counts if name in BY_SYMBOL else name
+        if distinct < 3:
+            found.append(
+                Finding(
+                    "few-sizes",
+                    "doubt",
+                    f"{name} ({counts}) has only {distinct} distinct {'value' if distinct == 1 else 'values'}; a power "
+                    "law needs three to be tested at all.",
+                    f"Add runs at other {name}.",
+                )
+            )
+        elif decades < 1:
+            found.append(
+                Finding(
+                    "narrow-range",
+                    "doubt",
+                    f"{name} ({counts}) spans {decades:.2f} decades, a factor of {10**decades:.3g}; exponents from "
+                    "less than a decade are fragile.",
+                    f"Add runs at smaller or larger {name}.",
+                )
+            )
+        if len(values) == len(runs):
+            logs[name] = np.log(values)
+    names = list(logs)
+    for position, first in enumerate(names):
+        for second in names[position + 1 :]:
+            if np.std(logs[first]) > 0 and np.std(logs[second]) > 0 and len(runs) > 2:
+                correlation = float(np.corrcoef(logs[first], logs[second])[0, 1])
+                if abs(correlation) > 0.98:
+                    found.append(
+                        Finding(
+                            "collinear",
+                            "doubt",
+                            f"{first} and {second} move together (correlation of logarithms {correlation:.3f}), "
+                            "so their effects cannot be told apart.",
+                            f"Add runs that vary {first} at fixed {second}.",
+                        )
+                    )
+    return tuple(found)

@@ -1,0 +1,67 @@
+"""Rows of a table in the words of a finding: which they are, and the selection that drops them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from isoflop.runs.columns import BY_SYMBOL, plain
+from isoflop.runs.table import ROW, Runs
+
+_MOST = 150  # rows that a selection can list within its length
+
+
+def rows_where(runs: Runs, chosen: NDArray[np.bool_]) -> tuple[int, ...]:
+    """The numbers of the rows where ``chosen`` (rows,) is true."""
+    return tuple(int(row) for row in runs.frame[ROW].filter(pl.Series(chosen)))
+
+
+def without(rows: Iterable[int]) -> str:
+    """``--where "row not in [1, 2]"``; for more rows than a selection holds, where to find their numbers."""
+    listed = sorted(rows)
+    if len(listed) > _MOST:
+        return "a --where that leaves them out (--json lists the rows)"
+    return f'--where "row not in [{", ".join(map(str, listed))}]"'
+
+
+def header_like(runs: Runs, spellings: Iterable[str]) -> str | None:
+    """The first column whose header has one of these spellings, compared without case and punctuation."""
+    wanted = {plain(each) for each in spellings}
+    return next((header for header in runs.headers if plain(header) in wanted), None)
+
+
+def quoted(header: str) -> str:
+    """A header as a selection names it: in backticks where it is no word."""
+    return header if header.isidentifier() else f"`{header}`"
+
+
+def settings(runs: Runs) -> list[str]:
+    """Columns that say how a run was made rather than what came out: canonical ones, and text that repeats.
+
+    Two rows that agree in all of them are the same experiment. Seeds and names of runs are left out.
+    """
+    chosen = []
+    for header in runs.headers:
+        if header in ("run", "seed", "loss"):
+            continue
+        series = runs.frame[header]
+        repeats = series.dtype == pl.String and 1 < series.n_unique() <= max(1, len(runs) // 2)
+        if header in BY_SYMBOL or repeats:
+            chosen.append(header)
+    return chosen
+
+
+_SIZES = ("N", "D", "C", "step", "N_nonembed", "N_active", "N_vocab", "N_nonvocab", "width")
+
+
+def setting_groups(runs: Runs) -> NDArray[np.int64]:
+    """For each row the number of its group, (rows,): rows of one group differ in size, length, run and seed alone."""
+    keys = [name for name in settings(runs) if name not in _SIZES]
+    if not keys:
+        return np.zeros(len(runs), dtype=np.int64)
+    columns = [runs.text(name) for name in keys]
+    words = ["\x1f".join(column[position] for column in columns) for position in range(len(runs))]
+    return np.asarray(np.unique(words, return_inverse=True)[1], dtype=np.int64)
