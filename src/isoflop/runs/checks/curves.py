@@ -47,8 +47,8 @@ def off_isoflop_curve(runs: Runs) -> list[OffCurve]:
     if not {"N", "loss"} <= set(runs.frame.columns) or not ({"C", "D"} & set(runs.frame.columns)):
         return []
     n, loss = runs["N"], runs["loss"]
-    flops = runs["C"] if "C" in runs.frame.columns else 6 * n * runs["D"]
     with np.errstate(all="ignore"):
+        flops = runs["C"] if "C" in runs.frame.columns else 6 * n * runs["D"]
         log_n, log_loss, log_c = np.log(n), np.log(loss), np.log(flops)
     good = np.flatnonzero(np.isfinite(log_n) & np.isfinite(log_loss) & np.isfinite(log_c))
     if len(good) < _FEWEST_SIZES:

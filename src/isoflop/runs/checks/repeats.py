@@ -105,9 +105,9 @@ def _sweep_of_settings(runs: Runs) -> list[Finding]:
         Finding(
             "sweep-of-settings",
             "doubt",
-            f"{len(runs):,} rows lie at only {cells} pairs of N and D: most of the spread in loss is that of other "
-            "settings, such as learning rate and batch.",
-            "A law in N and D wants the best run of each pair; fit the others with their settings as inputs.",
+            f"{len(runs):,} rows lie at only {cells} pairs of N and D: most of the spread in loss is that of "
+            "something else, such as learning rate, batch, data or evaluation set.",
+            "Select one of them (--where); a law in N and D wants one tuned run of each pair.",
         )
     ]
 
