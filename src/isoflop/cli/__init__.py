@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import keyword
 import os
 import sys
 
@@ -15,11 +16,14 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 _COMMANDS = {
     "check": ("isoflop.cli.check", "What to doubt in a table of runs."),
     "cost": ("isoflop.cli.cost", "Parameters, FLOPs, hours and money of a model."),
+    "import": ("isoflop.cli.importing", "Read run logs into a store of runs and curves."),
     "datasets": ("isoflop.cli.datasets", "Public run tables and the runs in the box."),
     "fit": ("isoflop.cli.fit", "Fit a law to runs: parameters, intervals, doubts."),
     "forecast": ("isoflop.cli.forecast", "The loss of a run nobody has trained."),
     "plan": ("isoflop.cli.plan", "How big a model, on how many tokens, for a budget."),
     "methods": ("isoflop.cli.methods", "Chinchilla's three methods, side by side."),
+    "report": ("isoflop.cli.report", "The whole analysis as one file that opens offline."),
+    "backtest": ("isoflop.cli.backtest", "What laws would have said of the largest runs."),
     "laws": ("isoflop.cli.laws", "The laws that have a name."),
     "sweep": ("isoflop.cli.sweep", "Train small models for evidence."),
 }
@@ -35,7 +39,8 @@ class _Lazy(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(_COMMANDS[cmd_name][0])
-        command: click.Command = getattr(module, cmd_name)
+        # `import` can be no name in Python; its function is import_
+        command: click.Command = getattr(module, f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,0 +1,89 @@
+"""``isoflop report``: the whole analysis as one file that can be mailed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from isoflop.cli.options import json_option, number, open_runs, print_json, progress, runs_options
+from isoflop.errors import IsoflopError
+
+
+@click.command()
+@runs_options
+@click.option("--law", "law_text", default="chinchilla", show_default=True, metavar="LAW", help="A name or a formula.")
+@click.option(
+    "--budget", "budget_text", metavar="FLOPS", help="Training FLOPs; ten times the largest run's without it."
+)
+@click.option("--objective", "objective_text", default="huber:1e-3", show_default=True, help="As for isoflop fit.")
+@click.option("--draws", default=1000, show_default=True, type=click.IntRange(20, 100_000), help="Bootstrap draws.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option("--level", default=0.9, show_default=True, help="Level of the intervals.")
+@click.option("-o", "--output", default="report.html", show_default=True, metavar="FILE", help=".html or .md")
+@json_option
+def report(
+    file: str | None,
+    columns: tuple[str, ...],
+    where: str | None,
+    units: tuple[str, ...],
+    conventions: tuple[str, ...],
+    law_text: str,
+    budget_text: str | None,
+    objective_text: str,
+    draws: int,
+    seed: int,
+    level: float,
+    output: str,
+    as_json: bool,
+) -> None:
+    """Fit a law to the runs in FILE and write the answer, the doubts and the evidence to one HTML file."""
+    from isoflop.fitting import fit as fit_law
+    from isoflop.fitting import objective
+    from isoflop.laws import law
+    from isoflop.report.report import make_report
+    from isoflop.uncertainty import bootstrap
+    from isoflop.uncertainty.ensemble import check_level
+
+    check_level(level)
+    place = _place(output)
+    runs = open_runs(file, columns, where, units, conventions)
+    chosen = law(law_text, columns=runs.headers)
+    fitted = fit_law(chosen, runs, objective=objective(objective_text), seed=seed)
+    with progress(draws, "bootstrap", quiet=as_json) as advance:
+        ensemble = bootstrap(fitted, draws=draws, seed=seed, progress=advance)
+    made = make_report(ensemble, budget=number(budget_text, "--budget") if budget_text else None, level=level)
+    from isoflop.report.html import write_html
+
+    write_html(made, place)
+    if as_json:
+        print_json(
+            {
+                "report": str(place),
+                "bytes": place.stat().st_size,
+                "answer": made.answer,
+                "sureness": made.sureness,
+                "findings": [finding.as_dict() for finding in made.findings],
+                "cards": [card.as_dict() for card in made.cards],
+            }
+        )
+        return
+    click.echo(made.answer)
+    click.echo(made.sureness)
+    doubts = sum(finding.level != "note" for finding in made.findings)
+    click.echo(
+        f"{doubts or 'nothing'} to doubt. Written to {place} ({place.stat().st_size / 1e6:.2f} MB); open it in a "
+        "browser."
+    )
+
+
+def _place(output: str) -> Path:
+    """Refuse a place that cannot hold the report before anything is fitted."""
+    place = Path(output)
+    if place.suffix.lower() not in (".html", ".htm"):
+        raise IsoflopError(f"a report is written as .html, not {place.name!r}; give -o report.html")
+    if not place.parent.is_dir():
+        raise IsoflopError(f"there is no folder {str(place.parent)!r} for {place.name}; make it, or write elsewhere")
+    if place.exists() and not place.is_file():
+        raise IsoflopError(f"{str(place)!r} is there and is not a file; write elsewhere")
+    return place

@@ -1,0 +1,123 @@
+"""What the page computes with: the law as JavaScript, the fit and its draws, the runs, as JSON that it can read."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from isoflop.laws import Law
+from isoflop.laws.expression import gradient, name
+from isoflop.laws.typeset import javascript_block
+from isoflop.report.report import Report
+from isoflop.runs import Runs
+from isoflop.uncertainty.scatter import new_runs
+
+Floats = NDArray[np.float64]
+
+MOST_ROWS = 20_000  # rows that a page holds; of a larger table every k-th row is drawn, and the page says so
+_MOST_COLUMNS = 12
+_LONGEST = 80  # letters of a name that a page shows
+
+
+def law_javascript(law: Law) -> str:
+    """The object ``{value, slopes}`` that computes the law and its slopes by each input, as JavaScript.
+
+    ``value(p, k, x)``: parameters ``p[k], p[k+1], …`` in the order of ``law.params``, inputs ``x[0], …``.
+    ``slopes(p, k, x, out)`` writes the value and the slope by each input into ``out``.
+    No name of the law gets into the text, only numbers, places and ``Math`` calls.
+    """
+    leaves = {label: f"p[k+{place}]" for place, label in enumerate(law.param_names)}
+    leaves |= {label: f"x[{place}]" for place, label in enumerate(law.input_names)}
+    slopes = gradient(law.expression, tuple(name(label) for label in law.input_names))
+    value_block, (value,) = javascript_block((law.expression,), leaves)
+    slope_block, results = javascript_block((law.expression, *slopes), leaves)
+    written = " ".join(f"out[{place}] = {result};" for place, result in enumerate(results))
+    return (
+        f"({{\nvalue(p, k, x) {{\n{value_block}\nreturn {value};\n}},\n"
+        f"slopes(p, k, x, out) {{\n{slope_block}\n{written}\n}}\n}})"
+    )
+
+
+def page_data(report: Report) -> dict[str, Any]:
+    """Everything that the page needs besides the law's JavaScript; numbers that must be exact as base64 of float64."""
+    ensemble, fit = report.ensemble, report.ensemble.fit
+    log = fit.objective.space == "log"
+    flat = np.ones(len(ensemble)) if log else np.zeros(len(ensemble))
+    ranges = fit.data.ranges
+    return {
+        "law": {
+            "name": fit.law.name,
+            "inputs": list(fit.law.input_names),
+            "params": list(fit.law.param_names),
+            "response": fit.law.response.replace("_", " "),
+            "unit": fit.data.loss_unit if fit.law.response == "loss" else "",
+        },
+        "level": report.level,
+        "budget": None if report.plan is None else report.plan.budget,
+        "within": None if report.plan is None else report.plan.band.within,
+        "at": dict(report.at),
+        "ranges": {label: list(ends) for label, ends in ranges.items()},
+        "fit": packed(np.array([fit.params[label] for label in fit.law.param_names])),
+        "draws": packed(ensemble.params),
+        "scatter": packed(new_runs(ensemble, flat)),
+        "log": log,
+        "runs": runs_data(
+            fit.require_runs(), fitted=fit.predict, inputs=fit.law.input_names, response=fit.law.response
+        ),
+    }
+
+
+def runs_data(
+    runs: Runs,
+    *,
+    fitted: Callable[[Mapping[str, Floats]], Floats] | None = None,
+    inputs: Sequence[str] = ("N", "D"),
+    response: str = "loss",
+) -> dict[str, Any]:
+    """The runs as columns; of more than ``MOST_ROWS`` rows every k-th.
+
+    fitted: the law's prediction as a function of its inputs, which adds a column ``fitted``.
+    """
+    step = max(1, math.ceil(len(runs) / MOST_ROWS))
+    keep = np.arange(len(runs)) % step == 0
+    some = runs.take(keep) if step > 1 else runs
+    wanted = [label for label in dict.fromkeys((*inputs, "N", "D", "C", response)) if label in some]
+    numbers = {label: some[label] for label in wanted}
+    if "C" not in numbers and {"N", "D"} <= set(numbers):
+        numbers["C"] = 6 * numbers["N"] * numbers["D"]
+    if fitted is not None:
+        numbers["fitted"] = fitted({label: numbers[label] for label in inputs})
+    others = [label for label in some.headers if label not in numbers][:_MOST_COLUMNS]
+    return {
+        "total": len(runs),
+        "step": step,
+        "response": response,
+        "row": some.rows.tolist(),
+        "numbers": {label: packed(values) for label, values in numbers.items()},
+        "texts": {label: _short(some.frame[label]) for label in others},
+    }
+
+
+def _short(series: pl.Series) -> list[str]:
+    """The cells as text of a bounded length; numbers in six digits."""
+    if series.dtype.is_float():
+        return ["" if value is None or value != value else f"{value:.6g}" for value in series]
+    return ["" if value is None else str(value)[:_LONGEST] for value in series]
+
+
+def packed(values: Floats) -> str:
+    """The numbers as base64 of little-endian float64: exact, and half as long as decimal digits."""
+    return base64.b64encode(np.ascontiguousarray(values, dtype="<f8").tobytes()).decode("ascii")
+
+
+def script_json(content: Mapping[str, Any]) -> str:
+    """JSON that may stand inside a script element: no ``<``, ``>``, ``&`` or line separator is left as it is."""
+    text = json.dumps(content, allow_nan=False, separators=(",", ":"), ensure_ascii=True)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

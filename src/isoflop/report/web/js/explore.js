@@ -1,0 +1,216 @@
+// The answer that moves: a budget (or the law's inputs) on sliders; figures and pictures follow at once.
+import { chart, rangeOf } from "./chart.js";
+import { formatByInterval, formatQuantity, general, interval, parseQuantity } from "./numbers.js";
+import { TRAIN, bandAlong, optimum, plan, response, valley } from "./surface.js";
+
+const REACH = 3; // decades beyond the runs that a slider goes
+const SIZES = 49; // points of the valley
+const BUDGETS = 40; // points of the envelope
+
+const flops = (value) => general(value, 3);
+
+/** What the figures say of an interval: value, and its ends, in the digits that it supports. */
+export function told(each, quantity) {
+  const write = quantity ? (value) => formatQuantity(value) : (value) => formatByInterval(value, each.low, each.high);
+  return { value: write(each.value), ends: Number.isFinite(each.low) ? `${write(each.low)} – ${write(each.high)}` : "" };
+}
+
+/** Bring the answer in `root` to life. Returns {move(budget)} for tests and for the page. */
+export function explore(root, data, law, runs) {
+  const panel = root.querySelector("[data-explore]");
+  if (!panel) return null;
+  panel.querySelector("[data-levers]").hidden = false;
+  return data.budget === null ? exploreInputs(root, panel, data, law) : exploreBudget(root, panel, data, law, runs);
+}
+
+function figure(panel, name, each, quantity) {
+  const place = panel.querySelector(`[data-figure="${name}"]`);
+  if (!place) return;
+  const said = told(each, quantity);
+  place.querySelector("dd").textContent = said.value;
+  place.querySelector(".ends").textContent = said.ends;
+}
+
+/** How sure the answer is, in the words of the report. */
+function sureness(law, data, answer) {
+  if (!law.count) return "These constants come without draws, so nothing here has an interval.";
+  const [loss, n] = [told(answer.newRun), told(answer.n, true)];
+  const ends = (text) => text.split(" – ");
+  return (
+    `In ${general(100 * law.level)} % of the draws a new run there ends between ${ends(loss.ends).join(" and ")}, ` +
+    `and the best size lies between ${ends(n.ends).join(" and ")}. The optimum is flat: every size from ` +
+    `${formatQuantity(answer.band[0])} to ${formatQuantity(answer.band[1])} is within ${general(100 * data.within)} % of the best loss.` +
+    (answer.lost ? ` ${answer.lost} of ${law.count} draws have no best size here and are left out.` : "")
+  );
+}
+
+/** A slider over log10 of a quantity, with a text field that takes 70B or 1e24. */
+function lever(element, { low, high, value, write, onMove }) {
+  const slider = element.querySelector("input[type=range]");
+  const field = element.querySelector("input[type=text]");
+  const place = (number) => Math.log10(number);
+  slider.min = place(low);
+  slider.max = place(high);
+  slider.step = (place(high) - place(low)) / 600;
+  const show = (number, moved) => {
+    if (moved !== slider) slider.value = place(number);
+    if (moved !== field) field.value = write(number);
+    slider.setAttribute("aria-valuetext", write(number));
+  };
+  slider.addEventListener("input", () => {
+    const number = Number((10 ** slider.value).toPrecision(3));
+    show(number, slider);
+    onMove(number);
+  });
+  field.addEventListener("input", () => {
+    const number = parseQuantity(field.value);
+    const good = number > 0 && Number.isFinite(number);
+    field.setAttribute("aria-invalid", String(!good));
+    element.querySelector(".slip").textContent = good ? "" : "write a number such as 1e24 or 70B";
+    if (good) {
+      show(number, field);
+      onMove(number);
+    }
+  });
+  show(value);
+  return show;
+}
+
+function exploreBudget(root, panel, data, law, runs) {
+  const smallest = TRAIN * data.ranges.N[0] * data.ranges.D[0];
+  const largest = TRAIN * data.ranges.N[1] * data.ranges.D[1];
+  const unit = data.law.unit ? `${data.law.response} (${data.law.unit})` : data.law.response;
+  const pit = chart(panel.querySelector("[data-chart=valley]"), {
+    axes: { x: { label: "parameters N", reading: "quantity" }, y: { label: unit, reading: "plain" } },
+    height: 280,
+  });
+  const lead = root.querySelector("[data-lead]");
+  const state = { frame: 0, answer: null };
+
+  const move = (budget) => {
+    const answer = (state.answer = plan(law, data, budget));
+    figure(panel, "n", answer.n, true);
+    figure(panel, "d", answer.d, true);
+    figure(panel, "ratio", answer.ratio, true);
+    figure(panel, "loss", answer.newRun);
+    figure(panel, "curve", answer.loss);
+    const loss = told(answer.newRun);
+    lead.textContent = answer.inside
+      ? `With ${general(budget, 3)} training FLOPs, train ${told(answer.n, true).value} parameters on ${told(answer.d, true).value} tokens; expect a ${data.law.response} of ${loss.value}${data.law.unit && ` ${data.law.unit}`}.`
+      : `At ${general(budget, 3)} training FLOPs this law has no best size: its ${data.law.response} falls all the way.`;
+    root.querySelector("[data-sure]").textContent = sureness(law, data, answer);
+    const beyond = Math.log10(budget / runs.largestCompute);
+    panel.querySelector("[data-reach]").textContent =
+      beyond > 0.05 ? `${general(beyond, 2)} decades beyond the largest run: intervals hold the runs' noise, not a law that bends out there.` : "Within the compute of the runs.";
+    cancelAnimationFrame(state.frame);
+    state.frame = requestAnimationFrame(() => draw(answer));
+  };
+
+  const draw = (answer) => {
+    const [low, high] = [answer.band[0], answer.band[1]];
+    const wide = Math.max((high / low) ** 1.2, 30);
+    const curve = valley(law, answer.budget, answer.n.value / wide, answer.n.value * wide, SIZES);
+    const logs = (list) => list.map(Math.log10);
+    const [value, bottom, top] = [logs(curve.value), logs(curve.low), logs(curve.high)];
+    pit.set({
+      x: curve.x, value, low: bottom, high: top,
+      xRange: [curve.x[0], curve.x[SIZES - 1]], yRange: rangeOf(value, bottom, top),
+      marks: [
+        { from: Math.log10(low), to: Math.log10(high) },
+        { from: Math.log10(answer.n.low), to: Math.log10(answer.n.high), strong: true },
+        { from: Math.log10(answer.n.value), dash: true },
+      ],
+    });
+    runs.mark?.(answer.budget);
+  };
+
+  const budget = panel.querySelector("[data-lever=budget]");
+  const show = lever(budget, { low: smallest, high: Math.max(largest, runs.largestCompute, data.budget) * 10 ** REACH, value: data.budget, write: flops, onMove: move });
+  move(data.budget);
+  return { move: (value) => { show(value); move(value); return state.answer; }, answer: () => state.answer };
+}
+
+/** The least loss at each of many budgets with its band, a few at a time, so that the page never waits. */
+export function envelope(law, low, high, onDone) {
+  const result = { x: [], value: [], low: [], high: [] };
+  const out = { x: new Float64Array(2), slopes: new Float64Array(3) };
+  const losses = new Float64Array(law.count);
+  let place = 0;
+  const step = () => {
+    const until = performance.now() + 12;
+    while (place < BUDGETS && performance.now() < until) {
+      const budget = low * (high / low) ** (place / (BUDGETS - 1));
+      const logTotal = Math.log(budget / TRAIN);
+      optimum(law, law.fit, 0, logTotal, out);
+      const value = out.loss;
+      for (let draw = 0; draw < law.count; draw++) {
+        optimum(law, law.draws, draw * law.width, logTotal, out);
+        losses[draw] = out.inside ? out.loss : NaN;
+      }
+      const held = interval(value, losses, law.level);
+      result.x.push(Math.log10(budget));
+      result.value.push(Math.log10(value));
+      result.low.push(Math.log10(held.low));
+      result.high.push(Math.log10(held.high));
+      place++;
+    }
+    if (place < BUDGETS) setTimeout(step, 0);
+    else onDone(result);
+  };
+  setTimeout(step, 0);
+}
+
+/** A law of other inputs: one slider for each; the picture follows the input that was moved last. */
+function exploreInputs(root, panel, data, law) {
+  const at = { ...data.at };
+  const unit = data.law.unit ? `${data.law.response} (${data.law.unit})` : data.law.response;
+  let pit = null;
+  let along = "";
+  const lead = root.querySelector("[data-lead]");
+  const move = (name) => {
+    const answer = response(law, data, at);
+    figure(panel, "loss", answer.newRun);
+    figure(panel, "curve", answer.curve);
+    const where = data.law.inputs.map((each) => `${each} = ${formatQuantity(at[each])}`).join(", ");
+    lead.textContent = `At ${where}, expect a ${data.law.response} of ${told(answer.newRun).value}${data.law.unit && ` ${data.law.unit}`}.`;
+    draw(name);
+    return answer;
+  };
+  const draw = (name) => {
+    if (name !== along) {
+      pit?.destroy();
+      along = name;
+      panel.querySelector("[data-chart=valley]").replaceChildren();
+      pit = chart(panel.querySelector("[data-chart=valley]"), {
+        axes: { x: { label: name, reading: name === "C" ? "power" : "quantity" }, y: { label: unit, reading: "plain" } },
+        height: 280,
+      });
+    }
+    const [low, high] = reachOf(data, name);
+    const place = law.inputs.indexOf(name);
+    const many = Array.from({ length: SIZES }, (_, i) => low * (high / low) ** (i / (SIZES - 1)));
+    const band = bandAlong(law, SIZES, (i, x) => {
+      law.inputs.forEach((each, position) => { x[position] = at[each]; });
+      x[place] = many[i];
+    });
+    const logs = (list) => list.map(Math.log10);
+    const [value, bottom, top] = [logs(band.value), logs(band.low), logs(band.high)];
+    pit.set({
+      x: logs(many), value, low: bottom, high: top, xRange: logs([low, high]), yRange: rangeOf(value, bottom, top),
+      marks: [{ from: Math.log10(at[name]), dash: true }, { from: Math.log10(data.ranges[name][0]), to: Math.log10(data.ranges[name][1]) }],
+    });
+  };
+  for (const name of data.law.inputs) {
+    const [low, high] = reachOf(data, name);
+    lever(panel.querySelector(`[data-lever="${CSS.escape(name)}"]`), {
+      low, high, value: at[name], write: name === "C" ? flops : formatQuantity, onMove: (value) => { at[name] = value; move(name); },
+    });
+  }
+  move(data.law.inputs[0]);
+  return { move: (values) => { Object.assign(at, values); return move(data.law.inputs[0]); } };
+}
+
+function reachOf(data, name) {
+  const [low, high] = data.ranges[name];
+  return [low / 10, Math.max(high, data.at[name]) * 10 ** REACH];
+}
