@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from isoflop.errors import DataError
 from isoflop.logs.metrics import PLAIN, TRAINING, VALIDATION
+from isoflop.runs.store import Store, scan_curves
 from isoflop.units import LOSS_UNITS, PARAM_CONVENTIONS, parse_quantity
 
 Kind = Literal["last", "mean", "min", "step"]
@@ -32,7 +33,7 @@ _PICK: Final = re.compile(r"(last|min|step)(?::([^:]+))?")
 
 @dataclass(frozen=True)
 class Pick:
-    """Which value of a curve counts: the last, the mean of the last ``count``, the smallest, or that at step ``count``."""
+    """Which value of a curve counts: the last, the mean of the last ``count``, the smallest, that at step ``count``."""
 
     kind: Kind
     count: int = 0
@@ -140,9 +141,7 @@ class Rules:
         if set(plain) - known:
             raise DataError(f"the store's rules hold {', '.join(sorted(set(plain) - known))}, unknown to this release")
         try:
-            return Rules(
-                **{**plain, "pick": pick(plain.get("pick", "last")), "kept": tuple(plain.get("kept", ()))}  # type: ignore[arg-type]
-            )
+            return Rules(**{**plain, "pick": pick(plain.get("pick", "last")), "kept": tuple(plain.get("kept", ()))})
         except (TypeError, AttributeError):
             raise DataError("the store's rules are damaged; import the logs again") from None
 
@@ -170,30 +169,31 @@ def picked(step: NDArray[np.int64], value: NDArray[np.float64], how: Pick) -> tu
     return float(value[-1]), int(step[-1])
 
 
-def final_losses(curves: pl.LazyFrame, how: Pick) -> pl.DataFrame:
-    """The loss that counts of every run: ``run``, ``loss``, ``loss_step``; the same as :func:`picked`, for all at once.
+def final_losses(store: Store, how: Pick) -> pl.DataFrame:
+    """The loss that counts of every run of a store, from its curves: ``run``, ``loss``, ``loss_step``.
 
-    curves: sorted by run and step, as :func:`isoflop.runs.store.scan_curves` gives them.
+    ``loss`` is null for a run without one, NaN where NaN was logged. One file of curves is held at a time.
     """
-    logged = curves.select("run", "step", "loss").filter(pl.col("loss").is_not_null())
-    loss, step = pl.col("loss"), pl.col("step")
-    match how.kind:
-        case "mean":
-            chosen = (loss.tail(how.count).mean(), step.last())
-        case "min":
-            at = loss.fill_nan(None).arg_min()
-            chosen = (
-                pl.when(at.is_null()).then(float("nan")).otherwise(loss.get(at.fill_null(0))),
-                step.get(at.fill_null(pl.len() - 1)),
-            )
-        case "step":
-            reached = pl.col("end") >= how.count
-            ends = logged.group_by("run").agg(step.last().alias("end"))
-            logged = logged.filter(step <= how.count)
-            found = logged.group_by("run", maintain_order=True).agg(loss.last(), step.last().alias("loss_step"))
-            return found.join(ends, on="run", maintain_order="left").filter(reached).drop("end").collect()
-        case _:
-            chosen = (loss.last(), step.last())
-    return (
-        logged.group_by("run", maintain_order=True).agg(chosen[0].alias("loss"), chosen[1].alias("loss_step")).collect()
+    runs: list[str] = []
+    found: list[tuple[float, int]] = []
+    for part in store.parts:
+        curves = scan_curves(store, parts=(part,)).select("run", "step", "loss").collect()
+        stretches = curves["run"].rle()
+        if stretches.struct.field("value").n_unique() < len(stretches):
+            curves = curves.sort("run", "step")
+            stretches = curves["run"].rle()
+        steps, losses = curves["step"].to_numpy(), curves["loss"]
+        logged = losses.is_not_null().to_numpy() if losses.null_count() else None
+        values = losses.to_numpy()
+        ends = np.cumsum(stretches.struct.field("len").to_numpy())
+        for run, begin, end in zip(stretches.struct.field("value"), [0, *ends[:-1]], ends, strict=True):
+            keep = slice(begin, end) if logged is None else begin + np.flatnonzero(logged[begin:end])
+            runs.append(run)
+            found.append(picked(steps[keep], values[keep], how))
+    return pl.DataFrame(
+        {
+            "run": pl.Series(runs, dtype=pl.String),
+            "loss": pl.Series([loss if at >= 0 else None for loss, at in found], dtype=pl.Float64),
+            "loss_step": pl.Series([at if at >= 0 else None for _, at in found], dtype=pl.Int64),
+        }
     )

@@ -1,0 +1,390 @@
+"""``import_logs``: run logs into a store; what is new is added, and nothing else is changed."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+import polars as pl
+
+from isoflop.errors import DataError, IsoflopError
+from isoflop.findings import Finding
+from isoflop.lock import alone
+from isoflop.logs.derive import Described, describe, missing_says
+from isoflop.logs.logged import STEP, LogError, LoggedRun, Unread
+from isoflop.logs.readers import read_logs
+from isoflop.logs.rules import Rules
+from isoflop.logs.store import (
+    CurveWriter,
+    carry_over,
+    existing,
+    frame_of,
+    rules_of,
+    small_parts,
+    sweep_up,
+    write_runs,
+)
+from isoflop.runs.store import CURVE, Store, curve_batches, open_store, store_findings
+
+PATIENCE: Final = 600.0  # seconds to wait for another import into the same store
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import did.
+
+    added, grown: names of runs that are new, and of those whose log went on since it was read last.
+    unchanged: how many runs were in the store as they are. left_out: unfinished runs that the rules drop.
+    unread: logs that were found and could not be read, with the reason.
+    """
+
+    store: Store
+    added: tuple[str, ...] = ()
+    grown: tuple[str, ...] = ()
+    unchanged: int = 0
+    left_out: tuple[str, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass
+class _Gathered:
+    """The state of an import while logs are read."""
+
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    grown: dict[str, dict[str, Any]] = field(default_factory=dict)
+    digests: set[str] = field(default_factory=set)
+    unchanged: int = 0
+    copies: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    results: list[LoggedRun] = field(default_factory=list)
+
+
+def import_logs(
+    sources: Sequence[str | Path],
+    folder: str | Path,
+    *,
+    rules: Rules | None = None,
+    format: str | None = None,
+    pattern: str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Imported:
+    """Read the logs at ``sources`` into the store at ``folder``, which is made where there is none.
+
+    A run that the store has already, to the byte of its log, is passed over. A run of the same name whose curve goes
+    on where the stored one ends replaces it; any other run of that name is kept beside it, numbered.
+
+    rules: None takes those of the store, or the usual ones for a new store.
+    progress: called with the name of each run that was read.
+    Raises LogError where nothing at all could be read (no store is made then), DataError where ``rules`` differ from
+    those of the store, HeldError where another import does not end.
+    """
+    return add_runs(_read(sources, format=format, pattern=pattern), folder, rules=rules, progress=progress)
+
+
+def add_runs(
+    logs: Iterable[LoggedRun | Unread],
+    folder: str | Path,
+    *,
+    rules: Rules | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Imported:
+    """Put runs that were read already into a store; see :func:`import_logs`."""
+    folder = Path(folder)
+    folder_was_there = folder.exists()
+    reading = iter(logs)
+    first = list(itertools.islice(reading, 1))  # where nothing is found, that is said before anything is made
+    existing(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with alone(folder, patience=PATIENCE):
+            store = existing(folder)
+            return _import(itertools.chain(first, reading), folder, store, _agreed(store, rules), progress)
+    except IsoflopError:
+        if not folder_was_there:
+            _remove_empty(folder)
+        raise
+
+
+def choose_again(folder: str | Path, rules: Rules) -> Imported:
+    """Derive every row of a store anew from its curves, by other rules; the curves stay as they are."""
+    folder = Path(folder)
+    with alone(open_store(folder).folder, patience=PATIENCE):
+        store = existing(folder)
+        if store is None:
+            raise DataError(f"{str(folder)!r} holds no store; make one with isoflop import SOURCE -o {folder}")
+        rows: dict[str, dict[str, Any]] = {}
+        findings: list[Finding] = []
+        for logged, row in stored_runs(store):
+            described = describe(logged, rules)
+            rows[row["run"]] = {**row, **_cleared(), **described.row, CURVE: row[CURVE], "run": row["run"]}
+            findings += described.findings
+        order = store.runs["run"].to_list()
+        write_runs(folder, frame_of([rows[run] for run in order]), rules)
+    written = open_store(folder)
+    return Imported(written, unchanged=len(order), findings=(*_told(findings), *_gaps(written)))
+
+
+def stored_runs(store: Store) -> Iterator[tuple[LoggedRun, dict[str, Any]]]:
+    """Each run of a store as it was logged, with its row; curves under the store's names."""
+    rows = {row["run"]: row for row in store.runs.iter_rows(named=True)}
+    names = [name for part in store.parts for name in pl.read_parquet_schema(part)]
+    metrics = list(dict.fromkeys(name for name in names if name not in ("run", STEP)))
+    seen = set()
+    for batch in curve_batches(replace(store, record={}, runs=store.runs.drop("loss_metric")), metrics, rows=500_000):
+        for (run,), curve in batch.partition_by("run", as_dict=True, maintain_order=True).items():
+            own = [name for name in curve.columns if name != "run" and curve[name].null_count() < curve.height]
+            seen.add(run)
+            yield _as_logged(rows[str(run)], curve.select(own)), rows[str(run)]
+    for run, row in rows.items():
+        if run not in seen:
+            yield _as_logged(row, pl.DataFrame(schema={STEP: pl.Int64})), row
+
+
+def _as_logged(row: Mapping[str, Any], curve: pl.DataFrame) -> LoggedRun:
+    return LoggedRun(
+        name=row["run"],
+        format=row["format"],
+        source=row["source"],
+        status=row["status"],
+        history=curve,
+        digest=row["digest"],
+        settings=MappingProxyType(json.loads(row["settings"])),
+    )
+
+
+def _cleared() -> dict[str, None]:
+    """Columns that rules decide, emptied."""
+    names = "N N_convention D U epochs C loss loss_unit loss_metric loss_step loss_rule batch context warmup S1 S2 lr"
+    return dict.fromkeys(names.split())
+
+
+def _read(sources: Sequence[str | Path], *, format: str | None, pattern: str | None) -> Iterator[LoggedRun | Unread]:
+    """The runs of all sources; a source in which nothing is found counts as unread while others have something."""
+    if not sources:
+        raise LogError("no log was named; give the folder of a run, or its log")
+    for source in sources:
+        try:
+            yield from read_logs(source, format=format, pattern=pattern)
+        except LogError as error:
+            if len(sources) == 1:
+                raise
+            yield Unread(Path(str(source)).name, str(error))
+
+
+def _agreed(store: Store | None, rules: Rules | None) -> Rules:
+    """The rules of the store, or those of a new one."""
+    if store is None:
+        return rules or Rules()
+    own = rules_of(store)
+    if rules is not None and rules != own:
+        raise DataError(
+            f"the store {store.folder.name} was made by other rules ({own.says}); import by those, or choose all of "
+            f"its losses again first: isoflop import -o {store.folder} with the new rules and no SOURCE"
+        )
+    return own
+
+
+def _import(
+    logs: Iterator[LoggedRun | Unread],
+    folder: Path,
+    store: Store | None,
+    rules: Rules,
+    progress: Callable[[str], None] | None,
+) -> Imported:
+    sweep_up(folder, store)
+    writer = CurveWriter(folder)
+    gathered = _Gathered(digests=set() if store is None else set(store.runs["digest"].drop_nulls().to_list()))
+    for each in logs:
+        if isinstance(each, Unread):
+            gathered.unread.append(each)
+            continue
+        _take(each, gathered, store, rules, writer)
+        if progress is not None:
+            progress(each.name)
+    if store is None and not gathered.rows and not gathered.results:
+        _refuse_nothing(gathered)
+    runs = _merged(folder, store, gathered, writer)
+    if runs is not None:
+        write_runs(folder, runs, rules)
+    written = open_store(folder)
+    return Imported(
+        store=written,
+        added=tuple(gathered.rows),
+        grown=tuple(gathered.grown),
+        unchanged=gathered.unchanged,
+        left_out=tuple(gathered.left_out),
+        unread=tuple(gathered.unread),
+        findings=(*_told(gathered.findings), *_copies(gathered), *_gaps(written), *store_findings(written)),
+    )
+
+
+def _refuse_nothing(gathered: _Gathered) -> None:
+    if gathered.left_out:
+        raise LogError(
+            f"none of {len(gathered.left_out)} runs finished, and the rules leave such runs out; use --unfinished keep"
+        )
+    reasons = "; ".join(each.says for each in gathered.unread[:3]) or "they hold no run"
+    more = f" (and {len(gathered.unread) - 3} more)" if len(gathered.unread) > 3 else ""
+    raise LogError(f"no run could be read: {reasons}{more}")
+
+
+def _take(logged: LoggedRun, gathered: _Gathered, store: Store | None, rules: Rules, writer: CurveWriter) -> None:
+    """One run: passed over, added, or put in the place of its shorter self."""
+    if logged.digest in gathered.digests:
+        known = any(row["digest"] == logged.digest for row in (*gathered.rows.values(), *gathered.grown.values()))
+        if known:
+            gathered.copies.append(logged.name)
+        else:
+            gathered.unchanged += 1
+        return
+    if not logged.history.height and logged.results:
+        gathered.results.append(logged)
+        gathered.digests.add(logged.digest)
+        return
+    described = describe(logged, rules)
+    if rules.unfinished == "drop" and described.row["status"] in ("running", "crashed"):
+        gathered.left_out.append(logged.name)
+        return
+    gathered.digests.add(logged.digest)
+    gathered.findings += described.findings
+    shorter = None if store is None else _shorter_self(described, store, gathered)
+    run = shorter or _free_name(str(described.row["run"]), gathered, store)
+    row = {**described.row, "run": run}
+    (gathered.grown if shorter else gathered.rows)[run] = row
+    writer.add(run, described.curve)
+
+
+def _shorter_self(described: Described, store: Store, gathered: _Gathered) -> str | None:
+    """The stored run that this one goes on from: of its name and format, with every stored value found again."""
+    name = described.row["run"]
+    same = pl.col("run").str.replace(r" \(\d+\)$", "") == name
+    candidates = store.runs.filter(
+        (same | (pl.col("run") == name))
+        & (pl.col("format") == described.row["format"])
+        & (pl.col("source") == described.row["source"])
+    )
+    for row in candidates.iter_rows(named=True):
+        if row["run"] in gathered.grown or row["rows"] > described.curve.height:
+            continue
+        if not row["rows"] or _goes_on(described.curve, store, row):
+            return str(row["run"])
+    return None
+
+
+def _goes_on(curve: pl.DataFrame, store: Store, row: Mapping[str, Any]) -> bool:
+    path = store.folder / row[CURVE]
+    old = pl.scan_parquet(path, hive_partitioning=False).filter(pl.col("run") == row["run"]).sort(STEP).collect()
+    shared = [name for name in old.columns if name in curve.columns and name != "wall"]
+    begin = curve.filter(pl.col(STEP).is_in(old[STEP].implode())).select(shared)
+    last = max(1, old.height - 1)  # the last row may have been written in part when it was read
+    return begin.height == old.height and begin.head(last).equals(old.select(shared).head(last), null_equal=True)
+
+
+def _free_name(name: str, gathered: _Gathered, store: Store | None) -> str:
+    """The name, numbered where another run has it."""
+    taken = set(gathered.rows) | set(gathered.grown) | (set() if store is None else set(store.runs["run"].to_list()))
+    if name not in taken:
+        return name
+    number = next(number for number in range(2, len(taken) + 3) if f"{name} ({number})" not in taken)
+    gathered.findings.append(
+        Finding(
+            "one-name",
+            "doubt",
+            f"two different runs are called {name!r}; the later one is {f'{name} ({number})'!r} here.",
+            "Give every training its own name, or tell them apart with --where.",
+        )
+    )
+    return f"{name} ({number})"
+
+
+def _merged(folder: Path, store: Store | None, gathered: _Gathered, writer: CurveWriter) -> pl.DataFrame | None:
+    """The new table of runs, None where nothing changed: old rows in their places, new ones behind them."""
+    old = [] if store is None else list(store.runs.iter_rows(named=True))
+    rows = {row["run"]: row for row in old} | gathered.grown | gathered.rows
+    changed = bool(gathered.grown or gathered.rows)
+    for logged in gathered.results:
+        changed |= _join_results(rows, logged, gathered)
+    if not changed:
+        return None
+    if store is not None and (gathered.grown or gathered.rows):
+        touched = {row[CURVE] for row in old if row["run"] in gathered.grown and row[CURVE]} | set(small_parts(store))
+        for part in sorted(touched):
+            carry_over(store, part, writer, without=set(gathered.grown))
+    writer.flush()
+    for run, place in writer.places.items():
+        rows[run] = {**rows[run], CURVE: place}
+    return frame_of(list(rows.values()))
+
+
+def _join_results(rows: dict[str, dict[str, Any]], logged: LoggedRun, gathered: _Gathered) -> bool:
+    """Downstream results of a run that has its curve elsewhere: columns of its row, or a row of their own."""
+    run = (
+        logged.name
+        if logged.name in rows
+        else next((name for name in rows if name.rsplit("/", 1)[-1] == logged.name.rsplit("/", 1)[-1]), None)
+    )
+    if run is not None:
+        before = rows[run]
+        rows[run] = {**before, **{key: value for key, value in logged.results.items() if before.get(key) is None}}
+        return rows[run] != before
+    described = describe(logged, Rules())
+    rows[logged.name] = gathered.rows[logged.name] = described.row
+    return True
+
+
+def _told(findings: Sequence[Finding]) -> list[Finding]:
+    """Findings of many runs: of each kind the first, and how many are like it."""
+    counts = Counter(finding.code for finding in findings)
+    first = {finding.code: finding for finding in reversed(findings)}
+    return [
+        replace(first[code], says=f"{first[code].says} So it is with {count - 1:,} more.") if count > 1 else first[code]
+        for code, count in counts.items()
+    ]
+
+
+def _copies(gathered: _Gathered) -> list[Finding]:
+    if not gathered.copies:
+        return []
+    return [
+        Finding(
+            "copies",
+            "note",
+            f"{len(gathered.copies)} logs are copies of others and were taken once ({', '.join(gathered.copies[:3])}"
+            f"{' …' if len(gathered.copies) > 3 else ''}).",
+            "Nothing to do.",
+        )
+    ]
+
+
+def _gaps(store: Store) -> list[Finding]:
+    """What no law can do without and some runs lack."""
+    found = []
+    options = {
+        "loss": "Name the metric with --loss.",
+        "N": "Name the setting with --column N=SETTING, or add the column to the table.",
+        "D": "Say the tokens of a step with --tokens-per-step.",
+    }
+    whole = store.runs.filter(pl.col("status") != "diverged")
+    for name, fix in options.items():
+        lacking = whole.filter(pl.col(name).is_null())["run"].to_list()
+        if lacking:
+            found.append(Finding(f"no-{name.lower()}", "doubt", f"{missing_says(lacking, name)}.", fix))
+    return found
+
+
+def _remove_empty(folder: Path) -> None:
+    """Take back a folder that was made for nothing."""
+    for path in (*folder.glob(".lock"), *folder.glob("curves/.*"), *folder.glob("curves/*")):
+        path.unlink(missing_ok=True)
+    for each in (folder / "curves", folder):
+        if each.is_dir() and not any(each.iterdir()):
+            each.rmdir()

@@ -1,0 +1,162 @@
+"""Writing a store: curves into new files first, then ``runs.parquet`` replaced in one step.
+
+No file that ``runs.parquet`` names is ever changed, so a kill at any moment leaves the old store or the new one. What
+it does not name (left by a kill, or replaced by an import) goes when the next import begins.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from isoflop.errors import DataError
+from isoflop.files import write_whole
+from isoflop.logs.derive import SCHEMA as COLUMNS
+from isoflop.logs.logged import STEP
+from isoflop.logs.rules import Rules
+from isoflop.runs.store import CURVE, KEY, PARTS, RUNS, SCHEMA, Store, open_store, scan_curves
+
+PART_ROWS: Final = 1_000_000  # rows of a file of curves: what an import and a fit hold at once
+_GROUP_ROWS: Final = 131_072
+_SMALL: Final = PART_ROWS // 4  # a file of fewer rows is written again with what comes after it
+
+
+def existing(folder: Path) -> Store | None:
+    """The store in a folder, None where there is none yet.
+
+    Raises DataError where the folder holds something else.
+    """
+    if not folder.exists():
+        return None
+    if not folder.is_dir():
+        raise DataError(f"{str(folder)!r} is a file, and a store is a folder; name another with -o")
+    if not (folder / RUNS).is_file():
+        return None
+    store = open_store(folder)
+    if not store.record:
+        raise DataError(f"{str(folder)!r} holds runs that isoflop import did not write; choose another folder with -o")
+    return store
+
+
+def rules_of(store: Store) -> Rules:
+    """The rules by which a store was made."""
+    return Rules.from_dict(store.record.get("rules", {}))
+
+
+def sweep_up(folder: Path, store: Store | None) -> None:
+    """Remove files of curves that the store does not name; only for the holder of the folder's lock."""
+    named = set() if store is None or CURVE not in store.runs.columns else set(store.runs[CURVE].drop_nulls().to_list())
+    for path in (folder / PARTS).glob("*"):
+        ours = path.suffix == ".parquet" or path.name.startswith(".")
+        if ours and f"{PARTS}/{path.name}" not in named:
+            path.unlink(missing_ok=True)
+
+
+class CurveWriter:
+    """Collects curves and writes them in files of about :data:`PART_ROWS` rows, each sorted by run and step.
+
+    ``places`` tells the file of every run that was written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held: list[tuple[str, pl.DataFrame]] = []
+        self._rows = 0
+        numbers = [int(path.stem) for path in (folder / PARTS).glob("*.parquet") if path.stem.isdigit()]
+        self._next = max(numbers, default=0) + 1
+        self.places: dict[str, str] = {}
+
+    def add(self, run: str, curve: pl.DataFrame) -> None:
+        """The curve of a run, sorted by step."""
+        if not curve.height:
+            return
+        self._held.append((run, curve))
+        self._rows += curve.height
+        if self._rows >= PART_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held."""
+        if not self._held:
+            return
+        # whole curves sorted by the name of their run, each sorted by step already: nothing is left to sort
+        self._held.sort(key=lambda each: each[0])
+        frames = [curve.select(pl.lit(run).alias("run"), *ordered(curve)) for run, curve in self._held]
+        name = f"{PARTS}/{self._next:06d}.parquet"
+        _write(self._folder / name, pl.concat(frames, how="diagonal_relaxed"))
+        self.places |= {run: name for run, _ in self._held}
+        self._held, self._rows, self._next = [], 0, self._next + 1
+
+
+def ordered(curve: pl.DataFrame) -> list[str]:
+    """The columns of a curve: the step, then the losses, then the others by name."""
+    first = [name for name in (STEP, "loss", "val_loss", "train_loss", "lr", "tokens") if name in curve.columns]
+    return [*first, *sorted(name for name in curve.columns if name not in first and name != "run")]
+
+
+def _write(path: Path, frame: pl.DataFrame) -> None:
+    """A file of curves, whole: written beside and moved into place."""
+    path.parent.mkdir(exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        frame.write_parquet(beside, compression="zstd", compression_level=1, row_group_size=_GROUP_ROWS)
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def write_runs(folder: Path, runs: pl.DataFrame, rules: Rules) -> None:
+    """Replace ``runs.parquet``: the moment at which a change takes place."""
+    record = {"schema": SCHEMA, "rules": rules.as_dict(), "says": rules.says}
+    held = io.BytesIO()
+    runs.write_parquet(held, compression="zstd", metadata={KEY: json.dumps(record)})
+    write_whole(folder / RUNS, held.getvalue())
+
+
+def frame_of(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """Rows as a frame with the columns of every store first, then downstream results and kept settings."""
+    columns = {name: pl.Series(name, [row.get(name) for row in rows], dtype=dtype) for name, dtype in COLUMNS.items()}
+    for name in sorted({name for row in rows for name in row} - set(COLUMNS)):
+        values = [row.get(name) for row in rows]
+        numeric = all(
+            value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values
+        )
+        columns[name] = (
+            pl.Series(name, [None if v is None else float(v) for v in values], dtype=pl.Float64)
+            if numeric
+            else pl.Series(name, [None if v is None else str(v) for v in values], dtype=pl.String)
+        )
+    return pl.DataFrame(list(columns.values()))
+
+
+def small_parts(store: Store) -> list[str]:
+    """Files of curves so small that they are better written again with what is new."""
+    if CURVE not in store.runs.columns:
+        return []
+    sizes = store.runs.drop_nulls(CURVE).group_by(CURVE).agg(pl.col("rows").sum())
+    return sizes.filter(pl.col("rows") < _SMALL)[CURVE].sort().to_list()
+
+
+def carry_over(store: Store, part: str, writer: CurveWriter, *, without: set[str]) -> None:
+    """Write the curves of one file again, those of the runs in ``without`` left out."""
+    frame = pl.read_parquet(store.folder / part, hive_partitioning=False)
+    for (run,), curve in frame.partition_by("run", as_dict=True, maintain_order=True).items():
+        if run not in without:
+            # metrics that other runs of the file have and this one has not
+            own = [name for name in curve.columns if name == STEP or curve[name].null_count() < curve.height]
+            writer.add(str(run), curve.select(own))
+
+
+def curve_of(store: Store, run: str, part: str) -> pl.DataFrame:
+    """The stored curve of one run."""
+    scan = scan_curves(store, parts=(store.folder / part,))
+    return scan.filter(pl.col("run") == run).sort(STEP).collect()
