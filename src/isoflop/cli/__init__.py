@@ -24,6 +24,7 @@ _COMMANDS = {
     "methods": ("isoflop.cli.methods", "Chinchilla's three methods, side by side."),
     "report": ("isoflop.cli.report", "The whole analysis as one file that opens offline."),
     "backtest": ("isoflop.cli.backtest", "What laws would have said of the largest runs."),
+    "rank": ("isoflop.cli.rank", "Which laws forecast best here, and what they say together."),
     "laws": ("isoflop.cli.laws", "The laws that have a name."),
     "sweep": ("isoflop.cli.sweep", "Train small models for evidence."),
 }

@@ -11,7 +11,7 @@ from isoflop.findings import Finding
 from isoflop.report.card import Card
 
 _MARKS = {"error": ("✗", "red"), "doubt": ("?", "yellow"), "note": ("·", "cyan")}
-_NUMERIC = ("", *"-0123456789")
+_NUMERIC = ("", *"+-0123456789")
 
 
 def show(card: Card, console: Console) -> None:

@@ -132,6 +132,9 @@ def backtest(
     for each in laws:
         if each.response != response:
             raise FitError(f"{laws[0].name} predicts {response} and {each.name} {each.response}; test them one by one")
+        if each.searched:
+            names = ", ".join(constant.name for constant in each.searched)
+            raise FitError(f"a backtest of {each.name} needs {names} at a value; fix it, as in --fix {names}=0.99")
     objective = huber() if objective is None else objective
     fewest = max(len(each.params) for each in laws) + 1
     cut, refused = split(runs, hold_out or HoldOut(), windows=windows, per_family=per_family, fewest=fewest)

@@ -31,11 +31,12 @@ def baselines(runs: Runs, window: Window, *, response: str, inputs: Sequence[str
     falls = np.corrcoef(_ranks(compute), _ranks(loss[fitted]))[0, 1] <= 0 if np.ptp(loss[fitted]) else True
     best = loss[fitted].min() if falls else loss[fitted].max()
     most = loss[fitted][np.lexsort((loss[fitted] if falls else -loss[fitted], -compute))[0]]
-    others = np.column_stack([np.log(runs[name]) for name in inputs if name != window.by] or [np.zeros(len(runs))])
+    others = [runs[name] for name in inputs if name != window.by and name in runs]
+    places = np.column_stack([np.log(each) for each in others if (each > 0).all()] or [np.zeros(len(runs))])
     return {
         "best seen": np.full(len(held), best),
         "most-trained run": np.full(len(held), most),
-        "last two points": _line(np.log(size), loss, others, fitted, held),
+        "last two points": _line(np.log(size), loss, places, fitted, held),
     }
 
 

@@ -54,11 +54,11 @@ class Ranking:
 
 
 def applicable(runs: Runs, *, response: str = "loss") -> tuple[Law, ...]:
-    """The laws of the catalogue that predict this response from columns of these runs, each with at least one input."""
+    """The laws of the catalogue that predict this response from columns of these runs."""
     return tuple(
         law
         for law in catalogue().values()
-        if law.response == response and law.params and all(name in runs for name in law.input_names)
+        if law.response == response and not law.searched and all(name in runs for name in law.input_names)
     )
 
 
