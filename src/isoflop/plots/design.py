@@ -62,7 +62,7 @@ def _plane(runs: Runs, axes: Axes) -> Axes:
 
 
 def isocompute(axes: Axes, *, named: bool = True) -> None:
-    """Faint lines of equal 6ND on axes of D (across) and N (up), one a decade or fewer, their FLOPs at the upper end."""
+    """Faint lines of equal 6ND on axes of D (across) and N (up), at most one a decade, named at the upper end."""
     ink = shades(axes)
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     exponents = np.arange(np.ceil(np.log10(6 * left * low)), np.floor(np.log10(6 * right * high)) + 1)

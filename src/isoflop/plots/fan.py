@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from isoflop.fitting import Fit
 from isoflop.laws.optimum import TRAIN
 from isoflop.planning import Forecast
-from isoflop.plots.style import AXES, dots, legend, log_axis, loss_axis, shades
+from isoflop.plots.style import dots, input_axis, legend, loss_axis, runs_of, shades
 from isoflop.uncertainty import Ensemble
 
 if TYPE_CHECKING:
@@ -44,35 +44,40 @@ class Path:
 
 
 def path_to(fit: Fit, at: Mapping[str, float]) -> Path:
-    """The line that a forecast's fan is drawn along."""
+    """The line that a forecast's fan is drawn along; an input that may be zero runs evenly instead of in logarithms."""
     names = fit.law.input_names
-    end = np.log([at[name] for name in names])
     ranges = [fit.data.ranges.get(name) for name in names]
-    middle = np.array(
-        [
-            (math.log(each[0]) + math.log(each[1])) / 2 if each else last - _WITHOUT_RUNS * math.log(10)
-            for each, last in zip(ranges, end, strict=True)
-        ]
+    in_logs = np.array(
+        [at[name] > 0 and (each is None or each[0] > 0) for name, each in zip(names, ranges, strict=True)]
     )
+
+    def place(column: int, value: float) -> float:
+        return math.log(value) if in_logs[column] else value
+
+    end = np.array([place(column, at[name]) for column, name in enumerate(names)])
+    far = _WITHOUT_RUNS * math.log(10)
+    low = np.array([place(k, each[0]) if each else end[k] - far for k, each in enumerate(ranges)])
+    high = np.array([place(k, each[1]) if each else end[k] - far for k, each in enumerate(ranges)])
+    middle = (low + high) / 2
     if np.allclose(middle, end):
         middle = middle - math.log(10) / 2
     way = end - middle
-    low = np.array([math.log(each[0]) if each else place for each, place in zip(ranges, middle, strict=True)])
-    high = np.array([math.log(each[1]) if each else place for each, place in zip(ranges, middle, strict=True)])
     # the line begins and ends where the first input leaves the range of the runs, or a little beyond the point
     with np.errstate(divide="ignore", invalid="ignore"):
         back = np.where(way > 0, (middle - low) / way, (middle - high) / way)
         forth = np.where(way > 0, (high - middle) / way, (low - middle) / way)
     start = -float(np.min(back[np.isfinite(back)], initial=np.inf))
     stop = float(np.min(forth[np.isfinite(forth)], initial=np.inf))
-    steps = np.linspace(start, max(stop, _BEYOND), _POINTS)
-    logs = middle + steps[:, None] * way
+    steps = np.linspace(start if np.isfinite(start) else 0.0, max(stop if np.isfinite(stop) else 0.0, _BEYOND), _POINTS)
+    places = middle + steps[:, None] * way
     reach = np.zeros(_POINTS)
     for column, each in enumerate(ranges):
-        if each is not None:
-            above, below = logs[:, column] - math.log(each[1]), math.log(each[0]) - logs[:, column]
-            reach = np.maximum(reach, np.maximum(above, below) / math.log(10))
-    inputs = {name: np.exp(logs[:, column]) for column, name in enumerate(names)}
+        if each is not None and in_logs[column]:
+            beyond = np.maximum(places[:, column] - high[column], low[column] - places[:, column])
+            reach = np.maximum(reach, beyond / math.log(10))
+    inputs = {
+        name: np.exp(places[:, column]) if in_logs[column] else places[:, column] for column, name in enumerate(names)
+    }
     axis, x = _axis(inputs, way, names)
     asked = TRAIN * at["N"] * at["D"] if axis == "6ND" else at[axis]
     return Path(inputs, axis, x, np.where(reach < 1e-9, 0.0, reach), float(asked))
@@ -124,7 +129,7 @@ def forecast_fan(forecast: Forecast, ensemble: Ensemble, axes: Axes) -> Axes:
         zorder=6,
         label=f"a new run, {100 * level:g}% interval" if np.isfinite(low) else "the forecast",
     )
-    log_axis(axes.xaxis, path.axis)
+    input_axis(axes.xaxis, path.axis, path.x)
     loss_axis(axes.yaxis, fit)
     axes.set_xlim(path.x.min(), path.x.max())
     legend(axes, loc="upper right")
@@ -153,7 +158,7 @@ def _shade(path: Path, axes: Axes) -> None:
     # named once, where the forecast lies
     far = float(path.reach.max())
     if far > 0:
-        at_point = float(np.interp(math.log(path.asked), *_ascending(np.log(path.x), path.reach)))
+        at_point = float(np.interp(path.asked, *_ascending(path.x, path.reach)))
         if at_point > 0:
             axes.annotate(
                 f"{at_point:.1f} decades beyond the runs" if at_point >= 0.05 else "beyond the runs",
@@ -186,16 +191,11 @@ def _ascending(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 
 def _carried(fit: Fit, path: Path, axes: Axes) -> None:
     """The runs on the line: each keeps its place on the axis and its distance from the law."""
-    runs = fit.require_runs()
+    runs = runs_of(fit)
     inputs = {name: runs[name] for name in fit.law.input_names}
     x = TRAIN * runs["N"] * runs["D"] if path.axis == "6ND" else runs[path.axis]
     fitted, measured = fit.predict(inputs), runs[fit.law.response]
-    on_line = np.exp(np.interp(np.log(x), *_ascending(np.log(path.x), np.log(fit.predict(path.inputs)))))
+    on_line = np.interp(x, *_ascending(path.x, fit.predict(path.inputs)))
     y = on_line * measured / fitted if fit.objective.space == "log" else on_line + measured - fitted
     shown = (x >= path.x.min()) & (x <= path.x.max())
     dots(axes, x[shown], y[shown], colours=shades(axes).muted, label="runs, carried onto this line by the law")
-
-
-def axis_label(path: Path) -> str:
-    """What the fan's axis shows, in words."""
-    return AXES.get(path.axis, (path.axis, "plain"))[0]

@@ -9,7 +9,17 @@ from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
 from isoflop.fitting import Fit
-from isoflop.plots.style import AXES, dots, log_axis, loss_axis, response_label, shades, size_bar, size_colours
+from isoflop.plots.style import (
+    AXES,
+    dots,
+    input_axis,
+    loss_axis,
+    response_label,
+    runs_of,
+    shades,
+    size_bar,
+    size_colours,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,24 +32,27 @@ _FEWEST = 18  # rows for medians to mean something
 
 
 def fit_against_measured(fit: Fit, axes: Axes) -> Axes:
-    """Measured loss against the fitted one, on the diagonal where the law is right; coloured by the first input.
+    """Measured loss against the fitted one, on the diagonal where the law is right; coloured by its first input.
 
     Raises FitError for a fit without its runs.
     """
-    runs = fit.require_runs()
+    runs = runs_of(fit)
     fitted, measured = _fitted(fit), runs[fit.law.response]
     ends = np.array([min(fitted.min(), measured.min()), max(fitted.max(), measured.max())])
     ink = shades(axes)
     axes.plot(ends, ends, color=ink.muted, linewidth=1, zorder=1)
-    first = fit.law.input_names[0]
-    norm, colours = size_colours(axes, runs[first])
-    dots(axes, fitted, measured, colours=colours(norm(runs[first])))
+    first = next((name for name in fit.law.input_names if (runs[name] > 0).all()), None)
+    if first is None:
+        dots(axes, fitted, measured, colours=ink.series[0])
+    else:
+        norm, colours = size_colours(axes, runs[first])
+        dots(axes, fitted, measured, colours=colours(norm(runs[first])))
+        said, reading = AXES.get(first, (first, "plain"))
+        size_bar(axes, norm, colours, label=said, reading=reading)
     if fit.objective.space == "log" or ends[0] > 0:
         loss_axis(axes.xaxis, fit)
         loss_axis(axes.yaxis, fit)
     axes.set(xlabel=f"fitted {response_label(fit)}", ylabel=f"measured {response_label(fit)}")
-    said, reading = AXES.get(first, (first, "plain"))
-    size_bar(axes, norm, colours, label=said, reading=reading)
     return axes
 
 
@@ -50,7 +63,7 @@ def residuals(fit: Fit, axes: Axes, *, against: str = "N") -> Axes:
     medians over ninths of the rows: where it leaves zero, the law bends otherwise than the runs.
     Raises FitError for a fit without its runs, IsoflopError for another name.
     """
-    runs = fit.require_runs()
+    runs = runs_of(fit)
     fitted, measured = _fitted(fit), runs[fit.law.response]
     inputs = fit.law.input_names
     if against == ORDER:
@@ -75,22 +88,22 @@ def residuals(fit: Fit, axes: Axes, *, against: str = "N") -> Axes:
     if against == ORDER:
         axes.set_xlabel("row of the table")
     else:
-        log_axis(axes.xaxis, "6ND" if against == "C" else against)
+        input_axis(axes.xaxis, "6ND" if against == "C" else against, x)
     unit = "%" if in_logs else fit.data.loss_unit
     axes.set_ylabel(f"measured above the law ({unit})")
     return axes
 
 
 def _fitted(fit: Fit) -> Floats:
-    runs = fit.require_runs()
+    runs = runs_of(fit)
     return fit.predict({name: runs[name] for name in fit.law.input_names})
 
 
 def _medians(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Medians of y over stretches of x of equally many rows; rows of one x stay together."""
+    """Medians of y over stretches of x of equally many rows; rows of one x, within 1 %, stay together."""
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]
-    edges = np.searchsorted(x, x[np.linspace(0, len(x) - 1, _STRETCHES + 1).astype(int)[1:-1]])
+    edges = np.searchsorted(x, 0.99 * x[np.linspace(0, len(x) - 1, _STRETCHES + 1).astype(int)[1:-1]])
     parts = [part for part in np.split(np.arange(len(x)), np.unique(edges)) if len(part)]
     return np.array([np.median(x[part]) for part in parts]), np.array([np.median(y[part]) for part in parts])
 

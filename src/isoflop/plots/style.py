@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.fitting import Fit
+from isoflop.fitting.table import prepared_runs
+from isoflop.runs import Runs
 from isoflop.units import format_quantity
 
 if TYPE_CHECKING:
@@ -110,6 +112,19 @@ def log_axis(axis: Axis, name: str, *, label: str | None = None) -> None:
         axis.axes.set_yscale("log")
     axis.set_label_text(said if label is None else label)
     set_log_ticks(axis, reading)
+
+
+def input_axis(axis: Axis, name: str, values: Floats) -> None:
+    """The axis of an input: logarithmic, or plain where the input may be zero."""
+    if (values > 0).all():
+        log_axis(axis, name)
+    else:
+        axis.set_label_text(AXES.get(name, (name.replace("_", " "), "plain"))[0])
+
+
+def runs_of(fit: Fit) -> Runs:
+    """The fit's runs, with the columns that its law prepares; raises FitError for a fit without its runs."""
+    return prepared_runs(fit.law, fit.require_runs())
 
 
 def loss_axis(axis: Axis, fit: Fit) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 import numpy as np
-from matplotlib.axis import Axis
+from matplotlib.axis import Axis, XAxis
 from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, NullFormatter
 
 from isoflop.units import format_quantity
@@ -44,7 +44,7 @@ class RoundLog(_OnAxis):
         """The ticks between two ends, no more than the axis has room for."""
         if not (0 < vmin < vmax and math.isfinite(vmax)):
             return []
-        room = self.on.get_tick_space() * (_WIDTHS[self.reading] if self.on.axis_name == "x" else 1.0)
+        room = self.on.get_tick_space() * (_WIDTHS[self.reading] if isinstance(self.on, XAxis) else 1.0)
         most = max(2, min(_MOST, int(room)))
         if vmax / vmin < _LINEAR_BELOW:
             even = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10]).tick_values(vmin, vmax)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from isoflop.findings import Finding
 from isoflop.report.card import Card
 from isoflop.report.cards.rows import count_of_runs
+from isoflop.report.pictures import design_picture
 from isoflop.units import format_quantity
 
 if TYPE_CHECKING:
@@ -36,4 +37,5 @@ def check_card(runs: Runs, findings: Sequence[Finding]) -> Card:
         how="; ".join(
             column.describe() for column in runs.columns.values() if column.name not in ("N", "D", "C", "loss")
         ),
+        picture=design_picture(runs),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from isoflop.findings import Finding
 from isoflop.report.card import Card
 from isoflop.report.cards.rows import count_of_runs, interval_row
+from isoflop.report.pictures import fit_picture
 
 if TYPE_CHECKING:
     from isoflop.uncertainty import Ensemble
@@ -34,4 +35,5 @@ def fit_card(ensemble: Ensemble, *, level: float, findings: Sequence[Finding]) -
             f"objective {fit.objective.name} = {fit.value:.8g}, reached from {search.reached} of {search.starts} "
             f"starts; intervals: {ensemble.method}, {len(ensemble)} draws, seed {ensemble.seed}{checked}"
         ),
+        picture=fit_picture(ensemble, level=level),
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from isoflop.report.card import Card
 from isoflop.report.cards.rows import interval_row, sureness
+from isoflop.report.pictures import forecast_picture
 from isoflop.units import format_by_interval, format_quantity
 
 if TYPE_CHECKING:
@@ -30,4 +31,5 @@ def forecast_card(forecast: Forecast, ensemble: Ensemble) -> Card:
         findings=forecast.findings,
         how=sureness(ensemble, loss.level)
         + (f"; {forecast.reach_decades:.2f} decades beyond the runs" if forecast.reach else ""),
+        picture=forecast_picture(forecast, ensemble),
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from isoflop.report.card import Card
 from isoflop.report.cards.rows import interval_row, quantity_row
+from isoflop.report.pictures import methods_picture
 
 if TYPE_CHECKING:
     from isoflop.planning.methods import Methods
@@ -35,4 +36,5 @@ def methods_card(answer: Methods, ensemble: Ensemble) -> Card:
         rows=tuple(rows),
         findings=answer.findings,
         how=f"parametric fit: {ensemble.fit.law.name}, {ensemble.fit.objective.name}{bias}",
+        picture=methods_picture(answer),
     )
