@@ -12,14 +12,14 @@ from typing import Final, NoReturn
 
 import polars as pl
 
-from isoflop.logs import wandb
+from isoflop.logs import tensorboard, wandb
 from isoflop.logs.logged import STEP, LogError, LoggedRun, Unread
 from isoflop.logs.reader import Candidate, Found, Options, Reader
 from isoflop.logs.scrub import hosts_in, without_hosts
 from isoflop.logs.spool import head_of
 from isoflop.logs.walk import walk
 
-READERS: Final[tuple[Reader, ...]] = (wandb.READER,)
+READERS: Final[tuple[Reader, ...]] = (wandb.READER, tensorboard.READER)
 
 _HEAD: Final = 65_536
 # What parsers of damaged bytes raise. A PanicException of Polars is no Exception; its name says where it comes from.
@@ -164,8 +164,14 @@ def _source(key: Path, root: Path, hosts: frozenset[str]) -> str:
         relative = key.relative_to(root)
     except ValueError:
         relative = Path(key.name)
-    plain = str(relative) if relative.parts else root.resolve().name
+    plain = str(relative) if relative.parts else _own_name(root)
     return without_hosts(plain, hosts) or "log"
+
+
+def _own_name(folder: Path) -> str:
+    """The folder's name, unless it is somebody's home and so bears their name."""
+    whole = folder.resolve()
+    return "log" if whole.parent in (Path("/home"), Path("/Users"), Path.home().parent) else whole.name
 
 
 def _nothing(path: str, readers: tuple[Reader, ...]) -> NoReturn:

@@ -119,7 +119,8 @@ class _Log:
         self.damaged = 0
 
     def __iter__(self) -> Iterator[bytes]:
-        block, parts = self._spool.read(_BLOCK - _HEADER), []
+        block = self._spool.read(_BLOCK - _HEADER)
+        parts: list[bytes] = []
         while block:
             last = not self._spool.left
             at = 0
@@ -169,9 +170,7 @@ def _take(run: _Run, record: bytes) -> None:
                         _config(run, wire.raw(content))
                     elif inner == 5:
                         _summary(run, wire.raw(content))
-                    elif inner == 8:
-                        run.name = wire.text(content)
-                    elif inner == 1 and not run.name:
+                    elif inner == 8 or (inner == 1 and not run.name):
                         run.name = wire.text(content)
             case 18:
                 code = next((wire.signed(content) for inner, content in wire.fields(wire.raw(value)) if inner == 1), 0)
@@ -194,9 +193,9 @@ def _history(run: _Run, data: bytes) -> None:
     if counted is None or not math.isfinite(counted):
         counted = run.rows
     run.rows += 1
-    for name, number in row.items():
+    for name, point in row.items():
         if not name.startswith("_"):
-            run.curves.add(name, int(counted), number)
+            run.curves.add(name, int(counted), point)
     if wall is not None:
         run.curves.add_wall(int(counted), wall)
 
@@ -225,7 +224,8 @@ def _definition(run: _Run, data: bytes) -> None:
 
 def _item(data: bytes) -> tuple[str, Any]:
     """Key and value of an item: 1 key, 2 parts of a nested key, 16 the value as JSON, 3 to 8 as its type."""
-    key, nested, value = "", [], None
+    key, nested = "", []
+    value: Any = None
     for number, content in wire.fields(data):
         match number:
             case 1:
