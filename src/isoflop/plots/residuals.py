@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,11 +57,19 @@ def fit_against_measured(fit: Fit, axes: Axes) -> Axes:
     return axes
 
 
-def residuals(fit: Fit, axes: Axes, *, against: str = "N") -> Axes:
-    """measured/fitted − 1 in per cent (measured − fitted for a fit of raw losses) against an input, C, or the row.
+@dataclass(frozen=True)
+class Left:
+    """What is left of each row: x and rest, (rows,); unit: per cent, or that of the loss."""
 
-    against: an input of the law, ``C`` (6ND), or ``order`` (the row's number in the table). The line joins
-    medians over ninths of the rows: where it leaves zero, the law bends otherwise than the runs.
+    x: Floats
+    rest: Floats
+    unit: str
+
+
+def left_over(fit: Fit, *, against: str) -> Left:
+    """measured/fitted − 1 in per cent, or measured − fitted for a fit of raw losses, with what it stands against.
+
+    against: an input of the law, ``C`` (6ND), or ``order``, the row's number in the table.
     Raises FitError for a fit without its runs, IsoflopError for another name.
     """
     runs = runs_of(fit)
@@ -75,22 +84,33 @@ def residuals(fit: Fit, axes: Axes, *, against: str = "N") -> Axes:
     else:
         choices = [*inputs, *(["C"] if {"N", "D"} <= set(inputs) else []), ORDER]
         raise IsoflopError(f"residuals of {fit.law.name} can be drawn against {', '.join(choices)}, not {against!r}")
-    in_logs = fit.objective.space == "log"
-    rest = 100 * (measured / fitted - 1) if in_logs else measured - fitted
+    if fit.objective.space == "log":
+        return Left(x, 100 * (measured / fitted - 1), "%")
+    return Left(x, measured - fitted, fit.data.loss_unit)
+
+
+def residuals(fit: Fit, axes: Axes, *, against: str = "N") -> Axes:
+    """measured/fitted − 1 in per cent (measured − fitted for a fit of raw losses) against an input, C, or the row.
+
+    against: an input of the law, ``C`` (6ND), or ``order`` (the row's number in the table). The line joins
+    medians over ninths of the rows: where it leaves zero, the law bends otherwise than the runs.
+    Raises FitError for a fit without its runs, IsoflopError for another name.
+    """
+    left = left_over(fit, against=against)
+    x, rest = left.x, left.rest
     ink = shades(axes)
     axes.axhline(0, color=ink.muted, linewidth=1, zorder=1)
     dots(axes, x, rest, colours=ink.series[0])
     if len(x) >= _FEWEST:
         axes.plot(
-            *_medians(x, rest), color=ink.series[1], marker="s", markersize=4, linewidth=1.6, zorder=4, label="medians"
+            *medians(x, rest), color=ink.series[1], marker="s", markersize=4, linewidth=1.6, zorder=4, label="medians"
         )
     _robust_limits(axes, x, rest)
     if against == ORDER:
         axes.set_xlabel("row of the table")
     else:
         input_axis(axes.xaxis, "6ND" if against == "C" else against, x)
-    unit = "%" if in_logs else fit.data.loss_unit
-    axes.set_ylabel(f"measured above the law ({unit})")
+    axes.set_ylabel(f"measured above the law ({left.unit})")
     return axes
 
 
@@ -99,7 +119,7 @@ def _fitted(fit: Fit) -> Floats:
     return fit.predict({name: runs[name] for name in fit.law.input_names})
 
 
-def _medians(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+def medians(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     """Medians of y over stretches of x of equally many rows; rows of one x, within 1 %, stay together."""
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]

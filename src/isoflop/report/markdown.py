@@ -15,7 +15,7 @@ from isoflop.plots.canvas import render
 from isoflop.report.card import Card, Picture
 
 _MARKS: Final = {"error": "**✗**", "doubt": "**?**", "note": "·"}
-_NUMERIC: Final = ("", *"-0123456789")
+_NUMERIC: Final = ("", *"+-−0123456789")
 # what Markdown or HTML would take for markup; * and _ also stand in formulas, which must stay as they are written
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
 

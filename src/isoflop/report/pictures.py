@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ def fit_picture(ensemble: Ensemble, *, level: float) -> Picture | None:
     return Picture(
         "loss-against-compute",
         partial(plots.loss_against_compute, ensemble, level=level),
-        f"{fit.law.response} against training compute of {len(fit.runs)} runs from {compute.min():.3g} to "
+        f"{_first_word(fit)} against training compute of {len(fit.runs)} runs from {compute.min():.3g} to "
         f"{compute.max():.3g} FLOPs, the fitted curve of each size, and the compute-optimal envelope with its "
         f"{100 * level:g}% band, two decades beyond the runs.",
     )
@@ -120,7 +121,7 @@ def plan_picture(plan: Plan, ensemble: Ensemble) -> Picture:
     low, high = (format_quantity(each) for each in plan.band.n)
     sure = (
         f" (interval {format_quantity(plan.n.low)} to {format_quantity(plan.n.high)})"
-        if plan.n.low == plan.n.low
+        if math.isfinite(plan.n.low)
         else ""
     )
     return Picture(
@@ -135,7 +136,7 @@ def methods_picture(methods: Methods) -> Picture:
     """The methods' N*, each with its interval."""
     said = "; ".join(
         f"{each.name} {format_quantity(each.n.value)}"
-        + (f" [{format_quantity(each.n.low)}, {format_quantity(each.n.high)}]" if each.n.low == each.n.low else "")
+        + (f" [{format_quantity(each.n.low)}, {format_quantity(each.n.high)}]" if math.isfinite(each.n.low) else "")
         if each.n is not None
         else f"{each.name} none"
         for each in methods.methods
@@ -146,6 +147,12 @@ def methods_picture(methods: Methods) -> Picture:
         f"Compute-optimal parameters at {methods.budget:.3g} FLOPs by each method: {said}.",
         size=FLAT,
     )
+
+
+def _first_word(fit: Fit) -> str:
+    """What the law predicts, at the start of a sentence."""
+    said = fit.law.response.replace("_", " ")
+    return said[:1].upper() + said[1:]
 
 
 def _range(runs: Runs, name: str) -> str:

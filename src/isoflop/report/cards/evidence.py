@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from isoflop.fitting.table import prepared_runs
+from isoflop.plots.residuals import left_over, medians
 from isoflop.report.card import Card
 from isoflop.report.pictures import contours_picture, draws_picture, match_picture, residuals_picture
 from isoflop.units import format_quantity
@@ -58,7 +59,7 @@ def match_card(fit: Fit) -> Card:
             )
             for row in worst
         ),
-        findings=(),
+        findings=tuple(finding for finding in fit.findings if finding.code == "misfit"),
         how=f"the {len(worst)} rows farthest from the law; all are in the fit",
         picture=match_picture(fit),
     )
@@ -67,13 +68,20 @@ def match_card(fit: Fit) -> Card:
 def residuals_card(fit: Fit, *, against: str) -> Card:
     """What is left of each run against one input, C or the order of the table."""
     across = {"order": "the order of the table", "C": "compute"}.get(against, against)
+    left = left_over(fit, against=against)
+    at, middle = medians(left.x, left.rest)
+    most, usual = int(np.abs(middle).argmax()), float(np.median(np.abs(left.rest)))
+    where = f"row {at[most]:.0f}" if against == "order" else f"{against} = {format_quantity(float(at[most]))}"
     return Card(
         title=f"residuals against {across}",
-        answer=f"Where the medians leave zero along {across}, the law bends otherwise than the runs.",
+        answer=(
+            f"Medians along {across} leave the law by at most {middle[most]:+.2g} {left.unit}, near {where}; half of "
+            f"the runs lie within {usual:.2g} {left.unit}."
+        ),
         header=(),
         rows=(),
-        findings=tuple(finding for finding in fit.findings if finding.code == "misfit"),
-        how="",
+        findings=(),
+        how="medians over ninths of the rows; where they leave zero the law bends otherwise than the runs",
         picture=residuals_picture(fit, against=against),
     )
 
