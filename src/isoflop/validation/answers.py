@@ -1,0 +1,156 @@
+"""The answers that a fit is asked for: N* and its exponent at a budget, a forecast, the parameters, as functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.errors import IsoflopError
+from isoflop.fitting import Fit
+from isoflop.laws import Law
+from isoflop.laws.optimum import TRAIN, Optimum, check_positive, optimum
+
+Floats = NDArray[np.float64]
+
+BEYOND = 10.0  # the budget that is asked where none is given, in units of the largest 6ND of the runs
+_STEP = 0.05  # in log C, for the slope of log N*
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One number that is asked of a law's parameters.
+
+    name: as tables show it, such as ``N*``. of: parameters (draws,) → the number in each draw, (draws,); NaN where
+    there is none. scale: whether its changes are factors (``log``) or differences.
+    """
+
+    name: str
+    meaning: str
+    scale: Literal["log", "linear"]
+    of: Callable[[Mapping[str, Floats]], Floats]
+
+    def value(self, fit: Fit) -> float:
+        """The number at a fit."""
+        return float(self.of({name: np.array([value]) for name, value in fit.params.items()})[0])
+
+    def change(self, values: Floats, base: float) -> Floats:
+        """log(values/base), or values − base."""
+        with np.errstate(all="ignore"):
+            return np.log(values / base) if self.scale == "log" else values - base
+
+
+@dataclass(frozen=True)
+class Question:
+    """Where answers are asked: a budget for laws in N and D, and the inputs of a forecast."""
+
+    budget: float | None
+    at: Mapping[str, float]
+    answers: tuple[Answer, ...]
+
+    def find(self, name: str) -> Answer:
+        """The answer of that name; raises IsoflopError with the names that there are."""
+        for answer in self.answers:
+            if answer.name == name:
+                return answer
+        there = ", ".join(each.name for each in self.answers)
+        raise IsoflopError(f"{name!r} is no answer of this law; there are {there}")
+
+    @property
+    def main(self) -> Answer:
+        """N* where the law has one, else the forecast."""
+        return next((each for each in self.answers if each.name == "N*"), self.find("forecast"))
+
+
+def question(fit: Fit, *, budget: float | None = None, at: Mapping[str, float] | None = None) -> Question:
+    """N*, exponent a, forecast, then every parameter of the law.
+
+    budget: training FLOPs for N*, ten times the largest 6ND of the runs where none is given. at: the inputs of the
+    forecast; where none is given, the fit's own optimum at the budget, or the largest inputs of the runs for a law
+    that is not in N and D alone.
+    Raises IsoflopError for a budget that is not positive or a law without N*, missing or unknown inputs.
+    """
+    law = fit.law
+    planned = set(law.input_names) == {"N", "D"}
+    if budget is not None:
+        check_positive(budget, "the budget", "FLOPs")
+        if not planned:
+            raise IsoflopError(
+                f"a budget needs a law in N and D; {law.name} has {', '.join(law.input_names)}: ask for a "
+                "forecast (--at)"
+            )
+    if planned and budget is None:
+        # a table with its largest N and largest D in different runs has no run at their product
+        runs = fit.runs
+        largest = (
+            float((TRAIN * runs["N"] * runs["D"]).max())
+            if runs is not None
+            else TRAIN * fit.data.ranges["N"][1] * fit.data.ranges["D"][1]
+        )
+        budget = BEYOND * largest
+    chosen = _place(fit, budget, at)
+    answers = []
+    if budget is not None:
+        answers = [
+            Answer("N*", f"compute-optimal parameters at {budget:.3g} FLOPs", "log", _n_star(law, budget)),
+            Answer("exponent a", "N* grows as C to this power", "linear", _exponent(law, budget)),
+        ]
+    answers.append(Answer("forecast", f"{law.response} at {_words(chosen)}", "linear", _forecast(law, chosen)))
+    answers += [Answer(each.name, each.meaning or "parameter", "linear", _param(each.name)) for each in law.params]
+    return Question(budget, chosen, tuple(answers))
+
+
+def at_fit(fit: Fit) -> dict[str, Floats]:
+    """The fit's parameters as one draw."""
+    return {name: np.array([value]) for name, value in fit.params.items()}
+
+
+def _place(fit: Fit, budget: float | None, at: Mapping[str, float] | None) -> dict[str, float]:
+    law = fit.law
+    if at:
+        missing = [name for name in law.input_names if name not in at]
+        unknown = [name for name in at if name not in law.input_names]
+        if missing or unknown:
+            asked = ", ".join(f"--at {name}=…" for name in law.input_names)
+            what = f"{', '.join(missing)} is missing" if missing else f"{', '.join(unknown)} is no input of it"
+            raise IsoflopError(f"a forecast from {law.name} takes {asked}; {what}")
+        for name, value in at.items():
+            check_positive(value, name, "units")
+        return {name: float(at[name]) for name in law.input_names}
+    if budget is not None:
+        best = optimum(law, at_fit(fit), budget)
+        if best.inside[0]:
+            return {"N": float(best.n[0]), "D": float(best.d[0])}
+    return {name: fit.data.ranges[name][1] for name in law.input_names}
+
+
+def _words(at: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} = {value:.3g}" for name, value in at.items())
+
+
+def _inside(best: Optimum) -> Floats:
+    return np.where(best.inside, best.n, math.nan)
+
+
+def _n_star(law: Law, budget: float) -> Callable[[Mapping[str, Floats]], Floats]:
+    return lambda params: _inside(optimum(law, params, budget))
+
+
+def _exponent(law: Law, budget: float) -> Callable[[Mapping[str, Floats]], Floats]:
+    def slope(params: Mapping[str, Floats]) -> Floats:
+        above, below = (_inside(optimum(law, params, budget * math.exp(side * _STEP))) for side in (1, -1))
+        return np.log(above / below) / (2 * _STEP)
+
+    return slope
+
+
+def _forecast(law: Law, at: Mapping[str, float]) -> Callable[[Mapping[str, Floats]], Floats]:
+    return lambda params: np.asarray(law.value(params, at), dtype=np.float64)
+
+
+def _param(name: str) -> Callable[[Mapping[str, Floats]], Floats]:
+    return lambda params: np.asarray(params[name], dtype=np.float64)

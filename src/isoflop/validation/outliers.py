@@ -1,0 +1,202 @@
+"""Runs off the surface of a law, with the reason: found by refitting without them until the set no longer changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.findings import Finding
+from isoflop.fitting import Fit, Objective, fit
+from isoflop.fitting.table import fit_table
+from isoflop.laws import Law
+from isoflop.runs import Runs
+from isoflop.runs.checks.curves import off_isoflop_curve
+from isoflop.runs.checks.repeats import near_duplicates, seed_spread
+from isoflop.runs.checks.rows import without
+from isoflop.runs.checks.units import decimals_of
+
+Floats = NDArray[np.float64]
+
+THRESHOLD = 6.0  # robust standard deviations; of Gaussian residuals one in 500 million is farther out
+_ROUNDS = 10
+_MOST = 0.2  # share of the rows that may be called outliers before the law is what does not fit
+_SMALLEST = 1e-6  # relative scale below which residuals are rounding
+_LIMITED = 2.0  # times the seeds' spread, from which the law and not noise limits a fit
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Outlier:
+    """One run off the surface.
+
+    row: its number in the table; position: its place among the rows. away: residual in robust standard deviations,
+    positive where the run is worse than the law. reasons: in words.
+    """
+
+    row: int
+    position: int
+    away: float
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Outliers:
+    """What lies off a law's surface.
+
+    found: the outliers, farthest first. scale: robust standard deviation of the residuals (relative, or in units of the
+    loss for raw objectives). fit: the law fitted without them. residuals: measured − fitted of every row, (rows,).
+    """
+
+    found: tuple[Outlier, ...]
+    scale: float
+    fit: Fit
+    residuals: Floats = field(repr=False)
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """Row numbers, farthest first."""
+        return tuple(each.row for each in self.found)
+
+
+def outliers(
+    law: Law, runs: Runs, *, objective: Objective | None = None, threshold: float = THRESHOLD, seed: int = 0
+) -> Outliers:
+    """Rows with |measured − fitted| > threshold · s, where law and s come from the other rows alone.
+
+    Fit (Huber on log loss unless said otherwise), call rows outliers, fit without them, until the set stays the same.
+    s is 1.4826 times the median absolute residual of the rows kept, the p smallest left out, since a fit of p
+    parameters by nearly absolute deviations passes through p runs. Where more than a fifth of the rows would go, none
+    is called an outlier and a finding says that the law does not fit.
+    Raises what ``fit`` raises.
+    """
+    fitted = fit(law, runs, objective=objective, seed=seed)
+    kept = np.ones(len(runs), dtype=np.bool_)
+    rest, scale = _residuals(fitted, runs, kept)
+    first = (fitted, rest, scale)
+    for _ in range(_ROUNDS):
+        far = np.abs(rest) > threshold * scale
+        if far.mean() > _MOST or (~far).sum() < max(2, len(law.params) + 1):
+            return Outliers((), first[2], first[0], first[1], (_many(int(far.sum()), len(runs), law),))
+        if np.array_equal(~far, kept):
+            break
+        kept = ~far
+        fitted = fit(law, runs.take(kept), objective=objective, seed=seed)
+        rest, scale = _residuals(fitted, runs, kept)
+    away = rest / scale
+    reasons = _reasons(runs, away)
+    order = np.flatnonzero(~kept)[np.argsort(-np.abs(away[~kept]), kind="stable")]
+    found = tuple(
+        Outlier(int(runs.rows[place]), int(place), float(away[place]), reasons[int(runs.rows[place])])
+        for place in order
+    )
+    return Outliers(found, scale, fitted, rest, tuple(_found(found, len(runs), law)))
+
+
+def surface_findings(seen: Outliers, runs: Runs) -> tuple[Finding, ...]:
+    """Outliers, and whether the residuals are those of seeds, of rounding, or of a law that does not fit."""
+    return (*seen.findings, *_against_seeds(seen, runs), *_against_rounding(seen, runs))
+
+
+def _residuals(fitted: Fit, runs: Runs, kept: NDArray[np.bool_]) -> tuple[Floats, float]:
+    """Measured − fitted (of the logarithm for log objectives), (rows,), and its robust scale over the rows kept."""
+    table = fit_table(fitted.law, runs, log_loss=fitted.objective.space == "log")
+    curve, measured = fitted.predict(table.inputs), table.loss
+    rest = np.log(measured / curve) if fitted.objective.space == "log" else measured - curve
+    size = np.sort(np.abs(rest[kept]))[len(fitted.law.params) :]
+    scale = 1.4826 * float(np.median(size)) if len(size) else 0.0
+    places = decimals_of(measured)
+    rounding = 0.0 if places is None else 10.0**-places / 12**0.5 / (np.median(np.abs(measured)) or 1.0)
+    typical = 1.0 if fitted.objective.space == "log" else float(np.median(np.abs(measured)))
+    return rest, max(scale, _SMALLEST * typical, rounding * typical)
+
+
+def _reasons(runs: Runs, away: Floats) -> Mapping[int, tuple[str, ...]]:
+    """For each row, why it stands out."""
+    curves = {each.row: each for each in off_isoflop_curve(runs)}
+    twins: dict[int, tuple[int, float]] = {}
+    for first, second, apart in near_duplicates(runs):
+        for row, other in ((first, second), (second, first)):
+            if row not in twins or apart > twins[row][1]:
+                twins[row] = (other, apart)
+    reasons = {}
+    for position, row in enumerate(runs.rows.tolist()):
+        side = "above" if away[position] > 0 else "below"
+        words = [f"{abs(away[position]):.1f} robust standard deviations {side} the surface"]
+        if row in curves:
+            words.append(f"{curves[row].above:+.1%} off the parabola of its budget ({curves[row].budget:.2g} FLOPs)")
+        if row in twins:
+            words.append(f"{twins[row][1]:.1%} from row {twins[row][0]}, its twin in N and D")
+        if {"N", "D"} <= set(runs.frame.columns) and runs["D"][position] < runs["N"][position]:
+            words.append(f"{runs['D'][position] / runs['N'][position]:.2g} tokens per parameter")
+        reasons[row] = tuple(words)
+    return reasons
+
+
+def _found(found: tuple[Outlier, ...], count: int, law: Law) -> list[Finding]:
+    if not found:
+        return []
+    rows = [each.row for each in found]
+    worst = "; ".join(f"row {each.row}: {', '.join(each.reasons)}" for each in found[:_SHOWN])
+    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return [
+        Finding(
+            "outliers",
+            "doubt",
+            f"{len(found)} of {count} rows lie off the surface of {law.name} ({worst}{more}).",
+            f"Look at their curves; isoflop influence says what they do to the answer; drop them with {without(rows)}.",
+            tuple(rows),
+        )
+    ]
+
+
+def _many(far: int, count: int, law: Law) -> Finding:
+    return Finding(
+        "law-misfits",
+        "doubt",
+        f"{far} of {count} rows would lie off the surface of {law.name}: that many are no outliers, the law does "
+        "not fit these runs.",
+        "Select runs that were trained alike (--where), or try another law.",
+    )
+
+
+def _against_seeds(seen: Outliers, runs: Runs) -> list[Finding]:
+    spread = seed_spread(runs)
+    if spread is None or seen.fit.objective.space != "log":
+        return []
+    ratio = seen.scale / spread.pooled
+    says = (
+        f"the runs scatter around {seen.fit.law.name} by {seen.scale:.2%} and repeated runs among themselves by "
+        f"{spread.pooled:.2%} (a ratio of {ratio:.2g}, {len(spread.sizes)} groups)"
+    )
+    if ratio > _LIMITED:
+        return [
+            Finding(
+                "misses-beyond-seeds",
+                "doubt",
+                f"{says}: the law, not noise, limits the fit, and no interval over runs covers that.",
+                "Try another law (isoflop rank), or fit the largest runs alone.",
+            )
+        ]
+    return [Finding("misses-like-seeds", "note", f"{says}: the law misses by about what seeds do.", "Nothing to do.")]
+
+
+def _against_rounding(seen: Outliers, runs: Runs) -> list[Finding]:
+    places = decimals_of(runs[seen.fit.law.response])
+    if places is None or seen.fit.objective.space != "log":
+        return []
+    step = 10.0**-places / 12**0.5 / float(np.median(np.abs(runs[seen.fit.law.response])))
+    if step < 0.3 * seen.scale:
+        return []
+    return [
+        Finding(
+            "rounding-limits",
+            "doubt",
+            f"rounding the losses to {places} decimals scatters them by {step:.2%}, and the whole scatter around "
+            f"{seen.fit.law.name} is {seen.scale:.2%}.",
+            "Take the losses from the logs with more decimals.",
+        )
+    ]

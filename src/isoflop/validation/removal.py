@@ -1,0 +1,167 @@
+"""Runs left out: one at a time, one after another, the strongest or the farthest from the surface first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.fitting import Fit
+from isoflop.fitting.fit import Problem
+from isoflop.uncertainty.ensemble import Interval
+from isoflop.validation.answers import Answer
+from isoflop.validation.outliers import Outliers
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Progress = Callable[[int], None]
+
+_ALL = 300  # runs up to which every removal is tried at every step of the greedy search
+_CANDIDATES = 64  # runs tried at a step beyond that: those that moved the answer most when left out alone
+MOST_STEPS = 20
+_ELEMENTS = 2_000_000  # weights (problems × rows) held at once
+_TIGHT = 1e-11
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What leaving runs out does to one answer.
+
+    value: at the fit, with its bootstrap interval. without: the answer with each run left out, refitted, (runs,); NaN
+    where it was not refitted or has no value. curvature: the same by the infinitesimal jack-knife, (runs,), or None
+    where the objective has no curvature. standard_error: the jack-knife's, of log answer where ``answer.scale`` is log.
+    """
+
+    answer: Answer
+    value: Interval
+    without: Floats = field(repr=False)
+    curvature: Floats | None = field(repr=False)
+    standard_error: float
+
+    @property
+    def moves(self) -> Floats:
+        """Change of the answer with each run left out, (runs,): a logarithm of factors, or a difference."""
+        return self.answer.change(self.without, self.value.value)
+
+    @property
+    def agreement(self) -> float:
+        """Correlation of the curvature's changes with the exact ones; NaN where there is no curvature."""
+        if self.curvature is None:
+            return math.nan
+        exact, near = self.moves, self.answer.change(self.curvature, self.value.value)
+        both = np.isfinite(exact) & np.isfinite(near)
+        if both.sum() < 3 or np.std(exact[both]) == 0 or np.std(near[both]) == 0:
+            return math.nan
+        return float(np.corrcoef(exact[both], near[both])[0, 1])
+
+
+@dataclass(frozen=True)
+class Removal:
+    """Runs left out one after another.
+
+    how: ``down`` and ``up`` (each step the run whose removal lowers or raises the answer most), or ``outliers``
+    (farthest from the surface first). runs: their numbers (0-based); values: the answer after each step, (steps,).
+    left_interval: the number of steps after which the answer lies outside the interval of the whole table, or None.
+    """
+
+    how: Literal["down", "up", "outliers"]
+    runs: tuple[int, ...]
+    values: tuple[float, ...]
+    left_interval: int | None
+
+
+@dataclass(frozen=True)
+class Refits:
+    """Refits without runs."""
+
+    ready: Problem
+    fit: Fit
+    progress: Progress | None
+
+    def without(self, gone: NDArray[np.bool_], each: Ints, start: Floats) -> Floats:
+        """Optima without the runs ``gone`` and without each of the runs ``each``, (each, coordinates)."""
+        codes = self.ready.table.run_codes
+        chunk = max(1, _ELEMENTS // len(codes))
+        scale = None if self.fit.scale is None or self.fit.objective.n_extra == 0 else math.log(self.fit.scale)
+        pieces = []
+        for first in range(0, len(each), chunk):
+            some = each[first : first + chunk]
+            weights = (~gone[codes])[None, :] & (codes[None, :] != some[:, None])
+            found = self.ready.solve(
+                np.repeat(start[None], len(some), axis=0),
+                weights=weights.astype(np.float64),
+                scales=None if scale is None else np.full(len(some), scale),
+                tolerance=_TIGHT,
+            )
+            pieces.append(np.where(np.isfinite(found.value)[:, None], found.theta, np.nan))
+            if self.progress is not None:
+                self.progress(len(some))
+        return np.concatenate(pieces) if pieces else np.empty((0, len(start)))
+
+    def answer(self, answer: Answer, theta: Floats) -> Floats:
+        """The answer at coordinates, (problems,); NaN where they are."""
+        return answer_at(answer, self.fit, self.ready, theta)
+
+
+def answer_at(answer: Answer, fit: Fit, ready: Problem, theta: Floats) -> Floats:
+    """An answer at coordinates (problems, coordinates), (problems,); NaN where they are."""
+    good = np.isfinite(theta).all(axis=1)
+    values = np.full(len(theta), np.nan)
+    if good.any():
+        params = ready.params(theta[good])
+        with np.errstate(all="ignore"):
+            values[good] = answer.of({name: params[:, column] for column, name in enumerate(fit.law.param_names)})
+    return values
+
+
+def strongest_first(ask: Refits, decided: Effect, chosen: Ints, side: int, steps: int) -> Removal:
+    """Each step without the run whose removal moves the answer most to one side, until the interval is left."""
+    answer, value = decided.answer, decided.value
+    moves = side * decided.moves
+    order = np.argsort(-np.where(np.isfinite(moves), moves, -np.inf), kind="stable")
+    candidates = chosen if len(chosen) <= _ALL else order[:_CANDIDATES]
+    gone = np.zeros(ask.ready.table.n_runs, dtype=np.bool_)
+    start, runs, values = ask.fit.theta, [], []
+    for step in range(steps):
+        left = candidates[~gone[candidates]]
+        if not len(left):
+            break
+        if step == 0:
+            left, theta, reached = order[:1], None, decided.without[order[:1]]
+        else:
+            theta = ask.without(gone, left, start)
+            reached = ask.answer(answer, theta)
+        score = side * answer.change(reached, value.value)
+        best = int(np.argmax(np.where(np.isfinite(score), score, -np.inf)))
+        if not math.isfinite(score[best]):
+            break
+        runs.append(int(left[best]))
+        values.append(float(reached[best]))
+        gone[left[best]] = True
+        if theta is not None:
+            start = theta[best]
+        if not value.low <= values[-1] <= value.high:
+            break
+    return Removal("down" if side < 0 else "up", tuple(runs), tuple(values), _first_outside(values, value))
+
+
+def farthest_first(ask: Refits, decided: Effect, seen: Outliers) -> Removal:
+    """The answer as outliers are left out one after another, the farthest from the surface first."""
+    codes = ask.ready.table.run_codes
+    runs = list(dict.fromkeys(int(codes[each.position]) for each in seen.found))[:MOST_STEPS]
+    gone = np.zeros(ask.ready.table.n_runs, dtype=np.bool_)
+    start, values = ask.fit.theta, []
+    for run in runs:
+        theta = ask.without(gone, np.array([run]), start)
+        values.append(float(ask.answer(decided.answer, theta)[0]))
+        gone[run] = True
+        start = theta[0] if np.isfinite(theta).all() else start
+    return Removal("outliers", tuple(runs), tuple(values), _first_outside(values, decided.value))
+
+
+def _first_outside(values: list[float], value: Interval) -> int | None:
+    return next((place + 1 for place, each in enumerate(values) if not value.low <= each <= value.high), None)
