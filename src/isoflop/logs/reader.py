@@ -51,7 +51,7 @@ class Reader:
     looks_for: what it looks for, in words, for the message that nothing was found.
     claims: the key of the log to which a candidate belongs (files with one key are one log), None if it is none.
     read: the runs of a log; raises LogError (or what parsing raises: ValueError, OSError …) if there is none in it.
-    covers: whether a log owns everything below the folder of the file that was claimed.
+    covers: the name of a file whose log owns everything below the file's folder.
     addresses: how an address that it reads begins, such as ``wandb:``.
     """
 
@@ -59,5 +59,5 @@ class Reader:
     looks_for: str
     claims: Callable[[Candidate], str | None]
     read: Callable[[Found, Options], Iterator[LoggedRun | Unread]]
-    covers: bool = False
+    covers: str = ""
     addresses: tuple[str, ...] = ()

@@ -12,14 +12,14 @@ from typing import Final, NoReturn
 
 import polars as pl
 
-from isoflop.logs import tensorboard, wandb
+from isoflop.logs import mlflow, tensorboard, trackio, wandb
 from isoflop.logs.logged import STEP, LogError, LoggedRun, Unread
 from isoflop.logs.reader import Candidate, Found, Options, Reader
 from isoflop.logs.scrub import hosts_in, without_hosts
 from isoflop.logs.spool import head_of
 from isoflop.logs.walk import walk
 
-READERS: Final[tuple[Reader, ...]] = (wandb.READER, tensorboard.READER)
+READERS: Final[tuple[Reader, ...]] = (wandb.READER, tensorboard.READER, mlflow.READER, trackio.READER)
 
 _HEAD: Final = 65_536
 # What parsers of damaged bytes raise. A PanicException of Polars is no Exception; its name says where it comes from.
@@ -150,7 +150,7 @@ def _claimed(root: Path, files: Iterator[Path], readers: tuple[Reader, ...]) -> 
             key = reader.claims(candidate)
             if key is not None:
                 logs.setdefault((reader.format, key), []).append(path)
-                if reader.covers:
+                if reader.covers == path.name:
                     covered.add(path.parent)
                 break
     hosts = hosts_in(path for paths in logs.values() for path in paths)

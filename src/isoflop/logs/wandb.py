@@ -10,13 +10,14 @@ import json
 import math
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from isoflop.findings import Finding
 from isoflop.logs import wire
 from isoflop.logs.curves import Curves
+from isoflop.logs.json_numbers import numbers_in
 from isoflop.logs.judge import logged_run
 from isoflop.logs.logged import LogError, LoggedRun, Status
 from isoflop.logs.reader import Candidate, Found, Options, Reader
@@ -29,8 +30,6 @@ _FRAGMENT: Final = struct.Struct("<IHB")
 _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
 # Trainers that log without a step number write the step as a metric; W&B's own counts calls of log().
 _TRAINER_STEPS: Final = ("train/global_step", "trainer/global_step")
-_DEEPEST: Final = 20
-_WORDS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 @dataclass
@@ -183,7 +182,7 @@ def _history(run: _Run, data: bytes) -> None:
     for number, value in wire.fields(data):
         if number == 1:
             name, entry = _item(wire.raw(value))
-            row.update(_numbers(name, entry))
+            row.update(numbers_in(name, entry))
         elif number == 2:
             step = next((wire.signed(inner) for at, inner in wire.fields(wire.raw(value)) if at == 1), 0)
     own = row.pop("_step", None)
@@ -204,7 +203,9 @@ def _summary(run: _Run, data: bytes) -> None:
     for number, value in wire.fields(data):
         if number == 1:
             name, entry = _item(wire.raw(value))
-            run.summary.update({key: found for key, found in _numbers(name, entry).items() if not key.startswith("_")})
+            run.summary.update(
+                {key: found for key, found in numbers_in(name, entry).items() if not key.startswith("_")}
+            )
 
 
 def _config(run: _Run, data: bytes) -> None:
@@ -250,27 +251,6 @@ def _json(text: str) -> Any:  # noqa: ANN401  (any value that JSON has)
         return json.loads(text)
     except RecursionError:
         raise ValueError("a value nested too deeply") from None
-
-
-def _numbers(name: str, value: object, depth: int = 0) -> dict[str, float]:
-    """The numbers in a value under flat names; media, tables and texts are none."""
-    if isinstance(value, bool | int | float):
-        return {name: _float(value)}
-    if isinstance(value, str) and value in _WORDS:
-        return {name: _WORDS[value]}
-    if isinstance(value, Mapping) and "_type" not in value and depth < _DEEPEST:
-        flat: dict[str, float] = {}
-        for key, below in value.items():
-            flat.update(_numbers(f"{name}.{key}", below, depth + 1))
-        return flat
-    return {}
-
-
-def _float(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.copysign(math.inf, value)
 
 
 READER: Final = Reader("wandb", "Weights & Biases run files (run-ID.wandb)", claims=_claims, read=_read)
