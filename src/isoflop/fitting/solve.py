@@ -9,6 +9,7 @@ the weights, by a constant changes nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,12 +79,43 @@ def solve(
             None if weights is None else np.ascontiguousarray(weights[chunk], dtype=np.float64),
         )
         scale = None if scales is None else scales[chunk]
-        pieces.append(_solve_batch(problem, starts[chunk].copy(), scale, tolerance, max_steps))
+        pieces.append(solve_measured(problem, starts[chunk].copy(), scale, tolerance=tolerance, max_steps=max_steps))
     fields = ("theta", "scale", "value", "steps", "converged")
     return Solution(*(np.concatenate([getattr(piece, each) for piece in pieces]) for each in fields))
 
 
-def _solve_batch(problem: _Batch, theta: Floats, scale: Floats | None, tolerance: float, max_steps: int) -> Solution:
+class Measured(Protocol):
+    """Problems as the solver sees them, wherever their rows are: :class:`_Batch` holds them in memory."""
+
+    objective: Objective
+
+    @property
+    def n_free(self) -> int:
+        """Free coordinates."""
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the table."""
+
+    def weight_sums(self, count: int) -> Floats:
+        """The sum of weights of each problem, (problems,)."""
+
+    def normal_equations(
+        self, theta: Floats, scale: Floats, index: NDArray[np.int64], newton: NDArray[np.bool_]
+    ) -> tuple[Floats, Floats, Floats]:
+        """The objective (problems,), its gradient (problems, k) and curvature (problems, k, k)."""
+
+    def robust_scale(self, theta: Floats) -> Floats:
+        """Log of the residuals' robust scale, (problems,)."""
+
+    def absolute_sum(self, theta: Floats) -> Floats:
+        """Sum of absolute residuals, (problems,)."""
+
+
+def solve_measured(
+    problem: Measured, theta: Floats, scale: Floats | None, *, tolerance: float = 1e-9, max_steps: int = 300
+) -> Solution:
+    """Minimise from every start in ``theta``; see :func:`solve`, which does so for rows in memory."""
     objective = problem.objective
     if objective.kind == "lad":
         return _shrink_width(problem, theta, tolerance, max_steps)
@@ -94,7 +126,7 @@ def _solve_batch(problem: _Batch, theta: Floats, scale: Floats | None, tolerance
     return _descend(problem, theta, start, tolerance, max_steps)
 
 
-def _shrink_width(problem: _Batch, theta: Floats, tolerance: float, max_steps: int) -> Solution:
+def _shrink_width(problem: Measured, theta: Floats, tolerance: float, max_steps: int) -> Solution:
     """Absolute deviations as the limit of Huber's function: each stage narrows the width from the last optimum.
 
     At width δ the optimum misses the least sum of absolute residuals by at most δ a fitted row, so the last width is
@@ -113,16 +145,16 @@ def _shrink_width(problem: _Batch, theta: Floats, tolerance: float, max_steps: i
     return Solution(theta, width, problem.absolute_sum(theta), steps, found.converged)
 
 
-def _descend(problem: _Batch, theta: Floats, scale: Floats, tolerance: float, max_steps: int) -> Solution:
+def _descend(problem: Measured, theta: Floats, scale: Floats, tolerance: float, max_steps: int) -> Solution:
     """Levenberg–Marquardt on every problem until none moves.
 
     A window of problems moves together; as they finish, waiting ones take their place, so that the last slow problems
     do not run in small, wasteful batches.
     """
     fitted_scale = problem.objective.n_extra == 1
-    n_free = problem.kernel.n_free
+    n_free = problem.n_free
     count = len(theta)
-    window = batch_size(problem.kernel.n_rows)
+    window = batch_size(problem.n_rows)
     k = n_free + problem.objective.n_extra
     value, slope, curvature = np.full(count, np.inf), np.zeros((count, k)), np.zeros((count, k, k))
     damping = np.full(count, 1e-3)
@@ -183,11 +215,15 @@ def polish(kernel: Kernel, target: Floats, found: Solution, objective: Objective
     Near the optimum the objective is flat: its last changes drown in rounding while parameters still move in the eighth
     digit. Newton steps are therefore taken here as long as they make the gradient shrink, whatever the objective does.
     """
+    return polish_measured(_Batch(kernel, target, objective, None), found)
+
+
+def polish_measured(problem: Measured, found: Solution) -> Solution:
+    """The one problem of ``found`` brought nearer; see :func:`polish`."""
+    objective, n_free = problem.objective, problem.n_free
     if objective.kind == "lad":  # its optimum is a corner, found exactly by the last, narrow width
         return found
-    problem = _Batch(kernel, target, objective, None)
     index, newton = np.zeros(1, dtype=np.int64), np.ones(1, dtype=bool)
-    n_free = kernel.n_free
     theta, scale = found.theta.copy(), found.scale.copy()
     value, slope, curvature = problem.normal_equations(theta, scale, index, newton)
     decrement = np.inf
@@ -230,6 +266,8 @@ class _Batch:
         self.target = target
         self.objective = objective
         self.weights = weights
+        self.n_free = kernel.n_free
+        self.n_rows = kernel.n_rows
 
     def weight_sums(self, count: int) -> Floats:
         if self.weights is None:
