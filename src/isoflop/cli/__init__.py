@@ -25,6 +25,8 @@ _COMMANDS = {
     "report": ("isoflop.cli.report", "The whole analysis as one file that opens offline."),
     "backtest": ("isoflop.cli.backtest", "What laws would have said of the largest runs."),
     "rank": ("isoflop.cli.rank", "Which laws forecast best here, and what they say together."),
+    "repeat": ("isoflop.cli.repeat", "What tokens are worth that are seen again."),
+    "downstream": ("isoflop.cli.downstream", "Scores of tasks, through their losses."),
     "laws": ("isoflop.cli.laws", "The laws that have a name."),
     "sweep": ("isoflop.cli.sweep", "Train small models for evidence."),
 }

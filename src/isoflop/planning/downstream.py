@@ -1,0 +1,200 @@
+"""Two stages: a law of a task's loss, and a law from that loss to a score; the errors of both are carried through."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.errors import DataError, IsoflopError
+from isoflop.findings import Finding
+from isoflop.laws import Law
+from isoflop.planning.forecast import Forecast, forecast
+from isoflop.runs import Runs
+from isoflop.runs.columns import read_header
+from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
+from isoflop.uncertainty.scatter import new_runs
+
+Floats = NDArray[np.float64]
+
+_TERM = re.compile(r"\s*(?:([0-9.eE-]+)\s*\*\s*)?(.+?)\s*")
+
+
+@dataclass(frozen=True)
+class Downstream:
+    """The score of a run that was not trained.
+
+    loss: the first stage's forecast. score: what one new run would measure; expected: the curve alone; response: the
+    score's name. beyond: by how much the loss forecast lies below all losses that the second stage was fitted to.
+    """
+
+    loss: Forecast
+    score: Interval
+    expected: Interval
+    response: str
+    beyond: float
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Stages:
+    """finals: one row a run, for the law of the loss. points: all usable checkpoints, for the law of the score."""
+
+    finals: Runs
+    points: Runs
+
+
+def downstream(first: Ensemble, second: Ensemble, at: Mapping[str, float], *, level: float = 0.9) -> Downstream:
+    """score(L(at)): each draw of the loss goes through one draw of the second law, with the scatter of both stages.
+
+    first: a law whose response is the second law's one input. Draws are taken in pairs; where both ensembles resampled
+    the same runs with one seed, a pair comes from the same runs. The curve's draws carry no scatter.
+    Raises IsoflopError for laws that do not join, or as :func:`isoflop.planning.forecast`.
+    """
+    link = second.fit.law.input_names
+    if link != (first.fit.law.response,):
+        raise IsoflopError(
+            f"{second.fit.law.name} takes {', '.join(link)}, and {first.fit.law.name} predicts "
+            f"{first.fit.law.response}; the second law must have that as its only input"
+        )
+    told = forecast(first, at, level=level)
+    count = min(len(first), len(second))
+    curve = first.fit.law.value(first.draws(), told.at)[:count]
+    measured = new_runs(first, first.fit.law.value(first.draws(), told.at))[:count]
+    params = {name: each[:count] for name, each in second.draws().items()}
+    value = float(second.fit.predict({link[0]: told.loss.value}))
+    expected = second.fit.law.value(params, {link[0]: curve})
+    score = new_runs(second, second.fit.law.value(params, {link[0]: measured}))
+    lowest = second.fit.data.ranges[link[0]][0]
+    beyond = max(0.0, lowest - told.loss.value)
+    return Downstream(
+        loss=told,
+        score=interval_of(value, score, level=level),
+        expected=interval_of(value, expected, level=level),
+        response=second.fit.law.response,
+        beyond=beyond,
+        findings=(
+            *_floor_findings(first, told),
+            *_beyond_findings(second, told.loss.value, lowest),
+            *told.findings,
+            *first.fit.findings,
+            *second.fit.findings,
+            *second.findings,
+        ),
+    )
+
+
+def stages(
+    runs: Runs, law: Law, *, loss: str, score: str, response: str = "accuracy", average: int = 1, skip: float = 0.0
+) -> Stages:
+    """The two tables that a chain is fitted to, from one table of runs or of checkpoints.
+
+    loss, score: headers, or weighted sums of headers such as ``0.3*a + 0.7*b``. law: the first stage's, whose inputs
+    are kept. average: how many of a run's last checkpoints its final loss is the mean of, and the width of the moving
+    average over the others. skip: the share of each run's first checkpoints that the second stage does not use.
+    Raises DataError for missing columns and where no run has both numbers.
+    """
+    if average < 1 or not 0 <= skip < 1:
+        raise IsoflopError(
+            f"an average over {average} checkpoints, skipping {skip:g}, is none; use 1 or more, and 0 to 1"
+        )
+    first, second = weighted(runs, loss), weighted(runs, score)
+    codes = runs.run_codes()
+    order = runs["D"] if "D" in runs else np.arange(len(runs), dtype=np.float64)
+    last, final, points = [], [], []
+    for code in range(int(codes.max()) + 1):
+        rows = np.flatnonzero((codes == code) & np.isfinite(first) & np.isfinite(second))
+        if not len(rows):
+            continue
+        rows = rows[np.argsort(order[rows], kind="stable")]
+        last.append(int(rows[-1]))
+        final.append(float(first[rows[-average:]].mean()))
+        kept = rows[math.ceil(skip * len(rows)) :]
+        smooth = zip(_moving(first[kept], average), _moving(second[kept], average), strict=True)
+        points += [(float(each), float(other), code) for each, other in smooth]
+    if not last:
+        raise DataError(f"no run of {runs.source} has both {loss} and {score}; name other columns")
+    unit = read_header(_terms(loss)[0][1]).unit or runs.loss_unit
+    inputs = {name: runs[name][last] for name in law.input_names}
+    return Stages(
+        finals=Runs.from_columns(
+            {**inputs, "loss": final, "run": [str(codes[row]) for row in last]},
+            source=f"{loss} of {runs.source}",
+            units={"loss": unit},
+        ),
+        points=Runs.from_columns(
+            {
+                "loss": [each[0] for each in points],
+                response: [each[1] for each in points],
+                "run": [str(each[2]) for each in points],
+            },
+            source=f"{score} of {runs.source}",
+            units={"loss": unit},
+        ),
+    )
+
+
+def weighted(runs: Runs, text: str) -> Floats:
+    """A column, or a weighted sum of columns such as ``0.3*a + 0.7*b``, (rows,)."""
+    if text in runs:
+        return runs[text]
+    return np.asarray(sum(weight * runs[name] for weight, name in _terms(text)), dtype=np.float64)
+
+
+def _terms(text: str) -> Sequence[tuple[float, str]]:
+    found = []
+    for part in text.split("+"):
+        match = _TERM.fullmatch(part)
+        if match is None:
+            raise DataError(f"{text!r} is no column and no sum of columns; write HEADER or 0.3*HEADER + 0.7*HEADER")
+        try:
+            found.append((float(match[1]) if match[1] else 1.0, match[2]))
+        except ValueError:
+            raise DataError(f"{text!r}: {match[1]!r} is no number; write 0.3*HEADER + 0.7*HEADER") from None
+    return found
+
+
+def _moving(values: Floats, width: int) -> Floats:
+    """The mean of each value and up to width − 1 before it."""
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    ends = np.arange(1, len(values) + 1)
+    begins = np.maximum(ends - width, 0)
+    return (total[ends] - total[begins]) / (ends - begins)
+
+
+def _floor_findings(first: Ensemble, told: Forecast) -> list[Finding]:
+    """A first stage that lost a term on the way to a point beyond its runs."""
+    bound = [each for each in first.fit.findings if each.code == "at-bound"]
+    if not bound or not told.reach_decades > 0:
+        return []
+    low, high = told.loss.low / told.loss.value - 1, told.loss.high / told.loss.value - 1
+    return [
+        Finding(
+            "floor-unseen",
+            "doubt",
+            f"the loss is forecast {told.reach_decades:.1f} decades beyond the runs by a law that has lost a term "
+            f"({bound[0].says.split(':')[0]}): nothing there holds it up, and the draws alone span {low:+.0%} to "
+            f"{high:+.0%}.",
+            "Take the forecast for a lower limit of the loss; train one larger run before relying on it.",
+        )
+    ]
+
+
+def _beyond_findings(second: Ensemble, loss: float, lowest: float) -> list[Finding]:
+    if loss >= lowest:
+        return []
+    best = second.fit.data.ranges[second.fit.law.input_names[0]]
+    span = best[1] - best[0]
+    return [
+        Finding(
+            "score-extrapolated",
+            "doubt" if lowest - loss > span else "note",
+            f"the loss forecast, {loss:.3g}, lies {lowest - loss:.2g} below the lowest at which "
+            f"{second.fit.law.response} was seen ({lowest:.3g}; the runs span {span:.2g}).",
+            "The ceiling of the score is a guess there; compare laws of the score, or add better runs.",
+        )
+    ]
