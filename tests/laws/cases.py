@@ -325,6 +325,11 @@ CASES: Mapping[str, Case] = {
         {"loss": (-0.5, 0.3)},
         limits=(({"loss": HUGE}, 0.25), ({"loss": 0.8}, 0.575)),
     ),
+    "task-accuracy-to-one": Case(
+        {"b": 0.25, "k": 6.0, "L_0": 0.8},
+        {"loss": (-0.5, 0.3)},
+        limits=(({"loss": HUGE}, 0.25), ({"loss": 0.8}, 0.625)),
+    ),
     "isik-bleu": Case(
         {"A": 0.5, "alpha": 0.3, "beta": 1.8},
         {"D": (7.0, 10.5)},

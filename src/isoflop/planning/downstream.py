@@ -82,7 +82,7 @@ def downstream(first: Ensemble, second: Ensemble, at: Mapping[str, float], *, le
             *_beyond_findings(second, told.loss.value, lowest),
             *told.findings,
             *first.fit.findings,
-            *second.fit.findings,
+            *(each for each in second.fit.findings if each.code != "narrow-range"),  # it speaks of exponents
             *second.findings,
         ),
     )

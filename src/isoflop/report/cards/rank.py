@@ -48,6 +48,7 @@ def rank_card(ranking: Ranking, *, findings: Sequence[Finding]) -> Card:
     left = len(ranking.ranked) - len(shown)
     tied = [each for each in ranking.ranked[1:] if each.tied]
     told = f"; {len(tied)} of the others tie{'s' if len(tied) == 1 else ''} with it" if tied else "; no other law ties"
+    cuts = ", ".join(window.says for window in ranking.backtest.windows[:4])
     heaviest = max(ranking.ranked, key=lambda each: each.weight.value)
     return Card(
         title=f"laws on {ranking.backtest.source}",
@@ -62,9 +63,9 @@ def rank_card(ranking: Ranking, *, findings: Sequence[Finding]) -> Card:
         how="; ".join(
             part
             for part in (
-                f"{count_of_runs(best.scores.runs)} held out: {', '.join(w.says for w in ranking.backtest.windows[:4])}",
-                "behind: mean relative error minus the best law's, paired by run; weight: predictive stacking, averaged "
-                "over Bayesian-bootstrap weights of the held-out runs",
+                f"{count_of_runs(best.scores.runs)} held out: {cuts}",
+                "behind: mean relative error minus the best law's, paired by run; weight: predictive stacking, "
+                "averaged over Bayesian-bootstrap weights of the held-out runs",
                 f"{left} laws further behind are not shown" if left > 0 else "",
                 f"not ranked: {'; '.join(f'{name} ({why})' for name, why in ranking.unranked.items())}"
                 if ranking.unranked
