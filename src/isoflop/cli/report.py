@@ -16,6 +16,7 @@ from isoflop.errors import IsoflopError
 @click.option(
     "--budget", "budget_text", metavar="FLOPS", help="Training FLOPs; ten times the largest run's without it."
 )
+@click.option("--served", "served_text", metavar="TOKENS", help="Tokens to serve, as 2T: adds the over-trained answer.")
 @click.option("--objective", "objective_text", default="huber:1e-3", show_default=True, help="As for isoflop fit.")
 @click.option("--draws", default=1000, show_default=True, type=click.IntRange(20, 100_000), help="Bootstrap draws.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
@@ -30,6 +31,7 @@ def report(
     conventions: tuple[str, ...],
     law_text: str,
     budget_text: str | None,
+    served_text: str | None,
     objective_text: str,
     draws: int,
     seed: int,
@@ -37,7 +39,7 @@ def report(
     output: str,
     as_json: bool,
 ) -> None:
-    """Fit a law to the runs in FILE and write the answer, the doubts and the evidence to one HTML file."""
+    """Fit a law to the runs in FILE and write the answer, the doubts and the evidence to one HTML file, or Markdown."""
     from isoflop.fitting import fit as fit_law
     from isoflop.fitting import objective
     from isoflop.laws import law
@@ -52,10 +54,20 @@ def report(
     fitted = fit_law(chosen, runs, objective=objective(objective_text), seed=seed)
     with progress(draws, "bootstrap", quiet=as_json) as advance:
         ensemble = bootstrap(fitted, draws=draws, seed=seed, progress=advance)
-    made = make_report(ensemble, budget=number(budget_text, "--budget") if budget_text else None, level=level)
-    from isoflop.report.html import write_html
+    made = make_report(
+        ensemble,
+        budget=number(budget_text, "--budget") if budget_text else None,
+        served=number(served_text, "--served") if served_text else None,
+        level=level,
+    )
+    if place.suffix.lower() == ".md":
+        from isoflop.report.markdown import write_markdown
 
-    write_html(made, place)
+        write_markdown(made.cards, place, title=made.title)
+    else:
+        from isoflop.report.html import write_html
+
+        write_html(made, place)
     if as_json:
         print_json(
             {
@@ -71,17 +83,14 @@ def report(
     click.echo(made.answer)
     click.echo(made.sureness)
     doubts = sum(finding.level != "note" for finding in made.findings)
-    click.echo(
-        f"{doubts or 'nothing'} to doubt. Written to {place} ({place.stat().st_size / 1e6:.2f} MB); open it in a "
-        "browser."
-    )
+    click.echo(f"{doubts or 'nothing'} to doubt. Written to {place} ({place.stat().st_size / 1e6:.2f} MB).")
 
 
 def _place(output: str) -> Path:
     """Refuse a place that cannot hold the report before anything is fitted."""
     place = Path(output)
-    if place.suffix.lower() not in (".html", ".htm"):
-        raise IsoflopError(f"a report is written as .html, not {place.name!r}; give -o report.html")
+    if place.suffix.lower() not in (".html", ".htm", ".md"):
+        raise IsoflopError(f"a report is written as .html or .md, not {place.name!r}; give -o report.html")
     if not place.parent.is_dir():
         raise IsoflopError(f"there is no folder {str(place.parent)!r} for {place.name}; make it, or write elsewhere")
     if place.exists() and not place.is_file():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -30,6 +30,9 @@ MODULES = ("numbers", "surface", "chart", "explore", "runs", "report")
 _START = "enliven(document, JSON.parse(document.getElementById('data').textContent), LAW);"
 _DPI = 110
 
+Pictures = Mapping[int, tuple[bytes, bytes]]
+Draw = Callable[[Card, int], str]
+
 
 def web() -> Traversable:
     """The folder of the page's modules, style sheet and templates."""
@@ -41,8 +44,10 @@ def write_html(report: Report, path: str | Path) -> None:
     write_whole(Path(path), html(report).encode())
 
 
-def html(report: Report) -> str:
+def html(report: Report, *, pictures: Pictures | None = None) -> str:
     """The report as one HTML document.
+
+    pictures: those of the report's cards where they are drawn already, see :func:`draw_pictures`.
 
     Its content-security policy allows the scripts and style sheets inside it by their SHA-256, images inside it, and
     nothing else: no request, no frame, no form.
@@ -53,7 +58,7 @@ def html(report: Report) -> str:
         environment()
         .get_template("report.html.j2")
         .render(
-            **answer_parts(report),
+            **answer_parts(report, inline(draw_pictures(report.cards) if pictures is None else pictures)),
             policy=policy(scripts, sheets),
             sheets=[_safe(sheet) for sheet in sheets],
             scripts=[_safe(script) for script in scripts],
@@ -65,15 +70,18 @@ def html(report: Report) -> str:
     )
 
 
-def answer_html(report: Report) -> str:
-    """The body of the report alone: answer, doubts and evidence, for a page that has the scripts already."""
-    return environment().get_template("answer.html.j2").render(**answer_parts(report))
+def answer_html(report: Report, *, draw: Draw) -> str:
+    """The body of the report alone: answer, doubts and evidence, for a page that has the scripts already.
+
+    draw: the image element of the picture of the card at a place in ``report.cards``.
+    """
+    return environment().get_template("answer.html.j2").render(**answer_parts(report, draw))
 
 
-def card_html(card: Card, *, level: int = 3) -> str:
+def card_html(card: Card, *, draw: Draw, level: int = 3) -> str:
     """One card. level: of its heading."""
     module: Any = environment().get_template("card.html.j2").module
-    return str(module.card(card, level))
+    return str(module.card(card, 0, draw, level))
 
 
 def findings_html(findings: Sequence[object]) -> str:
@@ -82,7 +90,7 @@ def findings_html(findings: Sequence[object]) -> str:
     return str(module.findings(findings))
 
 
-def answer_parts(report: Report) -> dict[str, Any]:
+def answer_parts(report: Report, draw: Draw) -> dict[str, Any]:
     """What the template of the answer asks for."""
     fit, plan = report.ensemble.fit, report.plan
     figures = {"loss": _told(report.expected.loss), "curve": _told(report.expected.expected)}
@@ -96,6 +104,7 @@ def answer_parts(report: Report) -> dict[str, Any]:
     sizes = fit.data.ranges.get("N")
     return {
         "report": report,
+        "draw": draw,
         "figures": figures,
         "inputs": fit.law.input_names,
         "response": fit.law.response.replace("_", " "),
@@ -136,25 +145,40 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["drawn"] = _drawn
     made.tests["numeric"] = lambda cell: cell[:1] in set("-0123456789")
     return made
 
 
-def _drawn(picture: Picture) -> str:
-    """The picture for light and for dark paper, as images inside the document."""
-    light, dark = (
-        base64.b64encode(render(picture.draw, format="png", size=picture.size, dark=dark, dpi=_DPI)).decode()
-        for dark in (False, True)
-    )
+def draw_pictures(cards: Sequence[Card]) -> dict[int, tuple[bytes, bytes]]:
+    """The pictures of the cards as PNG, for light and for dark paper, by the place of their card."""
+    return {
+        place: (_png(card.picture, dark=False), _png(card.picture, dark=True))
+        for place, card in enumerate(cards)
+        if card.picture is not None
+    }
+
+
+def _png(picture: Picture, *, dark: bool) -> bytes:
+    return render(picture.draw, format="png", size=picture.size, dark=dark, dpi=_DPI)
+
+
+def inline(pictures: Pictures) -> Draw:
+    """Pictures as images inside the document."""
+
+    def draw(card: Card, place: int) -> str:
+        light, dark = (f"data:image/png;base64,{base64.b64encode(each).decode()}" for each in pictures[place])
+        return image(card.picture, light, dark)
+
+    return draw
+
+
+def image(picture: Picture | None, light: str, dark: str) -> str:
+    """The image element of a picture whose two addresses are given; nothing for a card without one."""
+    if picture is None:
+        return ""
     width, height = (round(96 * side) for side in picture.size)
-    template = environment().from_string(
-        '<picture><source media="(prefers-color-scheme: dark) and (not print)" '
-        'srcset="data:image/png;base64,{{ dark }}">'
-        '<img class="drawn" width="{{ width }}" height="{{ height }}" alt="{{ alt }}" '
-        'src="data:image/png;base64,{{ light }}"></picture>'
-    )
-    return _safe(template.render(light=light, dark=dark, width=width, height=height, alt=picture.alt))
+    module: Any = environment().get_template("card.html.j2").module
+    return _safe(str(module.image(picture.alt, width, height, light, dark)))
 
 
 @cache

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from isoflop.fitting.table import prepared_runs
 from isoflop.laws import Law
 from isoflop.laws.expression import gradient, name
 from isoflop.laws.typeset import javascript_block
@@ -69,7 +70,10 @@ def page_data(report: Report) -> dict[str, Any]:
         "scatter": packed(new_runs(ensemble, flat)),
         "log": log,
         "runs": runs_data(
-            fit.require_runs(), fitted=fit.predict, inputs=fit.law.input_names, response=fit.law.response
+            prepared_runs(fit.law, fit.require_runs()),
+            fitted=fit.predict,
+            inputs=fit.law.input_names,
+            response=fit.law.response,
         ),
     }
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.laws.optimum import TRAIN
-from isoflop.planning import Forecast, Plan, allocate, forecast
+from isoflop.planning import Forecast, Plan, forecast
 from isoflop.planning.answer import answer
 from isoflop.planning.methods import compare_methods
 from isoflop.report.card import Card
 from isoflop.report.cards.check import check_card
+from isoflop.report.cards.evidence import evidence_cards
 from isoflop.report.cards.fit import fit_card
 from isoflop.report.cards.forecast import forecast_card
 from isoflop.report.cards.methods import methods_card
@@ -47,12 +48,18 @@ class Report:
 
 
 def make_report(
-    ensemble: Ensemble, *, budget: float | None = None, level: float = 0.9, further: Sequence[Card] = ()
+    ensemble: Ensemble,
+    *,
+    budget: float | None = None,
+    served: float | None = None,
+    level: float = 0.9,
+    further: Sequence[Card] = (),
 ) -> Report:
     """Ask a fit what to train and what to expect there, and gather what there is to doubt.
 
     ensemble: a fit with its draws and runs. budget: training FLOPs; ten times the largest run's where it is None. A
     law of other inputs than N and D is asked for its response at ten times its largest inputs instead.
+    served: tokens to be served, which add the over-trained answer.
     further: cards of other results on the same runs, such as a ranking.
     Raises IsoflopError for a fit without its runs, and for a budget with a law that cannot be planned with.
     """
@@ -71,14 +78,22 @@ def make_report(
     if planned:
         budget = usual_budget(runs) if budget is None else budget
         try:
-            plan = allocate(ensemble, budget=budget, level=level)
+            said = answer(ensemble, budget=budget, served=served, level=level)
         except IsoflopError as error:
             refused = (Finding("no-plan", "error", f"{error}.", "Add runs, or fix or tie a parameter."),)
         else:
-            answered = (_planned(ensemble, plan), *_methods(ensemble, runs, plan, level))
+            plan = said.plan
+            answered = (plan_card(said, ensemble), *_methods(ensemble, runs, plan, level))
     at = {"N": plan.n.value, "D": plan.d.value} if plan is not None else _ahead(ensemble)
     expected = forecast(ensemble, at, level=level)
-    cards = (*answered, forecast_card(expected, ensemble), fitted, *further, checked)
+    cards = (
+        *answered,
+        forecast_card(expected, ensemble),
+        fitted,
+        *further,
+        *evidence_cards(ensemble, level=level),
+        checked,
+    )
     return Report(
         title=f"{ensemble.fit.law.name} on {ensemble.fit.data.source}",
         answer=_answer(ensemble, plan, expected),
@@ -98,12 +113,13 @@ def usual_budget(runs: Runs) -> float:
     return float(f"{_AHEAD * float((TRAIN * runs['N'] * runs['D']).max()):.0e}")
 
 
+def format_flops(budget: float) -> str:
+    """1e24 rather than 1e+24."""
+    return f"{budget:.3g}".replace("e+", "e")
+
+
 def _ahead(ensemble: Ensemble) -> dict[str, float]:
-    return {name: _AHEAD * high for name, (_, high) in ensemble.fit.data.ranges.items()}
-
-
-def _planned(ensemble: Ensemble, plan: Plan) -> Card:
-    return plan_card(answer(ensemble, budget=plan.budget, level=plan.n.level), ensemble)
+    return {name: float(f"{_AHEAD * high:.1e}") for name, (_, high) in ensemble.fit.data.ranges.items()}
 
 
 def _methods(ensemble: Ensemble, runs: Runs, plan: Plan, level: float) -> tuple[Card, ...]:
@@ -120,7 +136,7 @@ def _answer(ensemble: Ensemble, plan: Plan | None, expected: Forecast) -> str:
         where = ", ".join(f"{name} = {format_quantity(value)}" for name, value in expected.at.items())
         return f"At {where}, expect a {what} of {loss}{unit}."
     return (
-        f"With {plan.budget:.3g} training FLOPs, train {format_quantity(plan.n.value)} parameters on "
+        f"With {format_flops(plan.budget)} training FLOPs, train {format_quantity(plan.n.value)} parameters on "
         f"{format_quantity(plan.d.value)} tokens; expect a {what} of {loss}{unit}."
     )
 

@@ -81,7 +81,7 @@ export function chart(element, { axes, describe, onRun, height = 300 }) {
       axes: [axis("x", 2), axis("y", 3)],
       series: [{}, line(undefined, 1.6), line(undefined, 0), line(undefined, 0)],
       bands: [{ series: [3, 2], fill: () => colours.band }],
-      hooks: { drawAxes: [drawMarks], draw: [drawPoints] },
+      hooks: { drawAxes: [drawMarks, drawPoints] },
     },
     [picture.x, picture.value, picture.low, picture.high],
     element,

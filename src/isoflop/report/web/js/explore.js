@@ -7,7 +7,7 @@ const REACH = 3; // decades beyond the runs that a slider goes
 const SIZES = 49; // points of the valley
 const BUDGETS = 40; // points of the envelope
 
-const flops = (value) => general(value, 3);
+const flops = (value) => general(value, 3).replace("e+", "e");
 
 /** What the figures say of an interval: value, and its ends, in the digits that it supports. */
 export function told(each, quantity) {
@@ -82,7 +82,7 @@ function exploreBudget(root, panel, data, law, runs) {
   const unit = data.law.unit ? `${data.law.response} (${data.law.unit})` : data.law.response;
   const pit = chart(panel.querySelector("[data-chart=valley]"), {
     axes: { x: { label: "parameters N", reading: "quantity" }, y: { label: unit, reading: "plain" } },
-    height: 280,
+    height: 300,
   });
   const lead = root.querySelector("[data-lead]");
   const state = { frame: 0, answer: null };
@@ -96,8 +96,8 @@ function exploreBudget(root, panel, data, law, runs) {
     figure(panel, "curve", answer.loss);
     const loss = told(answer.newRun);
     lead.textContent = answer.inside
-      ? `With ${general(budget, 3)} training FLOPs, train ${told(answer.n, true).value} parameters on ${told(answer.d, true).value} tokens; expect a ${data.law.response} of ${loss.value}${data.law.unit && ` ${data.law.unit}`}.`
-      : `At ${general(budget, 3)} training FLOPs this law has no best size: its ${data.law.response} falls all the way.`;
+      ? `With ${flops(budget)} training FLOPs, train ${told(answer.n, true).value} parameters on ${told(answer.d, true).value} tokens; expect a ${data.law.response} of ${loss.value}${data.law.unit && ` ${data.law.unit}`}.`
+      : `At ${flops(budget)} training FLOPs this law has no best size: its ${data.law.response} falls all the way.`;
     root.querySelector("[data-sure]").textContent = sureness(law, data, answer);
     const beyond = Math.log10(budget / runs.largestCompute);
     panel.querySelector("[data-reach]").textContent =
@@ -183,7 +183,7 @@ function exploreInputs(root, panel, data, law) {
       panel.querySelector("[data-chart=valley]").replaceChildren();
       pit = chart(panel.querySelector("[data-chart=valley]"), {
         axes: { x: { label: name, reading: name === "C" ? "power" : "quantity" }, y: { label: unit, reading: "plain" } },
-        height: 280,
+        height: 300,
       });
     }
     const [low, high] = reachOf(data, name);
@@ -212,5 +212,5 @@ function exploreInputs(root, panel, data, law) {
 
 function reachOf(data, name) {
   const [low, high] = data.ranges[name];
-  return [low / 10, Math.max(high, data.at[name]) * 10 ** REACH];
+  return [low > 0 ? low / 10 : high / 1e4, Math.max(high, data.at[name]) * 10 ** REACH];
 }

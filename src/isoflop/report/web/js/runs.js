@@ -54,7 +54,7 @@ export function pictureRuns(root, data, law, runs) {
   const y = logs(runs.loss);
   const picture = plain && chart(plain, {
     axes: { x: { label: runs.numbers.C ? "training compute C (FLOPs)" : "D", reading: runs.numbers.C ? "power" : "quantity" }, y: { label: unit, reading: "plain" } },
-    describe, onRun: say, height: 320,
+    describe, onRun: say, height: 300,
   });
   const points = { x, y, shade };
   picture?.set({ points, xRange: rangeOf(x), yRange: rangeOf(y) });
@@ -79,7 +79,7 @@ export function pictureRuns(root, data, law, runs) {
     const across = rangeOf(fitted);
     chart(residual, {
       axes: { x: { label: `what the law says: ${unit}`, reading: "plain" }, y: { label: "measured / the law", reading: "plain" } },
-      describe, onRun: say, height: 280,
+      describe, onRun: say, height: 300,
     }).set({ x: across, value: [0, 0], low: [null, null], high: [null, null], points: { x: fitted, y: off, shade }, xRange: across, yRange: rangeOf(off, [0]) });
   }
 }
