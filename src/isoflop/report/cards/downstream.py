@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def downstream_card(answers: Mapping[str, Downstream], *, source: str, law: str, then: str) -> Card:
-    """Each task's loss and score, with intervals; findings that several tasks share are told once."""
+    """Each task's loss and score, with intervals; a finding that several tasks share is told once."""
     first = next(iter(answers.values()))
     where = ", ".join(f"{name} = {format_quantity(value)}" for name, value in first.loss.at.items())
     rows = []
@@ -48,18 +48,17 @@ def _cells(interval: Interval) -> tuple[str, str, str]:
 
 
 def _once(answers: Mapping[str, Downstream]) -> tuple[Finding, ...]:
-    """Findings under the name of their task; those that say the same of several tasks under all their names."""
-    found: dict[Finding, list[str]] = {}
+    """One finding of each code, told of the first task that has it, with the names of the others."""
+    by_code: dict[str, dict[str, Finding]] = {}
     for name, each in answers.items():
-        for finding in dict.fromkeys(each.findings):
-            found.setdefault(finding, []).append(name)
+        for finding in each.findings:
+            by_code.setdefault(finding.code, {}).setdefault(name, finding)
+    told = []
+    for found in by_code.values():
+        name, finding = next(iter(found.items()))
+        others = ", ".join(list(found)[1:])
+        if len(answers) > 1:
+            finding = replace(finding, says=f"{name}{f' (likewise {others})' if others else ''}: {finding.says}")
+        told.append(finding)
     order = {"error": 0, "doubt": 1, "note": 2}
-    told = [
-        finding if len(answers) == 1 else replace(finding, says=f"{_names(names, len(answers))}: {finding.says}")
-        for finding, names in found.items()
-    ]
     return tuple(sorted(told, key=lambda finding: order[finding.level]))
-
-
-def _names(names: list[str], total: int) -> str:
-    return "all tasks" if len(names) == total else ", ".join(names)
