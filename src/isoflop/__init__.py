@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from isoflop.shown import show_with
+
 if TYPE_CHECKING:
     from isoflop.errors import IsoflopError
     from isoflop.findings import Finding
@@ -53,3 +55,10 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+@show_with
+def _as_html(result: object) -> str | None:
+    """Results in a notebook; cards and pictures are loaded when the first result is shown."""
+    html: str | None = importlib.import_module("isoflop.report.notebook").html(result)
+    return html

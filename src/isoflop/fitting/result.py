@@ -13,6 +13,7 @@ from isoflop.findings import Finding
 from isoflop.fitting.objective import Objective
 from isoflop.laws import Law
 from isoflop.runs import Runs
+from isoflop.shown import Shown
 
 Floats = NDArray[np.float64]
 
@@ -46,7 +47,7 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Fit:
+class Fit(Shown):
     """The optimum of an objective over a law's parameters.
 
     params: values in the units of the runs; theta: the same in fitting coordinates, centred at ``centres``.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Fit
 from isoflop.laws.optimum import TRAIN, Optimum, check_positive, closed_form, optimum, require_n_and_d
+from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws
 
 Floats = NDArray[np.float64]
@@ -30,11 +31,12 @@ class Band:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Shown):
     """How to spend a budget.
 
     n, d, ratio (D/N), loss, exponent_a (d log N*/d log C): at the fit, with intervals over the draws; the loss is the
     curve's. method: ``closed form`` or ``numeric``. band: the flat bottom of the valley, at the fit.
+    ensemble: what was asked.
     """
 
     budget: float
@@ -46,6 +48,7 @@ class Plan:
     method: str
     band: Band
     findings: tuple[Finding, ...]
+    ensemble: Ensemble = field(repr=False, compare=False)
 
 
 def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: float = 0.002) -> Plan:
@@ -89,6 +92,7 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
         method=method,
         band=_band(fit, here, budget, within),
         findings=(*no_draws(ensemble), *_findings(fit, here, lost, len(ensemble)), *ensemble.findings),
+        ensemble=ensemble,
     )
 
 

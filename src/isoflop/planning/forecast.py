@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Fit
+from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws
 from isoflop.uncertainty.scatter import new_runs
 
 
 @dataclass(frozen=True)
-class Forecast:
+class Forecast(Shown):
     """The loss of a run that was not trained.
 
     loss: what one new run would measure: the curve's uncertainty and the scatter of runs around it.
     expected: the curve alone, as if runs had no scatter.
     reach: for each input, how many decades it lies beyond the runs (0 inside); ``reach_decades`` is the largest.
+    ensemble: what was asked.
     """
 
     at: Mapping[str, float]
@@ -28,6 +30,7 @@ class Forecast:
     unit: str
     reach: Mapping[str, float]
     findings: tuple[Finding, ...]
+    ensemble: Ensemble = field(repr=False, compare=False)
 
     @property
     def reach_decades(self) -> float:
@@ -56,6 +59,7 @@ def forecast(ensemble: Ensemble, at: Mapping[str, float], *, level: float = 0.9)
         unit=fit.data.loss_unit,
         reach=reach,
         findings=(*no_draws(ensemble), *_reach_findings(fit, reach), *ensemble.findings),
+        ensemble=ensemble,
     )
 
 

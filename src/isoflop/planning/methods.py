@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from isoflop.planning.allocate import allocate
 from isoflop.planning.envelope import envelope
 from isoflop.planning.parabolas import parabola_bias, parabolas
 from isoflop.runs import Runs
+from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval
 
 NAMES = ("envelope of curves", "IsoFLOP parabolas", "parametric fit")
@@ -30,11 +31,12 @@ class Method:
 
 
 @dataclass(frozen=True)
-class Methods:
+class Methods(Shown):
     """Three answers to one question: N* at a budget.
 
     apart: the largest ratio of two methods' N*. agree: every two intervals of N* overlap. bias: what method 2 would get
     wrong in D* at the budget on noiseless losses of the fitted surface (relative), or NaN without method 2.
+    ensemble: the parametric fit.
     """
 
     budget: float
@@ -43,6 +45,7 @@ class Methods:
     agree: bool
     bias: float
     findings: tuple[Finding, ...]
+    ensemble: Ensemble = field(repr=False, compare=False)
 
 
 def compare_methods(ensemble: Ensemble, runs: Runs, *, budget: float, level: float = 0.9, seed: int = 0) -> Methods:
@@ -82,7 +85,7 @@ def compare_methods(ensemble: Ensemble, runs: Runs, *, budget: float, level: flo
             )
         )
     bias = _bias(ensemble, budgets, budget) if len(budgets) > 1 else math.nan
-    return Methods(float(budget), tuple(answers), apart, agree, bias, (*found, *plan.findings))
+    return Methods(float(budget), tuple(answers), apart, agree, bias, (*found, *plan.findings), ensemble)
 
 
 def _bias(ensemble: Ensemble, budgets: Sequence[float] | np.ndarray, budget: float) -> float:

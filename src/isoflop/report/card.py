@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from isoflop.findings import Finding
+from isoflop.shown import Shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +28,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Card:
+class Card(Shown):
     """title, a one-sentence answer, a table, what to doubt, how it was computed, and the picture where there is one."""
 
     title: str

@@ -16,6 +16,7 @@ from isoflop.errors import DataError
 from isoflop.findings import Finding
 from isoflop.runs.columns import BY_SYMBOL, TEXT, canonical_symbol, missing_column, read_header
 from isoflop.runs.where import selection
+from isoflop.shown import Shown
 
 if TYPE_CHECKING:
     import pandas
@@ -44,7 +45,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Runs:
+class Runs(Shown):
     """A table of training runs or of their checkpoints.
 
     frame: one row a measurement; canonical columns under their symbols (``N``, ``D``, ``C``, ``loss``, ``run`` …),

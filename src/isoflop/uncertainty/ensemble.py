@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Fit
+from isoflop.shown import Shown
 
 Floats = NDArray[np.float64]
 Quantity = str | Callable[[Mapping[str, Floats]], Floats]
@@ -32,7 +33,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Ensemble:
+class Ensemble(Shown):
     """Draws of a fit's parameters.
 
     params: (draws, parameters) in the units of the runs, in the order of ``fit.law.params``.

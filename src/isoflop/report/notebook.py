@@ -1,0 +1,116 @@
+"""Results in a notebook: the card as an HTML fragment that needs nothing from outside."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from functools import singledispatch
+from html import escape
+
+import numpy as np
+
+from isoflop.fitting import Fit
+from isoflop.planning import Forecast, Plan
+from isoflop.planning.answer import answer
+from isoflop.planning.methods import Methods
+from isoflop.plots.canvas import render
+from isoflop.report.card import Card, Picture
+from isoflop.report.cards.check import check_card
+from isoflop.report.cards.fit import fit_card
+from isoflop.report.cards.forecast import forecast_card
+from isoflop.report.cards.methods import methods_card
+from isoflop.report.cards.plan import plan_card
+from isoflop.runs import Runs
+from isoflop.runs.checks import check
+from isoflop.uncertainty import Ensemble
+
+_MARKS = {"error": "✗", "doubt": "?", "note": "·"}
+_LEVEL = 0.9
+_NUMERIC = ("", *"+-−0123456789")
+
+
+@singledispatch
+def card_of(result: object) -> Card | None:
+    """The card that shows a result by itself; None for what has none."""
+    return None
+
+
+@card_of.register
+def _card(result: Card) -> Card:
+    return result
+
+
+@card_of.register
+def _runs(result: Runs) -> Card:
+    return check_card(result, check(result))
+
+
+@card_of.register
+def _fit(result: Fit) -> Card:
+    without_draws = Ensemble(result, np.empty((0, len(result.law.params))), method="no draws yet", seed=0)
+    return fit_card(without_draws, level=_LEVEL, findings=result.findings)
+
+
+@card_of.register
+def _ensemble(result: Ensemble) -> Card:
+    return fit_card(result, level=_LEVEL, findings=(*result.fit.findings, *result.findings))
+
+
+@card_of.register
+def _forecast(result: Forecast) -> Card:
+    return forecast_card(result, result.ensemble)
+
+
+@card_of.register
+def _plan(result: Plan) -> Card:
+    asked = answer(result.ensemble, budget=result.budget, level=result.n.level, within=result.band.within)
+    return plan_card(asked, result.ensemble)
+
+
+@card_of.register
+def _methods(result: Methods) -> Card:
+    return methods_card(result, result.ensemble)
+
+
+def html(result: object) -> str | None:
+    """A result's card as HTML; None where it has no card. Every text of it is escaped."""
+    card = card_of(result)
+    return None if card is None else card_html(card)
+
+
+def card_html(card: Card) -> str:
+    """Title, answer, table, picture, what to doubt, how; one ``div`` that takes the notebook's own colours."""
+    parts = [f"<h4>{escape(card.title)}</h4>", f"<p>{escape(card.answer)}</p>"]
+    if card.rows:
+        parts.append(_table(card))
+    if card.picture is not None:
+        parts.append(_image(card.picture))
+    if card.findings:
+        listed = "".join(
+            f"<li><b>{_MARKS[each.level]}</b> {escape(f'{each.says} {each.fix}')}</li>" for each in card.findings
+        )
+        parts.append(f'<ul style="list-style:none;padding-left:0">{listed}</ul>')
+    if card.how:
+        parts.append(f"<p><small>{escape(card.how)}</small></p>")
+    return f'<div class="isoflop-card">{"".join(parts)}</div>'
+
+
+def _table(card: Card) -> str:
+    right = [
+        position > 0 and all(row[position][:1] in _NUMERIC for row in card.rows) for position in range(len(card.header))
+    ]
+    sides = [f'style="text-align:{"right" if each else "left"}"' for each in right]
+    head = "".join(f"<th {side}>{escape(cell)}</th>" for cell, side in zip(card.header, sides, strict=True))
+    body = "".join(
+        "<tr>" + "".join(f"<td {side}>{escape(cell)}</td>" for cell, side in zip(row, sides, strict=True)) + "</tr>"
+        for row in card.rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _image(picture: Picture) -> str:
+    """The picture inside the document, on its own light paper, so that it reads in a dark notebook too."""
+    data = b64encode(render(picture.draw, format="svg", size=picture.size)).decode()
+    return (
+        f'<img alt="{escape(picture.alt)}" src="data:image/svg+xml;base64,{data}" '
+        f'style="width:100%;max-width:{picture.size[0] * 100:.0f}px">'
+    )

@@ -1,0 +1,27 @@
+"""``Shown``: a result that a notebook shows as its card.
+
+Results live below the cards, so a result knows only that there is a way to show it. ``isoflop/__init__.py``, which
+every import of a part of the package passes first, says which: the card of :mod:`isoflop.report.notebook`, loaded when
+a notebook asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Renderer = Callable[[object], str | None]
+
+_renderers: list[Renderer] = []
+
+
+class Shown:
+    """A result with a picture of itself; without a renderer, or without a card of its kind, its ``repr`` stands."""
+
+    def _repr_html_(self) -> str | None:
+        return _renderers[-1](self) if _renderers else None
+
+
+def show_with(renderer: Renderer) -> Renderer:
+    """Say how results are shown from now on: a result in, an HTML fragment out, or None for its ``repr``."""
+    _renderers[:] = [renderer]
+    return renderer
