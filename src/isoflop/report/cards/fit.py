@@ -15,16 +15,20 @@ if TYPE_CHECKING:
 
 
 def fit_card(ensemble: Ensemble, *, level: float, findings: Sequence[Finding]) -> Card:
-    """A fit: its parameters with intervals."""
+    """A fit: its parameters, with intervals where there are draws."""
     fit = ensemble.fit
     rows = []
     for param in fit.law.params:
-        rows.append(interval_row(param.name, ensemble.interval(param.name, level=level), param.meaning))
+        if len(ensemble):
+            rows.append(interval_row(param.name, ensemble.interval(param.name, level=level), param.meaning))
+        else:
+            rows.append((param.name, f"{fit.params[param.name]:.3g}", "", "", param.meaning))
     rows += [(name, f"{value:g}", "", "", "fixed") for name, value in fit.law.fixed.items()]
     rows += [(name, f"= {formula}", "", "", "tied") for name, formula in fit.law.tied.items()]
     runs = count_of_runs(fit.data.n_runs) + (f" ({fit.data.n_rows} rows)" if fit.data.n_rows != fit.data.n_runs else "")
     search = fit.search
     checked = f", {ensemble.restarted} of them searched again from all starts" if ensemble.restarted else ""
+    sure = f"{ensemble.method}, {len(ensemble)} draws, seed {ensemble.seed}{checked}" if len(ensemble) else "none yet"
     return Card(
         title=f"{fit.law.name} on {fit.data.source}",
         answer=f"L = {fit.law.formula}, fitted to {runs}.",
@@ -33,7 +37,7 @@ def fit_card(ensemble: Ensemble, *, level: float, findings: Sequence[Finding]) -
         findings=tuple(findings),
         how=(
             f"objective {fit.objective.name} = {fit.value:.8g}, reached from {search.reached} of {search.starts} "
-            f"starts; intervals: {ensemble.method}, {len(ensemble)} draws, seed {ensemble.seed}{checked}"
+            f"starts; intervals: {sure}"
         ),
         picture=fit_picture(ensemble, level=level),
     )

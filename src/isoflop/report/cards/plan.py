@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from isoflop.report.card import Card
 from isoflop.report.cards.rows import interval_row, quantity_row, sureness
+from isoflop.report.pictures import plan_picture
 from isoflop.units import format_by_interval, format_quantity
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def plan_card(said: Answer, ensemble: Ensemble) -> Card:
         rows=tuple(rows),
         findings=said.findings,
         how=f"{plan.method}, C = 6ND; {sureness(ensemble, plan.n.level)}{drawn}",
+        picture=plan_picture(plan, ensemble),
     )
 
 
