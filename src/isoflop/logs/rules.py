@@ -185,7 +185,7 @@ def final_losses(store: Store, how: Pick) -> pl.DataFrame:
         steps, losses = curves["step"].to_numpy(), curves["loss"]
         logged = losses.is_not_null().to_numpy() if losses.null_count() else None
         values = losses.to_numpy()
-        ends = np.cumsum(stretches.struct.field("len").to_numpy())
+        ends = np.cumsum(stretches.struct.field("len").to_numpy().astype(np.int64))
         for run, begin, end in zip(stretches.struct.field("value"), [0, *ends[:-1]], ends, strict=True):
             keep = slice(begin, end) if logged is None else begin + np.flatnonzero(logged[begin:end])
             runs.append(run)

@@ -118,23 +118,36 @@ def curve_batches(store: Store, columns: Sequence[str], *, rows: int) -> Iterato
         scan = scan.select(
             "run", "step", *(pl.col(c) if c in there else pl.lit(None, dtype=pl.Float64).alias(c) for c in columns)
         )
-        counts = scan.group_by("run", maintain_order=True).agg(pl.len().alias("rows")).collect()
-        for names in _batches(counts, rows):
-            chosen = scan if len(names) == counts.height else scan.filter(pl.col("run").is_in(names))
-            yield chosen.sort("run", "step", maintain_order=True).collect()
+        stretches = scan.select("run").collect()["run"].rle()
+        names, lengths = stretches.struct.field("value"), stretches.struct.field("len")
+        if names.n_unique() < len(names):  # a table of another hand, in which runs do not lie together
+            counts = scan.group_by("run", maintain_order=True).agg(pl.len().alias("rows")).collect()
+            for _, some in _batches(counts["rows"].to_list(), rows):
+                mine = scan.filter(pl.col("run").is_in(counts["run"][some].implode()))
+                yield mine.sort("run", "step", maintain_order=True).collect()
+            continue
+        for begin, some in _batches(lengths.to_list(), rows):
+            batch = scan.slice(begin, int(lengths[some].sum())).collect()
+            yield batch if _in_order(batch) else batch.sort("run", "step", maintain_order=True)
 
 
-def _batches(counts: pl.DataFrame, rows: int) -> Iterator[list[str]]:
-    names: list[str] = []
-    held = 0
-    for name, count in counts.iter_rows():
-        if names and held + count > rows:
-            yield names
-            names, held = [], 0
-        names.append(name)
-        held += count
-    if names:
-        yield names
+def _batches(lengths: Sequence[int], rows: int) -> Iterator[tuple[int, slice]]:
+    """Neighbouring runs of at most ``rows`` rows together: the first row, and which runs."""
+    begin = first = held = 0
+    for position, length in enumerate(lengths):
+        if held and held + length > rows:
+            yield begin, slice(first, position)
+            begin, first, held = begin + held, position, 0
+        held += length
+    if held:
+        yield begin, slice(first, len(lengths))
+
+
+def _in_order(batch: pl.DataFrame) -> bool:
+    """Whether every run's steps ascend already."""
+    run, step = pl.col("run"), pl.col("step")
+    falls = (step < step.shift(1)) & (run == run.shift(1))
+    return not batch.select(falls.any()).item()
 
 
 def store_findings(store: Store) -> list[Finding]:
