@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 Kind = Literal["huber", "lad", "lsq", "student-t"]
 
 # In the last steps the Huber curvature is used, with this share of the reweighted one kept on the outer residuals.
-_OUTER = 0.05
+OUTER = 0.05
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def parts(
     slope = residual * weighted
     if not newton.any():
         return Parts(total, slope, weighted)
-    keep = np.where(newton, _OUTER, 1.0)[:, None]
+    keep = np.where(newton, OUTER, 1.0)[:, None]
     return Parts(total, slope, np.where(size <= width, weighted, keep * weighted))
 
 
@@ -152,7 +152,7 @@ def _student_t(df: float, residual: Floats, weights: Floats | None, newton: NDAr
     pull = (df + 1) / (df + squared) * ones
     slope = pull * residual * precision
     own = pull * (df - squared) / (df + squared)
-    curvature = np.where(newton[:, None], np.maximum(own, _OUTER * pull), pull) * precision
+    curvature = np.where(newton[:, None], np.maximum(own, OUTER * pull), pull) * precision
     scale_slope = (ones - pull * squared).sum(axis=1)
     scale_curvature = (2 * df * pull * squared / (df + squared)).sum(axis=1)
     mixed = -2 * df * pull * residual * precision / (df + squared)

@@ -72,7 +72,7 @@ def solve(
     pieces = []
     for first in range(0, len(starts), chunk_size):
         chunk = slice(first, first + chunk_size)
-        problem = _Batch(
+        problem = Batch(
             kernel,
             target if target.ndim == 1 else target[chunk],
             objective,
@@ -85,7 +85,7 @@ def solve(
 
 
 class Measured(Protocol):
-    """Problems as the solver sees them, wherever their rows are: :class:`_Batch` holds them in memory."""
+    """Problems as the solver sees them, wherever their rows are: :class:`Batch` holds them in memory."""
 
     objective: Objective
 
@@ -215,7 +215,7 @@ def polish(kernel: Kernel, target: Floats, found: Solution, objective: Objective
     Near the optimum the objective is flat: its last changes drown in rounding while parameters still move in the eighth
     digit. Newton steps are therefore taken here as long as they make the gradient shrink, whatever the objective does.
     """
-    return polish_measured(_Batch(kernel, target, objective, None), found)
+    return polish_measured(Batch(kernel, target, objective, None), found)
 
 
 def polish_measured(problem: Measured, found: Solution) -> Solution:
@@ -258,7 +258,7 @@ def _solve_systems(system: Floats, slope: Floats) -> Floats:
     return np.asarray(solved, dtype=np.float64)
 
 
-class _Batch:
+class Batch:
     """Problems that are solved together: one kernel, their targets and their weights."""
 
     def __init__(self, kernel: Kernel, target: Floats, objective: Objective, weights: Floats | None) -> None:
