@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from isoflop.cli.options import json_option, open_runs, print_json, progress, runs_options
+from isoflop.errors import IsoflopError
 
 if TYPE_CHECKING:
     from isoflop.validation.backtest import Backtest
@@ -66,11 +67,17 @@ def hold_out_options(*, windows: int, draws: int) -> Callable[[Command], Command
     "--law",
     "law_texts",
     multiple=True,
-    required=True,
     metavar="LAW",
-    help="A name or a formula; repeat it for several.",
+    help="A name or a formula; repeat it for several.  [default: chinchilla]",
 )
 @hold_out_options(windows=1, draws=500)
+@click.option(
+    "--protocol",
+    type=click.Choice(["hitchhiker"]),
+    help="Many laws of every family: how many models, which, how much of their training.",
+)
+@click.option("--cut", default="10%", show_default=True, help="With --protocol: dropped where a run begins, or 10B.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="With --protocol: processes.")
 @json_option
 def backtest(
     file: str | None,
@@ -86,6 +93,9 @@ def backtest(
     draws: int,
     seed: int,
     level: float,
+    protocol: str | None,
+    cut: str,
+    jobs: int,
     as_json: bool,
 ) -> None:
     """Hold out the largest runs in FILE, fit each LAW to the rest, and score what it says of them and how surely."""
@@ -96,7 +106,23 @@ def backtest(
     from isoflop.validation.split import hold_out
 
     runs = open_runs(file, columns, where, units, conventions)
-    laws = [law(text, columns=runs.headers) for text in dict.fromkeys(law_texts)]
+    laws = [law(text, columns=runs.headers) for text in dict.fromkeys(law_texts or ("chinchilla",))]
+    if protocol is not None:
+        from isoflop.cli.protocol import run_hitchhiker
+
+        if len(laws) > 1:
+            raise IsoflopError("--protocol hitchhiker takes one --law")
+        run_hitchhiker(
+            laws[0],
+            runs,
+            objective=objective(objective_text),
+            cut=cut,
+            seed=seed,
+            level=level,
+            jobs=jobs,
+            as_json=as_json,
+        )
+        return
     families = len(set(runs.text("family"))) if per_family and "family" in runs else 1
     with progress(len(laws) * families, "backtest", quiet=as_json) as advance:
         result = perform(

@@ -15,6 +15,7 @@ from isoflop.errors import IsoflopError
 if TYPE_CHECKING:
     from isoflop.laws import Law
     from isoflop.runs import Runs
+    from isoflop.uncertainty import Ensemble
 
 
 @click.command()
@@ -38,6 +39,11 @@ if TYPE_CHECKING:
 @click.option("--domain", "domains", multiple=True, metavar="E=real", help="real, positive, or LOW:HIGH.")
 @click.option("--starts", default=64, show_default=True, type=click.IntRange(1, 100_000), help="Starts of the search.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes for the bootstrap.")
+@click.option(
+    "--borrow",
+    metavar="FAMILIES",
+    help="For one run of a new family: a table of other families (or a data set) that says what is usual.",
+)
 @click.option("--save", metavar="FIT.json", type=click.Path(dir_okay=False), help="Write the fit and its draws.")
 @json_option
 def fit(
@@ -57,6 +63,7 @@ def fit(
     domains: tuple[str, ...],
     starts: int,
     jobs: int,
+    borrow: str | None,
     save: str | None,
     as_json: bool,
 ) -> None:
@@ -73,9 +80,13 @@ def fit(
         _check_place(save)
     runs = open_runs(file, columns, where, units, conventions)
     chosen = _law(law_text, inputs, domains, fixed, tied, runs)
-    fitted = fit_law(chosen, runs, objective=objective(objective_text), starts=starts, seed=seed)
-    with progress(draws, "bootstrap", quiet=as_json) as advance:
-        ensemble = bootstrap(fitted, draws=draws, seed=seed, jobs=jobs, progress=advance)
+    if borrow is not None:
+        ensemble = _borrowed(chosen, runs, borrow, draws=draws, seed=seed)
+        fitted = ensemble.fit
+    else:
+        fitted = fit_law(chosen, runs, objective=objective(objective_text), starts=starts, seed=seed)
+        with progress(draws, "bootstrap", quiet=as_json) as advance:
+            ensemble = bootstrap(fitted, draws=draws, seed=seed, jobs=jobs, progress=advance)
     findings = (*runs.findings, *evidence_findings(runs), *fitted.findings, *ensemble.findings)
     if save is not None:
         from isoflop.uncertainty.saved import save_fit
@@ -114,6 +125,13 @@ def fit(
             highlight=False,
             markup=False,
         )
+
+
+def _borrowed(law: Law, runs: Runs, families: str, *, draws: int, seed: int) -> Ensemble:
+    """The law of one run's family, with what other families say is usual."""
+    from isoflop.validation.borrow import borrow, family_prior
+
+    return borrow(family_prior(law, open_runs(families, (), None, (), ())), runs, draws=draws, seed=seed)
 
 
 def _law(

@@ -1,0 +1,258 @@
+"""Parameters borrowed from other families: what one run of a new family says once others have said what is usual.
+
+θ_f ~ N(μ, Σ) over families f, in the law's fitting coordinates (logarithms of floor and amplitudes at common centres,
+and of exponents), so that every family has its own floor and amplitudes; θ̂_f ~ N(θ_f, V_f) is a family's own fit. μ
+and Σ by maximum likelihood (EM). A new family's run then weighs in by Bayes' rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.errors import DataError, FitError
+from isoflop.findings import Finding
+from isoflop.fitting import fit, squares
+from isoflop.fitting.coordinates import coordinates
+from isoflop.fitting.kernel import Kernel
+from isoflop.fitting.result import Search
+from isoflop.fitting.table import fit_table
+from isoflop.laws import Law
+from isoflop.runs import Runs
+from isoflop.uncertainty import Ensemble
+
+Floats = NDArray[np.float64]
+
+_FEWEST = 5  # families that make a prior
+_ROUNDS = 300  # of EM; it has settled long before
+_BEGINNING = 0.1  # of each run's training is left out: warm-up says nothing of the end
+_WALKERS = 64
+_STEPS = 1_500  # of every walker after as many that are thrown away
+_NOISE_FLOOR = 1e-3  # relative: two seeds of one run differ by about so much
+
+
+@dataclass(frozen=True)
+class FamilyPrior:
+    """What is usual: N(mean, covariance) over the law's coordinates at ``centres``, of ``families``."""
+
+    law: Law
+    centres: dict[str, float]
+    mean: Floats = field(repr=False)
+    covariance: Floats = field(repr=False)
+    families: tuple[str, ...]
+
+
+def family_prior(law: Law, runs: Runs, *, without: Sequence[str] = ()) -> FamilyPrior:
+    """The prior of a law's parameters over the families of ``runs``.
+
+    runs: N, D, loss, run, family; families of one ``collection``, where that column is there, count together as one,
+    since they share models and data. without: families or collections to leave out. Families that count D in steps
+    are left out, since their amplitudes cannot be compared.
+    Raises DataError for fewer than five families that the law fits.
+    """
+    labels = np.asarray(runs.text("family"))
+    groups = np.asarray(runs.text("collection") if "collection" in runs else runs.text("family"))
+    counts = np.asarray(runs.text("counts") if "counts" in runs else ["tokens"] * len(runs))
+    usable = (
+        (counts == "tokens") & ~np.isin(labels, without) & ~np.isin(groups, without) & (_progress(runs) > _BEGINNING)
+    )
+    if not usable.any():
+        raise DataError(f"{runs.source} has no family left to borrow from; give checkpoints of {_FEWEST} or more")
+    kept, labels, groups = runs.take(usable), labels[usable], groups[usable]
+    centres = {name: float(np.mean(np.log(kept[name]))) for name in law.input_names}
+    names, found = [], []
+    for name in sorted(set(labels.tolist())):
+        rows = labels == name
+        if len(np.unique(kept["N"][rows])) < 3:
+            continue
+        try:
+            found.append(_own_fit(law, kept.take(rows), centres))
+        except FitError:
+            continue
+        names.append((name, str(groups[rows][0])))
+    if len(found) < _FEWEST:
+        raise DataError(f"{len(found)} families of {runs.source} can be fitted; {_FEWEST} or more make a prior")
+    sizes = {group: sum(other == group for _, other in names) for _, group in names}
+    share = np.array([1 / sizes[group] for _, group in names])
+    mean, covariance = _pooled(np.array([each[0] for each in found]), np.array([each[1] for each in found]), share)
+    return FamilyPrior(law, centres, mean, covariance, tuple(name for name, _ in names))
+
+
+def borrow(prior: FamilyPrior, runs: Runs, *, draws: int = 1_000, seed: int = 0) -> Ensemble:
+    """The prior's law for the family of ``runs``, which may be the checkpoints of one model alone.
+
+    p(θ | runs) ∝ N(θ; μ, Σ) · Π_i N(log L_i − log L(θ); s²/κ), s the robust scatter of the run about the curve and κ
+    the share of checkpoints that count as independent; sampled by an ensemble of walkers.
+    The ensemble says in its method and findings that it is borrowed. Raises as ``fit`` does for bad columns.
+    """
+    law = prior.law
+    late = runs.take(_progress(runs) > _BEGINNING)
+    table = fit_table(law, late, log_loss=True)
+    kernel = Kernel(coordinates(law), table.inputs, space="log", centres=prior.centres)
+    target = np.log(table.loss)
+    whiten = np.linalg.cholesky(np.linalg.inv(prior.covariance)).T
+    scale = 0.02
+    mode = prior.mean
+    for _ in range(4):  # the scatter about the curve, and the curve, in turn
+        mode = _mode(kernel, target, prior, whiten, scale, mode)
+        scale = _noise(kernel.value(mode[None], 0, kernel.n_rows)[0] - target, table.run_codes)
+    theta, taken = _posterior(kernel, target, prior, whiten, scale, mode, draws, seed)
+    base = fit(law, late, objective=squares(), starts=4, seed=seed)
+    coords = coordinates(law)
+    residual = kernel.value(mode[None], 0, kernel.n_rows)[0] - target
+    fitted = replace(
+        base,
+        params=dict(zip(law.param_names, coords.to_params(mode[None], prior.centres)[0].tolist(), strict=True)),
+        theta=mode,
+        centres=prior.centres,
+        value=float(0.5 * np.sum(residual**2)),
+        scale=float(np.sqrt(np.mean(residual**2))),
+        data=replace(base.data, residuals=tuple(np.sort(residual).tolist())),
+        search=Search(1, 1, seed),
+        findings=(),
+    )
+    return Ensemble(
+        fit=fitted,
+        params=coords.to_params(theta, prior.centres),
+        method=f"one run and a prior from {len(prior.families)} families",
+        seed=seed,
+        findings=_findings(prior, late, taken),
+    )
+
+
+def _progress(runs: Runs) -> Floats:
+    """The share of its run's training at which each row stands."""
+    codes = runs.run_codes()
+    last = np.zeros(int(codes.max()) + 1)
+    np.maximum.at(last, codes, runs["D"])
+    return runs["D"] / last[codes]
+
+
+def _own_fit(law: Law, runs: Runs, centres: dict[str, float]) -> tuple[Floats, Floats]:
+    """A family's coordinates and their covariance, checkpoints counted as far as they are independent."""
+    fitted = fit(law, runs)
+    theta = coordinates(law).from_params(np.array([[fitted.params[name] for name in law.param_names]]), centres)
+    table = fit_table(law, runs, log_loss=True)
+    kernel = Kernel(coordinates(law), table.inputs, space="log", centres=centres)
+    value, jacobian = kernel.value_and_jacobian(theta, 0, kernel.n_rows)
+    if not (np.isfinite(theta).all() and np.isfinite(value).all() and np.isfinite(jacobian).all()):
+        raise FitError(f"the fit of {law.name} to {runs.source} ends at infinity")
+    scale = _noise(value[0] - np.log(table.loss), table.run_codes)
+    information = jacobian[0] @ jacobian[0].T / scale**2
+    # an open direction says nothing: a spread of a thousand in logarithms
+    return theta[0], np.linalg.inv(information + 1e-6 * np.eye(len(theta[0])))
+
+
+def _noise(residual: Floats, codes: NDArray[np.int64]) -> float:
+    """The scatter that independent rows would need to say as much as these: s/√κ, κ = (1 − ρ)/(1 + ρ) within runs."""
+    centre = residual - np.median(residual)
+    scale = max(1.4826 * float(np.median(np.abs(centre))), _NOISE_FLOOR)
+    same = codes[1:] == codes[:-1]
+    pairs = np.clip(residual[1:][same], -3 * scale, 3 * scale) * np.clip(residual[:-1][same], -3 * scale, 3 * scale)
+    lag = float(np.clip(pairs.mean() / scale**2, 0.0, 0.98)) if len(pairs) > 2 else 0.0
+    return scale * float(np.sqrt((1 + lag) / (1 - lag)))
+
+
+def _pooled(theta: Floats, covariance: Floats, share: Floats) -> tuple[Floats, Floats]:
+    """μ and Σ by EM from θ̂_f (families, k) with V_f (families, k, k), families weighted by ``share``."""
+    weight = share / share.sum()
+    mean = np.median(theta, axis=0)
+    spread = np.diag(np.square(1.4826 * np.median(np.abs(theta - mean), axis=0)) + 1e-4)
+    for _ in range(_ROUNDS):
+        gain = spread @ np.linalg.inv(spread + covariance)
+        expected = mean + np.einsum("fij,fj->fi", gain, theta - mean)
+        left = spread - gain @ spread
+        mean = weight @ expected
+        apart = expected - mean
+        spread = np.einsum("f,fij->ij", weight, left + apart[:, :, None] * apart[:, None, :])
+        spread = (spread + spread.T) / 2 + 1e-9 * np.eye(len(mean))
+    groups = share.sum()  # as many independent families as there are collections
+    return mean, spread * (1 + 1 / groups)
+
+
+def _mode(kernel: Kernel, target: Floats, prior: FamilyPrior, whiten: Floats, scale: float, start: Floats) -> Floats:
+    from scipy.optimize import least_squares
+
+    def residuals(theta: Floats) -> Floats:
+        data = (kernel.value(theta[None], 0, kernel.n_rows)[0] - target) / scale
+        return np.concatenate([data, whiten @ (theta - prior.mean)])
+
+    def slopes(theta: Floats) -> Floats:
+        _, jacobian = kernel.value_and_jacobian(theta[None], 0, kernel.n_rows)
+        return np.concatenate([jacobian[0].T / scale, whiten])
+
+    found: Floats = least_squares(residuals, start, jac=slopes, method="lm", xtol=1e-12, ftol=1e-12).x
+    return found
+
+
+def _posterior(
+    kernel: Kernel,
+    target: Floats,
+    prior: FamilyPrior,
+    whiten: Floats,
+    scale: float,
+    mode: Floats,
+    draws: int,
+    seed: int,
+) -> tuple[Floats, float]:
+    """Draws of the coordinates (draws, k), and the share of moves that were taken.
+
+    Goodman and Weare's ensemble of walkers, which need no step size: a half moves along lines to the other half.
+    """
+    rng = np.random.default_rng([seed, 3])
+    k = len(mode)
+
+    def height(theta: Floats) -> Floats:
+        with np.errstate(all="ignore"):
+            miss = (kernel.value(theta, 0, kernel.n_rows) - target) / scale
+        chi = np.square(miss).sum(axis=1) + np.square((theta - prior.mean) @ whiten.T).sum(axis=1)
+        return np.where(np.isfinite(chi), -0.5 * chi, -np.inf)
+
+    _, jacobian = kernel.value_and_jacobian(mode[None], 0, kernel.n_rows)
+    precision = jacobian[0] @ jacobian[0].T / scale**2 + whiten.T @ whiten
+    root = np.linalg.inv(np.linalg.cholesky(precision))
+    walkers = mode + rng.standard_normal((_WALKERS, k)) @ root
+    heights = height(walkers)
+    halves = np.arange(_WALKERS // 2), np.arange(_WALKERS // 2, _WALKERS)
+    kept, taken = [], 0
+    pause = max(1, _STEPS * _WALKERS // (4 * draws))  # four times as many are kept as are asked for
+    for step in range(2 * _STEPS):
+        for moving, still in (halves, halves[::-1]):
+            stretch = np.square(1 + rng.random(len(moving))) / 2  # density ∝ 1/√z on [1/2, 2]
+            anchor = walkers[rng.choice(still, len(moving))]
+            proposed = anchor + stretch[:, None] * (walkers[moving] - anchor)
+            new = height(proposed)
+            move = np.log(rng.random(len(moving))) < (k - 1) * np.log(stretch) + new - heights[moving]
+            walkers[moving[move]], heights[moving[move]] = proposed[move], new[move]
+            taken += int(move.sum())
+        if step >= _STEPS and step % pause == 0:
+            kept.append(walkers.copy())
+    every_draw = np.concatenate(kept)
+    chosen = rng.choice(len(every_draw), draws, replace=len(every_draw) < draws)
+    return every_draw[chosen], taken / (2 * _STEPS * _WALKERS)
+
+
+def _findings(prior: FamilyPrior, runs: Runs, taken: float) -> tuple[Finding, ...]:
+    sizes = len(np.unique(runs["N"]))
+    found = [
+        Finding(
+            "borrowed",
+            "doubt",
+            f"{sizes} {'size says' if sizes == 1 else 'sizes say'} little of how the loss falls with N; that is "
+            f"borrowed from {len(prior.families)} other families, and the interval is as wide as they differ.",
+            "Train a second and a third size to have it from this family.",
+        )
+    ]
+    if taken < 0.1:
+        found.append(
+            Finding(
+                "draws-stuck",
+                "doubt",
+                f"the sampler took {taken:.0%} of its moves; the interval is rough.",
+                "The run and the prior disagree: check the units of N, D and loss.",
+            )
+        )
+    return tuple(found)
