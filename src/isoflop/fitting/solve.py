@@ -270,6 +270,7 @@ class Batch:
         self.n_rows = kernel.n_rows
 
     def weight_sums(self, count: int) -> Floats:
+        """The sum of weights of each problem, (problems,)."""
         if self.weights is None:
             return np.full(count, float(self.kernel.n_rows))
         return self.weights.sum(axis=1)
@@ -324,6 +325,7 @@ class Batch:
         return np.log(np.maximum(np.where(np.isfinite(typical), typical, 1.0), 1e-13))
 
     def absolute_sum(self, theta: Floats) -> Floats:
+        """Weighted sum of absolute residuals, (problems,)."""
         size = np.abs(self.residuals(theta))
         return size.sum(axis=1) if self.weights is None else np.einsum("bn,bn->b", size, self.weights)
 
