@@ -23,14 +23,13 @@ from isoflop.fitting.table import fit_table
 from isoflop.laws import Law
 from isoflop.runs import Runs
 from isoflop.uncertainty import Ensemble
+from isoflop.uncertainty.walkers import WALKERS, walk
 
 Floats = NDArray[np.float64]
 
 _FEWEST = 5  # families that make a prior
 _ROUNDS = 300  # of EM; it has settled long before
 _BEGINNING = 0.1  # of each run's training is left out: warm-up says nothing of the end
-_WALKERS = 64
-_STEPS = 1_500  # of every walker after as many that are thrown away
 _NOISE_FLOOR = 1e-3  # relative: two seeds of one run differ by about so much
 
 
@@ -198,12 +197,7 @@ def _posterior(
     draws: int,
     seed: int,
 ) -> tuple[Floats, float]:
-    """Draws of the coordinates (draws, k), and the share of moves that were taken.
-
-    Goodman and Weare's ensemble of walkers, which need no step size: a half moves along lines to the other half.
-    """
-    rng = np.random.default_rng([seed, 3])
-    k = len(mode)
+    """Draws of the coordinates (draws, k), and the share of moves that the walkers took."""
 
     def height(theta: Floats) -> Floats:
         with np.errstate(all="ignore"):
@@ -214,25 +208,8 @@ def _posterior(
     _, jacobian = kernel.value_and_jacobian(mode[None], 0, kernel.n_rows)
     precision = jacobian[0] @ jacobian[0].T / scale**2 + whiten.T @ whiten
     root = np.linalg.inv(np.linalg.cholesky(precision))
-    walkers = mode + rng.standard_normal((_WALKERS, k)) @ root
-    heights = height(walkers)
-    halves = np.arange(_WALKERS // 2), np.arange(_WALKERS // 2, _WALKERS)
-    kept, taken = [], 0
-    pause = max(1, _STEPS * _WALKERS // (4 * draws))  # four times as many are kept as are asked for
-    for step in range(2 * _STEPS):
-        for moving, still in (halves, halves[::-1]):
-            stretch = np.square(1 + rng.random(len(moving))) / 2  # density ∝ 1/√z on [1/2, 2]
-            anchor = walkers[rng.choice(still, len(moving))]
-            proposed = anchor + stretch[:, None] * (walkers[moving] - anchor)
-            new = height(proposed)
-            move = np.log(rng.random(len(moving))) < (k - 1) * np.log(stretch) + new - heights[moving]
-            walkers[moving[move]], heights[moving[move]] = proposed[move], new[move]
-            taken += int(move.sum())
-        if step >= _STEPS and step % pause == 0:
-            kept.append(walkers.copy())
-    every_draw = np.concatenate(kept)
-    chosen = rng.choice(len(every_draw), draws, replace=len(every_draw) < draws)
-    return every_draw[chosen], taken / (2 * _STEPS * _WALKERS)
+    begin = mode + np.random.default_rng([seed, 4]).standard_normal((WALKERS, len(mode))) @ root
+    return walk(height, begin, draws=draws, seed=seed)
 
 
 def _findings(prior: FamilyPrior, runs: Runs, taken: float) -> tuple[Finding, ...]:
