@@ -24,9 +24,13 @@ _COMMANDS = {
     "methods": ("isoflop.cli.methods", "Chinchilla's three methods, side by side."),
     "report": ("isoflop.cli.report", "The whole analysis as one file that opens offline."),
     "backtest": ("isoflop.cli.backtest", "What laws would have said of the largest runs."),
+    "influence": ("isoflop.cli.influence", "Which runs carry the answer."),
+    "sensitivity": ("isoflop.cli.sensitivity", "What small choices do to the answer."),
     "rank": ("isoflop.cli.rank", "Which laws forecast best here, and what they say together."),
     "repeat": ("isoflop.cli.repeat", "What tokens are worth that are seen again."),
+    "reconcile": ("isoflop.cli.reconcile", "Kaplan against Chinchilla: what counting does to an exponent."),
     "downstream": ("isoflop.cli.downstream", "Scores of tasks, through their losses."),
+    "app": ("isoflop.cli.app", "The local page: explore, fit, rank, plan."),
     "laws": ("isoflop.cli.laws", "The laws that have a name."),
     "sweep": ("isoflop.cli.sweep", "Train small models for evidence."),
 }

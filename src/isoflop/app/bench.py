@@ -1,0 +1,175 @@
+"""``Bench``: the sessions at hand, the queue of tasks, and the one process that works on them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from isoflop.app.session import Session, Task, forget, load, save, sessions
+from isoflop.errors import IsoflopError
+
+_MOST_TASKS = 200  # in one session
+_LINE = 1 << 20
+
+
+class Bench:
+    """Sessions are frozen values; this is the one place that replaces them, saves them and tells who waits.
+
+    A task is done in a process of its own, one at a time: stopping it ends the process, and a new one takes over.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._held: dict[str, Session] = {}
+        self._queue: deque[tuple[str, str]] = deque()
+        self._now: tuple[str, str] | None = None
+        self._worker: Process | None = None
+        self._wake = asyncio.Event()
+        self._changed = asyncio.Condition()
+        self._loop: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Start working; tasks that an earlier server left behind are taken up again."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        for session in sessions(self.root):
+            for task in session.tasks:
+                if task.state in ("waiting", "running"):
+                    self._held[session.id] = self._held.get(session.id, session).with_task(
+                        replace(task, state="waiting", share=0.0)
+                    )
+                    self._queue.append((session.id, task.id))
+        self._loop = asyncio.create_task(self._work())
+
+    async def close(self) -> None:
+        """Stop; what was running is taken up by the next server."""
+        if self._loop is not None:
+            self._loop.cancel()
+            await asyncio.gather(self._loop, return_exceptions=True)
+        await self._end_worker()
+        async with self._changed:
+            self._changed.notify_all()
+
+    def get(self, name: str) -> Session:
+        """A session by its id; raises SavedError where there is none."""
+        if name not in self._held:
+            self._held[name] = load(self.root, name)
+        return self._held[name]
+
+    async def change(self, name: str, by: Callable[[Session], Session]) -> Session:
+        """Replace a session by what ``by`` makes of it, save it, and tell everybody who waits for news of it."""
+        return await self.add(by(self.get(name)))
+
+    async def add(self, session: Session, *, keep: bool = True) -> Session:
+        """Hold a new state of a session; ``keep`` writes it to disk."""
+        held = save(session) if keep else replace(session, version=session.version + 1)
+        self._held[session.id] = held
+        async with self._changed:
+            self._changed.notify_all()
+        return held
+
+    async def remove(self, name: str) -> None:
+        """Forget a session and its files."""
+        session = self.get(name)
+        for task in session.tasks:
+            await self.stop(name, task.id)
+        self._held.pop(name, None)
+        forget(session)
+
+    async def news(self, name: str, after: int, seconds: float) -> Session:
+        """The session as soon as its version is above ``after``, or after some seconds as it is."""
+
+        async def newer() -> None:
+            async with self._changed:
+                await self._changed.wait_for(lambda: self.get(name).version > after)
+
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(newer(), seconds)
+        return self.get(name)
+
+    async def ask(self, name: str, kind: str, settings: Mapping[str, Any]) -> Task:
+        """Put a task at the end of the queue."""
+        session = self.get(name)
+        if len(session.tasks) >= _MOST_TASKS:
+            raise IsoflopError(f"this session holds {_MOST_TASKS} results; remove some first")
+        number = 1 + max((int(each.id[1:]) for each in session.tasks), default=0)
+        task = Task(f"r{number}", kind, settings)
+        await self.change(name, lambda held: held.with_task(task))
+        self._queue.append((name, task.id))
+        self._wake.set()
+        return task
+
+    async def stop(self, name: str, task: str) -> None:
+        """Stop a task, whether it waits or runs; one that is finished stays as it is."""
+        if (name, task) in self._queue:
+            self._queue.remove((name, task))
+            await self._set(name, task, state="stopped", says="stopped before it began")
+        elif self._now == (name, task):
+            await self._set(name, task, state="stopped", says="stopped")
+            await self._end_worker()
+
+    async def _work(self) -> None:
+        """Take one task after another, for ever."""
+        worker = await self._ready()
+        while True:
+            while not self._queue:
+                self._wake.clear()
+                await self._wake.wait()
+            self._now = self._queue.popleft()
+            await self._set(*self._now, state="running")
+            worker = await self._ready()
+            await self._one(worker, *self._now)
+            self._now = None
+
+    async def _one(self, worker: Process, name: str, task: str) -> None:
+        assert worker.stdin is not None and worker.stdout is not None
+        worker.stdin.write(json.dumps({"session": name, "task": task}).encode() + b"\n")
+        while line := await worker.stdout.readline():
+            said = json.loads(line)
+            if "done" in said:
+                await self._set(name, task, state="done", share=1.0, says=said["done"], drawn=True)
+                return
+            if "failed" in said:
+                await self._set(name, task, state="failed", says=said["failed"])
+                return
+            if "share" in said:
+                await self._set(name, task, keep=False, share=said["share"], doing=said["doing"])
+        await worker.wait()
+        self._worker = None
+        if self.get(name).task(task).state == "running":
+            await self._set(name, task, state="failed", says="the work ended without an answer; see the terminal")
+
+    async def _set(self, name: str, task: str, *, keep: bool = True, **changes: Any) -> None:  # noqa: ANN401
+        """Change fields of a task, unless its session is gone or the task was stopped meanwhile."""
+        if name not in self._held:
+            return
+        session = self._held[name]
+        if session.task(task).state == "stopped":
+            return
+        await self.add(session.with_task(replace(session.task(task), **changes)), keep=keep)
+
+    async def _ready(self) -> Process:
+        """The working process, started where there is none."""
+        if self._worker is None or self._worker.returncode is not None:
+            self._worker = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "isoflop.app.worker", str(self.root)),
+                stdin=PIPE,
+                stdout=PIPE,
+                limit=_LINE,
+                env={**os.environ, "MPLBACKEND": "Agg"},
+            )
+        return self._worker
+
+    async def _end_worker(self) -> None:
+        if self._worker is not None and self._worker.returncode is None:
+            self._worker.kill()
+            await self._worker.wait()
+        self._worker = None

@@ -1,0 +1,107 @@
+"""``serve``: bind the address, say where, open the browser, and run until stopped."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+import shutil
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+
+from isoflop.errors import IsoflopError
+
+_SHORTEST_TOKEN = 16
+
+
+def serve(
+    *,
+    root: Path,
+    table: Path | None,
+    host: str,
+    port: int,
+    token: str | None,
+    browser: bool,
+    say: Callable[[str], None],
+) -> None:
+    """Serve the page until it is interrupted.
+
+    root: the folder of the sessions. table: opened in a session of its own; the file is copied. port: 0 takes a free
+    one. A host that is not loopback is bound only with a token.
+    Raises IsoflopError: the port is taken, the host is no address, the table cannot be read.
+    """
+    import uvicorn
+
+    from isoflop.app.server import make_app
+
+    if not _is_loopback(host) and token is None:
+        raise IsoflopError(
+            f"{host} can be reached from other machines; give a token of {_SHORTEST_TOKEN} letters or more that they "
+            f"must know: --token {secrets.token_urlsafe(16)}"
+        )
+    if token is not None and len(token) < _SHORTEST_TOKEN:
+        raise IsoflopError(f"a token of {len(token)} letters can be guessed; use {_SHORTEST_TOKEN} or more")
+    root.mkdir(parents=True, exist_ok=True)
+    session = None if table is None else open_table(root, table)
+    bound = _bind(host, port)
+    number = bound.getsockname()[1]
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{number}/" + (f"s/{session}" if session else "") + (f"?token={token}" if token else "")
+    hosts = frozenset(f"{name}:{number}" for name in ("127.0.0.1", "localhost", "[::1]", shown))
+    app = make_app(root, hosts=hosts if _is_loopback(host) else frozenset(), token=token)
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, server_header=False)
+    )
+    say(f"isoflop is at {address} (stop it with Ctrl-C; sessions are kept in {root})")
+    if browser:
+        threading.Thread(target=_open, args=(address, say), daemon=True).start()
+    server.run(sockets=[bound])
+
+
+def open_table(root: Path, table: Path) -> str:
+    """A session on a copy of the table; its id."""
+    from isoflop.app.session import file_name, new_session, save
+    from isoflop.app.upload import check_size
+    from isoflop.runs.files import load
+
+    load(table)
+    check_size(table)
+    name = file_name(table.name)
+    session = new_session(root, kind="file", source=name)
+    shutil.copyfile(table, session.folder / name)
+    return save(session).id
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+        bound.listen(64)  # a port that somebody listens on may still be bound; two listeners may not
+    except OSError as error:
+        bound.close()
+        raise IsoflopError(
+            f"port {port} of {host} cannot be used ({error.strerror}); choose another with --port, or 0 for any"
+        ) from None
+    return bound
+
+
+def _open(address: str, say: Callable[[str], None]) -> None:
+    try:
+        opened = webbrowser.open(address)
+    except webbrowser.Error:
+        opened = False
+    if not opened:
+        say(f"no browser could be opened; open {address} yourself")

@@ -1,0 +1,426 @@
+"""The page's server: routes that read what was asked, let the library answer, and write it as JSON or HTML."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import math
+import re
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from isoflop.app.bench import Bench
+from isoflop.app.guard import MOST_UPLOAD, Guard, TooLargeError
+from isoflop.app.session import Reading, Session, Task, file_name, forget, new_session, read, sessions, used
+from isoflop.app.upload import check_size, receive
+from isoflop.errors import DataError, FormulaError, IsoflopError, SavedError
+
+MEDIA = {".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".png": "image/png"}
+_FILE = re.compile(r"(?:answer\.html|data\.json|law\.js|report\.html|fit\.json|\d{1,3}-(?:light|dark)\.png)")
+_KINDS = ("fit", "plan", "rank", "backtest", "compare")
+_WAIT = 20.0
+_HELD_TABLES = 6
+
+
+@dataclass(frozen=True)
+class Table:
+    """What the page shows of a table: the runs, or why they cannot be read; the file's own headers."""
+
+    headers: tuple[str, ...]
+    runs: Any
+    says: str
+    at: Mapping[str, Any]
+
+
+def make_app(root: Path, *, hosts: frozenset[str], token: str | None = None) -> Guard:
+    """The whole page as an ASGI application. root: the folder of the sessions. hosts, token: see :class:`Guard`."""
+    bench = Bench(root)
+
+    @contextlib.asynccontextmanager
+    async def life(app: Starlette) -> AsyncIterator[None]:
+        await bench.open()
+        yield
+        await bench.close()
+
+    page = _Page(bench)
+    routes = [
+        Route("/", page.home),
+        Route("/s/{session}", page.home),
+        Route("/web/{name}", page.static),
+        Route("/s/{session}/{task}/{name}", page.file),
+        Route("/api/start", page.start),
+        Route("/api/upload", page.upload, methods=["POST"]),
+        Route("/api/sessions", page.open_dataset, methods=["POST"]),
+        Route("/api/formula", page.formula, methods=["POST"]),
+        Route("/api/s/{session}", page.state),
+        Route("/api/s/{session}", page.remove, methods=["DELETE"]),
+        Route("/api/s/{session}/table", page.table),
+        Route("/api/s/{session}/reading", page.reading, methods=["POST"]),
+        Route("/api/s/{session}/dropped", page.dropped, methods=["POST"]),
+        Route("/api/s/{session}/tasks", page.ask, methods=["POST"]),
+        Route("/api/s/{session}/tasks/{task}", page.stop, methods=["DELETE"]),
+    ]
+    handlers = {
+        IsoflopError: _refuse,
+        SavedError: _absent,
+        TooLargeError: _too_large,
+        json.JSONDecodeError: _not_json,
+        ClientDisconnect: _gone,
+    }
+    return Guard(Starlette(routes=routes, lifespan=life, exception_handlers=handlers), hosts, token)
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    at = error.at if isinstance(error, FormulaError) else None
+    return JSONResponse({"says": str(error).split("\n", 1)[0], "at": at}, status_code=400)
+
+
+async def _absent(request: Request, error: Exception) -> Response:
+    return JSONResponse({"says": str(error)}, status_code=404)
+
+
+async def _too_large(request: Request, error: Exception) -> Response:
+    says = f"the upload is larger than {MOST_UPLOAD // 1_000_000} MB; thin its checkpoints, or use the command line"
+    return JSONResponse({"says": says}, status_code=413, headers={"connection": "close"})
+
+
+async def _not_json(request: Request, error: Exception) -> Response:
+    return JSONResponse({"says": "the request is not JSON"}, status_code=400)
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    return Response(status_code=400)
+
+
+class _Page:
+    """The handlers; each is thin."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self._tables: OrderedDict[tuple[str, str], Table] = OrderedDict()
+
+    async def home(self, request: Request) -> Response:
+        """The page itself; the address names the session, so that a reload or a second tab finds it again."""
+        return HTMLResponse(await asyncio.to_thread(_page_html))
+
+    async def static(self, request: Request) -> Response:
+        """A module, a style sheet or the charting library."""
+        found = _statics().get(request.path_params["name"])
+        if found is None:
+            return PlainTextResponse("there is no such file", status_code=404)
+        media = MEDIA["." + request.path_params["name"].rsplit(".", 1)[-1]]
+        return Response(found.read_bytes(), media_type=media, headers={"cache-control": "no-cache"})
+
+    async def file(self, request: Request) -> Response:
+        """A file of a result, by a name from a fixed list."""
+        task, name = request.path_params["task"], request.path_params["name"]
+        session = self.bench.get(request.path_params["session"])
+        place = session.place(session.task(task).id, name)
+        if not _FILE.fullmatch(name) or not place.is_file():
+            return PlainTextResponse("there is no such file", status_code=404)
+        saved = f"{session.source.split('/')[-1].rsplit('.', 1)[0]}-{task}.{name}" if name in _DOWNLOADS else None
+        return FileResponse(
+            place,
+            media_type=MEDIA.get(place.suffix, "text/html"),
+            filename=None if saved is None else file_name(saved),
+            headers={"cache-control": "no-store"},
+        )
+
+    async def start(self, request: Request) -> Response:
+        """What can be opened: data sets on this machine, earlier sessions, laws that have a name."""
+        return JSONResponse(await asyncio.to_thread(_start, self.bench.root))
+
+    async def upload(self, request: Request) -> Response:
+        """A table as the body of the request; its name, of which only the last part is used, in the query."""
+        name = file_name(request.query_params.get("name", ""))
+        session = new_session(self.bench.root, kind="file", source=name)
+        try:
+            await receive(request.stream(), session.folder / name)
+            await asyncio.to_thread(_check, session)
+        except BaseException:
+            forget(session)
+            raise
+        return JSONResponse({"id": (await self.bench.add(session)).id})
+
+    async def open_dataset(self, request: Request) -> Response:
+        """A new session on a data set of this machine."""
+        asked = await _body(request)
+        session = new_session(self.bench.root, kind="dataset", source=str(asked.get("dataset", "")))
+        try:
+            await asyncio.to_thread(read, session)
+        except IsoflopError:
+            forget(session)
+            raise
+        return JSONResponse({"id": (await self.bench.add(session)).id})
+
+    async def formula(self, request: Request) -> Response:
+        """A law as it is typed: set as mathematics, its inputs and parameters, and which columns are missing."""
+        asked = await _body(request)
+        text = str(asked.get("text", ""))
+        runs = (await self._table(self.bench.get(str(asked["session"])))).runs if asked.get("session") else None
+        return JSONResponse(await asyncio.to_thread(_formula, text, runs))
+
+    async def state(self, request: Request) -> Response:
+        """The session as it is, or as soon as it is newer than ``after``."""
+        name = request.path_params["session"]
+        after = request.query_params.get("after", "-1")
+        session = self.bench.get(name)
+        if after.lstrip("-").isdigit() and session.version <= int(after):
+            session = await self.bench.news(name, int(after), _WAIT)
+        return JSONResponse(_state(session))
+
+    async def table(self, request: Request) -> Response:
+        """The runs, how they were read, and what to doubt."""
+        table = await self._table(self.bench.get(request.path_params["session"]))
+        return JSONResponse({"headers": table.headers, "says": table.says, **table.at})
+
+    async def reading(self, request: Request) -> Response:
+        """Read the table otherwise: columns, units, conventions, selection."""
+        asked = await _body(request)
+        reading = Reading(
+            columns=_words(asked, "columns"),
+            units=_words(asked, "units"),
+            conventions=_words(asked, "conventions"),
+            where=str(asked.get("where", ""))[:4_000].strip(),
+        )
+        session = await self.bench.change(request.path_params["session"], lambda held: replace(held, reading=reading))
+        return JSONResponse(_state(session))
+
+    async def dropped(self, request: Request) -> Response:
+        """Which rows are left out."""
+        asked = await _body(request)
+        rows = asked.get("rows")
+        if not isinstance(rows, list) or not all(type(row) is int for row in rows):
+            raise DataError("the rows that are left out must be a list of row numbers")
+        session = await self.bench.change(
+            request.path_params["session"], lambda held: replace(held, dropped=tuple(sorted(set(rows))))
+        )
+        return JSONResponse(_state(session))
+
+    async def ask(self, request: Request) -> Response:
+        """Put a fit, a plan, a ranking, a backtest or a comparison in the queue."""
+        asked = await _body(request)
+        session = self.bench.get(request.path_params["session"])
+        table = await self._table(session)
+        if table.runs is None:
+            raise DataError(table.says)
+        kind, settings = await asyncio.to_thread(_settings, session, asked, table.runs)
+        task = await self.bench.ask(session.id, kind, settings)
+        return JSONResponse({"id": task.id})
+
+    async def stop(self, request: Request) -> Response:
+        """Stop a task that waits or runs."""
+        await self.bench.stop(request.path_params["session"], request.path_params["task"])
+        return JSONResponse({})
+
+    async def remove(self, request: Request) -> Response:
+        """Forget a session."""
+        await self.bench.remove(request.path_params["session"])
+        return JSONResponse({})
+
+    async def _table(self, session: Session) -> Table:
+        key = (session.id, json.dumps(asdict(session.reading), sort_keys=True))
+        if key not in self._tables:
+            self._tables[key] = await asyncio.to_thread(_read_table, session)
+            while len(self._tables) > _HELD_TABLES:
+                self._tables.popitem(last=False)
+        self._tables.move_to_end(key)
+        return self._tables[key]
+
+
+_DOWNLOADS = ("report.html", "fit.json")
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    asked = json.loads(await request.body())
+    if not isinstance(asked, dict):
+        raise DataError("the request must be one JSON object")
+    return asked
+
+
+def _words(asked: Mapping[str, Any], key: str) -> dict[str, str]:
+    given = asked.get(key) or {}
+    if not isinstance(given, dict):
+        raise DataError(f"{key} must be names with their values")
+    return {str(name): str(value) for name, value in given.items() if str(value)}
+
+
+def _check(session: Session) -> None:
+    """Refuse an upload that is too large or no table at all; a column that is missing can still be named."""
+    from isoflop.runs.files import load
+
+    check_size(session.folder / session.source)
+    load(session.folder / session.source)
+
+
+def _read_table(session: Session) -> Table:
+    from isoflop.report.html import findings_html
+    from isoflop.report.html_data import runs_data
+    from isoflop.runs.checks import check
+    from isoflop.runs.columns import MEANINGS
+    from isoflop.runs.files import load
+
+    headers: tuple[str, ...] = ()
+    if session.kind == "file":
+        headers = tuple(load(session.folder / session.source)[0].columns)
+    try:
+        runs = read(session)
+        found = check(runs)
+        columns = [
+            {"name": each.name, "header": each.header, "says": each.describe()} for each in runs.columns.values()
+        ]
+        shown = {
+            "columns": columns,
+            "known": [{"name": each.symbol, "counts": each.counts} for each in MEANINGS],
+            "findings": findings_html(found),
+            "doubts": sum(finding.level != "note" for finding in found),
+            "runs": runs_data(runs) if "loss" in runs else None,
+            "rows": len(runs),
+            "count": int(runs.run_codes().max()) + 1,
+            "source": runs.source,
+        }
+    except IsoflopError as error:
+        known = [{"name": each.symbol, "counts": each.counts} for each in MEANINGS]
+        return Table(headers, None, str(error), {"columns": [], "known": known, "runs": None})
+    return Table(headers, runs, "", shown)
+
+
+def _state(session: Session) -> dict[str, Any]:
+    def task(each: Task) -> dict[str, Any]:
+        said = {key: value for key, value in asdict(each).items() if key != "settings"}
+        asked = {key: each.settings.get(key) for key in ("law", "budget", "served", "of", "objective", "draws")}
+        where = {"where": each.settings["reading"]["where"], "dropped": len(each.settings["dropped"])}
+        return {**said, **asked, **where}
+
+    return {
+        "id": session.id,
+        "version": session.version,
+        "kind": session.kind,
+        "source": session.source,
+        "reading": asdict(session.reading),
+        "dropped": list(session.dropped),
+        "tasks": [task(each) for each in session.tasks],
+    }
+
+
+def _settings(session: Session, asked: Mapping[str, Any], runs: Any) -> tuple[str, dict[str, Any]]:  # noqa: ANN401
+    """What a task needs, checked before it waits in the queue."""
+    from isoflop.fitting import objective
+    from isoflop.uncertainty.ensemble import check_level
+    from isoflop.units import parse_quantity
+
+    kind = asked.get("kind")
+    if kind not in _KINDS:
+        raise DataError(f"the page asks for {', '.join(_KINDS)}, not {str(kind)[:20]!r}")
+    budget, served = str(asked.get("budget") or "").strip(), str(asked.get("served") or "").strip()
+    for each in (budget, served):
+        if each:
+            try:
+                good = parse_quantity(each) > 0
+            except ValueError as error:
+                raise DataError(str(error)) from None
+            if not good:
+                raise DataError(f"{each} is not a positive number of FLOPs or tokens")
+    if kind in ("plan", "compare"):
+        names = asked.get("of")
+        of = [session.task(str(name)) for name in (names if isinstance(names, list) else [names])]
+        if len(of) != (2 if kind == "compare" else 1) or any(each.kind not in ("fit", "plan") for each in of):
+            raise DataError("a comparison takes two fits" if kind == "compare" else "a plan takes one fit")
+        ids = [each.id for each in of]
+        first = {**of[0].settings, "budget": budget or of[0].settings.get("budget"), "served": served}
+        return kind, {**first, "of": ids if kind == "compare" else ids[0]}
+    level, draws, seed = asked.get("level", 0.9), asked.get("draws", 1000), asked.get("seed", 0)
+    if type(draws) is not int or not 20 <= draws <= 20_000:
+        raise DataError("draws must be a whole number from 20 to 20,000")
+    if type(seed) is not int or seed < 0 or not isinstance(level, int | float) or not math.isfinite(level):
+        raise DataError("the seed must be a whole number, and the level a number between 0 and 1")
+    check_level(float(level))
+    settings: dict[str, Any] = {
+        "law": str(asked.get("law", "")),
+        "objective": objective(str(asked.get("objective") or "huber:1e-3")).name,
+        "draws": draws,
+        "seed": seed,
+        "level": float(level),
+        "budget": budget,
+        "served": served,
+        "reading": asdict(session.reading),
+        "dropped": list(session.dropped),
+    }
+    if kind != "rank":
+        from isoflop.app.work import law_of
+
+        law_of(settings, runs)
+    used(session, runs)
+    return kind, settings
+
+
+def _formula(text: str, runs: Any) -> dict[str, Any]:  # noqa: ANN401
+    from isoflop.laws import law
+    from isoflop.laws.mathml import mathml
+
+    chosen = law(text, columns=() if runs is None else runs.headers)
+    return {
+        "mathml": mathml(chosen),
+        "inputs": [
+            {
+                "name": each.name,
+                "meaning": each.meaning,
+                "here": runs is None or each.name in runs or each.name in chosen.prepared,
+            }
+            for each in chosen.inputs
+        ],
+        "params": [{"name": each.name, "meaning": each.meaning, "domain": str(each.domain)} for each in chosen.params],
+        "response": chosen.response,
+        "plans": set(chosen.input_names) == {"N", "D"},
+    }
+
+
+def _start(root: Path) -> dict[str, Any]:
+    from isoflop.laws import catalogue
+    from isoflop.runs.datasets import boxes, datasets, locate
+
+    here = [box.full_name(table) for box in boxes() for table in box.tables]
+    for dataset in datasets():
+        for table in dataset.tables:
+            with contextlib.suppress(IsoflopError):
+                locate(dataset, table)
+                here.append(dataset.full_name(table))
+    return {
+        "datasets": here,
+        "sessions": [
+            {"id": each.id, "source": each.source, "results": len(each.tasks)} for each in sessions(root)[:20]
+        ],
+        "laws": [
+            {"name": each.name, "formula": each.stated or each.formula, "inputs": each.input_names}
+            for each in catalogue().values()
+            if each.response == "loss"
+        ],
+    }
+
+
+@cache
+def _statics() -> dict[str, Traversable]:
+    """Every file that is served as it stands, by its name: nothing that a request says becomes a path."""
+    shared, own = files("isoflop.report") / "web", files("isoflop.app") / "web"
+    found = [*shared.iterdir(), *(shared / "js").iterdir(), *own.iterdir()]
+    return {each.name: each for each in found if each.name.endswith((".js", ".css"))}
+
+
+@cache
+def _page_html() -> str:
+    from importlib.metadata import version
+
+    text = (files("isoflop.app") / "web" / "page.html").read_text(encoding="utf-8")
+    return text.replace("{version}", version("isoflop"))

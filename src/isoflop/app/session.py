@@ -1,0 +1,177 @@
+"""``Session``: one table of runs, how it is read, which rows are used, and what was asked of them; kept on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isoflop.errors import IsoflopError, SavedError
+from isoflop.files import write_whole
+from isoflop.runs import Runs, read_runs
+
+SCHEMA = "isoflop.session/1"
+_NAME = re.compile(r"[^\w.() -]+")
+_ID = re.compile(r"[0-9a-f]{12}")
+_ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet", ".pq")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the table is read: as the options of ``read_runs``."""
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    conventions: Mapping[str, str] = field(default_factory=dict)
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something that was asked: a fit, a ranking, a backtest, a comparison.
+
+    state: waiting, running, done, failed or stopped. share: how much is done. says: what went wrong, or the title of
+    the result. settings: what was asked, with the reading and the rows that were left out when it was.
+    """
+
+    id: str
+    kind: str
+    settings: Mapping[str, Any]
+    state: str = "waiting"
+    share: float = 0.0
+    doing: str = ""
+    says: str = ""
+    drawn: bool = False
+
+
+@dataclass(frozen=True)
+class Session:
+    """Everything that a page shows, as plain values; the table and the results lie beside it in ``folder``.
+
+    source: the name of the table's file in the folder, or the name of a data set. version: grows with every change.
+    dropped: row numbers that are left out.
+    """
+
+    id: str
+    folder: Path
+    kind: str
+    source: str
+    reading: Reading = Reading()
+    dropped: tuple[int, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    version: int = 0
+
+    def task(self, name: str) -> Task:
+        """One task by its id; raises IsoflopError where there is none."""
+        for each in self.tasks:
+            if each.id == name:
+                return each
+        raise IsoflopError(f"this session has no result {name!r}; reload the page")
+
+    def with_task(self, task: Task) -> Session:
+        """The session with a task added or replaced."""
+        known = any(each.id == task.id for each in self.tasks)
+        kept = tuple(task if each.id == task.id else each for each in self.tasks)
+        return replace(self, tasks=kept if known else (*self.tasks, task))
+
+    def place(self, task: str, name: str) -> Path:
+        """A file of a task."""
+        return self.folder / f"{task}.{name}"
+
+
+def state_folder() -> Path:
+    """Where sessions are kept: $XDG_STATE_HOME/isoflop, else ~/.local/state/isoflop."""
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "isoflop"
+
+
+def new_session(root: Path, *, kind: str, source: str) -> Session:
+    """A session with a folder of its own, not yet saved. kind: ``file`` or ``dataset``."""
+    name = secrets.token_hex(6)
+    folder = root / name
+    folder.mkdir(parents=True)
+    return Session(name, folder, kind, source)
+
+
+def file_name(text: str) -> str:
+    """A name for an upload that is safe in the session's folder: no path, no odd letters, the ending kept."""
+    bare = _NAME.sub("_", text.replace("\\", "/").rsplit("/", 1)[-1]).strip(". ")[-100:]
+    return bare if bare and bare != "session.json" else "runs.csv"
+
+
+def save(session: Session) -> Session:
+    """Write the session, whole, one version on."""
+    saved = replace(session, version=session.version + 1)
+    content = {key: value for key, value in asdict(saved).items() if key != "folder"}
+    write_whole(session.folder / "session.json", json.dumps({"schema": SCHEMA, **content}).encode())
+    return saved
+
+
+def load(root: Path, name: str) -> Session:
+    """A saved session by its id; raises SavedError where there is none or it is damaged."""
+    folder = root / name
+    if not _ID.fullmatch(name) or not (folder / "session.json").is_file():
+        raise SavedError(f"there is no session {name[:20]!r} here; start a new one")
+    try:
+        content = json.loads((folder / "session.json").read_bytes())
+        if content.pop("schema") != SCHEMA:
+            raise SavedError(f"session {name} is of another release; start a new one")
+        reading = Reading(**content.pop("reading"))
+        tasks = tuple(Task(**each) for each in content.pop("tasks"))
+        return Session(folder=folder, reading=reading, tasks=tasks, **{**content, "dropped": tuple(content["dropped"])})
+    except (ValueError, TypeError, KeyError, OSError):
+        raise SavedError(f"session {name} is damaged; start a new one") from None
+
+
+def sessions(root: Path) -> list[Session]:
+    """All sessions that can be read, the latest first."""
+    found = []
+    for place in root.glob("*/session.json"):
+        try:
+            found.append((place.stat().st_mtime, load(root, place.parent.name)))
+        except (SavedError, OSError):
+            continue
+    return [each for _, each in sorted(found, key=lambda pair: -pair[0])]
+
+
+def forget(session: Session) -> None:
+    """Delete a session with all its files."""
+    shutil.rmtree(session.folder, ignore_errors=True)
+
+
+def read(session: Session) -> Runs:
+    """The session's runs as they are to be read, with every row.
+
+    Raises DataError for a table that cannot be read so.
+    """
+    if session.kind == "dataset":
+        from isoflop.runs.datasets import load as load_dataset
+
+        runs = load_dataset(session.source)
+        return runs.where(session.reading.where) if session.reading.where else runs
+    reading = session.reading
+    return read_runs(
+        session.folder / session.source,
+        columns=reading.columns,
+        units=reading.units,
+        conventions=reading.conventions,
+        where=reading.where or None,
+    )
+
+
+def used(session: Session, runs: Runs) -> Runs:
+    """The rows that are not left out; raises IsoflopError where none is."""
+    if not session.dropped:
+        return runs
+    kept = ~np.isin(runs.rows, session.dropped)
+    if not kept.any():
+        raise IsoflopError("every row is left out; tick some in again")
+    return replace(runs.take(kept), source=f"{runs.source} without {int((~kept).sum())} of its rows")

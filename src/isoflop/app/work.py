@@ -1,0 +1,177 @@
+"""What the page asks for that takes time: done in a process of its own, results written into the session's folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from isoflop.app.session import Reading, Session, Task, read, used
+from isoflop.files import write_whole
+from isoflop.fitting import fit, objective
+from isoflop.laws import Law, fix, law, tie
+from isoflop.report.card import Card
+from isoflop.report.html import Draw, answer_html, card_html, draw_pictures, html, image
+from isoflop.report.html_data import law_javascript, page_data
+from isoflop.report.report import Report, make_report
+from isoflop.runs import Runs
+from isoflop.uncertainty import Ensemble, bootstrap
+from isoflop.uncertainty.saved import load_fit, save_fit
+from isoflop.units import parse_quantity
+
+Told = Callable[[float, str], None]
+
+BACKTEST_DRAWS, RANK_DRAWS = 500, 300
+
+
+def perform(session: Session, task: Task, told: Told) -> str:
+    """Do a task and return the sentence that sums it up; ``told(share, doing)`` is called as it goes on.
+
+    Raises IsoflopError where there is no answer.
+    """
+    return _KINDS[task.kind](session, task, told)
+
+
+def runs_of(session: Session, settings: Mapping[str, Any]) -> Runs:
+    """The runs of a task as they stood when it was asked."""
+    then = replace(session, reading=Reading(**settings["reading"]), dropped=tuple(settings["dropped"]))
+    return used(then, read(then))
+
+
+def law_of(settings: Mapping[str, Any], runs: Runs) -> Law:
+    """The law of a task, restricted as asked."""
+    chosen = law(settings["law"], columns=runs.headers)
+    if settings.get("tied"):
+        chosen = tie(chosen, settings["tied"])
+    return fix(chosen, settings["fixed"]) if settings.get("fixed") else chosen
+
+
+def _fit(session: Session, task: Task, told: Told) -> str:
+    asked = task.settings
+    told(0.0, "reading")
+    runs = runs_of(session, asked)
+    told(0.05, "searching")
+    fitted = fit(law_of(asked, runs), runs, objective=objective(asked["objective"]), seed=asked["seed"])
+    told(0.3, "bootstrap")
+    done = 0
+
+    def advance(more: int) -> None:
+        nonlocal done
+        done += more
+        told(0.3 + 0.5 * done / asked["draws"], "bootstrap")
+
+    ensemble = bootstrap(fitted, draws=asked["draws"], seed=asked["seed"], progress=advance)
+    save_fit(ensemble, session.place(task.id, "fit.json"))
+    return _answer(session, task, ensemble, told)
+
+
+def _plan(session: Session, task: Task, told: Told) -> str:
+    """The same fit at another budget: a result of its own."""
+    told(0.2, "planning")
+    runs = runs_of(session, task.settings)
+    ensemble = load_fit(session.place(task.settings["of"], "fit.json"), runs=runs)
+    save_fit(ensemble, session.place(task.id, "fit.json"))
+    return _answer(session, task, ensemble, told)
+
+
+def _answer(session: Session, task: Task, ensemble: Ensemble, told: Told) -> str:
+    asked = task.settings
+    told(0.85, "planning")
+    report = make_report(
+        ensemble, budget=_quantity(asked.get("budget")), served=_quantity(asked.get("served")), level=asked["level"]
+    )
+    _write(session, task, "law.js", f"export const law = {law_javascript(ensemble.fit.law)};\n")
+    _write(session, task, "data.json", json.dumps(page_data(report), allow_nan=False))
+    _write(session, task, "answer.html", answer_html(report, draw=_addresses(session, task)))
+    told(0.95, "pictures")  # the answer can be read by now
+    _pictures(session, task, report)
+    return report.answer
+
+
+def _pictures(session: Session, task: Task, report: Report) -> None:
+    pictures = draw_pictures(report.cards)
+    for place, (light, dark) in pictures.items():
+        write_whole(session.place(task.id, f"{place}-light.png"), light)
+        write_whole(session.place(task.id, f"{place}-dark.png"), dark)
+    _write(session, task, "report.html", html(report, pictures=pictures))
+
+
+def _rank(session: Session, task: Task, told: Told) -> str:
+    from isoflop.report.cards.rank import rank_card
+    from isoflop.validation.rank import applicable, rank
+
+    runs = runs_of(session, task.settings)
+    laws = applicable(runs)
+    done = 0
+
+    def advance(more: int) -> None:
+        nonlocal done
+        done += more
+        told(min(0.95, done / len(laws)), f"{len(laws)} laws")
+
+    told(0.0, f"{len(laws)} laws")
+    settings = task.settings
+    ranking = rank(
+        runs, laws=laws, objective=objective(settings["objective"]), draws=RANK_DRAWS, seed=settings["seed"],
+        level=settings["level"], progress=advance,
+    )  # fmt: skip
+    return _card(session, task, rank_card(ranking, findings=(*runs.findings, *ranking.findings)))
+
+
+def _backtest(session: Session, task: Task, told: Told) -> str:
+    from isoflop.report.cards.backtest import backtest_card
+    from isoflop.validation.backtest import backtest, backtest_findings
+
+    told(0.05, "holding out the largest runs")
+    settings = task.settings
+    runs = runs_of(session, settings)
+    result = backtest(
+        [law_of(settings, runs)], runs, objective=objective(settings["objective"]), draws=BACKTEST_DRAWS,
+        seed=settings["seed"], level=settings["level"],
+    )  # fmt: skip
+    return _card(session, task, backtest_card(result, findings=(*runs.findings, *backtest_findings(result))))
+
+
+def _compare(session: Session, task: Task, told: Told) -> str:
+    from isoflop.report.cards.pair import pair_card
+
+    told(0.1, "comparing")
+    first, second = (load_fit(session.place(name, "fit.json")) for name in task.settings["of"])
+    budget = _quantity(task.settings.get("budget"))
+    return _card(session, task, pair_card(first, second, budget=budget, level=task.settings["level"]))
+
+
+def _card(session: Session, task: Task, card: Card) -> str:
+    for place, (light, dark) in draw_pictures([card]).items():
+        write_whole(session.place(task.id, f"{place}-light.png"), light)
+        write_whole(session.place(task.id, f"{place}-dark.png"), dark)
+    _write(session, task, "answer.html", card_html(card, draw=_addresses(session, task), level=2))
+    return card.answer
+
+
+def _addresses(session: Session, task: Task) -> Draw:
+    """Pictures by the addresses under which the page finds them once they are drawn."""
+
+    def draw(card: Card, place: int) -> str:
+        light, dark = (f"/s/{session.id}/{task.id}/{place}-{shade}.png" for shade in ("light", "dark"))
+        return image(card.picture, light, dark)
+
+    return draw
+
+
+def _write(session: Session, task: Task, name: str, text: str) -> None:
+    write_whole(session.place(task.id, name), text.encode())
+
+
+def _quantity(text: str | None) -> float | None:
+    return parse_quantity(text) if text else None
+
+
+_KINDS: Mapping[str, Callable[[Session, Task, Told], str]] = {
+    "fit": _fit,
+    "plan": _plan,
+    "rank": _rank,
+    "backtest": _backtest,
+    "compare": _compare,
+}

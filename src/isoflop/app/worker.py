@@ -1,0 +1,46 @@
+"""The process that does the work: tasks come as lines of JSON on standard input, news goes out the same way.
+
+``python -m isoflop.app.worker FOLDER``: FOLDER holds the sessions. A task is ``{"session": ID, "task": ID}``; the news
+are ``{"share": …, "doing": …}``, and at the end ``{"done": SENTENCE}`` or ``{"failed": SENTENCE}``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported: small systems, threads only wait
+
+from isoflop.app.session import load
+from isoflop.app.work import perform
+from isoflop.errors import IsoflopError
+
+
+def main() -> None:
+    """Work until standard input ends."""
+    root = Path(sys.argv[1])
+    news = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever a library prints goes to the terminal, not among the news
+
+    def tell(**said: object) -> None:
+        news.write(json.dumps(said) + "\n")
+        news.flush()
+
+    tell(ready=True)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        try:
+            session = load(root, asked["session"])
+            says = perform(session, session.task(asked["task"]), lambda share, doing: tell(share=share, doing=doing))
+        except IsoflopError as error:
+            tell(failed=str(error))
+        except MemoryError:
+            tell(failed="there is not enough memory for this; leave rows out, or ask for fewer draws")
+        else:
+            tell(done=says)
+
+
+if __name__ == "__main__":
+    main()
