@@ -1,12 +1,16 @@
-"""The numbers in a JSON value, under names joined by dots."""
+"""JSON as logs hold it: objects, and the numbers in them under names joined by dots."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
+
+from isoflop.logs.logged import LogError
 
 _DEEPEST: Final = 20
+_LARGEST: Final = 256 * 2**20
 _WORDS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -33,3 +37,25 @@ def as_float(value: float) -> float:
         return float(value)
     except OverflowError:
         return math.copysign(math.inf, value)
+
+
+def number_or_none(value: object) -> float | None:
+    """The value if it is a number (or NaN or an infinity as JSON writers spell them), else None."""
+    if isinstance(value, bool | int | float):
+        return as_float(value)
+    return _WORDS.get(value) if isinstance(value, str) else None
+
+
+def read_object(data: bytes, source: str) -> dict[str, Any]:
+    """The JSON object in the bytes; raises LogError where they are no JSON, no object, or more than any log."""
+    if len(data) > _LARGEST:
+        raise LogError(f"{source} has {len(data):,} bytes of JSON, more than a run's summary has; is it another file?")
+    try:
+        value = json.loads(data)
+    except RecursionError:
+        raise LogError(f"{source} is nested too deeply to be a log; copy it again") from None
+    except ValueError as error:
+        raise LogError(f"{source} is no whole JSON file ({error}); copy it again") from None
+    if not isinstance(value, dict):
+        raise LogError(f"{source} holds no JSON object; is it another program's file?")
+    return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +39,7 @@ class Options:
     resume: a folder in which a remote reader keeps what it has fetched, so that a broken download goes on.
     """
 
-    pattern: re.Pattern[str] | None = None
+    pattern: str | None = None
     resume: Path | None = None
 
 

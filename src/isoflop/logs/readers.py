@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 import struct
 import zlib
@@ -12,14 +11,23 @@ from typing import Final, NoReturn
 
 import polars as pl
 
-from isoflop.logs import mlflow, tensorboard, trackio, wandb
-from isoflop.logs.logged import STEP, LogError, LoggedRun, Unread
+from isoflop.logs import lm_eval, mlflow, table, tensorboard, text, trackio, trainer, wandb
+from isoflop.logs.logged import LogError, LoggedRun, Unread
 from isoflop.logs.reader import Candidate, Found, Options, Reader
 from isoflop.logs.scrub import hosts_in, without_hosts
 from isoflop.logs.spool import head_of
 from isoflop.logs.walk import walk
 
-READERS: Final[tuple[Reader, ...]] = (wandb.READER, tensorboard.READER, mlflow.READER, trackio.READER)
+READERS: Final[tuple[Reader, ...]] = (
+    wandb.READER,
+    tensorboard.READER,
+    mlflow.READER,
+    trackio.READER,
+    trainer.READER,
+    lm_eval.READER,
+    text.READER,
+    table.READER,
+)
 
 _HEAD: Final = 65_536
 # What parsers of damaged bytes raise. A PanicException of Polars is no Exception; its name says where it comes from.
@@ -61,7 +69,7 @@ def read_logs(
     pattern: for text logs, a regular expression with a group ``step`` and a named group for each metric.
     Raises LogError as find_logs does.
     """
-    options = Options(pattern=compiled(pattern) if pattern else None, resume=resume)
+    options = Options(pattern=text.check_pattern(pattern) if pattern else None, resume=resume)
     for found in find_logs(path, format=format or ("text" if pattern else None)):
         yield from read_found(found, options)
 
@@ -78,20 +86,6 @@ def read_found(found: Found, options: Options | None = None) -> Iterator[LoggedR
         yield Unread(
             found.source, f"{found.source} cannot be read as {found.format} ({reason}); write or copy it again"
         )
-
-
-def compiled(pattern: str) -> re.Pattern[str]:
-    """The user's pattern; raises LogError where it is none, or names no ``step`` or no metric."""
-    try:
-        made = re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise LogError(f"the pattern {pattern[:80]!r} is no regular expression: {error}; mend it") from None
-    if STEP not in made.groupindex or len(made.groupindex) < 2:
-        raise LogError(
-            f"the pattern {pattern[:80]!r} names {', '.join(made.groupindex) or 'no group'}; it needs (?P<step>…) and "
-            "a named group for each metric, such as (?P<loss>…)"
-        )
-    return made
 
 
 def _chosen(format: str | None) -> tuple[Reader, ...]:

@@ -1,0 +1,393 @@
+"""Tables as logs: CSV, TSV, JSON Lines, Parquet, DuckDB and SQLite, here or at ``s3://``, ``gs://``, ``hf://``.
+
+A table with a column of steps holds curves, of one run or, with a column that names runs, of several; metrics stand in
+columns, or in rows of ``metric`` and ``value``. A chart that Weights & Biases exported has a column for each run. A
+table without steps has a row for each run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from isoflop.errors import MissingExtraError
+from isoflop.findings import Finding
+from isoflop.logs import sqlite
+from isoflop.logs.identity import run_columns
+from isoflop.logs.judge import is_loss, logged_run
+from isoflop.logs.logged import STEP, WALL, LogError, LoggedRun, Unread
+from isoflop.logs.reader import Candidate, Found, Options, Reader
+from isoflop.logs.spool import Digest
+
+ADDRESSES: Final = ("s3://", "gs://", "gcs://", "az://", "abfss://", "hf://", "http://", "https://")
+_TEXT: Final = (".csv", ".tsv")
+_LINES: Final = (".jsonl", ".ndjson")
+_COLUMNAR: Final = (".parquet", ".pq")
+_DATABASE: Final = (".db", ".sqlite", ".sqlite3", ".duckdb", ".ddb")
+_PACKED: Final = (".gz", ".zst")
+_DUCK: Final = b"DUCK"
+_STEPS: Final = (
+    "step", "_step", "global_step", "trainer/global_step", "train/global_step", "iteration", "iter", "steps",
+    "training_step", "train_step", "update",
+)  # fmt: skip
+_RUNS: Final = ("run", "run_id", "run_name", "run id", "run name", "name", "experiment", "exp_name", "model", "id")
+_WALLS: Final = ("wall", "_runtime", "wall_time", "walltime", "relative time (process)", "relative time (wall)")
+_TOKENS: Final = ("tokens", "tokens_b", "tokens_seen", "n_tokens", "num_tokens", "train_tokens")
+_METRIC: Final = ("metric", "tag", "key", "metric_name")
+_VALUE: Final = ("value", "metric_value")
+_CHART: Final = re.compile(r"(?P<run>.{1,300}?) - (?P<metric>.{1,300}?)(?P<bound>__MIN|__MAX)?")
+_MISSING: Final = ["", "NA", "N/A", "null", "None", "-"]
+_FEWEST_POINTS: Final = 20  # rows of a curve over tokens that has no steps
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a table came from, for the runs made of it."""
+
+    format: str
+    source: str
+    findings: tuple[Finding, ...] = ()
+    name: str = ""
+
+
+def _claims(candidate: Candidate) -> str | None:
+    path, head = candidate.path, candidate.head
+    kind = _kind(path.name)
+    if kind in _DATABASE:
+        told = head.startswith(sqlite.MAGIC) or head[8:12] == _DUCK
+    elif kind in _COLUMNAR:
+        told = head.startswith(b"PAR1") and not path.with_suffix(".db").exists()  # Trackio's own copy of its database
+    elif kind in _LINES:
+        told = head.lstrip()[:1] == b"{"
+    elif kind in _TEXT:
+        told = b"\0" not in head and bool(head.strip()) and _has_header(head, kind)
+    else:
+        told = False
+    return str(path) if told else None
+
+
+def _kind(name: str) -> str:
+    ends = [suffix.lower() for suffix in Path(name).suffixes]
+    ends = [suffix for suffix in ends if suffix not in _PACKED]
+    return ends[-1] if ends else ""
+
+
+def _has_header(head: bytes, kind: str) -> bool:
+    line = head.lstrip(b"\xef\xbb\xbf").split(b"\n", 1)[0].decode("utf-8", errors="replace")
+    return any(_is_name(cell) for cell in re.split(r"[\t,;]", line))
+
+
+def _is_name(cell: str) -> bool:
+    return bool(re.search(r"[A-Za-z_]", cell)) and cell.strip().lower() not in ("nan", "inf")
+
+
+def _read(found: Found, options: Options) -> Iterator[LoggedRun | Unread]:
+    if found.address:
+        yield from _read_address(found)
+        return
+    path = found.files[0]
+    source = Source(found.format, found.source, name=_stem(found.source))
+    kind = _kind(path.name)
+    if kind in _DATABASE:
+        yield from _read_database(path, source)
+    else:
+        yield from runs_of(_load(str(path), kind), source)
+
+
+def _read_address(found: Found) -> Iterator[LoggedRun]:
+    """A table elsewhere, through Polars' own readers."""
+    try:
+        frame = _load(found.address, _kind(found.address.rstrip("*")) or ".parquet")
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        raise LogError(f"{found.source} cannot be read ({reason}); check the address and your credentials") from None
+    name = found.address.split("?", 1)[0].rstrip("/").rsplit("/", 1)[-1]
+    yield from runs_of(frame, Source(found.format, name, name=_stem(name)))
+
+
+def _stem(source: str) -> str:
+    kind = _kind(source)
+    return source[: source.lower().rindex(kind)] if kind else source
+
+
+def _load(where: str, kind: str) -> pl.DataFrame:
+    if kind in _COLUMNAR:
+        return pl.scan_parquet(where, hive_partitioning=False).collect()
+    if kind in _LINES:
+        return pl.read_ndjson(where, infer_schema_length=None, ignore_errors=True)
+    separator = "\t" if kind == ".tsv" else _separator(where)
+    read: Callable[..., pl.DataFrame] = pl.read_csv
+    try:
+        return read(where, separator=separator, null_values=_MISSING, infer_schema_length=10_000, encoding="utf8-lossy")
+    except pl.exceptions.ComputeError:  # words among numbers further down, or rows of unequal length
+        frame = read(where, separator=separator, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True)
+        return frame.with_columns(_as_numbers(series) for series in frame)
+
+
+def _separator(where: str) -> str:
+    if where.startswith(ADDRESSES) or where.endswith(_PACKED):
+        return ","
+    with Path(where).open("rb") as file:
+        first = file.readline(65_536)
+    return max(b",;\t|".decode(), key=lambda mark: first.count(mark.encode()))
+
+
+def _as_numbers(series: pl.Series) -> pl.Series:
+    """The column as numbers if some cell is one and no more than every tenth is a word; else as it is."""
+    numbers = series.str.strip_chars().cast(pl.Float64, strict=False)
+    filled = series.len() - series.null_count()
+    return numbers if filled and numbers.count() >= 0.9 * filled else series
+
+
+def _read_database(path: Path, source: Source) -> Iterator[LoggedRun | Unread]:
+    frames = _sqlite_frames(path) if path.open("rb").read(16).startswith(sqlite.MAGIC) else _duck_frames(path)
+    none = True
+    for table, frame in frames:
+        if frame.height:
+            none = False
+            own = replace(source, name=f"{source.name}.{table}")
+            try:
+                yield from runs_of(frame, own)
+            except LogError as error:
+                yield Unread(f"{source.source} ({table})", str(error))
+    if none:
+        raise LogError(f"{source.source} is a database without a table that has rows; is it the right one?")
+
+
+def _sqlite_frames(path: Path) -> Iterator[tuple[str, pl.DataFrame]]:
+    with sqlite.opened(path) as connection:
+        for table in sqlite.tables(connection):
+            names = sqlite.columns(connection, table)
+            quoted = table.replace('"', '""')
+            rows = connection.execute(f'SELECT * FROM "{quoted}"').fetchall()
+            yield table, pl.DataFrame([_cells(name, [row[at] for row in rows]) for at, name in enumerate(names)])
+
+
+def _cells(name: str, values: list[Any]) -> pl.Series:
+    """A column of SQLite, whose cells have types of their own: numbers where all are, else texts."""
+    if all(value is None or isinstance(value, int | float) for value in values):
+        return pl.Series(name, [None if value is None else float(value) for value in values], dtype=pl.Float64)
+    return pl.Series(name, [None if value is None else str(value) for value in values], dtype=pl.String)
+
+
+def _duck_frames(path: Path) -> Iterator[tuple[str, pl.DataFrame]]:
+    try:
+        import duckdb
+    except ImportError:
+        raise MissingExtraError(
+            f"{path.name} is a DuckDB file, which the package duckdb reads; pip install duckdb"
+        ) from None
+    try:
+        with duckdb.connect(str(path), read_only=True, config={"enable_external_access": "false"}) as connection:
+            for (table,) in connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall():
+                quoted = str(table).replace('"', '""')
+                answer = connection.execute(f'SELECT * FROM "{quoted}"')
+                names = [column[0] for column in answer.description]
+                columns = answer.fetchnumpy()
+                yield str(table), pl.DataFrame([_cells(name, _listed(columns[name])) for name in names])
+    except duckdb.Error as error:
+        raise LogError(f"{path.name} cannot be read as DuckDB ({str(error).splitlines()[0][:200]})") from None
+
+
+def _listed(values: Any) -> list[Any]:  # noqa: ANN401  (a NumPy array, masked where cells are empty)
+    return values.tolist()
+
+
+def runs_of(frame: pl.DataFrame, source: Source) -> Iterator[LoggedRun]:
+    """The runs in a table; raises LogError where it has no number at all."""
+    frame = frame.select(pl.exclude(pl.Binary, pl.Object))
+    by_word = {_word(name): name for name in reversed(frame.columns)}
+    step = next((by_word[word] for word in _STEPS if word in by_word), None)
+    if step is not None and not _is_number(frame[step]):
+        step = None
+    if frame.is_empty() or not any(_is_number(series) for series in frame):
+        raise LogError(f"{source.source} has no row with a number; is it a table of runs or of a run's history?")
+    if step is None:
+        if _is_token_curve(frame):
+            numbered = frame.with_row_index(STEP)
+            yield _curve(
+                numbered, source.name, STEP, replace(source, findings=(*source.findings, _numbered("no step")))
+            )
+        else:
+            yield from _rows_as_runs(frame, by_word, source)
+        return
+    chart = [match for name in frame.columns if name != step and (match := _CHART.fullmatch(name))]
+    if chart and all(_is_number(frame[match[0]]) for match in chart):
+        yield from _chart(frame, step, chart, source)
+        return
+    metric = next(
+        (by_word[word] for word in _METRIC if word in by_word and frame[by_word[word]].dtype == pl.String), None
+    )
+    value = next((by_word[word] for word in _VALUE if word in by_word and _is_number(frame[by_word[word]])), None)
+    if metric is not None and value is not None:
+        frame = _widened(frame, step, metric, value)
+    keys, findings = run_columns(frame, step)
+    for name, part in _parts(frame, keys, source):
+        yield _curve(part, name, step, replace(source, findings=(*source.findings, *findings)))
+
+
+def _widened(frame: pl.DataFrame, step: str, metric: str, value: str) -> pl.DataFrame:
+    """Rows of (…, step, metric, value) as a column for each metric."""
+    others = [name for name in frame.columns if name not in (metric, value)]
+    kinds = frame[metric].drop_nulls().unique(maintain_order=True)
+    return frame.group_by(others, maintain_order=True).agg(
+        pl.col(value).filter(pl.col(metric) == kind).last().alias(kind if kind != step else f"{kind} (logged)")
+        for kind in kinds
+    )
+
+
+def _is_token_curve(frame: pl.DataFrame) -> bool:
+    """A curve over tokens: numbers only, many rows, tokens that only grow, and a loss."""
+    tokens = next((name for name in frame.columns if _word(name) in _TOKENS), None)
+    return (
+        tokens is not None
+        and frame.height >= _FEWEST_POINTS
+        and all(series.dtype.is_numeric() for series in frame)
+        and any(is_loss(name) for name in frame.columns)
+        and bool((frame[tokens].diff().drop_nulls() > 0).all())
+    )
+
+
+def _numbered(why: str) -> Finding:
+    return Finding(
+        "no-steps",
+        "note",
+        f"the curve has {why}; its points were numbered 0, 1, 2, … in their order.",
+        "Tokens are as they stand; rules that count steps count points here.",
+    )
+
+
+def _word(name: str) -> str:
+    return name.strip().lower()
+
+
+def _is_number(series: pl.Series) -> bool:
+    return series.dtype.is_numeric() and series.count() > 0
+
+
+def _parts(frame: pl.DataFrame, keys: tuple[str, ...], source: Source) -> Iterator[tuple[str, pl.DataFrame]]:
+    """The rows of each run, in the order of their first appearance, with the name made of its keys."""
+    if not keys:
+        yield source.name, frame
+        return
+    for values, part in frame.partition_by(keys, as_dict=True, maintain_order=True).items():
+        if any(value is not None for value in values):
+            texts = isinstance(values[0], str) or len(keys) == 1
+            yield (
+                " ".join(
+                    str(value) if (texts and at == 0) or isinstance(value, str) else f"{key}={value}"
+                    for at, (key, value) in enumerate(zip(keys, values, strict=True))
+                ),
+                part,
+            )
+
+
+def _curve(part: pl.DataFrame, name: str, step: str, source: Source) -> LoggedRun:
+    """One run of a table of curves: columns that do not change are settings, the others metrics."""
+    findings = list(source.findings)
+    part = part.with_columns(pl.col(step).cast(pl.Float64, strict=False))
+    part = part.filter(pl.col(step).is_finite() & (pl.col(step).abs() < 2**62))
+    if not (part[step] % 1 == 0).all():
+        part = part.sort(step, maintain_order=True).rename({step: f"{step} (logged)"}).with_row_index(STEP)
+        step = STEP
+        findings.append(_numbered("steps that are no whole numbers"))
+    walls = [column for word in _WALLS for column in part.columns if _word(column) == word]
+    columns: list[pl.Expr] = [pl.col(step).cast(pl.Int64).alias(STEP)]
+    settings: dict[str, Any] = {}
+    for column in part.columns:
+        series = part[column]
+        if column == step or column in walls:
+            continue
+        if series.dtype.is_numeric() or series.dtype == pl.Boolean:
+            constant = series.n_unique() == 1 and part.height > 1
+            if constant and not is_loss(column):
+                settings[column] = series[0]
+            else:
+                taken = column if column not in (STEP, WALL) else f"{column} (logged)"
+                columns.append(pl.col(column).cast(pl.Float64, strict=False).alias(taken))
+        elif series.dtype == pl.String and series.n_unique() == 1:
+            settings[column] = series[0]
+    if walls and part[walls[0]].dtype.is_numeric():
+        wall = pl.col(walls[0]).cast(pl.Float64)
+        columns.append((wall - wall.min()).alias(WALL))
+    history = part.select(columns)
+    if history.height and not history[STEP].is_sorted():
+        history = history.sort(STEP, maintain_order=True)
+    if history[STEP].n_unique() < history.height:  # rows of one step complete each other: the last value of each counts
+        history = history.group_by(STEP, maintain_order=True).agg(pl.all().drop_nulls().last())
+    return _made(name, history, settings, {}, source, findings)
+
+
+def _chart(frame: pl.DataFrame, step: str, columns: list[re.Match[str]], source: Source) -> Iterator[LoggedRun]:
+    """A chart that Weights & Biases exported: ``RUN - METRIC``, with ``__MIN`` and ``__MAX`` of what was sampled."""
+    sampled = any(match["bound"] for match in columns)
+    note = Finding(
+        "sampled",
+        "doubt",
+        f"{source.source} is a chart that was exported: its curves are sampled to a few hundred points.",
+        "Read the run's .wandb file or wandb:entity/project for every point.",
+    )
+    charted = {match[0] for match in columns}
+    beside = [name for name in frame.columns if name != step and name not in charted]
+    runs: dict[str, dict[str, str]] = {}
+    for match in columns:
+        if not match["bound"] and match["metric"] not in ("_step", step, *beside):
+            runs.setdefault(match["run"], {})[match[0]] = match["metric"]
+    for run, metrics in runs.items():
+        part = frame.select(step, *beside, *(pl.col(column).alias(metric) for column, metric in metrics.items()))
+        part = part.filter(pl.any_horizontal(pl.col(*metrics.values()).is_not_null()))
+        yield _curve(part, run, step, replace(source, name=run, findings=(note,) if sampled else ()))
+
+
+def _rows_as_runs(frame: pl.DataFrame, by_word: Mapping[str, str], source: Source) -> Iterator[LoggedRun]:
+    """A table without steps: a run a row; losses and scores are results, all else settings."""
+    name = next((by_word[word] for word in _RUNS if word in by_word and frame[by_word[word]].is_unique().all()), None)
+    empty = pl.DataFrame(schema={STEP: pl.Int64})
+    for number, row in enumerate(frame.iter_rows(named=True), 1):
+        results = {key: float(value) for key, value in row.items() if is_loss(key) and isinstance(value, int | float)}
+        settings = {key: value for key, value in row.items() if key not in results and key != name}
+        told = str(row[name]) if name is not None else f"{source.name} row {number}"
+        yield _made(told, empty, settings, results, source, source.findings)
+
+
+def _made(
+    name: str,
+    history: pl.DataFrame,
+    settings: Mapping[str, Any],
+    results: Mapping[str, float],
+    source: Source,
+    findings: Any,  # noqa: ANN401
+) -> LoggedRun:
+    return logged_run(
+        name=name,
+        format=source.format,
+        source=source.source,
+        curves=history,
+        digest=_digest(name, history, settings, results),
+        config=settings,
+        results=results,
+        findings=findings,
+    )
+
+
+def _digest(name: str, history: pl.DataFrame, settings: Mapping[str, Any], results: Mapping[str, float]) -> str:
+    """SHA-256 of one run's rows, since other runs of its table may come and go."""
+    digest = Digest().update(repr((name, sorted(settings.items()), sorted(results.items()))).encode(errors="replace"))
+    for series in history:
+        digest.update(series.name.encode(errors="replace")).update(series.is_null().to_numpy().tobytes())
+        digest.update(series.fill_null(0).to_numpy().tobytes())
+    return digest.hexdigest()
+
+
+READER: Final = Reader(
+    "table",
+    "tables (.csv, .tsv, .jsonl, .parquet, .sqlite, .duckdb)",
+    claims=_claims,
+    read=_read,
+    addresses=ADDRESSES,
+)
