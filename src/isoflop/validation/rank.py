@@ -31,7 +31,7 @@ class Ranked:
 
     behind: mean over held-out runs of its relative error minus the best law's, with the interval of paired differences.
     tied: whether that interval holds zero (or there are too few runs for one): the runs do not tell it from the best.
-    weight: its share in the stack, with the interval over Bayesian-bootstrap draws of the held-out runs.
+    weight: its share in the stack (:func:`isoflop.validation.stack.stack`), with the interval over its draws.
     same_as: laws that said the same of every held-out run (another name of the form, or a term at its bound).
     """
 
@@ -76,7 +76,7 @@ def rank(
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Ranking:
-    """Every law on the same held-out runs: ordered by ARE, ties said, weighted by predictive stacking.
+    """Every law on the same held-out runs: ordered by ARE, ties said, weighted by their log scores.
 
     laws: by default all that :func:`applicable` finds. A law with as many parameters as the smallest window leaves runs
     is not ranked. Other arguments as :func:`isoflop.validation.backtest.backtest`.
@@ -131,7 +131,8 @@ def _ranked(joint: Backtest) -> tuple[Ranked, ...]:
     distinct, same = _distinct(joint.laws)
     order = sorted(distinct, key=lambda each: _mean_error(joint, each))
     code = joint.held.window * (int(joint.held.run.max()) + 1) + joint.held.run
-    stacked = stack(np.column_stack([_log_score(each) for each in order]), code, seed=joint.seed)
+    log_scores = np.column_stack([_log_score(each) for each in order])
+    stacked = stack(log_scores, code, joint.held.window, seed=joint.seed)
     ends = ((1 - joint.level) / 2, (1 + joint.level) / 2)
     best = per_run(_errors(joint, order[0]), code)
     found = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ Ints = NDArray[np.int64]
 _STEPS = 2_000  # of the fixed-point iteration, which only ever improves
 _SETTLED = 1e-9
 _NEGLIGIBLE = 0.01  # a law of less weight is left out of the mixture
+_USABLE = 0.5  # share of draws with a finite value that a law needs to be part of it
 _SPAN = 0.6827  # central share of a normal distribution within one standard deviation
 
 
@@ -48,7 +49,7 @@ class Member:
 class StackedForecast:
     """The loss of a run that was not trained, as the laws together see it.
 
-    loss: one new run, over the mixture of the laws' draws. expected: the curve alone.
+    loss: one new run, over the mixture of the laws' draws; expected: the curve alone; both valued at its median.
     between: standard deviation that comes from the choice of the law: √Σ w_k (m_k − m̄)² over the laws' medians m_k.
     within: √Σ w_k s_k², s_k half of the central 68 % of law k's draws of the curve: sampling.
     scatter: the same for what a new run adds to its curve.
@@ -65,31 +66,44 @@ class StackedForecast:
     findings: tuple[Finding, ...]
 
 
-def stack(log_scores: Floats, run: Ints, *, draws: int = 400, seed: int = 0) -> Stack:
-    """argmax_w Σ_i v_i log Σ_k w_k p_k(y_i), w ≥ 0, Σ w = 1, averaged over Bayesian-bootstrap weights v of the runs.
+def stack(log_scores: Floats, run: Ints, window: Ints, *, draws: int = 400, seed: int = 0) -> Stack:
+    """½ argmax_w Σ_i v_i log Σ_k w_k p_k(y_i) + ½ softmax_k Σ_windows mean_i log p_k(y_i), averaged over draws of v.
 
-    log_scores: log p_k(y_i), (held rows, laws); run: each row's run, whose rows share its weight. Stacking alone gives
-    all weight to one law where held-out runs are few; its average over Dirichlet weights of the runs does not, and its
-    spread says how sure the weights are. Source: Yao et al. 2018, arXiv:1704.02030, sections 3.2 and 3.4.
+    log_scores: log p_k(y_i), (held rows, laws); run, window: each row's, (held rows,). v: Dirichlet weights of the runs
+    (the Bayesian bootstrap), whose rows share them. The first half is predictive stacking, as if held-out runs were
+    independent; it gives all to one law where that one is ahead everywhere, however little. The second counts each
+    window as one observation, as if its runs erred wholly together. Forecasts of one window share the error of their
+    curve, so the truth lies between, and neither half alone says how open the choice of law is.
+    Source: Yao et al. 2018, arXiv:1704.02030, sections 3.2 (stacking) and 3.4 (pseudo-BMA with the Bayesian bootstrap).
     """
     _, codes = np.unique(run, return_inverse=True)
     share = 1.0 / np.bincount(codes)[codes]
     rng = np.random.default_rng([seed, 4])
     weights = rng.dirichlet(np.ones(int(codes.max()) + 1), size=draws)[:, codes] * share
+    stacked = _stacked(log_scores, weights)
+    windows = np.unique(window)
+    evidence = np.zeros((draws, log_scores.shape[1]))
+    for each in windows:
+        own = weights[:, window == each]
+        evidence += (own / own.sum(axis=1, keepdims=True)) @ np.maximum(log_scores[window == each], -1e3)
+    softmax = np.exp(evidence - evidence.max(axis=1, keepdims=True))
+    both = (stacked + softmax / softmax.sum(axis=1, keepdims=True)) / 2
+    return Stack(both.mean(axis=0), both)
+
+
+def _stacked(log_scores: Floats, weights: Floats) -> Floats:
+    """The stacking optimum for each row of weights (draws, held rows): (draws, laws), each of sum 1."""
     best = np.maximum(log_scores.max(axis=1, keepdims=True), -1e300)
-    with np.errstate(all="ignore"):
-        likelihood = np.exp(log_scores - best)
-    likelihood = np.where(np.isfinite(likelihood), likelihood, 0.0) + 1e-300
-    current = np.full((draws, likelihood.shape[1]), 1.0 / likelihood.shape[1])
+    likelihood = np.exp(np.maximum(log_scores - best, -690.0))
+    current = np.full((len(weights), likelihood.shape[1]), 1.0 / likelihood.shape[1])
     for _ in range(_STEPS):
-        mixed = current @ likelihood.T
-        following = current * ((weights / mixed) @ likelihood)
+        following = current * ((weights / (current @ likelihood.T)) @ likelihood)
         following /= following.sum(axis=1, keepdims=True)
         moved = float(np.abs(following - current).max())
         current = following
         if moved < _SETTLED:
             break
-    return Stack(current.mean(axis=0), current)
+    return current
 
 
 def forecast_stacked(
@@ -115,39 +129,71 @@ def forecast_stacked(
     if not kept:
         raise IsoflopError("a stacked forecast needs at least one law with a weight of 1 % or more")
     at = _checked(at, [law for law, _ in kept], laws)
-    total = sum(weight for _, weight in kept)
-    curves, predictions, values, members = [], [], [], []
+    pieces: list[_Piece] = []
     findings: list[Finding] = []
     for law, weight in kept:
         fitted = fit(law, runs, objective=objective, seed=seed)
         ensemble = bootstrap(fitted, draws=draws, seed=seed, restarted=0)
-        curve = law.value(ensemble.draws(), at)
-        curves.append(curve)
-        predictions.append(new_runs(ensemble, curve))
-        values.append(float(fitted.predict(at)))
-        members.append(Member(law.name, weight / total, interval_of(values[-1], predictions[-1], level=level)))
+        with np.errstate(all="ignore"):
+            curve = law.value(ensemble.draws(), at)
+            measured = new_runs(ensemble, curve)
+        if progress is not None:
+            progress(1)
+        value = float(fitted.predict(at))
+        if not (math.isfinite(value) and np.isfinite(curve).mean() > _USABLE):
+            findings.append(_not_finite(law))
+            continue
+        pieces.append(_Piece(law.name, weight, value, curve, measured))
         findings += [
-            Finding(each.code, each.level, f"{law.name}: {each.says}", each.fix, each.rows)
+            replace(each, says=f"{law.name}: {each.says}")
             for each in (*fitted.findings, *ensemble.findings)
             if each.level == "error" or each.code == "at-bound"
         ]
-        if progress is not None:
-            progress(1)
-    share = np.array([member.weight for member in members])
-    value = float(share @ np.array(values))
-    middles = np.array([np.nanmedian(curve) for curve in curves])
-    sampling = np.array([_spread(curve) for curve in curves])
-    whole = np.array([_spread(each) for each in predictions])
+    if not pieces:
+        raise IsoflopError("no law of the stack has a finite value there; ask nearer to the runs")
+    share = np.array([piece.weight for piece in pieces])
+    share /= share.sum()
+    curves = _mixture([piece.curve for piece in pieces], share, draws)
+    losses = _mixture([piece.measured for piece in pieces], share, draws)
+    value = float(np.median(curves))
+    # a law far away from all others counts as one at the edge of the mixture
+    middles = np.clip([np.nanmedian(piece.curve) for piece in pieces], *np.quantile(curves, [0.005, 0.995]))
+    sampling = np.array([_spread(piece.curve) for piece in pieces])
+    whole = np.array([_spread(piece.measured) for piece in pieces])
+    members = [
+        Member(piece.name, float(weight), interval_of(piece.value, piece.measured, level=level))
+        for piece, weight in zip(pieces, share, strict=True)
+    ]
     return StackedForecast(
         at=at,
-        loss=interval_of(value, _mixture(predictions, share, draws), level=level),
-        expected=interval_of(value, _mixture(curves, share, draws), level=level),
+        loss=interval_of(value, losses, level=level),
+        expected=interval_of(value, curves, level=level),
         between=math.sqrt(float(share @ (middles - share @ middles) ** 2)),
         within=math.sqrt(float(share @ sampling**2)),
         scatter=math.sqrt(float(share @ np.maximum(whole**2 - sampling**2, 0.0))),
         members=tuple(sorted(members, key=lambda member: -member.weight)),
         unit=runs.loss_unit if kept[0][0].response == "loss" else kept[0][0].response,
         findings=tuple(findings),
+    )
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """One law's part: its weight, its value at its own optimum, and its draws of the curve and of a new run."""
+
+    name: str
+    weight: float
+    value: float
+    curve: Floats
+    measured: Floats
+
+
+def _not_finite(law: Law) -> Finding:
+    return Finding(
+        "law-left-out",
+        "note",
+        f"{law.name} has no finite value there in its fit or in more than half of its draws, and is left out.",
+        "Ask nearer to the runs, or rank fewer laws (--law).",
     )
 
 

@@ -13,7 +13,6 @@ from isoflop.report.cards.rows import count_of_runs, interval_row
 from isoflop.units import decimals_for, format_quantity
 
 if TYPE_CHECKING:
-    from isoflop.uncertainty import Interval
     from isoflop.validation.rank import Ranking
     from isoflop.validation.stack import StackedForecast
 
@@ -36,19 +35,17 @@ def rank_card(ranking: Ranking, *, findings: Sequence[Finding]) -> Card:
                 verdict,
                 "" if each is best else between(each.behind),
                 f"{each.scores.covered} of {each.scores.rows}",
-                "" if each.scores.log_score is None else f"{each.scores.log_score.value:.2f}",
                 f"{each.weight.value:.2f}",
-                _weights(each.weight),
-                f"also {', '.join(each.same_as)}" if each.same_as else "",
             )
         )
     for base in ranking.backtest.baselines:
         scores = ranking.backtest.scores(base)
-        rows.append((base.name, percent(scores.are), "baseline", "", "", "", "", "", ""))
+        rows.append((base.name, percent(scores.are), "baseline", "", "", ""))
     left = len(ranking.ranked) - len(shown)
     tied = [each for each in ranking.ranked[1:] if each.tied]
     told = f"; {len(tied)} of the others tie{'s' if len(tied) == 1 else ''} with it" if tied else "; no other law ties"
     cuts = ", ".join(window.says for window in ranking.backtest.windows[:4])
+    same = ", ".join(" = ".join((each.law.name, *each.same_as)) for each in ranking.ranked if each.same_as)
     heaviest = max(ranking.ranked, key=lambda each: each.weight.value)
     return Card(
         title=f"laws on {ranking.backtest.source}",
@@ -57,15 +54,16 @@ def rank_card(ranking: Ranking, *, findings: Sequence[Finding]) -> Card:
             f"shown ({percent(best.scores.are)} off on average){told}. In a stack {heaviest.law.name} weighs most "
             f"({heaviest.weight.value:.2f})."
         ),
-        header=("", "ARE", "behind", "between", "held", "log score", "weight", "between", ""),
+        header=("", "ARE", "behind", "between", "held", "weight"),
         rows=tuple(rows),
         findings=tuple(findings),
         how="; ".join(
             part
             for part in (
                 f"{count_of_runs(best.scores.runs)} held out: {cuts}",
-                "behind: mean relative error minus the best law's, paired by run; weight: predictive stacking, "
-                "averaged over Bayesian-bootstrap weights of the held-out runs",
+                "behind: mean relative error minus the best law's, paired by run; weight: in a stack, by "
+                "the log density that each law's forecasts gave to what was measured",
+                f"said the same: {same}" if same else "",
                 f"{left} laws further behind are not shown" if left > 0 else "",
                 f"not ranked: {'; '.join(f'{name} ({why})' for name, why in ranking.unranked.items())}"
                 if ranking.unranked
@@ -106,7 +104,3 @@ def stacked_card(stacked: StackedForecast) -> Card:
         how=f"{100 * stacked.loss.level:g}% intervals of the mixture of {len(stacked.members)} laws, each refitted to "
         "all runs",
     )
-
-
-def _weights(weight: Interval) -> str:
-    return f"{weight.low:.2f} – {weight.high:.2f}"
