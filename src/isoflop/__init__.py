@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from isoflop.laws import Law, catalogue, fix, law, tie
     from isoflop.planning import Forecast, Plan, allocate, for_serving, forecast
     from isoflop.runs import Runs, datasets, read_runs
-    from isoflop.runs.checks import check
     from isoflop.uncertainty import Ensemble, Interval, bootstrap
     from isoflop.uncertainty.coverage import coverage
     from isoflop.uncertainty.profile import profile
     from isoflop.uncertainty.saved import load_fit, save_fit
+    from isoflop.validation.check import check
+    from isoflop.validation.influence import influence
+    from isoflop.validation.outliers import outliers
+    from isoflop.validation.sensitivity import sensitivity
 
 # Names are imported when they are first used, so that `isoflop --help` loads neither NumPy nor a data frame library.
 _HOMES = {
@@ -32,11 +35,14 @@ _HOMES = {
     "isoflop.laws": ("Law", "catalogue", "fix", "law", "tie"),
     "isoflop.planning": ("Forecast", "Plan", "allocate", "for_serving", "forecast"),
     "isoflop.runs": ("Runs", "read_runs"),
-    "isoflop.runs.checks": ("check",),
     "isoflop.uncertainty.saved": ("load_fit", "save_fit"),
     "isoflop.uncertainty": ("Ensemble", "Interval", "bootstrap"),
     "isoflop.uncertainty.coverage": ("coverage",),
     "isoflop.uncertainty.profile": ("profile",),
+    "isoflop.validation.check": ("check",),
+    "isoflop.validation.influence": ("influence",),
+    "isoflop.validation.outliers": ("outliers",),
+    "isoflop.validation.sensitivity": ("sensitivity",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
-from isoflop.cli.options import json_option, open_runs, print_json, runs_options
+from isoflop.cli.options import json_option, open_runs, print_json, progress, runs_options
 
 
 @click.command()
 @runs_options
+@click.option("--law", "law_text", metavar="LAW", help="The surface to look for outliers from.  [default: chinchilla]")
 @json_option
 def check(
     file: str | None,
@@ -16,13 +17,18 @@ def check(
     where: str | None,
     units: tuple[str, ...],
     conventions: tuple[str, ...],
+    law_text: str | None,
     as_json: bool,
 ) -> None:
     """Read FILE (CSV, TSV, JSON Lines or Parquet), say how its headers were understood, and what to doubt."""
     runs = open_runs(file, columns, where, units, conventions)
-    from isoflop.runs.checks import check as doubts
+    from isoflop.laws import law
+    from isoflop.validation.check import check as doubts
+    from isoflop.validation.check import groups
 
-    findings = doubts(runs)
+    chosen = law(law_text, columns=runs.headers) if law_text else None
+    with progress(groups(runs, law=chosen), "surfaces", quiet=as_json) as advance:
+        findings = doubts(runs, law=chosen, progress=advance)
     if as_json:
         print_json(
             {

@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 THRESHOLD = 6.0  # robust standard deviations; of Gaussian residuals one in 500 million is farther out
 _ROUNDS = 10
-_MOST = 0.2  # share of the rows that may be called outliers before the law is what does not fit
+_MOST = 0.1  # share of the rows that may be called outliers before the law is what does not fit
 _SMALLEST = 1e-6  # relative scale below which residuals are rounding
 _LIMITED = 2.0  # times the seeds' spread, from which the law and not noise limits a fit
 _SHOWN = 5
@@ -69,7 +69,7 @@ def outliers(
 
     Fit (Huber on log loss unless said otherwise), call rows outliers, fit without them, until the set stays the same.
     s is 1.4826 times the median absolute residual of the rows kept, the p smallest left out, since a fit of p
-    parameters by nearly absolute deviations passes through p runs. Where more than a fifth of the rows would go, none
+    parameters by nearly absolute deviations passes through p runs. Where more than a tenth of the rows would go, none
     is called an outlier and a finding says that the law does not fit.
     Raises what ``fit`` raises.
     """
@@ -93,7 +93,7 @@ def outliers(
         Outlier(int(runs.rows[place]), int(place), float(away[place]), reasons[int(runs.rows[place])])
         for place in order
     )
-    return Outliers(found, scale, fitted, rest, tuple(_found(found, len(runs), law)))
+    return Outliers(found, scale, fitted, rest, tuple(outlier_findings(found, len(runs), law)))
 
 
 def surface_findings(seen: Outliers, runs: Runs) -> tuple[Finding, ...]:
@@ -136,7 +136,8 @@ def _reasons(runs: Runs, away: Floats) -> Mapping[int, tuple[str, ...]]:
     return reasons
 
 
-def _found(found: tuple[Outlier, ...], count: int, law: Law) -> list[Finding]:
+def outlier_findings(found: tuple[Outlier, ...], count: int, law: Law) -> list[Finding]:
+    """The outliers as one finding, with the reasons of the farthest five."""
     if not found:
         return []
     rows = [each.row for each in found]

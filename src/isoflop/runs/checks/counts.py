@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.findings import Finding
-from isoflop.runs.checks.rows import rows_where, without
+from isoflop.runs.checks.rows import MANY_PASSES, passes_over_data, rows_where, without
 from isoflop.runs.table import Runs, rows_phrase
 from isoflop.units import format_quantity
 
@@ -17,7 +17,6 @@ _LARGE_SHARE = 0.3  # of the parameters in embeddings, from which the two counts
 _LOGARITHMS = 40.0  # no run has so few parameters or tokens, and no log10 of a count is so large
 _STARVED = 1.0  # tokens a parameter below which runs leave the law's surface
 _LONG = 2_000.0
-_MANY_PASSES = 4.0  # Muennighoff et al. 2023: up to four passes are nearly as good as new tokens
 
 
 def count_findings(runs: Runs) -> list[Finding]:
@@ -187,19 +186,14 @@ def _ratio(runs: Runs) -> list[Finding]:
 
 def _repeated(runs: Runs) -> list[Finding]:
     """Rows that saw their data more often than about four times."""
-    if "epochs" in runs.frame.columns:
-        passes = runs["epochs"]
-        keep = f"epochs <= {_MANY_PASSES:g}"
-    elif {"D", "U"} <= set(runs.frame.columns):
-        with np.errstate(all="ignore"):
-            passes = runs["D"] / runs["U"]
-        keep = f"D/U <= {_MANY_PASSES:g}"
-    else:
+    passes = passes_over_data(runs)
+    if passes is None:
         return []
+    keep = f"{'epochs' if 'epochs' in runs.frame.columns else 'D/U'} <= {MANY_PASSES:g}"
     again = np.isfinite(passes) & (passes > 1.01)
     if not again.any():
         return []
-    many = again & (passes > _MANY_PASSES)
+    many = again & (passes > MANY_PASSES)
     rows = rows_where(runs, many if many.any() else again)
     most = float(passes[again].max())
     return [
@@ -207,7 +201,7 @@ def _repeated(runs: Runs) -> list[Finding]:
             "repeated-data",
             "doubt" if many.any() else "note",
             f"{int(again.sum())} of {len(runs)} rows repeat their data, {int(many.sum())} of them more than "
-            f"{_MANY_PASSES:g} times (up to {most:.3g} passes); a law in N and D counts repeated tokens as new.",
+            f"{MANY_PASSES:g} times (up to {most:.3g} passes); a law in N and D counts repeated tokens as new.",
             f'Fit a law with U, such as muennighoff, or keep the others with --where "{keep}".',
             rows,
         )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from isoflop.findings import Finding
 from isoflop.runs.checks.repeats import is_sweep_of_settings
-from isoflop.runs.checks.rows import rows_where, setting_groups, without
+from isoflop.runs.checks.rows import hardly_repeated, rows_where, setting_groups, without
 from isoflop.runs.table import Runs, rows_phrase
 
 Floats = NDArray[np.float64]
@@ -53,6 +53,7 @@ def off_isoflop_curve(runs: Runs) -> list[OffCurve]:
     good = np.flatnonzero(np.isfinite(log_n) & np.isfinite(log_loss) & np.isfinite(log_c))
     if len(good) < _FEWEST_SIZES:
         return []
+    good = good[hardly_repeated(runs)[good]]
     kind = setting_groups(runs)
     order = good[np.lexsort((log_c[good], kind[good]))]
     breaks = (np.diff(log_c[order]) > _SAME_BUDGET) | (np.diff(kind[order]) != 0)
@@ -138,10 +139,13 @@ def _dominated(runs: Runs) -> list[Finding]:
         return []
     group = setting_groups(runs)
     n, d, loss = runs["N"], runs["D"], runs["loss"]
+    unique = runs["U"] if "U" in runs.frame.columns else None
     bad = np.zeros(len(runs), dtype=np.bool_)
     for each in range(int(group.max()) + 1):
         rows = np.flatnonzero((group == each) & np.isfinite(loss) & (loss > 0))
         no_more = (n[rows][None] <= n[rows][:, None]) & (d[rows][None] <= d[rows][:, None])
+        if unique is not None:
+            no_more &= unique[rows][None] <= unique[rows][:, None]
         best = np.where(no_more, loss[rows][None], np.inf).min(axis=1, initial=np.inf)
         bad[rows] = loss[rows] / (1 + _DOMINATED) > best
     if not bad.any():

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from isoflop.findings import Finding
-from isoflop.runs.checks.rows import rows_where, setting_groups, settings, without
+from isoflop.runs.checks.rows import codes_of, rows_where, settings, without
 from isoflop.runs.table import ROW, Runs, rows_phrase
 
 Floats = NDArray[np.float64]
@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 _NEAR = 0.02  # relative difference of N and of D below which two runs are the same experiment
 _APART = 0.01  # relative difference of losses that no seed explains: seeds differ by some 0.1 %
 _SWEEP = 8  # rows for each pair of N and D, from which the table is a sweep over something else
+_SEEDS_APART = 6.0  # times the spread of seeds: less is no wonder between two of them
+_SIZES = ("N", "D", "C", "step", "N_nonembed", "N_active", "N_vocab", "N_nonvocab", "width")
 _MEMBERS = 3  # runs in a group whose spread is looked at
 _MOST_PAIRS = 4_000  # rows beyond which pairs are not looked for
 
@@ -115,11 +117,15 @@ def _sweep_of_settings(runs: Runs) -> list[Finding]:
 def near_duplicates(runs: Runs) -> list[tuple[int, int, float]]:
     """Pairs of rows of different runs with the same settings and N and D within 2 %, whose losses differ by over 1 %.
 
+    More than six times the spread of seeds, where the table shows one.
+
     Returns (row, row, difference of log loss) for each; rows that differ in a seed alone are compared too.
     """
     if not {"N", "D", "loss"} <= set(runs.frame.columns) or len(runs) > _MOST_PAIRS:
         return []
-    group = setting_groups(runs)
+    spread = seed_spread(runs)
+    least = max(_APART, _SEEDS_APART * spread.pooled if spread else 0.0)
+    group = codes_of(runs, [name for name in settings(runs) if name not in _SIZES])
     n, d, loss, codes = runs["N"], runs["D"], runs["loss"], runs.run_codes()
     pairs = []
     with np.errstate(all="ignore"):
@@ -133,7 +139,7 @@ def near_duplicates(runs: Runs) -> list[tuple[int, int, float]]:
                         break
                     apart = float(abs(log_loss[second] - log_loss[first]))
                     same = abs(log_d[second] - log_d[first]) <= _NEAR and codes[first] != codes[second]
-                    if same and apart > _APART:
+                    if same and apart > least:
                         low, high = sorted((int(runs.rows[first]), int(runs.rows[second])))
                         pairs.append((low, high, apart))
     return pairs

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from isoflop.runs.columns import BY_SYMBOL, plain
 from isoflop.runs.table import ROW, Runs
 
+Floats = NDArray[np.float64]
+
+MANY_PASSES = 4.0  # Muennighoff et al. 2023: up to four passes are nearly as good as new tokens
 _MOST = 150  # rows that a selection can list within its length
 
 
@@ -54,14 +57,40 @@ def settings(runs: Runs) -> list[str]:
     return chosen
 
 
-_SIZES = ("N", "D", "C", "step", "N_nonembed", "N_active", "N_vocab", "N_nonvocab", "width")
-
-
 def setting_groups(runs: Runs) -> NDArray[np.int64]:
-    """For each row the number of its group, (rows,): rows of one group differ in size, length, run and seed alone."""
-    keys = [name for name in settings(runs) if name not in _SIZES]
-    if not keys:
-        return np.zeros(len(runs), dtype=np.int64)
-    columns = [runs.text(name) for name in keys]
+    """For each row the number of its group, (rows,): rows of one group agree in every setting that is told in words.
+
+    Settings that are numbers, such as the learning rate, often go with the size and do not part groups; nor do words
+    that name a size, each standing at one N alone.
+    """
+    words = [name for name in settings(runs) if runs.frame[name].dtype == pl.String]
+    return codes_of(runs, [name for name in words if not _names_a_size(runs, name)])
+
+
+def _names_a_size(runs: Runs, header: str) -> bool:
+    if "N" not in runs.frame.columns or runs.frame[header].n_unique() < 2:
+        return False
+    return bool((runs.frame.group_by(header).agg(pl.col("N").n_unique())["N"] == 1).all())
+
+
+def codes_of(runs: Runs, names: Iterable[str]) -> NDArray[np.int64]:
+    """A number for each combination of these columns, (rows,)."""
+    columns = [runs.text(name) for name in names]
     words = ["\x1f".join(column[position] for column in columns) for position in range(len(runs))]
     return np.asarray(np.unique(words, return_inverse=True)[1], dtype=np.int64)
+
+
+def passes_over_data(runs: Runs) -> Floats | None:
+    """How often each row saw its data, (rows,): the epochs, or D/U; None where the table does not say."""
+    if "epochs" in runs.frame.columns:
+        return runs["epochs"]
+    if {"D", "U"} <= set(runs.frame.columns):
+        with np.errstate(all="ignore"):
+            return np.asarray(runs["D"] / runs["U"])
+    return None
+
+
+def hardly_repeated(runs: Runs) -> NDArray[np.bool_]:
+    """Rows that saw their data up to four times, or do not say, (rows,)."""
+    passes = passes_over_data(runs)
+    return np.ones(len(runs), dtype=np.bool_) if passes is None else ~(passes > MANY_PASSES)
