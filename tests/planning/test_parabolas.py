@@ -5,7 +5,7 @@ import pytest
 
 from isoflop import Runs, law, read_runs
 from isoflop.errors import IsoflopError
-from isoflop.planning.parabolas import parabola_bias, parabolas
+from isoflop.planning.parabolas import by_budget, parabola_bias, parabolas
 
 CHINCHILLA = law("chinchilla")
 BUDGETS = np.array([1e17, 1e18, 1e19, 1e20, 1e21])
@@ -91,3 +91,15 @@ def test_llama3_by_method_2(tables):
     found = parabolas(runs, draws=200)
     budget = 3.8e25
     assert budget / 6 / found.n_at(budget).value == pytest.approx(16.1e12, rel=0.02)
+
+
+def test_runs_without_budgets_form_none():
+    # neighbouring C differ by less than 2 % over three decades: linked one by one they would make one budget
+    assert all(len(rows) == 1 for rows in by_budget(np.geomspace(1e18, 1e21, 400)))
+
+
+def test_budgets_read_off_a_figure_are_parted_though_a_stray_run_links_them():
+    rng = np.random.default_rng(0)
+    budgets = np.repeat([1e19, 1.3e19, 6e19], 8) * np.exp(rng.uniform(-0.05, 0.05, 24))
+    flops = np.concatenate([budgets, [1.07e19, 1.13e19, 1.21e19]])
+    assert [len(rows) for rows in by_budget(flops) if len(rows) > 3] == [9, 9, 8]

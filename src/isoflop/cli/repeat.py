@@ -59,7 +59,7 @@ def repeat(
         raise click.UsageError("repeating needs --params 7B, or --budget 1e22", click.get_current_context())
     described = any((columns, where, units, conventions))
     runs: Runs | None = None
-    if file is None or _is_fit(file):
+    if file is None or is_fit(file):
         if described:
             raise IsoflopError("--column, --where, --unit and --convention describe a table of runs; name one")
         ensembles: tuple[Ensemble, ...] = tuple(open_fit(each) for each in ([file] if file else PUBLISHED))
@@ -81,7 +81,7 @@ def repeat(
     show(repeat_card(answers, runs), Console())
 
 
-def _is_fit(file: str) -> bool:
+def is_fit(file: str) -> bool:
     """Whether the argument names a saved fit or published constants rather than a table."""
     from pathlib import Path
 

@@ -83,6 +83,19 @@ def closed_form(law: Law, params: Mapping[str, Floats], budget: Floats | float) 
 
     Source: Hoffmann et al. 2022, equation 4. Recognised by the form of the expression, not by the law's name.
     """
+    found = two_powers(law, params)
+    if found is None:
+        return None
+    a, alpha, b, beta = found
+    total = np.asarray(budget, dtype=np.float64) / TRAIN
+    with np.errstate(all="ignore"):
+        scale = (alpha * a / (beta * b)) ** (1 / (alpha + beta))
+        n = scale * total ** (beta / (alpha + beta))
+    return n, total / n
+
+
+def two_powers(law: Law, params: Mapping[str, Floats]) -> tuple[Floats, Floats, Floats, Floats] | None:
+    """A, α, B and β of a law of the form E + A/N^α + B/D^β, each (draws,); None for another form."""
     terms = law.expression.args if law.expression.op == "add" else (law.expression,)
     found: dict[str, tuple[Expr, Expr]] = {}
     for term in terms:
@@ -100,11 +113,7 @@ def closed_form(law: Law, params: Mapping[str, Floats], budget: Floats | float) 
         np.broadcast_to(np.asarray(array_value(each, params), dtype=np.float64), draws)
         for each in (*found["N"], *found["D"])
     )
-    total = np.asarray(budget, dtype=np.float64) / TRAIN
-    with np.errstate(all="ignore"):
-        scale = (alpha * a / (beta * b)) ** (1 / (alpha + beta))
-        n = scale * total ** (beta / (alpha + beta))
-    return n, total / n
+    return a, alpha, b, beta
 
 
 def _amplitude_and_exponent(term: Expr, given: str) -> tuple[Expr, Expr] | None:

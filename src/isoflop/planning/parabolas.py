@@ -19,6 +19,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 SAME_BUDGET = 0.1  # runs whose log C differ by less belong to one budget
+WIDEST = 0.3  # in log C, from a budget's smallest run to its largest
 _FEWEST = 4  # sizes for a parabola whose misfit can be seen
 _BIAS_POINTS = 15
 
@@ -71,8 +72,8 @@ def parabolas(runs: Runs, *, draws: int = 1_000, seed: int = 0, level: float = 0
     """
     check_level(level)
     log_n, loss = np.log(runs["N"]), runs["loss"]
-    flops, findings = _flops_of_budgets(runs, log_n)
-    groups, few = _split(_budgets(flops), log_n)
+    flops, findings = flops_of_budgets(runs, log_n)
+    groups, few = enough_sizes(by_budget(flops), log_n)
     if few:
         findings.append(_too_few(sum(len(rows) for rows in few), len(few)))
     profiles, used = [], []
@@ -114,12 +115,12 @@ def parabolas(runs: Runs, *, draws: int = 1_000, seed: int = 0, level: float = 0
     )
 
 
-def _flops_of_budgets(runs: Runs, log_n: Floats) -> tuple[Floats, list[Finding]]:
+def flops_of_budgets(runs: Runs, log_n: Floats) -> tuple[Floats, list[Finding]]:
     """The FLOPs by which runs form budgets: C as the table has it, or 6ND where that gives more budgets."""
     by_rule = TRAIN * runs["N"] * runs["D"]
     if "C" not in runs:
         return by_rule, []
-    if len(_split(_budgets(by_rule), log_n)[0]) <= len(_split(_budgets(runs["C"]), log_n)[0]):
+    if len(enough_sizes(by_budget(by_rule), log_n)[0]) <= len(enough_sizes(by_budget(runs["C"]), log_n)[0]):
         return runs["C"], []
     return by_rule, [
         Finding(
@@ -131,7 +132,7 @@ def _flops_of_budgets(runs: Runs, log_n: Floats) -> tuple[Floats, list[Finding]]
     ]
 
 
-def _split(groups: list[Ints], log_n: Floats) -> tuple[list[Ints], list[Ints]]:
+def enough_sizes(groups: list[Ints], log_n: Floats) -> tuple[list[Ints], list[Ints]]:
     """Budgets with enough sizes for a parabola, and the others."""
     enough = [len(np.unique(np.round(log_n[rows], 6))) >= _FEWEST for rows in groups]
     return (
@@ -140,11 +141,26 @@ def _split(groups: list[Ints], log_n: Floats) -> tuple[list[Ints], list[Ints]]:
     )
 
 
-def _budgets(flops: Floats) -> list[Ints]:
-    """Row numbers of each budget, ascending: a gap of 10 % in C starts a new one."""
+def by_budget(flops: Floats) -> list[Ints]:
+    """Row numbers of each budget, ascending in C: a gap of 10 % starts a new one.
+
+    Rows that follow each other in smaller gaps over more than a third of C are no one budget; they are parted at gaps
+    of 5 % and of 2.5 %, and where that does not part them, as in a grid of sizes and tokens, each stands for itself.
+    """
     order = np.argsort(flops, kind="stable")
-    gaps = np.flatnonzero(np.diff(np.log(flops[order])) > SAME_BUDGET) + 1
-    return [np.sort(rows) for rows in np.split(order, gaps)]
+    return [np.sort(rows) for rows in _parted(order, np.log(flops), SAME_BUDGET)]
+
+
+def _parted(order: Ints, log_c: Floats, gap: float) -> list[Ints]:
+    found: list[Ints] = []
+    for rows in np.split(order, np.flatnonzero(np.diff(log_c[order]) > gap) + 1):
+        if not len(rows) or log_c[rows[-1]] - log_c[rows[0]] <= WIDEST:
+            found.append(rows)
+        elif gap > SAME_BUDGET / 3:
+            found += _parted(rows, log_c, gap / 2)
+        else:
+            found += [rows[at : at + 1] for at in range(len(rows))]
+    return found
 
 
 def _vertex(x: Floats, y: Floats) -> tuple[float, float, float]:
@@ -206,8 +222,8 @@ def _too_few(runs: int, budgets: int) -> Finding:
     return Finding(
         "few-sizes-at-budget",
         "note",
-        f"{runs} {'run' if runs == 1 else 'runs'} at {budgets} {'budget' if budgets == 1 else 'budgets'} with fewer "
-        "than four sizes are left out.",
+        f"{runs} {'run is' if runs == 1 else 'runs are'} left out, at {budgets} "
+        f"{'value' if budgets == 1 else 'values'} of C with fewer than four sizes.",
         "Train four or more sizes at a budget to use it.",
     )
 
