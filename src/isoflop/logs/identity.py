@@ -14,48 +14,31 @@ _NAMES: Final = (
     "model_name", "model", "id",
 )  # fmt: skip
 _MOST_KEYS: Final = 4
-_FEWEST_POINTS: Final = 2  # a run has at least two steps on average, or the column does not name runs
 
 
-def run_columns(
-    frame: pl.DataFrame, step: str, measured: tuple[str, ...] = ()
-) -> tuple[tuple[str, ...], list[Finding]]:
-    """The columns that name the runs, none for a table of one run, and what is doubtful about the choice.
+def run_columns(frame: pl.DataFrame, step: str) -> tuple[tuple[str, ...], list[Finding]]:
+    """The columns that name the runs, none for a table of one run, and a note where they are not the usual ones.
 
-    measured: columns that are values of curves and so tell nothing apart. A column with a usual name (``run``,
-    ``model`` …) comes first; others follow as long as a step of one run still has two values of one metric.
+    A column with a usual name (``run``, ``model`` …) comes first; others follow as long as a step of one run has
+    several values of one metric and they make that rarer.
     """
-    candidates = [name for name in frame.columns if name != step and name not in measured and _may_name(frame, name)]
-    usual = [name for word in _NAMES for name in candidates if name.strip().lower() == word]
-    keys = usual[:1]
+    candidates = [name for name in frame.columns if name != step and _may_name(frame, name)]
+    usual = [name for word in _NAMES for name in candidates if name.strip().lower() == word][:1]
     metrics = [name for name in frame.columns if name != step and name not in candidates]
-    twice = _twice(frame, keys, step, metrics)
-    while twice and len(keys) < _MOST_KEYS:
-        left = [
-            (_twice(frame, [*keys, name], step, metrics), frame[name].n_unique(), name)
-            for name in candidates
-            if name not in keys
-        ]
-        if not left or min(left)[0] >= twice:
+    keys = usual
+    surplus = _surplus(frame, keys, step, metrics)
+    while surplus and len(keys) < _MOST_KEYS:
+        further = [name for name in candidates if name not in keys]
+        trials = [(_surplus(frame, [*keys, name], step, metrics), frame[name].n_unique(), name) for name in further]
+        if not trials or min(trials)[0] >= surplus:
             break
-        twice, _, best = min(left)
-        keys.append(best)
-    findings = []
-    if keys and keys != usual[:1]:
-        told = "and ".join(f"{name!r} " for name in keys).strip()
-        findings.append(
-            Finding("run-columns", "note", f"runs are told apart by {told}.", "Name the runs in a column called run.")
-        )
-    if twice:
-        findings.append(
-            Finding(
-                "steps-twice",
-                "doubt",
-                f"{twice:,} steps of a run stand in more than one row with different values; the last row counts.",
-                "Give the table a column called run that names the run of each row.",
-            )
-        )
-    return tuple(keys), findings
+        surplus, _, best = min(trials)
+        keys = [*keys, best]
+    if keys == usual:
+        return tuple(keys), []
+    told = " and ".join(map(repr, keys))
+    note = Finding("run-columns", "note", f"runs are told apart by {told}.", "Name the runs in a column called run.")
+    return tuple(keys), [note]
 
 
 def _may_name(frame: pl.DataFrame, name: str) -> bool:
@@ -68,11 +51,8 @@ def _may_name(frame: pl.DataFrame, name: str) -> bool:
     return series.dtype.is_numeric() and not series.has_nulls() and series.n_unique() <= max(2, frame.height // 20)
 
 
-def _twice(frame: pl.DataFrame, keys: list[str], step: str, metrics: list[str]) -> int:
-    """How many pairs of run and step have two rows with a value of the same metric."""
-    grouped = frame.lazy().group_by([*keys, step])
-    if metrics:
-        most = grouped.agg(pl.max_horizontal(pl.col(name).count() for name in metrics).alias("rows in one"))
-    else:
-        most = grouped.agg(pl.len().alias("rows in one"))
-    return int(most.filter(pl.col("rows in one") > 1).select(pl.len()).collect().item())
+def _surplus(frame: pl.DataFrame, keys: list[str], step: str, metrics: list[str]) -> int:
+    """How many values there are beyond one of a metric at a step of a run."""
+    count = pl.max_horizontal(pl.col(name).count() for name in metrics) if metrics else pl.len()
+    values = frame.lazy().group_by([*keys, step]).agg(count.alias("values"))
+    return int(values.select((pl.col("values").cast(pl.Int64) - 1).clip(0).sum()).collect().item())

@@ -208,11 +208,10 @@ def runs_of(frame: pl.DataFrame, source: Source) -> Iterator[LoggedRun]:
     if frame.is_empty() or not any(_is_number(series) for series in frame):
         raise LogError(f"{source.source} has no row with a number; is it a table of runs or of a run's history?")
     if step is None:
-        if _is_token_curve(frame):
-            numbered = frame.with_row_index(STEP)
-            yield _curve(
-                numbered, source.name, STEP, replace(source, findings=(*source.findings, _numbered("no step")))
-            )
+        tokens = _over_tokens(frame)
+        if tokens is not None:
+            own = replace(source, findings=(*source.findings, _numbered("no step")))
+            yield _curve(frame.sort(tokens).with_row_index(STEP), source.name, STEP, own)
         else:
             yield from _rows_as_runs(frame, by_word, source)
         return
@@ -241,16 +240,12 @@ def _widened(frame: pl.DataFrame, step: str, metric: str, value: str) -> pl.Data
     )
 
 
-def _is_token_curve(frame: pl.DataFrame) -> bool:
-    """A curve over tokens: numbers only, many rows, tokens that only grow, and a loss."""
+def _over_tokens(frame: pl.DataFrame) -> str | None:
+    """The column of tokens, where the table is a curve over tokens: one such column, all others losses, many rows."""
     tokens = next((name for name in frame.columns if _word(name) in _TOKENS), None)
-    return (
-        tokens is not None
-        and frame.height >= _FEWEST_POINTS
-        and all(series.dtype.is_numeric() for series in frame)
-        and any(is_loss(name) for name in frame.columns)
-        and bool((frame[tokens].diff().drop_nulls() > 0).all())
-    )
+    others = [name for name in frame.columns if name != tokens]
+    told = bool(others) and all(is_loss(name) and frame[name].dtype.is_numeric() for name in others)
+    return tokens if tokens is not None and told and frame.height >= _FEWEST_POINTS else None
 
 
 def _numbered(why: str) -> Finding:
@@ -318,9 +313,23 @@ def _curve(part: pl.DataFrame, name: str, step: str, source: Source) -> LoggedRu
     history = part.select(columns)
     if history.height and not history[STEP].is_sorted():
         history = history.sort(STEP, maintain_order=True)
-    if history[STEP].n_unique() < history.height:  # rows of one step complete each other: the last value of each counts
+    if history[STEP].n_unique() < history.height:  # rows of one step complete each other, or the last one counts
+        metrics = pl.exclude(STEP, WALL)
+        surplus = history.group_by(STEP).agg(metrics.count()).select(pl.max_horizontal(metrics))
+        twice = int((surplus.to_series() > 1).sum()) if surplus.width else 0
         history = history.group_by(STEP, maintain_order=True).agg(pl.all().drop_nulls().last())
+        if twice:
+            findings.append(_twice(twice))
     return _made(name, history, settings, {}, source, findings)
+
+
+def _twice(count: int) -> Finding:
+    return Finding(
+        "steps-twice",
+        "doubt",
+        f"{count:,} steps of the run stand in several rows with different values; the last row counts.",
+        "Give the table a column called run that names the run of each row.",
+    )
 
 
 def _chart(frame: pl.DataFrame, step: str, columns: list[re.Match[str]], source: Source) -> Iterator[LoggedRun]:
