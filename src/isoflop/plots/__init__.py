@@ -4,6 +4,7 @@
 takes the colours that suit their background.
 """
 
+from isoflop.plots.backtest import MOST_LAWS, coverage_by_law, laws_ranked, predicted_against_actual
 from isoflop.plots.canvas import new_axes, render, save
 from isoflop.plots.contours import loss_contours
 from isoflop.plots.curves import training_curves
@@ -11,26 +12,35 @@ from isoflop.plots.design import design
 from isoflop.plots.draws import parameter_draws
 from isoflop.plots.envelope import loss_against_compute
 from isoflop.plots.fan import forecast_fan
+from isoflop.plots.influence import removal_paths, runs_left_out
 from isoflop.plots.isoflops import isoflop_curves
 from isoflop.plots.methods import methods_compared
 from isoflop.plots.plan import flat_band
 from isoflop.plots.profiles import profile_likelihood
 from isoflop.plots.residuals import fit_against_measured, residuals
+from isoflop.plots.sensitivity import choices_made
 
 __all__ = [
+    "MOST_LAWS",
+    "choices_made",
+    "coverage_by_law",
     "design",
     "fit_against_measured",
     "flat_band",
     "forecast_fan",
     "isoflop_curves",
+    "laws_ranked",
     "loss_against_compute",
     "loss_contours",
     "methods_compared",
     "new_axes",
     "parameter_draws",
+    "predicted_against_actual",
     "profile_likelihood",
+    "removal_paths",
     "render",
     "residuals",
+    "runs_left_out",
     "save",
     "training_curves",
 ]

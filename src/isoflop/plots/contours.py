@@ -12,10 +12,11 @@ from isoflop.errors import IsoflopError
 from isoflop.laws.optimum import TRAIN, Optimum, optimum
 from isoflop.plots.design import isocompute
 from isoflop.plots.style import dots, legend, log_axis, response_label, shades
-from isoflop.uncertainty import Ensemble
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from isoflop.uncertainty import Ensemble
 
 Floats = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import DataError
-from isoflop.plots.style import LINES, legend, log_axis, shades
+from isoflop.plots.style import LINES, legend, log_axis, plain, shades
 from isoflop.runs import Runs
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def training_curves(runs: Runs, axes: Axes, *, by: str = "schedule", along: str 
             color=ink.series[place % len(ink.series)],
             linestyle=LINES[place % len(LINES)],
             linewidth=1.3,
-            label=None if kind in named else kind or "not said",
+            label=None if kind in named else plain(kind) or "not said",
         )
         named.add(kind)
         drawn += 1

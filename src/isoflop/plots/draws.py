@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
-from isoflop.plots.style import dots, legend, log_axis, shades
-from isoflop.uncertainty import Ensemble
+from isoflop.plots.style import dots, legend, log_axis, shades, symbol
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+
+    from isoflop.uncertainty import Ensemble
 
 Floats = NDArray[np.float64]
 
@@ -73,15 +74,6 @@ def _axis(axis: Axis, name: str, in_logs: bool) -> None:
         log_axis(axis, "", label=symbol(name))
     else:
         axis.set_label_text(symbol(name))
-
-
-def symbol(name: str) -> str:
-    """alpha → α, A_2 as it is."""
-    greek = {
-        "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν",
-        "rho": "ρ", "sigma": "σ", "tau": "τ", "theta": "θ", "omega": "ω", "epsilon": "ε", "eta": "η",
-    }  # fmt: skip
-    return greek.get(name, name)
 
 
 def _ridge(x: Floats, y: Floats) -> tuple[tuple[Floats, Floats], float] | None:

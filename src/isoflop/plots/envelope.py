@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
 from isoflop.plots.style import dots, legend, log_axis, loss_axis, shades, size_bar, size_colours, spread
-from isoflop.uncertainty import Ensemble
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from isoflop.uncertainty import Ensemble
 
 Floats = NDArray[np.float64]
 

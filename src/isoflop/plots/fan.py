@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from isoflop.fitting import Fit
 from isoflop.laws.optimum import TRAIN
-from isoflop.planning import Forecast
 from isoflop.plots.style import dots, input_axis, legend, loss_axis, runs_of, shades
-from isoflop.uncertainty import Ensemble
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from isoflop.planning import Forecast
+    from isoflop.uncertainty import Ensemble
 
 Floats = NDArray[np.float64]
 

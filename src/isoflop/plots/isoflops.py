@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop.planning.parabolas import Parabolas
 from isoflop.plots.style import MARKERS, dots, legend, log_axis, shades, size_bar, size_colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from isoflop.planning.parabolas import Parabolas
 
 Floats = NDArray[np.float64]
 

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isoflop.planning.methods import Methods
 from isoflop.plots.style import MARKERS, log_axis, shades
 from isoflop.units import format_by_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from isoflop.planning.methods import Methods
 
 
 def methods_compared(methods: Methods, axes: Axes) -> Axes:

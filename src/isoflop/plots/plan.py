@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from isoflop.laws.optimum import TRAIN
-from isoflop.planning import Plan
 from isoflop.plots.canvas import paint
 from isoflop.plots.style import legend, log_axis, loss_axis, shades
-from isoflop.uncertainty import Ensemble
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from isoflop.planning import Plan
+    from isoflop.uncertainty import Ensemble
 
 Floats = NDArray[np.float64]
 

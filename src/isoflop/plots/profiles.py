@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
-from isoflop.plots.draws import symbol
-from isoflop.plots.style import legend, log_axis, shades
-from isoflop.uncertainty.profile import Profile
+from isoflop.plots.style import legend, log_axis, shades, symbol
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from isoflop.uncertainty.profile import Profile
 
 Floats = NDArray[np.float64]
 

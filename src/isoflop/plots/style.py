@@ -6,6 +6,7 @@ sizes run along viridis, whose lightness is ordered, so that a grey print still 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -15,7 +16,6 @@ from numpy.typing import NDArray
 from isoflop.fitting import Fit
 from isoflop.fitting.table import prepared_runs
 from isoflop.runs import Runs
-from isoflop.units import format_quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap, LogNorm
 
     from isoflop.plots.ticks import Reading
+    from isoflop.validation.answers import Answer, Question
 
 Floats = NDArray[np.float64]
 LineStyle = tuple[int, tuple[float, ...]]
@@ -38,6 +39,12 @@ LINES: Final[tuple[LineStyle, ...]] = (
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 MANY: Final = 3_000  # points from which a vector file holds them as pixels
 Place = Literal["best", "upper right", "upper left", "lower left", "lower right", "upper center", "lower center"]
+
+_LONGEST: Final = 34
+_GREEK: Final = {
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν",
+    "rho": "ρ", "sigma": "σ", "tau": "τ", "theta": "θ", "omega": "ω", "epsilon": "ε", "eta": "η",
+}  # fmt: skip
 
 # What is counted, how its axis is labelled and how its ticks are read.
 AXES: Final[dict[str, tuple[str, Reading]]] = {
@@ -171,12 +178,11 @@ def size_bar(axes: Axes, norm: LogNorm, colours: Colormap, *, label: str, readin
     bar.outline.set_visible(False)
 
 
-def legend(axes: Axes, *, loc: Place = "best", columns: int = 1) -> None:
+def legend(axes: Axes, *, loc: Place = "best") -> None:
     """The legend, without a frame, in the axes' own ink, on a background that keeps it legible over lines."""
     ink = shades(axes)
     held = axes.legend(
         loc=loc,
-        ncols=columns,
         fontsize="small",
         labelcolor=ink.ink,
         facecolor=ink.paper,
@@ -184,6 +190,21 @@ def legend(axes: Axes, *, loc: Place = "best", columns: int = 1) -> None:
         framealpha=0.75,
     )
     held.set_zorder(6)
+
+
+def legend_above(axes: Axes, *, columns: int = 2) -> None:
+    """The legend between axes and the upper edge, for pictures whose rows fill the axes."""
+    ink = shades(axes)
+    axes.legend(
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        borderaxespad=0.2,
+        ncols=columns,
+        fontsize="small",
+        labelcolor=ink.ink,
+        frameon=False,
+        columnspacing=1.2,
+    )
 
 
 def spread(values: Floats, most: int) -> Floats:
@@ -195,6 +216,34 @@ def spread(values: Floats, most: int) -> Floats:
     return distinct[np.linspace(0, len(distinct) - 1, most).round().astype(int)]
 
 
-def told(value: float) -> str:
-    """A budget or a size in a text alternative."""
-    return f"{value:.3g}" if value >= 1e15 else format_quantity(value)
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """A name at the left of each row, the first row on top; long names are cut, in the middle."""
+    axes.set_yticks(
+        range(len(names)), [plain(name) for name in names], fontsize="small" if len(names) < 16 else "x-small"
+    )
+    axes.set_ylim(len(names) - 0.4, -0.6)
+
+
+def plain(name: str) -> str:
+    """A name from a file as matplotlib shows it: no mathematics between dollars, at most 34 letters, on one line."""
+    name = " ".join(name.split())
+    if len(name) > _LONGEST:
+        name = f"{name[: _LONGEST // 2]}…{name[-_LONGEST // 2 + 1 :]}"
+    # an underscore in front would hide the name from a legend
+    return name.replace("$", r"\$") if not name.startswith("_") else f" {name}".replace("$", r"\$")
+
+
+def answer_axis(axis: Axis, answer: Answer, asked: Question, fit: Fit) -> None:
+    """The axis of an answer that is asked of a fit: N*, an exponent, a forecast, a parameter."""
+    from isoflop.plots.ticks import power
+
+    if answer.scale == "log" and asked.budget is not None:
+        log_axis(axis, "N", label=f"N* at {power(asked.budget)} FLOPs")
+    else:
+        said = f"forecast {response_label(fit)}" if answer.name == "forecast" else symbol(answer.name)
+        axis.set_label_text(said)
+
+
+def symbol(name: str) -> str:
+    """A parameter as the field writes it: alpha → α; other names as they are."""
+    return _GREEK.get(name, name)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from isoflop.planning.methods import Methods
     from isoflop.runs import Runs
     from isoflop.uncertainty import Ensemble, Interval
+    from isoflop.validation.backtest import Backtest
+    from isoflop.validation.influence import Influence
+    from isoflop.validation.rank import Ranking
+    from isoflop.validation.sensitivity import Sensitivity
 
 TALL = (7.2, 5.0)
 FLAT = (7.2, 3.0)
@@ -147,6 +151,76 @@ def methods_picture(methods: Methods) -> Picture:
         f"Compute-optimal parameters at {methods.budget:.3g} FLOPs by each method: {said}.",
         size=FLAT,
     )
+
+
+def backtest_picture(result: Backtest) -> Picture:
+    """Forecasts of the held-out runs against what was measured."""
+    best = min(result.laws, key=lambda each: result.scores(each).are.value)
+    scores = result.scores(best)
+    held = "" if scores.covered is None else f"; {scores.covered} of {scores.rows} lie inside their interval"
+    return Picture(
+        "backtest",
+        partial(plots.predicted_against_actual, result, law=best.name),
+        f"Forecasts of {best.name} for {scores.rows} rows that it was not shown, against what was measured: "
+        f"{100 * scores.are.value:.2g}% off on average{held}.",
+    )
+
+
+def rank_picture(ranking: Ranking) -> Picture:
+    """Laws by their error on held-out runs."""
+    first = ", ".join(f"{each.law.name} {100 * each.scores.are.value:.2g}%" for each in ranking.ranked[:4])
+    rows = min(len(ranking.ranked), plots.MOST_LAWS) + len(ranking.backtest.baselines)
+    return Picture(
+        "ranking",
+        partial(plots.laws_ranked, ranking),
+        f"Mean relative error of {len(ranking.ranked)} laws and {len(ranking.backtest.baselines)} baselines on runs "
+        f"that they were not shown: {first}.",
+        size=(7.2, 1.2 + 0.3 * rows),
+    )
+
+
+def influence_picture(result: Influence) -> Picture:
+    """The answer with each of the strongest runs left out."""
+    effect = result.effect(result.decided)
+    strongest = [result.labels[run] for run in result.strongest(result.decided, count=3)]
+    return Picture(
+        "influence",
+        partial(plots.runs_left_out, result),
+        f"{result.decided} with each of the most influential runs left out, beside its value and interval; strongest: "
+        f"{', '.join(strongest)}. {effect.value.level:.0%} interval of all runs {_ends(effect.value)}.",
+    )
+
+
+def removal_picture(result: Influence) -> Picture:
+    """The answer as the strongest runs are left out one after another."""
+    said = "; ".join(
+        f"{path.how}: out of its interval after {path.left_interval}" for path in result.removals if path.left_interval
+    )
+    return Picture(
+        "removals",
+        partial(plots.removal_paths, result),
+        f"{result.decided} as runs are left out one after another, the strongest first; if all weighed alike it would "
+        f"take {result.usual} of {len(result.labels)} to leave the interval. {said or 'No path leaves it'}.",
+    )
+
+
+def sensitivity_picture(result: Sensitivity) -> Picture:
+    """The main answer under every choice."""
+    name = result.asked.main.name
+    outside = [f"{each.group} {each.setting}" for each in result.choices if result.outside(each, name)]
+    told = f"outside: {', '.join(outside)}" if outside else "none takes it outside"
+    return Picture(
+        "sensitivity",
+        partial(plots.choices_made, result),
+        f"{name} under {len(result.choices)} choices made otherwise, over its interval {_ends(result.base[name])}; "
+        f"{told}.",
+        size=(7.2, 1.4 + 0.22 * len(result.choices)),
+    )
+
+
+def _ends(interval: Interval) -> str:
+    low, high = (format_quantity(each) for each in (interval.low, interval.high))
+    return f"[{low}, {high}]"
 
 
 def _first_word(fit: Fit) -> str:
