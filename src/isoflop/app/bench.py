@@ -9,7 +9,7 @@ import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ class Bench:
         self.root = root
         self._held: dict[str, Session] = {}
         self._queue: deque[tuple[str, str]] = deque()
+        self._undrawn: deque[tuple[str, str]] = deque()
         self._now: tuple[str, str] | None = None
         self._worker: Process | None = None
         self._wake = asyncio.Event()
@@ -47,6 +48,9 @@ class Bench:
                         replace(task, state="waiting", share=0.0)
                     )
                     self._queue.append((session.id, task.id))
+                elif task.state == "done" and not task.drawn:
+                    self._held.setdefault(session.id, session)
+                    self._undrawn.append((session.id, task.id))
         self._loop = asyncio.create_task(self._work())
 
     async def close(self) -> None:
@@ -81,6 +85,7 @@ class Bench:
         session = self.get(name)
         for task in session.tasks:
             await self.stop(name, task.id)
+        self._undrawn = deque(each for each in self._undrawn if each[0] != name)
         self._held.pop(name, None)
         forget(session)
 
@@ -120,32 +125,53 @@ class Bench:
         """Take one task after another, for ever."""
         worker = await self._ready()
         while True:
-            while not self._queue:
+            while not self._queue and not self._undrawn:
                 self._wake.clear()
                 await self._wake.wait()
+            worker = await self._ready()
+            if not self._queue:  # pictures are drawn one at a time, whenever nothing else is asked
+                await self._draw(worker, *self._undrawn[0])
+                continue
             self._now = self._queue.popleft()
             await self._set(*self._now, state="running")
-            worker = await self._ready()
             await self._one(worker, *self._now)
             self._now = None
 
+    async def _draw(self, worker: Process, name: str, task: str) -> None:
+        """Draw the next picture of an answer; what cannot be drawn is left undrawn."""
+        left = None
+        async for said in self._news_of(worker, name, task, draw=True):
+            left = said.get("left")
+        if not left:
+            self._undrawn.popleft()
+            await self._set(name, task, drawn=left == 0)
+
     async def _one(self, worker: Process, name: str, task: str) -> None:
+        async for said in self._news_of(worker, name, task, draw=False):
+            if "done" in said:
+                later = self.get(name).task(task).kind in ("fit", "plan")
+                await self._set(name, task, state="done", share=1.0, says=said["done"], drawn=not later)
+                if later:
+                    self._undrawn.append((name, task))
+            elif "failed" in said:
+                await self._set(name, task, state="failed", says=said["failed"])
+            elif "share" in said:
+                await self._set(name, task, keep=False, share=said["share"], doing=said["doing"])
+        if name in self._held and self.get(name).task(task).state == "running":
+            await self._set(name, task, state="failed", says="the work ended without an answer; see the terminal")
+
+    async def _news_of(self, worker: Process, name: str, task: str, *, draw: bool) -> AsyncIterator[dict[str, Any]]:
+        """What the worker says of one task, until it is through with it or has ended."""
         assert worker.stdin is not None and worker.stdout is not None
-        worker.stdin.write(json.dumps({"session": name, "task": task}).encode() + b"\n")
+        worker.stdin.write(json.dumps({"session": name, "task": task, "draw": draw}).encode() + b"\n")
         while line := await worker.stdout.readline():
             said = json.loads(line)
-            if "done" in said:
-                await self._set(name, task, state="done", share=1.0, says=said["done"], drawn=True)
+            if "ready" not in said:
+                yield said
+            if said.keys() & {"done", "failed", "left"}:
                 return
-            if "failed" in said:
-                await self._set(name, task, state="failed", says=said["failed"])
-                return
-            if "share" in said:
-                await self._set(name, task, keep=False, share=said["share"], doing=said["doing"])
         await worker.wait()
         self._worker = None
-        if self.get(name).task(task).state == "running":
-            await self._set(name, task, state="failed", says="the work ended without an answer; see the terminal")
 
     async def _set(self, name: str, task: str, *, keep: bool = True, **changes: Any) -> None:  # noqa: ANN401
         """Change fields of a task, unless its session is gone or the task was stopped meanwhile."""

@@ -170,7 +170,10 @@ class _Page:
         asked = await _body(request)
         text = str(asked.get("text", ""))
         runs = (await self._table(self.bench.get(str(asked["session"])))).runs if asked.get("session") else None
-        return JSONResponse(await asyncio.to_thread(_formula, text, runs))
+        try:
+            return JSONResponse(await asyncio.to_thread(_formula, text, runs))
+        except FormulaError as error:  # half a formula is no failure: it is what typing looks like
+            return JSONResponse({"says": str(error).split("\n", 1)[0], "at": error.at})
 
     async def state(self, request: Request) -> Response:
         """The session as it is, or as soon as it is newer than ``after``."""

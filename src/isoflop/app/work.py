@@ -22,6 +22,9 @@ from isoflop.units import parse_quantity
 
 Told = Callable[[float, str], None]
 
+_held: dict[tuple[str, str], Report] = {}  # answers whose pictures are being drawn
+_MOST_HELD = 3
+
 BACKTEST_DRAWS, RANK_DRAWS = 500, 300
 
 
@@ -76,25 +79,47 @@ def _plan(session: Session, task: Task, told: Told) -> str:
 
 
 def _answer(session: Session, task: Task, ensemble: Ensemble, told: Told) -> str:
-    asked = task.settings
     told(0.85, "planning")
-    report = make_report(
-        ensemble, budget=_quantity(asked.get("budget")), served=_quantity(asked.get("served")), level=asked["level"]
-    )
+    report = _report(task, ensemble)
     _write(session, task, "law.js", f"export const law = {law_javascript(ensemble.fit.law)};\n")
     _write(session, task, "data.json", json.dumps(page_data(report), allow_nan=False))
     _write(session, task, "answer.html", answer_html(report, draw=_addresses(session, task)))
-    told(0.95, "pictures")  # the answer can be read by now
-    _pictures(session, task, report)
+    _held[session.id, task.id] = report
     return report.answer
 
 
-def _pictures(session: Session, task: Task, report: Report) -> None:
-    pictures = draw_pictures(report.cards)
-    for place, (light, dark) in pictures.items():
-        write_whole(session.place(task.id, f"{place}-light.png"), light)
-        write_whole(session.place(task.id, f"{place}-dark.png"), dark)
+def draw_next(session: Session, task: Task) -> int:
+    """Draw the next picture of an answer, or write its report once all are drawn; returns how many steps are left."""
+    while len(_held) > _MOST_HELD:
+        _held.pop(next(iter(_held)))
+    report = _held.get((session.id, task.id))
+    if report is None:  # another process made the answer
+        ensemble = load_fit(session.place(task.id, "fit.json"), runs=runs_of(session, task.settings))
+        report = _held[session.id, task.id] = _report(task, ensemble)
+    places = [place for place, card in enumerate(report.cards) if card.picture is not None]
+    missing = [place for place in places if not session.place(task.id, f"{place}-dark.png").is_file()]
+    if missing:
+        for place, (light, dark) in draw_pictures(report.cards, only=missing[0]).items():
+            write_whole(session.place(task.id, f"{place}-light.png"), light)
+            write_whole(session.place(task.id, f"{place}-dark.png"), dark)
+        return len(missing)
+    pictures = {
+        place: (
+            session.place(task.id, f"{place}-light.png").read_bytes(),
+            session.place(task.id, f"{place}-dark.png").read_bytes(),
+        )
+        for place in places
+    }
     _write(session, task, "report.html", html(report, pictures=pictures))
+    del _held[session.id, task.id]
+    return 0
+
+
+def _report(task: Task, ensemble: Ensemble) -> Report:
+    asked = task.settings
+    return make_report(
+        ensemble, budget=_quantity(asked.get("budget")), served=_quantity(asked.get("served")), level=asked["level"]
+    )
 
 
 def _rank(session: Session, task: Task, told: Told) -> str:

@@ -1,7 +1,8 @@
 """The process that does the work: tasks come as lines of JSON on standard input, news goes out the same way.
 
-``python -m isoflop.app.worker FOLDER``: FOLDER holds the sessions. A task is ``{"session": ID, "task": ID}``; the news
-are ``{"share": …, "doing": …}``, and at the end ``{"done": SENTENCE}`` or ``{"failed": SENTENCE}``.
+``python -m isoflop.app.worker FOLDER``: FOLDER holds the sessions. A task is ``{"session": ID, "task": ID, "draw":
+false}``; the news are ``{"share": …, "doing": …}``, and at the end ``{"done": SENTENCE}`` or ``{"failed": SENTENCE}``.
+With ``"draw": true`` one picture of the task's answer is drawn, and the news is ``{"left": STEPS}``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported: small systems, threads only wait
 
 from isoflop.app.session import load
-from isoflop.app.work import perform
+from isoflop.app.work import draw_next, perform
 from isoflop.errors import IsoflopError
 
 
@@ -33,7 +34,11 @@ def main() -> None:
         asked = json.loads(line)
         try:
             session = load(root, asked["session"])
-            says = perform(session, session.task(asked["task"]), lambda share, doing: tell(share=share, doing=doing))
+            task = session.task(asked["task"])
+            if asked["draw"]:
+                tell(left=draw_next(session, task))
+                continue
+            says = perform(session, task, lambda share, doing: tell(share=share, doing=doing))
         except IsoflopError as error:
             tell(failed=str(error))
         except MemoryError:

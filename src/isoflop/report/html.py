@@ -149,12 +149,15 @@ def environment() -> Environment:
     return made
 
 
-def draw_pictures(cards: Sequence[Card]) -> dict[int, tuple[bytes, bytes]]:
-    """The pictures of the cards as PNG, for light and for dark paper, by the place of their card."""
+def draw_pictures(cards: Sequence[Card], *, only: int | None = None) -> dict[int, tuple[bytes, bytes]]:
+    """The pictures of the cards as PNG, for light and for dark paper, by the place of their card.
+
+    only: the place of the one card to draw.
+    """
     return {
         place: (_png(card.picture, dark=False), _png(card.picture, dark=True))
         for place, card in enumerate(cards)
-        if card.picture is not None
+        if card.picture is not None and only in (None, place)
     }
 
 

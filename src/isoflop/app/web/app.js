@@ -171,8 +171,8 @@ let runsChart = null;
 function drawRuns() {
   runsChart?.destroy();
   runsChart = null;
-  const place = byId("runs-chart");
-  place.replaceChildren();
+  const place = byId("runs-chart").cloneNode(false); // a fresh one, without the old chart's listeners
+  byId("runs-chart").replaceWith(place);
   place.parentElement.hidden = !page.runs;
   byId("rows").hidden = !page.runs;
   byId("rows-table").replaceChildren();
@@ -200,7 +200,7 @@ function drawRuns() {
   };
   const toggle = () => at >= 0 && drop(runs.row[at], !page.dropped.has(runs.row[at]));
   place.addEventListener("click", toggle);
-  place.onkeydown = (event) => event.key === "Enter" && toggle();
+  place.addEventListener("keydown", (event) => event.key === "Enter" && toggle());
   byId("runs-drawn").textContent = runs.step > 1 ? `Every ${runs.step}th of ${runs.total.toLocaleString("en")} rows is drawn; all of them are fitted.` : "";
   fillRows();
 }
@@ -255,6 +255,7 @@ async function checkLaw() {
   };
   try {
     const said = await ask("/api/formula", { method: "POST", json: { text: field.value.slice(0, 5000), session: page.session } });
+    if (said.says) throw Object.assign(new Error(said.says), { at: said.at });
     if (turn !== typed) return;
     clear();
     byId("law-set").innerHTML = said.mathml; // made by the server from parsed symbols, never from text
@@ -314,12 +315,12 @@ function title(task) {
   return `${NAMES[task.kind]}: ${task.law}${task.kind === "plan" && task.budget ? ` at ${task.budget} FLOPs` : ""}${where}${left}`;
 }
 
-const readable = (task) => task.state === "done" || (task.state === "running" && task.share >= 0.95);
+const readable = (task) => task.state === "done";
 
 function showResults() {
   const tasks = page.state.tasks;
   byId("no-results").hidden = tasks.length > 0;
-  byId("results").replaceChildren(...tasks.map(resultItem).reverse());
+  listResults(tasks);
   const fits = tasks.filter((task) => task.state === "done" && (task.kind === "fit" || task.kind === "plan"));
   byId("compare-form").hidden = fits.length < 2;
   if (fits.length > 1 && byId("compare-a").options.length !== fits.length) {
@@ -337,20 +338,46 @@ function showResults() {
   if (shown?.drawn && !page.drawn) drawPictures();
 }
 
+/** The list with as little change as it takes, so that a button under the finger or the focus stays where it is. */
+function listResults(tasks) {
+  const list = byId("results");
+  const old = new Map([...list.children].map((item) => [item.dataset.key, item]));
+  const items = tasks.map((task) => {
+    const { share, doing, ...lasting } = task;
+    const key = JSON.stringify([lasting, task.id === page.shown, readable(task), page.session]);
+    const item = old.get(key) ?? resultItem(task);
+    item.dataset.key = key;
+    const bar = item.querySelector("progress");
+    if (bar) {
+      bar.value = share;
+      item.querySelector(".doing").textContent = doing;
+    }
+    return item;
+  });
+  items.reverse();
+  if (items.length !== list.children.length || items.some((item, i) => item !== list.children[i])) {
+    const focused = document.activeElement?.getAttribute("aria-label");
+    list.replaceChildren(...items);
+    if (focused) list.querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus();
+  }
+}
+
 function resultItem(task) {
   const item = element("li", undefined, { class: task.id === page.shown ? "shown" : undefined });
   const words = element("div");
   words.append(element("strong", `${task.id} ${title(task)}`));
   const says = { waiting: "waits for its turn", running: task.doing, failed: task.says, stopped: task.says, done: task.says }[task.state];
-  words.append(element("p", says, { class: task.state === "failed" ? "slip" : "quiet", role: task.state === "failed" ? "alert" : undefined }));
+  words.append(element("p", says, { class: task.state === "failed" ? "slip" : "quiet doing", role: task.state === "failed" ? "alert" : undefined }));
   const tools = element("div", undefined, { class: "tools" });
   const at = `/s/${page.session}/${task.id}`;
   if (task.state === "waiting" || task.state === "running") {
-    tools.append(element("button", "Stop", { type: "button", "aria-label": `stop ${task.id}`, onclick: () => attempt(() => ask(`/api${`/s/${page.session}/tasks/${task.id}`}`, { method: "DELETE" })) }));
+    tools.append(element("button", "Stop", { type: "button", "aria-label": `stop ${task.id}`, onclick: () => attempt(() => ask(`/api${at.replace(/\/[^/]*$/, "")}/tasks/${task.id}`, { method: "DELETE" })) }));
   }
   if (readable(task)) tools.append(element("button", "Show", { type: "button", "aria-label": `show ${task.id}`, onclick: () => show(task) }));
   if (task.state === "done" && (task.kind === "fit" || task.kind === "plan")) {
-    tools.append(element("a", "Report", { href: `${at}/report.html`, download: true }), element("a", "Fit", { href: `${at}/fit.json`, download: true }));
+    tools.append(element("a", "Fit", { href: `${at}/fit.json`, download: true, "aria-label": `fit of ${task.id}` }));
+    if (task.drawn) tools.append(element("a", "Report", { href: `${at}/report.html`, download: true, "aria-label": `report of ${task.id}` }));
+    else tools.append(element("span", "Report is being drawn …", { class: "quiet" }));
   }
   item.append(words, tools);
   if (task.state === "running") item.append(element("progress", undefined, { max: 1, value: task.share, "aria-label": `${task.id}, ${task.doing}` }));
@@ -375,7 +402,10 @@ async function show(task) {
       planning(place, task, data);
     } else place.replaceChildren(holder.content);
     showResults();
-    place.firstElementChild?.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+    const heading = place.querySelector("h2");
+    heading.tabIndex = -1;
+    heading.focus({ preventScroll: true });
+    place.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
   });
 }
 

@@ -220,7 +220,7 @@ export function chart(element, { axes, describe, onRun, height = 300 }) {
     },
     resize() {
       const width = Math.max(220, element.clientWidth);
-      if (element.isConnected && width !== plot.width) plot.setSize({ width, height });
+      if (charts.has(self) && element.isConnected && width !== plot.width) plot.setSize({ width, height });
     },
     destroy: () => {
       charts.delete(self);
