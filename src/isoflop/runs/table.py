@@ -152,6 +152,8 @@ class Runs(Shown):
             state.update(name.encode())
             if series.dtype.is_numeric():
                 state.update(series.cast(pl.Float64).fill_null(float("nan")).to_numpy().tobytes())
+            elif series.dtype.is_nested():
+                state.update("\x1f".join(map(str, series.to_list())).encode())
             else:
                 state.update("\x1f".join(series.cast(pl.String).fill_null("\x00").to_list()).encode())
         return state.hexdigest()
@@ -164,12 +166,17 @@ class Runs(Shown):
         """
         if "run" not in self.frame.columns:
             return np.arange(len(self))
-        names = np.asarray(self.text("run"), dtype=object)
-        if "family" in self.frame.columns:
-            names = names + "\x1f" + np.asarray(self.text("family"), dtype=object)
-        # np.unique sorts the names; renumber by first appearance so that the order of rows decides
-        _, first, codes = np.unique(names.astype(str), return_index=True, return_inverse=True)
-        return np.argsort(np.argsort(first))[codes]
+        kept = [name for name in ("run", "family") if name in self.frame.columns]
+        names = self.frame.select(
+            pl.concat_str([pl.col(name).cast(pl.String).fill_null("") for name in kept], separator="\x1f")
+        ).to_series()
+        # numbered by first appearance, so that the order of rows decides; most tables hold a run's rows together
+        stretches = names.rle()
+        labels, lengths = stretches.struct.field("value"), stretches.struct.field("len")
+        if labels.n_unique() == len(labels):
+            return np.repeat(np.arange(len(labels)), lengths.to_numpy())
+        distinct = names.unique(maintain_order=True)
+        return names.replace_strict(distinct, np.arange(len(distinct)), return_dtype=pl.Int64).to_numpy()
 
     def take(self, keep: NDArray[np.bool_]) -> Runs:
         """The rows where ``keep`` (rows,) is true."""
