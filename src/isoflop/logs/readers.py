@@ -11,7 +11,19 @@ from typing import Final, NoReturn
 
 import polars as pl
 
-from isoflop.logs import lm_eval, mlflow, table, tensorboard, text, trackio, trainer, wandb
+from isoflop.logs import (
+    lightning,
+    lm_eval,
+    mlflow,
+    mlflow_remote,
+    table,
+    tensorboard,
+    text,
+    trackio,
+    trainer,
+    wandb,
+    wandb_online,
+)
 from isoflop.logs.logged import LogError, LoggedRun, Unread
 from isoflop.logs.reader import Candidate, Found, Options, Reader
 from isoflop.logs.scrub import hosts_in, without_hosts
@@ -25,8 +37,11 @@ READERS: Final[tuple[Reader, ...]] = (
     trackio.READER,
     trainer.READER,
     lm_eval.READER,
+    lightning.READER,
     text.READER,
     table.READER,
+    wandb_online.READER,
+    mlflow_remote.READER,
 )
 
 _HEAD: Final = 65_536

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,12 +47,17 @@ _FEWEST_POINTS: Final = 20  # rows of a curve over tokens that has no steps
 
 @dataclass(frozen=True)
 class Source:
-    """Where a table came from, for the runs made of it."""
+    """Where a table came from, for the runs made of it: its name if it is one run's, and settings from elsewhere.
+
+    one_run: all rows are one run's, whatever its columns are called.
+    """
 
     format: str
     source: str
     findings: tuple[Finding, ...] = ()
     name: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    one_run: bool = False
 
 
 def _claims(candidate: Candidate) -> str | None:
@@ -96,13 +101,13 @@ def _read(found: Found, options: Options) -> Iterator[LoggedRun | Unread]:
     if kind in _DATABASE:
         yield from _read_database(path, source)
     else:
-        yield from runs_of(_load(str(path), kind), source)
+        yield from runs_of(load(str(path), kind), source)
 
 
 def _read_address(found: Found) -> Iterator[LoggedRun]:
     """A table elsewhere, through Polars' own readers."""
     try:
-        frame = _load(found.address, _kind(found.address.rstrip("*")) or ".parquet")
+        frame = load(found.address, _kind(found.address.rstrip("*")) or ".parquet")
     except (OSError, pl.exceptions.PolarsError) as error:
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise LogError(f"{found.source} cannot be read ({reason}); check the address and your credentials") from None
@@ -115,7 +120,8 @@ def _stem(source: str) -> str:
     return source[: source.lower().rindex(kind)] if kind else source
 
 
-def _load(where: str, kind: str) -> pl.DataFrame:
+def load(where: str, kind: str) -> pl.DataFrame:
+    """The table at a path or an address; kind is its ending, without that of its compression."""
     if kind in _COLUMNAR:
         return pl.scan_parquet(where, hive_partitioning=False).collect()
     if kind in _LINES:
@@ -225,7 +231,7 @@ def runs_of(frame: pl.DataFrame, source: Source) -> Iterator[LoggedRun]:
     value = next((by_word[word] for word in _VALUE if word in by_word and _is_number(frame[by_word[word]])), None)
     if metric is not None and value is not None:
         frame = _widened(frame, step, metric, value)
-    keys, findings = run_columns(frame, step)
+    keys, findings = run_columns(frame, step) if not source.one_run else ((), [])
     for name, part in _parts(frame, keys, source):
         yield _curve(part, name, step, replace(source, findings=(*source.findings, *findings)))
 
@@ -372,6 +378,7 @@ def _made(
     source: Source,
     findings: Any,  # noqa: ANN401
 ) -> LoggedRun:
+    settings = {**source.settings, **settings}
     return logged_run(
         name=name,
         format=source.format,

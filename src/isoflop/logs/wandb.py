@@ -185,18 +185,24 @@ def _history(run: _Run, data: bytes) -> None:
             row.update(numbers_in(name, entry))
         elif number == 2:
             step = next((wire.signed(inner) for at, inner in wire.fields(wire.raw(value)) if at == 1), 0)
+    row_into(run.curves, row, count=run.rows, step=step, step_metric=run.step_metric)
+    run.rows += 1
+
+
+def row_into(
+    curves: Curves, row: dict[str, float], *, count: int, step: int | None = None, step_metric: str = ""
+) -> None:
+    """One call of ``log``: its step is the trainer's own count if it was logged, else W&B's, else ``count``."""
     own = row.pop("_step", None)
     wall = row.pop("_timestamp", row.get("_runtime"))
-    trainer = next((row[name] for name in (run.step_metric, *_TRAINER_STEPS) if name in row), None)
+    trainer = next((row[name] for name in (step_metric, *_TRAINER_STEPS) if name in row), None)
     counted = trainer if trainer is not None else step if step is not None else own
-    if counted is None or not math.isfinite(counted):
-        counted = run.rows
-    run.rows += 1
+    at = int(counted) if counted is not None and math.isfinite(counted) else count
     for name, point in row.items():
         if not name.startswith("_"):
-            run.curves.add(name, int(counted), point)
+            curves.add(name, at, point)
     if wall is not None:
-        run.curves.add_wall(int(counted), wall)
+        curves.add_wall(at, wall)
 
 
 def _summary(run: _Run, data: bytes) -> None:

@@ -1,0 +1,156 @@
+"""Weights & Biases over the network: ``wandb:entity/project`` or ``wandb:entity/project/run``, every logged step.
+
+The history comes from ``scan_history``, which pages through all steps; ``history`` samples 500 and is not used. What
+was fetched is kept, so that a broken download goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from isoflop.errors import MissingExtraError
+from isoflop.files import write_whole
+from isoflop.findings import Finding
+from isoflop.logs.curves import Curves
+from isoflop.logs.json_numbers import numbers_in
+from isoflop.logs.judge import logged_run
+from isoflop.logs.logged import LogError, LoggedRun, Status, Unread
+from isoflop.logs.reader import Candidate, Found, Options, Reader
+from isoflop.logs.spool import Digest
+from isoflop.logs.wandb import row_into
+
+ADDRESS: Final = "wandb:"
+_PAGE: Final = 10_000
+_STATUS: Final[dict[str, Status]] = {
+    "finished": "finished",
+    "running": "running",
+    "crashed": "crashed",
+    "failed": "crashed",
+    "killed": "crashed",
+}
+_TABLE: Final = 10_000  # rows to which W&B cuts a table that is logged
+
+
+def _read(found: Found, options: Options) -> Iterator[LoggedRun | Unread]:
+    try:
+        import requests
+        import wandb
+    except ImportError:
+        raise MissingExtraError(
+            "reading runs from wandb.ai needs the wandb package: pip install 'isoflop[wandb]'"
+        ) from None
+    path = found.address.removeprefix(ADDRESS).strip("/")
+    parts = path.split("/")
+    if len(parts) not in (2, 3) or not all(parts):
+        raise LogError(
+            f"{found.address!r} is no run or project; write wandb:entity/project or wandb:entity/project/run"
+        )
+    failures = (wandb.Error, requests.RequestException, ValueError, OSError)
+    try:
+        api = wandb.Api()
+        runs = [api.run(path)] if len(parts) == 3 else list(api.runs(path, order="+created_at"))
+    except failures as error:
+        raise LogError(
+            f"{found.address} cannot be listed ({_first_line(error)}); check its name and `wandb login`"
+        ) from None
+    for run in runs:
+        source = f"{ADDRESS}{parts[-2] if len(parts) == 3 else parts[-1]}/{run.id}"
+        try:
+            yield online_run(run, source, options.resume)
+        except failures as error:
+            yield Unread(source, f"{source} broke off ({_first_line(error)}); import again and it goes on from there")
+
+
+def online_run(run: Any, source: str, resume: Path | None) -> LoggedRun:  # noqa: ANN401  (wandb.apis.public.Run)
+    """One run from the API's object; with ``resume`` the pages are kept in that folder and not fetched twice."""
+    kept = None if resume is None else resume / f"{hashlib.sha256(source.encode()).hexdigest()[:16]}.jsonl"
+    curves, digest, findings = Curves(), Digest(), []
+    number, last = -1, -1
+    for number, row in enumerate(_rows(run, kept)):
+        digest.update(json.dumps(row, sort_keys=True, default=str).encode())
+        numbers = numbers_in("", row)
+        last = max(last, int(numbers["_step"])) if "_step" in numbers else last
+        row_into(curves, numbers, count=number)
+    expected = getattr(run, "lastHistoryStep", None)
+    if isinstance(expected, int) and expected > last:
+        findings.append(
+            Finding(
+                "incomplete",
+                "doubt",
+                f"{source} was logged up to step {expected:,} and came up to {last:,}.",
+                "Import again; if it stays so, ask for the run's .wandb file.",
+            )
+        )
+    summary = dict(run.summary)
+    cut = [
+        name
+        for name, value in summary.items()
+        if isinstance(value, dict) and value.get("_type") == "table-file" and (value.get("nrows") or 0) >= _TABLE
+    ]
+    if cut:
+        findings.append(
+            Finding(
+                "sampled",
+                "doubt",
+                f"{source}: the tables {', '.join(cut[:3])} have {_TABLE:,} rows or more, to which W&B cuts what it keeps.",
+                "Do not take a loss from these tables; the history itself is whole.",
+            )
+        )
+    history, made = curves.table()
+    results = {name: value for name, value in numbers_in("", summary).items() if not name.startswith("_")}
+    if kept is not None and _STATUS.get(run.state) != "running":
+        kept.with_suffix(".whole").touch()
+    return logged_run(
+        name=str(run.name or run.id),
+        format="wandb-online",
+        source=source,
+        curves=history,
+        digest=digest.hexdigest(),
+        status=_STATUS.get(run.state, "unknown"),
+        config={key: value for key, value in dict(run.config).items() if not key.startswith("_")},
+        results={name: value for name, value in results.items() if name not in history.columns},
+        findings=[*findings, *made],
+    )
+
+
+def _rows(run: Any, kept: Path | None) -> Iterator[dict[str, Any]]:  # noqa: ANN401
+    """The rows of the history: those that were kept, then the rest, a page at a time."""
+    if kept is None:
+        yield from run.scan_history(page_size=_PAGE)
+        return
+    rows = [json.loads(line) for line in kept.read_bytes().splitlines()] if kept.is_file() else []
+    yield from rows
+    if kept.with_suffix(".whole").exists():
+        return
+    first = max((int(row["_step"]) for row in rows if isinstance(row.get("_step"), int)), default=-1) + 1
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    fresh: list[dict[str, Any]] = []
+    try:
+        for row in run.scan_history(page_size=_PAGE, min_step=first):
+            fresh.append(row)
+            yield row
+            if len(fresh) % _PAGE == 0:
+                _keep(kept, [*rows, *fresh])
+    finally:
+        _keep(kept, [*rows, *fresh])
+
+
+def _keep(kept: Path, rows: list[dict[str, Any]]) -> None:
+    write_whole(kept, "".join(json.dumps(row, default=str) + "\n" for row in rows).encode())
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def _claims(candidate: Candidate) -> str | None:
+    return None
+
+
+READER: Final = Reader(
+    "wandb-online", "wandb:entity/project over the network", claims=_claims, read=_read, addresses=(ADDRESS,)
+)
