@@ -1,0 +1,159 @@
+"""A report in a browser: offline, without a request, and with the same numbers as Python."""
+
+import numpy as np
+import pytest
+
+from isoflop import bootstrap, fit, forecast, law
+from isoflop.planning import allocate
+from isoflop.report.html import html, write_html
+from isoflop.report.report import make_report
+
+LAWS = {
+    "chinchilla": {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658},
+    "E + (A/N^alpha + B/D^beta)^gamma": {"E": 1.7, "A": 90.0, "B": 300.0, "alpha": 0.3, "beta": 0.31, "gamma": 1.1},
+}
+
+
+def analysed(known_runs, text="chinchilla", draws=300):
+    runs = known_runs(0.01, truth=LAWS["chinchilla"])
+    if text != "chinchilla":
+        runs = runs.with_column("loss", law(text).value(LAWS[text], {"N": runs["N"], "D": runs["D"]}))
+        runs = runs.with_column("loss", runs["loss"] * np.exp(np.random.default_rng(1).normal(0, 0.003, len(runs))))
+    return bootstrap(fit(law(text), runs), draws=draws)
+
+
+@pytest.fixture
+def opened(watched, tmp_path):
+    """A function that writes a report and opens it from disk with the network blocked."""
+
+    def open_report(ensemble, **options):
+        path = tmp_path / "report.html"
+        report = make_report(ensemble, **options)
+        path.write_text(html(report, pictures=dict.fromkeys(range(len(report.cards)), (b"", b""))), encoding="utf-8")
+        page = watched(offline=True)
+        page.tab.goto(path.as_uri())
+        page.tab.wait_for_function("window.isoflop && window.isoflop.lever")
+        return page
+
+    return open_report
+
+
+@pytest.mark.parametrize("text", list(LAWS))
+def test_the_budget_moves_the_answer_as_python_would(text, known_runs, opened):
+    ensemble = analysed(known_runs, text)
+    page = opened(ensemble)
+    for budget in (1e19, 3e21, 2.5e24):
+        told = page.tab.evaluate("budget => window.isoflop.lever.move(budget)", budget)
+        plan = allocate(ensemble, budget=budget)
+        for name, interval in (("n", plan.n), ("d", plan.d), ("ratio", plan.ratio), ("loss", plan.loss)):
+            for end, value in interval.as_dict().items():
+                assert told[name][end] == pytest.approx(value, rel=1e-9), (name, end)
+        assert told["band"] == pytest.approx(list(plan.band.n), rel=1e-9)
+        new_run = forecast(ensemble, {"N": plan.n.value, "D": plan.d.value}).loss
+        for end, value in new_run.as_dict().items():
+            assert told["newRun"][end] == pytest.approx(value, rel=1e-9)
+    assert page.slips == []
+
+
+def test_the_words_follow_the_slider(known_runs, opened):
+    ensemble = analysed(known_runs)
+    page = opened(ensemble)
+    before = page.tab.inner_text("[data-lead]")
+    assert before == make_report(ensemble).answer  # the page's words are those of the report
+    assert page.tab.inner_text("[data-sure]") == make_report(ensemble).sureness
+    slider = page.tab.locator("[data-lever=budget] input[type=range]")
+    slider.focus()
+    for _ in range(40):
+        page.tab.keyboard.press("ArrowRight")
+    budget = float(page.tab.input_value("[data-lever=budget] input[type=text]"))
+    assert page.tab.inner_text("[data-lead]") == make_report(ensemble, budget=budget).answer != before
+    page.tab.fill("[data-lever=budget] input[type=text]", "a lot")
+    assert page.tab.inner_text("[data-lever=budget] .slip") == "write a number such as 1e24 or 70B"
+    page.tab.fill("[data-lever=budget] input[type=text]", "3.5e22")
+    assert page.tab.inner_text("[data-lead]") == make_report(ensemble, budget=3.5e22).answer
+
+
+def test_a_law_of_one_input_has_a_slider_for_it(known_runs, opened):
+    runs = known_runs(0.02)
+    runs = runs.with_column("C", 6 * runs["N"] * runs["D"])
+    ensemble = bootstrap(fit(law("E + A/C^alpha"), runs), draws=100)
+    page = opened(ensemble)
+    told = page.tab.evaluate("window.isoflop.lever.move({C: 3e23})")
+    said = forecast(ensemble, {"C": 3e23})
+    assert told["curve"]["low"] == pytest.approx(said.expected.low, rel=1e-9)
+    assert told["newRun"]["high"] == pytest.approx(said.loss.high, rel=1e-9)
+    assert page.slips == []
+
+
+@pytest.mark.slow
+def test_a_report_asks_for_nothing(known_runs, watched, tmp_path):
+    path = tmp_path / "report.html"
+    write_html(make_report(analysed(known_runs, draws=50)), path)
+    for options in ({"color_scheme": "dark", "viewport": {"width": 400, "height": 800}}, {}):
+        page = watched(**options)
+        page.tab.goto(path.as_uri())
+        page.tab.wait_for_function("window.isoflop && window.isoflop.lever")
+        page.tab.locator("details[data-rows] summary").click()
+        page.tab.wait_for_selector("[data-table] tbody tr:nth-child(30)")
+        page.tab.evaluate("document.querySelectorAll('img').forEach(each => { each.loading = 'eager' })")
+        page.tab.wait_for_function("[...document.images].every(each => each.naturalWidth > 100)")
+        assert page.slips == []
+        assert [url for url in page.requests if not url.startswith(("file:", "data:"))] == []
+        assert len([url for url in page.requests if url.startswith("file:")]) == 1
+        wide = page.tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0
+
+
+def test_a_run_is_read_by_pointer_and_by_keyboard(known_runs, opened):
+    page = opened(analysed(known_runs, draws=50))
+    chart = page.tab.locator("[data-chart=compute]")
+    chart.focus()
+    page.tab.keyboard.press("End")
+    spoken = chart.get_attribute("aria-valuetext")
+    assert "N: 10B" in spoken and "D: 316B" in spoken and "the law says" in spoken
+    assert chart.get_attribute("aria-valuenow") == "30" == chart.get_attribute("aria-valuemax")
+    page.tab.keyboard.press("Escape")
+    chart.scroll_into_view_if_needed()
+    box = chart.locator(".u-over").bounding_box()
+    for share in np.linspace(0.05, 0.95, 40):
+        page.tab.mouse.move(box["x"] + share * box["width"], box["y"] + (0.15 + 0.75 * share) * box["height"])
+        if page.tab.locator("[data-chart=compute] .tip").is_visible():
+            break
+    assert "row " in page.tab.inner_text("[data-chart=compute] .tip")
+    assert "row " in page.tab.inner_text("[data-chosen]")
+
+
+def test_numbers_are_written_as_python_writes_them(known_runs, opened):
+    from isoflop.units import format_by_interval, format_quantity, parse_quantity
+
+    page = opened(analysed(known_runs, draws=50))
+    script = page.tab.evaluate  # the report's modules are closed in; its numbers module is read from the bundle
+    rng = np.random.default_rng(0)
+    values = [float(each) for each in 10 ** rng.uniform(-6, 25, 400)] + [1.0, 999.6, 1e3, 1e15, 0.1, 99.6]
+    shares = [float(each) for each in 10 ** rng.uniform(-5, 0.5, len(values))]
+    page.tab.evaluate(NUMBERS)
+    told = script(
+        "v => v.map(([x, s]) => [quantity(x), byInterval(x, x / (1 + s), x * (1 + s))])", [*zip(values, shares)]
+    )
+    for value, share, (quantity, by_interval) in zip(values, shares, told, strict=True):
+        assert quantity == format_quantity(value)
+        assert by_interval == format_by_interval(value, value / (1 + share), value * (1 + share))
+    texts = ["70e9", "70B", "1.4T", "1,000", "3_000K", "-2", ".5M", "", "B", "7 0", "1e", "0x10", "3,01"]
+    for text, value in zip(
+        texts, script("t => t.map(x => { const v = parse(x); return isNaN(v) ? null : v; })", texts), strict=True
+    ):
+        try:
+            assert value == parse_quantity(text)
+        except ValueError:
+            assert value is None, text
+
+
+def _numbers():
+    from isoflop.report.html import web
+
+    text = (web() / "js" / "numbers.js").read_text(encoding="utf-8").replace("export ", "")
+    names = "window.quantity = formatQuantity; window.byInterval = formatByInterval; window.parse = parseQuantity;"
+    return f"(() => {{ {text}\n {names} }})()"
+
+
+NUMBERS = _numbers()
