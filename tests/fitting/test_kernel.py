@@ -1,14 +1,21 @@
 """The array program: value and Jacobian against independent evaluation, in every tile layout."""
 
+from dataclasses import replace
+
 import numpy as np
+import polars as pl
 import pytest
 import sympy
+from tests.laws.cases import CASES, inputs_of, table_of
 
-from isoflop import law
+from isoflop import fix, law
 from isoflop.fitting import kernel as kernel_module
-from isoflop.fitting.coordinates import coordinates
+from isoflop.fitting.coordinates import coordinate, coordinates
 from isoflop.fitting.kernel import Kernel
+from isoflop.fitting.table import fit_table
+from isoflop.laws.expression import evaluate, gradient, name
 from isoflop.laws.typeset import to_sympy
+from isoflop.runs import Runs
 
 LAWS = {
     "chinchilla": law("chinchilla"),
@@ -114,3 +121,66 @@ def test_a_tile_has_at_most_the_rows_that_fit_the_cache(monkeypatch):
     inputs, _ = case(each, rows=90)
     kernel = Kernel(coordinates(each), inputs, space="log")
     assert kernel.tile_rows(1) == 90 and kernel.tile_rows(10) == 10 and kernel.tile_rows(1000) == 1
+
+
+BINDING = ("m4", "kaplan-trajectory", "multi-power", "annealing")
+
+
+@pytest.mark.parametrize("label", BINDING)
+@pytest.mark.parametrize("space", ["log", "raw"])
+def test_what_is_solved_for_or_summed_agrees_with_point_by_point_evaluation(label, space):
+    each, case = law(label), CASES[label]
+    table = fit_table(each, table_of({**inputs_of(label, 4, 3), each.response: np.ones(4)}), log_loss=False)
+    coords = coordinates(each)
+    kernel = Kernel(coords, table.inputs, space=space, offsets=table.offsets)
+    params = np.array([case.truth[key] for key in each.param_names]) * [[1.0], [1.02], [0.97]]
+    theta = coords.from_params(params, kernel.centres)
+    value, jacobian = (part.copy() for part in kernel.value_and_jacobian(theta, 0, 4))
+    slopes = gradient(each.expression, tuple(name(param) for param in each.param_names))
+    rows = inputs_of(label, 4, 3)
+    for problem in range(3):
+        chain = derivative_of_params(coords, theta[problem : problem + 1], kernel.centres)
+        for row in range(4):
+            at = dict(zip(each.param_names, params[problem], strict=True)) | {key: rows[key][row] for key in rows}
+            level = evaluate(each.expression, at)
+            assert value[problem, row] == pytest.approx(
+                np.log(level) if space == "log" else level, rel=1e-10, abs=1e-12
+            )
+            by_param = np.array([evaluate(slope, at) for slope in slopes]) / (level if space == "log" else 1)
+            assert jacobian[problem, :, row] == pytest.approx(by_param @ chain, rel=1e-10, abs=1e-12)
+    # any tile gives the same
+    part, slope = kernel.value_and_jacobian(theta[1:2], 2, 4)
+    assert part[0] == pytest.approx(value[1, 2:], rel=1e-13)
+    assert slope[0] == pytest.approx(jacobian[1][:, 2:], rel=1e-12, abs=1e-300)
+
+
+def derivative_of_params(coords, theta, centres):
+    """∂param/∂coordinate, exactly, from the expressions that turn coordinates into parameters."""
+    leaves = {f"t:{key}": theta[0, column] for column, key in enumerate(coords.names)}
+    leaves |= {f"c:{key}": centre for key, centre in centres.items()}
+    wanted = tuple(coordinate(key) for key in coords.names)
+    return np.array([[evaluate(slope, leaves) for slope in gradient(param, wanted)] for param in coords.params])
+
+
+def test_rows_without_a_fall_and_rows_with_many_stand_side_by_side():
+    falls = {
+        "drop_k": [[1e-5], [], [1e-5, 2e-5, -1e-5], []],
+        "rate_k": [[2e-4], [], [2e-4, 1e-4, 3e-4], []],
+        "area_k": [[0.1], [], [0.3, 0.2, 0.1], []],
+    }
+    given = {"L_0": 3.0, "alpha": 0.5, "beta": 0.6, "gamma": 0.65}
+    each, truth = fix(law("multi-power"), given), CASES["multi-power"].truth
+    runs = Runs.from_columns({"S1": [0.5, 1.0, 1.5, 2.0], "loss": np.ones(4)})
+    runs = replace(runs, frame=runs.frame.with_columns(pl.Series(key, rows) for key, rows in falls.items()), _cache={})
+    table, coords = fit_table(each, runs, log_loss=True), coordinates(each)
+    kernel = Kernel(coords, table.inputs, space="raw", offsets=table.offsets)
+    theta = coords.from_params(np.array([[truth[key] for key in each.param_names]]), kernel.centres)
+    value = kernel.value(theta, 0, 4)[0].copy()
+    exact = [
+        float(each.value(truth, {"S1": area, **{key: rows[row] for key, rows in falls.items()}}))
+        for row, area in enumerate(runs["S1"])
+    ]
+    assert value == pytest.approx(exact, rel=1e-13) and value[1] == pytest.approx(3.5, rel=1e-13)
+    assert kernel.value(theta, 1, 2)[0] == pytest.approx(value[1:2], rel=1e-13)
+    few = table.take(np.array([3, 2]))
+    assert few.offsets.tolist() == [0, 0, 3] and few.inputs["drop_k"].tolist() == falls["drop_k"][2]

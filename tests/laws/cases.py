@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import polars as pl
 
 from isoflop import law
+from isoflop.laws.expression import runs_over_k
 from isoflop.runs import Runs
 
 HUGE = 1e300
@@ -32,6 +34,7 @@ class Case:
     scaled: inputs that are measured in other units together; the first alone if empty.
     space: ``raw`` for a law whose values may be negative. noise: of noisy runs.
     swaps: parameters that may change places, all at once.
+    given: parameters that are fixed at their truth before fitting, because that is how the law is used.
     """
 
     truth: Mapping[str, float]
@@ -43,26 +46,45 @@ class Case:
     rows: int = 40
     noise: float = 0.01
     swaps: tuple[tuple[str, ...], ...] = ()
+    given: tuple[str, ...] = ()
 
     def range_of(self, name: str) -> tuple[float, float]:
         return self.ranges.get(name) or RANGES[name]
 
 
+def inputs_of(label: str, rows: int, seed: int) -> dict[str, np.ndarray]:
+    """Random inputs within their ranges, (rows,) each; lists as (rows, 6)."""
+    rng = np.random.default_rng(seed)
+    return {
+        name: 10 ** rng.uniform(*CASES[label].range_of(name), (rows, 6) if runs_over_k(name) else rows)
+        for name in law(label).input_names
+    }
+
+
+def table_of(columns: Mapping[str, np.ndarray]) -> Runs:
+    """The columns as runs, those with a second axis as lists."""
+    runs = Runs.from_columns({name: values for name, values in columns.items() if values.ndim == 1})
+    lists = [pl.Series(name, values.tolist()) for name, values in columns.items() if values.ndim == 2]
+    return replace(runs, frame=runs.frame.with_columns(lists), _cache={})
+
+
 def runs_of(label: str, *, noise: float = 0.0) -> Runs:
     """Runs of a law at its true parameters, with Gaussian noise on the logarithm of the response."""
     each, case = law(label), CASES[label]
-    rng = np.random.default_rng(1)
-    inputs = {name: 10 ** rng.uniform(*case.range_of(name), case.rows) for name in each.input_names}
+    inputs = inputs_of(label, case.rows, 1)
     response = each.value(case.truth, inputs)
     if noise:
         response = response * np.exp(np.random.default_rng(0).normal(0, noise, len(response)))
-    return Runs.from_columns({**inputs, each.response: response})
+    return table_of({**inputs, each.response: response})
 
 
 def middle(label: str) -> dict[str, float]:
-    """Every input at the middle of its range."""
+    """Every input at the middle of its range; lists spread over it."""
     ranges = {name: CASES[label].range_of(name) for name in law(label).input_names}
-    return {name: 10.0 ** ((low + high) / 2) for name, (low, high) in ranges.items()}
+    return {
+        name: 10 ** np.linspace(low, high, 5) if runs_over_k(name) else 10.0 ** ((low + high) / 2)
+        for name, (low, high) in ranges.items()
+    }
 
 
 _FIVE = {"E": 1.7, "A": 480.0, "B": 2000.0, "alpha": 0.35, "beta": 0.37}
@@ -101,6 +123,27 @@ def _mixture(count: int) -> Case:
     )
 
 
+def _pools(count: int) -> Case:
+    truth = {"a": 2.0, "d": 0.1}
+    for pool, (utility, half_life) in enumerate([(0.16, 3.0), (0.09, 9.0), (0.05, 1.0)][:count], start=1):
+        truth |= {f"b_{pool}": utility, f"tau_{pool}": half_life}
+    first = sum(value for label, value in truth.items() if label.startswith("b_")) / count
+    second = (
+        sum(truth[f"b_{pool}"] * 2 ** (-1 / (count * truth[f"tau_{pool}"])) for pool in range(1, count + 1)) / count
+    )
+    return Case(
+        truth,
+        {"D": (6.5, 9.0), "U": (6.5, 8.0)},
+        limits=(
+            ({"D": 1e7, "U": 1e7}, 0.1 + 2 * 1e7**-first),
+            ({"D": 2e7, "U": 1e7}, 0.1 + 2 * 1e7**-first * 2**-second),
+        ),
+        scaled=("D", "U"),
+        rows=60 * count,
+        given=tuple(f"{label}_{pool}" for label in ("b", "tau") for pool in range(2, count + 1)),
+    )
+
+
 _TEN_TO = {"D": (4.0, 9.0)}
 _EXAMPLES = {"D": (3.0, 7.0)}
 
@@ -124,6 +167,12 @@ CASES: Mapping[str, Case] = {
     "m1": Case({"beta": 20.0, "c": 0.3}, _TEN_TO, limits=(({"D": HUGE}, 0.0), ({"D": 1.0}, 20.0))),
     "m2": Case({"beta": 20.0, "c": 0.3, "E": 0.1}, _TEN_TO, limits=(({"D": HUGE}, 0.1),)),
     "m3": Case({"beta": 8.0, "gamma": 1e-6, "c": 0.35}, _TEN_TO, limits=(({"D": HUGE}, 8 * 1e-6**0.35),)),
+    "m4": Case(
+        {"E": 0.1, "epsilon_0": 0.9, "alpha": 0.7, "beta": 8.0, "c": 0.35},
+        {"D": (1.0, 8.0)},
+        limits=(({"D": 1e-60}, 0.9), ({"D": 1e60}, 0.1), ({"D": (8.0 / (0.4 / 0.4**0.7)) ** (1 / 0.35)}, 0.5)),
+        rows=60,
+    ),
     "bnsl-1": Case(_bnsl(1), _TEN_TO, limits=(({"D": 1e60}, 0.4), ({"D": 1.0}, 30.4)), rows=60),
     "bnsl-2": Case(
         _bnsl(2),
@@ -162,6 +211,17 @@ CASES: Mapping[str, Case] = {
         {"N_c": 6.5e13, "S_c": 2.1e3, "alpha_N": 0.077, "alpha_S": 0.76},
         {"S_min": (2.5, 5.5)},
         limits=(({"N": HUGE, "S_min": HUGE}, 0.0), ({"N": 6.5e13, "S_min": 2.1e3}, 2.0)),
+    ),
+    "kaplan-trajectory": Case(
+        {"N_c": 6.5e13, "S_c": 2.1e3, "alpha_N": 0.077, "alpha_S": 0.76, "B_star": 2e8, "alpha_B": 0.21},
+        {"N": (6.0, 9.5), "step": (2.5, 5.5), "batch": (4.0, 7.5)},
+        limits=(
+            ({"N": HUGE, "step": 2.1e3, "batch": HUGE}, 1.0),
+            ({"N": 6.5e13, "step": HUGE, "batch": 1e6}, 1.0),
+            # at the critical batch every step is worth half a step
+            ({"N": HUGE, "step": 4.2e3, "batch": 2e8}, 1.0),
+        ),
+        rows=100,
     ),
     "kaplan-critical-batch": Case({"B_star": 2e8, "alpha_B": 0.21}, limits=(({"loss": 1.0}, 2e8),)),
     "batch-steps": Case(
@@ -219,11 +279,24 @@ CASES: Mapping[str, Case] = {
         scaled=("D", "U"),
         rows=80,
     ),
+    **{f"goyal-mixed-{count}": _pools(count) for count in (2, 3)},
     # training curves
     "annealing": Case(
         {"L_0": 2.6, "A": 0.4, "alpha": 0.55, "C": 0.4},
         {"S1": (-0.5, 1.5), "S2": (-2.5, -0.5)},
         limits=(({"S1": HUGE, "S2": 0.0}, 2.6), ({"S1": 1.0, "S2": 0.5}, 2.8), ({"S1": 1.0, "S2": -0.5}, 3.2)),
+    ),
+    "multi-power": Case(
+        {"L_0": 3.0, "A": 0.5, "alpha": 0.5, "B": 400.0, "C": 2.0, "beta": 0.6, "gamma": 0.65},
+        {"S1": (-0.5, 1.5), "drop_k": (-6.0, -4.5), "rate_k": (-4.5, -3.5), "area_k": (-2.0, 1.0)},
+        {"rate_k": 1},
+        limits=(
+            ({"S1": HUGE, "drop_k": [], "rate_k": [], "area_k": []}, 3.0),
+            ({"S1": 1.0, "drop_k": [1e-4, -3e-4], "rate_k": [1e-4, 2e-4], "area_k": [HUGE, HUGE]}, 3.5 + 400 * 2e-4),
+            ({"S1": 1.0, "drop_k": [1e-4], "rate_k": [1e-4], "area_k": [0.0]}, 3.5),
+        ),
+        rows=100,
+        noise=0.001,
     ),
     # other axes
     "ghorbani": Case(

@@ -31,7 +31,10 @@ from isoflop.laws.expression import (
     names,
     num,
     power,
+    rebuild,
+    root,
     substitute,
+    total,
 )
 
 Floats = NDArray[np.float64]
@@ -50,6 +53,11 @@ def centred(given: str) -> Expr:
 def centre(given: str) -> Expr:
     """The leaf that stands for the mean logarithm of an input, or the logarithm of its size where it may be zero."""
     return name(f"c:{given}")
+
+
+def unknown(label: str) -> Expr:
+    """The leaf that stands for the unknown of a root."""
+    return name(f"u:{label}")
 
 
 def scaled(given: str) -> Expr:
@@ -139,17 +147,26 @@ class _Reader:
         self.inputs = {each.name for each in law.inputs if each.domain == "positive"}
         self.scaled = {each.name for each in law.inputs if each.domain != "positive"}
         self.domains = {param.name: param.domain for param in law.params}
+        self.unknowns: dict[str, bool] = {}  # whether they are positive
+        self.differences: set[Expr] = set()  # between an unknown and the ends of its interval: positive there
 
     def positive(self, node: Expr) -> bool:
         """Whether the node is positive for every value of the parameters within their domains."""
+        if node in self.differences:
+            return True
         match node.op:
             case "num":
                 return node.value > 0
             case "name":
                 domain = self.domains.get(node.label)
+                bounded = isinstance(domain, tuple) and domain[0] >= 0
                 return (
-                    node.label in self.inputs or domain == "positive" or (isinstance(domain, tuple) and domain[0] >= 0)
+                    node.label in self.inputs or domain == "positive" or bounded or self.unknowns.get(node.label, False)
                 )
+            case "root":
+                return node.args[1] == ZERO or self.positive(node.args[1])
+            case "total":
+                return self.positive(node.args[0])
             case "add" | "mul" | "min":
                 return all(self.positive(arg) for arg in node.args)
             case "max":
@@ -165,7 +182,7 @@ class _Reader:
         match node.op:
             case "name" if node.label in self.inputs:
                 return centred(node.label)
-            case "name" if self.domains[node.label] == "positive":
+            case "name" if self.domains.get(node.label) == "positive":
                 return coordinate(node.label)
             case "mul":
                 return add(*(self.logarithm(arg) for arg in node.args))
@@ -198,12 +215,39 @@ class _Reader:
                 return self.logarithm(node.args[0]) if self.positive(node.args[0]) else log(self.value(node.args[0]))
             case "exp":
                 return exp(self.value(node.args[0]))
+            case "root":
+                return self._root(node)
+            case "total":
+                return self._total(node)
             case op:
                 return call(op, *(self.value(arg) for arg in node.args))
+
+    def _root(self, node: Expr) -> Expr:
+        """The unknown keeps its own value; its distances from the ends are known to be positive."""
+        low, *high = node.args[1:]
+        free = name(node.label)
+        self.unknowns[node.label] = self.positive(node)
+        ends = [add(free, mul(MINUS_ONE, low)), *(add(end, mul(MINUS_ONE, free)) for end in high)]
+        self.differences.update(ends)
+        equation = self.value(node.args[0])
+        del self.unknowns[node.label]
+        self.differences.difference_update(ends)
+        return root(f"u:{node.label}", equation, self.value(low), *map(self.value, high))
+
+    def _total(self, node: Expr) -> Expr:
+        """Σ_k of a product gives the sizes of its scaled lists to what multiplies the sum."""
+        inner = node.args[0]
+        factors = inner.args if inner.op == "mul" else (inner,)
+        sizes = [factor.label for factor in factors if factor.op == "name" and factor.label in self.scaled]
+        rest = mul(*(factor for factor in factors if factor.op != "name" or factor.label not in sizes))
+        outside = exp(add(*map(centred, sizes))) if sizes else ONE
+        return mul(outside, total(mul(*map(scaled, sizes), self.value(rest))))
 
     def _leaf(self, node: Expr) -> Expr:
         if node.label in self.inputs:
             return exp(centred(node.label))
+        if node.label in self.unknowns:
+            return unknown(node.label)
         if node.label in self.scaled:  # the size of such an input takes the place of its logarithm
             return mul(scaled(node.label), exp(centred(node.label)))
         domain = self.domains[node.label]
@@ -279,4 +323,4 @@ def _tidy(node: Expr) -> Expr:
             return power(*args)
         case "log":
             return log(*args)
-    return call(node.op, *args)
+    return rebuild(node, args)

@@ -145,7 +145,10 @@ def misfit_findings(table: Table, residual: Floats) -> list[Finding]:
     size = np.bincount(table.run_codes).astype(np.float64)
     mean = np.bincount(table.run_codes, weights=residual) / size
     place = np.column_stack(
-        [np.bincount(table.run_codes, weights=np.log(values)) / size for values in table.inputs.values()]
+        [
+            np.bincount(table.run_codes, weights=np.log(values) if (values > 0).all() else values) / size
+            for values in table.by_row.values()
+        ]
     )
     if table.n_runs > _MOST_FOR_MISFIT:
         kept = np.sort(rng.choice(table.n_runs, _MOST_FOR_MISFIT, replace=False))

@@ -70,8 +70,7 @@ class Problem:
         """Starts for a global search, (count, coordinates)."""
         return find_starts(
             self.coords,
-            self.table.inputs,
-            self.table.loss if loss is None else loss,
+            self.table if loss is None else replace(self.table, loss=loss),
             centres=self.kernel.centres,
             count=count,
             seed=seed,
@@ -91,7 +90,7 @@ def problem(law: Law, runs: Runs, *, objective: Objective, hold: tuple[str, ...]
 def problem_from_table(law: Law, table: Table, *, objective: Objective, hold: tuple[str, ...] = ()) -> Problem:
     """Lay out the arrays of a law on a checked table."""
     coords = coordinates(law, hold=hold)
-    kernel = Kernel(coords, table.inputs, space=objective.space)
+    kernel = Kernel(coords, table.inputs, space=objective.space, offsets=table.offsets)
     target = np.log(table.loss) if objective.space == "log" else table.loss
     return Problem(law, table, objective, coords, kernel, target)
 
@@ -129,7 +128,7 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
         *search_findings(fitted.search, gap=agreement.gap, converged=bool(best.converged[0])),
         *parameter_findings(law, ready.kernel, best.theta),
         *settled,
-        *design_findings(prepared_runs(law, runs), law.input_names),
+        *design_findings(prepared_runs(law, runs), tuple(ready.table.by_row)),
         *count_findings(law, ready.table),
         *misfit_findings(ready.table, residual),
     )
@@ -217,12 +216,10 @@ def _agreement(ready: Problem, found: Solution, best: float) -> _Agreement:
 def _sample(ready: Problem, seed: int) -> Problem:
     """The problem on a random sample of its rows."""
     rows = np.sort(np.random.default_rng([seed, 1]).choice(len(ready.target), _SEARCH_ROWS, replace=False))
-    few = Table(
-        {name: values[rows] for name, values in ready.table.inputs.items()},
-        ready.table.loss[rows],
-        np.arange(len(rows)),
+    few = ready.table.take(rows)
+    kernel = Kernel(
+        ready.coords, few.inputs, space=ready.objective.space, centres=ready.kernel.centres, offsets=few.offsets
     )
-    kernel = Kernel(ready.coords, few.inputs, space=ready.objective.space, centres=ready.kernel.centres)
     return replace(ready, table=few, kernel=kernel, target=ready.target[rows])
 
 
@@ -263,6 +260,6 @@ def _summary(ready: Problem, runs: Runs, residual: Floats) -> DataSummary:
         n_runs=ready.table.n_runs,
         loss_unit=runs.loss_unit if ready.law.response == "loss" else ready.law.response,
         param_convention=runs.columns["N"].convention if "N" in runs.columns else None,
-        ranges={name: (float(values.min()), float(values.max())) for name, values in ready.table.inputs.items()},
+        ranges={name: (float(values.min()), float(values.max())) for name, values in ready.table.by_row.items()},
         residuals=tuple(float(each) for each in quantiles),
     )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from isoflop.fitting.coordinates import Coordinates
 from isoflop.fitting.kernel import Kernel
+from isoflop.fitting.table import Table
 from isoflop.laws.expression import Expr, names
 
 Floats = NDArray[np.float64]
@@ -25,8 +26,7 @@ _SMALLEST = 1e-3  # a projected amplitude that comes out negative starts at this
 
 def find_starts(
     coords: Coordinates,
-    inputs: Mapping[str, Floats],
-    loss: Floats,
+    table: Table,
     *,
     centres: Mapping[str, float],
     count: int,
@@ -34,11 +34,10 @@ def find_starts(
 ) -> Floats:
     """``count`` starts (count, coordinates), best first, by mean absolute log residual on up to 64 rows."""
     rng = np.random.default_rng([seed, 0])
-    rows = _spread_rows(loss, rng)
-    few = {name: np.asarray(values)[rows] for name, values in inputs.items()}
-    kernel = Kernel(coords, few, space="raw", centres=centres)
-    target = loss[rows]
-    candidates = _random_candidates(coords, centres, float(np.median(np.abs(loss))), rng)
+    few = table.take(_spread_rows(table.loss, rng))
+    kernel = Kernel(coords, few.inputs, space="raw", centres=centres, offsets=few.offsets)
+    target = few.loss
+    candidates = _random_candidates(coords, centres, float(np.median(np.abs(table.loss))), rng)
     half = len(candidates) // 2
     candidates[:half] = _project(coords, kernel, candidates[:half], target)
     with np.errstate(all="ignore"):

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from isoflop.errors import DataError, FitError
 from isoflop.laws import Law
+from isoflop.laws.expression import runs_over_k
 from isoflop.runs import Runs
 from isoflop.runs.prepare import prepare
 from isoflop.runs.table import rows_phrase
@@ -19,16 +21,35 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Table:
-    """inputs: name → (rows,); loss: (rows,); run_codes: (rows,), the unit of resampling."""
+    """inputs: name → (rows,); loss: (rows,); run_codes: (rows,), the unit of resampling.
+
+    An input that holds a list in every row is one array of all of them; ``offsets`` (rows + 1,) says where each begins.
+    """
 
     inputs: Mapping[str, Floats]
     loss: Floats
     run_codes: NDArray[np.int64]
+    offsets: NDArray[np.int64] | None = None
 
     @property
     def n_runs(self) -> int:
         """How many runs the rows come from."""
         return int(self.run_codes.max()) + 1
+
+    @property
+    def by_row(self) -> Mapping[str, Floats]:
+        """The inputs that have one value a row."""
+        return {name: values for name, values in self.inputs.items() if not runs_over_k(name)}
+
+    def take(self, rows: NDArray[np.int64]) -> Table:
+        """Some of the rows, each as a run of its own."""
+        offsets, pairs = self.offsets, np.empty(0, dtype=np.int64)
+        if self.offsets is not None:
+            counts = np.diff(self.offsets)[rows]
+            offsets = np.concatenate([[0], np.cumsum(counts)])
+            pairs = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], counts)
+        inputs = {name: values[pairs if runs_over_k(name) else rows] for name, values in self.inputs.items()}
+        return Table(inputs, self.loss[rows], np.arange(len(rows)), offsets)
 
 
 def fit_table(law: Law, runs: Runs, *, log_loss: bool) -> Table:
@@ -38,14 +59,19 @@ def fit_table(law: Law, runs: Runs, *, log_loss: bool) -> Table:
     domain (with the rows and the selection that drops them); FitError for fewer rows than parameters.
     """
     runs = prepared_runs(law, runs)
-    inputs = {each.name: _checked(runs, each.name, each.domain) for each in law.inputs}
+    inputs, offsets = {}, None
+    for each in law.inputs:
+        if runs_over_k(each.name):
+            inputs[each.name], offsets = _lists(runs, each.name, each.domain)
+        else:
+            inputs[each.name] = _checked(runs, each.name, each.domain)
     loss = _checked(runs, law.response, "positive" if log_loss else "real")
     if len(runs) < max(2, len(law.params)):
         raise FitError(
             f"{len(runs)} {'run' if len(runs) == 1 else 'runs'} cannot determine the {len(law.params)} parameters of "
             f"{law.name}; add runs, or fix parameters (--fix)"
         )
-    return Table(inputs, loss, runs.run_codes())
+    return Table(inputs, loss, runs.run_codes(), offsets)
 
 
 def prepared_runs(law: Law, runs: Runs) -> Runs:
@@ -58,6 +84,19 @@ def prepared_runs(law: Law, runs: Runs) -> Runs:
         settings = {key: usual.get(str(value), value) for key, value in how.settings.items()}
         runs = prepare(runs, column, rule=how.rule, settings=settings)
     return runs
+
+
+def _lists(runs: Runs, name: str, domain: str) -> tuple[Floats, NDArray[np.int64]]:
+    """A column of lists: all of their values, and where each row's begin."""
+    lists = runs.frame[name]
+    counts = lists.list.len().to_numpy()
+    values = lists.filter(pl.Series(counts > 0)).explode().cast(pl.Float64).to_numpy()
+    if not np.isfinite(values).all() or (domain == "positive" and (values <= 0).any()):
+        raise DataError(
+            f"the lists in column {name!r} of {runs.source} hold a value that is not finite or not positive, such as "
+            f"{values[~np.isfinite(values) | (values <= 0)][0]:g}; mend the schedule that they come from"
+        )
+    return values, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
 def _checked(runs: Runs, name: str, domain: str) -> Floats:

@@ -3,6 +3,10 @@
 An expression is a number, a name, or an operation on expressions. The constructors (:func:`add`, :func:`mul`,
 :func:`power`, :func:`log`, :func:`exp`, …) keep a light normal form: numbers folded, sums and products flat, equal
 terms collected. Equality is structural, so equal subexpressions are computed once.
+
+Two operations bind names. ``root`` is the unknown (its label) at which its first argument is zero, between its second
+and third. ``total`` is the sum of its argument over a list of values that each row has: names that end in ``_k`` run
+over it.
 """
 
 from __future__ import annotations
@@ -10,15 +14,17 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from isoflop.laws.implicit import solve_unknown
+
 Floats = NDArray[np.float64]
 
-OPERATIONS = ("add", "mul", "pow", "log", "exp", "min", "max", "abs", "sign", "ge")
+OPERATIONS = ("add", "mul", "pow", "log", "exp", "min", "max", "abs", "sign", "ge", "root", "total")
 MAX_TERMS = 64
 
 
@@ -133,6 +139,21 @@ def call(op: str, *arguments: Expr) -> Expr:
     return Expr(op, arguments)
 
 
+def root(unknown: str, equation: Expr, low: Expr, high: Expr | None = None) -> Expr:
+    """The ``unknown`` in (low, high) at which ``equation``, which rises with it, is zero."""
+    return Expr("root", (equation, low) if high is None else (equation, low, high), label=unknown)
+
+
+def total(each: Expr) -> Expr:
+    """Σ_k of an expression in which names that end in ``_k`` have a list of values in every row."""
+    return ZERO if each == ZERO else Expr("total", (each,))
+
+
+def runs_over_k(label: str) -> bool:
+    """Whether a name has a list of values in every row."""
+    return label.endswith("_k")
+
+
 def _flat(op: str, items: tuple[Expr, ...]) -> Iterator[Expr]:
     for item in items:
         if item.op == op:
@@ -169,11 +190,16 @@ def substitute(expression: Expr, replace: Mapping[Expr, Expr]) -> Expr:
     """The expression with every occurrence of the keys replaced, and its normal form restored."""
     if expression in replace:
         return replace[expression]
+    if expression.op == "root" and name(expression.label) in replace:
+        replace = {old: new for old, new in replace.items() if old != name(expression.label)}
     if not expression.args:
         return expression
     args = tuple(substitute(arg, replace) for arg in expression.args)
-    if args == expression.args:
-        return expression
+    return expression if args == expression.args else rebuild(expression, args)
+
+
+def rebuild(expression: Expr, args: Sequence[Expr]) -> Expr:
+    """The same operation on other arguments, in normal form."""
     match expression.op:
         case "add":
             return add(*args)
@@ -185,21 +211,27 @@ def substitute(expression: Expr, replace: Mapping[Expr, Expr]) -> Expr:
             return log(*args)
         case "exp":
             return exp(*args)
+        case "root":
+            return root(expression.label, *args)
+        case "total":
+            return total(*args)
         case op:
             return call(op, *args)
 
 
 def names(expression: Expr) -> tuple[str, ...]:
-    """The names in the expression, each once, in the order in which they appear."""
+    """The names in the expression, each once, in the order in which they appear; not the unknown of a root."""
     found: dict[str, None] = {}
 
-    def visit(node: Expr) -> None:
-        if node.op == "name":
+    def visit(node: Expr, bound: frozenset[str]) -> None:
+        if node.op == "name" and node.label not in bound:
             found[node.label] = None
+        if node.op == "root":
+            bound = bound | {node.label}
         for arg in node.args:
-            visit(arg)
+            visit(arg, bound)
 
-    visit(expression)
+    visit(expression, frozenset())
     return tuple(found)
 
 
@@ -209,9 +241,10 @@ def size(expression: Expr) -> int:
 
 
 def gradient(expression: Expr, wanted: tuple[Expr, ...]) -> tuple[Expr, ...]:
-    """∂expression/∂w for each ``w`` in ``wanted``, exact, by one reverse sweep.
+    """∂expression/∂w for each name ``w`` in ``wanted``, exact, by one reverse sweep.
 
-    The products are left unflattened, so that derivatives share their common factors.
+    The products are left unflattened, so that derivatives share their common factors. The unknown u of g(u, w) = 0 has
+    the derivative −(∂g/∂w)/(∂g/∂u), taken at the root.
     """
     adjoint: dict[Expr, Expr] = defaultdict(lambda: ZERO)
     adjoint[expression] = ONE
@@ -219,9 +252,25 @@ def gradient(expression: Expr, wanted: tuple[Expr, ...]) -> tuple[Expr, ...]:
         above = adjoint[node]
         if above == ZERO:
             continue
-        for arg, local in _partials(node):
+        for arg, local in _binding_partials(node, wanted) if node.op in _BINDING else _partials(node):
             adjoint[arg] = _plus(adjoint[arg], _times(above, local))
     return tuple(adjoint[each] for each in wanted)
+
+
+_BINDING = ("root", "total")
+
+
+def _binding_partials(node: Expr, wanted: tuple[Expr, ...]) -> Iterator[tuple[Expr, Expr]]:
+    """The derivative of an operation that binds names, by each wanted name at once."""
+    if node.op == "total":
+        yield from zip(wanted, map(total, gradient(node.args[0], wanted)), strict=True)
+        return
+    unknown = name(node.label)
+    own, *slopes = gradient(node.args[0], (unknown, *wanted))
+    inverse = power(substitute(own, {unknown: node}), MINUS_ONE)
+    for each, slope in zip(wanted, slopes, strict=True):
+        if slope != ZERO:
+            yield each, _times(_times(MINUS_ONE, substitute(slope, {unknown: node})), inverse)
 
 
 def _partials(node: Expr) -> Iterator[tuple[Expr, Expr]]:
@@ -277,7 +326,7 @@ def _children_first(expression: Expr) -> Iterator[Expr]:
         if node in seen:
             return
         seen.add(node)
-        for arg in node.args:
+        for arg in node.args if node.op not in _BINDING else ():
             yield from visit(arg)
         yield node
 
@@ -292,6 +341,15 @@ def evaluate(expression: Expr, values: Mapping[str, float]) -> float:
             return expression.value
         case "name":
             return values[expression.label]
+        case "root":
+            return float(array_value(expression, values))
+        case "total":
+            lists = {label: np.atleast_1d(values[label]) for label in names(expression) if runs_over_k(label)}
+            count = max(map(len, lists.values()))
+            return math.fsum(
+                evaluate(expression.args[0], {**values, **{key: float(each[k]) for key, each in lists.items()}})
+                for k in range(count)
+            )
     args = [evaluate(arg, values) for arg in expression.args]
     match expression.op:
         case "add":
@@ -314,6 +372,10 @@ def array_value(node: Expr, leaves: Mapping[str, Floats | float]) -> Floats | fl
         return node.value
     if node.op == "name":
         return leaves[node.label]
+    if node.op == "root":
+        return _root_value(node, leaves)
+    if node.op == "total":
+        return _total_value(node, leaves)
     args = [array_value(arg, leaves) for arg in node.args]
     with np.errstate(all="ignore"):
         match node.op:
@@ -330,6 +392,28 @@ def array_value(node: Expr, leaves: Mapping[str, Floats | float]) -> Floats | fl
                 return np.asarray(np.greater_equal(args[0], args[1]), dtype=np.float64)
         function = {"log": np.log, "exp": np.exp, "abs": np.abs, "sign": np.sign, "min": np.minimum, "max": np.maximum}
         return function[node.op](*args)
+
+
+def _root_value(node: Expr, leaves: Mapping[str, Floats | float]) -> Floats:
+    equation, *ends = node.args
+    parts = (equation, *gradient(equation, (name(node.label),)))
+    low, *high = (np.asarray(array_value(end, leaves), dtype=np.float64) for end in ends)
+    shape = np.broadcast_shapes(*(np.shape(leaves[label]) for label in names(node)))
+
+    def at(unknown: Floats) -> tuple[Floats, Floats]:
+        value, slope = (array_value(part, {**leaves, node.label: unknown}) for part in parts)
+        return np.asarray(value), np.asarray(slope)
+
+    return solve_unknown(at, low, high[0] if high else None, shape)
+
+
+def _total_value(node: Expr, leaves: Mapping[str, Floats | float]) -> Floats:
+    """Lists run along the last axis of their arrays; everything else is the same for all of a list."""
+    inside = {
+        key: np.asarray(value) if runs_over_k(key) else np.asarray(value)[..., None] for key, value in leaves.items()
+    }
+    each = np.asarray(array_value(node.args[0], {key: np.atleast_1d(value) for key, value in inside.items()}))
+    return np.asarray(each.sum(axis=-1))
 
 
 _STRENGTH = {"add": 1, "mul": 2, "pow": 3}
@@ -350,6 +434,8 @@ def write(expression: Expr) -> str:
         case "pow":
             base, exponent = expression.args
             return f"{_wrapped(base, 4)}^{_wrapped(exponent, 4)}"
+        case "root":
+            return f"root({', '.join((expression.label, *map(write, expression.args)))})"
         case op:
             return f"{op}({', '.join(write(arg) for arg in expression.args)})"
 

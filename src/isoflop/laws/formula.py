@@ -16,7 +16,23 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 from isoflop.errors import FormulaError
-from isoflop.laws.expression import MINUS_ONE, Expr, add, call, exp, log, mul, name, num, power, size
+from isoflop.laws.expression import (
+    MINUS_ONE,
+    Expr,
+    add,
+    call,
+    exp,
+    log,
+    mul,
+    name,
+    names,
+    num,
+    power,
+    root,
+    runs_over_k,
+    size,
+    total,
+)
 
 MAX_LENGTH = 4_000
 MAX_NODES = 600
@@ -181,6 +197,15 @@ class _Reader:
                 return self.read(operand, depth + 1)
             case ast.BinOp(left=left, op=op, right=right):
                 return self.binary(node, self.read(left, depth + 1), op, self.read(right, depth + 1))
+            case ast.Call(func=ast.Name(id="root"), args=[ast.Name(id=unknown), *arguments], keywords=[]):
+                if len(arguments) not in (2, 3):
+                    self.refuse(node, "root takes an unknown, an equation, and one or two ends: root(L, L - A/L, 0)")
+                return root(unknown, *(self.read(each, depth + 1) for each in arguments))
+            case ast.Call(func=ast.Name(id="total"), args=[argument], keywords=[]):
+                each = self.read(argument, depth + 1)
+                if not any(map(runs_over_k, names(each))):
+                    self.refuse(node, "total adds up over names that end in _k, and there is none")
+                return total(each)
             case ast.Call(func=ast.Name(id=function), args=arguments, keywords=[]):
                 self.check_call(node, function, len(arguments))
                 return self.call(node, function, [self.read(each, depth + 1) for each in arguments])

@@ -52,7 +52,10 @@ class Param:
 
 @dataclass(frozen=True)
 class Input:
-    """A measured quantity of the law. ``domain`` is ``positive``, ``nonnegative`` (may be zero) or ``real``."""
+    """A measured quantity of the law. ``domain`` is ``positive``, ``nonnegative`` (may be zero) or ``real``.
+
+    One whose name ends in ``_k`` has a list of values in every row, over which a ``total`` runs.
+    """
 
     name: str
     meaning: str = ""

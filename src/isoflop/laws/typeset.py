@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from isoflop.laws.expression import MINUS_ONE, Expr
+from isoflop.laws.expression import MINUS_ONE, ZERO, Expr, mul, names, runs_over_k
 from isoflop.laws.law import Law
 
 if TYPE_CHECKING:
@@ -18,6 +18,10 @@ def to_sympy(expression: Expr) -> sympy.Expr:
 
     args = [to_sympy(arg) for arg in expression.args]
     match expression.op:
+        case "root":
+            return sympy.Function("root")(sympy.Symbol(expression.label, positive=True), *args)
+        case "total":
+            return sympy.Sum(args[0], (sympy.Symbol("k"), 1, sympy.Symbol("K")))
         case "num":
             value = expression.value
             return sympy.Integer(int(value)) if value == int(value) else sympy.Float(value)
@@ -46,19 +50,58 @@ def latex(law: Law, *, symbol: str = "L") -> str:
     r"""The law in LaTeX, terms in the order of the formula: ``L = E + \frac{A}{N^{\alpha}} + …``."""
     import sympy
 
+    if law.expression.op == "root":
+        left, right = equation_sides(law.expression)
+        return f"{sympy.latex(to_sympy(left))} = {sympy.latex(to_sympy(right))}"
     terms = law.expression.args if law.expression.op == "add" else (law.expression,)
     written = [str(sympy.latex(to_sympy(term))) for term in terms]
     return f"{symbol} = " + " + ".join(written).replace("+ -", "- ")
 
 
+def equation_sides(root: Expr) -> tuple[Expr, Expr]:
+    """The two sides of the equation that an unknown solves: ``log(a) − log(b)`` is a = b, anything else g = 0."""
+    equation = root.args[0]
+    if equation.op == "add" and len(equation.args) == 2:
+        first, second = equation.args
+        right = mul(MINUS_ONE, second)
+        if first.op == right.op == "log":
+            return first.args[0], right.args[0]
+        return first, right
+    return equation, ZERO
+
+
 def javascript(expression: Expr) -> str:
     """The expression as JavaScript over an object ``v`` of values: ``(v["E"] + (v["A"] * Math.pow(…)))``.
 
-    The text holds nothing but numbers, ``v["name"]`` and ``Math`` calls.
+    The text holds nothing but numbers, ``v["name"]``, ``Math`` calls, and for what binds names a loop of its own.
     """
-    if expression.op == "name":
-        return f'v["{expression.label}"]'
-    return _javascript_step(expression, [javascript(arg) for arg in expression.args])
+    return _javascript(expression, lambda label: f'v["{label}"]')
+
+
+def _javascript(expression: Expr, leaf: Callable[[str], str]) -> str:
+    match expression.op:
+        case "name":
+            return leaf(expression.label)
+        case "root":
+            equation, *ends = expression.args
+            unknown = expression.label
+            inside = _javascript(equation, lambda label: "u" if label == unknown else leaf(label))
+            return f"{_JAVASCRIPT_ROOT}((u) => {inside}, {', '.join(_javascript(end, leaf) for end in ends)})"
+        case "total":
+            inside = _javascript(
+                expression.args[0], lambda label: f"[].concat({leaf(label)})[k]" if runs_over_k(label) else leaf(label)
+            )
+            one = next(label for label in names(expression) if runs_over_k(label))
+            return f"[].concat({leaf(one)}).reduce((sum, _, k) => sum + {inside}, 0)"
+    return _javascript_step(expression, [_javascript(arg, leaf) for arg in expression.args])
+
+
+# Bisection in the logarithm of the distance from the ends: slower than Newton's steps, and short.
+_JAVASCRIPT_ROOT = (
+    "((g, a, b) => { const at = (z) => b === undefined ? a + Math.exp(z) : a + (b - a) / (1 + Math.exp(-z)); "
+    "let low = -700, high = 700; for (let i = 0; i < 120; i++) { const z = (low + high) / 2; "
+    "if (g(at(z)) < 0) low = z; else high = z; } return at((low + high) / 2); })"
+)
 
 
 def javascript_block(expressions: Sequence[Expr], leaves: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
@@ -76,7 +119,12 @@ def javascript_block(expressions: Sequence[Expr], leaves: Mapping[str, str]) -> 
             elif node.op == "num":
                 written[node] = _javascript_step(node, [])
             else:
-                step = _javascript_step(node, [visit(arg) for arg in node.args])
+                bound = node.op in ("root", "total")
+                step = (
+                    _javascript(node, leaves.__getitem__)
+                    if bound
+                    else _javascript_step(node, [visit(arg) for arg in node.args])
+                )
                 written[node] = f"t{len(statements)}"
                 statements.append(f"const {written[node]} = {step};")
         return written[node]

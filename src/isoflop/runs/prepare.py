@@ -7,13 +7,14 @@ keeps its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from isoflop.errors import DataError
-from isoflop.runs.schedule import BEFORE, annealing_area, rate_area
+from isoflop.runs.schedule import BEFORE, Before, annealing_area, rate_area, rate_falls
 from isoflop.runs.table import Runs
 
 Floats = NDArray[np.float64]
@@ -25,16 +26,33 @@ class Rule:
     """How a column is computed: from which columns, with which settings, and what to say of it."""
 
     needs: tuple[str, ...]
-    make: Callable[[Runs, Mapping[str, Setting]], Floats]
+    make: Callable[[Runs, Mapping[str, Setting]], Floats | pl.Series]
     says: str
     settings: tuple[str, ...] = ()
 
 
 def _rate_area(runs: Runs, settings: Mapping[str, Setting]) -> Floats:
+    return rate_area(runs["step"], runs["lr"], runs.run_codes(), before=_before(settings))
+
+
+def _before(settings: Mapping[str, Setting]) -> Before:
     before = settings.get("before", "held")
     if before not in BEFORE:
         raise DataError(f"the steps before a run's first row are {', '.join(BEFORE)}, not {before!r}; choose one")
-    return rate_area(runs["step"], runs["lr"], runs.run_codes(), before=before)  # type: ignore[arg-type]
+    return before  # type: ignore[return-value]
+
+
+def _falls(part: str) -> Callable[[Runs, Mapping[str, Setting]], pl.Series]:
+    """One part of every fall of the rate, as a column of lists."""
+
+    def make(runs: Runs, settings: Mapping[str, Setting]) -> pl.Series:
+        falls = rate_falls(runs["step"], runs["lr"], runs.run_codes(), before=_before(settings))
+        rows = pl.Series(np.repeat(np.arange(len(runs)), np.diff(falls.offsets)))
+        listed = pl.DataFrame({"row": rows, "each": getattr(falls, part)}).group_by("row").agg("each")
+        every = pl.DataFrame({"row": np.arange(len(runs))}).join(listed, on="row", how="left", maintain_order="left")
+        return every["each"].fill_null([])
+
+    return make
 
 
 def _annealing_area(runs: Runs, settings: Mapping[str, Setting]) -> Floats:
@@ -52,6 +70,9 @@ def _ratio(above: str, below: str) -> Callable[[Runs, Mapping[str, Setting]], Fl
 RULES: Mapping[str, Rule] = {
     "rate-area": Rule(("step", "lr"), _rate_area, "Σ lr up to the row", ("before",)),
     "annealing-area": Rule(("step", "lr"), _annealing_area, "Σ fading falls of lr up to the row", ("decay",)),
+    "fall-sizes": Rule(("step", "lr"), _falls("drop"), "the falls of lr up to the row", ("before",)),
+    "fall-rates": Rule(("step", "lr"), _falls("rate"), "lr after each fall up to the row", ("before",)),
+    "fall-areas": Rule(("step", "lr"), _falls("area"), "Σ lr since each fall up to the row", ("before",)),
     "unique-tokens": Rule(("D", "epochs"), _ratio("D", "epochs"), "D/epochs"),
     "epochs": Rule(("D", "U"), _ratio("D", "U"), "D/U"),
     "tokens-per-parameter": Rule(("D", "N"), _ratio("D", "N"), "D/N"),
@@ -73,4 +94,7 @@ def prepare(runs: Runs, column: str, *, rule: str, settings: Mapping[str, Settin
             f"{runs.source} has no column {column!r}, nor {' and '.join(map(repr, missing))} to compute it from "
             f"({column} = {how.says}, from {' and '.join(how.needs)}); name them with --column {missing[0]}=…"
         )
-    return runs.with_column(column, how.make(runs, settings))
+    made = how.make(runs, settings)
+    if isinstance(made, pl.Series):
+        return replace(runs, frame=runs.frame.with_columns(made.alias(column)), _cache={})
+    return runs.with_column(column, made)

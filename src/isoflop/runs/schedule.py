@@ -25,6 +25,9 @@ Before = Literal["held", "linear", "nothing"]
 
 # What the steps before a run's first row add: its first rate, held; a linear warm-up to it; or nothing.
 BEFORE: dict[str, float] = {"held": 1.0, "linear": 0.5, "nothing": 0.0}
+_PIECES = 8  # of a change between two rows that has just happened
+_WARMUP = 32  # pieces of a warm-up
+_MOST_PAIRS = 4_000_000
 _LONGEST_FADE = 30.0  # e-folds of decay summed with one scale factor: e^30 leaves room for every digit
 
 
@@ -77,24 +80,74 @@ def annealing_area(step: Floats, rate: Floats, runs: Ints, *, decay: float) -> F
     return _unsorted(order, np.where(np.abs(area) < 1e-12 * first_rate / (1 - decay), 0.0, area))
 
 
-def rate_drops(step: Floats, rate: Floats, runs: Ints) -> tuple[Ints, Floats, Floats, Floats]:
-    """For every row, the changes of the rate so far in its run: ragged, one list a row.
+@dataclass(frozen=True)
+class Falls:
+    """For each row the changes of the rate before it: one list a row, all lists in one array.
 
-    Returns offsets (rows + 1,) and, for each pair of a row and a change k before it or at it: η_{k−1} − η_k, η_k, and
-    S_k = Σ_{i=k..s} η_i. A change between two rows that lie apart is put at the later one.
+    offsets: (rows + 1,), where each row's list begins. drop: η_{k−1} − η_k. rate: η_k. area: S_k = Σ_{i=k..s} η_i.
     """
-    order = _sorted(step, rate, runs)
+
+    offsets: Ints
+    drop: Floats
+    rate: Floats
+    area: Floats
+
+
+def rate_falls(step: Floats, rate: Floats, runs: Ints, *, before: Before = "held") -> Falls:
+    """Every change of the rate that a row has behind it, in its run.
+
+    A change that is spread over several steps between two rows counts at its middle, or, for the last two such gaps
+    before a row, in :data:`_PIECES` pieces. ``before="linear"`` adds a warm-up from 0 to the run's first rate, in
+    :data:`_WARMUP` pieces.
+    Raises DataError where this makes more than :data:`_MOST_PAIRS` pairs of a row and a change.
+    """
+    order = _sorted(step, rate, runs, lift=before == "held")
     area = _sum_within(_rises(order), order.first)
-    changed = np.flatnonzero(~order.first & (order.drop != 0))
-    begins = np.flatnonzero(order.first)
-    begin = begins[np.cumsum(order.first) - 1]
-    low, high = np.searchsorted(changed, begin), np.searchsorted(changed, np.arange(len(order.rate)), side="right")
-    counts = (high - low)[np.argsort(order.rows)]
-    offsets = np.concatenate([[0], np.cumsum(counts)])
-    row = np.repeat(np.argsort(order.rows), counts)
-    change = changed[np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts) + low[row]]
-    own = order.rate[change]
-    return offsets, order.drop[change], own, area[row] - area[change] + own
+    begins = np.append(np.flatnonzero(order.first), len(order.step))
+    changed = ~order.first & (order.drop != 0)
+    pairs = sum(
+        int((np.cumsum(changed[begin:end]) + (_WARMUP if before == "linear" else 0)).sum())
+        for begin, end in itertools.pairwise(begins)
+    )
+    if pairs > _MOST_PAIRS:
+        raise DataError(
+            f"{len(step)} rows make {pairs:,} pairs of a row and a change of its rate, and {_MOST_PAIRS:,} are the most; "
+            "keep every 50th row or so"
+        )
+    lists = [
+        _falls_before(order, area, slice(begin, end), position, before=before)
+        for begin, end in itertools.pairwise(begins.tolist())
+        for position in range(begin, end)
+    ]
+    place = np.argsort(order.rows)
+    drop, own, since = (np.concatenate([lists[row][part] for row in place]) for part in range(3))
+    counts = np.array([len(lists[row][0]) for row in place])
+    return Falls(np.concatenate([[0], np.cumsum(counts)]), drop, own, since)
+
+
+def _falls_before(
+    order: _Order, area: Floats, run: slice, row: int, *, before: Before
+) -> tuple[Floats, Floats, Floats]:
+    """Drop, rate and area since for the changes of one run up to one of its rows."""
+    late = np.arange(run.start + 1, row + 1)
+    late = late[order.drop[late] != 0]
+    pieces = np.where(late > row - 2, np.minimum(order.gap[late], _PIECES), 1).astype(np.int64)
+    gap_of = np.repeat(late, pieces)
+    part = np.arange(len(gap_of)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    gap, drop, end = order.gap[gap_of], order.drop[gap_of], order.rate[gap_of]
+    # the middle one of a piece's steps, counted from 1 at the first step after the row before
+    middle = (part + 0.5) * gap / np.repeat(pieces, pieces) + 0.5
+    own = end + drop * (gap - middle) / gap
+    since = area[row] - area[gap_of] + (gap - middle + 1) * (own + end) / 2
+    dropped = drop / np.repeat(pieces, pieces)
+    if before == "linear":
+        steps, top = max(order.step[run.start], 1.0), order.rate[run.start]
+        share = (np.arange(_WARMUP) + 0.5) / _WARMUP
+        dropped = np.concatenate([np.full(_WARMUP, -top / _WARMUP), dropped])
+        own = np.concatenate([share * top, own])
+        warm = steps * top * (1 - share**2) / 2
+        since = np.concatenate([warm + area[row] - area[run.start], since])
+    return dropped, own, since
 
 
 def _sorted(step: Floats, rate: Floats, runs: Ints, *, lift: bool = True) -> _Order:
