@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from isoflop.findings import Finding
 from isoflop.report.card import Card
 from isoflop.report.cards.rows import interval_row, sureness
 from isoflop.report.pictures import forecast_picture
@@ -33,3 +36,48 @@ def forecast_card(forecast: Forecast, ensemble: Ensemble) -> Card:
         + (f"; {forecast.reach_decades:.2f} decades beyond the runs" if forecast.reach else ""),
         picture=forecast_picture(forecast, ensemble),
     )
+
+
+def forecasts_card(forecasts: Sequence[Forecast], ensemble: Ensemble) -> Card:
+    """Many forecasts: a row for each point."""
+    fit = ensemble.fit
+    rows = []
+    for each in forecasts:
+        loss = each.loss
+        shown = (format_by_interval(end, loss.low, loss.high) for end in (loss.value, loss.low, loss.high))
+        beyond = each.reach_decades
+        rows.append(
+            (
+                *(format_quantity(each.at[name]) for name in fit.law.input_names),
+                *shown,
+                f"{beyond:.2f}" if math.isfinite(beyond) else "",
+            )
+        )
+    least = min(forecasts, key=lambda each: each.loss.value)
+    where = ", ".join(f"{name} = {format_quantity(value)}" for name, value in least.at.items())
+    word = fit.law.response.replace("_", " ")
+    unit = f" {least.unit}" if fit.law.response == "loss" else ""
+    lowest = format_by_interval(least.loss.value, least.loss.low, least.loss.high)
+    return Card(
+        title=f"{fit.law.name} at {len(forecasts)} {'point' if len(forecasts) == 1 else 'points'}",
+        answer=f"The lowest {word} is {lowest}{unit}, at {where}.",
+        header=(*fit.law.input_names, word, "low", "high", "decades beyond"),
+        rows=tuple(rows),
+        findings=_common(forecasts),
+        how=f"{sureness(ensemble, least.loss.level)}; each row is one new run, with the scatter of runs",
+    )
+
+
+def _common(forecasts: Sequence[Forecast]) -> tuple[Finding, ...]:
+    """Findings of all points once; of those that say how far a point is out, that of the farthest."""
+    common = dict.fromkeys(
+        finding for each in forecasts for finding in each.findings if finding.code not in ("reach", "far-reach")
+    )
+    farthest = max(forecasts, key=lambda each: each.reach_decades if math.isfinite(each.reach_decades) else -1.0)
+    out = [finding for finding in farthest.findings if finding.code in ("reach", "far-reach")]
+    return (*common, *(_of_farthest(finding, len(forecasts)) for finding in out))
+
+
+def _of_farthest(finding: Finding, count: int) -> Finding:
+    says = finding.says if count == 1 else f"at the farthest point {finding.says}"
+    return Finding(finding.code, finding.level, says, finding.fix, finding.rows)
