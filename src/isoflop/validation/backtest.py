@@ -34,7 +34,8 @@ _LAST_STEPS = 3_000
 class Forecasts:
     """What one forecaster said of every held-out row.
 
-    value: (held rows,); low, high, log_score: (held rows,), or None for a baseline, which gives no interval.
+    value: (held rows,); low, high, log_score: (held rows,), and curve, the draws without scatter: (draws, held rows);
+    all None for a baseline, which gives no interval. Draw b of every law rests on the same resampled runs.
     law: the law, or None for a baseline.
     """
 
@@ -43,6 +44,7 @@ class Forecasts:
     low: Floats | None = field(default=None, repr=False)
     high: Floats | None = field(default=None, repr=False)
     log_score: Floats | None = field(default=None, repr=False)
+    curve: Floats | None = field(default=None, repr=False)
     law: Law | None = field(default=None, repr=False)
     findings: tuple[Finding, ...] = ()
 
@@ -228,6 +230,7 @@ def _forecasts(
         low=np.concatenate([piece.low for piece in pieces]),
         high=np.concatenate([piece.high for piece in pieces]),
         log_score=np.concatenate([piece.log_score for piece in pieces]),
+        curve=np.concatenate([piece.curve for piece in pieces], axis=1),
         law=law,
         findings=last,
     )
@@ -235,12 +238,13 @@ def _forecasts(
 
 @dataclass(frozen=True)
 class _Piece:
-    """One window's forecasts, (held rows,) each."""
+    """One window's forecasts, (held rows,) each, and their draws (draws, held rows)."""
 
     value: Floats
     low: Floats
     high: Floats
     log_score: Floats
+    curve: Floats
     findings: tuple[Finding, ...]
 
 
@@ -328,6 +332,7 @@ def _piece(
         low=ends[0],
         high=ends[1],
         log_score=log_density(predicted, ready.table.loss[window.held]),
+        curve=curve,
         findings=tuple(replace(each, says=f"{law.name} without {window.says}: {each.says}") for each in doubts),
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from isoflop.errors import DataError, FitError
 from isoflop.findings import Finding
@@ -21,6 +22,7 @@ from isoflop.validation.split import HoldOut, split
 from isoflop.validation.stack import stack
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 _SAME = 1e-4  # relative distance of forecasts below which two laws are one on these runs
 
@@ -29,7 +31,8 @@ _SAME = 1e-4  # relative distance of forecasts below which two laws are one on t
 class Ranked:
     """One law's place.
 
-    behind: mean over held-out runs of its relative error minus the best law's, with the interval of paired differences.
+    behind: mean over held-out runs of its relative error minus the best law's, paired, with an interval that counts
+    how the difference varies from one held-out run to the next and from one resample of the fitted runs to the next.
     tied: whether that interval holds zero (or there are too few runs for one): the runs do not tell it from the best.
     weight: its share in the stack (:func:`isoflop.validation.stack.stack`), with the interval over its draws.
     same_as: laws that said the same of every held-out run (another name of the form, or a term at its bound).
@@ -134,10 +137,9 @@ def _ranked(joint: Backtest) -> tuple[Ranked, ...]:
     log_scores = np.column_stack([_log_score(each) for each in order])
     stacked = stack(log_scores, code, joint.held.window, seed=joint.seed)
     ends = ((1 - joint.level) / 2, (1 + joint.level) / 2)
-    best = per_run(_errors(joint, order[0]), code)
     found = []
     for position, each in enumerate(order):
-        behind = mean_interval(per_run(_errors(joint, each), code) - best, level=joint.level)
+        behind = _behind(joint, each, order[0], code)
         low, high = np.quantile(stacked.draws[:, position], ends)
         assert each.law is not None
         found.append(
@@ -172,9 +174,30 @@ def _distinct(laws: Sequence[Forecasts]) -> tuple[list[Forecasts], dict[str, lis
     return kept, same
 
 
-def _errors(joint: Backtest, each: Forecasts) -> Floats:
+def _behind(joint: Backtest, each: Forecasts, best: Forecasts, code: Ints) -> Interval:
+    """Mean paired difference of relative errors ± t·√(s²/n + d²).
+
+    s/√n: standard error over n held-out runs. d: half of the central 68 % of the same mean over bootstrap draws, since
+    held-out runs of a window share the error of the fitted curve, which s does not see.
+    """
+    apart = per_run(_errors(joint, each.value) - _errors(joint, best.value), code)
+    mean, count = float(apart.mean()), len(apart)
+    if each is best or count < 2 or not np.isfinite(apart).all() or each.curve is None or best.curve is None:
+        return mean_interval(apart, level=joint.level)
+    _, run = np.unique(code, return_inverse=True)
+    share = 1.0 / np.bincount(run)[run]
     with np.errstate(all="ignore"):
-        errors = np.abs(each.value - joint.held.truth) / np.abs(joint.held.truth)
+        drawn = (_errors(joint, each.curve) - _errors(joint, best.curve)) @ share / count
+    low, high = np.quantile(drawn[np.isfinite(drawn)], [0.1587, 0.8413]) if np.isfinite(drawn).any() else (0.0, np.inf)
+    error = math.hypot(float(np.std(apart, ddof=1)) / math.sqrt(count), float(high - low) / 2)
+    half = float(stats.t.ppf((1 + joint.level) / 2, count - 1)) * error
+    return Interval(mean, mean - half, mean + half, joint.level)
+
+
+def _errors(joint: Backtest, values: Floats) -> Floats:
+    """|L − L̂|/L, (…, held rows); infinite where there is no forecast."""
+    with np.errstate(all="ignore"):
+        errors = np.abs(values - joint.held.truth) / np.abs(joint.held.truth)
     return np.where(np.isfinite(errors), errors, np.inf)
 
 

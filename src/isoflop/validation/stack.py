@@ -156,8 +156,9 @@ def forecast_stacked(
     curves = _mixture([piece.curve for piece in pieces], share, draws)
     losses = _mixture([piece.measured for piece in pieces], share, draws)
     value = float(np.median(curves))
-    # a law far away from all others counts as one at the edge of the mixture
-    middles = np.clip([np.nanmedian(piece.curve) for piece in pieces], *np.quantile(curves, [0.005, 0.995]))
+    # a law of little weight far away from all others counts as one at the edge of the interval
+    ends = np.quantile(curves, [(1 - level) / 2, (1 + level) / 2])
+    middles = np.clip([np.nanmedian(piece.curve) for piece in pieces], *ends)
     sampling = np.array([_spread(piece.curve) for piece in pieces])
     whole = np.array([_spread(piece.measured) for piece in pieces])
     members = [
