@@ -112,6 +112,7 @@ def _plain(found: Influence) -> dict[str, Any]:
             for each in found.removals
         ],
         "usual_count": found.usual,
+        "fewest_by_chance": found.fewest,
         "outliers": [
             {"row": each.row, "away": each.away, "reasons": list(each.reasons)} for each in found.outliers.found
         ],

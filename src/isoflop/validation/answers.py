@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
 from isoflop.fitting import Fit
+from isoflop.fitting.fit import Problem
 from isoflop.laws import Law
 from isoflop.laws.optimum import TRAIN, Optimum, check_positive, optimum
 
@@ -107,6 +108,17 @@ def question(fit: Fit, *, budget: float | None = None, at: Mapping[str, float] |
 def at_fit(fit: Fit) -> dict[str, Floats]:
     """The fit's parameters as one draw."""
     return {name: np.array([value]) for name, value in fit.params.items()}
+
+
+def answer_at(answer: Answer, fit: Fit, ready: Problem, theta: Floats) -> Floats:
+    """An answer at coordinates (problems, coordinates), (problems,); NaN where they are."""
+    good = np.isfinite(theta).all(axis=1)
+    values = np.full(len(theta), np.nan)
+    if good.any():
+        params = ready.params(theta[good])
+        with np.errstate(all="ignore"):
+            values[good] = answer.of({name: params[:, column] for column, name in enumerate(fit.law.param_names)})
+    return values
 
 
 def _place(fit: Fit, budget: float | None, at: Mapping[str, float] | None) -> dict[str, float]:

@@ -6,10 +6,12 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from isoflop.fitting import Fit
 from isoflop.fitting.fit import Problem
 from isoflop.fitting.objective import Objective, parts
+from isoflop.validation.answers import Answer, answer_at
 
 Floats = NDArray[np.float64]
 
@@ -45,6 +47,41 @@ def left_out_by_curvature(ready: Problem, fit: Fit) -> Floats | None:
     moved = np.repeat(fit.theta[None], ready.table.n_runs, axis=0)
     moved[:, : kernel.n_free] += (np.linalg.pinv(hessian, rcond=1e-10, hermitian=True) @ pull).T
     return moved
+
+
+def usual_counts(
+    ready: Problem, fit: Fit, answer: Answer, *, level: float, draws: int = 400, seed: int = 0
+) -> tuple[int, int]:
+    """How many runs take an answer out of its interval by chance: the median of draws, and their 5 % quantile.
+
+    To first order a run moves the answer by g_i·ρ′(r_i) with g = ∇answerᵀ (Σ ∇r ∇rᵀ)⁻¹ ∇r, which the design alone
+    decides. Residuals are drawn anew, Gaussian with the robust scale of the fit's own; the count is the least k whose k
+    largest moves to one side sum to z times √Σ (g_i·ρ′)², the smaller of both sides. A factor common to all moves
+    cancels, so absolute deviations need no curvature.
+    """
+    value, jacobian = _rows(ready, fit.theta)
+    n_runs, n_free = ready.table.n_runs, ready.kernel.n_free
+    design = np.linalg.pinv(jacobian @ jacobian.T, rcond=1e-12, hermitian=True) @ jacobian
+    ahead = np.zeros(n_free)
+    for position in range(n_free):
+        aside = np.zeros(len(fit.theta))
+        aside[position] = 1e-4
+        above, below = (answer_at(answer, fit, ready, (fit.theta + side * aside)[None])[0] for side in (1, -1))
+        ahead[position] = float(np.diff(answer.change(np.array([below, above]), answer.value(fit)))[0]) / 2e-4
+    ahead = np.where(np.isfinite(ahead), ahead, 0.0)
+    lever = np.bincount(ready.table.run_codes, weights=ahead @ design, minlength=n_runs)
+    size = 1.4826 * float(np.median(np.abs(value - ready.target))) or 1.0
+    drawn = size * np.random.default_rng([seed, 7]).standard_normal((draws, n_runs))
+    scale = np.array([math.log(fit.scale) if fit.objective.n_extra and fit.scale else fit.objective.delta])
+    if fit.objective.kind == "lad":
+        scale = scale * 0 + 1e-9 * size
+    moves = lever * _slope(fit.objective, drawn.ravel(), scale).reshape(drawn.shape)
+    far = ndtri((1 + level) / 2) * np.sqrt((moves**2).sum(axis=1))
+    counts = np.full(draws, n_runs)
+    for side in (1, -1):
+        reached = np.cumsum(-np.sort(-side * moves, axis=1), axis=1) >= far[:, None]
+        counts = np.minimum(counts, np.where(reached.any(axis=1), reached.argmax(axis=1) + 1, n_runs))
+    return int(np.median(counts)), int(np.quantile(counts, 0.05))
 
 
 def _slope(objective: Objective, residual: Floats, scale: Floats) -> Floats:

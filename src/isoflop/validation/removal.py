@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from isoflop.fitting import Fit
 from isoflop.fitting.fit import Problem
 from isoflop.uncertainty.ensemble import Interval
-from isoflop.validation.answers import Answer
+from isoflop.validation.answers import Answer, answer_at
 from isoflop.validation.outliers import Outliers
 
 Floats = NDArray[np.float64]
@@ -105,17 +105,6 @@ class Refits:
     def answer(self, answer: Answer, theta: Floats) -> Floats:
         """The answer at coordinates, (problems,); NaN where they are."""
         return answer_at(answer, self.fit, self.ready, theta)
-
-
-def answer_at(answer: Answer, fit: Fit, ready: Problem, theta: Floats) -> Floats:
-    """An answer at coordinates (problems, coordinates), (problems,); NaN where they are."""
-    good = np.isfinite(theta).all(axis=1)
-    values = np.full(len(theta), np.nan)
-    if good.any():
-        params = ready.params(theta[good])
-        with np.errstate(all="ignore"):
-            values[good] = answer.of({name: params[:, column] for column, name in enumerate(fit.law.param_names)})
-    return values
 
 
 def strongest_first(ask: Refits, decided: Effect, chosen: Ints, side: int, steps: int) -> Removal:

@@ -18,6 +18,7 @@ from isoflop.laws import Law
 from isoflop.runs import Runs
 from isoflop.runs.checks.counts import nonembedding_from_total, total_from_nonembedding
 from isoflop.runs.checks.units import decimals_of
+from isoflop.runs.table import rows_phrase
 from isoflop.uncertainty.bootstrap import bootstrap
 from isoflop.uncertainty.ensemble import Interval, interval_of
 from isoflop.validation.answers import Answer, Question, question
@@ -130,7 +131,7 @@ class _Trial:
 
     def answers(self, fitted: Fit) -> dict[str, Interval]:
         """Every answer at a fit, with the interval of its bootstrap draws."""
-        draws = bootstrap(fitted, draws=self.draws, seed=self.seed).draws()
+        draws = bootstrap(fitted, draws=self.draws, seed=self.seed, restarted=0).draws()
         return {
             each.name: interval_of(each.value(fitted), each.of(draws), level=self.level) for each in self.asked.answers
         }
@@ -275,8 +276,9 @@ class _Trial:
             yield Choice("outliers", "without them", len(self.runs), {}, why_not="no run lies off the surface")
             return
         kept = ~np.isin(self.runs.rows, seen.rows)
-        rows = ", ".join(map(str, seen.rows[:8])) + (" …" if len(seen.rows) > 8 else "")
-        yield self.refit("outliers", f"without {len(seen.found)}", self.runs.take(kept), note=f"rows {rows}")
+        yield self.refit(
+            "outliers", f"without {len(seen.found)}", self.runs.take(kept), note=rows_phrase(list(seen.rows))
+        )
 
     def start_counts(self, held: Mapping[str, Interval]) -> Iterator[Choice]:
         """The same fit from fewer starts; the same optimum has the same answers."""

@@ -58,8 +58,8 @@ def influence_card(found: Influence, *, count: int = 10) -> Card:
         findings=found.findings,
         how=(
             f"objective {found.fit.objective.name}; every run left out and refitted{agreement}; then runs left out one "
-            f"after another; intervals over bootstrap draws; jack-knife standard error {_error(effect)}; about "
-            f"{found.usual} runs would leave the interval if all weighed alike"
+            f"after another; intervals over bootstrap draws; jack-knife standard error {_error(effect)}; chance takes "
+            f"about {found.usual} runs to leave the interval, to first order"
         ),
         picture=Picture(
             "removals",
