@@ -28,9 +28,10 @@ from isoflop.fitting.kernel import Kernel
 from isoflop.fitting.objective import OUTER, Objective, huber
 from isoflop.fitting.outer import Optimum, settle
 from isoflop.fitting.result import DataSummary, Fit
-from isoflop.fitting.solve import Batch, Solution, polish_measured, solve_measured
+from isoflop.fitting.solve import Batch, Solution, solve_measured
 from isoflop.fitting.table import prepared_runs
 from isoflop.laws import Law
+from isoflop.laws.expression import runs_over_k
 from isoflop.runs import Runs
 from isoflop.runs.curves import Checkpoints, Curves
 from isoflop.runs.table import ROW
@@ -42,7 +43,7 @@ Progress = Callable[[str, float], None]
 T = TypeVar("T")
 
 BLOCK_ROWS = 131_072
-SAMPLE_ROWS = 65_536
+SAMPLE_ROWS = 32_768
 _FEWEST = 16  # rows of a run that a sample holds at least, where it has them
 _BENDS = 1_000  # rows of a run kept because its schedule bends there
 _BEND = 1e-3  # share of the peak rate by which a row must miss the line through its neighbours to be a bend
@@ -52,7 +53,8 @@ _NEAR = 0.25  # first step of the search for a constant on all rows, in its loga
 _CLOSE = 0.02
 _LOOKS = 8
 _STEPS = 12
-_TOLERANCE = 1e-8  # expected relative gain at which a descent is over; the last one is then polished
+_TOLERANCE = 1e-8  # expected relative gain at which a descent is over
+_LAST = 1e-13  # and the last one: far below what the intervals of 10⁷ rows can tell
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,11 @@ def fit_curves(
     """
     objective = huber() if objective is None else objective
     progress = progress or (lambda _doing, _share: None)
+    if any(runs_over_k(each) for each in law.input_names):
+        raise FitError(
+            f"{law.name} sums over every change of a schedule, row by row, which whole curves make too long; give a "
+            "table of checkpoints, every 50th step or so, to isoflop fit without --curves"
+        )
     sample = _sample(law, curves, progress)
     searched = [each.name for each in law.searched]
     optimum = sample.optimum(objective, starts, seed)
@@ -377,10 +384,10 @@ class _Rows:
         return self._near(near.theta, near.scale)
 
     def finish(self, found: Solution) -> Solution:
-        """The last digits."""
-        return polish_measured(self, found)
+        """The last digits that the rows support."""
+        return self._near(found.theta, found.scale, tolerance=_LAST)
 
-    def _near(self, theta: Floats, scale: Floats) -> Solution:
+    def _near(self, theta: Floats, scale: Floats, *, tolerance: float = _TOLERANCE) -> Solution:
         """The optimum from a start that is close to it: Newton steps, and the whole solver where one of them fails."""
         if self.objective.kind == "lad":
             return solve_measured(self, theta.copy(), None)
@@ -395,11 +402,12 @@ class _Rows:
             diagonal = np.diag(curvature[0])
             step = -np.linalg.lstsq(curvature[0] + np.diag(1e-12 * diagonal + 1e-300), slope[0], rcond=None)[0]
             size = abs(best) if not self.objective.n_extra else float(self.n_rows)
-            if -float(slope[0] @ step) <= _TOLERANCE * size:
+            if -float(slope[0] @ step) <= tolerance * size:
                 return Solution(theta, scale, value, np.array([steps]), np.ones(1, dtype=bool))
             theta = theta + step[None, : self.n_free]
             scale = scale + step[None, self.n_free :].sum(axis=1)
-        return solve_measured(self, theta.copy(), scale.copy() if self.objective.n_extra else None)
+        own = scale.copy() if self.objective.n_extra else None
+        return solve_measured(self, theta.copy(), own, tolerance=max(tolerance, 1e-11))
 
     def by_run(self, best: Solution) -> tuple[Floats, Floats]:
         """Gradient (runs, k) and own curvature (runs, k, k) of every run at the optimum, for runs with rows."""
