@@ -44,7 +44,7 @@ def test_the_list_fits_a_terminal_of_80_columns():
 
 
 def test_the_list_as_json():
-    listed = json.loads(run("--json"))
+    listed = json.loads(run("--json"))["datasets"]
     by_name = {each["name"]: each for each in listed if each["kind"] == "public"}
     assert len(by_name) == 17
     table = by_name["steplaw"]["tables"][0]
@@ -90,7 +90,7 @@ def test_runs_in_the_package_are_listed_first_and_need_no_download(monkeypatch, 
     pl.DataFrame({"N": [1e5], "D": [1e6], "loss": [3.0]}).write_parquet(folder / "runs.parquet")
     monkeypatch.setattr("isoflop.runs.datasets.box.box_folder", lambda: tmp_path / "box")
     assert run().startswith("tiny-sweep")
-    (first, *_) = json.loads(run("--json"))
+    (first, *_) = json.loads(run("--json"))["datasets"]
     assert (first["kind"], first["tables"][0]["rows"]) == ("box", 1)
     assert run("get", "tiny-sweep").splitlines()[0] == str(folder / "runs.parquet")
 

@@ -166,11 +166,15 @@ def test_check_prints_one_object(asked, cli, table):
 
 
 def test_laws_in_text_and_json(cli, asked):
-    listed = json.loads(cli("laws", "--json"))
+    listed = asked("laws")["laws"]
     assert {"chinchilla", "kaplan", "power-n", "power-n-floor"} <= {each["name"] for each in listed}
     one = asked("laws", "chinchilla")
     assert one in listed and set(one["params"]) == {"E", "A", "B", "alpha", "beta"} and one["published"]
-    assert "E + A/N^alpha + B/D^beta" in cli("laws", "chinchilla")
+    text = cli("laws", "chinchilla")
+    assert "L = E + A·N^−α + B·D^−β" in text and "as text: E + A/N^alpha + B/D^beta" in text
+    assert "(if absent, computed from step and lr)" in cli("laws", "annealing")
+    annealing = asked("laws", "annealing")
+    assert annealing["prepared"]["S2"] == {"rule": "annealing-area", "decay": "lambda", "from": ["step", "lr"]}
 
 
 def test_text_names_what_was_mapped_the_parameters_and_how(cli, table):

@@ -23,7 +23,7 @@ def datasets(context: click.Context, as_json: bool) -> None:
 
     listed = [_box_facts(box) for box in boxes()] + [_facts(dataset) for dataset in registered()]
     if as_json:
-        click.echo(json.dumps(listed, indent=2, ensure_ascii=False))
+        click.echo(json.dumps({"datasets": listed}, indent=2, ensure_ascii=False))
     else:
         _print_list(listed)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Fit
+from isoflop.laws.expression import runs_over_k
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws
 from isoflop.uncertainty.scatter import new_runs
@@ -71,13 +72,25 @@ def _checked(fit: Fit, at: Mapping[str, float]) -> dict[str, float]:
         asked = ", ".join(f"--at {name}=…" for name in wanted)
         what = f"{', '.join(missing)} is missing" if missing else f"{', '.join(unknown)} is no input of it"
         raise IsoflopError(f"a forecast from {fit.law.name} takes {asked}; {what}")
-    for name, value in at.items():
-        if not (math.isfinite(value) and value > 0):
-            raise IsoflopError(f"{name} must be a positive number, not {value:g}")
+    for each in fit.law.inputs:
+        if runs_over_k(each.name):
+            raise IsoflopError(
+                f"{fit.law.name} sums over the changes of a learning rate, which --at cannot give; predict it with "
+                "fit.predict() on a prepared table"
+            )
+        value = at[each.name]
+        lowest = {"positive": "a positive number", "nonnegative": "a number that is not negative"}.get(each.domain)
+        inside = value > 0 or each.domain == "real" or (each.domain == "nonnegative" and value == 0)
+        if not (math.isfinite(value) and inside):
+            raise IsoflopError(f"{each.name} must be {lowest or 'a finite number'}, not {value:g}")
     return {name: float(at[name]) for name in wanted}
 
 
 def _decades_beyond(value: float, low: float, high: float) -> float:
+    """Decades beyond the range; for an input that may be zero, those of the distance in units of the range."""
+    if low <= 0:
+        beyond = max(0.0, value - high, low - value)
+        return math.log10(1 + beyond / (high - low)) if high > low else 0.0
     return max(0.0, math.log10(value / high), math.log10(low / value))
 
 
@@ -85,7 +98,7 @@ def _reach_findings(fit: Fit, reach: Mapping[str, float]) -> list[Finding]:
     found = []
     for name, decades in reach.items():
         low, high = fit.data.ranges[name]
-        span = math.log10(high / low)
+        span = math.log10(high / low) if low > 0 else 1.0
         if decades > max(1.0, span):
             found.append(
                 Finding(

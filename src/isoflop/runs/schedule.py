@@ -111,7 +111,7 @@ def rate_falls(step: Floats, rate: Floats, runs: Ints, *, before: Before = "held
     )
     if pairs > _MOST_PAIRS:
         raise DataError(
-            f"{len(step)} rows make {pairs:,} pairs of a row and a change of its rate, and {_MOST_PAIRS:,} are the most; "
+            f"{len(step)} rows make {pairs:,} pairs of a row and a change of its rate; {_MOST_PAIRS:,} are the most: "
             "keep every 50th row or so"
         )
     lists = [

@@ -16,7 +16,7 @@ from isoflop.files import write_whole
 from isoflop.findings import Finding
 from isoflop.fitting import Fit, Objective
 from isoflop.fitting.result import DataSummary, Search
-from isoflop.laws import Input, Law, Param
+from isoflop.laws import Input, Law, Param, Prepared
 from isoflop.laws.formula import parse
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Ensemble
@@ -39,7 +39,10 @@ def save_fit(fit: Fit | Ensemble, path: str | Path) -> None:
         "law": {
             "name": law.name,
             "formula": law.formula,
-            "inputs": [{"name": each.name, "meaning": each.meaning} for each in law.inputs],
+            "inputs": [{"name": each.name, "meaning": each.meaning, "domain": each.domain} for each in law.inputs],
+            "prepared": {
+                column: {"rule": how.rule, "settings": dict(how.settings)} for column, how in law.prepared.items()
+            },
             "params": [{"name": each.name, "domain": each.domain, "meaning": each.meaning} for each in law.params],
             "fixed": dict(law.fixed),
             "tied": dict(law.tied),
@@ -126,7 +129,12 @@ def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
         law=Law(
             name=law["name"],
             expression=parse(law["formula"]),
-            inputs=tuple(Input(each["name"], each["meaning"]) for each in law["inputs"]),
+            inputs=tuple(
+                Input(each["name"], each["meaning"], each.get("domain", "positive")) for each in law["inputs"]
+            ),
+            prepared={
+                column: Prepared(how["rule"], how["settings"]) for column, how in law.get("prepared", {}).items()
+            },
             params=tuple(Param(each["name"], _domain(each["domain"]), each["meaning"]) for each in law["params"]),
             reference=law["reference"],
             response=law["response"],
