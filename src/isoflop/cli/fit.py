@@ -38,12 +38,16 @@ if TYPE_CHECKING:
 )
 @click.option("--domain", "domains", multiple=True, metavar="E=real", help="real, positive, or LOW:HIGH.")
 @click.option("--starts", default=64, show_default=True, type=click.IntRange(1, 100_000), help="Starts of the search.")
-@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes for the bootstrap.")
+@click.option(
+    "--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes of the bootstrap, or threads."
+)
 @click.option(
     "--borrow",
     metavar="FAMILIES",
     help="For one run of a new family: a table of other families (or a data set) that says what is usual.",
 )
+@click.option("--curves", is_flag=True, help="Fit to the whole curves of FILE, a store (isoflop import).")
+@click.option("--thin", type=click.IntRange(2), metavar="ROWS", help="Of each curve only so many rows, in log steps.")
 @click.option("--save", metavar="FIT.json", type=click.Path(dir_okay=False), help="Write the fit and its draws.")
 @json_option
 def fit(
@@ -64,6 +68,8 @@ def fit(
     starts: int,
     jobs: int,
     borrow: str | None,
+    curves: bool,
+    thin: int | None,
     save: str | None,
     as_json: bool,
 ) -> None:
@@ -80,14 +86,23 @@ def fit(
         _check_place(save)
     runs = open_runs(file, columns, where, units, conventions)
     chosen = _law(law_text, inputs, domains, fixed, tied, runs)
-    if borrow is not None:
+    if curves or thin is not None:
+        if borrow is not None:
+            raise IsoflopError("--borrow is for one run of a table, not for --curves; leave one of them out")
+        ensemble = _on_curves(
+            file, chosen, objective_text, where=where, thin=thin, draws=draws, seed=seed, starts=starts, jobs=jobs,
+            quiet=as_json,
+        )  # fmt: skip
+        chosen, fitted = ensemble.fit.law, ensemble.fit
+    elif borrow is not None:
         ensemble = _borrowed(chosen, runs, borrow, draws=draws, seed=seed)
         fitted = ensemble.fit
     else:
         fitted = fit_law(chosen, runs, objective=objective(objective_text), starts=starts, seed=seed)
         with progress(draws, "bootstrap", quiet=as_json) as advance:
             ensemble = bootstrap(fitted, draws=draws, seed=seed, jobs=jobs, progress=advance)
-    findings = (*runs.findings, *evidence_findings(runs), *fitted.findings, *ensemble.findings)
+    doubts = () if curves or thin is not None else (*runs.findings, *evidence_findings(runs))
+    findings = (*doubts, *fitted.findings, *ensemble.findings)
     if save is not None:
         from isoflop.uncertainty.saved import save_fit
 
@@ -125,6 +140,48 @@ def fit(
             highlight=False,
             markup=False,
         )
+
+
+def _on_curves(
+    file: str | None,
+    law: Law,
+    objective_text: str,
+    *,
+    where: str | None,
+    thin: int | None,
+    draws: int,
+    seed: int,
+    starts: int,
+    jobs: int,
+    quiet: bool,
+) -> Ensemble:
+    """The law on all rows of a store's curves; what was cut, thinned and chosen is among the findings."""
+    from dataclasses import replace
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from isoflop.fitting import objective
+    from isoflop.fitting.stream import fit_curves
+    from isoflop.runs.curves import open_curves
+    from isoflop.uncertainty.one_step import one_step_bootstrap
+
+    if file is None:
+        raise IsoflopError("--curves needs a store; make one with isoflop import SOURCE -o RUNS/")
+    opened = open_curves(file, where=where, thin=thin)
+    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar:
+        task = bar.add_task("reading", total=1.0)
+        found = fit_curves(
+            law,
+            opened,
+            objective=objective(objective_text),
+            starts=starts,
+            seed=seed,
+            jobs=jobs,
+            progress=lambda doing, share: bar.update(task, description=doing, completed=share),
+        )
+    told = replace(found, fit=replace(found.fit, findings=(*opened.findings, *found.fit.findings)))
+    return one_step_bootstrap(told, draws=draws, seed=seed)
 
 
 def _borrowed(law: Law, runs: Runs, families: str, *, draws: int, seed: int) -> Ensemble:
