@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 from tests.conftest import EPOCH
 
-from isoflop import Runs, bootstrap, fit, law, tie
+from isoflop import Runs, bootstrap, fit, law, read_runs, squares, tie
 from isoflop.cli import isoflop
 from isoflop.errors import IsoflopError
 from isoflop.planning.envelope import envelope
@@ -33,16 +33,31 @@ def test_the_envelope_of_noiseless_curves_has_the_true_exponent():
     assert found.exponent_a.low < found.exponent_a.value < found.exponent_a.high
 
 
-def test_the_envelope_takes_the_best_size_at_each_budget():
-    # two sizes whose curves cross once: the envelope changes from one to the other where they cross
-    c = np.geomspace(1e18, 1e20, 40)
+def crossing_curves():
+    """Straight curves in log C that cross one after the other, a decade apart: each size is the best in its turn."""
+    c = np.geomspace(1e18, 1e24, 240)
     rows = []
-    for i, (n, start, slope) in enumerate(((1e8, 3.0, 0.1), (1e9, 3.2, 0.3), (3e9, 9.0, 0.1))):
-        rows.append(np.column_stack([np.full(40, n), c / (6 * n), start - slope * np.log10(c / 1e18), np.full(40, i)]))
+    for i, n in enumerate((1e8, 1e9, 1e10, 1e11, 1e12)):
+        # the larger, the steeper and the later: sizes i and i + 1 cross at 10^(19 + i)
+        start = 3.0 + sum(0.1 * (k + 1) for k in range(i))
+        loss = start - 0.1 * i * np.log10(c / 1e18)
+        rows.append(np.column_stack([np.full(240, n), c / (6 * n), loss, np.full(240, i)]))
     n, d, loss, run = np.concatenate(rows).T
-    found = envelope(Runs.from_columns({"N": n, "D": d, "loss": loss, "run": run.astype(int).astype(str)}))
-    crossing = found.budgets[np.argmax(found.n_best > 5e8)]
-    assert crossing == pytest.approx(1e19, rel=0.01)
+    return Runs.from_columns({"N": n, "D": d, "loss": loss, "run": run.astype(int).astype(str)})
+
+
+def test_the_envelope_takes_the_best_size_at_each_budget():
+    found = envelope(crossing_curves())
+    # the smallest and the largest size are never bracketed
+    assert np.unique(np.round(np.log10(found.n_best))).tolist() == [9, 10, 11]
+    for size, budget in ((5e9, 1e20), (5e10, 1e21)):
+        assert found.budgets[np.argmax(found.n_best > size)] == pytest.approx(budget, rel=0.02)
+
+
+def test_sizes_that_are_never_the_best_in_turn_give_no_exponent():
+    runs = crossing_curves()
+    with pytest.raises(IsoflopError, match="of which 1 bracketed size is ever the best; method 1 needs three"):
+        envelope(runs.take(runs["N"] < 5e10))
 
 
 def test_method_1_needs_curves(known_runs):
@@ -96,5 +111,22 @@ def test_the_command_prints_every_method(tmp_path):
         "parametric fit",
     ]
     assert content["methods"][0]["N"] is None and content["agree"] is True
+    for each in content["methods"][1:]:
+        assert 6 * each["N"]["value"] * each["D"]["value"] == pytest.approx(1e22)
+        assert 6 * each["N"]["low"] * each["D"]["high"] == pytest.approx(1e22)
+    assert content["methods"][0]["D"] is None and content["methods"][0]["why_not"].startswith("the table has training")
+    assert [(each["sizes"], each["bracketed"]) for each in content["budgets"]] == [(9, True)] * 4
     text = CliRunner().invoke(isoflop, ["methods", str(path)], catch_exceptions=False).stdout
-    assert "IsoFLOP parabolas" in text and "parametric fit" in text
+    assert "IsoFLOP parabolas" in text and "parametric fit" in text and "D*" in text
+
+
+def test_llama_3_by_two_methods(tables):
+    """16.1T tokens by parabolas and 10.2T by a fit of the surface, at the budget of the 405B model."""
+    runs = read_runs(tables / "isoflop-collection" / "isoflops_extract.csv", where="experiment == 'llama_3__raw_loss'")
+    answer = compare_methods(
+        bootstrap(fit(CHINCHILLA, runs, objective=squares(space="raw")), draws=100), runs, budget=3.8e25
+    )
+    _, second, third = (each.tokens(answer.budget) for each in answer.methods)
+    assert second.value == pytest.approx(16.1e12, rel=0.005) and third.value == pytest.approx(10.2e12, rel=0.005)
+    assert third.low < 10.2e12 < third.high
+    assert len(answer.profiles) == 10 and all(profile.bracketed for profile in answer.profiles)

@@ -11,6 +11,7 @@ from isoflop.cli.options import json_option, number, open_runs, print_json, runs
 @runs_options
 @click.option("--budget", "budget_text", metavar="FLOPS", help="Where to compare N*; by default ten times the largest.")
 @click.option("--law", "law_text", default="chinchilla", show_default=True, help="The law of the parametric fit.")
+@click.option("--objective", "objective_text", default="huber:1e-3", show_default=True, help="As in isoflop fit.")
 @click.option("--level", default=0.9, show_default=True, help="Level of the intervals.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @json_option
@@ -22,18 +23,19 @@ def methods(
     conventions: tuple[str, ...],
     budget_text: str | None,
     law_text: str,
+    objective_text: str,
     level: float,
     seed: int,
     as_json: bool,
 ) -> None:
     """Compare N* by the envelope of curves, IsoFLOP parabolas and a parametric fit, each with its interval."""
-    from isoflop.fitting import fit
+    from isoflop.fitting import fit, objective
     from isoflop.laws import law
     from isoflop.planning.methods import compare_methods
     from isoflop.uncertainty import bootstrap
 
     runs = open_runs(file, columns, where, units, conventions)
-    fitted = fit(law(law_text), runs, seed=seed)
+    fitted = fit(law(law_text), runs, objective=objective(objective_text), seed=seed)
     ensemble = bootstrap(fitted, seed=seed)
     budget = number(budget_text, "--budget") if budget_text else 10 * float((6 * runs["N"] * runs["D"]).max())
     answer = compare_methods(ensemble, runs, budget=budget, level=level, seed=seed)
@@ -46,9 +48,20 @@ def methods(
                         "name": each.name,
                         "exponent_a": each.exponent_a.as_dict() if each.exponent_a else None,
                         "N": each.n.as_dict() if each.n else None,
+                        "D": tokens.as_dict() if (tokens := each.tokens(answer.budget)) else None,
                         "why_not": each.why_not,
                     }
                     for each in answer.methods
+                ],
+                "budgets": [
+                    {
+                        "budget": profile.budget,
+                        "sizes": len(profile.n),
+                        "N": profile.n_best,
+                        "loss": profile.loss_best,
+                        "bracketed": profile.bracketed,
+                    }
+                    for profile in answer.profiles
                 ],
                 "apart": answer.apart,
                 "agree": answer.agree,

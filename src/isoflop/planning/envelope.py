@@ -16,6 +16,7 @@ from isoflop.uncertainty.ensemble import Interval, check_level
 Floats = NDArray[np.float64]
 
 BUDGETS = 1_500
+_FEWEST_BEST = 3  # sizes that are best somewhere
 _DRAWS_THAT_HOLD = 0.5  # a draw must bracket at least this share of the budgets that the runs do
 
 
@@ -72,6 +73,12 @@ def envelope(runs: Runs, *, draws: int = 200, seed: int = 0, level: float = 0.9)
     if inside.sum() < 2:
         raise IsoflopError(
             f"at no budget do the training curves of {runs.source} bracket the best size; train smaller and larger ones"
+        )
+    if len(np.unique(best[inside])) < _FEWEST_BEST:
+        raise IsoflopError(
+            f"{runs.source} has training curves of which {len(np.unique(best[inside]))} bracketed "
+            f"{'size is' if len(np.unique(best[inside])) == 1 else 'sizes are'} ever the best; method 1 needs three: "
+            "train more sizes, or keep runs of one kind (--where)"
         )
     exponent, coefficient = np.polyfit(grid[inside], best[inside], 1)
     rng = np.random.default_rng([seed, 4])

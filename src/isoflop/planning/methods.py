@@ -10,9 +10,10 @@ import numpy as np
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
+from isoflop.laws.optimum import TRAIN
 from isoflop.planning.allocate import allocate
 from isoflop.planning.envelope import envelope
-from isoflop.planning.parabolas import parabola_bias, parabolas
+from isoflop.planning.parabolas import Profile, parabola_bias, parabolas
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval
@@ -29,18 +30,26 @@ class Method:
     n: Interval | None
     why_not: str = ""
 
+    def tokens(self, budget: float) -> Interval | None:
+        """D* = C/(6N*), with its interval."""
+        if self.n is None:
+            return None
+        value, low, high = (budget / (TRAIN * each) for each in (self.n.value, self.n.high, self.n.low))
+        return Interval(value, low, high, self.n.level)
+
 
 @dataclass(frozen=True)
 class Methods(Shown):
     """Three answers to one question: N* at a budget.
 
-    apart: the largest ratio of two methods' N*. agree: every two intervals of N* overlap. bias: what method 2 would get
-    wrong in D* at the budget on noiseless losses of the fitted surface (relative), or NaN without method 2.
-    ensemble: the parametric fit.
+    profiles: method 2's budgets, with what became of each. apart: the largest ratio of two methods' N*. agree: every
+    two intervals of N* overlap. bias: what method 2 would get wrong in D* at the budget on noiseless losses of the
+    fitted surface (relative), or NaN without method 2.
     """
 
     budget: float
     methods: tuple[Method, ...]
+    profiles: tuple[Profile, ...]
     apart: float
     agree: bool
     bias: float
@@ -57,18 +66,20 @@ def compare_methods(ensemble: Ensemble, runs: Runs, *, budget: float, level: flo
     found: list[Finding] = []
     answers = []
     budgets = np.empty(0)
+    profiles: tuple[Profile, ...] = ()
     try:
         first = envelope(runs, level=level, seed=seed)
         answers.append(Method(NAMES[0], first.exponent_a, first.n_at(budget)))
     except IsoflopError as error:
-        answers.append(Method(NAMES[0], None, None, str(error)))
+        answers.append(Method(NAMES[0], None, None, _reason(error, runs)))
     try:
         second = parabolas(runs, level=level, seed=seed)
         answers.append(Method(NAMES[1], second.exponent_a, second.n_at(budget)))
-        budgets = np.array([profile.budget for profile in second.profiles if profile.bracketed])
+        profiles = second.profiles
+        budgets = np.array([profile.budget for profile in profiles if profile.bracketed])
         found += second.findings
     except IsoflopError as error:
-        answers.append(Method(NAMES[1], None, None, str(error)))
+        answers.append(Method(NAMES[1], None, None, _reason(error, runs)))
     answers.append(Method(NAMES[2], plan.exponent_a, plan.n))
     intervals = [each.n for each in answers if each.n is not None]
     apart = max(each.value for each in intervals) / min(each.value for each in intervals)
@@ -85,7 +96,13 @@ def compare_methods(ensemble: Ensemble, runs: Runs, *, budget: float, level: flo
             )
         )
     bias = _bias(ensemble, budgets, budget) if len(budgets) > 1 else math.nan
-    return Methods(float(budget), tuple(answers), apart, agree, bias, (*found, *plan.findings), ensemble)
+    return Methods(float(budget), tuple(answers), profiles, apart, agree, bias, (*found, *plan.findings), ensemble)
+
+
+def _reason(error: IsoflopError, runs: Runs) -> str:
+    """Why a method has no answer, without the name of the table, which the reader has at hand."""
+    says = str(error)
+    return f"the table {says.removeprefix(runs.source).strip()}" if says.startswith(runs.source) else says
 
 
 def _bias(ensemble: Ensemble, budgets: Sequence[float] | np.ndarray, budget: float) -> float:

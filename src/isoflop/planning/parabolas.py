@@ -14,6 +14,7 @@ from isoflop.laws import Law
 from isoflop.laws.optimum import TRAIN, optimum, require_n_and_d
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Interval, check_level
+from isoflop.units import format_quantity
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -86,7 +87,7 @@ def parabolas(runs: Runs, *, draws: int = 1_000, seed: int = 0, level: float = 0
         if bracketed:
             used.append(rows)
         else:
-            findings.append(_unbracketed(budget))
+            findings.append(_unbracketed(budget, log_n[rows], vertex if curvature > 0 else math.nan))
     if len(used) < 2:
         raise IsoflopError(
             f"{runs.source} has {len(used)} {'budget' if len(used) == 1 else 'budgets'} whose minimum is bracketed by "
@@ -228,10 +229,16 @@ def _too_few(runs: int, budgets: int) -> Finding:
     )
 
 
-def _unbracketed(budget: float) -> Finding:
+def _unbracketed(budget: float, log_n: Floats, vertex: float) -> Finding:
+    """A budget without a minimum, and on which side it lies; ``vertex`` is NaN where the losses bend downwards."""
+    if math.isnan(vertex):
+        where, fix = "the losses bend downwards instead of having a least one", "Look for runs that went wrong there"
+    else:
+        end = log_n.min() if vertex <= log_n.min() else log_n.max()
+        side = "smaller" if end == log_n.min() else "larger"
+        last = {"smaller": "smallest", "larger": "largest"}[side]
+        where = f"the least loss lies beyond the {last} of the sizes ({format_quantity(math.exp(end))})"
+        fix = f"Train {side} models at this budget"
     return Finding(
-        "not-bracketed",
-        "doubt",
-        f"at {budget:.3g} FLOPs the least loss is not between two of the sizes, so the budget is left out.",
-        "Train smaller or larger models at this budget.",
+        "not-bracketed", "doubt", f"at {budget:.3g} FLOPs {where}, so the budget is left out.", f"{fix}, or drop it."
     )

@@ -22,6 +22,9 @@ def methods_card(answer: Methods, ensemble: Ensemble) -> Card:
             rows.append((each.name, "", "", "", each.why_not))
         else:
             rows.append(quantity_row(each.name, each.n, "N*"))
+            tokens = each.tokens(answer.budget)
+            if tokens is not None:
+                rows.append(quantity_row("", tokens, "D*"))
             rows.append(interval_row("", each.exponent_a, "exponent a"))
     verdict = "their intervals overlap" if answer.agree else "their intervals do not all overlap"
     bias = (
