@@ -99,6 +99,7 @@ def describe(logged: LoggedRun, rules: Rules) -> Described:
     facts.how |= dict.fromkeys(rules.given, "given")
     curve, metric = _choose_loss(facts, logged, curve, names, rules)
     at = _set_loss(facts, logged, curve, metric, rules.pick)
+    curve = _with_constant_rate(facts, logged, curve, settings)
     steps = int(curve[STEP].max()) if curve.height else None  # type: ignore[arg-type]
     facts.set("steps", steps)
     status = _status(logged, settings, steps)
@@ -377,6 +378,17 @@ def _set_flops(facts: _Facts, logged: LoggedRun, settings: Settings, curve: pl.D
         facts.set("C", said[0], f"{said[1]} of the log")
     if facts.row.get("N") and facts.row.get("D"):
         facts.set("C", 6 * facts.row["N"] * facts.row["D"], "6ND")
+
+
+def _with_constant_rate(facts: _Facts, logged: LoggedRun, curve: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """The curve with a rate that never changed: in a table such a column is read as a setting of the run."""
+    rate, schedule = settings.number("lr"), (settings.text("schedule") or "constant").lower()
+    if logged.format != "table" or rate is None or RATE in curve.columns or not curve.height or "const" not in schedule:
+        return curve
+    if "wsd" in schedule or "decay" in schedule:
+        return curve
+    facts.how["rate"] = f"{rate[1]} of the log, in every row"
+    return curve.with_columns(pl.lit(rate[0]).alias(RATE))
 
 
 def _set_schedule(facts: _Facts, settings: Settings, curve: pl.DataFrame, at: int) -> None:

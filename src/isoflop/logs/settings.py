@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from isoflop.logs.logged import Setting
-from isoflop.runs.columns import plain
+from isoflop.runs.columns import plain, read_header
 from isoflop.units import parse_quantity
 
 SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -23,6 +23,8 @@ SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
         "param_count",
         "params",
         "parameters",
+        "model_size",
+        "size",
         "N",
     ),
     "N_nonembed": (
@@ -93,6 +95,8 @@ SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "bias": ("bias", "include_bias", "add_bias_linear"),
 }
 
+_COUNTS: Final = frozenset({"N", "N_nonembed", "D", "U", "C", "batch"})  # what a scale in a name can be of
+
 
 class Settings:
     """The settings of one run, looked up by what they mean."""
@@ -101,15 +105,24 @@ class Settings:
         self._settings = settings
         # of several settings that end alike the least nested is meant: `lr` rather than `scheduler.args.lr`
         self._by_end: dict[str, str] = {}
+        self._scale: dict[str, float] = {}
         for key in sorted(settings, key=lambda key: key.count(".")):
-            self._by_end.setdefault(plain(key.rsplit(".", 1)[-1]), key)
+            end = key.rsplit(".", 1)[-1]
+            self._by_end.setdefault(plain(end), key)
+            header = read_header(end)  # `size_M` is a size in millions
+            if header.scale != 1:
+                self._by_end.setdefault(plain(header.bare), key)
+                self._scale[key] = header.scale
 
     def key(self, meaning: str) -> str | None:
         """The setting that has this meaning, by its full name."""
         for spelling in SPELLINGS[meaning]:
             own = self._by_end.get(plain(spelling))
             # n is no N, and c no C
+            scaled = own in self._scale and plain(own.rsplit(".", 1)[-1]) != plain(spelling)
             if own is not None and (len(spelling) > 1 or own.rsplit(".", 1)[-1] == spelling):
+                if scaled and meaning not in _COUNTS:
+                    continue
                 return own
         return None
 
@@ -121,7 +134,9 @@ class Settings:
         """A positive number with this meaning, and the setting's name; numbers may be written 125M."""
         key = self.key(meaning)
         value = None if key is None else as_number(self._settings[key])
-        return None if key is None or value is None or value <= 0 else (value, key)
+        if key is None or value is None or value <= 0:
+            return None
+        return (value * self._scale.get(key, 1.0) if meaning in _COUNTS else value), key
 
     def whole(self, meaning: str) -> int | None:
         """A positive whole number with this meaning."""
