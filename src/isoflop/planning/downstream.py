@@ -68,7 +68,7 @@ def downstream(first: Ensemble, second: Ensemble, at: Mapping[str, float], *, le
     params = {name: each[:count] for name, each in second.draws().items()}
     value = float(second.fit.predict({link[0]: told.loss.value}))
     expected = second.fit.law.value(params, {link[0]: curve})
-    score = new_runs(second, second.fit.law.value(params, {link[0]: measured}))
+    score = new_runs(second, second.fit.law.value(params, {link[0]: measured}), stream=1)
     lowest = second.fit.data.ranges[link[0]][0]
     beyond = max(0.0, lowest - told.loss.value)
     return Downstream(
@@ -99,9 +99,7 @@ def stages(
     Raises DataError for missing columns and where no run has both numbers.
     """
     if average < 1 or not 0 <= skip < 1:
-        raise IsoflopError(
-            f"an average over {average} checkpoints, skipping {skip:g}, is none; use 1 or more, and 0 to 1"
-        )
+        raise IsoflopError(f"cannot average {average} checkpoints and skip {skip:g} of them; use 1 or more, and 0 to 1")
     first, second = weighted(runs, loss), weighted(runs, score)
     codes = runs.run_codes()
     order = runs["D"] if "D" in runs else np.arange(len(runs), dtype=np.float64)

@@ -34,8 +34,12 @@ def with_scatter(
     return spread.reshape(curve.shape)
 
 
-def new_runs(ensemble: Ensemble, curve: Floats) -> Floats:
-    """What new runs would measure where the ensemble's law draws this curve, (draws,) or (draws, points)."""
+def new_runs(ensemble: Ensemble, curve: Floats, *, stream: int = 0) -> Floats:
+    """What new runs would measure where the ensemble's law draws this curve, (draws,) or (draws, points).
+
+    stream: residuals of one stream are drawn in one order; two scatters that are to be independent, as in a chain of
+    laws with one seed, take two streams.
+    """
     fit = ensemble.fit
     return with_scatter(
         curve,
@@ -43,5 +47,5 @@ def new_runs(ensemble: Ensemble, curve: Floats) -> Floats:
         n_runs=fit.data.n_runs,
         n_params=len(fit.law.params),
         space=fit.objective.space,
-        rng=np.random.default_rng([ensemble.seed, 2]),
+        rng=np.random.default_rng([ensemble.seed, 2] if stream == 0 else [ensemble.seed, 2, stream]),
     )

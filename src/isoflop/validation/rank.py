@@ -147,7 +147,7 @@ def _ranked(joint: Backtest) -> tuple[Ranked, ...]:
                 law=each.law,
                 scores=joint.scores(each),
                 behind=behind,
-                tied=bool(not behind.low > 0) and math.isfinite(behind.value),
+                tied=bool(not behind.low > 0),
                 weight=Interval(float(stacked.weights[position]), float(low), float(high), joint.level),
                 same_as=tuple(same[each.name]),
             )
@@ -177,28 +177,28 @@ def _distinct(laws: Sequence[Forecasts]) -> tuple[list[Forecasts], dict[str, lis
 def _behind(joint: Backtest, each: Forecasts, best: Forecasts, code: Ints) -> Interval:
     """Mean paired difference of relative errors ± t·√(s²/n + d²).
 
+    Errors beyond 100 % count as 100 %, so that one absurd forecast decides nothing by its size.
     s/√n: standard error over n held-out runs. d: half of the central 68 % of the same mean over bootstrap draws, since
     held-out runs of a window share the error of the fitted curve, which s does not see.
     """
     apart = per_run(_errors(joint, each.value) - _errors(joint, best.value), code)
     mean, count = float(apart.mean()), len(apart)
-    if each is best or count < 2 or not np.isfinite(apart).all() or each.curve is None or best.curve is None:
+    if each is best or count < 2 or each.curve is None or best.curve is None:
         return mean_interval(apart, level=joint.level)
     _, run = np.unique(code, return_inverse=True)
     share = 1.0 / np.bincount(run)[run]
-    with np.errstate(all="ignore"):
-        drawn = (_errors(joint, each.curve) - _errors(joint, best.curve)) @ share / count
-    low, high = np.quantile(drawn[np.isfinite(drawn)], [0.1587, 0.8413]) if np.isfinite(drawn).any() else (0.0, np.inf)
+    drawn = (_errors(joint, each.curve) - _errors(joint, best.curve)) @ share / count
+    low, high = np.quantile(drawn, [0.1587, 0.8413])
     error = math.hypot(float(np.std(apart, ddof=1)) / math.sqrt(count), float(high - low) / 2)
     half = float(stats.t.ppf((1 + joint.level) / 2, count - 1)) * error
     return Interval(mean, mean - half, mean + half, joint.level)
 
 
 def _errors(joint: Backtest, values: Floats) -> Floats:
-    """|L − L̂|/L, (…, held rows); infinite where there is no forecast."""
+    """|L − L̂|/L up to 1, (…, held rows); 1 where there is no forecast."""
     with np.errstate(all="ignore"):
         errors = np.abs(values - joint.held.truth) / np.abs(joint.held.truth)
-    return np.where(np.isfinite(errors), errors, np.inf)
+    return np.where(np.isfinite(errors), np.minimum(errors, 1.0), 1.0)
 
 
 def _mean_error(joint: Backtest, each: Forecasts) -> float:
