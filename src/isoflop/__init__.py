@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from isoflop.findings import Finding
     from isoflop.fitting import Fit, Objective, absolute, fit, huber, objective, squares, student_t
     from isoflop.laws import Law, catalogue, fix, law, tie
-    from isoflop.planning import Forecast, Plan, allocate, for_serving, forecast
+    from isoflop.planning import Forecast, Plan, allocate, for_serving, forecast, recount, repeat, wasted
     from isoflop.runs import Runs, datasets, read_runs
     from isoflop.uncertainty import Ensemble, Interval, bootstrap
     from isoflop.uncertainty.coverage import coverage
@@ -33,7 +33,7 @@ _HOMES = {
     "isoflop.findings": ("Finding",),
     "isoflop.fitting": ("Fit", "Objective", "absolute", "fit", "huber", "objective", "squares", "student_t"),
     "isoflop.laws": ("Law", "catalogue", "fix", "law", "tie"),
-    "isoflop.planning": ("Forecast", "Plan", "allocate", "for_serving", "forecast"),
+    "isoflop.planning": ("Forecast", "Plan", "allocate", "for_serving", "forecast", "recount", "repeat", "wasted"),
     "isoflop.runs": ("Runs", "read_runs"),
     "isoflop.uncertainty.saved": ("load_fit", "save_fit"),
     "isoflop.uncertainty": ("Ensemble", "Interval", "bootstrap"),

@@ -130,3 +130,16 @@ def test_llama_3_by_two_methods(tables):
     assert second.value == pytest.approx(16.1e12, rel=0.005) and third.value == pytest.approx(10.2e12, rel=0.005)
     assert third.low < 10.2e12 < third.high
     assert len(answer.profiles) == 10 and all(profile.bracketed for profile in answer.profiles)
+
+
+def test_runs_that_saw_tokens_twice_are_doubted():
+    runs = isoflop_table()
+    once = runs.with_column("U", runs["D"])
+    twice = runs.with_column("U", np.where(np.arange(len(runs)) < 5, runs["D"] / 3, runs["D"]))
+    ensemble = bootstrap(fit(CHINCHILLA, runs), draws=30)
+    for table, expected in ((runs, 0), (once, 0), (twice, 1)):
+        found = [
+            each for each in compare_methods(ensemble, table, budget=1e22).findings if each.code == "repeated-tokens"
+        ]
+        assert len(found) == expected
+    assert found[0].says.startswith("5 of 36 runs saw tokens more than once")

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from isoflop import allocate, forecast
+from isoflop import allocate, forecast, law
 from isoflop.errors import FormulaError
 from isoflop.planning.published import published
 
@@ -35,3 +35,14 @@ def test_a_published_law_plans():
 def test_what_is_not_on_record_is_refused_with_what_is(text, says):
     with pytest.raises(FormulaError, match=says):
         published(text)
+
+
+@pytest.mark.parametrize(("key", "tokens", "nats"), [("image-8", 8 * 8 * 3, 601), ("image-16", 16 * 16 * 3, 2027)])
+def test_henighans_limits_are_the_nats_of_an_image(key, tokens, nats):
+    # with compute without end, 3.13 nats a token of 192, and 2.64 of 768
+    answer = forecast(published(f"henighan-c:{key}"), {"C": 1e200})
+    assert answer.unit == "nats/token" and answer.loss.value * tokens == pytest.approx(nats, abs=0.6)
+
+
+def test_the_selection_of_step_laws_runs_is_on_record():
+    assert "within 0.25 % of the lowest loss" in law("step-law-lr").notes

@@ -95,8 +95,26 @@ def compare_methods(ensemble: Ensemble, runs: Runs, *, budget: float, level: flo
                 "of the parametric fit before trusting it.",
             )
         )
+    found += _repeats(runs)
     bias = _bias(ensemble, budgets, budget) if len(budgets) > 1 else math.nan
     return Methods(float(budget), tuple(answers), profiles, apart, agree, bias, (*found, *plan.findings), ensemble)
+
+
+def _repeats(runs: Runs) -> list[Finding]:
+    """Runs that saw tokens twice, which a law in N and D takes for fresh ones."""
+    if "U" not in runs:
+        return []
+    again = int((runs["D"] > runs["U"] * (1 + 1e-9)).sum())
+    if not again:
+        return []
+    return [
+        Finding(
+            "repeated-tokens",
+            "doubt",
+            f"{again} of {len(runs)} runs saw tokens more than once, and N and D alone take these for fresh ones.",
+            'Keep runs without repeats (--where "D <= U"), or ask isoflop repeat.',
+        )
+    ]
 
 
 def _reason(error: IsoflopError, runs: Runs) -> str:
