@@ -37,7 +37,7 @@ def test_a_forecast_is_told_in_one_sentence(known_runs):
 def test_a_check_tells_the_range_of_each_column(known_runs):
     runs = known_runs(0.01)
     text = printed(check_card(runs, check(runs)))
-    assert "30 runs; nothing to doubt." in text and "31.6M" in text and "10B" in text
+    assert "30 runs; 1 to doubt." in text and "31.6M" in text and "10B" in text
 
 
 def test_names_from_a_file_stay_text(known_runs):

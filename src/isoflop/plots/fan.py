@@ -73,9 +73,13 @@ def path_to(fit: Fit, at: Mapping[str, float]) -> Path:
     places = middle + steps[:, None] * way
     reach = np.zeros(_POINTS)
     for column, each in enumerate(ranges):
-        if each is not None and in_logs[column]:
-            beyond = np.maximum(places[:, column] - high[column], low[column] - places[:, column])
+        if each is None:
+            continue
+        beyond = np.maximum(places[:, column] - high[column], low[column] - places[:, column])
+        if in_logs[column]:
             reach = np.maximum(reach, beyond / math.log(10))
+        elif high[column] > low[column]:
+            reach = np.maximum(reach, np.log10(1 + np.maximum(beyond, 0) / (high[column] - low[column])))
     inputs = {
         name: np.exp(places[:, column]) if in_logs[column] else places[:, column] for column, name in enumerate(names)
     }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Final, Literal
 
 import numpy as np
@@ -15,7 +16,8 @@ from isoflop.units import format_quantity
 Reading = Literal["plain", "quantity", "power"]
 
 _MOST: Final = 8
-_WIDTHS: Final[dict[Reading, float]] = {"plain": 0.9, "quantity": 0.8, "power": 0.6}  # labels to matplotlib's usual one
+_USUAL_LETTERS: Final = 4.3  # in the place that matplotlib reserves for a label
+_BETWEEN: Final = 1.3  # letters between two labels
 _LINEAR_BELOW: Final = 5.0  # an axis whose ends differ by less than this factor has evenly spaced ticks
 _WITHIN_A_DECADE: Final = ((1, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))
 _MINOR_UP_TO: Final = 7  # decades
@@ -41,26 +43,47 @@ class RoundLog(_OnAxis):
     """Round numbers on a logarithmic axis: even steps within a decade, 1-2-5 over a few, powers of ten over many."""
 
     def tick_values(self, vmin: float, vmax: float) -> list[float]:
-        """The ticks between two ends, no more than the axis has room for."""
+        """The ticks between two ends: the most of them whose labels the axis has room for."""
         if not (0 < vmin < vmax and math.isfinite(vmax)):
             return []
-        room = self.on.get_tick_space() * (_WIDTHS[self.reading] if isinstance(self.on, XAxis) else 1.0)
-        most = max(2, min(_MOST, int(room)))
-        if vmax / vmin < _LINEAR_BELOW:
-            even = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10]).tick_values(vmin, vmax)
-            return [float(each) for each in even if vmin <= each <= vmax]
-        first, last = math.floor(math.log10(vmin)), math.ceil(math.log10(vmax))
-        for multiples in _WITHIN_A_DECADE:
-            ticks = [k * 10.0**power for power in range(first, last + 1) for k in multiples]
+        inside: list[float] = []
+        for ticks in _candidates(vmin, vmax):
             inside = [each for each in ticks if vmin <= each <= vmax]
-            if len(inside) <= most:
+            if len(inside) <= _MOST and self._has_room(inside, math.log(vmax / vmin)):
                 return inside
-        for stride in range(2, 400):
-            powers = [10.0**power for power in range(first, last + 1) if power % stride == 0]
-            inside = [each for each in powers if vmin <= each <= vmax]
-            if len(inside) <= most:
-                return inside
-        return []
+        return inside
+
+    def _has_room(self, ticks: list[float], span: float) -> bool:
+        """Whether each label fits beside the next, or above it; span: of the axis, in logarithms."""
+        room = float(self.on.get_tick_space())  # for so many labels of usual size
+        sizes = [1.0] * len(ticks)
+        if isinstance(self.on, XAxis):
+            room *= _USUAL_LETTERS
+            sizes = [_letters(_READINGS[self.reading](each, None)) + _BETWEEN for each in ticks]
+        gaps = [room * math.log(after / before) / span for before, after in pairwise(ticks)]
+        return all(gap >= (one + other) / 2 for gap, (one, other) in zip(gaps, pairwise(sizes), strict=True))
+
+
+def _candidates(low: float, high: float) -> Iterator[list[float]]:
+    """Ticks that could be, the densest first; each set reaches over both ends."""
+    if high / low < _LINEAR_BELOW:
+        for most in range(_MOST, 0, -1):
+            even = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+            yield [float(each) for each in even]
+        return
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    for multiples in _WITHIN_A_DECADE:
+        yield [k * 10.0**power for power in range(first, last + 1) for k in multiples]
+    for stride in range(2, last - first + 2):
+        yield [10.0**power for power in range(first, last + 1) if power % stride == 0]
+
+
+def _letters(label: str) -> float:
+    """How wide a label is, in letters; raised ones count less."""
+    if not label.startswith("$"):
+        return len(label)
+    base, _, raised = label.strip("$").partition("^")
+    return len(base.replace(r"\cdot", "·")) + 0.7 * len(raised.strip("{}"))
 
 
 class _Minor(_OnAxis):
