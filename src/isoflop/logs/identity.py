@@ -53,6 +53,6 @@ def _may_name(frame: pl.DataFrame, name: str) -> bool:
 
 def _surplus(frame: pl.DataFrame, keys: list[str], step: str, metrics: list[str]) -> int:
     """How many values there are beyond one of a metric at a step of a run."""
-    count = pl.max_horizontal(pl.col(name).count() for name in metrics) if metrics else pl.len()
+    count = pl.max_horizontal(pl.col(name).drop_nulls().n_unique() for name in metrics) if metrics else pl.len()
     values = frame.lazy().group_by([*keys, step]).agg(count.alias("values"))
     return int(values.select((pl.col("values").cast(pl.Int64) - 1).clip(0).sum()).collect().item())

@@ -73,7 +73,8 @@ def _read_database(found: Found, path: Path) -> Iterator[LoggedRun]:
 
 
 def _run(found: Found, run: dict[str, Any], points: Iterator[tuple[Any, ...]]) -> LoggedRun:
-    curves, digest = Curves(), Digest().update(repr(sorted(run["config"].items())).encode())
+    curves, digest = Curves(), Digest()
+    digest.update(repr((run["name"], sorted(run["config"].items()))).encode(errors="replace"))
     for _, key, value, timestamp, step, is_nan in points:
         number = math.nan if is_nan else float(value)
         if abs(number) >= _LARGEST:

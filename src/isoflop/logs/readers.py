@@ -6,11 +6,13 @@ import sqlite3
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, NoReturn
 
 import polars as pl
 
+from isoflop.errors import IsoflopError
 from isoflop.logs import (
     lightning,
     lm_eval,
@@ -62,17 +64,24 @@ _DAMAGE: Final = (
 )
 
 
-def find_logs(path: str | Path, *, format: str | None = None) -> list[Found]:
+def find_logs(path: str | Path, *, format: str | None = None, pattern: str | None = None) -> list[Found]:
     """The logs at a path, in the order of their names; with ``format`` only those of one reader.
+
+    A single file whose format is given is taken at the user's word, and so is every text file where a pattern is.
 
     path: a file, a folder, a glob, or an address (``wandb:entity/project``, ``mlflow:http://…``, ``s3://…``).
     Raises LogError: no such path, nothing readable (the message says what was looked for), no such format.
     """
+    format = format or ("text" if pattern else None)
     readers = _chosen(format)
     for reader in readers:
         if str(path).startswith(reader.addresses):
             return [Found(reader.format, str(path), address=str(path))]
     root, files = _files(path)
+    if format is not None and Path(path).is_file():
+        return list(_claimed(root, files, (replace(readers[0], claims=lambda candidate: str(candidate.path)),)))
+    if pattern is not None:
+        readers = tuple(replace(reader, claims=text.by_ending) for reader in readers if reader.format == "text")
     return list(_claimed(root, files, readers)) or _nothing(str(path), readers)
 
 
@@ -85,7 +94,7 @@ def read_logs(
     Raises LogError as find_logs does.
     """
     options = Options(pattern=text.check_pattern(pattern) if pattern else None, resume=resume)
-    for found in find_logs(path, format=format or ("text" if pattern else None)):
+    for found in find_logs(path, format=format, pattern=pattern):
         yield from read_found(found, options)
 
 
@@ -94,7 +103,9 @@ def read_found(found: Found, options: Options | None = None) -> Iterator[LoggedR
     reader = next(reader for reader in READERS if reader.format == found.format)
     try:
         yield from reader.read(found, options or Options())
-    except LogError as error:
+    except IsoflopError as error:
+        if found.address:  # it is all that was asked for
+            raise
         yield Unread(found.source, str(error))
     except _DAMAGE as error:
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

@@ -23,7 +23,7 @@ _WHO: Final = re.compile(
 # An absolute path (also in the midst of a command), a drive, a home folder, an address, a mail address.
 _WHERE: Final = re.compile(
     r"(?:^|[\s=:,;'\"(\[{|])(?:/(?=[\w.~-]+)|~[\w.-]*/|~$|[A-Za-z]:[\\/]|\\\\\w|\$\{?HOME|%USERPROFILE%)"
-    r"|\w://|[\w.+-]+@[\w-]+\.?[\w.-]*"
+    r"|\w://|[\w.+-]+@[\w-]+(?:\.[\w-]|:)"
 )
 _EVENT_FILE: Final = re.compile(r"events\.out\.tfevents\.\d+\.(?P<rest>.+)")
 _EVENT_TAIL: Final = re.compile(r"(\.\d+){1,2}(\.v2|\.profile-empty)?$|\.v2$")

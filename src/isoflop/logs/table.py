@@ -22,7 +22,7 @@ from isoflop.logs.identity import run_columns
 from isoflop.logs.judge import is_loss, logged_run
 from isoflop.logs.logged import STEP, WALL, LogError, LoggedRun, Unread
 from isoflop.logs.reader import Candidate, Found, Options, Reader
-from isoflop.logs.spool import Digest
+from isoflop.logs.spool import Digest, head_of
 
 ADDRESSES: Final = ("s3://", "gs://", "gcs://", "az://", "abfss://", "hf://", "http://", "https://")
 _TEXT: Final = (".csv", ".tsv")
@@ -151,7 +151,7 @@ def _as_numbers(series: pl.Series) -> pl.Series:
 
 
 def _read_database(path: Path, source: Source) -> Iterator[LoggedRun | Unread]:
-    frames = _sqlite_frames(path) if path.open("rb").read(16).startswith(sqlite.MAGIC) else _duck_frames(path)
+    frames = _sqlite_frames(path) if head_of(path, 16).startswith(sqlite.MAGIC) else _duck_frames(path)
     none = True
     for table, frame in frames:
         if frame.height:
@@ -321,7 +321,7 @@ def _curve(part: pl.DataFrame, name: str, step: str, source: Source) -> LoggedRu
         history = history.sort(STEP, maintain_order=True)
     if history[STEP].n_unique() < history.height:  # rows of one step complete each other, or the last one counts
         metrics = pl.exclude(STEP, WALL)
-        surplus = history.group_by(STEP).agg(metrics.count()).select(pl.max_horizontal(metrics))
+        surplus = history.group_by(STEP).agg(metrics.drop_nulls().n_unique()).select(pl.max_horizontal(metrics))
         twice = int((surplus.to_series() > 1).sum()) if surplus.width else 0
         history = history.group_by(STEP, maintain_order=True).agg(pl.all().drop_nulls().last())
         if twice:

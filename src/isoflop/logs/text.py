@@ -39,10 +39,17 @@ _CRASHED: Final = re.compile(
 )
 
 
-def _claims(candidate: Candidate) -> str | None:
+def by_ending(candidate: Candidate) -> str | None:
+    """Claims every text file with an ending of logs, or of jobs (``train.o4711``)."""
     path = candidate.path
     ending = path.suffix.lower() if path.suffix.lower() != ".gz" else path.with_suffix("").suffix.lower()
-    if (ending not in _ENDINGS and not ending[1:].isdigit()) or b"\0" in candidate.head[:4096]:
+    told = ending in _ENDINGS or re.fullmatch(r"\.[oe]?\d+", ending) is not None
+    return str(path) if told and b"\0" not in candidate.head[:4096] else None
+
+
+def _claims(candidate: Candidate) -> str | None:
+    path = candidate.path
+    if by_ending(candidate) is None:
         return None
     with Digest().spool(path) as spool:
         seen = 0

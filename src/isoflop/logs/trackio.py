@@ -62,7 +62,7 @@ def _run(
 ) -> LoggedRun:
     curves, digest, broken = Curves(), Digest(), 0
     name = ""
-    digest.update(repr(sorted(config.items())).encode())
+    digest.update(repr((identifier, sorted(config.items()))).encode(errors="replace"))
     for _, called, step, timestamp, data in points:
         name = str(called)
         digest.update(f"{step}\0{data!r}\n".encode(errors="replace"))

@@ -77,7 +77,7 @@ def _entry(curves: Curves, results: dict[str, float], entry: dict[str, Any]) -> 
     step = entry.get("step")
     if not isinstance(step, int) or isinstance(step, bool):
         return
-    ends = "train_runtime" in entry
+    ends = "train_loss" in entry and "loss" not in entry  # entries may tell train_runtime as they go
     for name, value in entry.items():
         number = number_or_none(value)
         if number is None or name == "step":

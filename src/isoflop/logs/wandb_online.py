@@ -41,7 +41,7 @@ def _read(found: Found, options: Options) -> Iterator[LoggedRun | Unread]:
         import wandb
     except ImportError:
         raise MissingExtraError(
-            "reading runs from wandb.ai needs the wandb package: pip install 'isoflop[wandb]'"
+            "runs on wandb.ai need wandb: pip install 'isoflop[wandb]'"
         ) from None
     path = found.address.removeprefix(ADDRESS).strip("/")
     parts = path.split("/")
@@ -55,7 +55,7 @@ def _read(found: Found, options: Options) -> Iterator[LoggedRun | Unread]:
         runs = [api.run(path)] if len(parts) == 3 else list(api.runs(path, order="+created_at"))
     except failures as error:
         raise LogError(
-            f"{found.address} cannot be listed ({_first_line(error)}); check its name and `wandb login`"
+            f"{found.address} cannot be listed ({_first_line(error)}); check name and login"
         ) from None
     for run in runs:
         source = f"{ADDRESS}{parts[-2] if len(parts) == 3 else parts[-1]}/{run.id}"
@@ -96,7 +96,7 @@ def online_run(run: Any, source: str, resume: Path | None) -> LoggedRun:  # noqa
             Finding(
                 "sampled",
                 "doubt",
-                f"{source}: the tables {', '.join(cut[:3])} have {_TABLE:,} rows or more, to which W&B cuts what it keeps.",
+                f"{source}: the tables {', '.join(cut[:3])} were cut to {_TABLE:,} rows when they were logged.",
                 "Do not take a loss from these tables; the history itself is whole.",
             )
         )
