@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from isoflop.runs import Runs
     from isoflop.uncertainty import Ensemble, Interval
     from isoflop.validation.backtest import Backtest
-    from isoflop.validation.influence import Influence
     from isoflop.validation.rank import Ranking
-    from isoflop.validation.sensitivity import Sensitivity
 
 TALL = (7.2, 5.0)
 FLAT = (7.2, 3.0)
@@ -177,50 +175,6 @@ def rank_picture(ranking: Ranking) -> Picture:
         f"that they were not shown: {first}.",
         size=(7.2, 1.2 + 0.3 * rows),
     )
-
-
-def influence_picture(result: Influence) -> Picture:
-    """The answer with each of the strongest runs left out."""
-    effect = result.effect(result.decided)
-    strongest = [result.labels[run] for run in result.strongest(result.decided, count=3)]
-    return Picture(
-        "influence",
-        partial(plots.runs_left_out, result),
-        f"{result.decided} with each of the most influential runs left out, beside its value and interval; strongest: "
-        f"{', '.join(strongest)}. {effect.value.level:.0%} interval of all runs {_ends(effect.value)}.",
-    )
-
-
-def removal_picture(result: Influence) -> Picture:
-    """The answer as the strongest runs are left out one after another."""
-    said = "; ".join(
-        f"{path.how}: out of its interval after {path.left_interval}" for path in result.removals if path.left_interval
-    )
-    return Picture(
-        "removals",
-        partial(plots.removal_paths, result),
-        f"{result.decided} as runs are left out one after another, the strongest first; if all weighed alike it would "
-        f"take {result.usual} of {len(result.labels)} to leave the interval. {said or 'No path leaves it'}.",
-    )
-
-
-def sensitivity_picture(result: Sensitivity) -> Picture:
-    """The main answer under every choice."""
-    name = result.asked.main.name
-    outside = [f"{each.group} {each.setting}" for each in result.choices if result.outside(each, name)]
-    told = f"outside: {', '.join(outside)}" if outside else "none takes it outside"
-    return Picture(
-        "sensitivity",
-        partial(plots.choices_made, result),
-        f"{name} under {len(result.choices)} choices made otherwise, over its interval {_ends(result.base[name])}; "
-        f"{told}.",
-        size=(7.2, 1.4 + 0.22 * len(result.choices)),
-    )
-
-
-def _ends(interval: Interval) -> str:
-    low, high = (format_quantity(each) for each in (interval.low, interval.high))
-    return f"[{low}, {high}]"
 
 
 def _first_word(fit: Fit) -> str:

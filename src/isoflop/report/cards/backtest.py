@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from isoflop.findings import Finding
 from isoflop.report.card import Card
 from isoflop.report.cards.rows import count_of_runs
+from isoflop.report.pictures import backtest_picture
 
 if TYPE_CHECKING:
     from isoflop.uncertainty import Interval
@@ -48,6 +49,7 @@ def backtest_card(result: Backtest, *, findings: Sequence[Finding]) -> Card:
             "held: measured values inside the interval of a new run; log score: mean log density at what was measured, "
             "in units of relative loss, higher is better"
         ),
+        picture=backtest_picture(result),
     )
 
 

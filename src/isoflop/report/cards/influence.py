@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from isoflop.plots.removals import removals
+from isoflop.plots import removal_paths
 from isoflop.report.card import Card, Picture
 from isoflop.report.cards.rows import count_of_runs
 from isoflop.units import format_by_interval, format_quantity
@@ -63,7 +63,7 @@ def influence_card(found: Influence, *, count: int = 10) -> Card:
         ),
         picture=Picture(
             "removals",
-            partial(removals, found),
+            partial(removal_paths, found),
             f"{effect.answer.name} against the number of runs left out, from {_shown(effect, effect.value.value)} with "
             f"all: {'; '.join(_path_words(found, effect))}.",
         ),

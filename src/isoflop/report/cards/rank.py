@@ -10,6 +10,7 @@ from isoflop.findings import Finding
 from isoflop.report.card import Card
 from isoflop.report.cards.backtest import between, percent
 from isoflop.report.cards.rows import count_of_runs, interval_row
+from isoflop.report.pictures import rank_picture
 from isoflop.units import decimals_for, format_quantity
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def rank_card(ranking: Ranking, *, findings: Sequence[Finding]) -> Card:
             )
             if part
         ),
+        picture=rank_picture(ranking),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from isoflop.plots.choices import choices
+from isoflop.plots import choices_made
 from isoflop.report.card import Card, Picture
 from isoflop.units import format_by_interval, format_quantity
 from isoflop.validation.toy import FARTHEST, TRUTH
@@ -35,7 +35,7 @@ def sensitivity_card(found: Sensitivity) -> Card:
     ends = [value for value in fitted if math.isfinite(value)]
     spread = f"{_one(found, main, min(ends))} to {_one(found, main, max(ends))}" if ends else "no value"
     held = found.base[main.name]
-    size = (7.2, 1.2 + 0.24 * len(fitted))
+    size = (7.2, 1.2 + 0.24 * len(found.choices))
     return Card(
         title=f"what choices do to {main.name}, {main.meaning}: {found.fit.law.name} on {found.fit.data.source}",
         answer=f"{main.name} is {_one(found, main, held.value)} [{_end(main, held, held.low)}, "
@@ -47,7 +47,7 @@ def sensitivity_card(found: Sensitivity) -> Card:
         f"{100 * held.level:.6g}% intervals over bootstrap draws of each fit",
         picture=Picture(
             "choices",
-            partial(choices, found),
+            partial(choices_made, found),
             f"{main.name} under {len(fitted)} choices, from {spread}, over its interval as it is.",
             size,
         ),
