@@ -51,8 +51,8 @@ def downstream(
     """Forecast scores in two stages from FILE: the task's loss by size and tokens, then the score by that loss."""
     from isoflop.fitting import fit, squares
     from isoflop.laws import law
+    from isoflop.planning.downstream import check_chain, stages
     from isoflop.planning.downstream import downstream as ask
-    from isoflop.planning.downstream import stages
     from isoflop.uncertainty import bootstrap
     from isoflop.uncertainty.ensemble import check_level
 
@@ -61,6 +61,7 @@ def downstream(
     named = {name: _headers(name, text) for name, text in pairs(tasks, "--task").items()}
     runs = open_runs(file, columns, where, units, conventions)
     first_law, then_law = law(law_text), law(then_text)
+    check_chain(first_law, then_law)
     answers = {}
     with progress(2 * draws * len(named), "bootstrap", quiet=as_json) as advance:
         for name, (loss, score) in named.items():

@@ -55,21 +55,16 @@ def downstream(first: Ensemble, second: Ensemble, at: Mapping[str, float], *, le
     the same runs with one seed, a pair comes from the same runs. The curve's draws carry no scatter.
     Raises IsoflopError for laws that do not join, or as :func:`isoflop.planning.forecast`.
     """
-    link = second.fit.law.input_names
-    if link != (first.fit.law.response,):
-        raise IsoflopError(
-            f"{second.fit.law.name} takes {', '.join(link)}, and {first.fit.law.name} predicts "
-            f"{first.fit.law.response}; the second law must have that as its only input"
-        )
+    link = check_chain(first.fit.law, second.fit.law)
     told = forecast(first, at, level=level)
     count = min(len(first), len(second))
     curve = first.fit.law.value(first.draws(), told.at)[:count]
     measured = new_runs(first, first.fit.law.value(first.draws(), told.at))[:count]
     params = {name: each[:count] for name, each in second.draws().items()}
-    value = float(second.fit.predict({link[0]: told.loss.value}))
-    expected = second.fit.law.value(params, {link[0]: curve})
-    score = new_runs(second, second.fit.law.value(params, {link[0]: measured}), stream=1)
-    lowest = second.fit.data.ranges[link[0]][0]
+    value = float(second.fit.predict({link: told.loss.value}))
+    expected = second.fit.law.value(params, {link: curve})
+    score = new_runs(second, second.fit.law.value(params, {link: measured}), stream=1)
+    lowest = second.fit.data.ranges[link][0]
     beyond = max(0.0, lowest - told.loss.value)
     return Downstream(
         loss=told,
@@ -86,6 +81,16 @@ def downstream(first: Ensemble, second: Ensemble, at: Mapping[str, float], *, le
             *second.findings,
         ),
     )
+
+
+def check_chain(first: Law, second: Law) -> str:
+    """The name that joins two laws: the first's response, which must be the second's only input."""
+    if second.input_names != (first.response,):
+        raise IsoflopError(
+            f"{second.name} takes {', '.join(second.input_names)}, and {first.name} predicts {first.response}; "
+            "the second law must have that as its only input"
+        )
+    return first.response
 
 
 def stages(
@@ -138,9 +143,10 @@ def stages(
 
 def weighted(runs: Runs, text: str) -> Floats:
     """A column, or a weighted sum of columns such as ``0.3*a + 0.7*b``, (rows,)."""
-    if text in runs:
-        return runs[text]
-    return np.asarray(sum(weight * runs[name] for weight, name in _terms(text)), dtype=np.float64)
+    canonical = {column.header: name for name, column in runs.columns.items() if column.derived is None}
+    if text in runs or text in canonical:
+        return runs[canonical.get(text, text)]
+    return np.asarray(sum(weight * runs[canonical.get(name, name)] for weight, name in _terms(text)), dtype=np.float64)
 
 
 def _terms(text: str) -> Sequence[tuple[float, str]]:
