@@ -18,7 +18,18 @@ from isoflop.accounting import Shape, parameters
 from isoflop.errors import DataError, SpecError
 from isoflop.findings import Finding
 from isoflop.logs.logged import STEP, WALL, LoggedRun
-from isoflop.logs.metrics import EPOCH, FLOPS, RATE, SAMPLES, TOKENS, held_out_losses, losses, renamed, unit_of
+from isoflop.logs.metrics import (
+    EPOCH,
+    FLOPS,
+    RATE,
+    SAMPLES,
+    TOKENS,
+    canonical,
+    held_out_losses,
+    losses,
+    renamed,
+    unit_of,
+)
 from isoflop.logs.rules import ORDER, Pick, Rules, picked
 from isoflop.logs.settings import Settings, as_number, listed
 from isoflop.runs.schedule import annealing_area, rate_area
@@ -92,13 +103,15 @@ def describe(logged: LoggedRun, rules: Rules) -> Described:
     """
     curve, names = renamed(logged.history)
     curve = curve.filter(pl.col(STEP).is_not_null()).sort(STEP)
-    settings = Settings(logged.settings)
+    settings = Settings({**logged.results, **logged.settings})
     facts = _Facts(findings=list(logged.findings))
     _named(facts, logged, curve, names, settings, rules)
     facts.row |= {name: value for name, value in rules.given.items() if name not in facts.row}
     facts.how |= dict.fromkeys(rules.given, "given")
     curve, metric = _choose_loss(facts, logged, curve, names, rules)
     at = _set_loss(facts, logged, curve, metric, rules.pick)
+    if not curve.height:
+        _set_final_loss(facts, logged, rules)
     curve = _with_constant_rate(facts, logged, curve, settings)
     steps = int(curve[STEP].max()) if curve.height else None  # type: ignore[arg-type]
     facts.set("steps", steps)
@@ -115,7 +128,7 @@ def describe(logged: LoggedRun, rules: Rules) -> Described:
         "format": logged.format,
         "source": logged.source,
         "status": status,
-        "loss_rule": rules.pick.name if metric else None,
+        "loss_rule": rules.pick.name if metric else "as logged" if "loss" in facts.row else None,
         "derived": "; ".join(f"{name} = {how}" for name, how in facts.how.items()),
         "settings": json.dumps(dict(logged.settings), sort_keys=True, default=str),
         "digest": logged.digest,
@@ -223,6 +236,31 @@ def _set_loss(facts: _Facts, logged: LoggedRun, curve: pl.DataFrame, metric: str
     if math.isfinite(loss) and not (logged.status == "diverged" and how.kind != "step"):
         facts.row |= {"loss": loss, "loss_step": at}
     return at if at >= 0 else last
+
+
+def _set_final_loss(facts: _Facts, logged: LoggedRun, rules: Rules) -> None:
+    """The loss of a run that is one row of a table: the only one it has, whatever the rules for curves say."""
+    numbers = dict(logged.results)
+    for key, value in logged.settings.items():
+        if (number := as_number(value)) is not None:
+            numbers.setdefault(key, number)
+    names = canonical(numbers)
+    metric = rules.loss if rules.loss in numbers else None
+    for name in ORDER if rules.loss is None else ():
+        metric = metric or next((own for own, new in names.items() if new == name), None)
+    if metric is None and rules.loss is None:
+        metric = _guessed_loss(facts, logged.name, [name for name in losses(numbers) if "acc" not in name.lower()])
+    if metric is None:
+        return
+    value, unit = numbers[metric], rules.unit or unit_of(metric)
+    how = f"{metric} of the log"
+    if unit == "perplexity":
+        if value <= 0:
+            return
+        value, unit, how = math.log(value), "nats/token", f"log {metric}"
+    if math.isfinite(value):
+        facts.row |= {"loss": value, "loss_unit": unit}
+        facts.how["loss"] = how
 
 
 def _status(logged: LoggedRun, settings: Settings, steps: int | None) -> str:
@@ -342,7 +380,16 @@ def _at(curve: pl.DataFrame, metric: str, step: int) -> float | None:
 def _set_tokens(facts: _Facts, settings: Settings, curve: pl.DataFrame, at: int) -> None:
     """Tokens up to the step at which the loss was taken, unique tokens and epochs."""
     seen = _at(curve, TOKENS, at)
-    if seen is not None and seen > 0:
+    if seen is not None and 0 < seen < at:  # fewer tokens than steps: their logarithm, or billions of them
+        facts.findings.append(
+            Finding(
+                "tokens-odd",
+                "doubt",
+                f"the tokens of the log are {seen:g} after {at:,} steps, too few to be tokens, and were not taken.",
+                "If they are a logarithm or in billions, mend the column; or say --tokens-per-step.",
+            )
+        )
+    elif seen is not None and seen > 0:
         facts.set("D", seen, f"tokens logged at step {at:,}")
     length = facts.row.get("context")
     samples = _at(curve, SAMPLES, at)
@@ -352,7 +399,7 @@ def _set_tokens(facts: _Facts, settings: Settings, curve: pl.DataFrame, at: int)
     if batch is not None and at > 0:
         facts.set("D", at * batch, f"{at:,} steps × {batch:,.0f} tokens ({facts.how.get('batch', 'given')})")
     planned = settings.number("D")
-    if planned is not None:
+    if planned is not None and planned[0] >= at:
         facts.set("D", planned[0], f"{planned[1]} of the log")
     unique = settings.number("U")
     if unique is not None:
@@ -367,7 +414,7 @@ def _set_tokens(facts: _Facts, settings: Settings, curve: pl.DataFrame, at: int)
 def _set_flops(facts: _Facts, logged: LoggedRun, settings: Settings, curve: pl.DataFrame, at: int) -> None:
     """Training FLOPs: as logged, else 6ND."""
     counted = _at(curve, FLOPS, at)
-    if counted is not None and counted > 0:
+    if counted is not None and counted > facts.row.get("D", at):
         facts.set("C", counted, f"FLOPs logged at step {at:,}")
     said = settings.number("C")
     for name in ("total_flos", "total_flops", "train_flops"):

@@ -32,6 +32,7 @@ from isoflop.logs.store import (
 )
 from isoflop.runs.store import CURVE, Store, curve_batches, open_store, store_findings
 
+_DOWNSTREAM: Final = "lm-eval"  # results that belong to runs whose curves were logged elsewhere
 PATIENCE: Final = 600.0  # seconds to wait for another import into the same store
 
 
@@ -246,7 +247,7 @@ def _take(logged: LoggedRun, gathered: _Gathered, store: Store | None, rules: Ru
         else:
             gathered.unchanged += 1
         return
-    if not logged.history.height and logged.results:
+    if logged.format == _DOWNSTREAM and not logged.history.height:
         gathered.results.append(logged)
         gathered.digests.add(logged.digest)
         return

@@ -10,7 +10,7 @@ from typing import Final
 import polars as pl
 
 from isoflop.logs.logged import STEP, WALL
-from isoflop.runs.columns import plain
+from isoflop.runs.columns import plain, read_header
 
 VALIDATION: Final = "val_loss"
 PLAIN: Final = "loss"  # a loss of which the log does not say whether it is training or validation
@@ -121,9 +121,15 @@ def canonical(metrics: Iterable[str]) -> dict[str, str]:
 
 
 def renamed(history: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
-    """A history under the store's names, and what each metric became."""
-    names = canonical(history.columns)
-    return history.rename({old: new for old, new in names.items() if old != new}), names
+    """A history under the store's names, and what each metric became; ``tokens_B`` are tokens, in whole ones."""
+    headers = {metric: read_header(metric) for metric in history.columns}
+    counts = {plain(spelling) for name in (TOKENS, FLOPS) for spelling in SPELLINGS[name]}
+    scaled = {own: each for own, each in headers.items() if each.scale != 1 and plain(each.bare) in counts}
+    whole = {own: each for own, each in scaled.items() if each.bare not in history.columns}
+    history = history.with_columns(pl.col(own) * each.scale for own, each in whole.items())
+    names = canonical(whole[metric].bare if metric in whole else metric for metric in history.columns)
+    named = {own: names[whole[own].bare if own in whole else own] for own in history.columns if own not in (STEP, WALL)}
+    return history.rename({old: new for old, new in named.items() if old != new}), named
 
 
 def held_out_losses(metrics: Iterable[str]) -> list[str]:
