@@ -17,15 +17,20 @@ if TYPE_CHECKING:
     from isoflop.fitting import Fit, Objective, absolute, fit, huber, objective, squares, student_t
     from isoflop.laws import Law, catalogue, fix, law, tie
     from isoflop.planning import Forecast, Plan, allocate, for_serving, forecast, recount, repeat, wasted
+    from isoflop.planning.downstream import downstream, stages
     from isoflop.runs import Runs, datasets, read_runs
     from isoflop.uncertainty import Ensemble, Interval, bootstrap
     from isoflop.uncertainty.coverage import coverage
     from isoflop.uncertainty.profile import profile
     from isoflop.uncertainty.saved import load_fit, save_fit
+    from isoflop.validation.backtest import backtest
     from isoflop.validation.check import check
     from isoflop.validation.influence import influence
     from isoflop.validation.outliers import outliers
+    from isoflop.validation.rank import rank
     from isoflop.validation.sensitivity import sensitivity
+    from isoflop.validation.split import hold_out
+    from isoflop.validation.stack import forecast_stacked
 
 # Names are imported when they are first used, so that `isoflop --help` loads neither NumPy nor a data frame library.
 _HOMES = {
@@ -34,15 +39,20 @@ _HOMES = {
     "isoflop.fitting": ("Fit", "Objective", "absolute", "fit", "huber", "objective", "squares", "student_t"),
     "isoflop.laws": ("Law", "catalogue", "fix", "law", "tie"),
     "isoflop.planning": ("Forecast", "Plan", "allocate", "for_serving", "forecast", "recount", "repeat", "wasted"),
+    "isoflop.planning.downstream": ("downstream", "stages"),
     "isoflop.runs": ("Runs", "read_runs"),
     "isoflop.uncertainty.saved": ("load_fit", "save_fit"),
     "isoflop.uncertainty": ("Ensemble", "Interval", "bootstrap"),
     "isoflop.uncertainty.coverage": ("coverage",),
     "isoflop.uncertainty.profile": ("profile",),
+    "isoflop.validation.backtest": ("backtest",),
     "isoflop.validation.check": ("check",),
     "isoflop.validation.influence": ("influence",),
     "isoflop.validation.outliers": ("outliers",),
+    "isoflop.validation.rank": ("rank",),
     "isoflop.validation.sensitivity": ("sensitivity",),
+    "isoflop.validation.split": ("hold_out",),
+    "isoflop.validation.stack": ("forecast_stacked",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
