@@ -31,6 +31,8 @@ _COMMANDS = {
     "reconcile": ("isoflop.cli.reconcile", "Kaplan against Chinchilla: what counting does to an exponent."),
     "downstream": ("isoflop.cli.downstream", "Scores of tasks, through their losses."),
     "app": ("isoflop.cli.app", "The local page: explore, fit, rank, plan."),
+    "register": ("isoflop.cli.register", "Write a prediction down before the run is trained."),
+    "score": ("isoflop.cli.score", "Registered predictions beside what was measured."),
     "finish": ("isoflop.cli.finish", "The last loss of a run under way."),
     "laws": ("isoflop.cli.laws", "The laws that have a name."),
     "sweep": ("isoflop.cli.sweep", "Train small models for evidence."),

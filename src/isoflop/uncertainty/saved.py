@@ -85,7 +85,7 @@ def save_fit(fit: Fit | Ensemble, path: str | Path) -> None:
             "draws": {name: draws.tolist() for name, draws in ensemble.draws().items()},
         },
     }
-    content["seal"] = _seal(content)
+    content["seal"] = seal(content)
     write_whole(Path(path), json.dumps(content, indent=1, allow_nan=False).encode())
 
 
@@ -109,14 +109,14 @@ def load_fit(path: str | Path, *, runs: Runs | None = None) -> Ensemble:
     if content["schema"] != SCHEMA:
         raise SavedError(f"{path.name} has schema {content['schema']!r}, this release reads {SCHEMA!r}; fit again")
     # the seal makes every later look-up safe: what passes is what save_fit wrote
-    seal = content.pop("seal", None)
-    if seal is None or seal != _seal(content):
-        reason = "no 'seal'" if seal is None else "its seal does not match its content"
+    kept = content.pop("seal", None)
+    if kept is None or kept != seal(content):
+        reason = "no 'seal'" if kept is None else "its seal does not match its content"
         raise SavedError(f"{path.name} is damaged ({reason}); save the fit again (isoflop fit … --save)")
     return _read(content, path.name, runs)
 
 
-def _seal(content: Mapping[str, Any]) -> str:
+def seal(content: Mapping[str, Any]) -> str:
     """SHA-256 of the content, whatever its spacing and the order of its keys."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

@@ -1,0 +1,194 @@
+"""Predictions that are written down before the run is trained, and scored when it is.
+
+A registered prediction is a JSON file with the date, what was asked of which fit, the forecast and its quantiles, and
+a seal: SHA-256 of all that. A change of one digit, or of the date, breaks the seal.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isoflop.errors import DataError, SavedError
+from isoflop.files import write_whole
+from isoflop.planning.forecast import forecast
+from isoflop.runs import Runs
+from isoflop.uncertainty import Ensemble, Interval
+from isoflop.uncertainty.saved import seal
+from isoflop.uncertainty.scatter import new_runs
+from isoflop.units import format_quantity
+
+SCHEMA = "isoflop.prediction/1"
+_QUANTILES = tuple(round(0.005 * place, 3) for place in range(1, 200))
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was said of a run before it was trained.
+
+    made: the moment, in UTC. law, source, digest: the fit, its runs and their SHA-256. quantiles: (share, loss) of
+    what one new run would measure, empty where the fit had no draws. seal: of the file.
+    """
+
+    made: datetime
+    note: str
+    law: str
+    formula: str
+    source: str
+    digest: str
+    at: Mapping[str, float]
+    response: str
+    unit: str
+    loss: Interval
+    quantiles: tuple[tuple[float, float], ...]
+    seal: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """A prediction beside what was measured.
+
+    error: (measured − predicted)/predicted. held: whether the interval held it, None where there was none. place: the
+    share of draws below what was measured; predictions that are well calibrated have places spread evenly over 0–1.
+    """
+
+    prediction: Prediction
+    measured: float
+    error: float
+    held: bool | None
+    place: float | None
+
+
+def register(
+    ensemble: Ensemble, at: Mapping[str, float], path: str | Path, *, level: float = 0.9, note: str = ""
+) -> Prediction:
+    """Write the forecast at ``at`` to a new file; an older prediction is never overwritten.
+
+    Raises SavedError where the file is there already, and as ``forecast`` for what cannot be asked.
+    """
+    path = Path(path)
+    if path.exists():
+        raise SavedError(f"{path.name} is there already, and a registered prediction stays as it is; name another file")
+    said = forecast(ensemble, at, level=level)
+    fit = ensemble.fit
+    shares: list[list[float]] = []
+    if len(ensemble):
+        drawn = new_runs(ensemble, fit.law.value(ensemble.draws(), said.at))
+        drawn = drawn[np.isfinite(drawn)]
+        shares = [
+            [share, float(value)] for share, value in zip(_QUANTILES, np.quantile(drawn, _QUANTILES), strict=True)
+        ]
+    content: dict[str, Any] = {
+        "schema": SCHEMA,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "note": note,
+        "versions": {name: version(name) for name in ("isoflop", "numpy")},
+        "law": fit.law.name,
+        "formula": fit.law.formula,
+        "params": dict(fit.params),
+        "source": fit.data.source,
+        "digest": fit.data.digest,
+        "at": dict(said.at),
+        "response": fit.law.response,
+        "unit": said.unit,
+        "level": level,
+        "loss": {name: _finite(value) for name, value in said.loss.as_dict().items()},
+        "quantiles": shares,
+        "findings": [finding.as_dict() for finding in said.findings],
+    }
+    content["seal"] = seal(content)
+    write_whole(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+    return _prediction(content)
+
+
+def load_prediction(path: str | Path) -> Prediction:
+    """Read a registered prediction. Raises SavedError for a file that is absent, foreign, or changed since."""
+    path = Path(path)
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise SavedError(f"{str(path)!r} cannot be read ({error.strerror}); give a file of isoflop register") from None
+    except (ValueError, RecursionError):
+        raise SavedError(f"{path.name} is not JSON or is cut short; give a file of isoflop register") from None
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        raise SavedError(f"{path.name} is no registered prediction; give a file written by isoflop register")
+    kept = content.pop("seal", None)
+    if kept != seal(content):
+        raise SavedError(
+            f"{path.name} was changed after it was registered (its seal does not match); it counts no more"
+        )
+    return _prediction({**content, "seal": kept})
+
+
+def score(prediction: Prediction, measured: float) -> Score:
+    """Compare a prediction with the run. Raises SavedError for a measurement that is not a finite number."""
+    if not math.isfinite(measured):
+        raise SavedError(f"the measured {prediction.response} must be a finite number, not {measured:g}")
+    loss = prediction.loss
+    place = None
+    if prediction.quantiles:
+        shares, values = zip(*prediction.quantiles, strict=True)
+        place = float(np.interp(measured, values, shares, left=0.0, right=1.0))
+    return Score(
+        prediction=prediction,
+        measured=measured,
+        error=measured / loss.value - 1,
+        held=loss.low <= measured <= loss.high if math.isfinite(loss.low) else None,
+        place=place,
+    )
+
+
+def measured_in(prediction: Prediction, runs: Runs) -> float:
+    """The mean response of the runs that lie within 2 % of what was asked in every input.
+
+    Raises DataError where there is none, with the nearest, and for a response in another unit.
+    """
+    if prediction.response in runs.columns:
+        unit = runs.columns[prediction.response].unit
+        if unit is not None and unit != prediction.unit:
+            raise DataError(
+                f"{runs.source} has {prediction.response} in {unit}, the prediction is in {prediction.unit}"
+            )
+    apart = np.max(
+        [np.abs(np.log(runs[name] / value)) for name, value in prediction.at.items() if value > 0], axis=0, initial=0.0
+    )
+    near = (apart <= math.log(1.02)) & np.isfinite(runs[prediction.response])
+    if not near.any():
+        nearest = int(np.nanargmin(apart))
+        there = ", ".join(f"{name} = {format_quantity(float(runs[name][nearest]))}" for name in prediction.at)
+        raise DataError(
+            f"{runs.source} has no run within 2 % of the prediction's inputs; the nearest has {there}; give the loss "
+            "itself with --measured"
+        )
+    return float(np.mean(runs[prediction.response][near]))
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _prediction(content: Mapping[str, Any]) -> Prediction:
+    ends = (content["loss"][name] for name in ("low", "high"))
+    low, high = (math.nan if end is None else float(end) for end in ends)
+    return Prediction(
+        made=datetime.fromisoformat(content["made"]),
+        note=content["note"],
+        law=content["law"],
+        formula=content["formula"],
+        source=content["source"],
+        digest=content["digest"],
+        at=content["at"],
+        response=content["response"],
+        unit=content["unit"],
+        loss=Interval(float(content["loss"]["value"]), low, high, float(content["level"])),
+        quantiles=tuple((float(share), float(value)) for share, value in content["quantiles"]),
+        seal=content["seal"],
+    )
