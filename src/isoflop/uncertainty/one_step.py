@@ -19,6 +19,7 @@ Floats = NDArray[np.float64]
 
 _CHUNK = 250
 _FAR = 1.0  # a step in coordinates (logarithms and exponents) beyond which a draw is no small move
+_ASTRAY = 6.0  # a step that says nothing: its draw is left out, and counted as failed
 _FEW = 10
 
 
@@ -44,7 +45,7 @@ def one_step_bootstrap(curve_fit: CurveFit, *, draws: int = 1_000, seed: int = 0
         curvature = np.einsum("br,rij->bij", weights, curvatures)
         steps[some] = _solved(curvature, slope)
     far = ~(np.abs(steps[:, :n_params]) < _FAR).all(axis=1)
-    good = np.isfinite(steps).all(axis=1)
+    good = (np.abs(steps[:, :n_params]) < _ASTRAY).all(axis=1)
     if good.sum() < 20:
         raise IsoflopError(f"the curves do not determine {fit.law.name}: {int((~good).sum())} of {draws} draws failed")
     theta = fit.theta[None] + steps[good, :n_params]

@@ -59,7 +59,7 @@ def _row(row: dict[str, object]) -> tuple[str, ...]:
         f"{steps:,}" if isinstance(steps, int) else "–",
         f"{loss:.4f}" if isinstance(loss, float) else "–",
         str(row["loss_unit"] or ""),
-        f"{row['loss_metric'] or 'no loss'} ({row['format']})",
+        f"{row['loss_metric'] or ('as logged' if loss is not None else 'no loss')} ({row['format']})",
     )
 
 
