@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+COMMAND = [sys.executable, "-c", "from isoflop.cli import main; main()", "app"]
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
@@ -58,8 +59,7 @@ class Served:
     def __init__(self, state, *options):
         environment = {name: value for name, value in os.environ.items() if name != "ISOFLOP_DATASETS"}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", "from isoflop.cli import main; main()", "app", "--no-browser", "--port", "0"]
-            + ["--state", str(state), *map(str, options)],
+            [*COMMAND, "--no-browser", "--port", "0", "--state", str(state), *map(str, options)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -32,7 +32,7 @@ def opened(watched, tmp_path):
         path.write_text(html(report, pictures=dict.fromkeys(range(len(report.cards)), (b"", b""))), encoding="utf-8")
         page = watched(offline=True)
         page.tab.goto(path.as_uri())
-        page.tab.wait_for_function("window.isoflop && window.isoflop.lever")
+        page.tab.wait_for_function("() => window.isoflop && window.isoflop.lever")
         return page
 
     return open_report
@@ -92,11 +92,11 @@ def test_a_report_asks_for_nothing(known_runs, watched, tmp_path):
     for options in ({"color_scheme": "dark", "viewport": {"width": 400, "height": 800}}, {}):
         page = watched(**options)
         page.tab.goto(path.as_uri())
-        page.tab.wait_for_function("window.isoflop && window.isoflop.lever")
+        page.tab.wait_for_function("() => window.isoflop && window.isoflop.lever")
         page.tab.locator("details[data-rows] summary").click()
         page.tab.wait_for_selector("[data-table] tbody tr:nth-child(30)")
         page.tab.evaluate("document.querySelectorAll('img').forEach(each => { each.loading = 'eager' })")
-        page.tab.wait_for_function("[...document.images].every(each => each.naturalWidth > 100)")
+        page.tab.wait_for_function("() => [...document.images].every(each => each.naturalWidth > 100)")
         assert page.slips == []
         assert [url for url in page.requests if not url.startswith(("file:", "data:"))] == []
         assert len([url for url in page.requests if url.startswith("file:")]) == 1
@@ -133,7 +133,8 @@ def test_numbers_are_written_as_python_writes_them(known_runs, opened):
     shares = [float(each) for each in 10 ** rng.uniform(-5, 0.5, len(values))]
     page.tab.evaluate(NUMBERS)
     told = script(
-        "v => v.map(([x, s]) => [quantity(x), byInterval(x, x / (1 + s), x * (1 + s))])", [*zip(values, shares)]
+        "v => v.map(([x, s]) => [quantity(x), byInterval(x, x / (1 + s), x * (1 + s))])",
+        [*zip(values, shares, strict=True)],
     )
     for value, share, (quantity, by_interval) in zip(values, shares, told, strict=True):
         assert quantity == format_quantity(value)

@@ -19,6 +19,7 @@ from isoflop.errors import IsoflopError
 
 _MOST_TASKS = 200  # in one session
 _LINE = 1 << 20
+_SLICE = 0.5  # seconds after which somebody who waits for news looks whether the server is closing
 
 
 class Bench:
@@ -29,6 +30,7 @@ class Bench:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.closing = False  # set when the server is told to stop: nobody is kept waiting then
         self._held: dict[str, Session] = {}
         self._queue: deque[tuple[str, str]] = deque()
         self._undrawn: deque[tuple[str, str]] = deque()
@@ -96,8 +98,10 @@ class Bench:
             async with self._changed:
                 await self._changed.wait_for(lambda: self.get(name).version > after)
 
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(newer(), seconds)
+        until = asyncio.get_running_loop().time() + seconds
+        while self.get(name).version <= after and asyncio.get_running_loop().time() < until and not self.closing:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(newer(), _SLICE)
         return self.get(name)
 
     async def ask(self, name: str, kind: str, settings: Mapping[str, Any]) -> Task:

@@ -10,6 +10,7 @@ import threading
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 from isoflop.errors import IsoflopError
 
@@ -34,7 +35,13 @@ def serve(
     """
     import uvicorn
 
+    from isoflop.app.bench import Bench
     from isoflop.app.server import make_app
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            bench.closing = True
+            super().handle_exit(sig, frame)
 
     if not _is_loopback(host) and token is None:
         raise IsoflopError(
@@ -50,9 +57,10 @@ def serve(
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{number}/" + (f"s/{session}" if session else "") + (f"?token={token}" if token else "")
     hosts = frozenset(f"{name}:{number}" for name in ("127.0.0.1", "localhost", "[::1]", shown))
-    app = make_app(root, hosts=hosts if _is_loopback(host) else frozenset(), token=token)
-    server = uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, server_header=False)
+    bench = Bench(root)
+    app = make_app(bench, hosts=hosts if _is_loopback(host) else frozenset(), token=token)
+    server = Server(
+        uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5, server_header=False)
     )
     say(f"isoflop is at {address} (stop it with Ctrl-C; sessions are kept in {root})")
     if browser:

@@ -44,9 +44,8 @@ class Table:
     at: Mapping[str, Any]
 
 
-def make_app(root: Path, *, hosts: frozenset[str], token: str | None = None) -> Guard:
-    """The whole page as an ASGI application. root: the folder of the sessions. hosts, token: see :class:`Guard`."""
-    bench = Bench(root)
+def make_app(bench: Bench, *, hosts: frozenset[str], token: str | None = None) -> Guard:
+    """The whole page as an ASGI application. hosts, token: see :class:`Guard`."""
 
     @contextlib.asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:

@@ -65,9 +65,14 @@ def report(
 
         write_markdown(made.cards, place, title=made.title)
     else:
-        from isoflop.report.html import write_html
+        from isoflop.report.html import draw_pictures, write_html
 
-        write_html(made, place)
+        pictures = {}
+        with progress(len(made.cards), "pictures", quiet=as_json) as advance:
+            for position in range(len(made.cards)):
+                pictures |= draw_pictures(made.cards, only=position)
+                advance(1)
+        write_html(made, place, pictures=pictures)
     if as_json:
         print_json(
             {

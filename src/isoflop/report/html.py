@@ -39,9 +39,9 @@ def web() -> Traversable:
     return files("isoflop.report") / "web"
 
 
-def write_html(report: Report, path: str | Path) -> None:
-    """Write the report to one self-contained HTML file, whole or not at all."""
-    write_whole(Path(path), html(report).encode())
+def write_html(report: Report, path: str | Path, *, pictures: Pictures | None = None) -> None:
+    """Write the report to one self-contained HTML file, whole or not at all; pictures: as for :func:`html`."""
+    write_whole(Path(path), html(report, pictures=pictures).encode())
 
 
 def html(report: Report, *, pictures: Pictures | None = None) -> str:
