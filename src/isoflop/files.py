@@ -33,4 +33,5 @@ def write_whole(path: Path, data: bytes) -> None:
             raise NoSpaceError(
                 f"no space to write {path.name} ({len(data):,} bytes) in {path.parent}: free some and run again"
             ) from error
-        raise
+        # the place that was asked for, not that of the file written beside it
+        raise OSError(error.errno, error.strerror, str(path)) from error

@@ -18,7 +18,7 @@ from isoflop.laws.unicode import symbol, typeset
             "kaplan-trajectory",
             [
                 "L = (N_c/N)^α_N + (S_c/Sₘᵢₙ)^α_S,  0 < L",
-                "B_crit = B_star·L^(−1/α_B)",
+                "B_crit = Bₛₜₐᵣ·L^(−1/α_B)",
                 "Sₘᵢₙ = step/(1 + B_crit/batch)",
             ],
         ),

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.options import json_option, number, number_pairs, open_runs, pairs, print_json, progress, runs_options
+from isoflop.cli.options import (
+    draw_picture,
+    json_option,
+    number,
+    number_pairs,
+    open_runs,
+    pairs,
+    picture_option,
+    print_json,
+    progress,
+    runs_options,
+)
 from isoflop.errors import IsoflopError
 
 if TYPE_CHECKING:
@@ -49,6 +60,7 @@ if TYPE_CHECKING:
 @click.option("--curves", is_flag=True, help="Fit to the whole curves of FILE, a store (isoflop import).")
 @click.option("--thin", type=click.IntRange(2), metavar="ROWS", help="Of each curve only so many rows, in log steps.")
 @click.option("--save", metavar="FIT.json", type=click.Path(dir_okay=False), help="Write the fit and its draws.")
+@picture_option
 @json_option
 def fit(
     file: str | None,
@@ -71,6 +83,7 @@ def fit(
     curves: bool,
     thin: int | None,
     save: str | None,
+    picture: str | None,
     as_json: bool,
 ) -> None:
     """Fit LAW to the runs in FILE (without FILE: the runs in the box) from many starts, with bootstrap intervals."""
@@ -79,7 +92,8 @@ def fit(
     from isoflop.fitting import objective
     from isoflop.runs.checks import evidence_findings
     from isoflop.uncertainty import bootstrap
-    from isoflop.uncertainty.ensemble import check_level
+    from isoflop.uncertainty.bootstrap import too_few_runs, without_draws
+    from isoflop.uncertainty.ensemble import check_level, tail_findings
 
     check_level(level)
     if save is not None:
@@ -99,14 +113,22 @@ def fit(
         fitted = ensemble.fit
     else:
         fitted = fit_law(chosen, runs, objective=objective(objective_text), starts=starts, seed=seed)
-        with progress(draws, "bootstrap", quiet=as_json) as advance:
-            ensemble = bootstrap(fitted, draws=draws, seed=seed, jobs=jobs, progress=advance)
+        if too_few_runs(fitted) is None:
+            with progress(draws, "bootstrap", quiet=as_json) as advance:
+                ensemble = bootstrap(fitted, draws=draws, seed=seed, jobs=jobs, progress=advance)
+        else:
+            ensemble = without_draws(fitted)
     doubts = () if curves or thin is not None else (*runs.findings, *evidence_findings(runs))
-    findings = (*doubts, *fitted.findings, *ensemble.findings)
+    # a fit carries what its runs raise, unless it was made of curves one by one
+    tails = tail_findings(ensemble, level=level)
+    findings = tuple(dict.fromkeys((*doubts, *fitted.findings, *ensemble.findings, *tails)))
     if save is not None:
         from isoflop.uncertainty.saved import save_fit
 
         save_fit(ensemble, save)
+    from isoflop.report.cards.fit import fit_card
+
+    draw_picture(picture, lambda: fit_card(ensemble, level=level, findings=findings))
     seconds = time.perf_counter() - began
     if as_json:
         print_json(
@@ -125,7 +147,6 @@ def fit(
         return
     from rich.console import Console
 
-    from isoflop.report.cards.fit import fit_card
     from isoflop.report.terminal import show
 
     console = Console()

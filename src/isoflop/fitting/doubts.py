@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,21 +19,31 @@ Floats = NDArray[np.float64]
 _FEWEST_FOR_MISFIT = 12  # runs below which a pattern among residuals cannot be told from chance
 _MOST_FOR_MISFIT = 1_500  # runs looked at, so that their distances fit in memory
 _PERMUTATIONS = 499
+_ROUNDING = 1e-10  # residuals below which a fit is exact and their pattern is that of rounding
+_FEWEST_FOR_SIZE = 4  # rows below which medians say little
+_FLAT = 1e-9  # losses that differ by less are all the same
+_EDGE = 12.0  # logistic coordinate beyond which a parameter is at an end of its interval
+_POOR, _WRONG = 0.7, 1.0  # typical residual, as a share of the losses' own spread
 
 
-def search_findings(search: Search, *, gap: float, converged: bool) -> list[Finding]:
+def search_findings(search: Search, *, exact: bool, gap: float, converged: bool) -> list[Finding]:
     """Starts that end apart, or an optimum that was not reached.
 
-    gap: how much worse, relatively, the best of the other optima is.
+    exact: the optimum misses nothing. gap: how much worse, relatively, the best of the other optima is.
     """
-    found = []
+    found: list[Finding] = []
     reached, tried = search.reached, search.starts
+    if exact:
+        return found  # no other optimum can be better, however many starts came to it
     if reached < max(2, tried // 10) and tried >= 8:
+        rest = (
+            f"the next is {gap:.1e} (relative) worse" if math.isfinite(gap) else "no other start came to rest anywhere"
+        )
         found.append(
             Finding(
                 "starts-disagree",
                 "doubt",
-                f"only {reached} of {tried} starts ended at the best optimum; the next is {gap:.1e} (relative) worse.",
+                f"only {reached} of {tried} starts ended at the best optimum; {rest}.",
                 "Try more starts, another seed, or a law with fewer parameters; the data may not determine this one.",
             )
         )
@@ -83,27 +96,28 @@ def parameter_findings(law: Law, kernel: Kernel, theta: Floats) -> list[Finding]
         scaled = jacobian[0] if kernel.space == "log" else jacobian[0] / np.abs(value)
         strongest = np.maximum(strongest, np.abs(scaled).max(axis=1))
         gram += scaled @ scaled.T
+    domains = {param.name: param.domain for param in law.params}
     found = []
     alive = strongest > 1e-5
-    for position in np.flatnonzero(~alive):
-        label = names[position]
-        found.append(
-            Finding(
-                "at-bound",
-                "doubt",
-                f"{label} is at its bound: it changes no loss by more than one part in 100,000.",
-                f"The runs do not show this term; fix {label}, or use a law without it.",
-            )
-        )
-    domains = {param.name: param.domain for param in law.params}
-    for position in np.flatnonzero(alive):
-        if isinstance(domains[names[position]], tuple) and abs(theta[0, position]) > 12:
+    for position, label in enumerate(names):
+        domain = domains[label]
+        if isinstance(domain, tuple) and abs(theta[0, position]) > _EDGE:
+            end = domain[1] if theta[0, position] > 0 else domain[0]
             found.append(
                 Finding(
                     "at-bound",
                     "doubt",
-                    f"{names[position]} is at the edge of its domain {domains[names[position]]}.",
+                    f"{label} is at the end {end:g} of its domain {domain[0]:g} to {domain[1]:g}.",
                     "Widen the domain, or ask whether the law holds for these runs.",
+                )
+            )
+        elif not alive[position]:
+            found.append(
+                Finding(
+                    "at-bound",
+                    "doubt",
+                    f"{label} is at its bound: it changes no loss by more than one part in 100,000.",
+                    f"The runs do not show this term; fix {label}, or use a law without it.",
                 )
             )
     return [*found, *_confounded(gram, np.flatnonzero(alive), names)]
@@ -133,13 +147,52 @@ def _confounded(gram: Floats, alive: NDArray[np.int64], names: tuple[str, ...]) 
     ]
 
 
+def overflow_findings(params: Mapping[str, float]) -> list[Finding]:
+    """Parameters that no number can hold: an exponent ran away along an input that hardly varies."""
+    lost = [name for name, value in params.items() if not math.isfinite(value)]
+    if not lost:
+        return []
+    return [
+        Finding(
+            "overflow",
+            "error",
+            f"{' and '.join(lost)} {'is' if len(lost) == 1 else 'are'} too large for a number: an exponent has run "
+            "away, as it does along an input that hardly varies.",
+            "Use a law without that input, fix its exponent (--fix), or add runs that vary it.",
+        )
+    ]
+
+
+def size_findings(table: Table, residual: Floats, *, log_loss: bool) -> list[Finding]:
+    """A law that misses the losses by about as much as they differ among themselves.
+
+    Medians of absolute values, of the residuals and of the losses about their median, so that a few outliers decide
+    nothing.
+    """
+    losses = np.log(table.loss) if log_loss else table.loss
+    spread = float(np.median(np.abs(losses - np.median(losses))))
+    typical = float(np.median(np.abs(residual)))
+    if len(losses) < _FEWEST_FOR_SIZE or typical <= _POOR * spread or spread <= _FLAT * float(np.abs(losses).max()):
+        return []
+    off, vary = (f"{100 * each:.2g} %" if log_loss else f"{each:.2g}" for each in (typical, spread))
+    return [
+        Finding(
+            "large-residuals",
+            "error" if typical > _WRONG * spread else "doubt",
+            f"the law is typically off by {off}, where the losses differ by {vary} among themselves: it explains "
+            "next to nothing of them.",
+            "Look at what was fixed, at units and at the inputs, or try another law; do not forecast with this one.",
+        )
+    ]
+
+
 def misfit_findings(table: Table, residual: Floats) -> list[Finding]:
     """A law that bends otherwise than the runs: residuals of runs that lie next to each other go together.
 
     Each run has one residual, the mean over its rows, and one neighbour, the nearest other run in standardised log
     inputs. Their rank correlation is compared with 499 random rearrangements of the residuals.
     """
-    if table.n_runs < _FEWEST_FOR_MISFIT:
+    if table.n_runs < _FEWEST_FOR_MISFIT or np.abs(residual).max() < _ROUNDING:
         return []
     rng = np.random.default_rng(0)
     size = np.bincount(table.run_codes).astype(np.float64)

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from isoflop.errors import FitError
 from isoflop.fitting.coordinates import Coordinates, coordinates
-from isoflop.fitting.doubts import count_findings, misfit_findings, parameter_findings, search_findings
+from isoflop.fitting.doubts import (
+    count_findings,
+    misfit_findings,
+    overflow_findings,
+    parameter_findings,
+    search_findings,
+    size_findings,
+)
 from isoflop.fitting.kernel import Kernel
 from isoflop.fitting.objective import Objective, huber
 from isoflop.fitting.outer import Optimum, settle
@@ -20,7 +27,7 @@ from isoflop.fitting.starts import find_starts
 from isoflop.fitting.table import Table, fit_table, prepared_runs
 from isoflop.laws import Law
 from isoflop.runs import Runs
-from isoflop.runs.checks import design_findings
+from isoflop.runs.checks import design_findings, evidence_findings
 
 Floats = NDArray[np.float64]
 
@@ -125,11 +132,15 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
         runs=runs,
     )
     found = (
-        *search_findings(fitted.search, gap=agreement.gap, converged=bool(best.converged[0])),
+        *runs.findings,
+        *evidence_findings(runs),
+        *overflow_findings(params),
+        *search_findings(fitted.search, exact=agreement.exact, gap=agreement.gap, converged=bool(best.converged[0])),
         *parameter_findings(law, ready.kernel, best.theta),
         *settled,
         *design_findings(prepared_runs(law, runs), tuple(ready.table.by_row)),
         *count_findings(law, ready.table),
+        *size_findings(ready.table, residual, log_loss=objective.space == "log"),
         *misfit_findings(ready.table, residual),
     )
     return replace(fitted, findings=found)
@@ -151,11 +162,15 @@ def _outer_optimum(runs: Runs, objective: Objective, starts: int, seed: int) -> 
 
 @dataclass(frozen=True)
 class _Agreement:
-    """How the starts ended: how many at the best optimum, of how many; the relative distance of the next optimum."""
+    """How the starts ended: how many at the best optimum, of how many; the relative distance of the next optimum.
+
+    exact: the best misses the runs by no more than rounding, so that no other could be better.
+    """
 
     reached: int
     tried: int
     gap: float
+    exact: bool = False
 
 
 def _search(ready: Problem, starts: int, seed: int) -> tuple[Solution, _Agreement]:
@@ -185,7 +200,23 @@ def _search(ready: Problem, starts: int, seed: int) -> tuple[Solution, _Agreemen
         found.theta[first : first + 1], scales=found.scale[first : first + 1], tolerance=1e-13, max_steps=_LAST_STEPS
     )
     best = polish(ready.kernel, ready.target, best, ready.objective)
-    return best, agreement or _agreement(ready, found, float(best.value[0]))
+    agreement = agreement or _agreement(ready, found, float(best.value[0]))
+    if agreement.reached < max(2, agreement.tried // 10):
+        agreement = _agreement(ready, _finished(ready, found), float(best.value[0]))
+    return best, agreement
+
+
+def _finished(ready: Problem, found: Solution) -> Solution:
+    """The search with its most promising wanderers brought to rest, so that what is said of them is true."""
+    order = np.argsort(np.where(np.isfinite(found.value) & ~found.converged, found.value, np.inf), kind="stable")
+    wanderers = order[: min(_FINISHERS * 2, int((~found.converged).sum()))]
+    if not len(wanderers):
+        return found
+    ended = ready.solve(found.theta[wanderers], scales=found.scale[wanderers], tolerance=1e-12, max_steps=_LAST_STEPS)
+    fields = {each: getattr(found, each).copy() for each in Solution.__dataclass_fields__}
+    for each, values in fields.items():
+        values[wanderers] = getattr(ended, each)
+    return Solution(**fields)
 
 
 def _first_third_or_all(ready: Problem, begin: Floats) -> Solution:
@@ -210,7 +241,10 @@ def _agreement(ready: Problem, found: Solution, best: float) -> _Agreement:
         gaps = (found.value - best) / size
         same = (gaps <= SAME) | ((found.value <= floor) & (ready.objective.kind != "student-t"))
     others = gaps[~same & np.isfinite(gaps) & found.converged]
-    return _Agreement(int(same.sum()), len(same), float(others.min()) if len(others) else math.inf)
+    # the best was polished further than the starts were: the one that it came from ended there too
+    reached, next_best = max(1, int(same.sum())), float(others.min()) if len(others) else math.inf
+    exact = best <= floor and ready.objective.kind != "student-t"
+    return _Agreement(reached, len(same), next_best, exact)
 
 
 def _sample(ready: Problem, seed: int) -> Problem:

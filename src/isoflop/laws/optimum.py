@@ -40,9 +40,8 @@ def check_positive(value: float, what: str, unit: str) -> None:
 def require_n_and_d(law: Law) -> None:
     """Refuse a law whose inputs are not N and D."""
     if set(law.input_names) != {"N", "D"}:
-        raise IsoflopError(
-            f"a plan needs a law in N and D; {law.name} has {', '.join(law.input_names)}: fit for example chinchilla"
-        )
+        hint = "ask isoflop repeat" if set(law.input_names) == {"N", "D", "U"} else "fit for example chinchilla"
+        raise IsoflopError(f"a plan needs a law in N and D; {law.name} has {', '.join(law.input_names)}: {hint}")
 
 
 def optimum(law: Law, params: Mapping[str, Floats], budget: Floats | float) -> Optimum:

@@ -11,7 +11,7 @@ from isoflop.findings import Finding
 from isoflop.fitting import Fit
 from isoflop.laws.expression import runs_over_k
 from isoflop.shown import Shown
-from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws
+from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
 from isoflop.uncertainty.scatter import new_runs
 
 
@@ -59,7 +59,12 @@ def forecast(ensemble: Ensemble, at: Mapping[str, float], *, level: float = 0.9)
         expected=interval_of(value, curve, level=level),
         unit=fit.data.loss_unit,
         reach=reach,
-        findings=(*no_draws(ensemble), *_reach_findings(fit, reach), *ensemble.findings),
+        findings=(
+            *no_draws(ensemble),
+            *tail_findings(ensemble, level=level),
+            *_reach_findings(fit, reach),
+            *ensemble.findings,
+        ),
         ensemble=ensemble,
     )
 

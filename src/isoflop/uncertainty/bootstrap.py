@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 CHUNK = 250  # draws with one seed, solved together: the unit of work for other processes
+FEWEST_RUNS = 3
 _RESTARTED = 16
 _STARTS = 24
 _SMALL_STRATUM = 3
@@ -45,6 +47,9 @@ def bootstrap(
     """
     if draws < 20:
         raise IsoflopError(f"{draws} draws make no interval; ask for 20 or more (1000 is usual)")
+    refusal = too_few_runs(fit)
+    if refusal is not None:
+        raise IsoflopError(refusal)
     ready = problem(fit.law, fit.require_runs(), objective=fit.objective)
     plan = _Plan(ready, strata(fit.require_runs(), ready.table.run_codes), fit.theta, fit.scale, seed, draws)
     chunks = range(-(-draws // CHUNK))
@@ -90,6 +95,25 @@ def bootstrap(
             *_group_findings(ready),
         ),
     )
+
+
+def too_few_runs(fit: Fit) -> str | None:
+    """Why a fit cannot be bootstrapped, if it cannot: drawing one or two runs again gives the same runs again."""
+    n_runs, n_rows = fit.data.n_runs, fit.data.n_rows
+    if n_runs >= FEWEST_RUNS:
+        return None
+    rows = f" ({n_rows} rows, but checkpoints of one run move together)" if n_rows > n_runs else ""
+    return (
+        f"{n_runs} {'run' if n_runs == 1 else 'runs'}{rows} cannot be resampled, so nothing here has an interval; add "
+        f"runs ({FEWEST_RUNS} at the least, 10 for intervals worth reading)"
+    )
+
+
+def without_draws(fit: Fit) -> Ensemble:
+    """The fit alone, for runs that cannot be resampled: values without intervals, and a finding that says why."""
+    why = too_few_runs(fit)
+    finding = Finding("no-interval", "doubt", f"{why}." if why else "no draws were made.", "Add runs, then fit again.")
+    return Ensemble(fit, np.empty((0, len(fit.law.params))), method="none", seed=0, findings=(finding,))
 
 
 @dataclass(frozen=True)
@@ -188,18 +212,20 @@ def _outside_findings(fit: Fit, params: Floats) -> list[Finding]:
     """A value of the fit that almost none of its own draws come near."""
     outside = []
     for name, draws in zip(fit.law.param_names, params.T, strict=True):
+        if not (np.isfinite(draws).all() and math.isfinite(fit.params[name])):
+            continue  # the fit says of itself that such a parameter has overflowed
         low, high = np.quantile(draws, [0.01, 0.99])
         slack = 0.01 * (high - low)
         if not low - slack <= fit.params[name] <= high + slack:
             outside.append(name)
     if not outside:
         return []
+    lies = "lies outside 98 % of its" if len(outside) == 1 else "lie outside 98 % of their"
     return [
         Finding(
             "value-outside",
             "error",
-            f"the fitted {' and '.join(outside)} lies outside 98 % of its own bootstrap draws: a few runs hold the "
-            "optimum where it is.",
+            f"the fitted {' and '.join(outside)} {lies} own bootstrap draws: a few runs hold the optimum where it is.",
             "Do not quote the interval; look for the runs that decide, or use a law with fewer parameters.",
         )
     ]

@@ -15,6 +15,7 @@ from isoflop.fitting import Fit
 from isoflop.shown import Shown
 
 Floats = NDArray[np.float64]
+_TAIL = 5.0  # draws that must lie beyond each end of an interval
 Quantity = str | Callable[[Mapping[str, Floats]], Floats]
 
 
@@ -107,6 +108,26 @@ def no_draws(ensemble: Ensemble) -> tuple[Finding, ...]:
             "doubt",
             f"{ensemble.fit.data.source} comes without draws, so nothing here has an interval.",
             "Fit runs of your own (isoflop fit), or save a fit after bootstrap().",
+        ),
+    )
+
+
+def tail_findings(ensemble: Ensemble, *, level: float) -> tuple[Finding, ...]:
+    """Interval ends that rest on a handful of draws."""
+    beyond = len(ensemble) * (1 - level) / 2
+    if not len(ensemble) or beyond > _TAIL - 1e-9:
+        return ()
+    needed = math.ceil(2 * _TAIL / (1 - level) / 100) * 100
+    fix = (
+        f"Ask for {needed:,} draws or more, or for a lower level." if needed <= 1_000_000 else "Ask for a lower level."
+    )
+    return (
+        Finding(
+            "few-tail-draws",
+            "doubt",
+            f"{len(ensemble)} draws have {beyond:.2g} beyond each end of a {level:.6g} interval, so its ends "
+            "are nearly the outermost draws.",
+            fix,
         ),
     )
 
