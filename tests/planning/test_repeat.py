@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from isoflop import Runs, bootstrap, fit, fix, huber, law, read_runs
+from isoflop import Runs, allocate, bootstrap, fit, fix, huber, law, read_runs
 from isoflop.errors import DataError, IsoflopError
 from isoflop.planning.published import published
 from isoflop.planning.repeat import explained, fit_repeats, published_explains, repeat, with_unique
@@ -175,3 +175,8 @@ def test_runs_without_repeats_are_refused(known_runs):
         fit_repeats(runs)
     with pytest.raises(IsoflopError, match="saw a token twice"):
         fit_repeats(runs.with_column("U", runs["D"]))
+
+
+def test_a_plan_for_such_a_law_points_here():
+    with pytest.raises(IsoflopError, match="muennighoff has N, D, U: ask isoflop repeat"):
+        allocate(MUENNIGHOFF, budget=1e22)

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.laws import Law
+from isoflop.laws.expression import array_value, gradient, name
 from isoflop.laws.optimum import TRAIN, check_positive, closed_form, optimum, require_n_and_d
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
 
 Floats = NDArray[np.float64]
 
-_HALVINGS = 44
+_STEPS = 20
 _LEAST = 60.0  # how far below log C the search begins
 
 
@@ -58,18 +59,29 @@ def wasted(ensemble: Ensemble, *, budget: float, params: float, level: float = 0
 
 
 def _wasted(law: Law, params: Mapping[str, Floats], budget: float, goal: Floats) -> Floats:
-    """Bisection on log C′ below log C, (draws,)."""
+    """C − C′ in each draw, (draws,): Newton's steps on log C′ below log C, halving where one leaves the bracket.
+
+    By the envelope theorem the best loss falls with log C as the loss does with log D at the optimum.
+    """
+    (slope,) = gradient(law.expression, (name("D"),))
     high = np.full(len(goal), math.log(budget))
     low = high - _LEAST
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        worse = _best_loss(law, params, np.exp(middle)) > goal
-        low, high = np.where(worse, middle, low), np.where(worse, high, middle)
-    return np.maximum(0.0, budget - np.exp(high))
+    at = high.copy()
+    for _ in range(_STEPS):
+        n, d, loss = _best(law, params, np.exp(at))
+        worse = loss > goal
+        low, high = np.where(worse, at, low), np.where(worse, high, at)
+        with np.errstate(all="ignore"):
+            fall = d * np.asarray(array_value(slope, {**params, "N": n, "D": d}), dtype=np.float64)
+            step = at - (loss - goal) / fall
+        at = np.where((step > low) & (step < high), step, (low + high) / 2)
+    return np.maximum(0.0, budget - np.exp(at))
 
 
-def _best_loss(law: Law, params: Mapping[str, Floats], budget: Floats) -> Floats:
+def _best(law: Law, params: Mapping[str, Floats], budget: Floats) -> tuple[Floats, Floats, Floats]:
+    """N, D and loss of the best allocation in each draw, (draws,)."""
     known = closed_form(law, params, budget)
     if known is None:
-        return optimum(law, params, budget).loss
-    return law.value(params, {"N": known[0], "D": known[1]})
+        found = optimum(law, params, budget)
+        return found.n, found.d, found.loss
+    return *known, law.value(params, {"N": known[0], "D": known[1]})
