@@ -1,0 +1,94 @@
+"""``isoflop import`` and fits to curves, as a person types them."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+from isoflop.cli import isoflop
+from isoflop.errors import IsoflopError
+
+
+def run(*words: str) -> str:
+    done = CliRunner().invoke(isoflop, list(words), catch_exceptions=True)
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.output
+
+
+@pytest.fixture
+def logs(tmp_path):
+    """Two CSV logs and one that is cut short within its compressed bytes."""
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    for name, peak in (("small", 1e-3), ("large", 2e-3)):
+        step = np.arange(1, 201)
+        rate = peak * 0.5 * (1 + np.cos(np.pi * step / 200))
+        loss = 2.6 + 0.43 * np.cumsum(rate) ** -0.5 - 0.2 * (peak - rate)
+        pl.DataFrame({"step": step, "val_loss": loss, "lr": rate}).write_csv(folder / f"{name}.csv")
+    (folder / "broken.parquet").write_bytes(b"PAR1" + bytes(100))
+    return folder
+
+
+def test_logs_become_a_store_that_other_commands_read(logs, tmp_path):
+    store = str(tmp_path / "store")
+    said = json.loads(run("import", str(logs), "-o", store, "--tokens-per-step", "1K", "--rule", "last:5", "--json"))
+    assert (sorted(said["added"]), said["rows"], said["rules"]["pick"]) == (["large", "small"], 400, "last:5")
+    assert [each["source"] for each in said["unread"]] == ["broken.parquet"]
+    assert "the mean of the last 5 logged values" in run("check", store)
+    again = json.loads(run("import", str(logs), "-o", store, "--json"))
+    assert (again["added"], again["unchanged"]) == ([], 2)
+    chosen = json.loads(run("import", "-o", store, "--rule", "min", "--tokens-per-step", "1K", "--json"))
+    assert chosen["rules"]["pick"] == "min"
+
+
+def test_the_page_says_what_was_read_and_what_was_not(logs, tmp_path):
+    said = " ".join(run("import", str(logs), "-o", str(tmp_path / "store")).split())
+    assert "2 new, 1 logs not read; the store holds 2 runs with 400 rows" in said
+    assert "not read: broken.parquet" in said
+    assert "Say the tokens of a step with --tokens-per-step." in said
+
+
+def test_nothing_of_the_machine_comes_into_the_store(logs, tmp_path):
+    run("import", str(logs), "-o", str(tmp_path / "store"))
+    for path in (tmp_path / "store").rglob("*.parquet"):
+        texts = pl.read_parquet(path).select(pl.col(pl.String)).unpivot()["value"].drop_nulls().unique()
+        assert not any(str(tmp_path) in text or text.startswith("/") for text in texts)
+        assert str(tmp_path).encode() not in path.read_bytes()
+
+
+def test_curves_are_fitted_and_asked(logs, tmp_path):
+    store, saved = str(tmp_path / "store"), str(tmp_path / "fit.json")
+    run("import", str(logs), "-o", store)
+    words = ("fit", store, "--curves", "--law", "annealing", "--fix", "lambda=0.5", "--draws", "50")
+    said = json.loads(run(*words, "--json", "--save", saved))
+    assert said["n_runs"] == 2
+    assert {"loss-rule", "few-independent-runs"} <= {finding["code"] for finding in said["findings"]}
+    assert json.loads(run(*words, "--thin", "20", "--json"))["params"] != said["params"]
+    assert "400 rows" in run(*words)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("import", "nowhere", "-o", "s"), "there is no 'nowhere'"),
+        (("import", "{logs}", "-o", "s", "--rule", "best"), "use last, last:10"),
+        (("import", "{logs}", "-o", "s", "--format", "excel"), "no reader is called 'excel'"),
+        (("import", "{logs}", "-o", "{logs}/small.csv"), "is a file, and a store is a folder"),
+        (("import", "{logs}", "-o", "s", "--tokens-per-step", "many"), "is not a number"),
+        (("import", "{logs}", "-o", "s", "--column", "width=x"), "cannot be told of 'width'"),
+        (("import", "{logs}", "-o", "s", "--unit", "N=nats"), "--unit takes loss="),
+        (("import", "-o", "s"), "holds no runs.parquet"),
+        (("fit", "{logs}/small.csv", "--curves", "--law", "annealing"), "holds no runs.parquet"),
+        (("fit", "--curves", "--law", "annealing"), "needs a store"),
+    ],
+)
+def test_bad_input_is_one_sentence(logs, tmp_path, monkeypatch, words, says):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(IsoflopError) as caught:
+        run(*(word.format(logs=logs) for word in words))
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "s").exists()
