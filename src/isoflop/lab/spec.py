@@ -48,7 +48,7 @@ from isoflop.lab.command import GIVEN, Value, fields_of
 from isoflop.lab.schedules import KINDS, Schedule
 from isoflop.lab.shapes import MlpShape, Shape, TransformerShape
 from isoflop.lab.tasks import TASKS, TaskSpec
-from isoflop.lab.toml_table import Table, check_number
+from isoflop.toml_table import Table, check_number
 
 
 @dataclass(frozen=True)

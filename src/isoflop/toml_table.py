@@ -43,6 +43,14 @@ class Table:
             raise SpecError(f"{name} = {value!r} in {self.where} must be text in quotes")
         return value
 
+    def texts(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        """A list of texts; a text alone is a list of one."""
+        value = self.values.get(name, list(default))
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
+            raise SpecError(f'{name} = {value!r} in {self.where} must be a list of texts, as {name} = ["…"]')
+        return tuple(values)
+
     def choice(self, name: str, default: _Choice, choices: Sequence[_Choice]) -> _Choice:
         """One of ``choices``."""
         value = self.text(name, default)
