@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from isoflop.cli.options import json_option, open_runs, print_json, progress, runs_options
+from isoflop.cli.options import draw_picture, json_option, open_runs, picture_option, print_json, progress, runs_options
 from isoflop.errors import IsoflopError
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def hold_out_options(*, windows: int, draws: int) -> Callable[[Command], Command
 )
 @click.option("--cut", default="10%", show_default=True, help="With --protocol: dropped where a run begins, or 10B.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="With --protocol: processes.")
+@picture_option
 @json_option
 def backtest(
     file: str | None,
@@ -96,6 +97,7 @@ def backtest(
     protocol: str | None,
     cut: str,
     jobs: int,
+    picture: str | None,
     as_json: bool,
 ) -> None:
     """Hold out the largest runs in FILE, fit each LAW to the rest, and score what it says of them and how surely."""
@@ -112,6 +114,8 @@ def backtest(
 
         if len(laws) > 1:
             raise IsoflopError("--protocol hitchhiker takes one --law")
+        if picture is not None:
+            raise IsoflopError("--protocol hitchhiker has no picture; leave --picture out")
         run_hitchhiker(
             laws[0],
             runs,
@@ -138,6 +142,9 @@ def backtest(
             progress=advance,
         )
     findings = (*runs.findings, *backtest_findings(result))
+    from isoflop.report.cards.backtest import backtest_card
+
+    draw_picture(picture, lambda: backtest_card(result, findings=findings))
     if as_json:
         print_json(
             {
@@ -153,7 +160,6 @@ def backtest(
         return
     from rich.console import Console
 
-    from isoflop.report.cards.backtest import backtest_card
     from isoflop.report.terminal import show
 
     show(backtest_card(result, findings=findings), Console())

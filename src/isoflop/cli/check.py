@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
-from isoflop.cli.options import json_option, open_runs, print_json, progress, runs_options
+from isoflop.cli.options import draw_picture, json_option, open_runs, picture_option, print_json, progress, runs_options
 
 
 @click.command()
 @runs_options
 @click.option("--law", "law_text", metavar="LAW", help="The surface to look for outliers from.  [default: chinchilla]")
+@picture_option
 @json_option
 def check(
     file: str | None,
@@ -18,6 +19,7 @@ def check(
     units: tuple[str, ...],
     conventions: tuple[str, ...],
     law_text: str | None,
+    picture: str | None,
     as_json: bool,
 ) -> None:
     """Read FILE (CSV, TSV, JSON Lines or Parquet), say how its headers were understood, and what to doubt."""
@@ -29,6 +31,9 @@ def check(
     chosen = law(law_text, columns=runs.headers) if law_text else None
     with progress(groups(runs, law=chosen), "surfaces", quiet=as_json) as advance:
         findings = doubts(runs, law=chosen, progress=advance)
+    from isoflop.report.cards.check import check_card
+
+    draw_picture(picture, lambda: check_card(runs, findings))
     if as_json:
         print_json(
             {
@@ -50,7 +55,6 @@ def check(
         return
     from rich.console import Console
 
-    from isoflop.report.cards.check import check_card
     from isoflop.report.terminal import show
 
     show(check_card(runs, findings), Console())

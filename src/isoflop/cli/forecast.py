@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from isoflop.cli.options import json_option, open_fit, print_json, progress
+from isoflop.cli.options import draw_picture, json_option, open_fit, picture_option, print_json, progress
 
 if TYPE_CHECKING:
     from isoflop.planning import Forecast
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 )
 @click.option("--points", metavar="FILE", help="A table with a row for each run to ask about.")
 @click.option("--level", default=0.9, show_default=True, help="Level of the interval.")
+@picture_option
 @json_option
-def forecast(fit: str, words: tuple[str, ...], points: str | None, level: float, as_json: bool) -> None:
+def forecast(
+    fit: str, words: tuple[str, ...], points: str | None, level: float, picture: str | None, as_json: bool
+) -> None:
     """Forecast the loss from FIT: a file of `isoflop fit … --save`, or published constants such as chinchilla:epoch.
 
     \b
@@ -44,12 +47,14 @@ def forecast(fit: str, words: tuple[str, ...], points: str | None, level: float,
             answers.append(ask(ensemble, each, level=level))
             advance(1)
     alone = points is None and len(answers) == 1
+    from isoflop.report.cards.forecast import forecast_card, forecasts_card
+
+    draw_picture(picture, lambda: forecast_card(answers[0], ensemble) if alone else forecasts_card(answers, ensemble))
     if as_json:
         print_json(_as_dict(answers[0]) if alone else {"points": [_as_dict(each) for each in answers]})
         return
     from rich.console import Console
 
-    from isoflop.report.cards.forecast import forecast_card, forecasts_card
     from isoflop.report.terminal import show
 
     show(forecast_card(answers[0], ensemble) if alone else forecasts_card(answers, ensemble), Console())

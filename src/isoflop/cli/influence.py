@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from isoflop.cli.options import json_option, number, number_pairs, open_runs, print_json, progress, runs_options
+from isoflop.cli.options import (
+    draw_picture,
+    json_option,
+    number,
+    number_pairs,
+    open_runs,
+    picture_option,
+    print_json,
+    progress,
+    runs_options,
+)
 
 if TYPE_CHECKING:
     from isoflop.validation.influence import Influence
@@ -30,6 +40,7 @@ if TYPE_CHECKING:
 @click.option("--show", "shown", default=10, show_default=True, type=click.IntRange(1, 10_000), help="Runs to list.")
 @click.option("--level", default=0.9, show_default=True, help="Level of the intervals.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@picture_option
 @json_option
 def influence(
     file: str | None,
@@ -45,6 +56,7 @@ def influence(
     shown: int,
     level: float,
     seed: int,
+    picture: str | None,
     as_json: bool,
 ) -> None:
     """Leave every run in FILE out in turn, and find the few whose removal moves N*, its exponent or a forecast most."""
@@ -61,12 +73,14 @@ def influence(
     fitted = fit(law(law_text, columns=runs.headers), runs, objective=objective(objective_text), seed=seed)
     with progress(refits(fitted), "runs left out", quiet=as_json) as advance:
         found = perform(fitted, budget=budget, at=at, decide=decide, level=level, seed=seed, progress=advance)
+    from isoflop.report.cards.influence import influence_card
+
+    draw_picture(picture, lambda: influence_card(found, count=shown))
     if as_json:
         print_json(_plain(found))
         return
     from rich.console import Console
 
-    from isoflop.report.cards.influence import influence_card
     from isoflop.report.terminal import show
 
     show(influence_card(found, count=shown), Console())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from isoflop.cli.options import json_option, number, open_runs, print_json, runs_options
+from isoflop.cli.options import draw_picture, json_option, number, open_runs, picture_option, print_json, runs_options
 
 
 @click.command()
@@ -14,6 +14,7 @@ from isoflop.cli.options import json_option, number, open_runs, print_json, runs
 @click.option("--objective", "objective_text", default="huber:1e-3", show_default=True, help="As in isoflop fit.")
 @click.option("--level", default=0.9, show_default=True, help="Level of the intervals.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@picture_option
 @json_option
 def methods(
     file: str | None,
@@ -26,6 +27,7 @@ def methods(
     objective_text: str,
     level: float,
     seed: int,
+    picture: str | None,
     as_json: bool,
 ) -> None:
     """Compare N* by the envelope of curves, IsoFLOP parabolas and a parametric fit, each with its interval."""
@@ -39,6 +41,9 @@ def methods(
     ensemble = bootstrap(fitted, seed=seed)
     budget = number(budget_text, "--budget") if budget_text else 10 * float((6 * runs["N"] * runs["D"]).max())
     answer = compare_methods(ensemble, runs, budget=budget, level=level, seed=seed)
+    from isoflop.report.cards.methods import methods_card
+
+    draw_picture(picture, lambda: methods_card(answer, ensemble))
     if as_json:
         print_json(
             {
@@ -72,7 +77,6 @@ def methods(
         return
     from rich.console import Console
 
-    from isoflop.report.cards.methods import methods_card
     from isoflop.report.terminal import show
 
     show(methods_card(answer, ensemble), Console())

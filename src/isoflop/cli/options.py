@@ -16,6 +16,7 @@ from isoflop.errors import DataError, IsoflopError
 from isoflop.units import parse_quantity
 
 if TYPE_CHECKING:
+    from isoflop.report.card import Card
     from isoflop.runs import Runs
     from isoflop.uncertainty import Ensemble
 
@@ -44,6 +45,35 @@ def runs_options(command: Command) -> Command:
 def json_option(command: Command) -> Command:
     """``--json``: one object on standard output instead of text."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
+
+
+def picture_option(command: Command) -> Command:
+    """``--picture FILE``: the result drawn, as the file's ending says; a place that cannot hold it is refused first."""
+
+    def checked(ctx: click.Context, param: click.Parameter, path: str | None) -> str | None:
+        if path is not None:
+            from isoflop.plots.canvas import check_picture_path
+
+            check_picture_path(path)
+        return path
+
+    return click.option(
+        "--picture", metavar="FILE.png", callback=checked, help="Draw the result too, as .png, .svg or .pdf."
+    )(command)
+
+
+def draw_picture(path: str | None, card: Callable[[], Card]) -> None:
+    """Draw a card's picture to the path of ``--picture``; nothing without one."""
+    if path is None:
+        return
+    from isoflop.plots.canvas import new_axes, save
+
+    picture = card().picture
+    if picture is None:
+        raise IsoflopError(f"--picture {path}: this answer has no picture; leave the option out")
+    axes = new_axes(size=picture.size)
+    picture.draw(axes)
+    save(axes, path)
 
 
 def open_runs(

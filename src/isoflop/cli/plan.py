@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from isoflop.cli.hardware import DURATION, WHOLE, Machines, bill_as_dict, hardware_options
-from isoflop.cli.options import json_option, number, open_fit, print_json
+from isoflop.cli.options import draw_picture, json_option, number, open_fit, picture_option, print_json
 
 if TYPE_CHECKING:
     from isoflop.planning.answer import Answer
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 @click.option("--tied/--untied", default=False, show_default=True, help="Whether their output matrix is the embedding.")
 @click.option("--within", default=0.002, show_default=True, help="Relative loss that counts as flat.")
 @click.option("--level", default=0.9, show_default=True, help="Level of the intervals.")
+@picture_option
 @json_option
 def plan(
     fit: str,
@@ -55,6 +56,7 @@ def plan(
     tied: bool,
     within: float,
     level: float,
+    picture: str | None,
     as_json: bool,
 ) -> None:
     """Plan a budget from FIT: a file of `isoflop fit … --save`, or published constants as chinchilla:epoch.
@@ -87,12 +89,14 @@ def plan(
         within=within,
         level=level,
     )
+    from isoflop.report.cards.plan import plan_card
+
+    draw_picture(picture, lambda: plan_card(said, ensemble))
     if as_json:
         print_json(_as_dict(said))
         return
     from rich.console import Console
 
-    from isoflop.report.cards.plan import plan_card
     from isoflop.report.terminal import show
 
     show(plan_card(said, ensemble), Console())

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from isoflop.cli.options import json_option, number, number_pairs, open_runs, print_json, progress, runs_options
+from isoflop.cli.options import (
+    draw_picture,
+    json_option,
+    number,
+    number_pairs,
+    open_runs,
+    picture_option,
+    print_json,
+    progress,
+    runs_options,
+)
 from isoflop.errors import IsoflopError
 
 if TYPE_CHECKING:
@@ -30,6 +40,7 @@ if TYPE_CHECKING:
 @click.option("--level", default=0.9, show_default=True, help="Level of the intervals.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option("--example", type=click.Choice(["toy"]), help="Instead of FILE: a known surface and what spoils it.")
+@picture_option
 @json_option
 def sensitivity(
     file: str | None,
@@ -45,6 +56,7 @@ def sensitivity(
     level: float,
     seed: int,
     example: str | None,
+    picture: str | None,
     as_json: bool,
 ) -> None:
     """Fit the runs in FILE again with one choice changed at a time, and table how N*, its exponent and a forecast move.
@@ -54,6 +66,8 @@ def sensitivity(
     if example is not None:
         if file is not None:
             raise IsoflopError(f"--example {example} has its own runs; leave out {file!r}, or the example")
+        if picture is not None:
+            raise IsoflopError(f"--example {example} has no picture; leave --picture out")
         _toy(as_json=as_json)
         return
     from isoflop.fitting import objective
@@ -78,12 +92,14 @@ def sensitivity(
             seed=seed,
             progress=advance,
         )
+    from isoflop.report.cards.sensitivity import sensitivity_card
+
+    draw_picture(picture, lambda: sensitivity_card(found))
     if as_json:
         print_json(_plain(found))
         return
     from rich.console import Console
 
-    from isoflop.report.cards.sensitivity import sensitivity_card
     from isoflop.report.terminal import show
 
     show(sensitivity_card(found), Console())
