@@ -54,7 +54,7 @@ def runs_left_out(result: Influence, axes: Axes, *, answer: str = "", count: int
 def removal_paths(result: Influence, axes: Axes) -> Axes:
     """The answer as runs are left out one after another: those that move it most, and those farthest from the surface.
 
-    The dotted line is the number of runs it takes to leave the interval where all weigh alike.
+    The dotted line is the number of runs with which chance leaves the interval in this design, to first order.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -75,7 +75,7 @@ def removal_paths(result: Influence, axes: Axes) -> Axes:
             linewidth=1.5,
             label=_SAID[path.how],
         )
-    axes.axvline(result.usual, color=ink.muted, linewidth=1, linestyle=":", label="out of it if all weigh alike")
+    axes.axvline(result.usual, color=ink.muted, linewidth=1, linestyle=":", label="out of it by chance")
     axes.set_xlabel(f"runs left out, of {len(result.labels)}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     answer_axis(axes.yaxis, effect.answer, result.asked, result.fit)

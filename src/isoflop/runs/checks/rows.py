@@ -14,6 +14,7 @@ from isoflop.runs.table import ROW, Runs
 Floats = NDArray[np.float64]
 
 MANY_PASSES = 4.0  # Muennighoff et al. 2023: up to four passes are nearly as good as new tokens
+_ROWS_A_WORD = 8  # rows that must share each word of a text column on average, for it to tell how runs were made
 _MOST = 150  # rows that a selection can list within its length
 
 
@@ -51,7 +52,7 @@ def settings(runs: Runs) -> list[str]:
         if header in ("run", "seed", "loss"):
             continue
         series = runs.frame[header]
-        repeats = series.dtype == pl.String and 1 < series.n_unique() <= max(1, len(runs) // 2)
+        repeats = series.dtype == pl.String and 1 < series.n_unique() <= len(runs) // _ROWS_A_WORD
         if header in BY_SYMBOL or repeats:
             chosen.append(header)
     return chosen
