@@ -8,7 +8,7 @@ import pytest
 
 from isoflop import bootstrap, fit, fix, law, objective
 from isoflop.errors import DataError, FitError
-from isoflop.fitting import stream
+from isoflop.fitting import blocks, curve_sample
 from isoflop.fitting.stream import fit_curves
 from isoflop.logs.importing import add_runs
 from isoflop.logs.logged import LoggedRun
@@ -64,8 +64,8 @@ def table(store) -> Runs:
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(stream, "BLOCK_ROWS", 700)
-    monkeypatch.setattr(stream, "SAMPLE_ROWS", 500)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 700)
+    monkeypatch.setattr(curve_sample, "SAMPLE_ROWS", 500)
 
 
 ANNEALING = fix(law("annealing"), {"lambda": LAMBDA})
