@@ -206,6 +206,11 @@ def test_other_rules_are_refused_until_all_losses_are_chosen_again(tmp_path):
     assert add_runs([logged("c")], tmp_path / "runs").store.runs["loss_rule"].to_list() == ["step:500"] * 3
 
 
+def test_a_metric_is_chosen_again_by_its_name_in_the_log(tmp_path):
+    add_runs([logged(**{"train/loss": [3, 2], "eval/loss": [4, 3]})], tmp_path / "runs")
+    assert choose_again(tmp_path / "runs", Rules(loss="train/loss")).store.runs["loss"].to_list() == [2.0]
+
+
 def test_choosing_by_the_same_rules_gives_the_same_rows(tmp_path):
     settings = {"n_params": 1e6, "tokens_per_step": 100, "lr": 1e-3}
     rate = np.linspace(1e-3, 0, 10)

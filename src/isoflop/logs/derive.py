@@ -8,22 +8,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
-from isoflop.accounting import Shape, parameters
-from isoflop.errors import DataError, SpecError
+from isoflop.errors import DataError
 from isoflop.findings import Finding
+from isoflop.logs.counts import Facts, set_batch, set_flops, set_params, set_tokens
 from isoflop.logs.logged import STEP, WALL, LoggedRun
 from isoflop.logs.metrics import (
-    EPOCH,
-    FLOPS,
     RATE,
-    SAMPLES,
-    TOKENS,
     canonical,
     held_out_losses,
     losses,
@@ -31,7 +27,7 @@ from isoflop.logs.metrics import (
     unit_of,
 )
 from isoflop.logs.rules import ORDER, Pick, Rules, picked
-from isoflop.logs.settings import Settings, as_number, listed
+from isoflop.logs.settings import Settings, as_number
 from isoflop.runs.schedule import annealing_area, rate_area
 
 DECAY: Final = 0.999  # λ of the annealing area in the table of runs, the value of Tissue et al. 2024
@@ -81,21 +77,6 @@ class Described:
     findings: tuple[Finding, ...]
 
 
-@dataclass
-class _Facts:
-    """What is known so far, and how."""
-
-    row: dict[str, Any] = field(default_factory=dict)
-    how: dict[str, str] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-
-    def set(self, name: str, value: float | str | None, how: str = "") -> None:
-        if value is not None and name not in self.row:
-            self.row[name] = value
-            if how:
-                self.how[name] = how
-
-
 def describe(logged: LoggedRun, rules: Rules) -> Described:
     """The row and the curve of a run.
 
@@ -104,7 +85,7 @@ def describe(logged: LoggedRun, rules: Rules) -> Described:
     curve, names = renamed(logged.history)
     curve = curve.filter(pl.col(STEP).is_not_null()).sort(STEP)
     settings = Settings({**logged.results, **logged.settings})
-    facts = _Facts(findings=list(logged.findings))
+    facts = Facts(findings=list(logged.findings))
     _named(facts, logged, curve, names, settings, rules)
     facts.row |= {name: value for name, value in rules.given.items() if name not in facts.row}
     facts.how |= dict.fromkeys(rules.given, "given")
@@ -116,10 +97,10 @@ def describe(logged: LoggedRun, rules: Rules) -> Described:
     steps = int(curve[STEP].max()) if curve.height else None  # type: ignore[arg-type]
     facts.set("steps", steps)
     status = _status(logged, settings, steps)
-    _set_params(facts, logged, settings, rules)
-    _set_batch(facts, settings)
-    _set_tokens(facts, settings, curve, at)
-    _set_flops(facts, logged, settings, curve, at)
+    set_params(facts, logged, settings, rules)
+    set_batch(facts, settings)
+    set_tokens(facts, settings, curve, at)
+    set_flops(facts, logged, settings, curve, at)
     _set_schedule(facts, settings, curve, at)
     facts.set("seed", settings.text("seed"))
     facts.set("family", settings.text("family"))
@@ -142,7 +123,7 @@ def describe(logged: LoggedRun, rules: Rules) -> Described:
 
 
 def _named(
-    facts: _Facts, logged: LoggedRun, curve: pl.DataFrame, names: Mapping[str, str], settings: Settings, rules: Rules
+    facts: Facts, logged: LoggedRun, curve: pl.DataFrame, names: Mapping[str, str], settings: Settings, rules: Rules
 ) -> None:
     """Columns that the user named: a setting, a result, or the last value of a metric."""
     for column, name in rules.named.items():
@@ -164,12 +145,14 @@ def _named(
 
 
 def _choose_loss(
-    facts: _Facts, logged: LoggedRun, curve: pl.DataFrame, names: Mapping[str, str], rules: Rules
+    facts: Facts, logged: LoggedRun, curve: pl.DataFrame, names: Mapping[str, str], rules: Rules
 ) -> tuple[pl.DataFrame, str | None]:
     """The curve that counts as the loss; the logarithm of a perplexity is a curve of its own."""
     metrics = [name for name in curve.columns if name not in (STEP, WALL)]
     if rules.loss is not None:
-        metric = names.get(rules.loss, rules.loss if rules.loss in metrics else None)
+        # a store knows its metrics by its own names, a user also by those of the log
+        known = (names.get(rules.loss), rules.loss, canonical([rules.loss]).get(rules.loss))
+        metric = next((name for name in known if name in metrics), None)
         if metric is None:
             near = ", ".join(repr(name) for name in (losses(metrics) or metrics)[:6]) or "none"
             facts.findings.append(
@@ -203,7 +186,7 @@ def _choose_loss(
     return curve, metric
 
 
-def _guessed_loss(facts: _Facts, run: str, metrics: list[str]) -> str | None:
+def _guessed_loss(facts: Facts, run: str, metrics: list[str]) -> str | None:
     for name in ORDER:
         if name in metrics:
             return name
@@ -225,7 +208,7 @@ def _guessed_loss(facts: _Facts, run: str, metrics: list[str]) -> str | None:
     return candidates[0]
 
 
-def _set_loss(facts: _Facts, logged: LoggedRun, curve: pl.DataFrame, metric: str | None, how: Pick) -> int:
+def _set_loss(facts: Facts, logged: LoggedRun, curve: pl.DataFrame, metric: str | None, how: Pick) -> int:
     """The loss that counts; returns the step at which it was logged, or the last step."""
     last = int(curve[STEP].max()) if curve.height else 0  # type: ignore[arg-type]
     if metric is None:
@@ -238,7 +221,7 @@ def _set_loss(facts: _Facts, logged: LoggedRun, curve: pl.DataFrame, metric: str
     return at if at >= 0 else last
 
 
-def _set_final_loss(facts: _Facts, logged: LoggedRun, rules: Rules) -> None:
+def _set_final_loss(facts: Facts, logged: LoggedRun, rules: Rules) -> None:
     """The loss of a run that is one row of a table: the only one it has, whatever the rules for curves say."""
     numbers = dict(logged.results)
     for key, value in logged.settings.items():
@@ -272,162 +255,7 @@ def _status(logged: LoggedRun, settings: Settings, steps: int | None) -> str:
     return logged.status
 
 
-def _set_params(facts: _Facts, logged: LoggedRun, settings: Settings, rules: Rules) -> None:
-    if "N" in facts.row:
-        facts.set("N_convention", rules.convention)
-        return
-    for name, convention in (("N", "total"), ("N_nonembed", "non-embedding")):
-        found = settings.number(name)
-        if found is not None:
-            facts.set("N", found[0], f"{found[1]} of the log")
-            said = "non-embedding" if "emb" in found[1].lower() else None if name == "N" else convention
-            facts.set("N_convention", rules.convention or said)
-            return
-    shape = _shape(settings)
-    if shape is not None:
-        total = parameters(shape).total
-        parts = "tied" if shape.tied else "untied"
-        facts.set("N", float(total), f"counted from layers, width and vocabulary ({parts} embedding)")
-        facts.set("N_convention", "total")
-        facts.findings.append(
-            Finding(
-                "params-counted",
-                "note",
-                f"{logged.name} does not say its parameters; {total:,} were counted from its shape "
-                f"({shape.layers} layers, width {shape.width}, vocabulary {shape.vocabulary:,}, {parts}).",
-                "Name the count with --column N=SETTING if the log has it.",
-            )
-        )
-
-
-def _shape(settings: Settings) -> Shape | None:
-    """The transformer that the settings describe, where they hold layers, width, heads and vocabulary."""
-    layers, width, heads, vocabulary = (settings.whole(name) for name in ("layers", "width", "heads", "vocabulary"))
-    if layers is None or width is None or heads is None or vocabulary is None:
-        return None
-    act = (settings.text("activation") or "").lower()
-    gated = any(word in act for word in ("silu", "swiglu", "geglu", "swish"))
-    tied = settings.flag("tied")
-    learned = not gated and settings.key("kv_heads") is None  # GPT-2's kind: a table of positions, LayerNorm, tied
-    biases = settings.flag("bias")
-    try:
-        return Shape(
-            layers=layers,
-            width=width,
-            heads=heads,
-            vocabulary=vocabulary,
-            context=settings.whole("context") or 1,
-            kv_heads=settings.whole("kv_heads"),
-            feed_forward=settings.whole("feed_forward"),
-            gated=gated,
-            tied=learned if tied is None else tied,
-            positions="learned" if learned else "rotary",
-            norm="layer" if learned else "rms",
-            biases="all" if (learned if biases is None else biases) else "none",
-        )
-    except SpecError:
-        return None
-
-
-def _set_batch(facts: _Facts, settings: Settings) -> None:
-    """Tokens a step."""
-    context = settings.number("context")
-    if context is not None:
-        facts.set("context", context[0], f"{context[1]} of the log")
-    if "batch" in facts.row:
-        return
-    tokens = settings.number("batch")
-    if tokens is not None:
-        facts.set("batch", tokens[0], f"{tokens[1]} of the log")
-        return
-    length = facts.row.get("context")
-    if length is None:
-        return
-    sequences = settings.number("sequences")
-    if sequences is not None:
-        facts.set("batch", sequences[0] * length, f"{sequences[1]} × context")
-        return
-    own = settings.number("device_sequences")
-    if own is None:
-        return
-    factors, names = own[0] * length, [own[1]]
-    for name in ("accumulation", "devices"):
-        found = settings.number(name)
-        if found is not None:
-            factors, names = factors * found[0], [*names, found[1]]
-    facts.set("batch", factors, f"{' × '.join(names)} × context")
-    if settings.number("devices") is None:
-        facts.findings.append(
-            Finding(
-                "devices-unknown",
-                "doubt",
-                f"the log does not say on how many devices {own[1]} = {own[0]:g} counts; one was taken.",
-                "Say it with --tokens-per-step.",
-            )
-        )
-
-
-def _at(curve: pl.DataFrame, metric: str, step: int) -> float | None:
-    """A metric's value at a step, linear between the steps at which it was logged."""
-    if metric not in curve.columns:
-        return None
-    points = curve.select(STEP, metric).drop_nulls().filter(pl.col(metric).is_finite())
-    if not points.height:
-        return None
-    return float(np.interp(step, points[STEP].to_numpy(), points[metric].to_numpy()))
-
-
-def _set_tokens(facts: _Facts, settings: Settings, curve: pl.DataFrame, at: int) -> None:
-    """Tokens up to the step at which the loss was taken, unique tokens and epochs."""
-    seen = _at(curve, TOKENS, at)
-    if seen is not None and 0 < seen < at:  # fewer tokens than steps: their logarithm, or billions of them
-        facts.findings.append(
-            Finding(
-                "tokens-odd",
-                "doubt",
-                f"the tokens of the log are {seen:g} after {at:,} steps, too few to be tokens, and were not taken.",
-                "If they are a logarithm or in billions, mend the column; or say --tokens-per-step.",
-            )
-        )
-    elif seen is not None and seen > 0:
-        facts.set("D", seen, f"tokens logged at step {at:,}")
-    length = facts.row.get("context")
-    samples = _at(curve, SAMPLES, at)
-    if samples and length:
-        facts.set("D", samples * length, f"samples at step {at:,} × context")
-    batch = facts.row.get("batch")
-    if batch is not None and at > 0:
-        facts.set("D", at * batch, f"{at:,} steps × {batch:,.0f} tokens ({facts.how.get('batch', 'given')})")
-    planned = settings.number("D")
-    if planned is not None and planned[0] >= at:
-        facts.set("D", planned[0], f"{planned[1]} of the log")
-    unique = settings.number("U")
-    if unique is not None:
-        facts.set("U", unique[0], f"{unique[1]} of the log")
-    epochs = _at(curve, EPOCH, at)
-    if epochs is not None and epochs > 0:
-        facts.set("epochs", epochs, f"epoch logged at step {at:,}")
-    if facts.row.get("U") and facts.row.get("D"):
-        facts.set("epochs", facts.row["D"] / facts.row["U"], "D/U")
-
-
-def _set_flops(facts: _Facts, logged: LoggedRun, settings: Settings, curve: pl.DataFrame, at: int) -> None:
-    """Training FLOPs: as logged, else 6ND."""
-    counted = _at(curve, FLOPS, at)
-    if counted is not None and counted > facts.row.get("D", at):
-        facts.set("C", counted, f"FLOPs logged at step {at:,}")
-    said = settings.number("C")
-    for name in ("total_flos", "total_flops", "train_flops"):
-        value = logged.results.get(name)
-        if value is not None and math.isfinite(value) and value > 0:
-            facts.set("C", value, f"{name} of the log")
-    if said is not None:
-        facts.set("C", said[0], f"{said[1]} of the log")
-    if facts.row.get("N") and facts.row.get("D"):
-        facts.set("C", 6 * facts.row["N"] * facts.row["D"], "6ND")
-
-
-def _with_constant_rate(facts: _Facts, logged: LoggedRun, curve: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+def _with_constant_rate(facts: Facts, logged: LoggedRun, curve: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     """The curve with a rate that never changed: in a table such a column is read as a setting of the run."""
     rate, schedule = settings.number("lr"), (settings.text("schedule") or "constant").lower()
     if logged.format != "table" or rate is None or RATE in curve.columns or not curve.height or "const" not in schedule:
@@ -438,7 +266,7 @@ def _with_constant_rate(facts: _Facts, logged: LoggedRun, curve: pl.DataFrame, s
     return curve.with_columns(pl.lit(rate[0]).alias(RATE))
 
 
-def _set_schedule(facts: _Facts, settings: Settings, curve: pl.DataFrame, at: int) -> None:
+def _set_schedule(facts: Facts, settings: Settings, curve: pl.DataFrame, at: int) -> None:
     """Peak learning rate, warm-up, and the areas under the schedule up to the step at which the loss was taken."""
     facts.set("schedule", settings.text("schedule"))
     warm = settings.number("warmup")
@@ -465,9 +293,3 @@ def _set_schedule(facts: _Facts, settings: Settings, curve: pl.DataFrame, at: in
     whose = np.zeros(len(step), dtype=np.int64)
     facts.set("S1", float(rate_area(step, rate, whose)[-1]), "Σ lr")
     facts.set("S2", float(annealing_area(step, rate, whose, decay=DECAY)[-1]), f"annealing area, λ = {DECAY}")
-
-
-def missing_says(names: list[str], kind: str) -> str:
-    """``3 runs (a, b and c) have no N``."""
-    shown = listed(names[:3]) if len(names) <= 3 else f"{', '.join(names[:3])} and {len(names) - 3} more"
-    return f"{len(names)} {'run has' if len(names) == 1 else 'runs have'} no {kind} ({shown})"

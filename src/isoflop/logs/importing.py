@@ -16,7 +16,7 @@ import polars as pl
 from isoflop.errors import DataError, IsoflopError
 from isoflop.findings import Finding
 from isoflop.lock import alone
-from isoflop.logs.derive import Described, describe, missing_says
+from isoflop.logs.derive import Described, describe
 from isoflop.logs.logged import STEP, LogError, LoggedRun, Unread
 from isoflop.logs.readers import read_logs
 from isoflop.logs.rules import Rules
@@ -378,7 +378,9 @@ def _gaps(store: Store) -> list[Finding]:
     for name, fix in options.items():
         lacking = whole.filter(pl.col(name).is_null())["run"].to_list()
         if lacking:
-            found.append(Finding(f"no-{name.lower()}", "doubt", f"{missing_says(lacking, name)}.", fix))
+            shown = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
+            says = f"{len(lacking)} {'run has' if len(lacking) == 1 else 'runs have'} no {name} ({shown})."
+            found.append(Finding(f"no-{name.lower()}", "doubt", says, fix))
     return found
 
 

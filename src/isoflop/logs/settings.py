@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from isoflop.logs.logged import Setting
@@ -176,9 +176,3 @@ def as_number(value: Setting | None) -> float | None:
         except ValueError:
             return None
     return float(value) if math.isfinite(value) else None
-
-
-def listed(names: Iterable[str]) -> str:
-    """``a, b and c``."""
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
