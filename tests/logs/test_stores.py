@@ -33,6 +33,7 @@ def test_mlflow_stores_value_for_value(mlflow: Path, store: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # MLflow's and SQLAlchemy's own
 def test_an_mlflow_server_gives_what_the_store_holds(mlflow: Path) -> None:
     here = {run.name: run for run in read_logs(mlflow / "mlflow.db")}
     there = {run.name: run for run in read_logs(f"mlflow:sqlite:///{mlflow}/mlflow.db")}

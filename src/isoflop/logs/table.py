@@ -7,18 +7,20 @@ table without steps has a row for each run.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 
 from isoflop.errors import MissingExtraError
 from isoflop.findings import Finding
 from isoflop.logs import sqlite
-from isoflop.logs.identity import run_columns
+from isoflop.logs.identity import blocks, run_columns
 from isoflop.logs.judge import is_loss, logged_run
 from isoflop.logs.logged import STEP, WALL, LogError, LoggedRun, Unread
 from isoflop.logs.reader import Candidate, Found, Options, Reader
@@ -40,6 +42,7 @@ _WALLS: Final = ("wall", "_runtime", "wall_time", "walltime", "relative time (pr
 _TOKENS: Final = ("tokens", "tokens_b", "tokens_seen", "n_tokens", "num_tokens", "train_tokens")
 _METRIC: Final = ("metric", "tag", "key", "metric_name")
 _VALUE: Final = ("value", "metric_value")
+_MOST_STEPS: Final = 2**62
 _CHART: Final = re.compile(r"(?P<run>.{1,300}?) - (?P<metric>.{1,300}?)(?P<bound>__MIN|__MAX)?")
 _MISSING: Final = ["", "NA", "N/A", "null", "None", "-"]
 _FEWEST_POINTS: Final = 20  # rows of a curve over tokens that has no steps
@@ -276,7 +279,14 @@ def _parts(frame: pl.DataFrame, keys: tuple[str, ...], source: Source) -> Iterat
     if not keys:
         yield source.name, frame
         return
-    for values, part in frame.partition_by(keys, as_dict=True, maintain_order=True).items():
+    begins = blocks(frame, keys)
+    names = frame[begins].select(keys)
+    if names.is_unique().all():  # one block a run: slices, which copy nothing
+        ends = [*begins[1:].tolist(), frame.height]
+        parts = zip(names.rows(), (frame[begin:end] for begin, end in zip(begins, ends, strict=True)), strict=True)
+    else:
+        parts = iter(frame.partition_by(keys, as_dict=True, maintain_order=True).items())
+    for values, part in parts:
         if any(value is not None for value in values):
             texts = isinstance(values[0], str) or len(keys) == 1
             yield (
@@ -291,9 +301,11 @@ def _parts(frame: pl.DataFrame, keys: tuple[str, ...], source: Source) -> Iterat
 def _curve(part: pl.DataFrame, name: str, step: str, source: Source) -> LoggedRun:
     """One run of a table of curves: columns that do not change are settings, the others metrics."""
     findings = list(source.findings)
-    part = part.with_columns(pl.col(step).cast(pl.Float64, strict=False))
-    part = part.filter(pl.col(step).is_finite() & (pl.col(step).abs() < 2**62))
-    if not (part[step] % 1 == 0).all():
+    if not part[step].dtype.is_integer():
+        part = part.with_columns(pl.col(step).cast(pl.Float64, strict=False))
+    if part[step].has_nulls() or not (part[step].is_between(-_MOST_STEPS, _MOST_STEPS)).all():  # NaN is between nothing
+        part = part.filter(pl.col(step).is_between(-_MOST_STEPS, _MOST_STEPS))
+    if not part[step].dtype.is_integer() and not (part[step] % 1 == 0).all():
         part = part.sort(step, maintain_order=True).rename({step: f"{step} (logged)"}).with_row_index(STEP)
         step = STEP
         findings.append(_numbered("steps that are no whole numbers"))
@@ -305,13 +317,13 @@ def _curve(part: pl.DataFrame, name: str, step: str, source: Source) -> LoggedRu
         if column == step or column in walls:
             continue
         if series.dtype.is_numeric() or series.dtype == pl.Boolean:
-            constant = series.n_unique() == 1 and part.height > 1
+            constant = part.height > 1 and not series.has_nulls() and series.min() == series.max()
             if constant and not is_loss(column):
                 settings[column] = series[0]
             else:
                 taken = column if column not in (STEP, WALL) else f"{column} (logged)"
                 columns.append(pl.col(column).cast(pl.Float64, strict=False).alias(taken))
-        elif series.dtype == pl.String and series.n_unique() == 1:
+        elif series.dtype == pl.String and series[0] is not None and (series == series[0]).all():
             settings[column] = series[0]
     if walls and part[walls[0]].dtype.is_numeric():
         wall = pl.col(walls[0]).cast(pl.Float64)
@@ -319,14 +331,29 @@ def _curve(part: pl.DataFrame, name: str, step: str, source: Source) -> LoggedRu
     history = part.select(columns)
     if history.height and not history[STEP].is_sorted():
         history = history.sort(STEP, maintain_order=True)
-    if history[STEP].n_unique() < history.height:  # rows of one step complete each other, or the last one counts
-        metrics = pl.exclude(STEP, WALL)
-        surplus = history.group_by(STEP).agg(metrics.drop_nulls().n_unique()).select(pl.max_horizontal(metrics))
-        twice = int((surplus.to_series() > 1).sum()) if surplus.width else 0
-        history = history.group_by(STEP, maintain_order=True).agg(pl.all().drop_nulls().last())
-        if twice:
-            findings.append(_twice(twice))
+    history, twice = one_row_a_step(history)
+    if twice:
+        findings.append(_twice(twice))
     return _made(name, history, settings, {}, source, findings)
+
+
+def one_row_a_step(history: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Rows of one step (sorted) made one, of each metric the last value; and at how many steps values differed."""
+    steps = history[STEP].to_numpy()
+    starts = np.flatnonzero(np.append(True, steps[1:] != steps[:-1])) if len(steps) else np.empty(0, np.int64)
+    if len(starts) == len(steps):
+        return history, 0
+    ends = np.append(starts[1:], len(steps)) - 1
+    made, differs = [pl.Series(STEP, steps[ends])], np.zeros(len(starts), dtype=bool)
+    for series in history.drop(STEP):
+        at = np.where(series.is_not_null().to_numpy(), np.arange(len(steps)), -1)
+        last = np.maximum.accumulate(at)[ends]
+        made.append(pl.select(pl.when(pl.Series(last >= starts)).then(series.gather(np.maximum(last, 0)))).to_series())
+        made[-1] = made[-1].alias(series.name)
+        if series.name != WALL:
+            values = series.fill_null(math.nan).to_numpy()
+            differs |= np.fmax.reduceat(values, starts) > np.fmin.reduceat(values, starts)
+    return pl.DataFrame(made), int(differs.sum())
 
 
 def _twice(count: int) -> Finding:
