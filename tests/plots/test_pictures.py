@@ -263,6 +263,23 @@ def test_curves_are_told_apart_by_their_schedule(axes):
         training_curves(Runs.from_columns({"step": [1], "loss": [2.0], "schedule": ["x"]}), new_axes())
 
 
+def test_twelve_schedules_are_told_apart_and_further_ones_share_a_name(axes):
+    kinds = [f"s{number}" for number in range(15)]
+    runs = Runs.from_columns(
+        {
+            "step": np.tile([1.0, 10.0], 15),
+            "loss": np.tile([4.0, 3.0], 15) + np.repeat(np.arange(15), 2) / 10,
+            "run": np.repeat(kinds, 2),
+            "schedule": np.repeat(kinds, 2),
+        }
+    )
+    training_curves(runs, axes)
+    drawn = [(each.get_color(), str(each._dash_pattern)) for each in axes.lines]
+    assert len(set(drawn[:12])) == 12 and len(set(drawn[12:])) == 1
+    assert [each.get_text() for each in axes.get_legend().get_texts()] == [*kinds[:12], "3 others"]
+    assert crowded(axes) == []
+
+
 def test_a_table_that_no_logarithm_shows_is_drawn_without_those_rows(axes):
     runs = Runs.from_columns({"N": [1e6, 0, 1e8], "D": [1e9, 1e9, np.nan], "loss": [3.0, 2.0, 2.5]})
     design(runs, axes)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import DataError
-from isoflop.plots.style import LINES, legend, log_axis, plain, shades
+from isoflop.plots.style import LINES, legend, legend_above, log_axis, plain, shades
 from isoflop.runs import Runs
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 _MOST_POINTS = 2_000  # of one curve; more are averaged, as the screen would
+_MOST_KINDS = 12  # that are told apart; further ones share a colour
+_FEW_KINDS = 5  # whose names fit beside the curves
 _ALONG = ("step", "D", "S", "C")
 
 
@@ -41,22 +43,30 @@ def training_curves(runs: Runs, axes: Axes, *, by: str = "schedule", along: str 
         if len(kept) < 2:
             continue
         kind = names[kept[0]]
-        place = kinds.index(kind)
+        place = min(kinds.index(kind), _MOST_KINDS)
+        colour, line = ink.muted, LINES[0]
+        if place < _MOST_KINDS:
+            turn, colour_of = divmod(place, len(ink.series))
+            colour, line = ink.series[colour_of], LINES[(place + turn) % len(LINES)]
+        label = (plain(kind) or "not said") if place < _MOST_KINDS else f"{len(kinds) - _MOST_KINDS} others"
         order = kept[np.argsort(x[kept], kind="stable")]
         axes.plot(
             *_thinned(x[order], loss[order]),
-            color=ink.series[place % len(ink.series)],
-            linestyle=LINES[place % len(LINES)],
+            color=colour,
+            linestyle=line,
             linewidth=1.3,
-            label=None if kind in named else plain(kind) or "not said",
+            label=None if label in named else label,
         )
-        named.add(kind)
+        named.add(label)
         drawn += 1
     if not drawn:
         raise DataError(f"no run of {runs.source} has two points, so there is no curve to draw; give a run column")
     log_axis(axes.xaxis, across)
     log_axis(axes.yaxis, "loss", label=f"loss ({runs.loss_unit})")
-    legend(axes, loc="upper right")
+    if len(named) > _FEW_KINDS:
+        legend_above(axes, columns=2)
+    else:
+        legend(axes, loc="upper right")
     return axes
 
 
