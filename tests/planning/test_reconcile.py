@@ -200,7 +200,14 @@ def test_one_count_and_omega_give_the_other():
         expected = both.ways[at].exponent_a.value
         assert from_total.ways[at].exponent_a.value == pytest.approx(expected, abs=1e-6)
         assert from_small.ways[at].exponent_a.value == pytest.approx(expected, abs=1e-6)
-    assert count_both_ways(alone, draws=40).omega_source.startswith("assumed")
+    assumed = count_both_ways(alone, draws=40)
+    assert assumed.omega_source.startswith("assumed")
+    unknown = [name for name, each in (("both", both), ("total", assumed), ("small", from_small)) if says_unknown(each)]
+    assert unknown == ["total"]
+
+
+def says_unknown(answer):
+    return "params-convention-unknown" in {each.code for each in answer.findings}
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,15 @@ def test_both_laws_are_fitted_with_draws_and_every_number_has_an_interval():
 
 def test_epochs_stand_for_unique_tokens():
     runs = Runs.from_columns({"N": [1e8] * 2, "D": [4e9, 8e9], "epochs": [1.0, 4.0], "loss": [3.0, 2.9]})
-    assert with_unique(runs)["U"].tolist() == [4e9, 2e9]
+    made = with_unique(runs)
+    assert made["U"].tolist() == [4e9, 2e9] and [each.code for each in made.findings] == ["unique-from-epochs"]
+    named = runs.with_column("U", [4e9, 4e9])
+    assert with_unique(named) is named
+
+
+def test_tokens_an_epoch_are_the_unique_ones(tables):
+    runs = read_runs(tables / "datablations" / "loss_curves_colpret.csv.gz")
+    assert runs.columns["U"].header == "tokens_per_epoch" and runs["U"].min() == 1.25e9
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,8 @@ def count_both_ways(
         ways.append(Way("IsoFLOP minima, N as in the table", found.exponent_a))
         said = found.findings
     except IsoflopError as error:
-        ways.append(Way("IsoFLOP minima, N as in the table", None, str(error)))
+        why = str(error).removeprefix(runs.source).strip()
+        ways.append(Way("IsoFLOP minima, N as in the table", None, f"the table {why}"))
         said = ()
     return Counted(
         source=runs.source,
@@ -116,7 +117,7 @@ def count_both_ways(
         omega_source=origin,
         ways=tuple(ways),
         recounted=again,
-        findings=(*_about(total, without, ways), *said, *fitted["all parameters"].fit.findings),
+        findings=(*_stated(runs), *_about(total, without, ways), *said, *fitted["all parameters"].fit.findings),
     )
 
 
@@ -181,6 +182,21 @@ def _fit(runs: Runs, n: Floats, d: Floats, *, draws: int, seed: int) -> Ensemble
     """Chinchilla's law in this count of N, C = 6ND."""
     recounted = runs.with_column("N", n).with_column("C", TRAIN * n * d)
     return bootstrap(fit(law("chinchilla"), recounted, seed=seed), draws=draws, seed=seed)
+
+
+def _stated(runs: Runs) -> list[Finding]:
+    """That one count was taken for all parameters without the table saying so."""
+    column = runs.columns.get("N")
+    if "N_nonembed" in runs or column is None or column.convention is not None:
+        return []
+    return [
+        Finding(
+            "params-convention-unknown",
+            "note",
+            "the table does not say how N was counted, so it was read as all parameters.",
+            "Say it (--convention N=total or N=non-embedding), or give both counts.",
+        )
+    ]
 
 
 def _about(total: Floats, without: Floats, ways: Sequence[Way]) -> list[Finding]:

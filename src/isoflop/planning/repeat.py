@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -171,10 +171,17 @@ def fit_repeats(
 
 
 def with_unique(runs: Runs) -> Runs:
-    """The runs with U = D/epochs where they have no unique tokens but epochs."""
+    """The runs with U = D/epochs where they have no unique tokens but epochs; a finding says so."""
     if "U" in runs or "epochs" not in runs:
         return runs
-    return runs.with_column("U", runs["D"] / np.maximum(1.0, runs["epochs"]))
+    made = runs.with_column("U", runs["D"] / np.maximum(1.0, runs["epochs"]))
+    said = Finding(
+        "unique-from-epochs",
+        "note",
+        "the table has no unique tokens, so U = D/epochs was used, with the epochs of each row up to its own tokens.",
+        "If epochs are those of the finished run, name the unique tokens (--column U=HEADER).",
+    )
+    return replace(made, findings=(*made.findings, said))
 
 
 def explained(each: Law, params: Mapping[str, float], runs: Runs) -> float:

@@ -43,7 +43,7 @@ def repeat_card(answers: Sequence[Repeat], runs: Runs | None) -> Card:
         answer=_answer(answers),
         header=("", *(each.ensemble.fit.law.name for each in answers)),
         rows=tuple(rows),
-        findings=_findings(answers),
+        findings=(*(runs.findings if runs is not None else ()), *_findings(answers)),
         how=(
             "fresh: unique tokens that would give the same loss, in multiples of those there are; the next: what one "
             f"more epoch adds to it; stop: where that falls below {first.least:g}; "
