@@ -16,11 +16,11 @@ class Run:
     """What is used of wandb.apis.public.Run: scan_history pages through every step from ``min_step`` on."""
 
     id, name, state, lastHistoryStep = "abc", "big", "finished", 24_999
-    config = {"lr": 3e-4, "data": "/home/alice/x", "_wandb": {"v": 1}}
-    summary = {"loss": 1.0, "best": 0.5, "samples": {"_type": "table-file", "nrows": 10_000}}
 
     def __init__(self, breaks_at: int | None = None) -> None:
         self.breaks_at, self.asked = breaks_at, []
+        self.config = {"lr": 3e-4, "data": "/home/alice/x", "_wandb": {"v": 1}}
+        self.summary = {"loss": 1.0, "best": 0.5, "samples": {"_type": "table-file", "nrows": 10_000}}
 
     def scan_history(self, page_size: int, min_step: int = 0) -> Iterator[dict]:
         self.asked.append(min_step)
@@ -38,7 +38,7 @@ def test_every_step_is_read() -> None:
     assert run.history["loss"].to_list() == [loss(step) for step in range(25_000)]
     assert run.history["wall"][-1] == 24_999
     assert run.settings == {"lr": 3e-4}
-    assert run.results == {"best": 0.5, "samples.nrows": 10_000} or run.results == {"best": 0.5}
+    assert run.results == {"best": 0.5}
     assert [finding.code for finding in run.findings] == ["sampled", "left-out"]
 
 

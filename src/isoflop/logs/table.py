@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -281,11 +281,13 @@ def _parts(frame: pl.DataFrame, keys: tuple[str, ...], source: Source) -> Iterat
         return
     begins = blocks(frame, keys)
     names = frame[begins].select(keys)
+    parts: Iterable[tuple[tuple[Any, ...], pl.DataFrame]]
     if names.is_unique().all():  # one block a run: slices, which copy nothing
         ends = [*begins[1:].tolist(), frame.height]
-        parts = zip(names.rows(), (frame[begin:end] for begin, end in zip(begins, ends, strict=True)), strict=True)
+        slices = (frame[begin:end] for begin, end in zip(begins.tolist(), ends, strict=True))
+        parts = zip(names.rows(), slices, strict=True)
     else:
-        parts = iter(frame.partition_by(keys, as_dict=True, maintain_order=True).items())
+        parts = frame.partition_by(keys, as_dict=True, maintain_order=True).items()
     for values, part in parts:
         if any(value is not None for value in values):
             texts = isinstance(values[0], str) or len(keys) == 1
