@@ -28,6 +28,7 @@ Ints = NDArray[np.int64]
 _STARTS = 32
 _SEARCH_STEPS = 60
 _LAST_STEPS = 3_000
+_DRAW_STEPS = 100  # those that still creep along a valley by then hardly move the curve
 
 
 @dataclass(frozen=True)
@@ -260,6 +261,7 @@ def _solved(
         np.repeat(theta, draws, axis=0),
         weights=weights,
         scales=np.repeat(scale, draws) if objective.n_extra else None,
+        max_steps=_DRAW_STEPS,
     )
     params = np.where(np.isfinite(drawn.value)[:, None], ready.params(drawn.theta), np.nan)
     at_optimum = ready.params(theta)
