@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from isoflop import read_runs
+from isoflop.errors import FormulaError
 from isoflop.runs import Runs
 from isoflop.runs.checks import check
 from isoflop.runs.checks.counts import nonembedding_from_total, total_from_nonembedding
@@ -258,3 +259,15 @@ def test_a_sweep_over_other_settings_is_told_instead_of_a_thousand_copies(tables
     runs = read_runs(tables / "steplaw" / "dense_lr_bs_loss.csv")
     assert "1,911 rows lie at only 17 pairs of N and D" in only(runs, "sweep-of-settings").says
     assert not doubts(runs, "near-duplicates") and not doubts(runs, "worse-than-smaller")
+
+
+def test_last_keeps_the_end_of_each_run_and_needs_to_know_the_runs():
+    columns = {"N": [1e8] * 4, "D": [1e9, 2e9, 3e9, 1e9], "loss": [4.0, 3.5, 3.2, 4.1], "run": ["a", "a", "a", "b"]}
+    runs = Runs.from_columns(columns)
+    assert runs.where("last(D)").rows.tolist() == [3, 4]
+    assert runs.where("last(D) and loss < 4").rows.tolist() == [3]
+    # a run's name counts within its family, and a missing D is no end
+    apart = Runs.from_columns({**columns, "family": ["x", "x", "y", "y"], "D": [1e9, 2e9, np.nan, 1e9]})
+    assert apart.where("last(D)").rows.tolist() == [2, 4]
+    with pytest.raises(FormulaError, match="needs a column that says to which run a row belongs"):
+        sound().where("last(D)")
