@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from isoflop.logs import LogError, LoggedRun, Unread, find_logs, read_logs
+from isoflop.logs import LogError, LoggedRun, Unread, find_logs, read_found, read_logs
 from isoflop.logs.readers import READERS
 from isoflop.logs.scrub import settings_of, tells_where
 from isoflop.logs.spool import Digest, Lines
@@ -88,6 +88,7 @@ def test_one_bad_log_does_not_stop_the_others(tmp_path: Path) -> None:
     for says in unread.values():
         assert "\n" not in says
         assert len(says) < 400
+        assert str(tmp_path) not in says
 
 
 def test_a_log_that_grows_is_read_to_where_it_was(tmp_path: Path) -> None:
@@ -197,3 +198,16 @@ def test_polars_reads_a_table_by_address(tmp_path: Path) -> None:
         server.shutdown()
     assert (run.name, run.source) == ("curve", "curve.parquet")
     assert run.history["loss"].to_list() == [3.0, 2.0]
+
+
+def test_a_log_that_vanishes_is_told_without_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "train.log").write_text(LINES)
+    (tmp_path / "a.parquet").write_bytes(b"PAR1")
+    found = find_logs(tmp_path)
+    for entry in found:
+        entry.files[0].unlink()
+    for entry in found:
+        [unread] = read_found(entry)
+        assert isinstance(unread, Unread)
+        assert unread.source in ("train.log", "a.parquet")
+        assert str(tmp_path) not in unread.says

@@ -108,10 +108,17 @@ def read_found(found: Found, options: Options | None = None) -> Iterator[LoggedR
             raise
         yield Unread(found.source, str(error))
     except _DAMAGE as error:
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        yield Unread(
-            found.source, f"{found.source} cannot be read as {found.format} ({reason}); write or copy it again"
-        )
+        says = f"{found.source} cannot be read as {found.format} ({_reason(error, found)}); write or copy it again"
+        yield Unread(found.source, says)
+
+
+def _reason(error: Exception, found: Found) -> str:
+    """What went wrong in one line, without the folders in which the files lie."""
+    told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    line = (told.strip().splitlines() or [type(error).__name__])[0]
+    for path in found.files:
+        line = line.replace(str(path), path.name).replace(str(path.parent), "")
+    return line[:200]
 
 
 def _chosen(format: str | None) -> tuple[Reader, ...]:
@@ -131,6 +138,8 @@ def _files(path: str | Path) -> tuple[Path, Iterator[Path]]:
         if root.exists():
             if not (root.is_dir() or root.is_file()):
                 raise LogError(f"{shown!r} is neither a file nor a folder; give the folder of a run or its log")
+            if root.is_file():
+                head_of(root, 1)  # may it be read at all?
             return (root if root.is_dir() else root.parent), walk(root)
         if root.is_symlink():
             raise LogError(f"{shown!r} is a link that leads nowhere or in a circle; give the place that it stood for")
