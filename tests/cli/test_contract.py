@@ -266,3 +266,26 @@ def test_a_reader_that_stops_early_is_no_error(table):
         ["bash", "-c", f"set -o pipefail; {words} | head -1"], capture_output=True, timeout=60, check=False
     )
     assert done.returncode == 0 and done.stderr == b"" and done.stdout.count(b"\n") == 1
+
+
+def test_one_run_has_values_without_intervals(cli, asked, tmp_path):
+    steps = np.arange(1, 31)
+    rows = [f"a,{step},{2 + 3 / np.sqrt(step) + 1e-3 * np.sin(7 * step):.6f}" for step in steps]
+    file = tmp_path / "one.csv"
+    file.write_text("\n".join(["run,step,loss", *rows]) + "\n")
+    said = asked("fit", str(file), "--law", "E + A/step^alpha")
+    assert said["params"]["E"]["value"] == pytest.approx(2, abs=0.01) and said["params"]["E"]["low"] is None
+    assert "no-interval" in {finding["code"] for finding in said["findings"]}
+    assert "cannot be resampled" in " ".join(cli("fit", str(file), "--law", "E + A/step^alpha").split())
+
+
+def test_a_training_curve_is_fitted_from_its_schedule(asked, tmp_path):
+    step = np.tile(np.arange(100.0, 2001, 100), 3)
+    lr = np.concatenate([np.full(20, 3e-4), 3e-4 * np.linspace(1, 0.1, 20), np.repeat([3e-4, 3e-5], 10)])
+    loss = 2.6 + 0.4 / (step * 3e-4) ** 0.5 - 0.3 * (3e-4 - lr) / 3e-4
+    rows = [f"{'abc'[row // 20]},{step[row]:g},{lr[row]:g},{loss[row]:.5f}" for row in range(60)]
+    file = tmp_path / "curves.csv"
+    file.write_text("\n".join(["run,step,lr,loss", *rows]) + "\n")
+    said = asked("fit", str(file), "--law", "annealing", "--draws", "20", "--save", str(tmp_path / "fit.json"))
+    assert 0.5 <= said["params"]["lambda"]["value"] <= 0.9999
+    assert asked("forecast", str(tmp_path / "fit.json"), "--at", "S1=2", "--at", "S2=0")["loss"]["value"] > 2

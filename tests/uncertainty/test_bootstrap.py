@@ -9,6 +9,7 @@ from isoflop.errors import IsoflopError
 from isoflop.fitting.fit import problem
 from isoflop.fitting.objective import huber
 from isoflop.uncertainty.bootstrap import _Plan, strata
+from isoflop.uncertainty.ensemble import tail_findings
 
 CHINCHILLA = law("chinchilla")
 
@@ -129,3 +130,11 @@ def test_a_quantity_that_is_no_parameter_is_refused(known_runs):
     ensemble = bootstrap(fit(CHINCHILLA, known_runs(0.01)), draws=20)
     with pytest.raises(IsoflopError, match="'gamma' is no free parameter"):
         ensemble.interval("gamma")
+
+
+def test_an_interval_whose_ends_are_the_outermost_draws_is_doubted(known_runs):
+    ensemble = bootstrap(fit(CHINCHILLA, known_runs(0.01)), draws=100)
+    assert tail_findings(ensemble, level=0.9) == ()
+    (finding,) = tail_findings(ensemble, level=0.999999)
+    assert finding.code == "few-tail-draws" and finding.level == "doubt"
+    assert finding.says.startswith("100 draws have 5e-05 beyond each end of a 0.999999 interval")

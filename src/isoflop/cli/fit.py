@@ -139,7 +139,7 @@ def fit(
                 "value": fitted.value,
                 "n_runs": fitted.data.n_runs,
                 "params": {name: ensemble.interval(name, level=level).as_dict() for name in chosen.param_names}
-                | {name: {"value": value, "low": value, "high": value} for name, value in chosen.fixed.items()},
+                | {name: {"value": value, "low": value, "high": value} for name, value in fitted.law.fixed.items()},
                 "findings": [finding.as_dict() for finding in findings],
                 "seconds": seconds,
             }
@@ -185,6 +185,8 @@ def _on_curves(
     from isoflop.fitting import objective
     from isoflop.fitting.stream import fit_curves
     from isoflop.runs.curves import open_curves
+    from isoflop.uncertainty import bootstrap
+    from isoflop.uncertainty.bootstrap import too_few_runs, without_draws
     from isoflop.uncertainty.one_step import one_step_bootstrap
 
     if file is None:
@@ -202,7 +204,12 @@ def _on_curves(
             progress=lambda doing, share: bar.update(task, description=doing, completed=share),
         )
     told = replace(found, fit=replace(found.fit, findings=(*opened.findings, *found.fit.findings)))
-    return one_step_bootstrap(told, draws=draws, seed=seed)
+    if too_few_runs(told.fit) is not None:
+        return without_draws(told.fit)
+    if told.fit.runs is None:
+        return one_step_bootstrap(told, draws=draws, seed=seed)
+    with progress(draws, "bootstrap", quiet=quiet) as advance:
+        return bootstrap(told.fit, draws=draws, seed=seed, progress=advance)
 
 
 def _borrowed(law: Law, runs: Runs, families: str, *, draws: int, seed: int) -> Ensemble:

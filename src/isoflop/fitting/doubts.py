@@ -23,7 +23,7 @@ _ROUNDING = 1e-10  # residuals below which a fit is exact and their pattern is t
 _FEWEST_FOR_SIZE = 4  # rows below which medians say little
 _FLAT = 1e-9  # losses that differ by less are all the same
 _EDGE = 12.0  # logistic coordinate beyond which a parameter is at an end of its interval
-_POOR, _WRONG = 0.7, 1.0  # typical residual, as a share of the losses' own spread
+_POOR, _WRONG = 0.7, 1.5  # typical residual, as a share of the losses' own spread
 
 
 def search_findings(search: Search, *, exact: bool, gap: float, converged: bool) -> list[Finding]:

@@ -22,6 +22,7 @@ Ints = NDArray[np.int64]
 
 CHUNK = 250  # draws with one seed, solved together: the unit of work for other processes
 FEWEST_RUNS = 3
+_ADD_RUNS = f"add runs: {FEWEST_RUNS} at the least, 10 for intervals worth reading"
 _RESTARTED = 16
 _STARTS = 24
 _SMALL_STRATUM = 3
@@ -49,7 +50,7 @@ def bootstrap(
         raise IsoflopError(f"{draws} draws make no interval; ask for 20 or more (1000 is usual)")
     refusal = too_few_runs(fit)
     if refusal is not None:
-        raise IsoflopError(refusal)
+        raise IsoflopError(f"{refusal}; {_ADD_RUNS}")
     ready = problem(fit.law, fit.require_runs(), objective=fit.objective)
     plan = _Plan(ready, strata(fit.require_runs(), ready.table.run_codes), fit.theta, fit.scale, seed, draws)
     chunks = range(-(-draws // CHUNK))
@@ -103,16 +104,13 @@ def too_few_runs(fit: Fit) -> str | None:
     if n_runs >= FEWEST_RUNS:
         return None
     rows = f" ({n_rows} rows, but checkpoints of one run move together)" if n_rows > n_runs else ""
-    return (
-        f"{n_runs} {'run' if n_runs == 1 else 'runs'}{rows} cannot be resampled, so nothing here has an interval; add "
-        f"runs ({FEWEST_RUNS} at the least, 10 for intervals worth reading)"
-    )
+    return f"{n_runs} {'run' if n_runs == 1 else 'runs'}{rows} cannot be resampled, so nothing here has an interval"
 
 
 def without_draws(fit: Fit) -> Ensemble:
     """The fit alone, for runs that cannot be resampled: values without intervals, and a finding that says why."""
     why = too_few_runs(fit)
-    finding = Finding("no-interval", "doubt", f"{why}." if why else "no draws were made.", "Add runs, then fit again.")
+    finding = Finding("no-interval", "doubt", f"{why or 'no draws were made'}.", f"{_ADD_RUNS.capitalize()}.")
     return Ensemble(fit, np.empty((0, len(fit.law.params))), method="none", seed=0, findings=(finding,))
 
 

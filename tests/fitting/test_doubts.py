@@ -1,0 +1,79 @@
+"""What a fit says of itself must be true of it."""
+
+import numpy as np
+import pytest
+from tests.laws.cases import runs_of
+
+from isoflop import bootstrap, fit, fix, huber, law, squares
+from isoflop.errors import IsoflopError
+from isoflop.runs import Runs
+from isoflop.uncertainty.bootstrap import without_draws
+
+
+def codes(findings):
+    return {finding.code for finding in findings}
+
+
+def says(findings, code):
+    return next(finding.says for finding in findings if finding.code == code)
+
+
+@pytest.mark.parametrize("label", ["bnsl-2", "bnsl-3"])
+def test_an_exact_optimum_is_not_doubted_because_other_starts_wander(label):
+    found = fit(law(label), runs_of(label), objective=squares())
+    assert found.value < 1e-20 and found.search.reached < 7
+    assert not {"starts-disagree", "near-optimum", "misfit"} & codes(found.findings)
+
+
+def test_a_law_that_misses_every_run_by_far_says_so():
+    runs = runs_of("chinchilla", noise=0.01)
+    missed = fit(fix(law("chinchilla"), {"E": 100.0}), runs)
+    finding = next(each for each in missed.findings if each.code == "large-residuals")
+    assert finding.level == "error" and "typically off by" in finding.says
+    assert "large-residuals" not in codes(fit(law("chinchilla"), runs).findings)
+    flat = Runs.from_columns({"N": np.logspace(6, 9, 30), "loss": np.full(30, 2.5)})
+    assert "large-residuals" not in codes(fit(law("power-n-floor"), flat).findings)
+
+
+def test_noise_without_a_trend_is_a_doubt_and_no_error():
+    rng = np.random.default_rng(0)
+    runs = Runs.from_columns({"N": np.logspace(6, 9, 40), "loss": np.exp(rng.normal(0, 0.1, 40))})
+    finding = next(each for each in fit(law("power-n"), runs).findings if each.code == "large-residuals")
+    assert finding.level == "doubt"
+
+
+def test_a_parameter_at_the_end_of_its_interval_is_named_with_that_end():
+    runs = runs_of("chinchilla")
+    found = fit(law("chinchilla", domains={"E": (0.0, 1.5)}), runs)
+    assert says(found.findings, "at-bound") == "E is at the end 1.5 of its domain 0 to 1.5."
+
+
+def test_an_exponent_that_runs_away_is_an_error_and_no_warning():
+    rng = np.random.default_rng(0)
+    size = 2.1506e9 * np.exp(rng.choice([0, 1e-5, 2e-5], 80))
+    tokens = 10 ** rng.uniform(9, 11, 80)
+    loss = 14 * tokens**-0.08 * np.where(size > 2.15061e9, 0.98, 1.0) * np.exp(rng.normal(0, 0.002, 80))
+    found = fit(law("chinchilla"), Runs.from_columns({"N": size, "D": tokens, "loss": loss}))
+    ensemble = bootstrap(found, draws=40)  # warnings are errors under test
+    finite = np.isfinite(found.params["A"])
+    assert ("overflow" in codes(found.findings)) != finite and len(ensemble) >= 20
+    if not finite:
+        assert "A is too large for a number" in says(found.findings, "overflow")
+
+
+def test_a_fit_carries_what_its_runs_raise():
+    runs = runs_of("chinchilla", noise=0.01)
+    twice = Runs.from_columns({name: np.append(runs[name], runs[name][:1]) for name in ("N", "D", "loss")})
+    assert "duplicate-rows" in codes(fit(law("chinchilla"), twice).findings)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_too_few_runs_are_not_resampled(count):
+    step = np.tile(np.arange(1.0, 31.0), count)
+    runs = Runs.from_columns({"run": np.repeat(["a", "b"][:count], 30), "step": step, "loss": 2 + 3 / np.sqrt(step)})
+    found = fit(law("E + A/step^alpha"), runs, objective=huber())
+    with pytest.raises(IsoflopError, match=rf"{count} runs? \({30 * count} rows, .* cannot be resampled"):
+        bootstrap(found)
+    alone = without_draws(found)
+    assert len(alone) == 0 and codes(alone.findings) == {"no-interval"}
+    assert np.isnan(alone.interval("E").low) and alone.interval("E").value == found.params["E"]
