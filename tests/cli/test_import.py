@@ -62,12 +62,22 @@ def test_nothing_of_the_machine_comes_into_the_store(logs, tmp_path):
 def test_curves_are_fitted_and_asked(logs, tmp_path):
     store, saved = str(tmp_path / "store"), str(tmp_path / "fit.json")
     run("import", str(logs), "-o", store)
-    words = ("fit", store, "--curves", "--law", "annealing", "--fix", "lambda=0.5", "--draws", "50")
+    words = ("fit", store, "--curves", "--law", "annealing", "--fix", "lambda=0.5")
     said = json.loads(run(*words, "--json", "--save", saved))
     assert said["n_runs"] == 2
-    assert {"loss-rule", "few-independent-runs"} <= {finding["code"] for finding in said["findings"]}
+    assert {"loss-rule", "no-interval"} <= {finding["code"] for finding in said["findings"]}
     assert json.loads(run(*words, "--thin", "20", "--json"))["params"] != said["params"]
     assert "400 rows" in run(*words)
+    assert json.loads(run("forecast", saved, "--at", "S1=0.2", "--at", "S2=0.001", "--json"))
+
+
+def test_curves_of_the_box_have_intervals_by_refits():
+    from isoflop.runs.datasets.box import box_folder
+
+    words = ("fit", str(box_folder() / "python-bytes"), "--curves", "--law", "chinchilla", "--draws", "50", "--json")
+    said = json.loads(run(*words))
+    assert said["n_runs"] == 70
+    assert said["params"]["beta"]["low"] < said["params"]["beta"]["value"] < said["params"]["beta"]["high"]
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ class Sample:
 
     runs: Runs
     counts: Flags
+    whole: bool  # whether it holds every row
 
     def prepared(self, law: Law) -> Runs:
         """The rows that count, with the columns that the law prepares."""
@@ -59,10 +60,11 @@ class Sample:
 
 def sample_of(law: Law, curves: Curves, progress: Progress) -> Sample:
     """Some :data:`SAMPLE_ROWS` rows that count, evenly spread. Raises FitError where no row counts."""
-    stride = max(1, math.ceil(curves.rows / SAMPLE_ROWS))
+    expected = curves.rows if curves.thin is None else min(curves.rows, curves.thin * len(curves.chosen))
+    stride = max(1, math.ceil(expected / SAMPLE_ROWS))
     frames, flags, seen = [], [], 0
     for batch in curves.batches(needs(law)):
-        keep, counts = _spread(batch, stride)
+        keep, counts = (np.ones_like(batch.counts), batch.counts) if stride == 1 else _spread(batch, stride)
         frames.append(batch.runs.frame.filter(pl.Series(keep)).drop(ROW))
         flags.append(counts[keep])
         seen += len(batch.runs)
@@ -74,7 +76,7 @@ def sample_of(law: Law, curves: Curves, progress: Progress) -> Sample:
     frame = pl.concat(frames, how="diagonal_relaxed")
     frame = frame.with_columns(pl.Series(ROW, np.arange(1, frame.height + 1, dtype=np.int64)))
     runs = replace(known, frame=frame, _cache={})
-    return _clean(law, Sample(runs, counts))
+    return _clean(law, Sample(runs, counts, whole=stride == 1))
 
 
 def _clean(law: Law, sample: Sample) -> Sample:

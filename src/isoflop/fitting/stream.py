@@ -29,6 +29,7 @@ from isoflop.runs.curves import Curves
 
 Floats = NDArray[np.float64]
 
+REFITTED_ROWS = 10_000  # up to which a fit keeps its table, so that it can be bootstrapped by refits
 _QUANTILES = 1_001
 _NEAR = 0.25  # first step of the search for a constant on all rows, in its logarithmic distance to 1
 _CLOSE = 0.02
@@ -39,6 +40,7 @@ _LOOKS = 8
 class CurveFit:
     """A fit to curves, and what a bootstrap over runs needs of them.
 
+    fit: with its table of rows where they are few, so that :func:`isoflop.bootstrap` can refit it.
     slopes: (runs, coordinates), each run's gradient of the objective at the optimum; curvatures: (runs, coordinates,
     coordinates), each run's own curvature there. passes: over all rows.
     """
@@ -79,13 +81,16 @@ def fit_curves(
     begun = fit(law, sample.prepared(law), objective=objective, starts=starts, seed=seed)
     with BlockRows(law, curves, objective, begun.centres, jobs=jobs, progress=progress) as rows:
         found = rows.descend(begun)
-        findings = [finding for finding in settled if finding.code != "searched-constant"]
+        findings = [finding for finding in settled if sample.whole or finding.code != "searched-constant"]
         if len(findings) < len(settled):  # not at the end of its range, where it would only run on
             for constant in searched:
                 if constant in law.fixed:
                     law, found, finding = _refine(law, constant, begun, found, rows, optimum)
                     findings.append(finding)
-        return _finished(law, begun, rows.finish(found), rows, curves, tuple(findings))
+        done = _finished(law, begun, rows.finish(found), rows, curves, tuple(findings))
+    if sample.whole and done.fit.data.n_rows <= REFITTED_ROWS:
+        return replace(done, fit=replace(done.fit, runs=sample.prepared(law)))
+    return done
 
 
 def _refine(

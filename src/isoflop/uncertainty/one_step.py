@@ -13,6 +13,7 @@ from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting.coordinates import coordinates
 from isoflop.fitting.stream import CurveFit
+from isoflop.uncertainty.bootstrap import too_few_runs
 from isoflop.uncertainty.ensemble import Ensemble
 
 Floats = NDArray[np.float64]
@@ -31,6 +32,9 @@ def one_step_bootstrap(curve_fit: CurveFit, *, draws: int = 1_000, seed: int = 0
     """
     if draws < 20:
         raise IsoflopError(f"{draws} draws make no interval; ask for 20 or more (1000 is usual)")
+    refusal = too_few_runs(curve_fit.fit)
+    if refusal is not None:
+        raise IsoflopError(f"{refusal}; add runs")
     fit, slopes, curvatures = curve_fit.fit, curve_fit.slopes, curve_fit.curvatures
     # what is left of the sum at the optimum is rounding, or the width of least absolute deviations
     slopes = slopes - slopes.mean(axis=0)
@@ -90,7 +94,7 @@ def _findings(runs: int, far: int, draws: int, rows: int) -> list[Finding]:
                 "far-steps",
                 "doubt",
                 f"{far} of {draws} draws lie so far from the fit that one step does not find where they end.",
-                "Thin the curves (--thin 100) and bootstrap the table, or fix a parameter.",
+                "Fix or tie a parameter; or thin the curves (--thin) to so few rows that they are refitted.",
             )
         )
     return found
