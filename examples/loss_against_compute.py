@@ -8,19 +8,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from isoflop import bootstrap, datasets, fit, law
-from isoflop.plots import loss_against_compute
+from isoflop.plots import loss_against_compute, new_axes, save
 
 
 def main() -> None:
     """Fit, draw and save."""
     out = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/loss_against_compute.png")
     ensemble = bootstrap(fit(law("chinchilla"), datasets.load("python-bytes")))
-    figure = Figure(figsize=(7.2, 4.2), layout="constrained")
-    loss_against_compute(ensemble, figure.subplots())
-    figure.savefig(out, dpi=140)
+    save(loss_against_compute(ensemble, new_axes()), out)
     print(f"wrote {out}")
 
 

@@ -12,7 +12,8 @@ from isoflop.report.cards.check import check_card
 from isoflop.report.cards.evidence import evidence_cards, most_correlated
 from isoflop.report.cards.fit import fit_card
 from isoflop.report.cards.forecast import forecast_card
-from isoflop.report.markdown import escape, markdown, write_markdown
+from isoflop.report.markdown import escape, markdown, report_cards, write_markdown
+from isoflop.report.report import make_report
 
 HOSTILE = "<img src=x onerror=alert(1)> [a](javascript:b) | `c` *d* _e_ \n# f"
 
@@ -114,3 +115,12 @@ def test_a_card_is_plain_values(ensemble):
     said = fit_card(ensemble, level=0.9, findings=ensemble.fit.findings).as_dict()
     assert said["picture"]["name"] == "loss-against-compute" and said["picture"]["size"] == [7.2, 4.2]
     assert said["rows"][0][0] == "E" and card().as_dict()["picture"] is None
+
+
+def test_a_report_begins_with_the_answer_and_every_doubt_once(ensemble):
+    made = make_report(ensemble)
+    cards = report_cards(made)
+    assert (cards[0].answer, cards[0].how, cards[0].findings) == (made.answer, made.sureness, made.findings)
+    assert len(cards) == len(made.cards) + 1 and not any(card.findings for card in cards[1:])
+    text = markdown(cards, title=made.title)
+    assert made.findings and all(text.count(escape(each.says)) == 1 for each in made.findings)

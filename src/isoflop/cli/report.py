@@ -61,13 +61,15 @@ def report(
         level=level,
     )
     if place.suffix.lower() == ".md":
-        from isoflop.report.markdown import write_markdown
+        from isoflop.report.markdown import report_cards, write_markdown
 
-        write_markdown(made.cards, place, title=made.title)
+        cards = report_cards(made)
+        with progress(len(cards), "pictures", quiet=as_json) as advance:
+            write_markdown(cards, place, title=made.title, progress=advance)
     else:
         from isoflop.report.html import draw_pictures, write_html
 
-        pictures = {}
+        pictures: dict[int, tuple[bytes, bytes]] = {}
         with progress(len(made.cards), "pictures", quiet=as_json) as advance:
             for position in range(len(made.cards)):
                 pictures |= draw_pictures(made.cards, only=position)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from isoflop.errors import IsoflopError
@@ -13,6 +14,9 @@ from isoflop.files import write_whole
 from isoflop.findings import Finding
 from isoflop.plots.canvas import render
 from isoflop.report.card import Card, Picture
+
+if TYPE_CHECKING:
+    from isoflop.report.report import Report
 
 _MARKS: Final = {"error": "**✗**", "doubt": "**?**", "note": "·"}
 _NUMERIC: Final = ("", *"+-−0123456789")
@@ -33,10 +37,24 @@ def markdown(cards: Sequence[Card], *, title: str = "", pictures: Sequence[str |
     return "\n\n".join(parts) + "\n"
 
 
-def write_markdown(cards: Sequence[Card], path: Path | str, *, title: str = "", format: str = "svg") -> list[Path]:
+def report_cards(report: Report) -> tuple[Card, ...]:
+    """A report in reading order: the answer with all that there is to doubt, then the evidence without repeating it."""
+    lead = Card("The answer", report.answer, (), (), report.findings, report.sureness)
+    return (lead, *(replace(card, findings=()) for card in report.cards))
+
+
+def write_markdown(
+    cards: Sequence[Card],
+    path: Path | str,
+    *,
+    title: str = "",
+    format: str = "svg",
+    progress: Callable[[int], None] | None = None,
+) -> list[Path]:
     """Write the cards to ``path`` and their pictures beside it, as ``NAME-1-plan.svg`` and so on; each file is whole.
 
-    The pictures come first, so that the text never points at one that is not there. Returns all files, the text first.
+    The pictures come first, so that the text never points at one that is not there. progress: called with 1 for every
+    card. Returns all files, the text first.
     Raises IsoflopError for a folder that does not exist.
     """
     path = Path(path)
@@ -47,6 +65,8 @@ def write_markdown(cards: Sequence[Card], path: Path | str, *, title: str = "", 
     files: list[Path] = []
     addresses: list[str | None] = []
     for number, card in enumerate(cards, 1):
+        if progress is not None:
+            progress(1)
         if card.picture is None:
             addresses.append(None)
             continue
