@@ -29,6 +29,7 @@ UPLOT = "uPlot-1.6.32.min"
 MODULES = ("numbers", "surface", "chart", "explore", "runs", "report")
 _START = "enliven(document, JSON.parse(document.getElementById('data').textContent), LAW);"
 _DPI = 110
+_NUMERIC = re.compile(r"[-+]?[\d.]\S*( %)?")
 
 Pictures = Mapping[int, tuple[bytes, bytes]]
 Draw = Callable[[Card, int], str]
@@ -145,7 +146,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.tests["numeric"] = lambda cell: cell[:1] in set("-0123456789")
+    made.tests["numeric"] = lambda cell: _NUMERIC.fullmatch(cell) is not None
     return made
 
 

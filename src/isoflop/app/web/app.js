@@ -392,7 +392,7 @@ async function show(task) {
     const html = await (await fetch(`${at}/answer.html`)).text();
     const holder = document.createElement("template");
     holder.innerHTML = html; // made by the server from templates that escape every value
-    if (!task.drawn) holder.content.querySelectorAll("picture").forEach(putOff);
+    if (!task.drawn) holder.content.querySelectorAll("img.drawn").forEach(putOff);
     const place = byId("shown");
     page.answer = null;
     if (task.kind === "fit" || task.kind === "plan") {
@@ -409,20 +409,17 @@ async function show(task) {
   });
 }
 
-/** Pictures that are not drawn yet are asked for when they are. */
-function putOff(picture) {
-  for (const [tag, name] of [["source", "srcset"], ["img", "src"]]) {
-    const each = picture.querySelector(tag);
-    each.dataset.later = each.getAttribute(name);
-    each.removeAttribute(name);
-  }
+/** A picture that is not drawn yet is asked for when it is. */
+function putOff(image) {
+  image.dataset.later = image.getAttribute("src");
+  image.removeAttribute("src");
 }
 
 function drawPictures() {
   page.drawn = true;
-  for (const each of byId("shown").querySelectorAll("[data-later]")) {
-    each.setAttribute(each.tagName === "IMG" ? "src" : "srcset", each.dataset.later);
-    each.removeAttribute("data-later");
+  for (const image of byId("shown").querySelectorAll("[data-later]")) {
+    image.src = image.dataset.later;
+    image.removeAttribute("data-later");
   }
 }
 

@@ -95,6 +95,7 @@ export function tableOfRuns(element, runs, pick) {
     const cell = document.createElement("th");
     cell.scope = "col";
     cell.textContent = name;
+    if (name !== "in" && !(name in runs.texts)) cell.className = "number";
     head.append(cell);
   }
   const show = () => {
