@@ -45,6 +45,7 @@ class _Events:
     curves: Curves = field(default_factory=Curves)
     hparams: dict[str, Setting] = field(default_factory=dict)
     plugins: dict[str, str] = field(default_factory=dict)  # of a tag; only its first value says it
+    layouts: dict[bytes, str] = field(default_factory=dict)  # bytes between step and value → the metric
     prefix: str = ""
     damaged: int = 0
     records: int = 0
@@ -75,6 +76,7 @@ def _read(found: Found, options: Options) -> Iterator[LoggedRun]:
         if number:
             events.curves.new_session()
         events.plugins.clear()
+        events.layouts.clear()
         events.prefix = f"{path.parent.name}/" if _is_split(path.parent) else ""
         with digest.spool(path) as spool:
             torn += _take_file(events, spool)
@@ -158,6 +160,15 @@ def _take_batch(events: _Events, batch: list[bytes], checks: list[int]) -> None:
 
 def _event(events: _Events, record: bytes) -> None:
     """An Event: 1 wall time, 2 step, 5 summary."""
+    at = 0
+    if record[:1] == b"\x09" and record[9:10] == b"\x10":  # as nearly all: wall time, step, one classic scalar
+        step, at = wire.varint(record, 10)
+        known = events.layouts.get(record[at:-4])
+        if known is not None:
+            step = wire.signed(step)
+            events.curves.add(known, step, wire.single(record[-4:]))
+            events.curves.add_wall(step, wire.double(record[1:9]))
+            return
     step, wall, summary = 0, None, None
     for number, value in wire.fields(record):
         if number == 2:
@@ -168,13 +179,22 @@ def _event(events: _Events, record: bytes) -> None:
             summary = wire.raw(value)
     if summary is None:
         return
+    names: list[str | None] = []
+    last = 0
     for number, value in wire.fields(summary):
-        if number == 1 and _value(events, wire.raw(value), step) and wall is not None:
-            events.curves.add_wall(step, wall)
+        if number == 1:
+            name = _value(events, wire.raw(value), step)
+            names.append(name)
+            last = [inner for inner, _ in wire.fields(wire.raw(value))][-1]
+            if name is not None and wall is not None:
+                events.curves.add_wall(step, wall)
+    # a record with the same bytes but for time, step and the last four, which are the value, reads the same way
+    if at and last == 2 and len(names) == 1 and names[0] is not None and record.endswith(summary):
+        events.layouts[record[at:-4]] = names[0]
 
 
-def _value(events: _Events, data: bytes, step: int) -> bool:
-    """One Summary.Value: 1 tag, 2 simple value, 8 tensor, 9 metadata; true if it was a scalar."""
+def _value(events: _Events, data: bytes, step: int) -> str | None:
+    """One Summary.Value: 1 tag, 2 simple value, 8 tensor, 9 metadata; the metric if it was a scalar."""
     tag, scalar, tensor, metadata = "", None, None, None
     for number, value in wire.fields(data):
         match number:
@@ -191,9 +211,9 @@ def _value(events: _Events, data: bytes, step: int) -> bool:
     if scalar is None and tensor is not None and events.plugins.get(tag, "scalars") == "scalars":
         scalar = _scalar(tensor)
     if scalar is None:
-        return False
+        return None
     events.curves.add(events.prefix + tag, step, scalar)
-    return True
+    return events.prefix + tag
 
 
 def _metadata(events: _Events, tag: str, data: bytes) -> None:
