@@ -188,3 +188,18 @@ def test_runs_without_repeats_are_refused(known_runs):
 def test_a_plan_for_such_a_law_points_here():
     with pytest.raises(IsoflopError, match="muennighoff has N, D, U: ask isoflop repeat"):
         allocate(MUENNIGHOFF, budget=1e22)
+
+
+def test_a_draw_beyond_all_numbers_is_left_out():
+    from isoflop import Ensemble
+
+    fit_of = LOVELACE.fit
+    good = np.array([fit_of.params[name] for name in fit_of.law.param_names])
+    wild = good.copy()
+    wild[list(fit_of.law.param_names).index("B")] = np.inf
+    draws = np.stack([good * 0.999, good, good * 1.001, wild])
+    said = repeat(Ensemble(fit_of, draws, method="by hand", seed=0), unique=4e9, params=2.8e9, budget=1e20)
+    alone = repeat(Ensemble(fit_of, draws[:3], method="by hand", seed=0), unique=4e9, params=2.8e9, budget=1e20)
+    assert said.passes[3].loss == alone.passes[3].loss and said.passes[3].gain == alone.passes[3].gain
+    assert (said.stop, said.lowest) == (alone.stop, alone.lowest)
+    assert said.best.loss == alone.best.loss

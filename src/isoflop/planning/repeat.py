@@ -216,20 +216,22 @@ def _epochs() -> Floats:
 
 def _along(each: Law, params: Params, n: float, unique: float, epochs: Floats, least: float) -> _Along:
     wide = {label: values[:, None] for label, values in params.items()}
-    loss = np.broadcast_to(
-        each.value(wide, {"N": n, "D": unique * epochs, "U": unique}), (len(next(iter(params.values()))), len(epochs))
-    )
+    draws = len(next(iter(params.values())))
+    loss = np.broadcast_to(each.value(wide, {"N": n, "D": unique * epochs, "U": unique}), (draws, len(epochs)))
+    # a draw whose loss is beyond all numbers somewhere along the epochs says nothing
+    loss = np.where(np.isfinite(loss).all(axis=1, keepdims=True), loss, np.nan)
     fresh = _fresh(each, wide, n, unique, epochs, loss)
     worth = np.diff(fresh, axis=1) / np.diff(epochs)
     below = worth < least
     first = np.where(below.any(axis=1), below.argmax(axis=1), len(epochs) - 1)
     rises = loss[:, -1] > loss.min(axis=1) * (1 + _RISES)
     lowest = np.where(rises, epochs[loss.argmin(axis=1)], np.inf)
-    return _Along(loss, fresh, worth, epochs[first], lowest)
+    known = np.isfinite(loss[:, 0])
+    return _Along(loss, fresh, worth, np.where(known, epochs[first], np.nan), np.where(known, lowest, np.nan))
 
 
 def _fresh(each: Law, wide: Params, n: float, unique: float, epochs: Floats, loss: Floats) -> Floats:
-    """f with L(N, fU, fU) = loss, (draws, epochs), by bisection; not above the number of epochs."""
+    """f with L(N, fU, fU) = loss, (draws, epochs), by bisection; not above the number of epochs; NaN where loss is."""
     low = np.full(loss.shape, -14.0)
     high = np.broadcast_to(np.log(epochs), loss.shape)
     for _ in range(_HALVINGS):
@@ -238,7 +240,8 @@ def _fresh(each: Law, wide: Params, n: float, unique: float, epochs: Floats, los
         above = each.value(wide, {"N": n, "D": tokens, "U": tokens}) > loss
         low, high = np.where(above, middle, low), np.where(above, high, middle)
     # at one pass the law itself says that all tokens are fresh; bisection from above only comes close
-    return np.where(epochs == 1, 1.0, np.exp((low + high) / 2))
+    found = np.where(epochs == 1, 1.0, np.exp((low + high) / 2))
+    return np.where(np.isfinite(loss), found, np.nan)
 
 
 def _spend(ensemble: Ensemble, unique: float, budget: float, level: float) -> Spent:
@@ -300,7 +303,10 @@ def _with_infinity(here: Floats, there: Floats | None, level: float) -> Interval
     """An interval of a quantity that may be infinite: quantiles by order, without sums of infinities."""
     if there is None:
         return Interval(float(here[0]), math.nan, math.nan, level)
-    low, high = np.quantile(there, [(1 - level) / 2, (1 + level) / 2], method="nearest")
+    told = there[~np.isnan(there)]
+    if not len(told):
+        return Interval(float(here[0]), math.nan, math.nan, level)
+    low, high = np.quantile(told, [(1 - level) / 2, (1 + level) / 2], method="nearest")
     return Interval(float(here[0]), float(low), float(high), level)
 
 

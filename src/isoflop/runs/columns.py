@@ -84,7 +84,12 @@ MEANINGS: tuple[Meaning, ...] = (
             "d",
         ),
     ),
-    Meaning("U", "unique_tokens", "unique training tokens", ("U", "unique_tokens", "unique", "n_unique_tokens", "tokens_per_epoch")),
+    Meaning(
+        "U",
+        "unique_tokens",
+        "unique training tokens",
+        ("U", "unique_tokens", "unique", "n_unique_tokens", "tokens_per_epoch"),
+    ),
     Meaning("epochs", "epochs", "passes over the unique tokens", ("epochs", "n_epochs", "num_epochs", "epoch")),
     Meaning(
         "C",
