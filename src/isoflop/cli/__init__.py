@@ -31,6 +31,7 @@ _COMMANDS = {
     "reconcile": ("isoflop.cli.reconcile", "Kaplan against Chinchilla: what counting does to an exponent."),
     "downstream": ("isoflop.cli.downstream", "Scores of tasks, through their losses."),
     "app": ("isoflop.cli.app", "The local page: explore, fit, rank, plan."),
+    "study": ("isoflop.cli.study", "One analysis, described in TOML, performed and kept."),
     "register": ("isoflop.cli.register", "Write a prediction down before the run is trained."),
     "score": ("isoflop.cli.score", "Registered predictions beside what was measured."),
     "finish": ("isoflop.cli.finish", "The last loss of a run under way."),

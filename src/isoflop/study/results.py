@@ -1,0 +1,126 @@
+"""What a study came to, as a folder: the same study on the same runs writes the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from isoflop.errors import IsoflopError
+from isoflop.report.html import write_html
+from isoflop.report.markdown import write_markdown
+from isoflop.study.perform import Performed
+from isoflop.study.spec import study_toml
+from isoflop.uncertainty.saved import save_fit
+
+MANIFEST = "manifest.json"
+SCHEMA = "isoflop.study/1"
+
+
+@dataclass(frozen=True)
+class Written:
+    """The folder, its files with their SHA-256, and how it compares with the results that stood there before.
+
+    before: None where there were none; else the names of files that are new, gone or other than they were.
+    """
+
+    folder: Path
+    files: Mapping[str, str]
+    before: tuple[str, ...] | None
+
+
+def write_results(done: Performed, folder: str | Path) -> Written:
+    """Write study, fits, answers and report to ``folder``, which is there whole or as it was.
+
+    ``study.toml``; ``answers.json`` (every card), ``answers.md`` with its pictures; ``fit-N.json`` for each law;
+    ``report.html`` where it was asked for; ``manifest.json`` with versions, the digest of the runs and of every file.
+    Results of an earlier study are replaced; a folder with anything else in it is not touched: IsoflopError.
+    """
+    folder = Path(folder)
+    earlier = _earlier(folder)
+    if not folder.parent.is_dir():
+        raise IsoflopError(f"there is no folder {str(folder.parent)!r} for {folder.name}; make it, or write elsewhere")
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        beside.mkdir()
+        files = _fill(done, beside)
+        if folder.exists():
+            old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+            folder.rename(old)
+            beside.rename(folder)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            beside.rename(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    changed = None
+    if earlier is not None:
+        changed = tuple(sorted(name for name in {*earlier, *files} if earlier.get(name) != files.get(name)))
+    return Written(folder, files, changed)
+
+
+def _earlier(folder: Path) -> Mapping[str, str] | None:
+    """The files of earlier results, or None where the folder is not there or empty."""
+    if not folder.exists():
+        return None
+    if not folder.is_dir():
+        raise IsoflopError(f"{str(folder)!r} is a file; give a folder for the results (-o)")
+    names = {entry.name for entry in folder.iterdir()}
+    if not names:
+        return None
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        known: dict[str, str] = manifest["files"]
+        ours = manifest["schema"] == SCHEMA and names <= {*known, MANIFEST}
+    except (OSError, ValueError, KeyError, TypeError):
+        ours, known = False, {}
+    if not ours:
+        raise IsoflopError(
+            f"{str(folder)!r} holds other files than a study's results, which would be lost; give another folder (-o)"
+        )
+    return known
+
+
+def _fill(done: Performed, folder: Path) -> dict[str, str]:
+    (folder / "study.toml").write_text(study_toml(done.study), encoding="utf-8")
+    answers = {
+        "cards": {name: card.as_dict() for name, card in done.cards.items()},
+        "refused": done.refused,
+    }
+    (folder / "answers.json").write_text(json.dumps(_plain(answers), indent=1, allow_nan=False) + "\n")
+    write_markdown(list(done.cards.values()), folder / "answers.md", title=f"Study of {done.runs.source}")
+    for number, ensemble in enumerate(done.ensembles, 1):
+        save_fit(ensemble, folder / f"fit-{number}.json")
+    if done.report is not None:
+        write_html(done.report, folder / "report.html")
+    files = {
+        entry.name: hashlib.sha256(entry.read_bytes()).hexdigest()
+        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
+    }
+    manifest = {
+        "schema": SCHEMA,
+        "versions": {name: version(name) for name in ("isoflop", "numpy", "scipy", "polars", "matplotlib")},
+        "runs": {"source": done.runs.source, "digest": done.runs.digest, "rows": len(done.runs)},
+        "files": files,
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+    return files
+
+
+def _plain(content: object) -> object:
+    """What JSON can hold: numbers that are not finite become null."""
+    match content:
+        case Mapping():
+            return {key: _plain(value) for key, value in content.items()}
+        case list() | tuple():
+            return [_plain(value) for value in content]
+        case float() if not math.isfinite(content):
+            return None
+    return content
