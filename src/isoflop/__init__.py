@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from isoflop.uncertainty.profile import profile
     from isoflop.uncertainty.saved import load_fit, save_fit
     from isoflop.validation.backtest import backtest
+    from isoflop.validation.borrow import borrow, family_prior
     from isoflop.validation.check import check
+    from isoflop.validation.finish import finish
+    from isoflop.validation.hitchhiker import hitchhiker
     from isoflop.validation.influence import influence
     from isoflop.validation.outliers import outliers
     from isoflop.validation.rank import rank
@@ -46,7 +49,10 @@ _HOMES = {
     "isoflop.uncertainty.coverage": ("coverage",),
     "isoflop.uncertainty.profile": ("profile",),
     "isoflop.validation.backtest": ("backtest",),
+    "isoflop.validation.borrow": ("borrow", "family_prior"),
     "isoflop.validation.check": ("check",),
+    "isoflop.validation.finish": ("finish",),
+    "isoflop.validation.hitchhiker": ("hitchhiker",),
     "isoflop.validation.influence": ("influence",),
     "isoflop.validation.outliers": ("outliers",),
     "isoflop.validation.rank": ("rank",),
