@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.conftest import EPOCH
 
 from isoflop import Runs, bootstrap, fit, law
 from isoflop.plots import new_axes
@@ -13,13 +14,15 @@ def axes():
     return new_axes()
 
 
-@pytest.fixture
-def known(known_runs):
+@pytest.fixture(scope="session")
+def known():
     """Runs of a known law with a little noise, fitted, with draws."""
-    return bootstrap(fit(law("chinchilla"), known_runs(0.005)), draws=60)
+    n, d = (each.ravel() for each in np.meshgrid(np.logspace(7.5, 10, 6), np.logspace(9, 11.5, 5)))
+    loss = law("chinchilla").value(EPOCH, {"N": n, "D": d}) * np.exp(np.random.default_rng(0).normal(0, 0.005, 30))
+    return bootstrap(fit(law("chinchilla"), Runs.from_columns({"N": n, "D": d, "loss": loss})), draws=60)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def ugly():
     """Eight runs over odd sizes, one of them far off."""
     n = np.array([1e6, 3e6, 1e7, 3e7, 1e8, 1e8, 3e8, 2e6])
