@@ -68,7 +68,7 @@ def test_a_run_that_ends_above_its_own_lowest_loss_has_diverged():
         {"N": np.repeat([1e8, 2e8, 4e8], 6), "D": step * 1e9, "loss": loss, "run": np.repeat(["a", "b", "c"], 6)}
     )
     finding = only(runs, "diverged")
-    assert "1 run ('c') end above" in finding.says and "by up to 56%" in finding.says
+    assert "1 run ends ('c') above their own lowest" in finding.says and "by up to 56%" in finding.says
     assert set(pasted(runs, finding).text("run")) == {"a", "b"}
 
 

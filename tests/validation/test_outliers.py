@@ -94,7 +94,7 @@ def test_check_compares_each_group_with_its_own_surface(known_runs):
     spoilt = spoil(together, {40: 1.3})
     assert groups(spoilt) == 2
     (finding,) = (each for each in check(spoilt) if each.code == "outliers")
-    assert finding.rows == (40,) and finding.says.startswith("1 of 60 rows lie off the surface of chinchilla")
+    assert finding.rows == (40,) and finding.says.startswith("1 of 60 rows lies off the surface of chinchilla")
     assert "outliers" not in [each.code for each in check(together)]
 
 
@@ -113,3 +113,22 @@ def test_the_farthest_runs_are_those_that_others_flagged(tables):
     seen = outliers(CHINCHILLA, flagged)
     marked = dict(zip(flagged.rows.tolist(), flagged.text("reason"), strict=True))
     assert all(marked[row] for row in seen.rows[:5])
+
+
+def test_check_compares_the_ends_of_runs(known_runs):
+    """Checkpoints lie above the surface of finished runs; a table of both is compared by its ends."""
+    ends = known_runs(0.003)
+    n, d = np.tile(ends["N"], 2), np.concatenate([ends["D"], ends["D"] / 2])
+    loss = np.concatenate([ends["loss"], 1.2 * ends["loss"]])
+    runs = Runs.from_columns({"N": n, "D": d, "loss": loss, "run": [f"r{row % 30}" for row in range(60)]})
+    codes = [each.code for each in check(runs)]
+    assert "checkpoints" in codes and "outliers" not in codes and "law-misfits" not in codes
+
+
+def test_check_says_once_what_several_groups_have_in_common(known_runs):
+    tables = [known_runs(0.003, seed=seed) for seed in range(3)]
+    columns = {name: np.concatenate([each[name] for each in tables]) for name in ("N", "D", "loss")}
+    columns["loss"] = columns["loss"] * np.where(np.arange(90) % 5 == 2, 1.2, 1.0)
+    runs = Runs.from_columns({**columns, "family": np.repeat(["a", "b", "c"], 30).tolist()})
+    (finding,) = (each for each in check(runs) if each.code == "law-misfits")
+    assert finding.says.startswith("family 'a': ") and finding.says.endswith("The same in 2 other groups.")

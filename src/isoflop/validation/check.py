@@ -16,7 +16,7 @@ from isoflop.runs import Runs
 from isoflop.runs.checks import check as table_findings
 from isoflop.runs.checks import most_serious_first
 from isoflop.runs.checks.repeats import is_sweep_of_settings
-from isoflop.runs.checks.rows import hardly_repeated, setting_groups, settings
+from isoflop.runs.checks.rows import hardly_repeated, last_of_run, setting_groups, settings
 from isoflop.validation.outliers import Outlier, outlier_findings, outliers, surface_findings
 
 Progress = Callable[[int], None]
@@ -31,29 +31,31 @@ def check(runs: Runs, *, law: Law | None = None, progress: Progress | None = Non
 
     law: the surface that runs are compared with; E + A/N^α + B/D^β where none is named and the table has N, D and a
     loss. Groups of runs that differ in their settings (family, schedule, data) are compared each with its own surface,
-    the 24 largest. progress: called with 1 for each of ``groups(runs)``.
+    the 24 largest; where no law is named, of each run its last row.
+    progress: called with 1 for each of ``groups(runs)``.
     """
     found = list(table_findings(runs))
     if any(finding.code == "looks-like-logarithms" for finding in found):
         return tuple(found)
     chosen = law or named(_USUAL)
     far: list[Outlier] = []
+    others: dict[str, list[Finding]] = {}
     compared = 0
     for part, said in _parts(runs, law):
         try:
             seen = outliers(chosen, part)
         except IsoflopError as error:
-            found.append(_no_surface(chosen, error, said))
+            raised: tuple[Finding, ...] = (_no_surface(chosen, error),)
         else:
             far += seen.found
             compared += len(part)
-            found += [
-                replace(each, says=f"{said}{each.says}")
-                for each in surface_findings(seen, part)
-                if each.code != "outliers"
-            ]
+            raised = surface_findings(seen, part)
+        for each in raised:
+            if each.code != "outliers":
+                others.setdefault(each.code, []).append(replace(each, says=f"{said}{each.says}"))
         if progress is not None:
             progress(1)
+    found += [_once(same) for same in others.values()]
     far.sort(key=lambda each: -abs(each.away))
     found += outlier_findings(tuple(far), compared, chosen)
     return most_serious_first(tuple(found))
@@ -73,6 +75,8 @@ def _parts(runs: Runs, chosen: Law | None) -> Iterator[tuple[Runs, str]]:
         for name in ("N", "D", "loss"):
             good &= np.isfinite(runs[name]) & (runs[name] > 0)
         good &= hardly_repeated(runs)
+        if "run" in runs.frame.columns:  # checkpoints lie off the surface of finished runs for their schedule's sake
+            good &= last_of_run(runs, runs["D"])
         runs = runs.take(good)
     if not len(runs):
         return
@@ -99,10 +103,18 @@ def _words(runs: Runs, group: NDArray[np.int64], each: int) -> str:
     return f"{', '.join(said[:4])}: " if said else ""
 
 
-def _no_surface(chosen: Law, error: IsoflopError, said: str) -> Finding:
+def _once(same: list[Finding]) -> Finding:
+    """One finding for several groups that raise the same: the first's, and how many more."""
+    if len(same) == 1:
+        return same[0]
+    more = len(same) - 1
+    return replace(same[0], says=f"{same[0].says} The same in {more} other {'group' if more == 1 else 'groups'}.")
+
+
+def _no_surface(chosen: Law, error: IsoflopError) -> Finding:
     return Finding(
         "no-surface",
         "note",
-        f"{said}runs could not be compared with {chosen.name}: {error}.",
+        f"runs could not be compared with {chosen.name}: {error}.",
         "Choose a law that these runs can carry (--law).",
     )

@@ -147,7 +147,8 @@ def outlier_findings(found: tuple[Outlier, ...], count: int, law: Law) -> list[F
         Finding(
             "outliers",
             "doubt",
-            f"{len(found)} of {count} rows lie off the surface of {law.name} ({worst}{more}).",
+            f"{len(found)} of {count} rows {'lies' if len(found) == 1 else 'lie'} off the surface of {law.name} "
+            f"({worst}{more}).",
             f"Look at their curves; isoflop influence says what they do to the answer; drop them with {without(rows)}.",
             tuple(rows),
         )

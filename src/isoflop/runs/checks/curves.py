@@ -51,9 +51,9 @@ def off_isoflop_curve(runs: Runs) -> list[OffCurve]:
         flops = runs["C"] if "C" in runs.frame.columns else 6 * n * runs["D"]
         log_n, log_loss, log_c = np.log(n), np.log(loss), np.log(flops)
     good = np.flatnonzero(np.isfinite(log_n) & np.isfinite(log_loss) & np.isfinite(log_c))
+    good = good[hardly_repeated(runs)[good]]
     if len(good) < _FEWEST_SIZES:
         return []
-    good = good[hardly_repeated(runs)[good]]
     kind = setting_groups(runs)
     order = good[np.lexsort((log_c[good], kind[good]))]
     breaks = (np.diff(log_c[order]) > _SAME_BUDGET) | (np.diff(kind[order]) != 0)
@@ -107,7 +107,10 @@ def _diverged(runs: Runs) -> list[Finding]:
     clock = next((name for name in ("D", "step", "C") if name in runs.frame.columns), None)
     if "run" not in runs.frame.columns or "loss" not in runs.frame.columns or clock is None:
         return []
-    codes, loss, time = runs.run_codes(), runs["loss"], runs[clock]
+    # a run may have a curve for each evaluation set, told in words
+    curves = runs.run_codes() * (int(setting_groups(runs).max(initial=0)) + 1) + setting_groups(runs)
+    codes = np.unique(curves, return_inverse=True)[1]
+    loss, time = runs["loss"], runs[clock]
     order = np.lexsort((time, codes))
     order = order[np.isfinite(loss[order]) & np.isfinite(time[order])]
     ends = order[np.flatnonzero(np.diff(codes[order], append=-1))]  # the last row of each run
@@ -116,7 +119,7 @@ def _diverged(runs: Runs) -> list[Finding]:
     risen = ends[loss[ends] / (1 + _RISEN) > lowest[codes[ends]]]
     if not len(risen):
         return []
-    bad = np.isin(codes, codes[risen])
+    bad = np.isin(runs.run_codes(), runs.run_codes()[risen])
     names = list(dict.fromkeys(np.asarray(runs.text("run"), dtype=object)[risen].tolist()))
     shown = ", ".join(repr(name) for name in names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     keep = f'--where "run not in {names!r}"' if len(names) <= 20 else without(rows_where(runs, bad))
@@ -125,8 +128,8 @@ def _diverged(runs: Runs) -> list[Finding]:
         Finding(
             "diverged",
             "doubt",
-            f"{len(risen)} {'run' if len(risen) == 1 else 'runs'} ({shown}) end above their own lowest loss, by up to "
-            f"{worst - 1:.0%}: diverged, or over-fitted on repeated data.",
+            f"{len(names)} {'run ends' if len(names) == 1 else 'runs end'} ({shown}) above their own lowest loss, by "
+            f"up to {worst - 1:.0%}: diverged, or over-fitted on repeated data.",
             f"Drop them with {keep}.",
             rows_where(runs, bad),
         )

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from isoflop.findings import Finding
-from isoflop.runs.checks.rows import codes_of, rows_where, settings, without
+from isoflop.runs.checks.rows import codes_of, last_of_run, rows_where, settings, without
 from isoflop.runs.table import ROW, Runs, rows_phrase
 
 Floats = NDArray[np.float64]
@@ -148,13 +148,17 @@ def near_duplicates(runs: Runs) -> list[tuple[int, int, float]]:
 def seed_spread(runs: Runs) -> SeedSpread | None:
     """The spread of log loss in groups of runs that agree in every setting; None where no three do.
 
-    Groups share all settings, and the step where there is one; runs, seeds and measurements differ.
+    Groups share all settings, and the step where there is one; runs, seeds and measurements differ. Without a column of
+    seeds only the ends of runs are compared, since checkpoints of runs with other schedules are no repetition.
     """
     if "loss" not in runs.frame.columns or not ({"run", "seed"} & set(runs.frame.columns)):
         return None
     keys = [name for name in settings(runs) if name != "C" or "N" not in runs.frame.columns]
     if not keys:
         return None
+    clock = next((name for name in ("D", "step", "C") if name in runs.frame.columns), None)
+    if "seed" not in runs.frame.columns and clock is not None:
+        runs = runs.take(last_of_run(runs, runs[clock]))
     frame = runs.frame.with_columns(pl.Series("__loss", runs["loss"])).filter(
         pl.col("__loss").is_finite() & (pl.col("__loss") > 0)
     )

@@ -95,3 +95,11 @@ def hardly_repeated(runs: Runs) -> NDArray[np.bool_]:
     """Rows that saw their data up to four times, or do not say, (rows,)."""
     passes = passes_over_data(runs)
     return np.ones(len(runs), dtype=np.bool_) if passes is None else ~(passes > MANY_PASSES)
+
+
+def last_of_run(runs: Runs, values: Floats) -> NDArray[np.bool_]:
+    """Rows that hold the largest value within their run, (rows,)."""
+    codes = runs.run_codes()
+    largest = np.full(int(codes.max()) + 1, -np.inf)
+    np.maximum.at(largest, codes, np.where(np.isfinite(values), values, -np.inf))
+    return np.asarray(values == largest[codes])

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.findings import Finding
-from isoflop.runs.checks.rows import header_like, quoted, rows_where, without
+from isoflop.runs.checks.rows import header_like, last_of_run, quoted, rows_where, without
 from isoflop.runs.table import Runs, rows_phrase
 
 Floats = NDArray[np.float64]
@@ -35,14 +35,6 @@ def schedule_findings(runs: Runs) -> list[Finding]:
     return [*found, *_checkpoints(runs)]
 
 
-def _last_of_run(runs: Runs, values: Floats) -> NDArray[np.bool_]:
-    """Rows that hold the largest value within their run, (rows,)."""
-    codes = runs.run_codes()
-    largest = np.full(int(codes.max()) + 1, -np.inf)
-    np.maximum.at(largest, codes, np.where(np.isfinite(values), values, -np.inf))
-    return np.asarray(values == largest[codes])
-
-
 def _numbers(runs: Runs, header: str) -> Floats | None:
     """A column as numbers, or None where it holds text."""
     return runs[header] if runs.frame[header].dtype.is_numeric() else None
@@ -57,7 +49,7 @@ def _ends_early(runs: Runs, measure: str, header: str | None) -> list[Finding]:
     reached = runs[measure]
     with np.errstate(all="ignore"):
         share = reached / planned
-    early = _last_of_run(runs, reached) & np.isfinite(share) & (share < _SHORT)
+    early = last_of_run(runs, reached) & np.isfinite(share) & (share < _SHORT)
     if not early.any():
         return []
     rows = rows_where(runs, early)
@@ -85,7 +77,7 @@ def _warmup(runs: Runs, measure: str, header: str | None) -> list[Finding]:
         return []
     with np.errstate(all="ignore"):
         share = warmup / length
-    last = _last_of_run(runs, runs["D"]) if "D" in runs.frame.columns else np.ones(len(runs), dtype=np.bool_)
+    last = last_of_run(runs, runs["D"]) if "D" in runs.frame.columns else np.ones(len(runs), dtype=np.bool_)
     long = last & np.isfinite(share) & (share > _LONG_WARMUP)
     if not long.any():
         return []
@@ -122,7 +114,7 @@ def _checkpoints(runs: Runs) -> list[Finding]:
         return []
     if "schedule" in runs.frame.columns and {word.lower() for word in runs.text("schedule")} <= set(_CONSTANT):
         return []
-    last = _last_of_run(runs, runs[clock])
+    last = last_of_run(runs, runs[clock])
     if last.all():
         return []
     rows = rows_where(runs, ~last)

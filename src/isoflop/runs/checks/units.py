@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 _GUESS = 12.5
 _LEAST_A_TOKEN = 1.3  # nats: the best language models on web text stay above; bytes and characters lie below
 _COARSE = 2  # decimals from which rounding shows in a fit
+_FEW = 0.05  # share of rows beyond a guess up to which they are odd ones, not the unit
 _DECIMALS = 7
 
 
@@ -82,13 +83,15 @@ def _perplexity(runs: Runs) -> list[Finding]:
         return []
     rows = rows_where(runs, high)
     named = f", {len(rows)} of them above it" if rows else ""
+    few = bool(np.median(losses) <= guess / 2 and len(rows) < _FEW * len(losses))
+    said = "these look like perplexity, or like runs at their beginning" if few else "this looks like perplexity"
     return [
         Finding(
             "looks-like-perplexity",
             "doubt",
             f"the losses run from {losses.min():.3g} to {losses.max():.3g}{named}, and a uniform guess costs "
-            f"at most {guess:.1f} {runs.loss_unit}: this looks like perplexity.",
-            "If so, say it: --unit loss=perplexity.",
+            f"at most {guess:.1f} {runs.loss_unit}: {said}.",
+            f'Drop them with --where "loss <= {guess:.4g}".' if few else "If so, say it: --unit loss=perplexity.",
             rows,
         )
     ]
