@@ -173,15 +173,14 @@ def _claimed(root: Path, files: Iterator[Path], readers: tuple[Reader, ...]) -> 
             continue
         try:
             candidate = Candidate(path, head_of(path, _HEAD))
-        except OSError:
+            claims = ((reader, reader.claims(candidate)) for reader in readers)
+            reader, key = next(((reader, key) for reader, key in claims if key is not None), (None, None))
+        except OSError:  # it vanished, or may not be read
             continue
-        for reader in readers:
-            key = reader.claims(candidate)
-            if key is not None:
-                logs.setdefault((reader.format, key), []).append(path)
-                if reader.covers == path.name:
-                    covered.add(path.parent)
-                break
+        if reader is not None and key is not None:
+            logs.setdefault((reader.format, key), []).append(path)
+            if reader.covers == path.name:
+                covered.add(path.parent)
     hosts = hosts_in(path for paths in logs.values() for path in paths)
     for (format, key), paths in sorted(logs.items(), key=lambda item: item[0][1]):
         yield Found(format, _source(Path(key), root, hosts), tuple(paths))
