@@ -27,8 +27,16 @@ from isoflop.app.session import Reading, Session, Task, file_name, forget, new_s
 from isoflop.app.upload import check_size, receive
 from isoflop.errors import DataError, FormulaError, IsoflopError, SavedError
 
-MEDIA = {".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".png": "image/png"}
-_FILE = re.compile(r"(?:answer\.html|data\.json|law\.js|report\.html|fit\.json|\d{1,3}-(?:light|dark)\.png)")
+MEDIA = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".toml": "text/plain",
+}
+_FILE = re.compile(
+    r"(?:answer\.html|data\.json|law\.js|report\.html|fit\.json|study\.toml|\d{1,3}-(?:light|dark)\.png)"
+)
 _KINDS = ("fit", "plan", "rank", "backtest", "compare")
 _WAIT = 20.0
 _HELD_TABLES = 6
@@ -242,7 +250,7 @@ class _Page:
         return self._tables[key]
 
 
-_DOWNLOADS = ("report.html", "fit.json")
+_DOWNLOADS = ("report.html", "fit.json", "study.toml")
 
 
 async def _body(request: Request) -> dict[str, Any]:

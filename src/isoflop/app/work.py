@@ -16,6 +16,7 @@ from isoflop.report.html import Draw, answer_html, card_html, draw_pictures, htm
 from isoflop.report.html_data import law_javascript, page_data
 from isoflop.report.report import Report, make_report
 from isoflop.runs import Runs
+from isoflop.study.spec import BudgetQuestion, PlanQuestion, RunsSpec, Study, study_toml
 from isoflop.uncertainty import Ensemble, bootstrap
 from isoflop.uncertainty.saved import load_fit, save_fit
 from isoflop.units import parse_quantity
@@ -48,6 +49,32 @@ def law_of(settings: Mapping[str, Any], runs: Runs) -> Law:
     if settings.get("tied"):
         chosen = tie(chosen, settings["tied"])
     return fix(chosen, settings["fixed"]) if settings.get("fixed") else chosen
+
+
+def study_of(session: Session, settings: Mapping[str, Any]) -> Study:
+    """The study that asks the same of the same rows: for ``isoflop study`` beside the table."""
+    reading = settings["reading"]
+    kept = [f"({reading['where']})"] if reading["where"] else []
+    if settings["dropped"]:
+        kept.append(f"row not in {list(settings['dropped'])}")
+    budget, served = _quantity(settings.get("budget")), _quantity(settings.get("served"))
+    return Study(
+        laws=(settings["law"],),
+        runs=RunsSpec(
+            file=session.source if session.kind == "file" else None,
+            data=session.source if session.kind == "dataset" else None,
+            where=" and ".join(kept) or None,
+            columns=reading["columns"],
+            units=reading["units"],
+            conventions=reading["conventions"],
+        ),
+        objective=settings["objective"],
+        draws=settings["draws"],
+        seed=settings["seed"],
+        level=settings["level"],
+        plan=PlanQuestion(budgets=(budget,), served=served) if budget else None,
+        report=BudgetQuestion(budget=budget),
+    )
 
 
 def _fit(session: Session, task: Task, told: Told) -> str:
@@ -84,6 +111,7 @@ def _answer(session: Session, task: Task, ensemble: Ensemble, told: Told) -> str
     _write(session, task, "law.js", f"export const law = {law_javascript(ensemble.fit.law)};\n")
     _write(session, task, "data.json", json.dumps(page_data(report), allow_nan=False))
     _write(session, task, "answer.html", answer_html(report, draw=_addresses(session, task)))
+    _write(session, task, "study.toml", study_toml(study_of(session, task.settings)))
     _held[session.id, task.id] = report
     return report.answer
 

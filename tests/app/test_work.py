@@ -1,0 +1,94 @@
+"""What the page asks for, done without a page: the files of each kind of task, and a study that asks the same."""
+
+import json
+
+import pytest
+
+from isoflop.app.server import _settings
+from isoflop.app.session import Task, new_session, read, save
+from isoflop.app.work import draw_next, perform, runs_of, study_of
+from isoflop.errors import DataError, IsoflopError
+from isoflop.study.perform import study_runs
+from isoflop.study.spec import parse_study
+from isoflop.uncertainty.saved import load_fit
+
+
+@pytest.fixture
+def session(tmp_path, known_runs):
+    runs = known_runs(0.01)
+    rows = zip(*(runs[each].tolist() for each in ("N", "D", "loss")), strict=True)
+    made = new_session(tmp_path, kind="file", source="runs.csv")
+    text = "params,tokens,loss\n" + "\n".join(",".join(map(repr, row)) for row in rows)
+    (made.folder / "runs.csv").write_text(text)
+    return save(made)
+
+
+def asked(session, **given):
+    """The session with one more task, as the page asks for it."""
+    kind, settings = _settings(session, {"law": "chinchilla", "draws": 40, **given}, read(session))
+    task = Task(f"r{len(session.tasks) + 1}", kind, settings)
+    return save(session.with_task(task)), task
+
+
+def test_a_fit_leaves_its_answer_its_draws_and_its_study(session):
+    from dataclasses import replace
+
+    session = replace(session, dropped=(3, 7), reading=replace(session.reading, where="N > 5e7"))
+    session, task = asked(session, kind="fit", budget="3e23", served="2T")
+    news = []
+    says = perform(session, task, lambda share, doing: news.append(share))
+    assert says.startswith("With 3e23 training FLOPs") and news == sorted(news)
+    assert len(load_fit(session.place("r1", "fit.json"))) == 40
+    study = parse_study(session.place("r1", "study.toml").read_text(), folder=session.folder)
+    assert study == replace(study_of(session, task.settings), folder=session.folder)
+    assert study_runs(study).rows.tolist() == runs_of(session, task.settings).rows.tolist()
+    assert study.plan.budgets == (3e23,) and study.plan.served == 2e12 and study.draws == 40
+
+
+@pytest.mark.slow
+def test_pictures_are_drawn_one_at_a_time_even_by_another_process(session, monkeypatch):
+    session, task = asked(session, kind="fit")
+    perform(session, task, lambda share, doing: None)
+    left = [draw_next(session, task)]
+    monkeypatch.setattr("isoflop.app.work._held", {})  # as in a process that did not make the answer
+    while left[-1]:
+        left.append(draw_next(session, task))
+    assert left == sorted(left, reverse=True) and len(left) == left[0] + 1
+    assert "data:image/png" in session.place("r1", "report.html").read_text()
+
+
+def test_a_plan_and_a_comparison_rest_on_fits(session):
+    session, fitted = asked(session, kind="fit")
+    perform(session, fitted, lambda share, doing: None)
+    session, planned = asked(session, kind="plan", of="r1", budget="1e24")
+    assert perform(session, planned, lambda share, doing: None).startswith("With 1e24 training FLOPs")
+    assert json.loads(session.place("r2", "data.json").read_text())["budget"] == 1e24
+    session, compared = asked(session, kind="compare", of=["r1", "r2"], budget="1e23")
+    assert "Nothing tells the two apart" in perform(session, compared, lambda share, doing: None)
+    assert "N*" in session.place("r3", "answer.html").read_text()
+
+
+def test_a_backtest_leaves_its_card(session):
+    session, task = asked(session, kind="backtest")
+    assert "misses" in perform(session, task, lambda share, doing: None)
+    assert "<h2>" in session.place("r1", "answer.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"kind": "open /etc/passwd"}, "the page asks for fit, plan"),
+        ({"kind": "fit", "draws": 10**9}, "draws must be a whole number from 20 to 20,000"),
+        ({"kind": "fit", "draws": True}, "draws must be a whole number"),
+        ({"kind": "fit", "level": 2}, "level lies between 0 and 1"),
+        ({"kind": "fit", "budget": "a lot"}, "'a lot' is not a number such as"),
+        ({"kind": "fit", "budget": "-1e20"}, "-1e20 is not a positive number"),
+        ({"kind": "fit", "law": "__import__('os')"}, "is not part of the language"),
+        ({"kind": "fit", "objective": "best"}, "objective"),
+        ({"kind": "plan", "of": "r9"}, "no result 'r9'"),
+        ({"kind": "compare", "of": []}, "a comparison takes two fits"),
+    ],
+)
+def test_what_cannot_be_asked_is_told_before_it_waits(session, given, says):
+    with pytest.raises((DataError, IsoflopError), match=says.replace("(", r"\(")):
+        asked(session, **given)
