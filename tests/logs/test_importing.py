@@ -305,3 +305,39 @@ def test_public_curves_become_stores(tables, tmp_path):
     run = done.store.runs.filter((pl.col("N") == 25e6) & (pl.col("schedule") == "cosine_24000"))["run"][0]
     own = source.filter((pl.col("size_M") == 25) & (pl.col("schedule") == "cosine_24000"))
     assert curve(tmp_path / "runs", run).select("step", "lr", "loss").equals(own.select("step", "lr", "loss"))
+
+
+def test_a_public_collection_of_odd_tables_becomes_a_store(tables, tmp_path):
+    done = import_logs([tables / "hitchhiker-colpret"], tmp_path / "runs")
+    assert [each.source for each in done.unread] == ["llms_zero_shot_table.csv"]
+    runs = {row["run"]: row for row in done.store.runs.iter_rows(named=True)}
+    k2 = runs["k2_65b_training_loss"]
+    source = pl.read_csv(tables / "hitchhiker-colpret" / "k2_65b_training_loss.csv.gz")
+    assert k2["rows"] == source.height
+    last = source.sort("Step").drop_nulls("k2 training - lm loss").row(-1, named=True)
+    assert (k2["D"], k2["C"]) == pytest.approx((last["tokens_seen"], last["flops"]))
+    assert k2["loss"] == last["k2 training - lm loss"]
+    opt = done.store.runs.filter(pl.col("source").str.contains("opt_perplexity") & (pl.col("N") == 125e6))
+    own = pl.read_csv(tables / "hitchhiker-colpret" / "opt_perplexity_trajectories.csv").filter(model_size="125m")
+    assert opt["loss"][0] == pytest.approx(math.log(own.sort("steps")["ppl"][-1]))
+    assert opt["D"][0] is None  # its tokens are logarithms, and said to be no tokens
+    assert any(finding.code == "tokens-odd" for finding in done.findings)
+    redpajama = [row["D"] for name, row in runs.items() if name.startswith("redpajama")]
+    assert len(redpajama) == 2
+    assert all(1e11 < tokens < 2e12 for tokens in redpajama)  # tokens_B are billions
+
+
+def test_a_damaged_store_is_one_sentence(tmp_path):
+    add_runs([logged("a")], tmp_path / "runs")
+    path = tmp_path / "runs" / "runs.parquet"
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:100], whole[:-20], b"PAR1" + bytes(200), whole[:-12] + bytes(12)):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match="cannot be read") as caught:
+            open_store(tmp_path / "runs")
+        assert "\n" not in str(caught.value)
+    path.write_bytes(whole)
+    for part in (tmp_path / "runs" / "curves").iterdir():
+        part.unlink()
+    with pytest.raises(DataError, match="is gone"):
+        scan_curves(open_store(tmp_path / "runs"))

@@ -85,6 +85,7 @@ SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "train/num_input_tokens_seen",
             "train/total_tokens",
             "token_num",
+            "num_token",
         ),
         SAMPLES: ("samples", "consumed_samples", "consumed samples", "train/samples", "samples_seen"),
         EPOCH: ("epoch", "train/epoch", "epochs"),

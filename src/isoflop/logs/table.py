@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -17,21 +17,25 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from isoflop.errors import MissingExtraError
 from isoflop.findings import Finding
 from isoflop.logs import sqlite
+from isoflop.logs.frames import (
+    ADDRESSES,
+    COLUMNAR,
+    DATABASE,
+    LINES,
+    TEXT,
+    duck_frames,
+    kind_of,
+    load,
+    sqlite_frames,
+)
 from isoflop.logs.identity import blocks, run_columns
 from isoflop.logs.judge import is_loss, logged_run
 from isoflop.logs.logged import STEP, WALL, LogError, LoggedRun, Unread
 from isoflop.logs.reader import Candidate, Found, Options, Reader
 from isoflop.logs.spool import Digest, head_of
 
-ADDRESSES: Final = ("s3://", "gs://", "gcs://", "az://", "abfss://", "hf://", "http://", "https://")
-_TEXT: Final = (".csv", ".tsv")
-_LINES: Final = (".jsonl", ".ndjson")
-_COLUMNAR: Final = (".parquet", ".pq")
-_DATABASE: Final = (".db", ".sqlite", ".sqlite3", ".duckdb", ".ddb")
-_PACKED: Final = (".gz", ".zst")
 _DUCK: Final = b"DUCK"
 _STEPS: Final = (
     "step", "_step", "global_step", "trainer/global_step", "train/global_step", "iteration", "iter", "steps",
@@ -44,7 +48,6 @@ _METRIC: Final = ("metric", "tag", "key", "metric_name")
 _VALUE: Final = ("value", "metric_value")
 _MOST_STEPS: Final = 2**62
 _CHART: Final = re.compile(r"(?P<run>.{1,300}?) - (?P<metric>.{1,300}?)(?P<bound>__MIN|__MAX)?")
-_MISSING: Final = ["", "NA", "N/A", "null", "None", "-"]
 _FEWEST_POINTS: Final = 20  # rows of a curve over tokens that has no steps
 
 
@@ -65,24 +68,18 @@ class Source:
 
 def _claims(candidate: Candidate) -> str | None:
     path, head = candidate.path, candidate.head
-    kind = _kind(path.name)
-    if kind in _DATABASE:
+    kind = kind_of(path.name)
+    if kind in DATABASE:
         told = head.startswith(sqlite.MAGIC) or head[8:12] == _DUCK
-    elif kind in _COLUMNAR:
+    elif kind in COLUMNAR:
         told = head.startswith(b"PAR1") and not path.with_suffix(".db").exists()  # Trackio's own copy of its database
-    elif kind in _LINES:
+    elif kind in LINES:
         told = head.lstrip()[:1] == b"{"
-    elif kind in _TEXT:
+    elif kind in TEXT:
         told = b"\0" not in head and bool(head.strip()) and _has_header(head, kind)
     else:
         told = False
     return str(path) if told else None
-
-
-def _kind(name: str) -> str:
-    ends = [suffix.lower() for suffix in Path(name).suffixes]
-    ends = [suffix for suffix in ends if suffix not in _PACKED]
-    return ends[-1] if ends else ""
 
 
 def _has_header(head: bytes, kind: str) -> bool:
@@ -100,8 +97,8 @@ def _read(found: Found, options: Options) -> Iterator[LoggedRun | Unread]:
         return
     path = found.files[0]
     source = Source(found.format, found.source, name=_stem(found.source))
-    kind = _kind(path.name)
-    if kind in _DATABASE:
+    kind = kind_of(path.name)
+    if kind in DATABASE:
         yield from _read_database(path, source)
     else:
         yield from runs_of(load(str(path), kind), source)
@@ -110,7 +107,7 @@ def _read(found: Found, options: Options) -> Iterator[LoggedRun | Unread]:
 def _read_address(found: Found) -> Iterator[LoggedRun]:
     """A table elsewhere, through Polars' own readers."""
     try:
-        frame = load(found.address, _kind(found.address.rstrip("*")) or ".parquet")
+        frame = load(found.address, kind_of(found.address.rstrip("*")) or ".parquet")
     except (OSError, pl.exceptions.PolarsError) as error:
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise LogError(f"{found.source} cannot be read ({reason}); check the address and your credentials") from None
@@ -119,42 +116,12 @@ def _read_address(found: Found) -> Iterator[LoggedRun]:
 
 
 def _stem(source: str) -> str:
-    kind = _kind(source)
+    kind = kind_of(source)
     return source[: source.lower().rindex(kind)] if kind else source
 
 
-def load(where: str, kind: str) -> pl.DataFrame:
-    """The table at a path or an address; kind is its ending, without that of its compression."""
-    if kind in _COLUMNAR:
-        return pl.scan_parquet(where, hive_partitioning=False).collect()
-    if kind in _LINES:
-        return pl.read_ndjson(where, infer_schema_length=None, ignore_errors=True)
-    separator = "\t" if kind == ".tsv" else _separator(where)
-    read: Callable[..., pl.DataFrame] = pl.read_csv
-    try:
-        return read(where, separator=separator, null_values=_MISSING, infer_schema_length=10_000, encoding="utf8-lossy")
-    except pl.exceptions.ComputeError:  # words among numbers further down, or rows of unequal length
-        frame = read(where, separator=separator, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True)
-        return frame.with_columns(_as_numbers(series) for series in frame)
-
-
-def _separator(where: str) -> str:
-    if where.startswith(ADDRESSES) or where.endswith(_PACKED):
-        return ","
-    with Path(where).open("rb") as file:
-        first = file.readline(65_536)
-    return max(b",;\t|".decode(), key=lambda mark: first.count(mark.encode()))
-
-
-def _as_numbers(series: pl.Series) -> pl.Series:
-    """The column as numbers if some cell is one and no more than every tenth is a word; else as it is."""
-    numbers = series.str.strip_chars().cast(pl.Float64, strict=False)
-    filled = series.len() - series.null_count()
-    return numbers if filled and numbers.count() >= 0.9 * filled else series
-
-
 def _read_database(path: Path, source: Source) -> Iterator[LoggedRun | Unread]:
-    frames = _sqlite_frames(path) if head_of(path, 16).startswith(sqlite.MAGIC) else _duck_frames(path)
+    frames = sqlite_frames(path) if head_of(path, 16).startswith(sqlite.MAGIC) else duck_frames(path)
     none = True
     for table, frame in frames:
         if frame.height:
@@ -166,45 +133,6 @@ def _read_database(path: Path, source: Source) -> Iterator[LoggedRun | Unread]:
                 yield Unread(f"{source.source} ({table})", str(error))
     if none:
         raise LogError(f"{source.source} is a database without a table that has rows; is it the right one?")
-
-
-def _sqlite_frames(path: Path) -> Iterator[tuple[str, pl.DataFrame]]:
-    with sqlite.opened(path) as connection:
-        for table in sqlite.tables(connection):
-            names = sqlite.columns(connection, table)
-            quoted = table.replace('"', '""')
-            rows = connection.execute(f'SELECT * FROM "{quoted}"').fetchall()
-            yield table, pl.DataFrame([_cells(name, [row[at] for row in rows]) for at, name in enumerate(names)])
-
-
-def _cells(name: str, values: list[Any]) -> pl.Series:
-    """A column of SQLite, whose cells have types of their own: numbers where all are, else texts."""
-    if all(value is None or isinstance(value, int | float) for value in values):
-        return pl.Series(name, [None if value is None else float(value) for value in values], dtype=pl.Float64)
-    return pl.Series(name, [None if value is None else str(value) for value in values], dtype=pl.String)
-
-
-def _duck_frames(path: Path) -> Iterator[tuple[str, pl.DataFrame]]:
-    try:
-        import duckdb
-    except ImportError:
-        raise MissingExtraError(
-            f"{path.name} is a DuckDB file, which the package duckdb reads; pip install duckdb"
-        ) from None
-    try:
-        with duckdb.connect(str(path), read_only=True, config={"enable_external_access": "false"}) as connection:
-            for (table,) in connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall():
-                quoted = str(table).replace('"', '""')
-                answer = connection.execute(f'SELECT * FROM "{quoted}"')
-                names = [column[0] for column in answer.description]
-                columns = answer.fetchnumpy()
-                yield str(table), pl.DataFrame([_cells(name, _listed(columns[name])) for name in names])
-    except duckdb.Error as error:
-        raise LogError(f"{path.name} cannot be read as DuckDB ({str(error).splitlines()[0][:200]})") from None
-
-
-def _listed(values: Any) -> list[Any]:  # noqa: ANN401  (a NumPy array, masked where cells are empty)
-    return values.tolist()
 
 
 def runs_of(frame: pl.DataFrame, source: Source) -> Iterator[LoggedRun]:
@@ -303,8 +231,8 @@ def _parts(frame: pl.DataFrame, keys: tuple[str, ...], source: Source) -> Iterat
 def _curve(part: pl.DataFrame, name: str, step: str, source: Source) -> LoggedRun:
     """One run of a table of curves: columns that do not change are settings, the others metrics."""
     findings = list(source.findings)
-    if not part[step].dtype.is_integer():
-        part = part.with_columns(pl.col(step).cast(pl.Float64, strict=False))
+    # unsigned steps, such as those of numbered rows, cannot be compared with a negative bound
+    part = part.with_columns(pl.col(step).cast(pl.Int64 if part[step].dtype.is_integer() else pl.Float64, strict=False))
     if part[step].has_nulls() or not (part[step].is_between(-_MOST_STEPS, _MOST_STEPS)).all():  # NaN is between nothing
         part = part.filter(pl.col(step).is_between(-_MOST_STEPS, _MOST_STEPS))
     if not part[step].dtype.is_integer() and not (part[step] % 1 == 0).all():
