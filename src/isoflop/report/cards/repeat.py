@@ -94,12 +94,12 @@ def _best_rows(answers: Sequence[Repeat]) -> list[tuple[str, ...]]:
 
 
 def _answer(answers: Sequence[Repeat]) -> str:
-    stops = [f"{_bare(each.stop.value)} epochs by {each.ensemble.fit.law.name}" for each in answers]
+    stops = [f"{_epochs(each.stop.value)} by {each.ensemble.fit.law.name}" for each in answers]
     says = f"One more epoch is worth less than {answers[0].least:.0%} of fresh tokens after {' and '.join(stops)}"
     bests = [each for each in answers if each.best is not None]
     if bests:
         told = (
-            f"{format_quantity(each.best.n.value)} parameters for {each.best.epochs.value:.2g} epochs"
+            f"{format_quantity(each.best.n.value)} parameters for {_epochs(float(f'{each.best.epochs.value:.2g}'))}"
             for each in bests
             if each.best is not None
         )
