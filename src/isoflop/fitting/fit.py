@@ -28,6 +28,7 @@ from isoflop.fitting.table import Table, fit_table, prepared_runs
 from isoflop.laws import Law
 from isoflop.runs import Runs
 from isoflop.runs.checks import design_findings, evidence_findings
+from isoflop.runs.prepare import preparation_findings
 
 Floats = NDArray[np.float64]
 
@@ -138,6 +139,7 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
         *search_findings(fitted.search, exact=agreement.exact, gap=agreement.gap, converged=bool(best.converged[0])),
         *parameter_findings(law, ready.kernel, best.theta),
         *settled,
+        *preparation_findings(runs, {column: how.rule for column, how in law.prepared.items()}),
         *design_findings(prepared_runs(law, runs), tuple(ready.table.by_row)),
         *count_findings(law, ready.table),
         *size_findings(ready.table, residual, log_loss=objective.space == "log"),

@@ -14,11 +14,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from isoflop.errors import DataError
+from isoflop.findings import Finding
 from isoflop.runs.schedule import BEFORE, Before, annealing_area, rate_area, rate_falls
 from isoflop.runs.table import Runs
 
 Floats = NDArray[np.float64]
 Setting = float | str
+_LATE = 0.3  # share of a run's steps before its first row that is more than a warm-up
 
 
 @dataclass(frozen=True)
@@ -98,3 +100,31 @@ def prepare(runs: Runs, column: str, *, rule: str, settings: Mapping[str, Settin
     if isinstance(made, pl.Series):
         return replace(runs, frame=runs.frame.with_columns(made.alias(column)), _cache={})
     return runs.with_column(column, made)
+
+
+def preparation_findings(runs: Runs, rules: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Runs whose first row comes late: what their rate did before it is not in the table.
+
+    rules: for each column that a law prepares, its rule.
+    """
+    used = [column for column, rule in rules.items() if column not in runs and "step" in RULES[rule].needs]
+    if not used:
+        return ()
+    codes = runs.run_codes()
+    first, last = np.full(codes.max() + 1, np.inf), np.zeros(codes.max() + 1)
+    np.minimum.at(first, codes, runs["step"])
+    np.maximum.at(last, codes, runs["step"])
+    late = first > _LATE * last
+    if not late.any():
+        return ()
+    worst = int(np.argmax(first / np.maximum(last, 1)))
+    return (
+        Finding(
+            "late-start",
+            "doubt",
+            f"{int(late.sum())} of {len(first)} runs begin after {_LATE:.0%} of their steps (one at step "
+            f"{first[worst]:g} of {last[worst]:g}): {' and '.join(used)} take the rate before that to be the "
+            "first one in the table.",
+            "Keep every row from the end of the warm-up on, and drop rows only at the end.",
+        ),
+    )
