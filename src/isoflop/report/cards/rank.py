@@ -62,8 +62,8 @@ def rank_card(ranking: Ranking, *, findings: Sequence[Finding]) -> Card:
             part
             for part in (
                 f"{count_of_runs(best.scores.runs)} held out: {cuts}",
-                "behind: mean relative error minus the best law's, paired by run (above 100 % counts as 100 %); weight: "
-                "in a stack, by the log density that each law's forecasts gave to what was measured",
+                "behind: mean relative error minus the best law's, paired by run (above 100 % counts as 100 %); "
+                "weight: in a stack, by the log density that each law's forecasts gave to what was measured",
                 f"said the same: {same}" if same else "",
                 f"{left} laws further behind are not shown" if left > 0 else "",
                 f"not ranked: {'; '.join(f'{name} ({why})' for name, why in ranking.unranked.items())}"
