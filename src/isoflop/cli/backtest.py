@@ -114,8 +114,6 @@ def backtest(
 
         if len(laws) > 1:
             raise IsoflopError("--protocol hitchhiker takes one --law")
-        if picture is not None:
-            raise IsoflopError("--protocol hitchhiker has no picture; leave --picture out")
         run_hitchhiker(
             laws[0],
             runs,
@@ -124,6 +122,7 @@ def backtest(
             seed=seed,
             level=level,
             jobs=jobs,
+            picture=picture,
             as_json=as_json,
         )
         return

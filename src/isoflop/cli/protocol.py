@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from isoflop.cli.options import number, print_json, progress
+from isoflop.cli.options import draw_picture, number, print_json, progress
 from isoflop.errors import IsoflopError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def run_hitchhiker(
     seed: int,
     level: float,
     jobs: int,
+    picture: str | None,
     as_json: bool,
 ) -> None:
     """Perform the protocol and print it."""
@@ -32,7 +33,9 @@ def run_hitchhiker(
         study = hitchhiker(law, runs, objective=objective, cut=_cut(cut), seed=seed, jobs=jobs, progress=advance)
     comparisons = compare_choices(study, level=level, seed=seed)
     grid = error_grid(study)
-    iso = iso_error(grid)
+    from isoflop.report.cards.hitchhiker import hitchhiker_card
+
+    draw_picture(picture, lambda: hitchhiker_card(study, comparisons, grid))
     if as_json:
         print_json(
             {
@@ -54,7 +57,7 @@ def run_hitchhiker(
                     for each in comparisons
                 ],
                 "grid": grid.to_dicts(),
-                "iso_error": iso.to_dicts(),
+                "iso_error": iso_error(grid).to_dicts(),
                 "baselines": study.baselines.to_dicts(),
                 "floors": study.floors.to_dicts(),
                 "trials": study.trials.to_dicts(),
@@ -65,10 +68,9 @@ def run_hitchhiker(
         return
     from rich.console import Console
 
-    from isoflop.report.cards.hitchhiker import hitchhiker_card
     from isoflop.report.terminal import show
 
-    show(hitchhiker_card(study, comparisons, iso), Console())
+    show(hitchhiker_card(study, comparisons, grid), Console())
 
 
 def _cut(text: str) -> float:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isoflop.report.card import Card
+from isoflop.plots.hitchhiker import draw_error_grid
+from isoflop.report.card import Card, Picture
+from isoflop.validation.hitchhiker import iso_error
 
 if TYPE_CHECKING:
     import polars as pl
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from isoflop.validation.hitchhiker import Comparison, Hitchhiker
 
 
-def hitchhiker_card(study: Hitchhiker, comparisons: Sequence[Comparison], iso: pl.DataFrame) -> Card:
+def hitchhiker_card(study: Hitchhiker, comparisons: Sequence[Comparison], grid: pl.DataFrame) -> Card:
     """What each choice did to the error, and how much training keeps it within 5, 10 and 15 %."""
     rows = [
         (
@@ -28,6 +30,7 @@ def hitchhiker_card(study: Hitchhiker, comparisons: Sequence[Comparison], iso: p
         )
         for comparison in comparisons
     ]
+    iso = iso_error(grid)
     trials = study.trials
     families = trials["family"].n_unique()
     typical = float(np.nanmedian(trials["are"].to_numpy()))
@@ -52,5 +55,10 @@ def hitchhiker_card(study: Hitchhiker, comparisons: Sequence[Comparison], iso: p
             "largest model's training; error ×: geometric mean over families and their sources; smaller: in how many "
             f"pairs of laws{floor}. Share of training that keeps the median error within (nearest models, beginning "
             f"dropped where that leaves enough): {'; '.join(lines)}."
+        ),
+        picture=Picture(
+            "families",
+            lambda axes: draw_error_grid(axes, grid),
+            f"Median error on the largest model by number of models and share of training: {'; '.join(lines)}.",
         ),
     )
