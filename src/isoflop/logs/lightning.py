@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from isoflop.logs.frames import load
 from isoflop.logs.logged import LogError, LoggedRun
 from isoflop.logs.reader import Candidate, Found, Options, Reader
 from isoflop.logs.settings_text import settings_of_yaml
-from isoflop.logs.table import Source, load, runs_of
+from isoflop.logs.table import Source, runs_of
 
 
 def _claims(candidate: Candidate) -> str | None:

@@ -40,9 +40,7 @@ def _read(found: Found, options: Options) -> Iterator[LoggedRun | Unread]:
         import requests
         import wandb
     except ImportError:
-        raise MissingExtraError(
-            "runs on wandb.ai need wandb: pip install 'isoflop[wandb]'"
-        ) from None
+        raise MissingExtraError("runs on wandb.ai need wandb: pip install 'isoflop[wandb]'") from None
     path = found.address.removeprefix(ADDRESS).strip("/")
     parts = path.split("/")
     if len(parts) not in (2, 3) or not all(parts):
@@ -54,9 +52,7 @@ def _read(found: Found, options: Options) -> Iterator[LoggedRun | Unread]:
         api = wandb.Api()
         runs = [api.run(path)] if len(parts) == 3 else list(api.runs(path, order="+created_at"))
     except failures as error:
-        raise LogError(
-            f"{found.address} cannot be listed ({_first_line(error)}); check name and login"
-        ) from None
+        raise LogError(f"{found.address} cannot be listed ({_first_line(error)}); check name and login") from None
     for run in runs:
         source = f"{ADDRESS}{parts[-2] if len(parts) == 3 else parts[-1]}/{run.id}"
         try:
