@@ -51,7 +51,7 @@ def _run(client: Any, run: Any, experiment: str, source: str) -> LoggedRun:  # n
     curves, digest = Curves(), Digest()
     for key in sorted(run.data.metrics):
         for point in client.get_metric_history(run.info.run_id, key):
-            value = point.value if abs(point.value) < _LARGEST else math.copysign(math.inf, point.value)
+            value = math.copysign(math.inf, point.value) if abs(point.value) >= _LARGEST else point.value
             curves.add(key, point.step, value)
             curves.add_wall(point.step, point.timestamp / 1000)
             digest.update(f"{key}\0{value!r}\0{point.step}\n".encode())
