@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _LINES: Final = (0.05, 0.10, 0.15)
+_WORST: Final = 0.5  # shades end here: beyond it a law from too little has run away
 
 
 def draw_error_grid(axes: Axes, grid: pl.DataFrame) -> Axes:
@@ -25,7 +26,8 @@ def draw_error_grid(axes: Axes, grid: pl.DataFrame) -> Axes:
     for row in grid.iter_rows(named=True):
         error[models.index(row["models"]), shares.index(row["share"])] = row["are"]
     known = error[np.isfinite(error)]
-    norm = LogNorm(float(known.min()), max(float(known.max()), 1.01 * float(known.min())))
+    least = min(float(known.min()), 0.9 * _WORST)
+    norm = LogNorm(least, float(np.clip(known.max(), 1.01 * least, _WORST)), clip=True)
     axes.imshow(error, norm=norm, cmap="cividis_r", aspect="auto", origin="lower")
     for across, down in np.ndindex(*error.shape):
         if np.isfinite(error[across, down]):
@@ -33,18 +35,18 @@ def draw_error_grid(axes: Axes, grid: pl.DataFrame) -> Axes:
             axes.text(
                 down,
                 across,
-                f"{100 * error[across, down]:.2g}",
+                f"{100 * error[across, down]:.2g}" if error[across, down] < 1 else ">100",
                 ha="center",
                 va="center",
                 fontsize="x-small",
                 color="white" if dark else "black",
             )
-    filled = np.where(np.isfinite(error), error, np.nanmax(error))
+    filled = np.log(np.where(np.isfinite(error), error, np.inf).clip(least, _WORST))
     if min(error.shape) > 1:
         inside = [line for line in _LINES if known.min() < line < known.max()]
         if inside:
-            lines = axes.contour(filled, levels=inside, colors=[ink.series[1]], linewidths=1.4)
-            axes.clabel(lines, fmt=lambda value: f"{value:.0%}", fontsize="small")
+            lines = axes.contour(filled, levels=np.log(inside), colors=[ink.series[1]], linewidths=1.4)
+            axes.clabel(lines, fmt=lambda value: f"{np.exp(value):.0%}", fontsize="small")
     axes.set_xticks(range(len(shares)), [f"{share:.0%}" for share in shares])
     axes.set_yticks(range(len(models)), [str(each) for each in models])
     axes.set_xlabel("share of training seen")
