@@ -147,7 +147,7 @@ async function loadTable() {
   if (!table) return;
   page.table = table;
   const reading = page.state.reading;
-  byId("table-says").textContent = table.says || `${table.count.toLocaleString("en")} runs in ${table.rows.toLocaleString("en")} rows of ${table.source}`;
+  byId("table-says").textContent = table.says || `${table.count.toLocaleString("en")} runs in ${table.rows.toLocaleString("en")} rows of ${table.source}` + (table.runs ? "" : "; say below which column is the loss");
   byId("table-says").classList.toggle("slip", Boolean(table.says));
   byId("table-doubts").innerHTML = table.findings ?? ""; // made by the server, every name in it escaped
   byId("columns").replaceChildren(...table.columns.map((each) => element("li", each.says)));
@@ -157,7 +157,7 @@ async function loadTable() {
     options(select, [{ text: read ? `as read: ${read.header || "computed"}` : "as read: none", value: "" }, ...table.headers], reading.columns[name] ?? "");
   }
   byId("reading-form").hidden = page.state.kind !== "file";
-  byId("reading").open = Boolean(table.says);
+  byId("reading").open = Boolean(table.says) || !table.runs;
   byId("read-unit").value = reading.units.loss ?? "";
   byId("read-convention").value = reading.conventions.N ?? "";
   byId("where").value = reading.where;
