@@ -82,6 +82,7 @@ def test_from_a_table_to_a_report(opened, known_runs, tmp_path, watched):
     assert {url.split(":")[0] for url in alone.requests} <= {"file", "data"}
 
 
+@pytest.mark.slow
 def test_fit_and_plan_by_keyboard_alone(opened, known_runs, tmp_path):
     tab = opened(table(tmp_path / "runs.csv", known_runs)).tab
     tab.wait_for_function("() => document.getElementById('table-says').textContent.startsWith('30 runs')")
@@ -115,6 +116,7 @@ def test_fit_and_plan_by_keyboard_alone(opened, known_runs, tmp_path):
     assert "without 1 rows" in tab.text_content("#results") or "without 1 row" in tab.text_content("#results")
 
 
+@pytest.mark.slow
 def test_a_reload_another_tab_and_another_server_find_the_session(served, watched, known_runs, tmp_path):
     first = served(table(tmp_path / "runs.csv", known_runs))
     page = watched()
@@ -246,6 +248,7 @@ def test_a_file_of_a_gigabyte_is_refused_before_it_is_sent(opened, tmp_path):
     assert "big.csv has 1000 MB and the page takes 200" in page.tab.text_content("#slip")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("looks", [{}, {"color_scheme": "dark", "viewport": {"width": 400, "height": 800}}])
 def test_nothing_serious_stands_in_the_way_of_a_screen_reader(opened, known_runs, tmp_path, looks):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python").Axe()
