@@ -4,15 +4,27 @@ import base64
 import re
 import sys
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 from subprocess import run
 
+import numpy as np
 import pytest
 
-from isoflop import allocate, bootstrap, fit, forecast, law
+from isoflop import Runs, allocate, bootstrap, fit, forecast, law, squares
+from isoflop.planning.downstream import downstream, stages
 from isoflop.planning.methods import compare_methods
+from isoflop.planning.published import published
+from isoflop.planning.reconcile import recount
+from isoflop.planning.repeat import repeat
 from isoflop.report.notebook import card_html
 from isoflop.shown import Shown, show_with
+from isoflop.validation.backtest import backtest
+from isoflop.validation.finish import finish
+from isoflop.validation.hitchhiker import hitchhiker
+from isoflop.validation.influence import influence
+from isoflop.validation.rank import rank
+from isoflop.validation.sensitivity import sensitivity
 
 formatters = pytest.importorskip("IPython.core.formatters", reason="the dev extra brings IPython")
 
@@ -44,6 +56,54 @@ def test_a_result_is_shown_as_its_card(ensemble, what, says):
     assert says in html and text
     picture = re.search(r'<img alt="([^"]+)" src="data:image/svg\+xml;base64,([^"]+)"', html)
     assert picture[1] and base64.b64decode(picture[2]).startswith(b"<?xml")
+
+
+def _downstream():
+    chinchilla, score = law("chinchilla"), law("task-accuracy-to-one")
+    n, d = (each.ravel() for each in np.meshgrid(np.logspace(8, 9.3, 5), np.logspace(9.5, 11.5, 5)))
+    noise = np.random.default_rng(0).normal(size=(2, 25))
+    loss = chinchilla.value({"E": 0.5, "A": 60.0, "B": 90.0, "alpha": 0.25, "beta": 0.25}, {"N": n, "D": d})
+    hits = score.value({"b": 0.25, "k": 6.0, "L_0": 0.8}, {"loss": loss}) + 0.01 * noise[0]
+    runs = Runs.from_columns({"N": n, "D": d, "task_loss": loss * np.exp(0.01 * noise[1]), "hits": hits})
+    tables = stages(runs, chinchilla, loss="task_loss", score="hits")
+    first = bootstrap(fit(chinchilla, tables.finals), draws=40)
+    return downstream(
+        first, bootstrap(fit(score, tables.points, objective=squares(space="raw")), draws=40), {"N": 1e10, "D": 1e12}
+    )
+
+
+def _finish():
+    step = np.arange(1, 1001, dtype=float)
+    loss = 2.5 + 3 * step**-0.3 * np.exp(np.random.default_rng(0).normal(0, 1e-3, len(step)))
+    seen = Runs.from_columns({"step": step, "lr": np.full(len(step), 1e-3), "loss": loss})
+    return finish(seen, steps=2000, draws=40)
+
+
+def _families():
+    n, d = (each.ravel() for each in np.meshgrid(np.logspace(7, 9, 4), np.logspace(8, 11, 12)))
+    loss = (1.7 + 400 / n**0.34 + 1000 / d**0.36) * np.exp(np.random.default_rng(0).normal(0, 0.005, len(n)))
+    runs = Runs.from_columns({"N": n, "D": d, "loss": loss, "run": [f"{size:.0f}" for size in n]})
+    return hitchhiker(law("chinchilla"), runs)
+
+
+@pytest.mark.parametrize(
+    ("what", "says"),
+    [
+        (lambda runs: backtest([law("chinchilla"), law("power-n-floor")], runs, draws=40), "Not shown the runs"),
+        (lambda runs: rank(runs, laws=[law("chinchilla"), law("power-n-floor")], draws=40), "comes closest"),
+        (lambda runs: influence(fit(law("chinchilla"), runs), draws=40), "moves it most"),
+        (lambda runs: sensitivity(law("chinchilla"), runs, draws=20, starts=8), "choices it goes from"),
+        (lambda _: _finish(), "Expect a loss of"),
+        (lambda _: _families(), "laws of one family"),
+        (lambda _: repeat(published("muennighoff:c4"), unique=1e11, params=7e9), "One more epoch"),
+        (lambda _: recount(published("chinchilla:epoch")), "parameters the exponent reads"),
+        (lambda _: _downstream(), "through the task's loss"),
+    ],
+    ids=["backtest", "rank", "influence", "sensitivity", "finish", "hitchhiker", "repeat", "recount", "downstream"],
+)
+def test_an_answer_to_a_question_is_shown_as_its_card(known_runs, what, says):
+    html, text = displayed(what(known_runs(0.01, sizes=4, durations=4)))
+    assert escape(says) in html and text
 
 
 class _Tags(HTMLParser):

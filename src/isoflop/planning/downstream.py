@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from isoflop.laws import Law
 from isoflop.planning.forecast import Forecast, forecast
 from isoflop.runs import Runs
 from isoflop.runs.columns import read_header
+from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
 from isoflop.uncertainty.scatter import new_runs
 
@@ -25,11 +26,12 @@ _TERM = re.compile(r"\s*(?:([0-9.eE-]+)\s*\*\s*)?(.+?)\s*")
 
 
 @dataclass(frozen=True)
-class Downstream:
+class Downstream(Shown):
     """The score of a run that was not trained.
 
     loss: the first stage's forecast. score: what one new run would measure; expected: the curve alone; response: the
     score's name. beyond: by how much the loss forecast lies below all losses that the second stage was fitted to.
+    first, second: the ensembles of the two stages.
     """
 
     loss: Forecast
@@ -38,6 +40,8 @@ class Downstream:
     response: str
     beyond: float
     findings: tuple[Finding, ...]
+    first: Ensemble = field(repr=False, compare=False)
+    second: Ensemble = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ def downstream(first: Ensemble, second: Ensemble, at: Mapping[str, float], *, le
             *(each for each in second.fit.findings if each.code != "narrow-range"),  # it speaks of exponents
             *second.findings,
         ),
+        first=first,
+        second=second,
     )
 
 

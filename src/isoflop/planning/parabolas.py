@@ -13,6 +13,7 @@ from isoflop.findings import Finding
 from isoflop.laws import Law
 from isoflop.laws.optimum import TRAIN, optimum, require_n_and_d
 from isoflop.runs import Runs
+from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Interval, check_level
 from isoflop.units import format_quantity
 
@@ -41,7 +42,7 @@ class Profile:
 
 
 @dataclass(frozen=True)
-class Parabolas:
+class Parabolas(Shown):
     """N* ∝ C^a by method 2.
 
     profiles: one a budget, ascending. exponent_a: with interval. coefficient: log N* = coefficient + a·log C.

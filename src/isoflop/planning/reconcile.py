@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.laws.optimum import TRAIN, check_positive, two_powers
+from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws
 
 Floats = NDArray[np.float64]
@@ -23,15 +24,16 @@ _FINE = 4_000  # sizes on which C(N) is inverted
 
 
 @dataclass(frozen=True)
-class Recount:
+class Recount(Shown):
     """The exponent of compute-optimal size in parameters without embeddings.
 
     omega: N = N_E + ω N_E^(1/3). sizes: smallest and largest N_E of the range. slope: of log N_E* on log C over it, at
     even steps of log C. small, large: the local exponent's limits for N_E → 0 and → ∞; ``large`` is Chinchilla's.
     peak, peak_at: its largest value, and the N_E where it is reached. loss_slope: of log L* on log C over the range.
-    curve: N_E and the local exponent there, at the fit, (2, points).
+    curve: N_E, the local exponent there at the fit, and its interval (NaN without draws), (4, points).
     """
 
+    ensemble: Ensemble = field(repr=False, compare=False)
     omega: float
     sizes: tuple[float, float]
     slope: Interval
@@ -40,7 +42,7 @@ class Recount:
     peak: Interval
     peak_at: Interval
     loss_slope: Interval
-    curve: Floats
+    curve: Floats = field(repr=False, compare=False)
     findings: tuple[Finding, ...]
 
 
@@ -121,7 +123,12 @@ def recount(
 
     n = np.geomspace(min(1e2, sizes[0]), max(1e13, sizes[1]), 400)
     curve = local_exponent(n, powers[1], powers[3], omega)
+    ends = np.full((2, len(n)), np.nan)
+    if drawn is not None:
+        every = local_exponent(n[None, :], drawn[1][:, None], drawn[3][:, None], omega)
+        ends = np.quantile(every, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return Recount(
+        ensemble=ensemble,
         omega=float(omega),
         sizes=(float(sizes[0]), float(sizes[1])),
         slope=interval("slope"),
@@ -130,7 +137,7 @@ def recount(
         peak=interval("peak"),
         peak_at=interval("peak_at"),
         loss_slope=interval("loss_slope"),
-        curve=np.stack([n, curve]),
+        curve=np.stack([n, curve, *ends]),
         findings=(*no_draws(ensemble), *_about_count(ensemble), *ensemble.findings),
     )
 

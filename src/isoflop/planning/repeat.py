@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from isoflop.laws import Law, law
 from isoflop.laws.optimum import TRAIN, check_positive
 from isoflop.planning.published import published
 from isoflop.runs import Runs
+from isoflop.shown import Shown
 from isoflop.uncertainty import bootstrap
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws
 
@@ -65,12 +66,12 @@ class Spent:
 
 
 @dataclass(frozen=True)
-class Repeat:
+class Repeat(Shown):
     """What one law says of repeating.
 
     unique: tokens; params: the model size of ``passes``, ``stop`` and ``lowest``.
     stop: passes after which the next is worth less than ``least``. lowest: passes at which the loss is least; infinite
-    where it never rises.
+    where it never rises. along: epochs from 1 on, ``fresh`` after them and its interval, (4, points).
     """
 
     ensemble: Ensemble
@@ -81,6 +82,7 @@ class Repeat:
     stop: Interval
     lowest: Interval
     best: Spent | None
+    along: Floats = field(repr=False, compare=False)
     findings: tuple[Finding, ...]
 
 
@@ -142,6 +144,7 @@ def repeat(
         stop=interval(lambda each: each.stop),
         lowest=_with_infinity(here.lowest, None if there is None else there.lowest, level),
         best=best,
+        along=_with_ends(epochs, here.fresh, None if there is None else there.fresh, level),
         findings=(*no_draws(ensemble), *_reach(ensemble.fit, params, unique, best), *ensemble.findings),
     )
 
@@ -242,6 +245,16 @@ def _fresh(each: Law, wide: Params, n: float, unique: float, epochs: Floats, los
     # at one pass the law itself says that all tokens are fresh; bisection from above only comes close
     found = np.where(epochs == 1, 1.0, np.exp((low + high) / 2))
     return np.where(np.isfinite(loss), found, np.nan)
+
+
+def _with_ends(epochs: Floats, here: Floats, there: Floats | None, level: float) -> Floats:
+    """Epochs, the value at the fit and its interval over draws that have one, (4, epochs)."""
+    ends = np.full((2, len(epochs)), np.nan)
+    if there is not None:
+        told = there[np.isfinite(there).all(axis=1)]
+        if len(told):
+            ends = np.quantile(told, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return np.stack([epochs, here[0], *ends])
 
 
 def _spend(ensemble: Ensemble, unique: float, budget: float, level: float) -> Spent:

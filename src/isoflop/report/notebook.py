@@ -11,17 +11,35 @@ import numpy as np
 from isoflop.fitting import Fit
 from isoflop.planning import Forecast, Plan
 from isoflop.planning.answer import answer
+from isoflop.planning.downstream import Downstream
 from isoflop.planning.methods import Methods
+from isoflop.planning.reconcile import Recount
+from isoflop.planning.repeat import Repeat
 from isoflop.plots.canvas import render
 from isoflop.report.card import Card, Picture
+from isoflop.report.cards.backtest import backtest_card
 from isoflop.report.cards.check import check_card
+from isoflop.report.cards.downstream import downstream_card
+from isoflop.report.cards.finish import finish_card
 from isoflop.report.cards.fit import fit_card
 from isoflop.report.cards.forecast import forecast_card
+from isoflop.report.cards.hitchhiker import hitchhiker_card
+from isoflop.report.cards.influence import influence_card
 from isoflop.report.cards.methods import methods_card
 from isoflop.report.cards.plan import plan_card
+from isoflop.report.cards.rank import rank_card
+from isoflop.report.cards.reconcile import recount_card
+from isoflop.report.cards.repeat import repeat_card
+from isoflop.report.cards.sensitivity import sensitivity_card
 from isoflop.runs import Runs
 from isoflop.runs.checks import check
 from isoflop.uncertainty import Ensemble
+from isoflop.validation.backtest import Backtest
+from isoflop.validation.finish import Finish
+from isoflop.validation.hitchhiker import Hitchhiker, compare_choices, error_grid
+from isoflop.validation.influence import Influence
+from isoflop.validation.rank import Ranking
+from isoflop.validation.sensitivity import Sensitivity
 
 _MARKS = {"error": "✗", "doubt": "?", "note": "·"}
 _LEVEL = 0.9
@@ -69,6 +87,54 @@ def _plan(result: Plan) -> Card:
 @card_of.register
 def _methods(result: Methods) -> Card:
     return methods_card(result, result.ensemble)
+
+
+@card_of.register
+def _backtest(result: Backtest) -> Card:
+    return backtest_card(result, findings=result.findings)
+
+
+@card_of.register
+def _ranking(result: Ranking) -> Card:
+    return rank_card(result, findings=result.findings)
+
+
+@card_of.register
+def _influence(result: Influence) -> Card:
+    return influence_card(result)
+
+
+@card_of.register
+def _sensitivity(result: Sensitivity) -> Card:
+    return sensitivity_card(result)
+
+
+@card_of.register
+def _finish(result: Finish) -> Card:
+    return finish_card(result)
+
+
+@card_of.register
+def _hitchhiker(result: Hitchhiker) -> Card:
+    return hitchhiker_card(result, compare_choices(result, level=_LEVEL), error_grid(result))
+
+
+@card_of.register
+def _repeat(result: Repeat) -> Card:
+    return repeat_card((result,), None)
+
+
+@card_of.register
+def _recount(result: Recount) -> Card:
+    return recount_card({result.ensemble.fit.law.name: result})
+
+
+@card_of.register
+def _downstream(result: Downstream) -> Card:
+    first, second = result.first.fit, result.second.fit
+    return downstream_card(
+        {second.law.response: result}, source=second.data.source, law=first.law.name, then=second.law.name
+    )
 
 
 def html(result: object) -> str | None:

@@ -13,6 +13,7 @@ from isoflop.errors import FitError
 from isoflop.findings import Finding
 from isoflop.fitting import Fit
 from isoflop.fitting.fit import Problem, problem
+from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Interval, check_level
 
 Floats = NDArray[np.float64]
@@ -22,7 +23,7 @@ _LONGEST_WALK = 60
 
 
 @dataclass(frozen=True)
-class Profile:
+class Profile(Shown):
     """Intervals by the profile likelihood.
 
     intervals: parameter → interval; an end that the likelihood never reaches is 0 or infinite.

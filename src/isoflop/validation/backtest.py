@@ -15,6 +15,7 @@ from isoflop.fitting.doubts import parameter_findings
 from isoflop.fitting.fit import Problem, problem
 from isoflop.laws import Law
 from isoflop.runs import Runs
+from isoflop.shown import Shown
 from isoflop.uncertainty.bootstrap import strata
 from isoflop.uncertainty.ensemble import check_level
 from isoflop.uncertainty.scatter import with_scatter
@@ -64,7 +65,7 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Backtest:
+class Backtest(Shown):
     """Laws and baselines on the same held-out rows.
 
     ``scores(each)`` scores one of ``laws`` or ``baselines``, over all windows or one.

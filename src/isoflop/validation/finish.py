@@ -20,6 +20,7 @@ from isoflop.findings import Finding
 from isoflop.laws import Law, law
 from isoflop.runs import Runs
 from isoflop.runs.schedule import annealing_area, rate_area
+from isoflop.shown import Shown
 from isoflop.uncertainty import Interval
 from isoflop.uncertainty.ensemble import check_level, interval_of
 from isoflop.uncertainty.walkers import WALKERS, walk
@@ -41,7 +42,7 @@ _BETWEEN = 0.35  # of the usual spread: how far runs of one kind differ, before 
 
 
 @dataclass(frozen=True)
-class Finish:
+class Finish(Shown):
     """What a run will end at.
 
     seen, end: the last step with a loss, and the last of all. loss: the loss that will be measured; expected: the

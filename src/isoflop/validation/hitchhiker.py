@@ -22,6 +22,7 @@ from isoflop.fitting import Objective, huber
 from isoflop.fitting.fit import Problem, problem
 from isoflop.laws import Law, tie
 from isoflop.runs import Runs
+from isoflop.shown import Shown
 from isoflop.uncertainty import Interval
 from isoflop.uncertainty.ensemble import interval_of
 
@@ -37,7 +38,7 @@ _BOOTSTRAPS = 2_000
 
 
 @dataclass(frozen=True)
-class Hitchhiker:
+class Hitchhiker(Shown):
     """Every law that was fitted, and what foretold as well without a law.
 
     trials: one row a law: collection, family, models (how many), pick (the nearest in size to the target, or the

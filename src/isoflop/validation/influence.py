@@ -15,6 +15,7 @@ from isoflop.fitting import Fit
 from isoflop.fitting.fit import Problem, problem
 from isoflop.runs import Runs
 from isoflop.runs.checks.rows import without
+from isoflop.shown import Shown
 from isoflop.uncertainty.bootstrap import bootstrap
 from isoflop.uncertainty.ensemble import Interval, interval_of
 from isoflop.units import format_quantity
@@ -41,7 +42,7 @@ _MATTERS = 0.1  # share of the interval's half-width by which outliers must move
 
 
 @dataclass(frozen=True)
-class Influence:
+class Influence(Shown):
     """Which runs carry the answers of a fit.
 
     labels: each run in words, (runs,); rows: its row numbers. effects: one an answer, N* first. removals: of the runs

@@ -15,6 +15,7 @@ from isoflop.findings import Finding
 from isoflop.fitting import Objective
 from isoflop.laws import Law, catalogue
 from isoflop.runs import Runs
+from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Interval
 from isoflop.validation.backtest import Backtest, Forecasts, backtest
 from isoflop.validation.score import Scores, mean_interval, per_run
@@ -47,7 +48,7 @@ class Ranked:
 
 
 @dataclass(frozen=True)
-class Ranking:
+class Ranking(Shown):
     """Laws by mean relative error on held-out runs, best first; unranked: name → why it could not be tested."""
 
     backtest: Backtest

@@ -19,6 +19,7 @@ from isoflop.runs import Runs
 from isoflop.runs.checks.counts import nonembedding_from_total, total_from_nonembedding
 from isoflop.runs.checks.units import decimals_of
 from isoflop.runs.table import rows_phrase
+from isoflop.shown import Shown
 from isoflop.uncertainty.bootstrap import bootstrap
 from isoflop.uncertainty.ensemble import Interval, interval_of
 from isoflop.validation.answers import Answer, Question, question
@@ -50,7 +51,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Sensitivity:
+class Sensitivity(Shown):
     """How the answers move.
 
     fit: the base, with its answers and their intervals. choices: each with the answers it leads to.
