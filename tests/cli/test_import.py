@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from isoflop.cli import isoflop
 from isoflop.errors import IsoflopError
+from isoflop.logs.readers import READERS
 
 
 def run(*words: str) -> str:
@@ -102,3 +103,8 @@ def test_bad_input_is_one_sentence(logs, tmp_path, monkeypatch, words, says):
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "s").exists()
+
+
+def test_help_lists_the_formats_that_there_are():
+    of_files = [reader.format for reader in READERS if not reader.addresses or reader.format == "table"]
+    assert f"as this and nothing else: {', '.join(of_files)}." in " ".join(run("import", "--help").split())

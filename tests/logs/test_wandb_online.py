@@ -9,6 +9,7 @@ import pytest
 from tests.logs.conftest import loss
 
 from isoflop.logs import LogError, LoggedRun, Unread, read_logs
+from isoflop.logs.importing import import_logs
 from isoflop.logs.wandb_online import online_run
 
 
@@ -49,10 +50,34 @@ def test_a_broken_download_goes_on_where_it_stopped(tmp_path: Path) -> None:
     again = Run()
     run = online_run(again, "wandb:p/abc", tmp_path)
     assert again.asked == [12_345]
+    assert "text" not in "".join(page.read_text() for page in tmp_path.rglob("*.jsonl"))
     assert run.history["loss"].to_list() == [loss(step) for step in range(25_000)]
     whole = Run()
     assert online_run(whole, "wandb:p/abc", tmp_path).digest == run.digest == online_run(Run(), "x", None).digest
     assert whole.asked == []  # a finished run is not asked for again
+    resumed = Run()
+    resumed.lastHistoryStep = 25_004
+    online_run(resumed, "wandb:p/abc", tmp_path)
+    assert resumed.asked == [25_000]  # unless it went on since
+
+
+def test_an_import_goes_on_where_the_last_one_broke_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [Run(breaks_at=12_345)]
+    fake = types.SimpleNamespace(
+        Api=lambda: types.SimpleNamespace(runs=lambda path, order: runs),
+        Error=RuntimeError,
+    )
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    monkeypatch.setitem(sys.modules, "requests", types.SimpleNamespace(RequestException=OSError))
+    with pytest.raises(LogError, match="no run could be read: wandb:project/abc broke off"):
+        import_logs(["wandb:team/project"], tmp_path / "store")
+    runs[:] = [Run()]
+    done = import_logs(["wandb:team/project"], tmp_path / "store")
+    assert runs[0].asked == [12_345]
+    assert done.store.runs["rows"].to_list() == [25_000]
+    runs[:] = [Run()]
+    assert import_logs(["wandb:team/project"], tmp_path / "store").unchanged == 1
+    assert runs[0].asked == []
 
 
 def test_a_history_that_came_short_is_told() -> None:

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from isoflop.logs.importing import Imported
     from isoflop.logs.rules import Rules
 
+_FORMATS = "wandb, tensorboard, mlflow, trackio, trainer, lm-eval, lightning, text, table"
+
 
 @click.command("import")
 @click.argument("sources", nargs=-1, metavar="SOURCE...")
 @click.option("-o", "--out", required=True, metavar="RUNS/", type=click.Path(), help="The store: a folder.")
-@click.option("--format", "format_name", metavar="WORD", help="Read SOURCE as this and nothing else: wandb, csv, …")
+@click.option("--format", "format_name", metavar="WORD", help=f"Read SOURCE as this and nothing else: {_FORMATS}.")
 @click.option("--pattern", metavar="REGEX", help="For text logs: (?P<step>…) and a named group for each metric.")
 @click.option("--loss", "loss", metavar="NAME", help="The metric that counts as the loss.")
 @click.option("--rule", metavar="RULE", help="Which value of it: last (default), last:10 (a mean), min, step:20000.")

@@ -33,6 +33,7 @@ from isoflop.logs.store import (
 from isoflop.runs.store import CURVE, Store, curve_batches, open_store, store_findings
 
 _DOWNSTREAM: Final = "lm-eval"  # results that belong to runs whose curves were logged elsewhere
+_DOWNLOADS: Final = "downloads"  # folder of a store: pages of histories that came over the network
 PATIENCE: Final = 600.0  # seconds to wait for another import into the same store
 
 
@@ -88,7 +89,10 @@ def import_logs(
     Raises LogError where nothing at all could be read (no store is made then), DataError where ``rules`` differ from
     those of the store, HeldError where another import does not end.
     """
-    return add_runs(_read(sources, format=format, pattern=pattern), folder, rules=rules, progress=progress)
+    folder = Path(folder)
+    existing(folder)  # refused before anything is read
+    logs = _read(sources, format=format, pattern=pattern, resume=folder / _DOWNLOADS)
+    return add_runs(logs, folder, rules=rules, progress=progress)
 
 
 def add_runs(
@@ -168,13 +172,15 @@ def _cleared() -> dict[str, None]:
     return dict.fromkeys(names.split())
 
 
-def _read(sources: Sequence[str | Path], *, format: str | None, pattern: str | None) -> Iterator[LoggedRun | Unread]:
+def _read(
+    sources: Sequence[str | Path], *, format: str | None, pattern: str | None, resume: Path
+) -> Iterator[LoggedRun | Unread]:
     """The runs of all sources; a source in which nothing is found counts as unread while others have something."""
     if not sources:
         raise LogError("no log was named; give the folder of a run, or its log")
     for source in sources:
         try:
-            yield from read_logs(source, format=format, pattern=pattern)
+            yield from read_logs(source, format=format, pattern=pattern, resume=resume)
         except LogError as error:
             if len(sources) == 1:
                 raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from isoflop.logs.wandb import row_into
 
 ADDRESS: Final = "wandb:"
 _PAGE: Final = 10_000
+_WHOLE: Final = "whole"  # an empty file beside the pages of a run that ended and was read to its end
 _STATUS: Final[dict[str, Status]] = {
     "finished": "finished",
     "running": "running",
@@ -63,16 +64,15 @@ def _read(found: Found, options: Options) -> Iterator[LoggedRun | Unread]:
 
 def online_run(run: Any, source: str, resume: Path | None) -> LoggedRun:  # noqa: ANN401  (wandb.apis.public.Run)
     """One run from the API's object; with ``resume`` the pages are kept in that folder and not fetched twice."""
-    kept = None if resume is None else resume / f"{hashlib.sha256(source.encode()).hexdigest()[:16]}.jsonl"
+    kept = None if resume is None else resume / hashlib.sha256(source.encode()).hexdigest()[:16]
     curves, digest, findings = Curves(), Digest(), []
-    number, last = -1, -1
+    last = -1
     for number, row in enumerate(_rows(run, kept)):
-        digest.update(json.dumps(row, sort_keys=True, default=str).encode())
-        numbers = numbers_in("", row)
-        last = max(last, int(numbers["_step"])) if "_step" in numbers else last
-        row_into(curves, numbers, count=number)
-    expected = getattr(run, "lastHistoryStep", None)
-    if isinstance(expected, int) and expected > last:
+        digest.update(json.dumps(row, sort_keys=True).encode())
+        last = max(last, _step(row))
+        row_into(curves, row, count=number)
+    expected = _last_step(run)
+    if expected > last:
         findings.append(
             Finding(
                 "incomplete",
@@ -98,8 +98,8 @@ def online_run(run: Any, source: str, resume: Path | None) -> LoggedRun:  # noqa
         )
     history, made = curves.table()
     results = {name: value for name, value in numbers_in("", summary).items() if not name.startswith("_")}
-    if kept is not None and _STATUS.get(run.state) != "running":
-        kept.with_suffix(".whole").touch()
+    if kept is not None and _STATUS.get(run.state, "running") != "running":
+        (kept / _WHOLE).touch()
     return logged_run(
         name=str(run.name or run.id),
         format="wandb-online",
@@ -113,30 +113,52 @@ def online_run(run: Any, source: str, resume: Path | None) -> LoggedRun:  # noqa
     )
 
 
-def _rows(run: Any, kept: Path | None) -> Iterator[dict[str, Any]]:  # noqa: ANN401
-    """The rows of the history: those that were kept, then the rest, a page at a time."""
+def _rows(run: Any, kept: Path | None) -> Iterator[dict[str, float]]:  # noqa: ANN401
+    """The numbers of each row of the history: those that were kept, then the rest, a page at a time.
+
+    Nothing but numbers is kept, since texts may hold names and paths. A page bears the number of its first step, so
+    that two downloads at once write the same pages.
+    """
     if kept is None:
-        yield from run.scan_history(page_size=_PAGE)
+        yield from (numbers_in("", row) for row in run.scan_history(page_size=_PAGE))
         return
-    rows = [json.loads(line) for line in kept.read_bytes().splitlines()] if kept.is_file() else []
-    yield from rows
-    if kept.with_suffix(".whole").exists():
+    last = -1
+    for page in sorted(kept.glob("*.jsonl")):
+        for row in (json.loads(line) for line in page.read_bytes().splitlines()):
+            if _step(row) > last:
+                last = _step(row)
+                yield row
+    if (kept / _WHOLE).exists() and _last_step(run) <= last:
         return
-    first = max((int(row["_step"]) for row in rows if isinstance(row.get("_step"), int)), default=-1) + 1
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    fresh: list[dict[str, Any]] = []
+    kept.mkdir(parents=True, exist_ok=True)
+    page_rows: list[dict[str, float]] = []
     try:
-        for row in run.scan_history(page_size=_PAGE, min_step=first):
-            fresh.append(row)
+        for fetched in run.scan_history(page_size=_PAGE, min_step=last + 1):
+            row = numbers_in("", fetched)
+            page_rows.append(dict(row))
             yield row
-            if len(fresh) % _PAGE == 0:
-                _keep(kept, [*rows, *fresh])
+            if len(page_rows) == _PAGE:
+                _keep(kept, page_rows)
+                page_rows = []
     finally:
-        _keep(kept, [*rows, *fresh])
+        _keep(kept, page_rows)
 
 
-def _keep(kept: Path, rows: list[dict[str, Any]]) -> None:
-    write_whole(kept, "".join(json.dumps(row, default=str) + "\n" for row in rows).encode())
+def _keep(kept: Path, rows: list[dict[str, float]]) -> None:
+    if rows:
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        write_whole(kept / f"{_step(rows[0]):015d}.jsonl", lines.encode())
+
+
+def _step(row: Mapping[str, float]) -> int:
+    """W&B's own count of calls, which every row of a history has; −1 without it."""
+    return int(row.get("_step", -1))
+
+
+def _last_step(run: Any) -> int:  # noqa: ANN401
+    """The last step that the server knows of, −1 where it does not say."""
+    said = getattr(run, "lastHistoryStep", None)
+    return said if isinstance(said, int) else -1
 
 
 def _first_line(error: Exception) -> str:
