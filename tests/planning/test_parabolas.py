@@ -53,6 +53,27 @@ def test_parabolas_are_found_exactly():
     assert found.findings == ()
 
 
+def test_each_minimum_has_its_own_interval_which_holds_the_truth_about_as_often_as_it_says():
+    held = total = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        clean = isoflop_runs()
+        columns = {name: clean[name] for name in ("N", "D", "C")}
+        noisy = Runs.from_columns(columns | {"loss": clean["loss"] + rng.normal(0, 0.002, len(clean))})
+        for profile in parabolas(noisy, draws=200, seed=seed).profiles:
+            own = profile.minimum(level=0.9)
+            held += own.low <= np.sqrt(profile.budget / 6) / 5 <= own.high
+            total += 1
+    assert total == 300 and 0.86 < held / total < 0.94
+
+
+def test_a_minimum_that_most_draws_lose_has_no_interval():
+    own = [each for each in parabolas(isoflop_runs(0.005, reach=1.2), draws=200).profiles if each.bracketed]
+    lost = [np.isnan(each.n_draws).mean() for each in own]
+    assert max(lost) > 0.1
+    assert [np.isnan(each.minimum(level=0.9).low) for each in own] == [share > 0.1 for share in lost]
+
+
 def test_intervals_hold_the_truth_about_as_often_as_they_say():
     held = 0
     for seed in range(100):

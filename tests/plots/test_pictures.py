@@ -196,7 +196,12 @@ def test_isoflop_curves_have_their_minima(axes):
     assert minima.get_xdata() == pytest.approx([each.n_best for each in found.profiles])
     assert minima.get_ydata() == pytest.approx([each.loss_best for each in found.profiles])
     bars = next(each for each in axes.collections if "interval" in str(each.get_label())).get_segments()
-    assert [bar[0][0] for bar in bars] == pytest.approx([found.n_at(each.budget).low for each in found.profiles])
+    assert np.array(bars)[:, :, 0] == pytest.approx(
+        np.array([(each.low, each.high) for each in (profile.minimum() for profile in found.profiles)])
+    )
+    assert next(each for each in axes.lines if "propto" in str(each.get_label())).get_xdata() == pytest.approx(
+        [found.n_at(each.budget).value for each in found.profiles]
+    )
     drawn = axes.lines[0]
     at = int(np.asarray(drawn.get_ydata()).argmin())
     assert drawn.get_xdata()[at] == pytest.approx(found.profiles[0].n_best, rel=0.03)

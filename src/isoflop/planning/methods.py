@@ -13,7 +13,7 @@ from isoflop.findings import Finding
 from isoflop.laws.optimum import TRAIN
 from isoflop.planning.allocate import allocate
 from isoflop.planning.envelope import envelope
-from isoflop.planning.parabolas import Profile, parabola_bias, parabolas
+from isoflop.planning.parabolas import Parabolas, Profile, parabola_bias, parabolas
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval
@@ -42,19 +42,24 @@ class Method:
 class Methods(Shown):
     """Three answers to one question: N* at a budget.
 
-    profiles: method 2's budgets, with what became of each. apart: the largest ratio of two methods' N*. agree: every
+    curves: method 2, or None where it has no answer. apart: the largest ratio of two methods' N*. agree: every
     two intervals of N* overlap. bias: what method 2 would get wrong in D* at the budget on noiseless losses of the
     fitted surface (relative), or NaN without method 2.
     """
 
     budget: float
     methods: tuple[Method, ...]
-    profiles: tuple[Profile, ...]
+    curves: Parabolas | None
     apart: float
     agree: bool
     bias: float
     findings: tuple[Finding, ...]
     ensemble: Ensemble = field(repr=False, compare=False)
+
+    @property
+    def profiles(self) -> tuple[Profile, ...]:
+        """Method 2's budgets, with what became of each."""
+        return () if self.curves is None else self.curves.profiles
 
 
 def compare_methods(ensemble: Ensemble, runs: Runs, *, budget: float, level: float = 0.9, seed: int = 0) -> Methods:
@@ -66,7 +71,7 @@ def compare_methods(ensemble: Ensemble, runs: Runs, *, budget: float, level: flo
     found: list[Finding] = []
     answers = []
     budgets = np.empty(0)
-    profiles: tuple[Profile, ...] = ()
+    second: Parabolas | None = None
     try:
         first = envelope(runs, level=level, seed=seed)
         answers.append(Method(NAMES[0], first.exponent_a, first.n_at(budget)))
@@ -75,8 +80,7 @@ def compare_methods(ensemble: Ensemble, runs: Runs, *, budget: float, level: flo
     try:
         second = parabolas(runs, level=level, seed=seed)
         answers.append(Method(NAMES[1], second.exponent_a, second.n_at(budget)))
-        profiles = second.profiles
-        budgets = np.array([profile.budget for profile in profiles if profile.bracketed])
+        budgets = np.array([profile.budget for profile in second.profiles if profile.bracketed])
         found += second.findings
     except IsoflopError as error:
         answers.append(Method(NAMES[1], None, None, _reason(error, runs)))
@@ -97,7 +101,7 @@ def compare_methods(ensemble: Ensemble, runs: Runs, *, budget: float, level: flo
         )
     found += _repeats(runs)
     bias = _bias(ensemble, budgets, budget) if len(budgets) > 1 else math.nan
-    return Methods(float(budget), tuple(answers), profiles, apart, agree, bias, (*found, *plan.findings), ensemble)
+    return Methods(float(budget), tuple(answers), second, apart, agree, bias, (*found, *plan.findings), ensemble)
 
 
 def _repeats(runs: Runs) -> list[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ class Profile:
     """One budget: its runs' sizes and losses, and the parabola's minimum.
 
     n_best, loss_best: at the vertex. bracketed: the vertex lies between sizes that were trained and opens upwards.
+    n_draws: the vertex in every draw of this budget's losses, (draws,); NaN where the parabola of a draw has no minimum.
     """
 
     budget: float
@@ -39,6 +40,15 @@ class Profile:
     n_best: float
     loss_best: float
     bracketed: bool
+    n_draws: Floats = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
+
+    def minimum(self, *, level: float = 0.9) -> Interval:
+        """N at this budget's own minimum; without ends where more draws than 1 − level have lost it."""
+        known = self.n_draws[np.isfinite(self.n_draws)]
+        if not len(known) or len(known) < level * len(self.n_draws):
+            return Interval(self.n_best, math.nan, math.nan, level)
+        low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+        return Interval(self.n_best, float(low), float(high), level)
 
 
 @dataclass(frozen=True)
@@ -46,14 +56,16 @@ class Parabolas(Shown):
     """N* ∝ C^a by method 2.
 
     profiles: one a budget, ascending. exponent_a: with interval. coefficient: log N* = coefficient + a·log C.
-    draws: (draws, 2), coefficient and exponent in every bootstrap draw.
+    draws: (draws, 2), coefficient and exponent in every bootstrap draw. source, unit: of the runs, and of their loss.
     """
 
     profiles: tuple[Profile, ...]
     exponent_a: Interval
     coefficient: float
-    draws: Floats
+    draws: Floats = field(repr=False, compare=False)
     findings: tuple[Finding, ...]
+    source: str = ""
+    unit: str = "nats/token"
 
     def n_at(self, budget: float) -> Interval:
         """N* at a budget, with its interval."""
@@ -97,7 +109,9 @@ def parabolas(runs: Runs, *, draws: int = 1_000, seed: int = 0, level: float = 0
     kept = [profile for profile in profiles if profile.bracketed]
     log_c = np.log([profile.budget for profile in kept])
     exponent, coefficient = np.polyfit(log_c, np.log([profile.n_best for profile in kept]), 1)
-    redrawn = _redraw(log_n, loss, used, log_c, draws, seed)
+    minima, alone = _redraw(log_n, loss, used, draws, seed)
+    redrawn = _power_laws(minima, log_c)
+    by_draw = iter(np.exp(np.clip(alone.T, -700, 700)))
     if len(redrawn) < draws / 2:
         findings.append(
             Finding(
@@ -109,11 +123,13 @@ def parabolas(runs: Runs, *, draws: int = 1_000, seed: int = 0, level: float = 0
         )
     low, high = np.quantile(redrawn[:, 1], [(1 - level) / 2, (1 + level) / 2])
     return Parabolas(
-        tuple(profiles),
+        tuple(replace(each, n_draws=next(by_draw)) if each.bracketed else each for each in profiles),
         Interval(float(exponent), float(low), float(high), level),
         float(coefficient),
         redrawn,
         tuple(findings),
+        runs.source,
+        runs.loss_unit,
     )
 
 
@@ -174,24 +190,35 @@ def _vertex(x: Floats, y: Floats) -> tuple[float, float, float]:
     return float(middle - slope / (2 * curvature)), float(value - slope**2 / (4 * curvature)), float(curvature)
 
 
-def _redraw(log_n: Floats, loss: Floats, groups: list[Ints], log_c: Floats, draws: int, seed: int) -> Floats:
-    """Coefficient and exponent of every draw whose parabolas all have a minimum, (draws, 2).
+def _redraw(log_n: Floats, loss: Floats, groups: list[Ints], draws: int, seed: int) -> tuple[Floats, Floats]:
+    """log N of every budget's vertex in every draw, (draws, budgets), for their power law and for each alone.
 
     Residuals of each parabola are redrawn rather than runs, so that every draw keeps its sizes: with five to ten sizes
-    a budget, a draw of the runs themselves often loses one whole side.
+    a budget, a draw of the runs themselves often loses one whole side. For a minimum alone they are widened by
+    √((n − 3)/χ²), since so few residuals say little of their own size; over several budgets that evens out.
+    NaN where the parabola of a draw opens downwards.
     """
     rng = np.random.default_rng([seed, 3])
-    minima = np.empty((draws, len(groups)))
+    tails = np.random.default_rng([seed, 3, 1])
+    minima, alone = np.empty((2, draws, len(groups)))
     for column, rows in enumerate(groups):
         x = log_n[rows] - log_n[rows].mean()
         basis = np.vander(x, 3)
         solve = np.linalg.pinv(basis)
         fitted = basis @ (solve @ loss[rows])
-        residual = (loss[rows] - fitted) * math.sqrt(len(rows) / max(1, len(rows) - 3))
-        redrawn = fitted + rng.choice(residual, (draws, len(rows)))
-        curvature, slope, _ = solve @ redrawn.T
-        with np.errstate(all="ignore"):
-            minima[:, column] = np.where(curvature > 0, log_n[rows].mean() - slope / (2 * curvature), np.nan)
+        freedom = max(1, len(rows) - 3)
+        residual = (loss[rows] - fitted) * math.sqrt(len(rows) / freedom)
+        off = rng.choice(residual, (draws, len(rows)))
+        widen = np.sqrt(freedom / tails.chisquare(freedom, (draws, 1)))
+        for found, redrawn in ((minima, fitted + off), (alone, fitted + widen * off)):
+            curvature, slope, _ = solve @ redrawn.T
+            with np.errstate(all="ignore"):
+                found[:, column] = np.where(curvature > 0, log_n[rows].mean() - slope / (2 * curvature), np.nan)
+    return minima, alone
+
+
+def _power_laws(minima: Floats, log_c: Floats) -> Floats:
+    """Coefficient and exponent of every draw whose parabolas all have a minimum, (draws, 2)."""
     kept = minima[np.isfinite(minima).all(axis=1)]
     if not len(kept):
         return np.empty((0, 2))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop.plots.style import MARKERS, dots, legend, log_axis, shades, size_bar, size_colours
+from isoflop.plots.style import LINES, MARKERS, dots, legend, log_axis, shades, size_bar, size_colours
+from isoflop.units import format_by_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,15 +18,17 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 
-def isoflop_curves(found: Parabolas, axes: Axes, *, unit: str = "nats/token") -> Axes:
-    """Loss against N at each budget, the parabola in log N, its minimum, and the interval of N* from N* ∝ C^a.
+def isoflop_curves(found: Parabolas, axes: Axes) -> Axes:
+    """Loss against N at each budget, the parabola in log N, its minimum with its own interval, and N* ∝ C^a.
 
-    found: of :func:`isoflop.planning.parabolas.parabolas`. unit: of the loss. A budget whose minimum is not bracketed
-    is dotted and has no minimum.
+    found: of :func:`isoflop.planning.parabolas.parabolas`. A budget whose minimum is not bracketed is dotted and has no
+    minimum. An interval that reaches beyond the runs ends at the edge of the picture.
     """
     ink = shades(axes)
     budgets = np.array([profile.budget for profile in found.profiles])
     norm, colours = size_colours(axes, budgets)
+    log_axis(axes.xaxis, "N")
+    log_axis(axes.yaxis, "", label=f"loss ({found.unit})")
     for place, profile in enumerate(found.profiles):
         colour = colours(norm(profile.budget))
         dots(axes, profile.n, profile.loss, colours=colour, marker=MARKERS[place % len(MARKERS)])
@@ -35,22 +38,32 @@ def isoflop_curves(found: Parabolas, axes: Axes, *, unit: str = "nats/token") ->
         axes.plot(
             np.exp(grid), parabola(grid), color=colour, linewidth=1.2, linestyle="-" if profile.bracketed else ":"
         )
+    edges = axes.get_xlim()
     kept = [profile for profile in found.profiles if profile.bracketed]
-    level = found.exponent_a.level
-    if len(found.draws):
-        intervals = [found.n_at(profile.budget) for profile in kept]
-        axes.hlines(
-            [profile.loss_best for profile in kept],
-            [each.low for each in intervals],
-            [each.high for each in intervals],
-            color=ink.series[1],
-            linewidth=2.5,
-            zorder=4,
-            label=rf"$N^*\propto C^{{{found.exponent_a.value:.2f}}}$, {100 * level:g}% interval",
-        )
+    bottoms = [profile.loss_best for profile in kept]
+    a = found.exponent_a
+    axes.plot(
+        [found.n_at(profile.budget).value for profile in kept],
+        bottoms,
+        color=ink.ink,
+        linewidth=1.2,
+        linestyle=LINES[1],
+        zorder=4,
+        label=rf"$N^*\propto C^{{{format_by_interval(a.value, a.low, a.high)}}}$",
+    )
+    intervals = [profile.minimum(level=a.level) for profile in kept]
+    axes.hlines(
+        bottoms,
+        [each.low for each in intervals],
+        [each.high for each in intervals],
+        color=ink.series[1],
+        linewidth=2.5,
+        zorder=4,
+        label=f"its {100 * a.level:g}% interval",
+    )
     axes.plot(
         [profile.n_best for profile in kept],
-        [profile.loss_best for profile in kept],
+        bottoms,
         marker="D",
         markersize=5,
         linestyle="none",
@@ -59,8 +72,7 @@ def isoflop_curves(found: Parabolas, axes: Axes, *, unit: str = "nats/token") ->
         zorder=5,
         label="minimum of the parabola",
     )
-    log_axis(axes.xaxis, "N")
-    log_axis(axes.yaxis, "", label=f"loss ({unit})")
+    axes.set_xlim(edges)
     legend(axes)
     size_bar(axes, norm, colours, label="training compute C (FLOPs)", reading="power")
     return axes
