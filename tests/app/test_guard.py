@@ -5,6 +5,8 @@ import json
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from isoflop.app.guard import MOST_REQUEST, MOST_UPLOAD
 from isoflop.app.server import make_app
 
 HOST = "127.0.0.1:8642"
+TABLES = Path(__file__).parent / "tables"  # made by changing one byte of a sound table
 SECRET = "a-token-of-many-letters"
 
 
@@ -36,7 +39,8 @@ def asked(root, path="/", *, method="GET", headers=None, body=b"", token=None, h
     async def send(message):
         sent.append(message)
 
-    asyncio.run(make_app(Bench(root), hosts=hosts, token=token)(scope, receive, send))
+    with ThreadPoolExecutor(1) as pool:  # a thread of its own: tests with a browser leave a loop in this one
+        pool.submit(asyncio.run, make_app(Bench(root), hosts=hosts, token=token)(scope, receive, send)).result()
     return sent[0]["status"], dict(sent[0]["headers"]), b"".join(each.get("body", b"") for each in sent[1:])
 
 
@@ -103,6 +107,20 @@ def test_a_formula_of_a_megabyte_is_told_in_one_sentence(tmp_path):
     body = json.dumps({"text": "E + A/N^alpha + " * 65_000 + "B"}).encode()
     status, _, said = asked(tmp_path, "/api/formula", method="POST", headers={"x-isoflop": "1"}, body=body)
     assert status == 200 and json.loads(said)["says"].startswith("the formula has 1,040,001 characters; the limit")
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ("panics", "panics.parquet cannot be read as PARQUET: its bytes are damaged"),
+        ("aborts", "aborts.parquet ends the program"),
+    ],
+)
+def test_a_table_that_ends_its_reader_is_told_in_one_sentence(tmp_path, table, says):
+    body = (TABLES / f"{table}.parquet").read_bytes()
+    query = f"/api/upload?name={table}.parquet"
+    status, _, said = asked(tmp_path, query, method="POST", headers={"x-isoflop": "1"}, body=body)
+    assert status == 400 and json.loads(said)["says"].startswith(says) and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -548,3 +548,9 @@ def test_perplexity_of_a_public_table_is_read_as_nats(tables):
     runs = read_runs(tables / "hitchhiker-colpret" / "opt_perplexity_trajectories.csv")
     raw = pl.read_csv(tables / "hitchhiker-colpret" / "opt_perplexity_trajectories.csv")
     assert runs["loss"] == pytest.approx(np.log(raw["ppl"].to_numpy()), rel=1e-12)
+
+
+def test_a_parquet_file_that_makes_polars_panic_is_told():
+    damaged = Path(__file__).parent.parent / "app" / "tables" / "panics.parquet"
+    with pytest.raises(DataError, match="panics.parquet cannot be read as PARQUET: its bytes are damaged"):
+        read_runs(damaged)

@@ -71,11 +71,9 @@ def serve(
 def open_table(root: Path, table: Path) -> str:
     """A session on a copy of the table; its id."""
     from isoflop.app.session import file_name, new_session, save
-    from isoflop.app.upload import check_size
-    from isoflop.runs.files import load
+    from isoflop.app.upload import check
 
-    load(table)
-    check_size(table)
+    check(table)
     name = file_name(table.name)
     session = new_session(root, kind="file", source=name)
     shutil.copyfile(table, session.folder / name)

@@ -24,7 +24,7 @@ from starlette.routing import Route
 from isoflop.app.bench import Bench
 from isoflop.app.guard import MOST_UPLOAD, Guard, TooLargeError
 from isoflop.app.session import Reading, Session, Task, file_name, forget, new_session, read, sessions, used
-from isoflop.app.upload import check_size, receive
+from isoflop.app.upload import check, receive
 from isoflop.errors import DataError, FormulaError, IsoflopError, SavedError
 
 MEDIA = {
@@ -85,6 +85,7 @@ def make_app(bench: Bench, *, hosts: frozenset[str], token: str | None = None) -
         TooLargeError: _too_large,
         json.JSONDecodeError: _not_json,
         ClientDisconnect: _gone,
+        Exception: _broken,
     }
     return Guard(Starlette(routes=routes, lifespan=life, exception_handlers=handlers), hosts, token)
 
@@ -105,6 +106,11 @@ async def _too_large(request: Request, error: Exception) -> Response:
 
 async def _not_json(request: Request, error: Exception) -> Response:
     return JSONResponse({"says": "the request is not JSON"}, status_code=400)
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    says = f"the page's server has a fault ({type(error).__name__}); what it printed in the terminal tells where"
+    return JSONResponse({"says": says}, status_code=500)
 
 
 async def _gone(request: Request, error: Exception) -> Response:
@@ -155,7 +161,7 @@ class _Page:
         session = new_session(self.bench.root, kind="file", source=name)
         try:
             await receive(request.stream(), session.folder / name)
-            await asyncio.to_thread(_check, session)
+            await asyncio.to_thread(check, session.folder / session.source)
         except BaseException:
             forget(session)
             raise
@@ -267,14 +273,6 @@ def _words(asked: Mapping[str, Any], key: str) -> dict[str, str]:
     return {str(name): str(value) for name, value in given.items() if str(value)}
 
 
-def _check(session: Session) -> None:
-    """Refuse an upload that is too large or no table at all; a column that is missing can still be named."""
-    from isoflop.runs.files import load
-
-    check_size(session.folder / session.source)
-    load(session.folder / session.source)
-
-
 def _read_table(session: Session) -> Table:
     from isoflop.report.html import findings_html
     from isoflop.report.html_data import runs_data
@@ -285,6 +283,7 @@ def _read_table(session: Session) -> Table:
     headers: tuple[str, ...] = ()
     if session.kind == "file":
         headers = tuple(load(session.folder / session.source)[0].columns)
+    known = [{"name": each.symbol, "counts": each.counts} for each in MEANINGS]
     try:
         runs = read(session)
         found = check(runs)
@@ -293,7 +292,7 @@ def _read_table(session: Session) -> Table:
         ]
         shown = {
             "columns": columns,
-            "known": [{"name": each.symbol, "counts": each.counts} for each in MEANINGS],
+            "known": known,
             "findings": findings_html(found),
             "doubts": sum(finding.level != "note" for finding in found),
             "runs": runs_data(runs) if "loss" in runs else None,
@@ -302,7 +301,6 @@ def _read_table(session: Session) -> Table:
             "source": runs.source,
         }
     except IsoflopError as error:
-        known = [{"name": each.symbol, "counts": each.counts} for each in MEANINGS]
         return Table(headers, None, str(error), {"columns": [], "known": known, "runs": None})
     return Table(headers, runs, "", shown)
 

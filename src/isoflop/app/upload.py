@@ -1,8 +1,15 @@
-"""A table that is sent to the page: streamed to disk, its size held within limits before anything reads it."""
+"""A table that is sent to the page: streamed to disk, held within limits, and first read by a process of its own.
+
+``python -m isoflop.app.upload FILE`` is that process: it prints ``{"refused": SENTENCE or null}``. A damaged file can
+end whoever reads it: Polars panics, and where it believes a length of 10^18 bytes the process is aborted.
+"""
 
 from __future__ import annotations
 
 import gzip
+import json
+import subprocess
+import sys
 import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,11 +17,13 @@ from pathlib import Path
 import polars as pl
 
 from isoflop.errors import DataError
+from isoflop.runs.files import load
 
 MOST_UNPACKED = 1_000_000_000
 MOST_ROWS = 2_000_000
 MOST_CELLS = 100_000_000
 _BLOCK = 1 << 20
+_LONGEST = 120  # seconds
 
 
 async def receive(chunks: AsyncIterator[bytes], place: Path) -> int:
@@ -25,6 +34,26 @@ async def receive(chunks: AsyncIterator[bytes], place: Path) -> int:
             file.write(chunk)
             written += len(chunk)
     return written
+
+
+def check(place: Path) -> None:
+    """Refuse, as DataError, a file that is too large, no table, or so damaged that its reader does not survive it."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "isoflop.app.upload", str(place)], capture_output=True, timeout=_LONGEST, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise DataError(
+            f"{place.name} was not read in {_LONGEST} seconds; thin its checkpoints, or use the command line"
+        ) from None
+    if done.returncode != 0:
+        raise DataError(
+            f"{place.name} ends the program that reads it: its bytes are damaged, or it unpacks to more than memory "
+            "holds; write it again"
+        )
+    refused = json.loads(done.stdout)["refused"]
+    if refused is not None:
+        raise DataError(refused)
 
 
 def check_size(place: Path) -> None:
@@ -40,6 +69,10 @@ def check_size(place: Path) -> None:
             width = len(frame.collect_schema())
         else:
             rows, width = _lines(place)
+    except pl.exceptions.PanicException:
+        raise DataError(
+            f"{name} cannot be read: its bytes are damaged; copy the file anew, or write it again"
+        ) from None
     except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error) as error:
         reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
         raise DataError(f"{name} cannot be read: {reason}; mend the file, or write it again") from None
@@ -65,3 +98,19 @@ def _lines(place: Path) -> tuple[int, int]:
             if held > MOST_UNPACKED:
                 raise DataError(f"{place.name} unpacks to more than {MOST_UNPACKED:,} bytes; use the command line")
     return lines, width
+
+
+def main() -> None:
+    """Read the file that the command line names, and say why it is refused."""
+    place = Path(sys.argv[1])
+    refused = None
+    try:
+        check_size(place)
+        load(place)
+    except DataError as error:
+        refused = str(error)
+    sys.stdout.write(json.dumps({"refused": refused}))
+
+
+if __name__ == "__main__":
+    main()

@@ -14,6 +14,8 @@ from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported: small systems, threads only wait
 
+import polars as pl
+
 from isoflop.app.session import load
 from isoflop.app.work import draw_next, perform
 from isoflop.errors import IsoflopError
@@ -41,6 +43,8 @@ def main() -> None:
             says = perform(session, task, lambda share, doing: tell(share=share, doing=doing))
         except IsoflopError as error:
             tell(failed=str(error))
+        except pl.exceptions.PanicException:
+            tell(failed="reading the table broke Polars; its bytes are damaged, so send the file anew")
         except MemoryError:
             tell(failed="there is not enough memory for this; leave rows out, or ask for fewer draws")
         else:

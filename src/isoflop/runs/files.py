@@ -79,6 +79,10 @@ def _load_file(source: str | Path) -> Raw:
             case "jsonl":
                 return _read_json_lines(path), name, []
         frame, found = _read_delimited(path, tab=kind == "tsv")
+    except pl.exceptions.PanicException:  # derives from BaseException; its words are about Polars' own code
+        raise DataError(
+            f"{name} cannot be read as {kind.upper()}: its bytes are damaged; copy the file anew, or write it again"
+        ) from None
     except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error, UnicodeDecodeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise DataError(
