@@ -222,16 +222,6 @@ def test_choosing_by_the_same_rules_gives_the_same_rows(tmp_path):
     assert after.drop("derived").equals(before.drop("derived"))
 
 
-def test_downstream_results_join_the_run_of_their_name(tmp_path):
-    empty = pl.DataFrame(schema={"step": pl.Int64})
-    scores = LoggedRun(
-        "a", "lm-eval", "a.json", "unknown", empty, "d", results={"arc/acc": 0.5, "arc/acc_stderr": 0.01}
-    )
-    add_runs([logged("a"), scores], tmp_path / "runs")
-    runs = open_store(tmp_path / "runs").runs
-    assert (runs.height, runs["arc/acc"][0], runs["arc/acc_stderr"][0]) == (1, 0.5, 0.01)
-
-
 def test_a_kill_before_the_last_step_leaves_the_old_store(tmp_path):
     add_runs([logged("a")], tmp_path / "runs")
     before = files(tmp_path / "runs")

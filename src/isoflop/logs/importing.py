@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +19,8 @@ from isoflop.logs.derive import Described, describe
 from isoflop.logs.logged import STEP, LogError, LoggedRun, Unread
 from isoflop.logs.readers import read_logs
 from isoflop.logs.rules import Rules
+from isoflop.logs.said import copies_findings, gap_findings, told
+from isoflop.logs.scores import are_scores, join_scores, keep_scores, waiting
 from isoflop.logs.store import (
     CurveWriter,
     carry_over,
@@ -27,12 +28,12 @@ from isoflop.logs.store import (
     frame_of,
     rules_of,
     small_parts,
+    stored_curve,
     sweep_up,
     write_runs,
 )
 from isoflop.runs.store import CURVE, Store, curve_batches, open_store, store_findings
 
-_DOWNSTREAM: Final = "lm-eval"  # results that belong to runs whose curves were logged elsewhere
 _DOWNLOADS: Final = "downloads"  # folder of a store: pages of histories that came over the network
 PATIENCE: Final = 600.0  # seconds to wait for another import into the same store
 
@@ -135,7 +136,7 @@ def choose_again(folder: str | Path, rules: Rules) -> Imported:
         order = store.runs["run"].to_list()
         write_runs(folder, frame_of([rows[run] for run in order]), rules)
     written = open_store(folder)
-    return Imported(written, unchanged=len(order), findings=(*_told(findings), *_gaps(written)))
+    return Imported(written, unchanged=len(order), findings=(*told(findings), *gap_findings(written)))
 
 
 def stored_runs(store: Store) -> Iterator[tuple[LoggedRun, dict[str, Any]]]:
@@ -219,7 +220,7 @@ def _import(
             progress(each.name)
     if store is None and not gathered.rows and not gathered.results:
         _refuse_nothing(gathered)
-    runs = _merged(folder, store, gathered, writer)
+    runs = _merged(folder, store, gathered, writer, rules)
     if runs is not None:
         write_runs(folder, runs, rules)
     written = open_store(folder)
@@ -230,7 +231,12 @@ def _import(
         unchanged=gathered.unchanged,
         left_out=tuple(gathered.left_out),
         unread=tuple(gathered.unread),
-        findings=(*_told(gathered.findings), *_copies(gathered), *_gaps(written), *store_findings(written)),
+        findings=(
+            *told(gathered.findings),
+            *copies_findings(gathered.copies),
+            *gap_findings(written),
+            *store_findings(written),
+        ),
     )
 
 
@@ -253,7 +259,7 @@ def _take(logged: LoggedRun, gathered: _Gathered, store: Store | None, rules: Ru
         else:
             gathered.unchanged += 1
         return
-    if logged.format == _DOWNSTREAM and not logged.history.height:
+    if are_scores(logged):
         gathered.results.append(logged)
         gathered.digests.add(logged.digest)
         return
@@ -265,9 +271,13 @@ def _take(logged: LoggedRun, gathered: _Gathered, store: Store | None, rules: Ru
     gathered.findings += described.findings
     shorter = None if store is None else _shorter_self(described, store, gathered)
     run = shorter or _free_name(str(described.row["run"]), gathered, store)
-    row = {**described.row, "run": run}
+    row, curve = {**described.row, "run": run}, described.curve
+    if store is not None and shorter is not None:
+        before = store.runs.row(by_predicate=pl.col("run") == run, named=True)
+        if before[CURVE]:
+            row, curve = keep_scores(row, curve, before, stored_curve(store.folder, run, before[CURVE]))
     (gathered.grown if shorter else gathered.rows)[run] = row
-    writer.add(run, described.curve)
+    writer.add(run, curve)
 
 
 def _shorter_self(described: Described, store: Store, gathered: _Gathered) -> str | None:
@@ -288,8 +298,7 @@ def _shorter_self(described: Described, store: Store, gathered: _Gathered) -> st
 
 
 def _goes_on(curve: pl.DataFrame, store: Store, row: Mapping[str, Any]) -> bool:
-    path = store.folder / row[CURVE]
-    old = pl.scan_parquet(path, hive_partitioning=False).filter(pl.col("run") == row["run"]).sort(STEP).collect()
+    old = stored_curve(store.folder, row["run"], row[CURVE])
     shared = [name for name in old.columns if name in curve.columns and name != "wall"]
     begin = curve.filter(pl.col(STEP).is_in(old[STEP].implode())).select(shared)
     last = max(1, old.height - 1)  # the last row may have been written in part when it was read
@@ -298,7 +307,9 @@ def _goes_on(curve: pl.DataFrame, store: Store, row: Mapping[str, Any]) -> bool:
 
 def _free_name(name: str, gathered: _Gathered, store: Store | None) -> str:
     """The name, numbered where another run has it."""
-    taken = set(gathered.rows) | set(gathered.grown) | (set() if store is None else set(store.runs["run"].to_list()))
+    stored = [] if store is None else list(store.runs.iter_rows(named=True))
+    names = {row["run"] for row in stored} - {row["run"] for row in waiting(stored)}
+    taken = set(gathered.rows) | set(gathered.grown) | names
     if name not in taken:
         return name
     number = next(number for number in range(2, len(taken) + 3) if f"{name} ({number})" not in taken)
@@ -313,81 +324,41 @@ def _free_name(name: str, gathered: _Gathered, store: Store | None) -> str:
     return f"{name} ({number})"
 
 
-def _merged(folder: Path, store: Store | None, gathered: _Gathered, writer: CurveWriter) -> pl.DataFrame | None:
+def _merged(
+    folder: Path, store: Store | None, gathered: _Gathered, writer: CurveWriter, rules: Rules
+) -> pl.DataFrame | None:
     """The new table of runs, None where nothing changed: old rows in their places, new ones behind them."""
     old = [] if store is None else list(store.runs.iter_rows(named=True))
-    rows = {row["run"]: row for row in old} | gathered.grown | gathered.rows
-    changed = bool(gathered.grown or gathered.rows)
-    for logged in gathered.results:
-        changed |= _join_results(rows, logged, gathered)
-    if not changed:
-        return None
+    apart = waiting(old)
+    rows = {row["run"]: row for row in old if row not in apart} | gathered.grown | gathered.rows
     if store is not None and (gathered.grown or gathered.rows):
         touched = {row[CURVE] for row in old if row["run"] in gathered.grown and row[CURVE]} | set(small_parts(store))
         for part in sorted(touched):
-            carry_over(store, part, writer, without=set(gathered.grown))
+            carry_over(folder, part, writer, without=gathered.grown)
+    _settle(rows, writer)
+    joined = join_scores(
+        rows,
+        apart,
+        gathered.results,
+        curve_of=lambda row: stored_curve(folder, row["run"], row[CURVE]),
+        rules=rules,
+    )
+    gathered.findings += joined.findings
+    gathered.rows |= {run: row for run, row in joined.rows.items() if run not in rows and row not in apart}
+    for part in sorted({rows[run][CURVE] for run in joined.curves}):
+        carry_over(folder, part, writer, without=joined.curves)
+    for run, curve in joined.curves.items():
+        writer.add(run, curve)
+    _settle(joined.rows, writer)
+    changed = joined.changed or joined.curves or gathered.grown or gathered.rows
+    return frame_of(list(joined.rows.values())) if changed else None
+
+
+def _settle(rows: dict[str, dict[str, Any]], writer: CurveWriter) -> None:
+    """Write the curves that are held, and note in each row the file that holds its curve."""
     writer.flush()
     for run, place in writer.places.items():
         rows[run] = {**rows[run], CURVE: place}
-    return frame_of(list(rows.values()))
-
-
-def _join_results(rows: dict[str, dict[str, Any]], logged: LoggedRun, gathered: _Gathered) -> bool:
-    """Downstream results of a run that has its curve elsewhere: columns of its row, or a row of their own."""
-    run = (
-        logged.name
-        if logged.name in rows
-        else next((name for name in rows if name.rsplit("/", 1)[-1] == logged.name.rsplit("/", 1)[-1]), None)
-    )
-    if run is not None:
-        before = rows[run]
-        rows[run] = {**before, **{key: value for key, value in logged.results.items() if before.get(key) is None}}
-        return rows[run] != before
-    described = describe(logged, Rules())
-    rows[logged.name] = gathered.rows[logged.name] = described.row
-    return True
-
-
-def _told(findings: Sequence[Finding]) -> list[Finding]:
-    """Findings of many runs: of each kind the first, and how many are like it."""
-    counts = Counter(finding.code for finding in findings)
-    first = {finding.code: finding for finding in reversed(findings)}
-    return [
-        replace(first[code], says=f"{first[code].says} So it is with {count - 1:,} more.") if count > 1 else first[code]
-        for code, count in counts.items()
-    ]
-
-
-def _copies(gathered: _Gathered) -> list[Finding]:
-    if not gathered.copies:
-        return []
-    return [
-        Finding(
-            "copies",
-            "note",
-            f"{len(gathered.copies)} logs are copies of others and were taken once ({', '.join(gathered.copies[:3])}"
-            f"{' …' if len(gathered.copies) > 3 else ''}).",
-            "Nothing to do.",
-        )
-    ]
-
-
-def _gaps(store: Store) -> list[Finding]:
-    """What no law can do without and some runs lack."""
-    found = []
-    options = {
-        "loss": "Name the metric with --loss.",
-        "N": "Name the setting with --column N=SETTING, or add the column to the table.",
-        "D": "Say the tokens of a step with --tokens-per-step.",
-    }
-    whole = store.runs.filter(pl.col("status") != "diverged")
-    for name, fix in options.items():
-        lacking = whole.filter(pl.col(name).is_null())["run"].to_list()
-        if lacking:
-            shown = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
-            says = f"{len(lacking)} {'run has' if len(lacking) == 1 else 'runs have'} no {name} ({shown})."
-            found.append(Finding(f"no-{name.lower()}", "doubt", says, fix))
-    return found
 
 
 def _remove_empty(folder: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from isoflop.files import write_whole
 from isoflop.logs.derive import SCHEMA as COLUMNS
 from isoflop.logs.logged import STEP
 from isoflop.logs.rules import Rules
-from isoflop.runs.store import CURVE, KEY, PARTS, RUNS, SCHEMA, Store, open_store, scan_curves
+from isoflop.runs.store import CURVE, KEY, PARTS, RUNS, SCHEMA, Store, open_store
 
 PART_ROWS: Final = 1_000_000  # rows of a file of curves: what an import and a fit hold at once
 _GROUP_ROWS: Final = 131_072
@@ -146,17 +146,20 @@ def small_parts(store: Store) -> list[str]:
     return sizes.filter(pl.col("rows") < _SMALL)[CURVE].sort().to_list()
 
 
-def carry_over(store: Store, part: str, writer: CurveWriter, *, without: set[str]) -> None:
+def carry_over(folder: Path, part: str, writer: CurveWriter, *, without: Collection[str]) -> None:
     """Write the curves of one file again, those of the runs in ``without`` left out."""
-    frame = pl.read_parquet(store.folder / part, hive_partitioning=False)
+    frame = pl.read_parquet(folder / part, hive_partitioning=False)
     for (run,), curve in frame.partition_by("run", as_dict=True, maintain_order=True).items():
         if run not in without:
-            # metrics that other runs of the file have and this one has not
-            own = [name for name in curve.columns if name == STEP or curve[name].null_count() < curve.height]
-            writer.add(str(run), curve.select(own))
+            writer.add(str(run), _own(curve))
 
 
-def curve_of(store: Store, run: str, part: str) -> pl.DataFrame:
-    """The stored curve of one run."""
-    scan = scan_curves(store, parts=(store.folder / part,))
-    return scan.filter(pl.col("run") == run).sort(STEP).collect()
+def stored_curve(folder: Path, run: str, part: str) -> pl.DataFrame:
+    """The curve of one run as it is stored: its steps and the metrics that it has."""
+    scan = pl.scan_parquet(folder / part, hive_partitioning=False)
+    return _own(scan.filter(pl.col("run") == run).sort(STEP).collect())
+
+
+def _own(curve: pl.DataFrame) -> pl.DataFrame:
+    """A curve without metrics that only other runs of its file have."""
+    return curve.select(name for name in curve.columns if name == STEP or curve[name].null_count() < curve.height)

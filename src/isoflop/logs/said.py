@@ -1,0 +1,55 @@
+"""What an import says of the logs that it read and of the store that it leaves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+import polars as pl
+
+from isoflop.findings import Finding
+from isoflop.runs.store import Store
+
+
+def told(findings: Sequence[Finding]) -> list[Finding]:
+    """Findings of many runs: of each kind the first, and how many are like it."""
+    counts = Counter(finding.code for finding in findings)
+    first = {finding.code: finding for finding in reversed(findings)}
+    return [
+        replace(first[code], says=f"{first[code].says} So it is with {count - 1:,} more.") if count > 1 else first[code]
+        for code, count in counts.items()
+    ]
+
+
+def copies_findings(names: Sequence[str]) -> list[Finding]:
+    """Logs that are the same to the byte."""
+    if not names:
+        return []
+    return [
+        Finding(
+            "copies",
+            "note",
+            f"{len(names)} logs are copies of others and were taken once ({', '.join(names[:3])}"
+            f"{' …' if len(names) > 3 else ''}).",
+            "Nothing to do.",
+        )
+    ]
+
+
+def gap_findings(store: Store) -> list[Finding]:
+    """What no law can do without and some runs lack."""
+    found = []
+    options = {
+        "loss": "Name the metric with --loss.",
+        "N": "Name the setting with --column N=SETTING, or add the column to the table.",
+        "D": "Say the tokens of a step with --tokens-per-step.",
+    }
+    whole = store.runs.filter(pl.col("status") != "diverged")
+    for name, fix in options.items():
+        lacking = whole.filter(pl.col(name).is_null())["run"].to_list()
+        if lacking:
+            shown = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
+            says = f"{len(lacking)} {'run has' if len(lacking) == 1 else 'runs have'} no {name} ({shown})."
+            found.append(Finding(f"no-{name.lower()}", "doubt", says, fix))
+    return found
