@@ -5,7 +5,7 @@ import pytest
 from isoflop import Runs, bootstrap, fit, law, read_runs, tie
 from isoflop.errors import DataError, IsoflopError
 from isoflop.fitting import squares
-from isoflop.planning.downstream import downstream, stages, weighted
+from isoflop.planning.downstream import downstream, sampling_errors, stages, weighted
 
 LOSS, SCORE = law("chinchilla"), law("task-accuracy-to-one")
 TRUE_LOSS = {"E": 0.5, "A": 60.0, "B": 90.0, "alpha": 0.25, "beta": 0.25}
@@ -200,3 +200,24 @@ def test_the_ladders_intervals_hold_most_of_sixteen_targets(sixteen, measured):
     assert {task for task, found in codes.items() if "floor-unseen" in found} == {"csqa"}
     assert sum(losses.values()) == 14
     assert sum(scores.values()) >= 12
+
+
+def test_sampling_errors_stand_beside_their_scores():
+    columns = {"a/acc": [0.5], "a/acc_stderr": [0.03], "b/em@strict": [0.2], "b/em_stderr@strict": [0.04], "c": [1.0]}
+    runs = Runs.from_columns(columns)
+    assert sampling_errors(runs, "a/acc") == pytest.approx(0.03)
+    assert sampling_errors(runs, "b/em@strict") == pytest.approx(0.04)
+    assert sampling_errors(runs, "1*a/acc + 1*b/em@strict") == pytest.approx(0.05)
+    assert sampling_errors(runs, "c") is None
+    assert sampling_errors(runs, "0.5*a/acc + 0.5*c") is None
+
+
+def test_checkpoints_that_are_averaged_share_one_error():
+    runs = ladder(0.01)
+    errors = pl.Series("hits_stderr", np.linspace(0.01, 0.02, len(runs)))
+    with_errors = Runs.from_columns({**{name: runs[name] for name in runs}, "hits_stderr": errors, "run": ["a"] * 25})
+    found = stages(with_errors, LOSS, loss="task_loss", score="hits", average=2)
+    order = np.argsort(runs["D"], kind="stable")
+    sigma = errors.to_numpy()[order]
+    assert found.errors == pytest.approx(np.r_[sigma[0], (sigma[1:] + sigma[:-1]) / 2])
+    assert stages(runs, LOSS, loss="task_loss", score="hits").errors is None

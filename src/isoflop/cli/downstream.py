@@ -50,6 +50,7 @@ def downstream(
 ) -> None:
     """Forecast scores in two stages from FILE: the task's loss by size and tokens, then the score by that loss."""
     from isoflop.fitting import fit, squares
+    from isoflop.fitting.sampling_errors import weighed
     from isoflop.laws import law
     from isoflop.planning.downstream import check_chain, stages
     from isoflop.planning.downstream import downstream as ask
@@ -70,6 +71,8 @@ def downstream(
             )
             first = bootstrap(fit(first_law, tables.finals, seed=seed), draws=draws, seed=seed, progress=advance)
             fitted = fit(then_law, tables.points, objective=squares(space="raw"), seed=seed)
+            if tables.errors is not None:
+                fitted = fit(then_law, weighed(fitted, tables.errors), objective=fitted.objective, seed=seed)
             second = bootstrap(fitted, draws=draws, seed=seed, progress=advance)
             answers[name] = ask(first, second, at, level=level)
     if as_json:

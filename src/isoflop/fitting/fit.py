@@ -62,7 +62,10 @@ class Problem:
         tolerance: float = 1e-9,
         max_steps: int = 300,
     ) -> Solution:
-        """Minimise from every start; see :func:`isoflop.fitting.solve.solve`."""
+        """Minimise from every start; see :func:`isoflop.fitting.solve.solve`. The table's own weights multiply."""
+        own = self.table.weights
+        if own is not None:
+            weights = np.repeat(own[None], len(starts), axis=0) if weights is None else weights * own
         return solve(
             self.kernel,
             self.target if target is None else target,
@@ -201,7 +204,7 @@ def _search(ready: Problem, starts: int, seed: int) -> tuple[Solution, _Agreemen
     best = ready.solve(
         found.theta[first : first + 1], scales=found.scale[first : first + 1], tolerance=1e-13, max_steps=_LAST_STEPS
     )
-    best = polish(ready.kernel, ready.target, best, ready.objective)
+    best = polish(ready.kernel, ready.target, best, ready.objective, weights=ready.table.weights)
     agreement = agreement or _agreement(ready, found, float(best.value[0]))
     if agreement.reached < max(2, agreement.tried // 10):
         agreement = _agreement(ready, _finished(ready, found), float(best.value[0]))

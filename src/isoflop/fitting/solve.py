@@ -209,13 +209,15 @@ def _descend(problem: Measured, theta: Floats, scale: Floats, tolerance: float, 
     return Solution(theta, scale, value, steps, converged)
 
 
-def polish(kernel: Kernel, target: Floats, found: Solution, objective: Objective) -> Solution:
-    """The one problem of ``found``, unweighted, brought as near to a vanishing gradient as rounding allows.
+def polish(
+    kernel: Kernel, target: Floats, found: Solution, objective: Objective, *, weights: Floats | None = None
+) -> Solution:
+    """The one problem of ``found`` brought as near to a vanishing gradient as rounding allows. weights: (rows,).
 
     Near the optimum the objective is flat: its last changes drown in rounding while parameters still move in the eighth
     digit. Newton steps are therefore taken here as long as they make the gradient shrink, whatever the objective does.
     """
-    return polish_measured(Batch(kernel, target, objective, None), found)
+    return polish_measured(Batch(kernel, target, objective, None if weights is None else weights[None]), found)
 
 
 def polish_measured(problem: Measured, found: Solution) -> Solution:

@@ -18,18 +18,22 @@ from isoflop.runs.table import rows_phrase
 
 Floats = NDArray[np.float64]
 
+WEIGHT = "weight by sampling error"  # a column that :mod:`isoflop.fitting.sampling_errors` adds
+
 
 @dataclass(frozen=True)
 class Table:
     """inputs: name → (rows,); loss: (rows,); run_codes: (rows,), the unit of resampling.
 
     An input that holds a list in every row is one array of all of them; ``offsets`` (rows + 1,) says where each begins.
+    weights: (rows,), how much each row counts in every fit, or None for alike; resampling multiplies them.
     """
 
     inputs: Mapping[str, Floats]
     loss: Floats
     run_codes: NDArray[np.int64]
     offsets: NDArray[np.int64] | None = None
+    weights: Floats | None = None
 
     @property
     def n_runs(self) -> int:
@@ -49,7 +53,8 @@ class Table:
             offsets = np.concatenate([[0], np.cumsum(counts)])
             pairs = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], counts)
         inputs = {name: values[pairs if runs_over_k(name) else rows] for name, values in self.inputs.items()}
-        return Table(inputs, self.loss[rows], np.arange(len(rows)), offsets)
+        weights = None if self.weights is None else self.weights[rows]
+        return Table(inputs, self.loss[rows], np.arange(len(rows)), offsets, weights)
 
 
 def fit_table(law: Law, runs: Runs, *, log_loss: bool) -> Table:
@@ -71,7 +76,8 @@ def fit_table(law: Law, runs: Runs, *, log_loss: bool) -> Table:
             f"{len(runs)} {'run' if len(runs) == 1 else 'runs'} cannot determine the {len(law.params)} parameters of "
             f"{law.name}; add runs, or fix parameters (--fix)"
         )
-    return Table(inputs, loss, runs.run_codes(), offsets)
+    weights = _checked(runs, WEIGHT, "nonnegative") if WEIGHT in runs.frame.columns else None
+    return Table(inputs, loss, runs.run_codes(), offsets, weights)
 
 
 def prepared_runs(law: Law, runs: Runs) -> Runs:

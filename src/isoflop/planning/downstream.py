@@ -46,10 +46,14 @@ class Downstream(Shown):
 
 @dataclass(frozen=True)
 class Stages:
-    """finals: one row a run, for the law of the loss. points: all usable checkpoints, for the law of the score."""
+    """finals: one row a run, for the law of the loss. points: all usable checkpoints, for the law of the score.
+
+    errors: the sampling errors of the scores of ``points``, (rows,), where the table has them.
+    """
 
     finals: Runs
     points: Runs
+    errors: Floats | None = None
 
 
 def downstream(first: Ensemble, second: Ensemble, at: Mapping[str, float], *, level: float = 0.9) -> Downstream:
@@ -107,14 +111,18 @@ def stages(
     loss, score: headers, or weighted sums of headers such as ``0.3*a + 0.7*b``. law: the first stage's, whose inputs
     are kept. average: how many of a run's last checkpoints its final loss is the mean of, and the width of the moving
     average over the others. skip: the share of each run's first checkpoints that the second stage does not use.
+    Sampling errors are read from columns named as lm-evaluation-harness has them, ``arc/acc_stderr`` beside
+    ``arc/acc``. Those of checkpoints that are averaged count as one error, since the questions were the same; those of
+    scores that are summed as independent.
     Raises DataError for missing columns and where no run has both numbers.
     """
     if average < 1 or not 0 <= skip < 1:
         raise IsoflopError(f"cannot average {average} checkpoints and skip {skip:g} of them; use 1 or more, and 0 to 1")
     first, second = weighted(runs, loss), weighted(runs, score)
+    sampling = sampling_errors(runs, score)
     codes = runs.run_codes()
     order = runs["D"] if "D" in runs else np.arange(len(runs), dtype=np.float64)
-    last, final, points = [], [], []
+    last, final, points, errors = [], [], [], []
     for code in range(int(codes.max()) + 1):
         rows = np.flatnonzero((codes == code) & np.isfinite(first) & np.isfinite(second))
         if not len(rows):
@@ -125,6 +133,8 @@ def stages(
         kept = rows[math.ceil(skip * len(rows)) :]
         smooth = zip(_moving(first[kept], average), _moving(second[kept], average), strict=True)
         points += [(float(each), float(other), code) for each, other in smooth]
+        if sampling is not None:
+            errors += _moving(sampling[kept], average).tolist()
     if not last:
         raise DataError(f"no run of {runs.source} has both {loss} and {score}; name other columns")
     unit = read_header(_terms(loss)[0][1]).unit or runs.loss_unit
@@ -144,7 +154,17 @@ def stages(
             source=f"{score} of {runs.source}",
             units={"loss": unit},
         ),
+        errors=np.array(errors) if np.nansum(errors) > 0 else None,
     )
+
+
+def sampling_errors(runs: Runs, score: str) -> Floats | None:
+    """σ of a score or of a weighted sum of scores, (rows,), NaN where it is not known; None without such columns."""
+    terms = [(1.0, score)] if score in runs else _terms(score)
+    names = [(weight, re.sub(r"(@[^@/]*)?$", r"_stderr\1", name, count=1)) for weight, name in terms]
+    if not all(name in runs.headers for _, name in names):
+        return None
+    return np.asarray(np.sqrt(sum((weight * runs[name]) ** 2 for weight, name in names)), dtype=np.float64)
 
 
 def weighted(runs: Runs, text: str) -> Floats:
