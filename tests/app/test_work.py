@@ -1,6 +1,9 @@
 """What the page asks for, done without a page: the files of each kind of task, and a study that asks the same."""
 
+import base64
 import json
+import re
+from dataclasses import replace
 
 import pytest
 
@@ -31,8 +34,6 @@ def asked(session, **given):
 
 
 def test_a_fit_leaves_its_answer_its_draws_and_its_study(session):
-    from dataclasses import replace
-
     session = replace(session, dropped=(3, 7), reading=replace(session.reading, where="N > 5e7"))
     session, task = asked(session, kind="fit", budget="3e23", served="2T")
     news = []
@@ -55,6 +56,28 @@ def test_pictures_are_drawn_one_at_a_time_even_by_another_process(session, monke
         left.append(draw_next(session, task))
     assert left == sorted(left, reverse=True) and len(left) == left[0] + 1
     assert "data:image/png" in session.place("r1", "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_report_holds_the_backtest_of_the_same_rows_and_law(session, monkeypatch):
+    session, fitted = asked(session, kind="fit")
+    perform(session, fitted, lambda share, doing: None)
+    other = replace(session, dropped=(3,))
+    for held, law in ((session, "kaplan"), (other, "chinchilla"), (session, "chinchilla")):
+        kind, settings = _settings(held, {"law": law, "draws": 40, "kind": "backtest"}, read(session))
+        task = Task(f"r{len(session.tasks) + 1}", kind, settings)
+        session = save(session.with_task(task))
+        says = perform(session, task, lambda share, doing: None)
+        session = save(session.with_task(replace(task, state="done", says=says)))
+    assert [each.id for each in session.beside(fitted)] == ["r4"]
+    while draw_next(session, fitted):
+        pass
+    page = session.place("r1", "report.html").read_text()
+    cards = re.findall(r"<h3>(.*?)</h3>", page)
+    kept = json.loads(session.place("r4", "card.json").read_text())
+    assert cards.index(kept["title"]) == len(cards) - 2 and kept["answer"] in page
+    picture = base64.b64encode(session.place("r4", "0-light.png").read_bytes()).decode()
+    assert page.count(picture) == 1 and page.count("data:image/png") == 2 * page.count('class="drawn on-light"')
 
 
 def test_a_plan_and_a_comparison_rest_on_fits(session):

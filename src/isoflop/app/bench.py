@@ -157,12 +157,24 @@ class Bench:
                 await self._set(name, task, state="done", share=1.0, says=said["done"], drawn=not later)
                 if later:
                     self._undrawn.append((name, task))
+                else:
+                    await self._write_again(name, task)
             elif "failed" in said:
                 await self._set(name, task, state="failed", says=said["failed"])
             elif "share" in said:
                 await self._set(name, task, keep=False, share=said["share"], doing=said["doing"])
         if name in self._held and self.get(name).task(task).state == "running":
             await self._set(name, task, state="failed", says="the work ended without an answer; see the terminal")
+
+    async def _write_again(self, name: str, task: str) -> None:
+        """The reports of the fits on whose rows a ranking or a backtest was done: it stands in them from now on."""
+        if name not in self._held:
+            return
+        session = self._held[name]
+        for each in session.tasks:
+            if each.kind in ("fit", "plan") and each.drawn and session.task(task) in session.beside(each):
+                await self._set(name, each.id, drawn=False)
+                self._undrawn.append((name, each.id))
 
     async def _news_of(self, worker: Process, name: str, task: str, *, draw: bool) -> AsyncIterator[dict[str, Any]]:
         """What the worker says of one task, until it is through with it or has ended."""

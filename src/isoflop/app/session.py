@@ -82,6 +82,16 @@ class Session:
         kept = tuple(task if each.id == task.id else each for each in self.tasks)
         return replace(self, tasks=kept if known else (*self.tasks, task))
 
+    def beside(self, task: Task) -> tuple[Task, ...]:
+        """The latest ranking and the latest backtest that were done on a fit's very rows, one of its own law."""
+        same = ("reading", "dropped", "objective")
+        found = {}
+        for each in self.tasks:
+            keys = {"rank": same, "backtest": (*same, "law", "fixed", "tied")}.get(each.kind)
+            if keys and each.state == "done" and all(each.settings.get(k) == task.settings.get(k) for k in keys):
+                found[each.kind] = each
+        return tuple(found.values())
+
     def place(self, task: str, name: str) -> Path:
         """A file of a task."""
         return self.folder / f"{task}.{name}"

@@ -5,21 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from isoflop.app.session import Reading, Session, Task, read, used
 from isoflop.files import write_whole
+from isoflop.findings import Finding
 from isoflop.fitting import fit, objective
 from isoflop.laws import Law, fix, law, tie
-from isoflop.report.card import Card
+from isoflop.report.card import Card, Picture
 from isoflop.report.html import Draw, answer_html, card_html, draw_pictures, html, image
 from isoflop.report.html_data import law_javascript, page_data
-from isoflop.report.report import Report, make_report
+from isoflop.report.report import Report, make_report, with_further
 from isoflop.runs import Runs
 from isoflop.study.spec import BudgetQuestion, PlanQuestion, RunsSpec, Study, study_toml
 from isoflop.uncertainty import Ensemble, bootstrap
 from isoflop.uncertainty.saved import load_fit, save_fit
 from isoflop.units import parse_quantity
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Told = Callable[[float, str], None]
 
@@ -131,14 +135,20 @@ def draw_next(session: Session, task: Task) -> int:
             write_whole(session.place(task.id, f"{place}-light.png"), light)
             write_whole(session.place(task.id, f"{place}-dark.png"), dark)
         return len(missing)
+    beside = [each for each in session.beside(task) if session.place(each.id, "card.json").is_file()]
+    whole = with_further(report, [_kept_card(session, each) for each in beside])
+    last = len(report.cards) - 1
+    drawn = {place + (len(beside) if place == last else 0): (task, place) for place in places}
+    drawn |= {last + number: (each, 0) for number, each in enumerate(beside)}
     pictures = {
         place: (
-            session.place(task.id, f"{place}-light.png").read_bytes(),
-            session.place(task.id, f"{place}-dark.png").read_bytes(),
+            session.place(each.id, f"{own}-light.png").read_bytes(),
+            session.place(each.id, f"{own}-dark.png").read_bytes(),
         )
-        for place in places
+        for place, (each, own) in drawn.items()
+        if whole.cards[place].picture is not None
     }
-    _write(session, task, "report.html", html(report, pictures=pictures))
+    _write(session, task, "report.html", html(whole, pictures=pictures))
     del _held[session.id, task.id]
     return 0
 
@@ -200,7 +210,27 @@ def _card(session: Session, task: Task, card: Card) -> str:
         write_whole(session.place(task.id, f"{place}-light.png"), light)
         write_whole(session.place(task.id, f"{place}-dark.png"), dark)
     _write(session, task, "answer.html", card_html(card, draw=_addresses(session, task), level=2))
+    _write(session, task, "card.json", json.dumps(card.as_dict()))
     return card.answer
+
+
+def _kept_card(session: Session, task: Task) -> Card:
+    """The card that a task left; its picture lies beside it, drawn."""
+    kept = json.loads(session.place(task.id, "card.json").read_bytes())
+    shown = kept["picture"]
+    return Card(
+        title=kept["title"],
+        answer=kept["answer"],
+        header=tuple(kept["header"]),
+        rows=tuple(map(tuple, kept["rows"])),
+        findings=tuple(Finding(**{**each, "rows": tuple(each["rows"])}) for each in kept["findings"]),
+        how=kept["how"],
+        picture=shown and Picture(shown["name"], _is_drawn, shown["alt"], tuple(shown["size"])),
+    )
+
+
+def _is_drawn(axes: Axes) -> None:
+    raise AssertionError("a kept card's picture is drawn already")
 
 
 def _addresses(session: Session, task: Task) -> Draw:

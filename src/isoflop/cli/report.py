@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from isoflop.cli.options import json_option, number, open_runs, print_json, progress, runs_options
 from isoflop.errors import IsoflopError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from isoflop.fitting import Objective
+    from isoflop.laws import Law
+    from isoflop.report.card import Card
+    from isoflop.runs import Runs
+
+_RANK_DRAWS, _BACKTEST_DRAWS = 300, 500  # for each law and window
+
 
 @click.command()
 @runs_options
-@click.option("--law", "law_text", default="chinchilla", show_default=True, metavar="LAW", help="A name or a formula.")
+@click.option(
+    "--law",
+    "law_texts",
+    multiple=True,
+    metavar="LAW",
+    help="A name or a formula; the first answers, and further ones are ranked with it.  [default: chinchilla]",
+)
+@click.option("--rank", "ranked", is_flag=True, help="Rank the laws, or with a single one all that apply.")
+@click.option("--backtest", "backtested", is_flag=True, help="What the law would have said of the largest runs.")
 @click.option(
     "--budget", "budget_text", metavar="FLOPS", help="Training FLOPs; ten times the largest run's without it."
 )
@@ -29,7 +48,9 @@ def report(
     where: str | None,
     units: tuple[str, ...],
     conventions: tuple[str, ...],
-    law_text: str,
+    law_texts: tuple[str, ...],
+    ranked: bool,
+    backtested: bool,
     budget_text: str | None,
     served_text: str | None,
     objective_text: str,
@@ -50,8 +71,9 @@ def report(
     check_level(level)
     place = _place(output)
     runs = open_runs(file, columns, where, units, conventions)
-    chosen = law(law_text, columns=runs.headers)
-    fitted = fit_law(chosen, runs, objective=objective(objective_text), seed=seed)
+    laws = [law(text, columns=runs.headers) for text in dict.fromkeys(law_texts or ("chinchilla",))]
+    goal = objective(objective_text)
+    fitted = fit_law(laws[0], runs, objective=goal, seed=seed)
     with progress(draws, "bootstrap", quiet=as_json) as advance:
         ensemble = bootstrap(fitted, draws=draws, seed=seed, progress=advance)
     made = make_report(
@@ -59,6 +81,7 @@ def report(
         budget=number(budget_text, "--budget") if budget_text else None,
         served=number(served_text, "--served") if served_text else None,
         level=level,
+        further=list(_further(runs, laws, goal, ranked, backtested, seed, level, as_json)),
     )
     if place.suffix.lower() == ".md":
         from isoflop.report.markdown import report_cards, write_markdown
@@ -91,6 +114,31 @@ def report(
     click.echo(made.sureness)
     doubts = sum(finding.level != "note" for finding in made.findings)
     click.echo(f"{doubts or 'nothing'} to doubt. Written to {place} ({place.stat().st_size / 1e6:.2f} MB).")
+
+
+def _further(
+    runs: Runs, laws: list[Law], goal: Objective, ranked: bool, backtested: bool, seed: int, level: float, quiet: bool
+) -> Iterator[Card]:
+    """The cards of what is asked of the runs besides the answer of the first law."""
+    from isoflop.report.cards.backtest import backtest_card
+    from isoflop.report.cards.rank import rank_card
+    from isoflop.validation.backtest import backtest, backtest_findings
+    from isoflop.validation.rank import applicable, rank
+
+    if ranked or len(laws) > 1:
+        compared = laws if len(laws) > 1 else applicable(runs, response=laws[0].response)
+        with progress(len(compared), "rank", quiet=quiet) as advance:
+            ranking = rank(
+                runs, laws=compared, response=laws[0].response, objective=goal, draws=_RANK_DRAWS, seed=seed,
+                level=level, progress=advance,
+            )  # fmt: skip
+        yield rank_card(ranking, findings=ranking.findings)
+    if backtested:
+        with progress(len(laws), "backtest", quiet=quiet) as advance:
+            result = backtest(
+                laws, runs, objective=goal, draws=_BACKTEST_DRAWS, seed=seed, level=level, progress=advance
+            )
+        yield backtest_card(result, findings=backtest_findings(result))
 
 
 def _place(output: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
@@ -19,9 +19,9 @@ from isoflop.report.cards.forecast import forecast_card
 from isoflop.report.cards.methods import methods_card
 from isoflop.report.cards.plan import plan_card
 from isoflop.runs import Runs
-from isoflop.runs.checks import check
 from isoflop.uncertainty.ensemble import Ensemble
 from isoflop.units import format_by_interval, format_quantity
+from isoflop.validation.check import check
 
 _AHEAD = 10.0  # the budget asked where none is given, as a multiple of the largest run's
 _ORDER = {"error": 0, "doubt": 1, "note": 2}
@@ -60,7 +60,7 @@ def make_report(
     ensemble: a fit with its draws and runs. budget: training FLOPs; ten times the largest run's where it is None. A
     law of other inputs than N and D is asked for its response at ten times its largest inputs instead.
     served: tokens to be served, which add the over-trained answer.
-    further: cards of other results on the same runs, such as a ranking.
+    further: cards of other results on the same runs, such as a ranking: see :func:`with_further`.
     Raises IsoflopError for a fit without its runs, and for a budget with a law that cannot be planned with.
     """
     runs = ensemble.fit.require_runs()
@@ -90,11 +90,10 @@ def make_report(
         *answered,
         forecast_card(expected, ensemble),
         fitted,
-        *further,
         *evidence_cards(ensemble, level=level),
         checked,
     )
-    return Report(
+    report = Report(
         title=f"{ensemble.fit.law.name} on {ensemble.fit.data.source}",
         answer=_answer(ensemble, plan, expected),
         sureness=_sureness(ensemble, plan, expected),
@@ -106,6 +105,13 @@ def make_report(
         findings=_once((*refused, *(finding for card in cards for finding in card.findings))),
         cards=cards,
     )
+    return with_further(report, further)
+
+
+def with_further(report: Report, further: Sequence[Card]) -> Report:
+    """The report with cards of other results on the same runs, which stand before the last one, and their findings."""
+    findings = _once((*report.findings, *(finding for card in further for finding in card.findings)))
+    return replace(report, findings=findings, cards=(*report.cards[:-1], *further, report.cards[-1]))
 
 
 def usual_budget(runs: Runs) -> float:
