@@ -47,7 +47,7 @@ def test_logs_become_a_store_that_other_commands_read(logs, tmp_path):
 
 def test_the_page_says_what_was_read_and_what_was_not(logs, tmp_path):
     said = " ".join(run("import", str(logs), "-o", str(tmp_path / "store")).split())
-    assert "2 new, 1 logs not read; the store holds 2 runs with 400 rows" in said
+    assert "2 new, 1 log not read; the store holds 2 runs with 400 rows" in said
     assert "not read: broken.parquet" in said
     assert "Say the tokens of a step with --tokens-per-step." in said
 

@@ -43,6 +43,42 @@ def test_an_unknown_format_and_a_long_path(tmp_path: Path) -> None:
             find_logs(odd)
 
 
+def without_rights(monkeypatch: pytest.MonkeyPatch, *closed: Path) -> None:
+    """Refuse to open some paths, as the system would refuse anybody but its administrator."""
+    opened, listed = Path.open, os.scandir
+
+    def refuse(path: Path) -> None:
+        if path in closed:
+            raise PermissionError(13, "Permission denied", str(path))
+
+    def open_if_allowed(path: Path, *how: str) -> object:
+        refuse(path)
+        return opened(path, *how)
+
+    def list_if_allowed(path: Path) -> object:
+        refuse(path)
+        return listed(path)
+
+    monkeypatch.setattr(Path, "open", open_if_allowed)
+    monkeypatch.setattr(os, "scandir", list_if_allowed)
+
+
+def test_what_may_not_be_opened_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "train.log").write_text(LINES)
+    without_rights(monkeypatch, tmp_path / "a" / "train.log", tmp_path / "b")
+    shut, also, run = read_logs(tmp_path)
+    assert isinstance(run, LoggedRun)
+    assert (shut, also) == (
+        Unread("a/train.log", "a/train.log cannot be opened (Permission denied); give yourself the right to read it"),
+        Unread("b", "b cannot be opened (Permission denied); give yourself the right to read it"),
+    )
+    without_rights(monkeypatch, tmp_path / "c")
+    with pytest.raises(LogError, match=r"^nothing that is read lies in '.*': a/train.log cannot be .* \(and 2 more\)$"):
+        list(read_logs(tmp_path))
+
+
 def test_links_in_a_circle_end(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "train.log").write_text(LINES)
@@ -77,7 +113,7 @@ def test_one_bad_log_does_not_stop_the_others(tmp_path: Path) -> None:
     (tmp_path / "b.wandb").write_bytes(b"no")
     (tmp_path / "c.parquet").write_bytes(b"PAR1" + b"\0" * 100)
     (tmp_path / "d.jsonl").write_text('{"step": 1, "loss": \n')
-    (tmp_path / "e.csv.gz").write_bytes(gzip.compress(b"step,loss\n" + b"1,2\n" * 10_000, mtime=0)[:60])
+    (tmp_path / "e.csv.gz").write_bytes(gzip.compress(b"step,loss\n" + b"1,2\n" * 10_000, mtime=0)[:14])
     (tmp_path / "exp").mkdir()
     (tmp_path / "exp" / "trainer_state.json").write_text('{"log_history": [')
     (tmp_path / "z.log").write_text(LINES)

@@ -1,8 +1,10 @@
 """Tables of curves and of runs, in every format."""
 
+import gzip
 import sqlite3
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from tests.logs.conftest import loss
@@ -51,6 +53,21 @@ def test_every_format_gives_the_same_runs(tmp_path: Path, ending: str) -> None:
         assert run.history["step"].to_list() == list(range(50))
         assert run.settings["lr"] == (3e-4, 1e-3)[number]
         assert run.findings == ()
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl"])
+def test_a_compressed_table_that_is_cut_short_is_read_as_far_as_it_goes(tmp_path: Path, ending: str) -> None:
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({"step": np.arange(1, 20_001), "loss": rng.random(20_000)})
+    _write(frame, tmp_path / f"a.{ending}")
+    packed = gzip.compress((tmp_path / f"a.{ending}").read_bytes())
+    (tmp_path / f"a.{ending}").unlink()
+    (tmp_path / f"a.{ending}.gz").write_bytes(packed[: len(packed) // 2])
+    [run] = read_logs(tmp_path)
+    assert isinstance(run, LoggedRun)
+    assert 8_000 < run.history.height < 12_000
+    assert run.history.equals(frame.head(run.history.height))
+    assert [finding.code for finding in run.findings] == ["cut-short"]
 
 
 def test_rows_of_metric_and_value(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import polars as pl
 from isoflop.errors import MissingExtraError
 from isoflop.logs import sqlite
 from isoflop.logs.logged import LogError
+from isoflop.logs.spool import Digest, Lines
 
 ADDRESSES: Final = ("s3://", "gs://", "gcs://", "az://", "abfss://", "hf://", "http://", "https://")
 TEXT: Final = (".csv", ".tsv")
@@ -18,6 +19,7 @@ LINES: Final = (".jsonl", ".ndjson")
 COLUMNAR: Final = (".parquet", ".pq")
 DATABASE: Final = (".db", ".sqlite", ".sqlite3", ".duckdb", ".ddb")
 _PACKED: Final = (".gz", ".zst")
+_LONGEST: Final = 1 << 20  # bytes of a line
 _MISSING: Final = ["", "NA", "N/A", "null", "None", "-"]
 
 
@@ -28,8 +30,8 @@ def kind_of(name: str) -> str:
     return ends[-1] if ends else ""
 
 
-def load(where: str, kind: str) -> pl.DataFrame:
-    """The table at a path or an address; kind is its ending, without that of its compression."""
+def load(where: str | bytes, kind: str) -> pl.DataFrame:
+    """The table at a path or an address, or in bytes; kind is its ending, without that of its compression."""
     if kind in COLUMNAR:
         return pl.scan_parquet(where, hive_partitioning=False).collect()
     if kind in LINES:
@@ -43,8 +45,17 @@ def load(where: str, kind: str) -> pl.DataFrame:
         return frame.with_columns(_as_numbers(series) for series in frame)
 
 
-def _separator(where: str) -> str:
-    if where.startswith(ADDRESSES) or where.endswith(_PACKED):
+def written_before(path: Path) -> tuple[bytes, str]:
+    """The whole lines of a gzip file of text that is cut short or damaged, and what is wrong with it; "" if nothing."""
+    with Digest().spool(path) as spool:
+        lines = Lines(spool, longest=_LONGEST)
+        text = list(lines)
+    whole = text[:-1] if lines.cut_short else text
+    return "\n".join(whole).encode(), lines.cut_short
+
+
+def _separator(where: str | bytes) -> str:
+    if isinstance(where, bytes) or where.startswith(ADDRESSES) or where.endswith(_PACKED):
         return ","
     with Path(where).open("rb") as file:
         first = file.readline(65_536)

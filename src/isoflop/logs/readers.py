@@ -64,8 +64,8 @@ _DAMAGE: Final = (
 )
 
 
-def find_logs(path: str | Path, *, format: str | None = None, pattern: str | None = None) -> list[Found]:
-    """The logs at a path, in the order of their names; with ``format`` only those of one reader.
+def find_logs(path: str | Path, *, format: str | None = None, pattern: str | None = None) -> list[Found | Unread]:
+    """The logs at a path, in the order of their names, after what may not be opened; with ``format`` those of a reader.
 
     A single file whose format is given is taken at the user's word, and so is every text file where a pattern is.
 
@@ -82,7 +82,10 @@ def find_logs(path: str | Path, *, format: str | None = None, pattern: str | Non
         return list(_claimed(root, files, (replace(readers[0], claims=lambda candidate: str(candidate.path)),)))
     if pattern is not None:
         readers = tuple(replace(reader, claims=text.by_ending) for reader in readers if reader.format == "text")
-    return list(_claimed(root, files, readers)) or _nothing(str(path), readers)
+    claimed = list(_claimed(root, files, readers))
+    if not any(isinstance(each, Found) for each in claimed):
+        _nothing(str(path), readers, [each for each in claimed if isinstance(each, Unread)])
+    return claimed
 
 
 def read_logs(
@@ -95,7 +98,10 @@ def read_logs(
     """
     options = Options(pattern=text.check_pattern(pattern) if pattern else None, resume=resume)
     for found in find_logs(path, format=format, pattern=pattern):
-        yield from read_found(found, options)
+        if isinstance(found, Unread):
+            yield found
+        else:
+            yield from read_found(found, options)
 
 
 def read_found(found: Found, options: Options | None = None) -> Iterator[LoggedRun | Unread]:
@@ -164,10 +170,11 @@ def _before_marks(path: Path) -> Path:
     return Path(*plain) if plain else Path()
 
 
-def _claimed(root: Path, files: Iterator[Path], readers: tuple[Reader, ...]) -> Iterator[Found]:
-    """Files gathered into logs; each file goes to the first reader that claims it."""
+def _claimed(root: Path, files: Iterator[Path], readers: tuple[Reader, ...]) -> Iterator[Found | Unread]:
+    """What may not be opened, then files gathered into logs; each file goes to the first reader that claims it."""
     logs: dict[tuple[str, str], list[Path]] = {}
     covered: set[Path] = set()
+    closed: list[tuple[Path, str]] = []
     for path in files:  # those of a folder before those below it
         if not covered.isdisjoint(path.parents):
             continue
@@ -175,13 +182,19 @@ def _claimed(root: Path, files: Iterator[Path], readers: tuple[Reader, ...]) -> 
             candidate = Candidate(path, head_of(path, _HEAD))
             claims = ((reader, reader.claims(candidate)) for reader in readers)
             reader, key = next(((reader, key) for reader, key in claims if key is not None), (None, None))
-        except OSError:  # it vanished, or may not be read
+        except FileNotFoundError:  # it vanished
+            continue
+        except OSError as error:
+            closed.append((path, error.strerror or str(error)))
             continue
         if reader is not None and key is not None:
             logs.setdefault((reader.format, key), []).append(path)
             if reader.covers == path.name:
                 covered.add(path.parent)
     hosts = hosts_in(path for paths in logs.values() for path in paths)
+    for path, reason in closed:
+        source = _source(path, root, hosts)
+        yield Unread(source, f"{source} cannot be opened ({reason}); give yourself the right to read it")
     for (format, key), paths in sorted(logs.items(), key=lambda item: item[0][1]):
         yield Found(format, _source(Path(key), root, hosts), tuple(paths))
 
@@ -202,7 +215,10 @@ def _own_name(folder: Path) -> str:
     return "log" if whole.parent in (Path("/home"), Path("/Users"), Path.home().parent) else whole.name
 
 
-def _nothing(path: str, readers: tuple[Reader, ...]) -> NoReturn:
+def _nothing(path: str, readers: tuple[Reader, ...], closed: list[Unread]) -> NoReturn:
+    if closed:
+        more = f" (and {len(closed) - 1} more)" if len(closed) > 1 else ""
+        raise LogError(f"nothing that is read lies in {path[:120]!r}: {closed[0].says}{more}")
     raise LogError(
         f"nothing that is read lies in {path[:120]!r}; looked for {'; '.join(reader.looks_for for reader in readers)}"
     )

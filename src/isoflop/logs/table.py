@@ -29,12 +29,13 @@ from isoflop.logs.frames import (
     kind_of,
     load,
     sqlite_frames,
+    written_before,
 )
 from isoflop.logs.identity import blocks, run_columns
 from isoflop.logs.judge import is_loss, logged_run
 from isoflop.logs.logged import STEP, WALL, LogError, LoggedRun, Unread
 from isoflop.logs.reader import Candidate, Found, Options, Reader
-from isoflop.logs.spool import Digest, head_of
+from isoflop.logs.spool import Digest, cut_short, head_of
 
 _DUCK: Final = b"DUCK"
 _STEPS: Final = (
@@ -101,7 +102,19 @@ def _read(found: Found, options: Options) -> Iterator[LoggedRun | Unread]:
     if kind in DATABASE:
         yield from _read_database(path, source)
     else:
-        yield from runs_of(load(str(path), kind), source)
+        yield from _read_file(path, kind, source)
+
+
+def _read_file(path: Path, kind: str, source: Source) -> Iterator[LoggedRun]:
+    """A table in a file; of one whose compressed bytes end too early, what they hold."""
+    try:
+        frame = load(str(path), kind)
+    except (OSError, pl.exceptions.PolarsError):
+        text, wrong = written_before(path) if path.suffix.lower() == ".gz" and kind not in COLUMNAR else (b"", "")
+        if not (wrong and text):
+            raise
+        frame, source = load(text, kind), replace(source, findings=(cut_short(source.source, wrong),))
+    yield from runs_of(frame, source)
 
 
 def _read_address(found: Found) -> Iterator[LoggedRun]:

@@ -204,7 +204,7 @@ def check_pattern(pattern: str) -> str:
 
 READER: Final = Reader(
     "text",
-    "text logs of Megatron-LM, nanoGPT, nanochat, OLMo, torchtitan (.log, .txt, .out)",
+    "text logs of Megatron-LM, nanoGPT, nanochat, OLMo, torchtitan (.log, .txt, .out; others by --pattern)",
     claims=_claims,
     read=_read,
 )

@@ -14,7 +14,8 @@ _DEEPEST: Final = 40
 def walk(root: Path) -> Iterator[Path]:
     """Files below ``root``, those of a folder before those below it, each in the order of their names.
 
-    A link to a place below the root is passed by, since that is reached without it; others are followed once.
+    A link to a place below the root is passed by, since that is reached without it; others are followed once. A folder
+    that may not be listed comes as itself.
     """
     if not root.is_dir():
         yield root
@@ -27,6 +28,9 @@ def walk(root: Path) -> Iterator[Path]:
         try:
             state = folder.stat()
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except PermissionError:
+            yield folder
+            continue
         except OSError:
             continue
         if (state.st_dev, state.st_ino) in seen:

@@ -30,7 +30,7 @@ def import_card(done: Imported) -> Card:
         f"{len(done.grown)} went on" if done.grown else "",
         f"{done.unchanged} unchanged" if done.unchanged else "",
         f"{len(done.left_out)} unfinished left out" if done.left_out else "",
-        f"{len(done.unread)} logs not read" if done.unread else "",
+        f"{len(done.unread)} {'log' if len(done.unread) == 1 else 'logs'} not read" if done.unread else "",
     ]
     said = ", ".join(fact for fact in facts if fact) or "nothing new"
     points = int(store.runs["rows"].sum())
