@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -9,11 +10,24 @@ from isoflop import bootstrap, fit, law, save_fit
 from isoflop.cli import isoflop
 from isoflop.errors import IsoflopError
 
+TOKENS = np.logspace(9, 11, 8)
+
 
 @pytest.fixture
 def saved(known_runs, tmp_path):
     path = tmp_path / "fit.json"
     save_fit(bootstrap(fit(law("chinchilla"), known_runs(0.01)), draws=40), path)
+    return path
+
+
+@pytest.fixture
+def curve(tmp_path):
+    step = np.arange(1, 1001)
+    loss = 2.5 + 3 * step**-0.3 * np.exp(np.random.default_rng(0).normal(0, 1e-3, len(step)))
+    path = tmp_path / "curve.csv"
+    path.write_text(
+        "run,step,lr,loss\n" + "\n".join(f"one,{k},1e-3,{each:.6f}" for k, each in zip(step, loss, strict=True))
+    )
     return path
 
 
@@ -26,15 +40,44 @@ def saved(known_runs, tmp_path):
         ("check",),
         ("fit", "--law", "chinchilla", "--draws", "30"),
         ("backtest", "--draws", "40"),
+        ("rank", "--law", "chinchilla", "--law", "kaplan", "--draws", "40"),
+        ("reconcile",),
+        ("repeat", "--unique", "100B", "--params", "7B"),
+        ("finish", "CURVE", "--steps", "2000", "--draws", "40"),
     ],
     ids=lambda words: words[0],
 )
-def test_each_command_draws_its_answer(saved, tmp_path, words):
+def test_each_command_draws_its_answer(saved, curve, tmp_path, words):
     place = tmp_path / "a picture.svg"
-    asked = [str(saved) if word == "FIT" else word for word in words]
+    files = {"FIT": str(saved), "CURVE": str(curve)}
+    asked = [files.get(word, word) for word in words]
     answer = CliRunner().invoke(isoflop, [*asked, "--picture", str(place), "--json"], catch_exceptions=False)
     assert answer.exit_code == 0 and json.loads(answer.stdout)
     assert place.read_bytes().startswith(b"<?xml")
+
+
+@pytest.mark.parametrize(
+    ("words", "beside"),
+    [
+        (("backtest", "--draws", "40"), ["a-coverage.svg"]),
+        (("fit", "--law", "chinchilla", "--objective", "lsq", "--draws", "30"), ["a-likelihood-B.svg"]),
+        (("check", "CURVE"), []),
+        (("check", "SIZES"), ["a-training-curves.svg"]),
+        (("plan", "FIT", "--budget", "1e22"), []),
+    ],
+    ids=lambda words: words[0] if words else "",
+)
+def test_further_pictures_of_an_answer_stand_beside_it(saved, curve, tmp_path, words, beside):
+    sizes = tmp_path / "sizes.csv"
+    rows = [f"{n:g},{n:g},{d:g},{1.7 + 400 / n**0.34 + 1000 / d**0.36:.5f}" for n in (1e7, 1e8, 1e9) for d in TOKENS]
+    sizes.write_text("run,params,tokens,loss\n" + "\n".join(rows))
+    files = {"FIT": str(saved), "CURVE": str(curve), "SIZES": str(sizes)}
+    asked = [files.get(word, word) for word in words]
+    answer = CliRunner().invoke(isoflop, [*asked, "--picture", str(tmp_path / "a.svg")], catch_exceptions=False)
+    assert answer.exit_code == 0
+    drawn = sorted(each.name for each in tmp_path.glob("a*.svg"))
+    assert drawn == sorted(["a.svg", *beside])
+    assert ("also drawn" in answer.stderr) == bool(beside)
 
 
 @pytest.mark.parametrize(

@@ -141,9 +141,9 @@ def backtest(
             progress=advance,
         )
     findings = (*runs.findings, *backtest_findings(result))
-    from isoflop.report.cards.backtest import backtest_card
+    from isoflop.report.cards.backtest import backtest_card, coverage_card
 
-    draw_picture(picture, lambda: backtest_card(result, findings=findings))
+    draw_picture(picture, lambda: backtest_card(result, findings=findings), lambda: coverage_card(result))
     if as_json:
         print_json(
             {

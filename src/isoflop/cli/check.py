@@ -32,8 +32,9 @@ def check(
     with progress(groups(runs, law=chosen), "surfaces", quiet=as_json) as advance:
         findings = doubts(runs, law=chosen, progress=advance)
     from isoflop.report.cards.check import check_card
+    from isoflop.report.cards.curves import curves_card
 
-    draw_picture(picture, lambda: check_card(runs, findings))
+    draw_picture(picture, lambda: check_card(runs, findings), lambda: curves_card(runs))
     if as_json:
         print_json(
             {

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from isoflop.cli.options import json_option, number_pairs, open_runs, pairs, print_json, progress, runs_options
+from isoflop.cli.options import (
+    draw_picture,
+    json_option,
+    number_pairs,
+    open_runs,
+    pairs,
+    picture_option,
+    print_json,
+    progress,
+    runs_options,
+)
 from isoflop.errors import IsoflopError
+
+if TYPE_CHECKING:
+    from isoflop.report.card import Card
 
 
 @click.command()
@@ -30,6 +45,7 @@ from isoflop.errors import IsoflopError
 @click.option("--draws", default=1000, show_default=True, type=click.IntRange(20, 100_000), help="Bootstrap draws.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option("--level", default=0.9, show_default=True, help="Level of the intervals.")
+@picture_option
 @json_option
 def downstream(
     file: str | None,
@@ -46,6 +62,7 @@ def downstream(
     draws: int,
     seed: int,
     level: float,
+    picture: str | None,
     as_json: bool,
 ) -> None:
     """Forecast scores in two stages from FILE: the task's loss by size and tokens, then the score by that loss."""
@@ -75,6 +92,12 @@ def downstream(
                 fitted = fit(then_law, weighed(fitted, tables.errors), objective=fitted.objective, seed=seed)
             second = bootstrap(fitted, draws=draws, seed=seed, progress=advance)
             answers[name] = ask(first, second, at, level=level)
+    from isoflop.report.cards.downstream import downstream_card
+
+    def card() -> Card:
+        return downstream_card(answers, source=runs.source, law=first_law.name, then=then_law.name)
+
+    draw_picture(picture, card)
     if as_json:
         print_json(
             {
@@ -97,10 +120,9 @@ def downstream(
         return
     from rich.console import Console
 
-    from isoflop.report.cards.downstream import downstream_card
     from isoflop.report.terminal import show
 
-    show(downstream_card(answers, source=runs.source, law=first_law.name, then=then_law.name), Console())
+    show(card(), Console())
 
 
 def _headers(name: str, text: str) -> tuple[str, str]:

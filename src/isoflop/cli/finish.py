@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import click
 
-from isoflop.cli.options import json_option, number, open_runs, print_json, progress, runs_options
+from isoflop.cli.options import (
+    draw_picture,
+    json_option,
+    number,
+    open_runs,
+    picture_option,
+    print_json,
+    progress,
+    runs_options,
+)
 from isoflop.errors import IsoflopError
 
 
@@ -22,6 +31,7 @@ from isoflop.errors import IsoflopError
 @click.option("--draws", default=1000, show_default=True, type=click.IntRange(20, 100_000), help="Draws.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option("--level", default=0.9, show_default=True, help="Level of the intervals.")
+@picture_option
 @json_option
 def finish(
     file: str | None,
@@ -36,6 +46,7 @@ def finish(
     draws: int,
     seed: int,
     level: float,
+    picture: str | None,
     as_json: bool,
 ) -> None:
     """Forecast the last loss of the run in FILE (columns step, lr, loss) from its curve and its learning rates."""
@@ -52,6 +63,8 @@ def finish(
     if score:
         if steps_text or schedule_text or earlier:
             raise IsoflopError("--score cuts finished runs, whose rates are known; leave --steps and the like out")
+        if picture is not None:
+            raise IsoflopError("--score has no picture; leave --picture out")
         shares = (0.2, 0.4, 0.6, 0.8)
         with progress(len(shares) * (int(runs.run_codes().max()) + 1), "cuts", quiet=as_json) as advance:
             found = ends.truncations(runs, shares=shares, draws=draws, seed=seed, level=level, progress=advance)
@@ -80,6 +93,7 @@ def finish(
         seed=seed,
         level=level,
     )
+    draw_picture(picture, lambda: finish_card(said))
     if as_json:
         print_json(
             {

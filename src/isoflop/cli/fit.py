@@ -126,9 +126,14 @@ def fit(
         from isoflop.uncertainty.saved import save_fit
 
         save_fit(ensemble, save)
+    from isoflop.report.cards.evidence import profile_card
     from isoflop.report.cards.fit import fit_card
 
-    draw_picture(picture, lambda: fit_card(ensemble, level=level, findings=findings))
+    draw_picture(
+        picture,
+        lambda: fit_card(ensemble, level=level, findings=findings),
+        lambda: profile_card(fitted, level=level),
+    )
     seconds = time.perf_counter() - began
     if as_json:
         print_json(

@@ -73,9 +73,9 @@ def influence(
     fitted = fit(law(law_text, columns=runs.headers), runs, objective=objective(objective_text), seed=seed)
     with progress(refits(fitted), "runs left out", quiet=as_json) as advance:
         found = perform(fitted, budget=budget, at=at, decide=decide, level=level, seed=seed, progress=advance)
-    from isoflop.report.cards.influence import influence_card
+    from isoflop.report.cards.influence import influence_card, left_out_card
 
-    draw_picture(picture, lambda: influence_card(found, count=shown))
+    draw_picture(picture, lambda: influence_card(found, count=shown), lambda: left_out_card(found, count=shown))
     if as_json:
         print_json(_plain(found))
         return

@@ -41,9 +41,14 @@ def methods(
     ensemble = bootstrap(fitted, seed=seed)
     budget = number(budget_text, "--budget") if budget_text else 10 * float((6 * runs["N"] * runs["D"]).max())
     answer = compare_methods(ensemble, runs, budget=budget, level=level, seed=seed)
-    from isoflop.report.cards.methods import methods_card
+    from isoflop.report.cards.methods import isoflops_card, methods_card
 
-    draw_picture(picture, lambda: methods_card(answer, ensemble))
+    curves = answer.curves
+    draw_picture(
+        picture,
+        lambda: methods_card(answer, ensemble),
+        lambda: None if curves is None else isoflops_card(curves),
+    )
     if as_json:
         print_json(
             {

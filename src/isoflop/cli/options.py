@@ -62,18 +62,29 @@ def picture_option(command: Command) -> Command:
     )(command)
 
 
-def draw_picture(path: str | None, card: Callable[[], Card]) -> None:
-    """Draw a card's picture to the path of ``--picture``; nothing without one."""
+def draw_picture(path: str | None, card: Callable[[], Card], *further: Callable[[], Card | None]) -> None:
+    """Draw a card's picture to the path of ``--picture``; nothing without one.
+
+    further: cards of the same answer, whose pictures go beside it, as ``FILE-coverage.png``; stderr says where.
+    """
     if path is None:
         return
+    from pathlib import Path
+
     from isoflop.plots.canvas import new_axes, save
 
-    picture = card().picture
-    if picture is None:
+    made = [each for each in (card(), *(each() for each in further)) if each is not None]
+    pictures = [each.picture for each in made if each.picture is not None]
+    if not pictures:
         raise IsoflopError(f"--picture {path}: this answer has no picture; leave the option out")
-    axes = new_axes(size=picture.size)
-    picture.draw(axes)
-    save(axes, path)
+    first, *beside = pictures
+    places = [Path(path), *(Path(path).with_stem(f"{Path(path).stem}-{each.name}") for each in beside)]
+    for picture, place in zip((first, *beside), places, strict=True):
+        axes = new_axes(size=picture.size)
+        picture.draw(axes)
+        save(axes, place)
+    if beside:
+        click.echo(f"also drawn: {', '.join(place.name for place in places[1:])}", err=True)
 
 
 def open_runs(

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import click
 
 from isoflop.cli.backtest import hold_out_options, scores_as_dict, windows_as_dict
-from isoflop.cli.options import json_option, number_pairs, open_runs, print_json, progress, runs_options
+from isoflop.cli.options import (
+    draw_picture,
+    json_option,
+    number_pairs,
+    open_runs,
+    picture_option,
+    print_json,
+    progress,
+    runs_options,
+)
 
 if TYPE_CHECKING:
     from isoflop.validation.rank import Ranking
@@ -22,6 +31,8 @@ if TYPE_CHECKING:
 @click.option("--response", default="loss", show_default=True, help="The column that the laws predict.")
 @click.option("--at", "points", multiple=True, metavar="N=70B", help="Forecast there with the laws stacked; repeat it.")
 @hold_out_options(windows=3, draws=300)
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes: one law in each.")
+@picture_option
 @json_option
 def rank(
     file: str | None,
@@ -39,6 +50,8 @@ def rank(
     draws: int,
     seed: int,
     level: float,
+    jobs: int,
+    picture: str | None,
     as_json: bool,
 ) -> None:
     """Rank every law that applies to FILE by what it would have said of the largest runs; --at forecasts with all."""
@@ -66,6 +79,7 @@ def rank(
             draws=draws,
             level=level,
             seed=seed,
+            jobs=jobs,
             progress=advance,
         )
     stacked = None
@@ -82,6 +96,9 @@ def rank(
                 progress=advance,
             )
     findings = (*runs.findings, *ranking.findings, *(stacked.findings if stacked else ()))
+    from isoflop.report.cards.rank import rank_card, stacked_card
+
+    draw_picture(picture, lambda: rank_card(ranking, findings=findings))
     if as_json:
         print_json(
             {
@@ -101,7 +118,6 @@ def rank(
         return
     from rich.console import Console
 
-    from isoflop.report.cards.rank import rank_card, stacked_card
     from isoflop.report.terminal import show
 
     console = Console()

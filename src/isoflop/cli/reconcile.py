@@ -6,13 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from isoflop.cli.options import json_option, number, open_fit, open_runs, print_json, runs_options
+from isoflop.cli.options import (
+    draw_picture,
+    json_option,
+    number,
+    open_fit,
+    open_runs,
+    picture_option,
+    print_json,
+    runs_options,
+)
 from isoflop.cli.repeat import is_fit
 from isoflop.errors import IsoflopError
 
 if TYPE_CHECKING:
     from isoflop.planning.counting import Counted, Step
     from isoflop.planning.reconcile import Recount
+    from isoflop.report.card import Card
 
 _PUBLISHED = ("chinchilla:hoffmann", "chinchilla:hoffmann-tex", "chinchilla:epoch")
 
@@ -31,6 +41,7 @@ _PUBLISHED = ("chinchilla:hoffmann", "chinchilla:hoffmann-tex", "chinchilla:epoc
 @click.option("--draws", default=1000, show_default=True, type=click.IntRange(20, 1_000_000), help="Bootstrap draws.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option("--level", default=0.9, show_default=True, help="Level of the intervals.")
+@picture_option
 @json_option
 def reconcile(
     file: str | None,
@@ -46,6 +57,7 @@ def reconcile(
     draws: int,
     seed: int,
     level: float,
+    picture: str | None,
     as_json: bool,
 ) -> None:
     """What an exponent becomes when parameters are counted without embeddings, as Kaplan et al. did.
@@ -74,7 +86,12 @@ def reconcile(
             name: recount(open_fit(name), omega=OMEGA if omega is None else omega, sizes=(low, high), level=level)
             for name in ([file] if file else _PUBLISHED)
         }
-        _tell({"laws": [_recount(name, each) for name, each in again.items()]}, recount_card(again), as_json=as_json)
+        _tell(
+            {"laws": [_recount(name, each) for name, each in again.items()]},
+            recount_card(again),
+            picture=picture,
+            as_json=as_json,
+        )
         return
     if low_text is not None or high_text is not None:
         raise IsoflopError("--from and --to are for a law; a table is read over its own sizes (--where keeps some)")
@@ -86,13 +103,16 @@ def reconcile(
         if not groups:
             raise IsoflopError(f"--by takes columns of the table, as --by warmup,decay, not {by!r}")
         steps = by_group(runs, groups, spread=spread, draws=draws, seed=seed, level=level)
-        _tell({"steps": [_step(each) for each in steps]}, steps_card(steps, runs.source), as_json=as_json)
+        _tell(
+            {"steps": [_step(each) for each in steps]}, steps_card(steps, runs.source), picture=picture, as_json=as_json
+        )
         return
     counted = count_both_ways(runs, omega=omega, draws=draws, seed=seed, level=level)
-    _tell(_counted(counted), counted_card(counted), as_json=as_json)
+    _tell(_counted(counted), counted_card(counted), picture=picture, as_json=as_json)
 
 
-def _tell(content: dict[str, Any], card: Any, *, as_json: bool) -> None:  # noqa: ANN401 - a Card, imported late
+def _tell(content: dict[str, Any], card: Card, *, picture: str | None, as_json: bool) -> None:
+    draw_picture(picture, lambda: card)
     if as_json:
         print_json({**content, "findings": [finding.as_dict() for finding in card.findings]})
         return

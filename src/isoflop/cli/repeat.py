@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from isoflop.cli.options import json_option, number, open_fit, open_runs, print_json, progress, runs_options
+from isoflop.cli.options import (
+    draw_picture,
+    json_option,
+    number,
+    open_fit,
+    open_runs,
+    picture_option,
+    print_json,
+    progress,
+    runs_options,
+)
 from isoflop.errors import IsoflopError
 
 if TYPE_CHECKING:
@@ -24,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--draws", default=1000, show_default=True, type=click.IntRange(20, 1_000_000), help="Bootstrap draws.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option("--level", default=0.9, show_default=True, help="Level of the intervals.")
+@picture_option
 @json_option
 def repeat(
     file: str | None,
@@ -38,6 +49,7 @@ def repeat(
     draws: int,
     seed: int,
     level: float,
+    picture: str | None,
     as_json: bool,
 ) -> None:
     """What repeated tokens are worth, where to stop, and the best size and epochs, by Muennighoff and by Lovelace.
@@ -70,12 +82,14 @@ def repeat(
     answers = tuple(
         ask(each, unique=unique, params=params, budget=budget, least=worth, level=level) for each in ensembles
     )
+    from isoflop.report.cards.repeat import repeat_card
+
+    draw_picture(picture, lambda: repeat_card(answers, runs))
     if as_json:
         print_json(_as_dict(answers, runs))
         return
     from rich.console import Console
 
-    from isoflop.report.cards.repeat import repeat_card
     from isoflop.report.terminal import show
 
     show(repeat_card(answers, runs), Console())

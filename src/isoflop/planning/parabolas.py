@@ -31,7 +31,7 @@ class Profile:
     """One budget: its runs' sizes and losses, and the parabola's minimum.
 
     n_best, loss_best: at the vertex. bracketed: the vertex lies between sizes that were trained and opens upwards.
-    n_draws: the vertex in every draw of this budget's losses, (draws,); NaN where the parabola of a draw has no minimum.
+    n_draws: the vertex in every draw of this budget's losses, (draws,); NaN where a draw has no minimum.
     """
 
     budget: float

@@ -12,19 +12,29 @@ from isoflop.plots.design import design
 from isoflop.plots.draws import parameter_draws
 from isoflop.plots.envelope import loss_against_compute
 from isoflop.plots.fan import forecast_fan
+from isoflop.plots.finish import run_to_its_end
+from isoflop.plots.hitchhiker import errors_by_share
 from isoflop.plots.influence import removal_paths, runs_left_out
 from isoflop.plots.isoflops import isoflop_curves
 from isoflop.plots.methods import methods_compared
 from isoflop.plots.plan import flat_band
 from isoflop.plots.profiles import profile_likelihood
+from isoflop.plots.recount import exponents_recounted
+from isoflop.plots.repeats import worth_of_repeats
 from isoflop.plots.residuals import fit_against_measured, residuals
+from isoflop.plots.scores import MOST_TASKS, score_against_loss
 from isoflop.plots.sensitivity import choices_made
+from isoflop.plots.style import AXES
 
 __all__ = [
+    "AXES",
     "MOST_LAWS",
+    "MOST_TASKS",
     "choices_made",
     "coverage_by_law",
     "design",
+    "errors_by_share",
+    "exponents_recounted",
     "fit_against_measured",
     "flat_band",
     "forecast_fan",
@@ -40,7 +50,10 @@ __all__ = [
     "removal_paths",
     "render",
     "residuals",
+    "run_to_its_end",
     "runs_left_out",
     "save",
+    "score_against_loss",
     "training_curves",
+    "worth_of_repeats",
 ]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from isoflop.validation.finish import Finish
 
 
-def draw_finish(axes: Axes, said: Finish) -> Axes:
+def run_to_its_end(said: Finish, axes: Axes) -> Axes:
     """Loss against step, the steps to come shaded by how sure they are."""
     ink = shades(axes)
     step, value, low, high = said.curve.T

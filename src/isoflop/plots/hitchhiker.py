@@ -16,7 +16,7 @@ _LINES: Final = (0.05, 0.10, 0.15)
 _WORST: Final = 0.5  # shades end here: beyond it a law from too little has run away
 
 
-def draw_error_grid(axes: Axes, grid: pl.DataFrame) -> Axes:
+def errors_by_share(grid: pl.DataFrame, axes: Axes) -> Axes:
     """ARE (of ``error_grid``: columns models, share, are) as shades and numbers, with its 5, 10 and 15 % lines."""
     from matplotlib.colors import LogNorm
 

@@ -13,6 +13,7 @@ from isoflop.planning import Forecast, Plan
 from isoflop.planning.answer import answer
 from isoflop.planning.downstream import Downstream
 from isoflop.planning.methods import Methods
+from isoflop.planning.parabolas import Parabolas
 from isoflop.planning.reconcile import Recount
 from isoflop.planning.repeat import Repeat
 from isoflop.plots.canvas import render
@@ -25,16 +26,19 @@ from isoflop.report.cards.fit import fit_card
 from isoflop.report.cards.forecast import forecast_card
 from isoflop.report.cards.hitchhiker import hitchhiker_card
 from isoflop.report.cards.influence import influence_card
-from isoflop.report.cards.methods import methods_card
+from isoflop.report.cards.likelihood import likelihood_card
+from isoflop.report.cards.methods import isoflops_card, methods_card
 from isoflop.report.cards.plan import plan_card
 from isoflop.report.cards.rank import rank_card
 from isoflop.report.cards.reconcile import recount_card
 from isoflop.report.cards.repeat import repeat_card
 from isoflop.report.cards.sensitivity import sensitivity_card
 from isoflop.runs import Runs
-from isoflop.runs.checks import check
+from isoflop.runs.checks import check as check_table
 from isoflop.uncertainty import Ensemble
-from isoflop.validation.backtest import Backtest
+from isoflop.uncertainty.profile import Profile
+from isoflop.validation.backtest import Backtest, backtest_findings
+from isoflop.validation.check import check, groups
 from isoflop.validation.finish import Finish
 from isoflop.validation.hitchhiker import Hitchhiker, compare_choices, error_grid
 from isoflop.validation.influence import Influence
@@ -43,6 +47,7 @@ from isoflop.validation.sensitivity import Sensitivity
 
 _MARKS = {"error": "✗", "doubt": "?", "note": "·"}
 _LEVEL = 0.9
+_ROWS, _GROUPS = 5_000, 4  # a notebook does not wait for more surfaces than these to be fitted
 _NUMERIC = ("", *"+-−0123456789")
 
 
@@ -59,7 +64,8 @@ def _card(result: Card) -> Card:
 
 @card_of.register
 def _runs(result: Runs) -> Card:
-    return check_card(result, check(result))
+    quick = len(result) <= _ROWS and groups(result) <= _GROUPS
+    return check_card(result, check(result) if quick else check_table(result))
 
 
 @card_of.register
@@ -90,8 +96,18 @@ def _methods(result: Methods) -> Card:
 
 
 @card_of.register
+def _parabolas(result: Parabolas) -> Card:
+    return isoflops_card(result)
+
+
+@card_of.register
+def _profile(result: Profile) -> Card:
+    return likelihood_card(result)
+
+
+@card_of.register
 def _backtest(result: Backtest) -> Card:
-    return backtest_card(result, findings=result.findings)
+    return backtest_card(result, findings=backtest_findings(result))
 
 
 @card_of.register

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,21 @@ from isoflop.report.card import Picture
 from isoflop.units import format_by_interval, format_quantity
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from isoflop.fitting import Fit
     from isoflop.planning import Forecast, Plan
+    from isoflop.planning.downstream import Downstream
     from isoflop.planning.methods import Methods
+    from isoflop.planning.parabolas import Parabolas
+    from isoflop.planning.reconcile import Recount
+    from isoflop.planning.repeat import Repeat
     from isoflop.runs import Runs
     from isoflop.uncertainty import Ensemble, Interval
+    from isoflop.uncertainty.profile import Profile
     from isoflop.validation.backtest import Backtest
+    from isoflop.validation.finish import Finish
+    from isoflop.validation.influence import Influence
     from isoflop.validation.rank import Ranking
 
 TALL = (7.2, 5.0)
@@ -174,6 +184,127 @@ def rank_picture(ranking: Ranking) -> Picture:
         f"Mean relative error of {len(ranking.ranked)} laws and {len(ranking.backtest.baselines)} baselines on runs "
         f"that they were not shown: {first}.",
         size=(7.2, 1.2 + 0.3 * rows),
+    )
+
+
+def isoflops_picture(found: Parabolas) -> Picture:
+    """The curves of each budget with their minima."""
+    kept = [each for each in found.profiles if each.bracketed]
+    said = "; ".join(f"{each.budget:.2g} FLOPs {format_quantity(each.n_best)}" for each in kept)
+    return Picture(
+        "isoflop-curves",
+        partial(plots.isoflop_curves, found),
+        f"Loss against parameters at {len(found.profiles)} budgets with a parabola through each; minima with their "
+        f"intervals: {said}.",
+        size=TALL,
+    )
+
+
+def curves_picture(runs: Runs, *, by: str, along: str) -> Picture:
+    """The runs on their way."""
+    return Picture(
+        "training-curves",
+        partial(plots.training_curves, runs, by=by, along=along),
+        f"Loss of {int(runs.run_codes().max()) + 1} runs along their {plots.AXES[along][0]}, told apart by {by}.",
+    )
+
+
+def likelihood_picture(found: Profile, param: str) -> Picture:
+    """The profile of one parameter."""
+    return Picture(
+        f"likelihood-{param}",
+        partial(plots.profile_likelihood, found, param=param),
+        f"How much worse the law fits with {param} held elsewhere and the others at their best; its interval: "
+        f"{_told(found.intervals[param])}.",
+    )
+
+
+def coverage_picture(result: Backtest) -> Picture:
+    """How often each law's intervals held what was measured."""
+    told = []
+    for each in result.laws:
+        scores = result.scores(each)
+        told.append(f"{each.name} {scores.covered} of {scores.rows}")
+    return Picture(
+        "coverage",
+        partial(plots.coverage_by_law, result),
+        f"Share of the rows held out that lay inside each law's {100 * result.level:g}% interval: {', '.join(told)}.",
+        size=(7.2, 1.4 + 0.35 * len(result.laws)),
+    )
+
+
+def left_out_picture(found: Influence, *, count: int) -> Picture:
+    """The answer without each of the strongest runs."""
+    chosen = found.strongest(found.decided, count=count)
+    return Picture(
+        "left-out",
+        partial(plots.runs_left_out, found, count=count),
+        f"{found.decided} without each of the {len(chosen)} runs that move it most, beside its interval with all runs.",
+        size=(7.2, 1.4 + 0.28 * max(len(chosen), 4)),
+    )
+
+
+def finish_picture(said: Finish) -> Picture:
+    """The run so far and its end."""
+    return Picture(
+        "finish",
+        partial(plots.run_to_its_end, said),
+        f"Loss against step: measured to step {format_quantity(said.seen)}, and the curve with its band on to "
+        f"{_told(said.loss)} at step {format_quantity(said.end)}.",
+    )
+
+
+def families_picture(grid: pl.DataFrame, *, says: str) -> Picture:
+    """Errors by models and share of training. says: the shares in words."""
+    return Picture(
+        "families",
+        partial(plots.errors_by_share, grid),
+        f"Median error on the largest model by number of models and share of training that keeps it within: {says}.",
+        size=(7.2, 1.6 + 0.36 * grid["models"].n_unique()),
+    )
+
+
+def recount_picture(answers: Mapping[str, Recount]) -> Picture:
+    """The local exponents without embeddings."""
+    low, high = (format_quantity(each) for each in next(iter(answers.values())).sizes)
+    told = "; ".join(
+        f"{name} {each.small.value:.3f} for the smallest, {each.slope.value:.3f} over the range, "
+        f"{each.large.value:.3f} for the largest"
+        for name, each in answers.items()
+    )
+    return Picture(
+        "recount",
+        partial(plots.exponents_recounted, answers),
+        f"Exponent of the optimal size without embeddings against that size, with the range {low} to {high} shaded: "
+        f"{told}.",
+    )
+
+
+def repeats_picture(answers: Sequence[Repeat]) -> Picture:
+    """What epochs are worth."""
+    told = "; ".join(
+        f"{each.ensemble.fit.law.name}: {one.epochs:g} epochs {one.fresh.value:.3g}"
+        for each in answers
+        for one in each.passes[-1:]
+    )
+    return Picture(
+        "repeats",
+        partial(plots.worth_of_repeats, answers),
+        f"Worth of epochs over {format_quantity(answers[0].unique)} unique tokens, in epochs of fresh tokens, and "
+        f"where one more is worth less than {answers[0].least:g}; {told}.",
+    )
+
+
+def scores_picture(answers: Mapping[str, Downstream]) -> Picture:
+    """Scores against losses."""
+    shown = list(answers.items())[: plots.MOST_TASKS]
+    told = "; ".join(f"{name} {_told(each.score)} at a loss of {_told(each.loss.loss)}" for name, each in shown)
+    left = len(answers) - len(shown)
+    return Picture(
+        "scores",
+        partial(plots.score_against_loss, answers),
+        f"Score against the task's loss, the law with its bands, and the forecast: {told}"
+        f"{f'; {left} further tasks are not drawn' if left else ''}.",
     )
 
 

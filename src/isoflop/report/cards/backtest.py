@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from isoflop.findings import Finding
 from isoflop.report.card import Card
 from isoflop.report.cards.rows import count_of_runs
-from isoflop.report.pictures import backtest_picture
+from isoflop.report.pictures import backtest_picture, coverage_picture
 
 if TYPE_CHECKING:
     from isoflop.uncertainty import Interval
@@ -50,6 +50,30 @@ def backtest_card(result: Backtest, *, findings: Sequence[Finding]) -> Card:
             "in units of relative loss, higher is better"
         ),
         picture=backtest_picture(result),
+    )
+
+
+def coverage_card(result: Backtest) -> Card:
+    """How often each law's intervals held what was measured, beside their level."""
+    shares = {each.name: result.scores(each).coverage for each in result.laws}
+    rows = [
+        (name, f"{share.value:.0%}", f"{share.low:.0%}", f"{share.high:.0%}") for name, share in shares.items() if share
+    ]
+    below = [name for name, share in shares.items() if share is not None and share.high < result.level]
+    said = "are too narrow"
+    return Card(
+        title=f"how often intervals held, {result.source}",
+        answer=(
+            f"The {100 * result.level:g}% intervals of {', '.join(below)} {said}: less often than that they held what "
+            "was measured."
+            if below
+            else f"As far as these rows tell, each law's {100 * result.level:g}% intervals hold as often as they say."
+        ),
+        header=("", "held", "low", "high"),
+        rows=tuple(rows),
+        findings=(),
+        how="share of the rows held out, with its interval over runs",
+        picture=coverage_picture(result),
     )
 
 

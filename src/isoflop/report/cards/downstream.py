@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from isoflop.findings import Finding
 from isoflop.report.card import Card
+from isoflop.report.pictures import scores_picture
 from isoflop.units import format_by_interval, format_quantity
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def downstream_card(answers: Mapping[str, Downstream], *, source: str, law: str,
             f"{law}, then {then}, on {source}; {100 * first.score.level:g}% intervals of a new run: draws of both "
             "stages in pairs, with the scatter of each"
         ),
+        picture=scores_picture(answers),
     )
 
 

@@ -1,4 +1,4 @@
-"""What stands behind a fit, as cards: what is left of each run, the surface, and which parameters trade."""
+"""What stands behind a fit, as cards: the runs on their way, what is left of each, the surface, and the parameters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import numpy as np
 from isoflop.fitting.table import prepared_runs
 from isoflop.plots.residuals import left_over, medians
 from isoflop.report.card import Card
+from isoflop.report.cards.curves import curves_card
+from isoflop.report.cards.likelihood import likelihood_card
 from isoflop.report.pictures import contours_picture, draws_picture, match_picture, residuals_picture
+from isoflop.uncertainty.profile import profile
 from isoflop.units import format_quantity
 
 if TYPE_CHECKING:
@@ -17,10 +20,12 @@ if TYPE_CHECKING:
     from isoflop.uncertainty import Ensemble
 
 _MISSES = 5  # runs farthest from the law that are named
+_PROFILED = 5_000  # rows up to which a profile takes about a second
 
 
 def evidence_cards(ensemble: Ensemble, *, level: float = 0.9) -> tuple[Card, ...]:
-    """The fit against the runs, the residuals against each input and compute, the surface, the widest ridge of draws.
+    """The fit against the runs, the residuals against each input and compute, the surface, the widest ridge of draws,
+    the profile where the objective is a likelihood, and curves where the table has them.
 
     Raises FitError for a fit without its runs.
     """
@@ -32,7 +37,8 @@ def evidence_cards(ensemble: Ensemble, *, level: float = 0.9) -> tuple[Card, ...
         cards.append(surface_card(ensemble, level=level))
     if len(ensemble) and len(fit.law.params) > 1:
         cards.append(ridge_card(ensemble, level=level))
-    return tuple(cards)
+    asked = (profile_card(fit, level=level), curves_card(fit.require_runs()))
+    return (*cards, *(card for card in asked if card is not None))
 
 
 def match_card(fit: Fit) -> Card:
@@ -115,6 +121,15 @@ def ridge_card(ensemble: Ensemble, *, level: float) -> Card:
         how=f"{len(ensemble)} draws, {ensemble.method}",
         picture=draws_picture(ensemble, x, y, level=level),
     )
+
+
+def profile_card(fit: Fit, *, level: float) -> Card | None:
+    """The profile likelihood; None where the objective is none, the fit is without its runs, or they are many."""
+    if not fit.objective.likelihood or fit.runs is None or not fit.law.params:
+        return None
+    if not len(fit.law.params) + 1 < len(fit.runs) <= _PROFILED:
+        return None
+    return likelihood_card(profile(fit, level=level))
 
 
 def most_correlated(ensemble: Ensemble) -> tuple[str, str, float]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isoflop.plots.finish import draw_finish
-from isoflop.report.card import Card, Picture
+from isoflop.report.card import Card
 from isoflop.report.cards.rows import interval_row
+from isoflop.report.pictures import finish_picture
 from isoflop.uncertainty.ensemble import interval_of
 from isoflop.units import format_by_interval, format_quantity
 
@@ -52,11 +52,7 @@ def finish_card(said: Finish) -> Card:
             f"annealing law; rates to come: {said.schedule}; {100 * level:.6g}% intervals over {len(said.params)} "
             f"draws, widened for how far the law itself misses; {earlier} as the prior"
         ),
-        picture=Picture(
-            "finish",
-            lambda axes: draw_finish(axes, said),
-            f"Loss against step: the curve so far to step {said.seen:.0f}, and on to {shown} at step {said.end:.0f}.",
-        ),
+        picture=finish_picture(said),
     )
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isoflop.plots.hitchhiker import draw_error_grid
-from isoflop.report.card import Card, Picture
+from isoflop.report.card import Card
+from isoflop.report.pictures import families_picture
 from isoflop.validation.hitchhiker import iso_error
 
 if TYPE_CHECKING:
@@ -56,9 +56,5 @@ def hitchhiker_card(study: Hitchhiker, comparisons: Sequence[Comparison], grid: 
             f"pairs of laws{floor}. Share of training that keeps the median error within (nearest models, beginning "
             f"dropped where that leaves enough): {'; '.join(lines)}."
         ),
-        picture=Picture(
-            "families",
-            lambda axes: draw_error_grid(axes, grid),
-            f"Median error on the largest model by number of models and share of training: {'; '.join(lines)}.",
-        ),
+        picture=families_picture(grid, says="; ".join(lines)),
     )

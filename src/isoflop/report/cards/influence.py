@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from isoflop.plots import removal_paths
 from isoflop.report.card import Card, Picture
 from isoflop.report.cards.rows import count_of_runs
+from isoflop.report.pictures import left_out_picture
 from isoflop.units import format_by_interval, format_quantity
 
 if TYPE_CHECKING:
@@ -67,6 +68,27 @@ def influence_card(found: Influence, *, count: int = 10) -> Card:
             f"{effect.answer.name} against the number of runs left out, from {_shown(effect, effect.value.value)} with "
             f"all: {'; '.join(_path_words(found, effect))}.",
         ),
+    )
+
+
+def left_out_card(found: Influence, *, count: int = 12) -> Card:
+    """Each of the strongest runs left out alone, as a picture; the numbers are in :func:`influence_card`."""
+    effect = found.effect(found.decided)
+    chosen = found.strongest(found.decided, count=count)
+    out = int(((effect.without[chosen] < effect.value.low) | (effect.without[chosen] > effect.value.high)).sum())
+    takes = "takes" if out == 1 else "take"
+    return Card(
+        title=f"{effect.answer.name} with runs left out",
+        answer=(
+            f"No single run takes {effect.answer.name} out of its interval."
+            if not out
+            else f"{count_of_runs(out)} alone {takes} {effect.answer.name} out of its interval."
+        ),
+        header=(),
+        rows=(),
+        findings=(),
+        how=f"the {len(chosen)} runs that move it most, each left out and the law refitted",
+        picture=left_out_picture(found, count=count),
     )
 
 

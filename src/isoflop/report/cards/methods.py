@@ -1,4 +1,4 @@
-"""Three methods as a card."""
+"""Three methods as a card, and the curves of the second."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from isoflop.report.card import Card
 from isoflop.report.cards.rows import interval_row, quantity_row
-from isoflop.report.pictures import methods_picture
+from isoflop.report.pictures import isoflops_picture, methods_picture
+from isoflop.units import format_quantity
 
 if TYPE_CHECKING:
     from isoflop.planning.methods import Methods
+    from isoflop.planning.parabolas import Parabolas
     from isoflop.uncertainty import Ensemble
 
 
@@ -40,4 +42,35 @@ def methods_card(answer: Methods, ensemble: Ensemble) -> Card:
         findings=answer.findings,
         how=f"parametric fit: {ensemble.fit.law.name}, {ensemble.fit.objective.name}{bias}",
         picture=methods_picture(answer),
+    )
+
+
+def isoflops_card(found: Parabolas) -> Card:
+    """Each budget's own minimum, and the power law through them."""
+    level = found.exponent_a.level
+    rows: list[tuple[str, ...]] = []
+    for each in found.profiles:
+        budget = f"{each.budget:.3g} FLOPs"
+        if each.bracketed:
+            loss = f"loss {each.loss_best:.4g}, {len(each.n)} runs"
+            rows.append(quantity_row(budget, each.minimum(level=level), loss))
+        else:
+            rows.append((budget, "", "", "", f"no minimum among {len(each.n)} runs"))
+    rows.append(interval_row("exponent a", found.exponent_a, "N* grows as C to this power"))
+    kept = [each for each in found.profiles if each.bracketed]
+    ends = [format_quantity(each.n_best) for each in (kept[0], kept[-1])]
+    return Card(
+        title=f"IsoFLOP curves of {found.source}",
+        answer=(
+            f"{len(kept)} of {len(found.profiles)} budgets have a least loss between their sizes, at {ends[0]} "
+            f"parameters for {kept[0].budget:.3g} FLOPs and at {ends[1]} for {kept[-1].budget:.3g}."
+        ),
+        header=("", "N*", "low", "high", ""),
+        rows=tuple(rows),
+        findings=found.findings,
+        how=(
+            f"parabolas in log N; {100 * level:g}% intervals: residuals redrawn within each budget, for a minimum "
+            "alone with Student's tails"
+        ),
+        picture=isoflops_picture(found),
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from isoflop.findings import Finding
 from isoflop.report.card import Card
 from isoflop.report.cards.rows import count_of_runs, interval_row, quantity_row
+from isoflop.report.pictures import recount_picture
 from isoflop.units import format_quantity
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def recount_card(answers: Mapping[str, Recount]) -> Card:
             f"N = N_E + ω N_E^(1/3) with ω = {first.omega:,.0f}, C = 6 N_E D (Pearce and Song 2024); the local "
             "exponent rises to its peak and falls again, so a range decides what a power law shows"
         ),
+        picture=recount_picture(answers),
     )
 
 
@@ -75,6 +77,7 @@ def counted_card(answer: Counted) -> Card:
         rows=tuple(rows),
         findings=answer.findings,
         how=f"C = 6ND in each count; N = N_E + ω N_E^(1/3) with ω = {answer.omega:,.0f}, {answer.omega_source}",
+        picture=recount_picture({answer.recounted.ensemble.fit.law.name: answer.recounted}),
     )
 
 

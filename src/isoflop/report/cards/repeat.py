@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from isoflop.findings import Finding
 from isoflop.report.card import Card
 from isoflop.report.cards.rows import sureness
+from isoflop.report.pictures import repeats_picture
 from isoflop.units import format_by_interval, format_quantity
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def repeat_card(answers: Sequence[Repeat], runs: Runs | None) -> Card:
             f"more epoch adds to it; stop: where that falls below {first.least:g}; "
             + "; ".join(sureness(each.ensemble, each.stop.level) for each in answers[:1])
         ),
+        picture=repeats_picture(answers),
     )
 
 
