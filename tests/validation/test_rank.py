@@ -73,3 +73,39 @@ def test_runs_that_no_law_fits_are_refused():
         rank(Runs.from_columns({"colour": np.arange(1.0, 9.0), "loss": np.ones(8)}))
     with pytest.raises(DataError, match="2 distinct values"):
         rank(Runs.from_columns({"N": [1e6, 2e6, 4e6], "D": [1e9] * 3, "loss": [3.0, 2.5, 2.2]}))
+
+
+def test_a_law_applies_where_its_columns_can_be_prepared(known_runs):
+    runs = known_runs(0.01, sizes=8)
+    assert "muennighoff" not in {each.name for each in applicable(runs)}
+    repeated = runs.with_column("epochs", np.where(np.arange(len(runs)) % 2, 1.0, 4.0))
+    assert "muennighoff" in {each.name for each in applicable(repeated)}
+    ranking = rank(repeated, laws=(law("chinchilla"), law("muennighoff")), hold_out=hold_out("N"), windows=1, draws=20)
+    assert {each.law.name for each in ranking.ranked} == {"chinchilla", "muennighoff"}
+
+
+def test_a_searched_constant_is_a_reason_that_is_listed(known_runs):
+    runs = known_runs(0.01, sizes=8)
+    curves = runs.with_column("step", np.arange(1.0, len(runs) + 1)).with_column("lr", np.full(len(runs), 1e-3))
+    assert "annealing" in {each.name for each in applicable(curves)}
+    ranking = rank(curves, laws=(law("kaplan"), law("annealing")), hold_out=hold_out("N"), windows=1, draws=20)
+    assert [each.law.name for each in ranking.ranked] == ["kaplan"]
+    assert "fix it" in ranking.unranked["annealing"]
+
+
+def test_processes_give_the_same_ranking(known_runs):
+    runs = known_runs(0.01, sizes=6)
+    alone, shared = (
+        rank(runs, laws=FEW[:3], hold_out=hold_out("N"), windows=1, draws=40, jobs=jobs) for jobs in (1, 2)
+    )
+    assert [(each.law.name, each.scores, each.behind, each.weight) for each in alone.ranked] == [
+        (each.law.name, each.scores, each.behind, each.weight) for each in shared.ranked
+    ]
+
+
+def test_a_fit_that_never_comes_to_rest_is_said(known_runs):
+    # four sizes of model are left: Farseer's nine parameters have little to hold on to
+    runs = known_runs(0.01, sizes=5, durations=8)
+    ranking = rank(runs, laws=(law("power-d"), law("farseer")), hold_out=hold_out("N"), windows=1, draws=20)
+    creeping = next(each for each in ranking.backtest.laws if each.name == "farseer")
+    assert "not-converged" in {finding.code for finding in creeping.findings}

@@ -15,6 +15,7 @@ _MOST_STEPS = 120  # enough for bisection alone to reach the last digit
 _SETTLED = 1e-8  # after a Newton step this small the error is its square
 _EXACT = 1e-13
 _MERGED = 1e-2  # e-folds
+_ROUNDED = 36.0  # e-folds from the upper end beyond which the unknown, as a number, is that end
 
 
 def solve_unknown(
@@ -40,7 +41,13 @@ def solve_unknown(
             lost = np.isnan(value) | (highest < -_BEYOND) | (lowest > _BEYOND)
             # so near to an end that the distance from it is lost in rounding
             merged = np.isinf(value) & (highest - lowest < _MERGED)
-            done = lost | merged | (value == 0) | (np.abs(newton) < _SETTLED) | (highest - lowest < _EXACT)
+            if high is not None:
+                merged |= (lowest > _ROUNDED) & (highest < _WIDEST)
+            # near an end the unknown's own rounding is worth more of z than the digits that are asked for
+            rounding = np.minimum(4 * np.spacing(np.abs(unknown)) / speed, _MERGED)
+            width = highest - lowest
+            done = lost | merged | (value == 0) | (width < np.maximum(rounding, _EXACT))
+            done |= np.abs(newton) < np.maximum(rounding, _SETTLED)
             z = np.where(lost | (value == 0), z, moved)
             if done.all():
                 break

@@ -13,6 +13,7 @@ from isoflop.findings import Finding
 from isoflop.fitting import Objective, huber
 from isoflop.fitting.doubts import parameter_findings
 from isoflop.fitting.fit import Problem, problem
+from isoflop.fitting.solve import Solution
 from isoflop.laws import Law
 from isoflop.runs import Runs
 from isoflop.shown import Shown
@@ -256,7 +257,8 @@ def _solved(
     """The windows of one table: optima by a search from many starts, then draws from each optimum, as weight rows."""
     ready = problem(law, runs, objective=objective)
     train = np.array([window.train for window in windows], dtype=np.float64)
-    theta, scale = _optima(ready, train, seed)
+    best = _optima(ready, train, seed)
+    theta, scale = best.theta, best.scale
     weights = np.concatenate([_resampled(ready, runs, window, draws, seed) for window in windows])
     drawn = ready.solve(
         np.repeat(theta, draws, axis=0),
@@ -267,13 +269,32 @@ def _solved(
     params = np.where(np.isfinite(drawn.value)[:, None], ready.params(drawn.theta), np.nan)
     at_optimum = ready.params(theta)
     return [
-        _piece(ready, window, theta[each], at_optimum[each], params[each * draws : (each + 1) * draws], level, seed)
+        _piece(
+            ready,
+            window,
+            theta[each],
+            at_optimum[each],
+            params[each * draws : (each + 1) * draws],
+            level,
+            seed,
+            doubts=() if best.converged[each] else (_creeping(law, window),),
+        )
         for each, window in enumerate(windows)
     ]
 
 
-def _optima(ready: Problem, train: Floats, seed: int) -> tuple[Floats, Floats]:
-    """The best optimum of each row of weights (windows, rows): coordinates, and log σ where the objective fits one."""
+def _creeping(law: Law, window: Window) -> Finding:
+    return Finding(
+        "not-converged",
+        "doubt",
+        f"{law.name} without {window.says}: the fit was still creeping along a valley after {_LAST_STEPS} steps, so "
+        "what it forecasts depends on where it was stopped.",
+        "Do not forecast with it on these runs; fix or tie a parameter.",
+    )
+
+
+def _optima(ready: Problem, train: Floats, seed: int) -> Solution:
+    """The best optimum of each row of weights (windows, rows)."""
     begin = ready.starts(count=_STARTS, seed=seed)
     if not len(begin):
         raise FitError(f"{ready.law.name} has no finite value at any of the starts tried; check the units of the runs")
@@ -285,14 +306,13 @@ def _optima(ready: Problem, train: Floats, seed: int) -> tuple[Floats, Floats]:
     best = values.argmin(axis=1) + np.arange(count) * len(begin)
     if np.isinf(values.min(axis=1)).any():
         raise FitError(f"the fit of {ready.law.name} did not converge without the held-out runs; try another law")
-    last = ready.solve(
+    return ready.solve(
         found.theta[best],
         weights=train,
         scales=found.scale[best] if ready.objective.n_extra else None,
         tolerance=1e-12,
         max_steps=_LAST_STEPS,
     )
-    return last.theta, last.scale
 
 
 def _resampled(ready: Problem, runs: Runs, window: Window, draws: int, seed: int) -> Floats:
@@ -309,7 +329,15 @@ def _resampled(ready: Problem, runs: Runs, window: Window, draws: int, seed: int
 
 
 def _piece(
-    ready: Problem, window: Window, theta: Floats, params: Floats, drawn: Floats, level: float, seed: int
+    ready: Problem,
+    window: Window,
+    theta: Floats,
+    params: Floats,
+    drawn: Floats,
+    level: float,
+    seed: int,
+    *,
+    doubts: tuple[Finding, ...],
 ) -> _Piece:
     """Forecasts of one window from the parameters at its optimum (parameters,) and in its draws (draws, parameters)."""
     law, inputs = ready.law, ready.table.inputs
@@ -329,14 +357,14 @@ def _piece(
     )
     with np.errstate(all="ignore"):
         ends = np.nanquantile(np.where(np.isfinite(predicted), predicted, np.nan), _ends(level), axis=0)
-    doubts = [each for each in parameter_findings(law, ready.kernel, theta[None]) if each.code == "at-bound"]
+    idle = [each for each in parameter_findings(law, ready.kernel, theta[None]) if each.code == "at-bound"]
     return _Piece(
         value=fitted[window.held],
         low=ends[0],
         high=ends[1],
         log_score=log_density(predicted, ready.table.loss[window.held]),
         curve=curve,
-        findings=tuple(replace(each, says=f"{law.name} without {window.says}: {each.says}") for each in doubts),
+        findings=(*doubts, *(replace(each, says=f"{law.name} without {window.says}: {each.says}") for each in idle)),
     )
 
 

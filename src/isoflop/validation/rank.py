@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from isoflop.findings import Finding
 from isoflop.fitting import Objective
 from isoflop.laws import Law, catalogue
 from isoflop.runs import Runs
+from isoflop.runs.prepare import RULES
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Interval
 from isoflop.validation.backtest import Backtest, Forecasts, backtest
@@ -25,6 +26,7 @@ from isoflop.validation.stack import stack
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+_HEARD = 0.01  # weight from which a law has a say in the stack
 _SAME = 1e-4  # relative distance of forecasts below which two laws are one on these runs
 
 
@@ -58,12 +60,22 @@ class Ranking(Shown):
 
 
 def applicable(runs: Runs, *, response: str = "loss") -> tuple[Law, ...]:
-    """The laws of the catalogue that predict this response from columns of these runs."""
+    """The laws of the catalogue that predict this response from columns that these runs have or that can be prepared.
+
+    A law with a constant that is searched around its fit is among them, though :func:`rank` can only say so of it.
+    """
     return tuple(
-        law
-        for law in catalogue().values()
-        if law.response == response and not law.searched and all(name in runs for name in law.input_names)
+        law for law in catalogue().values() if law.response == response and set(law.input_names) <= _columns(law, runs)
     )
+
+
+def _columns(law: Law, runs: Runs) -> set[str]:
+    """The law's inputs that the runs have, and those that its rules can compute from what is there."""
+    there = {name for name in law.input_names if name in runs}
+    for column, how in law.prepared.items():
+        if all(name in runs or name in there for name in RULES[how.rule].needs):
+            there.add(column)
+    return there
 
 
 def rank(
@@ -78,12 +90,15 @@ def rank(
     draws: int = 300,
     level: float = 0.9,
     seed: int = 0,
+    jobs: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> Ranking:
     """Every law on the same held-out runs: ordered by ARE, ties said, weighted by their log scores.
 
     laws: by default all that :func:`applicable` finds. A law with as many parameters as the smallest window leaves runs
-    is not ranked. Other arguments as :func:`isoflop.validation.backtest.backtest`.
+    is not ranked, nor one with a searched constant that is not fixed. jobs: processes, one law in each at a time; the
+    answer is the same. progress: called with 1 for each law. Other arguments as
+    :func:`isoflop.validation.backtest.backtest`.
     Raises DataError where no law applies, or a hold-out leaves too few runs.
     """
     candidates = tuple(laws) if laws is not None else applicable(runs, response=response)
@@ -98,36 +113,69 @@ def rank(
     codes = runs.run_codes()
     smallest = min(len(np.unique(codes[window.train])) for window in cut)
     unranked: dict[str, str] = {}
-    results: list[Backtest] = []
+    found: dict[str, Backtest] = {}
+    tested = [law for law in candidates if len(law.params) < smallest]
+    each = _Test(runs, how, windows, per_family, objective, draws, level, seed)
+    for law, result in zip(tested, _tested(each, tested, jobs), strict=True):
+        if isinstance(result, Backtest):
+            found[law.name] = result
+        else:
+            unranked[law.name] = result
+        if progress is not None:
+            progress(1)
     for law in candidates:
         if len(law.params) >= smallest:
             unranked[law.name] = f"{len(law.params)} parameters, and the smallest window leaves {smallest} runs"
-            continue
-        try:
-            # a law that cannot be fitted here is one line of the answer and no reason to give none
-            results.append(
-                backtest(
-                    law,
-                    runs,
-                    hold_out=how,
-                    windows=windows,
-                    per_family=per_family,
-                    objective=objective,
-                    draws=draws,
-                    level=level,
-                    seed=seed,
-                )
-            )
-        except (FitError, DataError) as error:
-            unranked[law.name] = str(error)
-        if progress is not None:
-            progress(1)
+            if progress is not None:
+                progress(1)
+    results = list(found.values())
     if not results:
         name, why = next(iter(unranked.items()))
         raise DataError(f"no law could be tested on {runs.source}; {name}: {why}")
     joint = replace(results[0], laws=tuple(result.laws[0] for result in results))
     ranked = _ranked(joint)
     return Ranking(joint, ranked, unranked, (*joint.findings, *_findings(joint, ranked)))
+
+
+@dataclass(frozen=True)
+class _Test:
+    """The backtest that every law undergoes; sent whole to another process."""
+
+    runs: Runs
+    hold_out: HoldOut
+    windows: int
+    per_family: bool
+    objective: Objective | None
+    draws: int
+    level: float
+    seed: int
+
+    def __call__(self, law: Law) -> Backtest | str:
+        """The law's backtest, or why there is none: a law that cannot be fitted is no reason to give no answer."""
+        try:
+            return backtest(
+                law,
+                self.runs,
+                hold_out=self.hold_out,
+                windows=self.windows,
+                per_family=self.per_family,
+                objective=self.objective,
+                draws=self.draws,
+                level=self.level,
+                seed=self.seed,
+            )
+        except (FitError, DataError) as error:
+            return str(error)
+
+
+def _tested(each: _Test, laws: Sequence[Law], jobs: int) -> Iterator[Backtest | str]:
+    """The result of every law in the order of ``laws``, as they come."""
+    if jobs == 1:
+        yield from map(each, laws)
+        return
+    import joblib
+
+    yield from joblib.Parallel(n_jobs=jobs, return_as="generator")(joblib.delayed(each)(law) for law in laws)
 
 
 def _ranked(joint: Backtest) -> tuple[Ranked, ...]:
@@ -224,6 +272,27 @@ def _findings(joint: Backtest, ranked: Sequence[Ranked]) -> list[Finding]:
                 f"{named} tie{'s' if len(ties) == 1 else ''} with {best.law.name}: "
                 f"{best.scores.runs} held-out runs do not tell them apart.",
                 "Forecast with the stack (--at), which carries the choice, or hold out more runs.",
+            )
+        )
+    creeping = [
+        each.law.name
+        for each in ranked
+        if each.weight.value >= _HEARD
+        and any(
+            finding.code == "not-converged"
+            for other in joint.laws
+            if other.law == each.law
+            for finding in other.findings
+        )
+    ]
+    if creeping:
+        found.append(
+            Finding(
+                "not-converged",
+                "doubt",
+                f"fits of {' and '.join(creeping)} to the smaller runs were still creeping along a valley when they "
+                "were stopped: their place and weight here depend on that.",
+                f"Rank the others alone (--law), or fix a parameter of {creeping[0]}.",
             )
         )
     base = min(joint.baselines, key=lambda each: joint.scores(each).are.value)
