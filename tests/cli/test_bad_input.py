@@ -509,3 +509,8 @@ def test_a_pipe_that_knows_few_letters_breaks_nothing(table, encoding):
     assert done.returncode == 0 and set(json.loads(done.stdout)["params"]) == {"A", "α"}
     done = process("fit", path, "--law", "A/N^α²", PYTHONIOENCODING=encoding, PYTHONUTF8="0")
     assert done.returncode == 2 and done.stderr.startswith(b"Error: ") and b"Traceback" not in done.stderr
+
+
+def test_the_package_runs_as_a_module_too():
+    done = subprocess.run([sys.executable, "-m", "isoflop", "nosuch"], capture_output=True, timeout=60, check=False)
+    assert done.returncode == 2 and done.stderr.startswith(b"Error: No such command 'nosuch'")

@@ -90,7 +90,7 @@ def test_what_does_not_join_is_refused_in_a_sentence():
         downstream(first, second, {"N": 1e10})
     with pytest.raises(DataError, match="no column 'hit'"):
         stages(ladder(), LOSS, loss="task_loss", score="hit")
-    with pytest.raises(IsoflopError, match="cannot average 0 checkpoints"):
+    with pytest.raises(IsoflopError, match="averaged into one must be 1 or more, not 0"):
         stages(ladder(), LOSS, loss="task_loss", score="hits", average=0)
     blank = ladder().with_column("hits", np.full(25, np.nan))
     with pytest.raises(DataError, match="no run of made in memory has both task_loss and hits"):

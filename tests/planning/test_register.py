@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,6 +51,13 @@ def test_published_constants_have_no_interval_and_are_scored_all_the_same(tmp_pa
     register(published("chinchilla:epoch"), {"N": 70e9, "D": 1.4e12}, tmp_path / "p.json")
     said = score(load_prediction(tmp_path / "p.json"), 1.95)
     assert said.held is None and said.place is None and said.error == pytest.approx(1.95 / 1.97378 - 1, abs=1e-4)
+
+
+@pytest.mark.parametrize("measured", [0.0, -1.0, math.nan, math.inf])
+def test_a_loss_that_cannot_have_been_measured(tmp_path: Path, measured: float) -> None:
+    made = register(published("chinchilla:epoch"), {"N": 1e9, "D": 2e10}, tmp_path / "p.json")
+    with pytest.raises(SavedError, match="the measured loss must be"):
+        score(made, measured)
 
 
 def test_runs_are_found_by_their_inputs(ensemble: Ensemble, tmp_path: Path) -> None:

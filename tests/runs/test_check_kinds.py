@@ -247,6 +247,13 @@ def test_checkpoints_among_finished_runs():
     assert not doubts(constant, "checkpoints")
 
 
+def test_a_finished_run_without_its_tokens_is_no_checkpoint():
+    tokens = sound()["D"].copy()
+    tokens[7] = np.nan
+    runs = sound(D=tokens, run=[f"run{row}" for row in range(36)])
+    assert not [finding for finding in check(runs) if finding.code == "checkpoints"]
+
+
 def test_the_copies_that_are_to_go_are_not_the_rows_that_stay():
     frame = pl.concat([sound().to_polars(), sound().to_polars().head(2)])
     runs = read_runs(frame)

@@ -118,6 +118,18 @@ def test_parquet(tmp_path):
     assert_plain(read_runs(str(tmp_path / "runs.parquet")))
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
+def test_a_name_with_brackets_or_stars_is_a_name_and_no_pattern(tmp_path, ending):
+    folder = tmp_path / "sweep[1]"
+    folder.mkdir()
+    frame = pl.DataFrame({"N": [1e8, 2e8], "D": [1e9, 2e9], "loss": [3.0, 2.5]})
+    write = {"csv": frame.write_csv, "parquet": frame.write_parquet, "jsonl": frame.write_ndjson}[ending]
+    for name in (f"runs[1]*.{ending}", f"runs?.{ending}"):
+        with (folder / name).open("wb") as file:
+            write(file)
+        assert len(read_runs(folder / name)) == 2
+
+
 def test_the_digest_belongs_to_the_numbers_and_not_to_the_file(table, tmp_path):
     frame().write_parquet(tmp_path / "runs.parquet")
     digests = {read_runs(source).digest for source in (table(PLAIN), tmp_path / "runs.parquet", frame().to_pandas())}

@@ -71,6 +71,13 @@ def test_a_cosine_is_read_off_the_rates_so_far() -> None:
     assert said.expected.value == pytest.approx(given.expected.value, rel=1e-3)
 
 
+def test_a_table_that_names_no_run_is_one_run_to_cut() -> None:
+    made = run("cosine:0.1")
+    unnamed = truncations(so_far(made, 1.0), shares=(0.6, 0.8), draws=50)
+    named = truncations(Runs.from_columns({**made, "run": ["a"] * len(made["step"])}), shares=(0.6, 0.8), draws=50)
+    assert unnamed == named and [cut.runs for cut in unnamed] == [1, 1]
+
+
 def test_rows_without_loss_give_the_rates_to_come() -> None:
     made = run("wsd:0.3:0.1")
     hidden = {**made, "loss": np.where(made["step"] <= 10_000, made["loss"], np.nan)}

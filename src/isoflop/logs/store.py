@@ -148,7 +148,7 @@ def small_parts(store: Store) -> list[str]:
 
 def carry_over(folder: Path, part: str, writer: CurveWriter, *, without: Collection[str]) -> None:
     """Write the curves of one file again, those of the runs in ``without`` left out."""
-    frame = pl.read_parquet(folder / part, hive_partitioning=False)
+    frame = pl.read_parquet(folder / part, hive_partitioning=False, glob=False)
     for (run,), curve in frame.partition_by("run", as_dict=True, maintain_order=True).items():
         if run not in without:
             writer.add(str(run), _own(curve))
@@ -156,7 +156,7 @@ def carry_over(folder: Path, part: str, writer: CurveWriter, *, without: Collect
 
 def stored_curve(folder: Path, run: str, part: str) -> pl.DataFrame:
     """The curve of one run as it is stored: its steps and the metrics that it has."""
-    scan = pl.scan_parquet(folder / part, hive_partitioning=False)
+    scan = pl.scan_parquet(folder / part, hive_partitioning=False, glob=False)
     return _own(scan.filter(pl.col("run") == run).sort(STEP).collect())
 
 

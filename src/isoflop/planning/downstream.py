@@ -116,8 +116,12 @@ def stages(
     scores that are summed as independent.
     Raises DataError for missing columns and where no run has both numbers.
     """
-    if average < 1 or not 0 <= skip < 1:
-        raise IsoflopError(f"cannot average {average} checkpoints and skip {skip:g} of them; use 1 or more, and 0 to 1")
+    if average < 1:
+        raise IsoflopError(f"the checkpoints averaged into one must be 1 or more, not {average}")
+    if not 0 <= skip < 1:
+        raise IsoflopError(
+            f"the share of checkpoints skipped must be 0 or more and below 1, not {skip:g}; 0.1 is usual"
+        )
     first, second = weighted(runs, loss), weighted(runs, score)
     sampling = sampling_errors(runs, score)
     codes = runs.run_codes()

@@ -129,10 +129,18 @@ def load_prediction(path: str | Path) -> Prediction:
 
 
 def score(prediction: Prediction, measured: float) -> Score:
-    """Compare a prediction with the run. Raises SavedError for a measurement that is not a finite number."""
+    """Compare a prediction with the run.
+
+    Raises SavedError for a measurement that is no finite number, or not positive where the prediction is.
+    """
+    loss = prediction.loss
     if not math.isfinite(measured):
         raise SavedError(f"the measured {prediction.response} must be a finite number, not {measured:g}")
-    loss = prediction.loss
+    if measured <= 0 < loss.value:
+        raise SavedError(
+            f"the measured {prediction.response} must be positive, as the predicted {loss.value:.4g} is, "
+            f"not {measured:g}"
+        )
     place = None
     if prediction.quantiles:
         shares, values = zip(*prediction.quantiles, strict=True)

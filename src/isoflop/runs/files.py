@@ -75,7 +75,7 @@ def _load_file(source: str | Path) -> Raw:
     try:
         match kind:
             case "parquet":
-                return pl.read_parquet(path, hive_partitioning=False), name, []
+                return pl.read_parquet(path, hive_partitioning=False, glob=False), name, []
             case "jsonl":
                 return _read_json_lines(path), name, []
         frame, found = _read_delimited(path, tab=kind == "tsv")
@@ -114,7 +114,7 @@ def _read_delimited(path: Path, *, tab: bool) -> tuple[pl.DataFrame, list[Findin
         _refuse_binary(head)
         mark = _separator(head, mark)
     try:
-        frame = pl.read_csv(path, separator=mark, infer_schema=False, encoding="utf8-lossy")
+        frame = pl.read_csv(path, separator=mark, infer_schema=False, encoding="utf8-lossy", glob=False)
     except pl.exceptions.ComputeError:
         if not packed:
             _refuse_ragged(path, mark)
@@ -180,7 +180,8 @@ def _decimal_commas(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]]:
 def _read_json_lines(path: Path) -> pl.DataFrame:
     """One object a line; Polars reads them fast, and what it refuses (NaN, broken lines) is read line by line."""
     try:
-        return pl.read_ndjson(path, infer_schema_length=None)
+        with path.open("rb") as file:  # by its name it would be a pattern: `runs[1].jsonl`
+            return pl.read_ndjson(file, infer_schema_length=None)
     except pl.exceptions.PolarsError:
         pass
     records: list[dict[str, Any]] = []

@@ -62,7 +62,7 @@ def open_store(folder: str | Path) -> Store:
     if not path.is_file():
         raise DataError(f"{str(folder)!r} holds no {RUNS}; make a store with isoflop import SOURCE -o {folder}")
     try:
-        runs = pl.read_parquet(path, hive_partitioning=False)
+        runs = pl.read_parquet(path, hive_partitioning=False, glob=False)
         record = json.loads(pl.read_parquet_metadata(path).get(KEY, "{}"))
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
@@ -84,7 +84,7 @@ def scan_curves(store: Store, *, parts: Sequence[Path] | None = None) -> pl.Lazy
     for path in chosen:
         if not path.is_file():
             raise DataError(f"{str(path)!r} is gone, and {RUNS} names it; import the logs again into a new folder")
-    scans = [pl.scan_parquet(path, hive_partitioning=False) for path in chosen]
+    scans = [pl.scan_parquet(path, hive_partitioning=False, glob=False) for path in chosen]
     curves = scans[0] if len(scans) == 1 else pl.concat(scans, how="diagonal_relaxed")
     return _with_loss(curves, store.runs)
 

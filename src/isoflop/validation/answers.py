@@ -131,7 +131,8 @@ def _place(fit: Fit, budget: float | None, at: Mapping[str, float] | None) -> di
             what = f"{', '.join(missing)} is missing" if missing else f"{', '.join(unknown)} is no input of it"
             raise IsoflopError(f"a forecast from {law.name} takes {asked}; {what}")
         for name, value in at.items():
-            check_positive(value, name, "units")
+            if not (math.isfinite(value) and value > 0):
+                raise IsoflopError(f"{name} must be a positive number, not {value:g}")
         return {name: float(at[name]) for name in law.input_names}
     if budget is not None:
         best = optimum(law, at_fit(fit), budget)

@@ -159,7 +159,7 @@ def truncations(
     The rates to come are those that came. borrow: the other runs, whole, are the earlier ones.
     The end is the mean of the last 2 % of a run's losses, since single ones scatter.
     """
-    codes = runs.run_codes()
+    codes = runs.run_codes() if "run" in runs else np.zeros(len(runs), dtype=np.int64)  # without names: one run
     every = range(int(codes.max()) + 1)
     found: dict[float, list[tuple[float, float, float, bool]]] = {share: [] for share in shares}
     for run in every:

@@ -114,10 +114,10 @@ def _checkpoints(runs: Runs) -> list[Finding]:
         return []
     if "schedule" in runs.frame.columns and {word.lower() for word in runs.text("schedule")} <= set(_CONSTANT):
         return []
-    last = last_of_run(runs, runs[clock])
-    if last.all():
+    early = np.isfinite(runs[clock]) & ~last_of_run(runs, runs[clock])
+    if not early.any():
         return []
-    rows = rows_where(runs, ~last)
+    rows = rows_where(runs, early)
     n_runs = int(runs.run_codes().max()) + 1
     single = int((np.bincount(runs.run_codes()) == 1).sum())
     mixed = f", beside {single} runs with their last row alone" if 0 < single < n_runs else ""

@@ -64,10 +64,10 @@ def _from_registry(name: str) -> Runs:
 def prepared(path: Path, table: Table) -> pl.DataFrame:
     """The file's own table, with wrong columns dropped and odd units turned into plain counts."""
     if path.suffix == ".parquet":
-        frame = pl.read_parquet(path, hive_partitioning=False)
+        frame = pl.read_parquet(path, hive_partitioning=False, glob=False)
     else:
         # every cell as text: the reader decides what is a number, and says so where it is not
-        frame = pl.read_csv(path, infer_schema=False)
+        frame = pl.read_csv(path, infer_schema=False, glob=False)
     return frame.drop(table.drop).with_columns(
         *(pl.col(header).cast(pl.Float64) * factor for header, factor in table.times.items()),
         *(pl.lit(10.0).pow(pl.col(header).cast(pl.Float64)).alias(header) for header in table.antilog),
