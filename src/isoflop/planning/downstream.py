@@ -119,9 +119,7 @@ def stages(
     if average < 1:
         raise IsoflopError(f"the checkpoints averaged into one must be 1 or more, not {average}")
     if not 0 <= skip < 1:
-        raise IsoflopError(
-            f"the share of checkpoints skipped must be 0 or more and below 1, not {skip:g}; 0.1 is usual"
-        )
+        raise IsoflopError(f"the share of checkpoints skipped lies between 0 and 1, not {skip:g}; 0.1 is usual")
     first, second = weighted(runs, loss), weighted(runs, score)
     sampling = sampling_errors(runs, score)
     codes = runs.run_codes()
