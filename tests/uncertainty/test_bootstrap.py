@@ -1,5 +1,7 @@
 """The bootstrap: published standard errors, the unit of resampling, seeds, and when it doubts itself."""
 
+from dataclasses import replace
+
 import joblib
 import numpy as np
 import pytest
@@ -138,3 +140,17 @@ def test_an_interval_whose_ends_are_the_outermost_draws_is_doubted(known_runs):
     (finding,) = tail_findings(ensemble, level=0.999999)
     assert finding.code == "few-tail-draws" and finding.level == "doubt"
     assert finding.says.startswith("100 draws have 5e-05 beyond each end of a 0.999999 interval")
+
+
+@pytest.mark.parametrize("rows", [200, 6_000])
+def test_draws_caught_at_a_poor_optimum_are_found_out_whatever_the_size_of_the_table(rows):
+    # a table above 4,096 rows is searched again on a sample; the draws are begun where the term has vanished
+    rng = np.random.default_rng(3)
+    n = 10 ** rng.uniform(7, 10, rows)
+    runs = Runs.from_columns({"N": n, "loss": (1.7 + 400 / n**0.35) * np.exp(rng.normal(0, 0.01, rows))})
+    found = fit(law("E + A/N^alpha"), runs, starts=24)
+    assert bootstrap(found, draws=20).improved == 0
+    theta = found.theta.copy()
+    theta[found.law.param_names.index("A")] = -70
+    ensemble = bootstrap(replace(found, theta=theta), draws=20)
+    assert (ensemble.restarted, ensemble.improved) == (16, 16)

@@ -33,7 +33,7 @@ from isoflop.runs.prepare import preparation_findings
 Floats = NDArray[np.float64]
 
 SAME = 1e-6  # two optima whose objectives differ by less, relatively, are one
-_SEARCH_ROWS = 4_096  # a larger table is searched on a sample; the best of its optima are then fitted on all rows
+SEARCH_ROWS = 4_096  # a larger table is searched on a sample; the best of its optima are then fitted on all rows
 _FINISHERS = 4
 _ENOUGH = 12  # starts that must agree before the others are spared
 _LAST_STEPS = 3_000  # for the best alone: a flat, curved valley can take so many
@@ -186,8 +186,8 @@ def _search(ready: Problem, starts: int, seed: int) -> tuple[Solution, _Agreemen
             f"{ready.law.name} has no finite value at any of the starts tried; check the formula and the units of the "
             "runs, or narrow the parameters' domains"
         )
-    if len(ready.target) > _SEARCH_ROWS:
-        sample = _sample(ready, seed)
+    if len(ready.target) > SEARCH_ROWS:
+        sample, _ = sampled(ready, seed=seed)
         searched = _first_third_or_all(sample, begin)
         agreement = _agreement(sample, searched, float(np.nanmin(searched.value)))
         found = ready.solve(_distinct(searched))
@@ -252,14 +252,14 @@ def _agreement(ready: Problem, found: Solution, best: float) -> _Agreement:
     return _Agreement(reached, len(same), next_best, exact)
 
 
-def _sample(ready: Problem, seed: int) -> Problem:
-    """The problem on a random sample of its rows."""
-    rows = np.sort(np.random.default_rng([seed, 1]).choice(len(ready.target), _SEARCH_ROWS, replace=False))
+def sampled(ready: Problem, *, seed: int) -> tuple[Problem, NDArray[np.int64]]:
+    """The problem on a random sample of ``SEARCH_ROWS`` of its rows, and which they are."""
+    rows = np.sort(np.random.default_rng([seed, 1]).choice(len(ready.target), SEARCH_ROWS, replace=False))
     few = ready.table.take(rows)
     kernel = Kernel(
         ready.coords, few.inputs, space=ready.objective.space, centres=ready.kernel.centres, offsets=few.offsets
     )
-    return replace(ready, table=few, kernel=kernel, target=ready.target[rows])
+    return replace(ready, table=few, kernel=kernel, target=ready.target[rows]), rows
 
 
 def _distinct(found: Solution) -> Floats:

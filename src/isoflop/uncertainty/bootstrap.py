@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Fit
-from isoflop.fitting.fit import SAME, Problem, problem
+from isoflop.fitting.fit import SAME, SEARCH_ROWS, Problem, problem, sampled
 from isoflop.fitting.solve import Solution
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Ensemble
@@ -25,6 +25,7 @@ FEWEST_RUNS = 3
 _ADD_RUNS = f"add runs: {FEWEST_RUNS} at the least, 10 for intervals worth reading"
 _RESTARTED = 16
 _STARTS = 24
+_SEARCH_STEPS = 60
 _SMALL_STRATUM = 3
 
 
@@ -140,17 +141,41 @@ class _Plan:
         starts = np.repeat(self.theta[None], len(weights), axis=0)
         return self.ready.solve(starts, weights=weights, scales=self._scales(len(weights)))
 
-    def restart(self, theta: Floats, value: Floats, sample: int) -> tuple[int, int]:
-        """Search the first draws again from a grid of starts: how many were, and how many found better."""
-        if not sample:
+    def restart(self, theta: Floats, value: Floats, count: int) -> tuple[int, int]:
+        """Search the first draws again from a grid of starts: how many were, and how many found better.
+
+        A large table is searched on a sample of its rows, where a draw's own optimum is brought to rest too; only a
+        draw for which the grid found better there is fitted to all rows from that start.
+        """
+        if not count:
             return 0, 0
-        grid = self.ready.starts(count=_STARTS, seed=self.seed)
-        weights = np.concatenate([self.weights(chunk) for chunk in range(-(-sample // CHUNK))])[:sample]
-        starts = np.tile(grid, (sample, 1))
-        found = self.ready.solve(starts, weights=np.repeat(weights, len(grid), axis=0), max_steps=60)
-        best = np.where(np.isfinite(found.value), found.value, np.inf).reshape(sample, len(grid)).min(axis=1)
-        size = weights.sum(axis=1) if self.ready.objective.kind == "student-t" else np.abs(value[:sample])
-        return sample, int((best < value[:sample] - SAME * size).sum())
+        weights = np.concatenate([self.weights(chunk) for chunk in range(-(-count // CHUNK))])[:count]
+        if len(self.ready.target) <= SEARCH_ROWS:
+            _, searched = self._searched(self.ready, weights)
+            return count, int(self._better(searched, value[:count], weights).sum())
+        few, rows = sampled(self.ready, seed=self.seed)
+        start, searched = self._searched(few, weights[:, rows])
+        own = few.solve(theta[:count], weights=weights[:, rows], scales=self._scales(count))
+        doubted = np.flatnonzero(self._better(searched, own.value, weights[:, rows]))
+        if not len(doubted):
+            return count, 0
+        ended = self.ready.solve(start[doubted], weights=weights[doubted])
+        return count, int(self._better(ended.value, value[doubted], weights[doubted]).sum())
+
+    def _searched(self, ready: Problem, weights: Floats) -> tuple[Floats, Floats]:
+        """The best end of a search from the grid for each row of weights: coordinates and objective."""
+        grid = ready.starts(count=_STARTS, seed=self.seed)
+        count = len(weights)
+        found = ready.solve(
+            np.tile(grid, (count, 1)), weights=np.repeat(weights, len(grid), axis=0), max_steps=_SEARCH_STEPS
+        )
+        values = np.where(np.isfinite(found.value), found.value, np.inf).reshape(count, len(grid))
+        best = values.argmin(axis=1) + np.arange(count) * len(grid)
+        return found.theta[best], values.min(axis=1)
+
+    def _better(self, searched: Floats, own: Floats, weights: Floats) -> NDArray[np.bool_]:
+        size = weights.sum(axis=1) if self.ready.objective.kind == "student-t" else np.abs(own)
+        return np.asarray(searched < own - SAME * size)
 
     def _scales(self, count: int) -> Floats | None:
         if self.ready.objective.n_extra == 0 or self.scale is None:
