@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from isoflop.app.server import _settings
+from isoflop.app.asked import checked, formula
 from isoflop.app.session import Task, new_session, read, save
 from isoflop.app.work import draw_next, perform, runs_of, study_of
 from isoflop.errors import DataError, IsoflopError
+from isoflop.study.perform import perform as perform_study
 from isoflop.study.perform import study_runs
 from isoflop.study.spec import parse_study
 from isoflop.uncertainty.saved import load_fit
@@ -28,7 +29,7 @@ def session(tmp_path, known_runs):
 
 def asked(session, **given):
     """The session with one more task, as the page asks for it."""
-    kind, settings = _settings(session, {"law": "chinchilla", "draws": 40, **given}, read(session))
+    kind, settings = checked(session, {"law": "chinchilla", "draws": 40, **given}, read(session))
     task = Task(f"r{len(session.tasks) + 1}", kind, settings)
     return save(session.with_task(task)), task
 
@@ -58,13 +59,34 @@ def test_pictures_are_drawn_one_at_a_time_even_by_another_process(session, monke
     assert "data:image/png" in session.place("r1", "report.html").read_text()
 
 
+def test_parameters_are_fixed_tied_and_held_and_the_study_says_so(session):
+    given = {"fixed": "E = 1.8", "tied": "beta = alpha", "domains": "alpha = 0.1:0.9"}
+    session, task = asked(session, kind="fit", **given)
+    perform(session, task, lambda share, doing: None)
+    ensemble = load_fit(session.place("r1", "fit.json"))
+    assert ensemble.fit.law.param_names == ("A", "B", "alpha") and ensemble.fit.law.fixed == {"E": 1.8}
+    study = parse_study(session.place("r1", "study.toml").read_text(), folder=session.folder)
+    assert (study.fix, study.tie, study.domain) == ({"E": 1.8}, {"beta": "alpha"}, {"alpha": "0.1:0.9"})
+    assert perform_study(replace(study, plan=None, report=None)).ensembles[0].fit.params == ensemble.fit.params
+
+
+def test_a_formula_is_told_with_greek_letters_and_its_restrictions(session):
+    told = formula({"text": "E + A/N^alpha + B/D^beta", "fixed": "E = 1.7", "domains": "beta = 0:1"}, read(session))
+    assert [(each["name"], each["domain"]) for each in told["params"]] == [
+        ("A", "positive"), ("α", "real"), ("B", "positive"), ("β", "0:1")
+    ]  # fmt: skip
+    assert told["restricted"] == ""
+    told = formula({"text": "chinchilla", "fixed": "Q = 1.7"}, read(session))
+    assert "no free parameter 'Q'" in told["restricted"] and len(told["params"]) == 5
+
+
 @pytest.mark.slow
 def test_a_report_holds_the_backtest_of_the_same_rows_and_law(session, monkeypatch):
     session, fitted = asked(session, kind="fit")
     perform(session, fitted, lambda share, doing: None)
     other = replace(session, dropped=(3,))
     for held, law in ((session, "kaplan"), (other, "chinchilla"), (session, "chinchilla")):
-        kind, settings = _settings(held, {"law": law, "draws": 40, "kind": "backtest"}, read(session))
+        kind, settings = checked(held, {"law": law, "draws": 40, "kind": "backtest"}, read(session))
         task = Task(f"r{len(session.tasks) + 1}", kind, settings)
         session = save(session.with_task(task))
         says = perform(session, task, lambda share, doing: None)
@@ -108,6 +130,14 @@ def test_a_backtest_leaves_its_card(session):
         ({"kind": "fit", "budget": "-1e20"}, "-1e20 is not a positive number"),
         ({"kind": "fit", "law": "__import__('os')"}, "is not part of the language"),
         ({"kind": "fit", "objective": "best"}, "objective"),
+        ({"kind": "fit", "fixed": "E"}, "'E' is no parameter with its value; write for example E = 1.69"),
+        ({"kind": "fit", "fixed": "E = 1, E = 2"}, "E is given twice"),
+        ({"kind": "fit", "fixed": "E = many"}, "E = many: 'many' is not a number"),
+        ({"kind": "fit", "fixed": "Q = 1"}, "no free parameter 'Q'"),
+        ({"kind": "fit", "tied": "beta = gamma"}, "'gamma' is not a free parameter"),
+        ({"kind": "fit", "domains": "E = 2:1"}, "empty domain"),
+        ({"kind": "fit", "domains": "E = <b>"}, "has domain '<b>'; use positive, real"),
+        ({"kind": "fit", "tied": "E = A, " * 1000}, "may have 4,000 letters, and this one has 7,000"),
         ({"kind": "plan", "of": "r9"}, "no result 'r9'"),
         ({"kind": "compare", "of": []}, "a comparison takes two fits"),
     ],

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from isoflop import Runs, bootstrap, fit, law
-from isoflop.report.html import draw_pictures, html
+from isoflop.report.card import Card
+from isoflop.report.html import card_html, draw_pictures, html
 from isoflop.report.html_data import MOST_ROWS, runs_data
 from isoflop.report.report import make_report
 
@@ -128,3 +129,10 @@ def test_no_name_of_a_law_gets_into_a_script():
 
     code = law_javascript(law("E_secret + A/N^alpha + B_x/width^beta", inputs=("width",)))
     assert not re.search("secret|alpha|beta|width|B_x", code)
+
+
+def test_parameters_are_labelled_by_their_letters_and_nothing_else_is():
+    rows = tuple((label, "1") for label in ("alpha", "beta_N", "E", "alpha of the runs", "<b>gamma", "pi1"))
+    page = card_html(Card("title", "answer", ("", "value"), rows, (), ""), draw=lambda card, place: "")
+    labels = re.findall(r'<th scope="row">(.*?)</th>', page)
+    assert labels == ["α", "β_N", "E", "alpha of the runs", "&lt;b&gt;gamma", "π₁"]

@@ -178,7 +178,7 @@ def test_files_that_are_no_studies(folder: Path) -> None:
 def test_what_the_runs_lack_is_said_at_once(folder: Path) -> None:
     with pytest.raises(IsoflopError, match="M"):
         perform(parse_study('laws = ["E + A/M^alpha"]\n[runs]\nfile = "runs.csv"\n', folder=folder))
-    with pytest.raises(IsoflopError, match="fixes or ties 'gamma'"):
+    with pytest.raises(IsoflopError, match="restricts 'gamma'"):
         perform(parse_study('[runs]\nfile = "runs.csv"\n[fix]\ngamma = 1\n', folder=folder))
     with pytest.raises(IsoflopError, match="describe a file"):
         perform(parse_study('[runs]\ndata = "python-bytes"\n[runs.columns]\nN = "x"\n', folder=folder))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import math
 import re
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
@@ -21,9 +20,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from isoflop.app.asked import checked, formula
 from isoflop.app.bench import Bench
 from isoflop.app.guard import MOST_UPLOAD, Guard, TooLargeError
-from isoflop.app.session import Reading, Session, Task, file_name, forget, new_session, read, sessions, used
+from isoflop.app.session import Reading, Session, Task, file_name, forget, new_session, read, sessions
 from isoflop.app.upload import check, receive
 from isoflop.errors import DataError, FormulaError, IsoflopError, SavedError
 
@@ -37,7 +37,7 @@ MEDIA = {
 _FILE = re.compile(
     r"(?:answer\.html|data\.json|law\.js|report\.html|fit\.json|study\.toml|\d{1,3}-(?:light|dark)\.png)"
 )
-_KINDS = ("fit", "plan", "rank", "backtest", "compare")
+_ASKED = ("law", "fixed", "tied", "domains", "budget", "served", "of", "objective", "draws")  # that the page shows
 _WAIT = 20.0
 _HELD_TABLES = 6
 
@@ -181,10 +181,9 @@ class _Page:
     async def formula(self, request: Request) -> Response:
         """A law as it is typed: set as mathematics, its inputs and parameters, and which columns are missing."""
         asked = await _body(request)
-        text = str(asked.get("text", ""))
         runs = (await self._table(self.bench.get(str(asked["session"])))).runs if asked.get("session") else None
         try:
-            return JSONResponse(await asyncio.to_thread(_formula, text, runs))
+            return JSONResponse(await asyncio.to_thread(formula, asked, runs))
         except FormulaError as error:  # half a formula is no failure: it is what typing looks like
             return JSONResponse({"says": str(error).split("\n", 1)[0], "at": error.at})
 
@@ -232,7 +231,7 @@ class _Page:
         table = await self._table(session)
         if table.runs is None:
             raise DataError(table.says)
-        kind, settings = await asyncio.to_thread(_settings, session, asked, table.runs)
+        kind, settings = await asyncio.to_thread(checked, session, asked, table.runs)
         task = await self.bench.ask(session.id, kind, settings)
         return JSONResponse({"id": task.id})
 
@@ -308,7 +307,7 @@ def _read_table(session: Session) -> Table:
 def _state(session: Session) -> dict[str, Any]:
     def task(each: Task) -> dict[str, Any]:
         said = {key: value for key, value in asdict(each).items() if key != "settings"}
-        asked = {key: each.settings.get(key) for key in ("law", "budget", "served", "of", "objective", "draws")}
+        asked = {key: each.settings.get(key) for key in _ASKED}
         where = {"where": each.settings["reading"]["where"], "dropped": len(each.settings["dropped"])}
         return {**said, **asked, **where}
 
@@ -320,78 +319,6 @@ def _state(session: Session) -> dict[str, Any]:
         "reading": asdict(session.reading),
         "dropped": list(session.dropped),
         "tasks": [task(each) for each in session.tasks],
-    }
-
-
-def _settings(session: Session, asked: Mapping[str, Any], runs: Any) -> tuple[str, dict[str, Any]]:  # noqa: ANN401
-    """What a task needs, checked before it waits in the queue."""
-    from isoflop.fitting import objective
-    from isoflop.uncertainty.ensemble import check_level
-    from isoflop.units import parse_quantity
-
-    kind = asked.get("kind")
-    if kind not in _KINDS:
-        raise DataError(f"the page asks for {', '.join(_KINDS)}, not {str(kind)[:20]!r}")
-    budget, served = str(asked.get("budget") or "").strip(), str(asked.get("served") or "").strip()
-    for each in (budget, served):
-        if each:
-            try:
-                good = parse_quantity(each) > 0
-            except ValueError as error:
-                raise DataError(str(error)) from None
-            if not good:
-                raise DataError(f"{each} is not a positive number of FLOPs or tokens")
-    if kind in ("plan", "compare"):
-        names = asked.get("of")
-        of = [session.task(str(name)) for name in (names if isinstance(names, list) else [names])]
-        if len(of) != (2 if kind == "compare" else 1) or any(each.kind not in ("fit", "plan") for each in of):
-            raise DataError("a comparison takes two fits" if kind == "compare" else "a plan takes one fit")
-        ids = [each.id for each in of]
-        first = {**of[0].settings, "budget": budget or of[0].settings.get("budget"), "served": served}
-        return kind, {**first, "of": ids if kind == "compare" else ids[0]}
-    level, draws, seed = asked.get("level", 0.9), asked.get("draws", 1000), asked.get("seed", 0)
-    if type(draws) is not int or not 20 <= draws <= 20_000:
-        raise DataError("draws must be a whole number from 20 to 20,000")
-    if type(seed) is not int or seed < 0 or not isinstance(level, int | float) or not math.isfinite(level):
-        raise DataError("the seed must be a whole number, and the level a number between 0 and 1")
-    check_level(float(level))
-    settings: dict[str, Any] = {
-        "law": str(asked.get("law", "")),
-        "objective": objective(str(asked.get("objective") or "huber:1e-3")).name,
-        "draws": draws,
-        "seed": seed,
-        "level": float(level),
-        "budget": budget,
-        "served": served,
-        "reading": asdict(session.reading),
-        "dropped": list(session.dropped),
-    }
-    if kind != "rank":
-        from isoflop.app.work import law_of
-
-        law_of(settings, runs)
-    used(session, runs)
-    return kind, settings
-
-
-def _formula(text: str, runs: Any) -> dict[str, Any]:  # noqa: ANN401
-    from isoflop.laws import law
-    from isoflop.laws.mathml import mathml
-
-    chosen = law(text, columns=() if runs is None else runs.headers)
-    return {
-        "mathml": mathml(chosen),
-        "inputs": [
-            {
-                "name": each.name,
-                "meaning": each.meaning,
-                "here": runs is None or each.name in runs or each.name in chosen.prepared,
-            }
-            for each in chosen.inputs
-        ],
-        "params": [{"name": each.name, "meaning": each.meaning, "domain": str(each.domain)} for each in chosen.params],
-        "response": chosen.response,
-        "plans": set(chosen.input_names) == {"N", "D"},
     }
 
 

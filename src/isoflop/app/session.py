@@ -87,7 +87,7 @@ class Session:
         same = ("reading", "dropped", "objective")
         found = {}
         for each in self.tasks:
-            keys = {"rank": same, "backtest": (*same, "law", "fixed", "tied")}.get(each.kind)
+            keys = {"rank": same, "backtest": (*same, "law", "fixed", "tied", "domains")}.get(each.kind)
             if keys and each.state == "done" and all(each.settings.get(k) == task.settings.get(k) for k in keys):
                 found[each.kind] = each
         return tuple(found.values())

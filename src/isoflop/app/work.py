@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from isoflop.app.asked import law_of
 from isoflop.app.session import Reading, Session, Task, read, used
 from isoflop.files import write_whole
 from isoflop.findings import Finding
 from isoflop.fitting import fit, objective
-from isoflop.laws import Law, fix, law, tie
 from isoflop.report.card import Card, Picture
 from isoflop.report.html import Draw, answer_html, card_html, draw_pictures, html, image
 from isoflop.report.html_data import law_javascript, page_data
@@ -47,14 +47,6 @@ def runs_of(session: Session, settings: Mapping[str, Any]) -> Runs:
     return used(then, read(then))
 
 
-def law_of(settings: Mapping[str, Any], runs: Runs) -> Law:
-    """The law of a task, restricted as asked."""
-    chosen = law(settings["law"], columns=runs.headers)
-    if settings.get("tied"):
-        chosen = tie(chosen, settings["tied"])
-    return fix(chosen, settings["fixed"]) if settings.get("fixed") else chosen
-
-
 def study_of(session: Session, settings: Mapping[str, Any]) -> Study:
     """The study that asks the same of the same rows: for ``isoflop study`` beside the table."""
     reading = settings["reading"]
@@ -76,6 +68,9 @@ def study_of(session: Session, settings: Mapping[str, Any]) -> Study:
         draws=settings["draws"],
         seed=settings["seed"],
         level=settings["level"],
+        fix=settings.get("fixed") or {},
+        tie=settings.get("tied") or {},
+        domain=settings.get("domains") or {},
         plan=PlanQuestion(budgets=(budget,), served=served) if budget else None,
         report=BudgetQuestion(budget=budget),
     )
@@ -86,7 +81,7 @@ def _fit(session: Session, task: Task, told: Told) -> str:
     told(0.0, "reading")
     runs = runs_of(session, asked)
     told(0.05, "searching")
-    fitted = fit(law_of(asked, runs), runs, objective=objective(asked["objective"]), seed=asked["seed"])
+    fitted = fit(law_of(asked, runs.headers), runs, objective=objective(asked["objective"]), seed=asked["seed"])
     told(0.3, "bootstrap")
     done = 0
 
@@ -190,7 +185,7 @@ def _backtest(session: Session, task: Task, told: Told) -> str:
     settings = task.settings
     runs = runs_of(session, settings)
     result = backtest(
-        [law_of(settings, runs)], runs, objective=objective(settings["objective"]), draws=BACKTEST_DRAWS,
+        [law_of(settings, runs.headers)], runs, objective=objective(settings["objective"]), draws=BACKTEST_DRAWS,
         seed=settings["seed"], level=settings["level"],
     )  # fmt: skip
     return _card(session, task, backtest_card(result, findings=(*runs.findings, *backtest_findings(result))))

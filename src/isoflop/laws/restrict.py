@@ -9,7 +9,8 @@ from dataclasses import replace
 from isoflop.errors import FormulaError
 from isoflop.laws.expression import Expr, name, names, num, substitute, write
 from isoflop.laws.formula import parse, refuse_bad_numbers, show
-from isoflop.laws.law import Law
+from isoflop.laws.law import Domain, Law
+from isoflop.units import parse_quantity
 
 
 def fix(law: Law, values: Mapping[str, float]) -> Law:
@@ -62,6 +63,15 @@ def tie(law: Law, formulas: Mapping[str, str]) -> Law:
         others[name(label)] = other
     expression = _substitute(law, others)
     return _without(law, expression, tuple(formulas), tied={**law.tied, **formulas})
+
+
+def parse_domain(text: str) -> Domain:
+    """``real``, ``positive``, or ``0:2`` as its two ends; raises FormulaError for ends that are no numbers."""
+    low, colon, high = text.partition(":")
+    try:
+        return (parse_quantity(low), parse_quantity(high)) if colon else text
+    except ValueError as error:
+        raise FormulaError(f"{show(text)} is no domain: {error}; write real, positive, or 0:2") from None
 
 
 def _substitute(law: Law, replacements: Mapping[Expr, Expr]) -> Expr:

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isoflop.files import write_whole
+from isoflop.laws.law import GREEK
 from isoflop.laws.mathml import mathml
+from isoflop.laws.unicode import symbol
 from isoflop.plots.canvas import render
 from isoflop.report.card import Card, Picture
 from isoflop.report.html_data import law_javascript, page_data, script_json
@@ -31,6 +33,8 @@ MODULES = ("numbers", "surface", "chart", "explore", "runs", "report")
 _START = "enliven(document, JSON.parse(document.getElementById('data').textContent), LAW);"
 _DPI = 110
 _NUMERIC = re.compile(r"[-+]?[\d.]\S*( %)?")
+
+_PARAMETER = re.compile(rf"({'|'.join(GREEK)})(_?\d+|_\w+)?", re.IGNORECASE)
 
 Pictures = Mapping[int, tuple[bytes, bytes]]
 Draw = Callable[[Card, int], str]
@@ -147,8 +151,14 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["letters"] = _letters
     made.tests["numeric"] = lambda cell: _NUMERIC.fullmatch(cell) is not None
     return made
+
+
+def _letters(label: str) -> str:
+    """The label of a row, a parameter's name in Greek as the formula above it: alpha as α."""
+    return symbol(label) if _PARAMETER.fullmatch(label) else label
 
 
 def draw_pictures(cards: Sequence[Card], *, only: int | None = None) -> dict[int, tuple[bytes, bytes]]:

@@ -9,6 +9,7 @@ from functools import partial
 from isoflop.errors import IsoflopError
 from isoflop.fitting import fit, objective
 from isoflop.laws import Law, fix, law, tie
+from isoflop.laws.restrict import parse_domain
 from isoflop.planning import forecast
 from isoflop.planning.answer import answer
 from isoflop.planning.methods import compare_methods
@@ -24,12 +25,12 @@ from isoflop.report.cards.rank import rank_card
 from isoflop.report.cards.sensitivity import sensitivity_card
 from isoflop.report.report import Report, make_report, usual_budget
 from isoflop.runs import Runs, read_runs
-from isoflop.runs.checks import check
 from isoflop.runs.datasets import boxes, load
 from isoflop.study.spec import BudgetQuestion, HoldOutQuestion, Study
 from isoflop.uncertainty import Ensemble, bootstrap
 from isoflop.uncertainty.ensemble import check_level
 from isoflop.validation.backtest import backtest, backtest_findings
+from isoflop.validation.check import check
 from isoflop.validation.influence import influence
 from isoflop.validation.rank import rank
 from isoflop.validation.sensitivity import sensitivity
@@ -113,14 +114,16 @@ def study_runs(study: Study) -> Runs:
 
 
 def _law(text: str, study: Study, runs: Runs) -> Law:
-    """The law with what the study fixes and ties, as far as it has these parameters."""
+    """The law with what the study fixes, ties and holds in domains, as far as it has these parameters."""
     chosen = law(text, columns=runs.headers)
+    domains = {name: parse_domain(ends) for name, ends in study.domain.items() if name in chosen.param_names}
+    chosen = law(text, columns=runs.headers, domains=domains) if domains else chosen
     tied = {name: formula for name, formula in study.tie.items() if name in chosen.param_names}
     fixed = {name: value for name, value in study.fix.items() if name in chosen.param_names}
-    for name in (*study.tie, *study.fix):
+    for name in (*study.tie, *study.fix, *study.domain):
         if len(study.laws) == 1 and name not in chosen.param_names:
             raise IsoflopError(
-                f"the study fixes or ties {name!r}, which is none of {', '.join(chosen.param_names)}; mend the name"
+                f"the study restricts {name!r}, which is none of {', '.join(chosen.param_names)}; mend the name"
             )
     return fix(tie(chosen, tied) if tied else chosen, fixed) if fixed or tied else chosen
 

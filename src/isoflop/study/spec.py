@@ -87,6 +87,7 @@ class Study:
     level: float = 0.9
     fix: Mapping[str, float] = field(default_factory=dict)
     tie: Mapping[str, str] = field(default_factory=dict)
+    domain: Mapping[str, str] = field(default_factory=dict)
     plan: PlanQuestion | None = None
     forecast: ForecastQuestion | None = None
     methods: BudgetQuestion | None = None
@@ -124,7 +125,7 @@ def parse_study(text: str, *, name: str = "the study", folder: Path = Path()) ->
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SpecError(f"{name} is not TOML: {error}") from None
     top = Table(values, name)
-    top.allow("laws", "objective", "draws", "seed", "level", "runs", "fix", "tie", *QUESTIONS)
+    top.allow("laws", "objective", "draws", "seed", "level", "runs", "fix", "tie", "domain", *QUESTIONS)
     level = top.number("level", 0.9, low=0.0, high=1.0)
     laws = top.texts("laws", ("chinchilla",))
     if not laws:
@@ -138,6 +139,7 @@ def parse_study(text: str, *, name: str = "the study", folder: Path = Path()) ->
         level=level,
         fix=_numbers(top.table("fix")),
         tie=_texts(top.table("tie")),
+        domain=_texts(top.table("domain")),
         plan=_plan(top) if "plan" in values else None,
         forecast=_forecast(top) if "forecast" in values else None,
         methods=_budget(top, "methods", point=False) if "methods" in values else None,
@@ -224,6 +226,7 @@ def study_toml(study: Study) -> str:
     for name in ("columns", "units", "conventions"):
         lines += _table(f"runs.{name}", getattr(study.runs, name), always=False)
     lines += _table("fix", study.fix, always=False) + _table("tie", study.tie, always=False)
+    lines += _table("domain", study.domain, always=False)
     for name in QUESTIONS:
         asked = getattr(study, name)
         if asked is not None:

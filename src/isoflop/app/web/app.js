@@ -244,6 +244,9 @@ byId("reading-form").addEventListener("submit", (event) => {
 
 // ---- the law
 
+const RESTRICTIONS = ["fixed", "tied", "domains"];
+const restrictions = () => Object.fromEntries(RESTRICTIONS.map((name) => [name, byId(name).value]));
+
 let typed = 0;
 async function checkLaw() {
   const turn = ++typed;
@@ -251,10 +254,11 @@ async function checkLaw() {
   const clear = () => {
     byId("law-slip").textContent = "";
     byId("law-caret").hidden = true;
+    byId("more-slip").textContent = "";
     field.setAttribute("aria-invalid", "false");
   };
   try {
-    const said = await ask("/api/formula", { method: "POST", json: { text: field.value.slice(0, 5000), session: page.session } });
+    const said = await ask("/api/formula", { method: "POST", json: { text: field.value.slice(0, 5000), session: page.session, ...restrictions() } });
     if (said.says) throw Object.assign(new Error(said.says), { at: said.at });
     if (turn !== typed) return;
     clear();
@@ -262,7 +266,9 @@ async function checkLaw() {
     const missing = said.inputs.filter((each) => !each.here).map((each) => each.name);
     const meaning = (list) => list.map((each) => (each.meaning ? `${each.name}: ${each.meaning}` : each.name)).join(", ");
     byId("law-means").textContent = `Inputs ${meaning(said.inputs)}. Fitted: ${meaning(said.params)}.` + (missing.length ? ` The table has no ${missing.join(", ")}.` : "");
-    byId("fit").disabled = byId("backtest").disabled = missing.length > 0;
+    byId("more-slip").textContent = said.restricted;
+    if (said.restricted) byId("more").open = true;
+    byId("fit").disabled = byId("backtest").disabled = missing.length > 0 || said.restricted !== "";
   } catch (error) {
     if (turn !== typed) return;
     clear();
@@ -279,16 +285,18 @@ async function checkLaw() {
   }
 }
 let pause = 0;
-byId("law").addEventListener("input", () => {
-  clearTimeout(pause);
-  pause = setTimeout(checkLaw, 120);
-});
+for (const name of ["law", ...RESTRICTIONS]) {
+  byId(name).addEventListener("input", () => {
+    clearTimeout(pause);
+    pause = setTimeout(checkLaw, 120);
+  });
+}
 
 const request = (kind, more = {}) =>
   attempt(() =>
     ask(`/api/s/${page.session}/tasks`, {
       method: "POST",
-      json: { kind, law: byId("law").value, objective: byId("objective").value, draws: Number(byId("draws").value), budget: byId("budget-asked").value, served: byId("served").value, ...more },
+      json: { kind, law: byId("law").value, ...restrictions(), objective: byId("objective").value, draws: Number(byId("draws").value), budget: byId("budget-asked").value, served: byId("served").value, ...more },
     }),
   );
 byId("law-form").addEventListener("submit", async (event) => {
@@ -308,11 +316,14 @@ for (const kind of ["backtest", "rank"]) {
 const NAMES = { fit: "Fit", plan: "Plan", rank: "Ranking of laws", backtest: "Backtest", compare: "Comparison" };
 
 function title(task) {
-  const left = task.dropped ? ` without ${task.dropped} rows` : "";
+  const left = task.dropped ? ` without ${task.dropped} ${task.dropped === 1 ? "row" : "rows"}` : "";
   const where = task.where ? ` where ${task.where}` : "";
+  const said = (list, sign) => Object.entries(list ?? {}).map(([name, value]) => `${name} ${sign} ${value}`);
+  const restricted = [...said(task.fixed, "="), ...said(task.tied, "="), ...said(task.domains, "in")].join(", ");
+  const held = restricted ? ` with ${restricted}` : "";
   if (task.kind === "rank") return `${NAMES.rank}${where}${left}`;
   if (task.kind === "compare") return `${NAMES.compare} of ${task.of.join(" and ")}`;
-  return `${NAMES[task.kind]}: ${task.law}${task.kind === "plan" && task.budget ? ` at ${task.budget} FLOPs` : ""}${where}${left}`;
+  return `${NAMES[task.kind]}: ${task.law}${held}${task.kind === "plan" && task.budget ? ` at ${task.budget} FLOPs` : ""}${where}${left}`;
 }
 
 const readable = (task) => task.state === "done";
