@@ -86,3 +86,14 @@ def test_a_point_needs_the_inputs_of_the_laws_that_count(known_runs):
         forecast_stacked(TWO, [0.6, 0.4], runs, {"N": -1.0, "D": 1e12})
     only_d = forecast_stacked([law("power-d-floor"), TWO[0]], [1.0, 0.0], runs, {"N": 1e10, "D": 1e12})
     assert dict(only_d.at) == {"D": 1e12}
+
+
+def test_flops_that_are_not_given_are_those_of_the_size_and_tokens(known_runs):
+    runs = known_runs(0.01)
+    runs = runs.with_column("C", 6 * runs["N"] * runs["D"])
+    laws = [TWO[0], law("E + A/C^alpha")]
+    implied = forecast_stacked(laws, [0.5, 0.5], runs, {"N": 1e10, "D": 1e12})
+    given = forecast_stacked(laws, [0.5, 0.5], runs, {"N": 1e10, "D": 1e12, "C": 6e22})
+    assert implied.loss == given.loss and dict(implied.at) == dict(given.at)
+    assert [finding.code for finding in implied.findings] == ["flops-from-size"]
+    assert not given.findings

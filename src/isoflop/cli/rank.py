@@ -60,13 +60,14 @@ def rank(
     from isoflop.validation.rank import applicable
     from isoflop.validation.rank import rank as perform
     from isoflop.validation.split import hold_out
-    from isoflop.validation.stack import forecast_stacked
+    from isoflop.validation.stack import check_point, forecast_stacked
 
     at = number_pairs(points, "--at")
     runs = open_runs(file, columns, where, units, conventions)
     named = [law(text, columns=runs.headers) for text in dict.fromkeys(law_texts)]
     laws = named or applicable(runs, response=response)
     goal = objective(objective_text)
+    check_point(at, laws)
     with progress(len(laws), "rank", quiet=as_json) as advance:
         ranking = perform(
             runs,

@@ -121,16 +121,17 @@ def forecast_stacked(
     """The mixture Σ w_k p_k of the laws' forecasts at a point, each refitted to all runs.
 
     weights: one for each law, as :func:`stack` gives them. at: every input of every law of weight 1 % or more, in the
-    units of the runs, positive; inputs of the other laws are passed over. progress: called with 1 for each law kept.
+    units of the runs, positive; inputs of the other laws are passed over. C, where N and D are given and C is not, is
+    6ND, and a finding says so. progress: called with 1 for each law kept.
     Raises IsoflopError for a missing, unknown or non-positive input.
     """
     check_level(level)
     kept = [(law, float(weight)) for law, weight in zip(laws, weights, strict=True) if weight >= _NEGLIGIBLE]
     if not kept:
         raise IsoflopError("a stacked forecast needs at least one law with a weight of 1 % or more")
-    at = _checked(at, [law for law, _ in kept], laws)
+    check_point(at, laws)
+    at, findings = _complete(at, [law for law, _ in kept])
     pieces: list[_Piece] = []
-    findings: list[Finding] = []
     for law, weight in kept:
         fitted = fit(law, runs, objective=objective, seed=seed)
         ensemble = bootstrap(fitted, draws=draws, seed=seed, restarted=0)
@@ -198,21 +199,37 @@ def _not_finite(law: Law) -> Finding:
     )
 
 
-def _checked(at: Mapping[str, float], kept: Sequence[Law], laws: Sequence[Law]) -> dict[str, float]:
-    """The inputs that the laws of some weight take, out of those that any law takes."""
+def check_point(at: Mapping[str, float], laws: Sequence[Law]) -> None:
+    """Raises IsoflopError for an input that none of the laws takes, or that is not positive."""
+    known = list(dict.fromkeys(name for law in laws for name in law.input_names))
+    for name, value in at.items():
+        if name not in known:
+            raise IsoflopError(f"{name} is no input of the ranked laws; they take {', '.join(known)}")
+        if not (math.isfinite(value) and value > 0):
+            raise IsoflopError(f"{name} must be a positive number, not {value:g}")
+
+
+def _complete(at: Mapping[str, float], kept: Sequence[Law]) -> tuple[dict[str, float], list[Finding]]:
+    """The inputs that the laws of some weight take, with 6ND for FLOPs that are not given."""
     wanted = list(dict.fromkeys(name for law in kept for name in law.input_names))
-    known = {name for law in laws for name in law.input_names}
+    findings = []
+    if "C" in wanted and "C" not in at and {"N", "D"} <= set(at):
+        at = {**at, "C": 6 * at["N"] * at["D"]}
+        findings.append(
+            Finding(
+                "flops-from-size",
+                "note",
+                f"some of the laws take the training FLOPs, and 6ND = {at['C']:.3g} was taken for them.",
+                "If the runs' FLOPs are counted otherwise, give --at C=….",
+            )
+        )
     missing = [name for name in wanted if name not in at]
     if missing:
         raise IsoflopError(
-            f"the stacked laws take {', '.join(wanted)}; {', '.join(missing)} is missing: give --at {missing[0]}=…"
+            f"the stacked laws take {', '.join(wanted)}; {', '.join(missing)} is missing: give --at {missing[0]}=…, "
+            "or rank laws without it (--law)"
         )
-    for name, value in at.items():
-        if name not in known:
-            raise IsoflopError(f"{name} is no input of the ranked laws; the stack takes {', '.join(wanted)}")
-        if not (math.isfinite(value) and value > 0):
-            raise IsoflopError(f"{name} must be a positive number, not {value:g}")
-    return {name: float(at[name]) for name in wanted}
+    return {name: float(at[name]) for name in wanted}, findings
 
 
 def _mixture(pieces: Sequence[Floats], share: Floats, draws: int) -> Floats:
