@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from isoflop.errors import IsoflopError
     from isoflop.findings import Finding
     from isoflop.fitting import Fit, Objective, absolute, fit, huber, objective, squares, student_t
+    from isoflop.fitting.stream import fit_curves
     from isoflop.laws import Law, catalogue, fix, law, tie
+    from isoflop.logs.importing import import_logs
     from isoflop.planning import Forecast, Plan, allocate, for_serving, forecast, recount, repeat, wasted
     from isoflop.planning.downstream import downstream, stages
     from isoflop.runs import Runs, datasets, read_runs
+    from isoflop.runs.curves import open_curves
     from isoflop.uncertainty import Ensemble, Interval, bootstrap
     from isoflop.uncertainty.coverage import coverage
     from isoflop.uncertainty.profile import profile
@@ -40,10 +43,13 @@ _HOMES = {
     "isoflop.errors": ("IsoflopError",),
     "isoflop.findings": ("Finding",),
     "isoflop.fitting": ("Fit", "Objective", "absolute", "fit", "huber", "objective", "squares", "student_t"),
+    "isoflop.fitting.stream": ("fit_curves",),
     "isoflop.laws": ("Law", "catalogue", "fix", "law", "tie"),
+    "isoflop.logs.importing": ("import_logs",),
     "isoflop.planning": ("Forecast", "Plan", "allocate", "for_serving", "forecast", "recount", "repeat", "wasted"),
     "isoflop.planning.downstream": ("downstream", "stages"),
     "isoflop.runs": ("Runs", "read_runs"),
+    "isoflop.runs.curves": ("open_curves",),
     "isoflop.uncertainty.saved": ("load_fit", "save_fit"),
     "isoflop.uncertainty": ("Ensemble", "Interval", "bootstrap"),
     "isoflop.uncertainty.coverage": ("coverage",),

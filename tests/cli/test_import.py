@@ -7,9 +7,12 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
+from isoflop import bootstrap, fit, import_logs, law, read_runs
 from isoflop.cli import isoflop
 from isoflop.errors import IsoflopError
 from isoflop.logs.readers import READERS
+from isoflop.logs.rules import Rules, pick
+from isoflop.report.report import make_report
 
 
 def run(*words: str) -> str:
@@ -43,6 +46,18 @@ def test_logs_become_a_store_that_other_commands_read(logs, tmp_path):
     assert (again["added"], again["unchanged"]) == ([], 2)
     chosen = json.loads(run("import", "-o", store, "--rule", "min", "--tokens-per-step", "1K", "--json"))
     assert chosen["rules"]["pick"] == "min"
+
+
+def test_a_report_names_the_rule_that_chose_the_losses(tmp_path):
+    tokens = np.linspace(0.1, 1, 10)
+    for n in (1e7, 1e8, 1e9):
+        for d in (1e9, 1e10, 1e11):
+            loss = 1.7 + 400 * n**-0.34 + 410 * (d * tokens) ** -0.28
+            frame = pl.DataFrame({"step": np.arange(10), "tokens": d * tokens, "loss": loss, "params": n})
+            frame.write_csv(tmp_path / f"{n:.0e}-{d:.0e}.csv")
+    done = import_logs([tmp_path], tmp_path / "store", rules=Rules(pick=pick("last:2")))
+    made = make_report(bootstrap(fit(law("chinchilla"), read_runs(done.store.folder)), draws=20, seed=0, restarted=0))
+    assert any("the mean of the last 2 logged values of" in finding.says for finding in made.findings)
 
 
 def test_the_page_says_what_was_read_and_what_was_not(logs, tmp_path):
