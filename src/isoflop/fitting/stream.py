@@ -23,7 +23,7 @@ from isoflop.fitting.objective import Objective, huber
 from isoflop.fitting.outer import Optimum, settle
 from isoflop.fitting.result import DataSummary, Fit
 from isoflop.fitting.solve import Solution
-from isoflop.laws import Law
+from isoflop.laws import Law, fix
 from isoflop.laws.expression import runs_over_k
 from isoflop.runs.curves import Curves
 
@@ -34,6 +34,7 @@ _QUANTILES = 1_001
 _NEAR = 0.25  # first step of the search for a constant on all rows, in its logarithmic distance to 1
 _CLOSE = 0.02
 _LOOKS = 8
+_LEAST_SHARE = math.log1p(-1e-3)  # where a constant between 0 and 1 is as small as it is looked for
 
 
 @dataclass(frozen=True)
@@ -75,18 +76,19 @@ def fit_curves(
             "table of checkpoints, every 50th step or so, to isoflop fit without --curves"
         )
     sample = sample_of(law, curves, progress)
-    searched = [each.name for each in law.searched]
     optimum = sample.optimum(objective, starts, seed)
+    unsettled = law
     law, settled = settle(law, optimum, present=sample.runs.headers)
+    searched = tuple(each for each in unsettled.searched if each.name in law.fixed)
+    unsettled = replace(unsettled, searched=searched)
     begun = fit(law, sample.prepared(law), objective=objective, starts=starts, seed=seed)
     with BlockRows(law, curves, objective, begun.centres, jobs=jobs, progress=progress) as rows:
         found = rows.descend(begun)
         findings = [finding for finding in settled if sample.whole or finding.code != "searched-constant"]
         if len(findings) < len(settled):  # not at the end of its range, where it would only run on
-            for constant in searched:
-                if constant in law.fixed:
-                    law, found, finding = _refine(law, constant, begun, found, rows, optimum)
-                    findings.append(finding)
+            for each in searched:
+                law, found, finding = _refine(unsettled, law, each.name, begun, found, rows, optimum)
+                findings.append(finding)
         done = _finished(law, begun, rows.finish(found), rows, curves, tuple(findings))
     if sample.whole and done.fit.data.n_rows <= REFITTED_ROWS:
         return replace(done, fit=replace(done.fit, runs=sample.prepared(law)))
@@ -94,12 +96,14 @@ def fit_curves(
 
 
 def _refine(
-    law: Law, constant: str, begun: Fit, found: Solution, rows: BlockRows, optimum: Optimum
+    unsettled: Law, law: Law, constant: str, begun: Fit, found: Solution, rows: BlockRows, optimum: Optimum
 ) -> tuple[Law, Solution, Finding]:
     """A searched constant on all rows, from its value on the sample: parabolas until they move it no more.
 
     The objective is followed along log(1 − λ) for a constant between 0 and 1, else along its logarithm. Each descent
     begins where that of the first value ended, moved by as much as the optimum of the sample moves.
+
+    unsettled: the law before its constants were searched; law: with all of them at their present values.
     """
     at_first = np.array([begun.params[name] for name in law.param_names])
     first = law.fixed[constant]
@@ -110,21 +114,25 @@ def _refine(
     def value_at(there: float) -> float:
         return -math.expm1(there) if shares else math.exp(there)
 
+    def law_at(there: float) -> Law:
+        values = {each.name: law.fixed[each.name] for each in unsettled.searched}
+        return fix(unsettled, {**values, constant: value_at(there)})
+
     def look(there: float) -> None:
-        other = _with_constant(law, constant, value_at(there))
+        other = law_at(there)
         moved = rows.coords.from_params(np.stack([optimum(other, at_first)[1], at_first]), rows.centres)
         ends[there] = rows.again(other, replace(found, theta=found.theta + moved[:1] - moved[1:]))
 
     look(place - _NEAR)
-    look(place + _NEAR)
+    look(min(place + _NEAR, _LEAST_SHARE) if shares else place + _NEAR)
     for _ in range(_LOOKS):
         best = min(ends, key=lambda each: float(ends[each].value[0]))
-        there = _vertex(ends, best)
+        there = min(_vertex(ends, best), _LEAST_SHARE) if shares else _vertex(ends, best)
         if min(abs(there - each) for each in ends) < _CLOSE:
             break
         look(there)
     best = min(ends, key=lambda each: float(ends[each].value[0]))
-    settled = _with_constant(law, constant, value_at(best))
+    settled = law_at(best)
     solution = rows.again(settled, ends[best])
     far = max(ends, key=lambda each: float(ends[each].value[0]))
     worse = 100 * (float(ends[far].value[0]) / float(ends[best].value[0]) - 1)
@@ -156,16 +164,6 @@ def _vertex(ends: Mapping[float, Solution], best: float) -> float:
     return best + float(np.clip(-slope / (2 * bend), x[0], x[2])) if bend > 0 else best
 
 
-def _with_constant(law: Law, constant: str, value: float) -> Law:
-    """The law with another value of a constant that its prepared columns use."""
-    old = law.fixed[constant]
-    prepared = {
-        column: replace(how, settings={key: value if known == old else known for key, known in how.settings.items()})
-        for column, how in law.prepared.items()
-    }
-    return replace(law, prepared=prepared, fixed={**law.fixed, constant: value})
-
-
 def _finished(
     law: Law, begun: Fit, best: Solution, rows: BlockRows, curves: Curves, findings: tuple[Finding, ...]
 ) -> CurveFit:
@@ -187,7 +185,8 @@ def _finished(
             Finding(
                 "rows-left-out",
                 "note",
-                f"{rows.dropped:,} rows have no finite, positive {', '.join(law.input_names)} and are left out.",
+                f"{rows.dropped:,} rows have no usable {' or '.join(law.input_names)} (missing, or outside its domain) "
+                "and are left out.",
                 "Nothing to do; step 0 is such a row.",
             ),
         )
