@@ -142,6 +142,8 @@ def test_what_is_no_json_and_who_is_not_there(tmp_path):
     own = {"x-isoflop": "1"}
     assert asked(tmp_path, "/api/formula", method="POST", headers=own, body=b"{")[0] == 400
     assert asked(tmp_path, "/api/formula", method="POST", headers=own, body=b"[1]")[0] == 400
+    assert asked(tmp_path, "/api/formula", method="POST", headers=own, body=b'{"text": "\xff"}')[0] == 400
+    assert asked(tmp_path, "/api/formula", method="POST", headers=own, body=b"[" * 100_000)[0] == 400
     assert asked(tmp_path, "/api/s/0123456789ab")[0] == 404
 
 

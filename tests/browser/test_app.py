@@ -82,6 +82,35 @@ def test_from_a_table_to_a_report(opened, known_runs, tmp_path, watched):
     assert {url.split(":")[0] for url in alone.requests} <= {"file", "data"}
 
 
+def test_a_run_off_the_surface_is_doubted_a_moment_after_the_table_is_shown(opened, known_runs, tmp_path):
+    path = table(tmp_path / "runs.csv", known_runs)
+    head, *rows = path.read_text().splitlines()
+    n, d, loss, note = rows[12].split(",")
+    rows[12] = ",".join((n, d, repr(1.3 * float(loss)), note))
+    path.write_text("\n".join([head, *rows]) + "\n")
+    tab = opened(path).tab
+    tab.wait_for_function("() => document.getElementById('table-says').textContent.startsWith('30 runs')")
+    tab.wait_for_selector("#table-doubts li:has-text('surface')")
+    assert "row 13" in tab.text_content("#table-doubts") and tab.text_content("#doubting") == ""
+
+
+@pytest.mark.slow
+def test_a_parameter_is_fixed_under_more(opened, known_runs, tmp_path):
+    tab = opened(table(tmp_path / "runs.csv", known_runs)).tab
+    tab.wait_for_selector("#law-set math")
+    tab.click("#more summary")
+    tab.fill("#fixed", "Q = 1.8")
+    tab.wait_for_function("() => document.getElementById('more-slip').textContent.includes(\"no free parameter 'Q'\")")
+    assert tab.is_disabled("#fit")
+    tab.fill("#fixed", "E = 1.8")
+    tab.wait_for_function("() => document.querySelector('#law-set math')?.textContent.includes('1.8')")
+    assert tab.text_content("#more-slip") == "" and "Fitted: A" in tab.text_content("#law-means")
+    tab.fill("#draws", "50")
+    tab.click("#fit")
+    wait_for_answer(tab)
+    assert "with E = 1.8" in tab.text_content("#results li.shown")
+
+
 @pytest.mark.slow
 def test_fit_and_plan_by_keyboard_alone(opened, known_runs, tmp_path):
     tab = opened(table(tmp_path / "runs.csv", known_runs)).tab

@@ -22,6 +22,7 @@ from starlette.routing import Route
 
 from isoflop.app.asked import checked, formula
 from isoflop.app.bench import Bench
+from isoflop.app.doubts import doubts
 from isoflop.app.guard import MOST_UPLOAD, Guard, TooLargeError
 from isoflop.app.session import Reading, Session, Task, file_name, forget, new_session, read, sessions
 from isoflop.app.upload import check, receive
@@ -38,6 +39,7 @@ _FILE = re.compile(
     r"(?:answer\.html|data\.json|law\.js|report\.html|fit\.json|study\.toml|\d{1,3}-(?:light|dark)\.png)"
 )
 _ASKED = ("law", "fixed", "tied", "domains", "budget", "served", "of", "objective", "draws")  # that the page shows
+_VERSION = re.compile(r"-?[0-9]{1,15}")
 _WAIT = 20.0
 _HELD_TABLES = 6
 
@@ -74,6 +76,7 @@ def make_app(bench: Bench, *, hosts: frozenset[str], token: str | None = None) -
         Route("/api/s/{session}", page.state),
         Route("/api/s/{session}", page.remove, methods=["DELETE"]),
         Route("/api/s/{session}/table", page.table),
+        Route("/api/s/{session}/doubts", page.doubts),
         Route("/api/s/{session}/reading", page.reading, methods=["POST"]),
         Route("/api/s/{session}/dropped", page.dropped, methods=["POST"]),
         Route("/api/s/{session}/tasks", page.ask, methods=["POST"]),
@@ -83,7 +86,6 @@ def make_app(bench: Bench, *, hosts: frozenset[str], token: str | None = None) -
         IsoflopError: _refuse,
         SavedError: _absent,
         TooLargeError: _too_large,
-        json.JSONDecodeError: _not_json,
         ClientDisconnect: _gone,
         Exception: _broken,
     }
@@ -104,10 +106,6 @@ async def _too_large(request: Request, error: Exception) -> Response:
     return JSONResponse({"says": says}, status_code=413, headers={"connection": "close"})
 
 
-async def _not_json(request: Request, error: Exception) -> Response:
-    return JSONResponse({"says": "the request is not JSON"}, status_code=400)
-
-
 async def _broken(request: Request, error: Exception) -> Response:
     says = f"the page's server has a fault ({type(error).__name__}); what it printed in the terminal tells where"
     return JSONResponse({"says": says}, status_code=500)
@@ -123,6 +121,8 @@ class _Page:
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
         self._tables: OrderedDict[tuple[str, str], Table] = OrderedDict()
+        self._doubts: OrderedDict[tuple[str, str], str | None] = OrderedDict()
+        self._doubting = asyncio.Lock()  # one table at a time: two tabs ask once
 
     async def home(self, request: Request) -> Response:
         """The page itself; the address names the session, so that a reload or a second tab finds it again."""
@@ -192,7 +192,7 @@ class _Page:
         name = request.path_params["session"]
         after = request.query_params.get("after", "-1")
         session = self.bench.get(name)
-        if after.lstrip("-").isdigit() and session.version <= int(after):
+        if _VERSION.fullmatch(after) and session.version <= int(after):
             session = await self.bench.news(name, int(after), _WAIT)
         return JSONResponse(_state(session))
 
@@ -200,6 +200,17 @@ class _Page:
         """The runs, how they were read, and what to doubt."""
         table = await self._table(self.bench.get(request.path_params["session"]))
         return JSONResponse({"headers": table.headers, "says": table.says, **table.at})
+
+    async def doubts(self, request: Request) -> Response:
+        """Every doubt about the runs, those from a fitted surface too, which the table does not wait for."""
+        session = self.bench.get(request.path_params["session"])
+        key = _key(session)
+        async with self._doubting:
+            if key not in self._doubts:
+                self._doubts[key] = await doubts(session)
+                while len(self._doubts) > _HELD_TABLES:
+                    self._doubts.popitem(last=False)
+        return JSONResponse({"findings": self._doubts.get(key)})
 
     async def reading(self, request: Request) -> Response:
         """Read the table otherwise: columns, units, conventions, selection."""
@@ -246,7 +257,7 @@ class _Page:
         return JSONResponse({})
 
     async def _table(self, session: Session) -> Table:
-        key = (session.id, json.dumps(asdict(session.reading), sort_keys=True))
+        key = _key(session)
         if key not in self._tables:
             self._tables[key] = await asyncio.to_thread(_read_table, session)
             while len(self._tables) > _HELD_TABLES:
@@ -258,8 +269,15 @@ class _Page:
 _DOWNLOADS = ("report.html", "fit.json", "study.toml")
 
 
+def _key(session: Session) -> tuple[str, str]:
+    return session.id, json.dumps(asdict(session.reading), sort_keys=True)
+
+
 async def _body(request: Request) -> dict[str, Any]:
-    asked = json.loads(await request.body())
+    try:
+        asked = json.loads(await request.body())
+    except (ValueError, RecursionError):  # not JSON, not UTF-8, or brackets without end
+        raise DataError("the request is not JSON") from None
     if not isinstance(asked, dict):
         raise DataError("the request must be one JSON object")
     return asked

@@ -165,6 +165,18 @@ async function loadTable() {
   drawRuns();
   showDropped();
   checkLaw();
+  doubtMore();
+}
+
+/** Doubts from a fitted surface take some seconds; the table does not wait for them. */
+async function doubtMore() {
+  const table = page.table;
+  byId("doubting").textContent = table.runs ? "Comparing the runs with a fitted surface …" : "";
+  if (!table.runs) return;
+  const said = await ask(`/api/s/${page.session}/doubts`).catch(() => ({}));
+  if (page.table !== table) return;
+  byId("doubting").textContent = "";
+  if (said.findings) byId("table-doubts").innerHTML = said.findings; // made by the server, every name in it escaped
 }
 
 let runsChart = null;
