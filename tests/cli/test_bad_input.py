@@ -514,3 +514,15 @@ def test_a_pipe_that_knows_few_letters_breaks_nothing(table, encoding):
 def test_the_package_runs_as_a_module_too():
     done = subprocess.run([sys.executable, "-m", "isoflop", "nosuch"], capture_output=True, timeout=60, check=False)
     assert done.returncode == 2 and done.stderr.startswith(b"Error: No such command 'nosuch'")
+
+
+@pytest.mark.parametrize("words", [("--budget", "0"), ("--budget", "-1e21"), ("--served", "0"), ("--served", "-2T")])
+def test_a_report_refuses_what_it_cannot_plan(refused, table, tmp_path, words):
+    out = tmp_path / "out.html"
+    assert "must be a positive number of" in refused("report", table(), "--draws", "20", "-o", str(out), *words)
+    assert not out.exists()
+
+
+def test_a_law_or_a_table_where_a_fit_is_asked(refused, table):
+    assert "there are chinchilla:hoffmann, " in refused("plan", "chinchilla", "--budget", "1e21")
+    assert "is a table, not a fit; make one: isoflop fit " in refused("forecast", table(), *AT)

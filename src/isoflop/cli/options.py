@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -130,10 +131,16 @@ def _is_data_set(name: str) -> bool:
 
 def open_fit(text: str) -> Ensemble:
     """A saved fit by its path, or published constants as LAW:KEY, such as chinchilla:epoch."""
+    from isoflop.laws import catalogue
     from isoflop.planning.published import published
     from isoflop.uncertainty.saved import load_fit
 
-    return published(text) if ":" in text and not Path(text).exists() else load_fit(text)
+    path = Path(text)
+    if path.is_file() and path.suffix.lower() in (".csv", ".tsv", ".jsonl", ".parquet"):
+        raise IsoflopError(f"{text!r} is a table, not a fit; make one: isoflop fit {text} --law LAW --save fit.json")
+    if not path.exists() and (":" in text or text in catalogue()):  # a law without a key is told which there are
+        return published(text)
+    return load_fit(text)
 
 
 def pair(text: str, option: str) -> tuple[str, str]:
@@ -185,8 +192,8 @@ def _plain(content: object) -> object:
 
 @contextmanager
 def progress(total: int, doing: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """A function to call with the number of steps done; a bar appears on standard error after a second."""
-    if quiet:
+    """A function to call with the number of steps done; on a terminal a bar appears after a second."""
+    if quiet or not sys.stderr.isatty():  # a log file would only get empty lines
         yield lambda done: None
         return
     began = time.monotonic()

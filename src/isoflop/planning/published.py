@@ -21,7 +21,8 @@ def published(text: str) -> Ensemble:
     each = law(name)
     entry = next((entry for entry in each.published if entry.key == key), None)
     if entry is None:
-        raise FormulaError(f"{each.name} has no published constants {key!r}; {_keys(each)}")
+        what = f"has no published constants {key!r}" if key else "alone says no constants"
+        raise FormulaError(f"{each.name} {what}; {_keys(each)}")
     missing = [label for label in each.param_names if label not in entry.values]
     if missing:
         raise FormulaError(

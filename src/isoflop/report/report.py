@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
-from isoflop.laws.optimum import TRAIN
+from isoflop.laws.optimum import TRAIN, check_positive
 from isoflop.planning import Forecast, Plan, forecast
 from isoflop.planning.answer import answer
 from isoflop.planning.methods import compare_methods
@@ -61,8 +61,13 @@ def make_report(
     law of other inputs than N and D is asked for its response at ten times its largest inputs instead.
     served: tokens to be served, which add the over-trained answer.
     further: cards of other results on the same runs, such as a ranking: see :func:`with_further`.
-    Raises IsoflopError for a fit without its runs, and for a budget with a law that cannot be planned with.
+    Raises IsoflopError for a fit without its runs, for a budget with a law that cannot be planned with, and for numbers
+    that are not positive.
     """
+    if budget is not None:
+        check_positive(budget, "the budget", "FLOPs")
+    if served is not None:
+        check_positive(served, "served tokens", "tokens")
     runs = ensemble.fit.require_runs()
     planned = set(ensemble.fit.law.input_names) == {"N", "D"}
     if budget is not None and not planned:

@@ -28,7 +28,12 @@ def methods_card(answer: Methods, ensemble: Ensemble) -> Card:
             if tokens is not None:
                 rows.append(quantity_row("", tokens, "D*"))
             rows.append(interval_row("", each.exponent_a, "exponent a"))
-    verdict = "their intervals overlap" if answer.agree else "their intervals do not all overlap"
+    answered = [each.name for each in answer.methods if each.n is not None]
+    if len(answered) > 1:
+        overlap = "their intervals overlap" if answer.agree else "their intervals do not all overlap"
+        verdict = f"The methods differ by a factor of {answer.apart:.3g}; {overlap}."
+    else:
+        verdict = f"Only one method answers here, the {answered[0]}: there is nothing to compare it with."
     bias = (
         f"; on noiseless losses of this surface the parabolas' D* would be off by {answer.bias:+.1%}"
         if math.isfinite(answer.bias)
@@ -36,7 +41,7 @@ def methods_card(answer: Methods, ensemble: Ensemble) -> Card:
     )
     return Card(
         title=f"compute-optimal size at {answer.budget:.3g} FLOPs, {ensemble.fit.data.source}",
-        answer=f"The methods differ by a factor of {answer.apart:.3g}; {verdict}.",
+        answer=verdict,
         header=("", "value", "low", "high", ""),
         rows=tuple(rows),
         findings=answer.findings,

@@ -122,10 +122,15 @@ def _shape_rows(said: Answer) -> list[tuple[str, ...]]:
     return [_shape_row(each, said, number) for number, each in enumerate(said.shapes.built, 1)]
 
 
+def _signed(share: float) -> str:
+    """A relative difference in percent, where what rounds to nothing has no sign."""
+    return "±0.00%" if abs(share) < 0.5e-4 else f"{share:+.2%}"
+
+
 def _shape_row(each: Built, said: Answer, number: int) -> tuple[str, ...]:
     shape, bill = each.shape, said.priced(each.flops)
     says = (
         f"{shape.layers} layers × {shape.width:,}, {shape.heads} heads, feed-forward {shape.hidden:,}; "
-        f"{format_quantity(each.d)} tokens; loss {each.above:+.2%}; counted exactly {each.ratio:.3g} × 6ND"
+        f"{format_quantity(each.d)} tokens; loss {_signed(each.above)}; counted exactly {each.ratio:.3g} × 6ND"
     )
     return (f"shape {number}", format_quantity(each.n), "", "", says + (f", {_bill(bill)}" if bill is not None else ""))
