@@ -146,12 +146,16 @@ def _that_fit(curves: dict[str, tuple[Ints, Floats]]) -> dict[str, tuple[Ints, F
     if not curves or len(curves) * 8 * points <= room:
         return curves
     kept: dict[str, tuple[Ints, Floats]] = {}
-    union: Ints = np.empty(0, np.int64)
+    steps = np.unique(np.concatenate([own for own, _ in curves.values()]))
+    there = np.zeros(len(steps), dtype=bool)  # the steps of what is kept
+    height = 0
     for name in sorted(curves, key=lambda name: ("loss" not in name.lower(), -len(curves[name][0]))):
-        wider = np.union1d(union, curves[name][0]) if len(union) else curves[name][0]
-        if kept and (len(kept) + 1) * 8 * len(wider) > room:
+        own = np.searchsorted(steps, curves[name][0])
+        wider = height + int((~there[own]).sum())
+        if kept and (len(kept) + 1) * 8 * wider > room:
             continue
-        kept[name], union = curves[name], wider
+        kept[name], height = curves[name], wider
+        there[own] = True
     return {name: kept[name] for name in curves if name in kept}
 
 

@@ -34,7 +34,7 @@ match sys.argv[2]:
 
         for split, shift in (("train", 0.0), ("validation", 1.0)):
             writer = EventFileWriter(f"{folder}/keras/{split}")
-            for step in range(50_000):
+            for step in range(int(sys.argv[3])):
                 event = event_pb2.Event(wall_time=1.7e9 + step, step=step)
                 event.summary.CopyFrom(scalar_pb("epoch_loss", loss(step) + shift))
                 writer.add_event(event)
