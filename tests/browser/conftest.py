@@ -45,7 +45,7 @@ def watched(chromium):
     def make(**options):
         context = chromium.new_context(**{"viewport": {"width": 1000, "height": 900}, **options})
         contexts.append(context)
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(120_000)
         return Watched(context)
 
     yield make

@@ -70,7 +70,7 @@ def test_from_a_table_to_a_report(opened, known_runs, tmp_path, watched):
     wait_for_answer(tab, "Plan")
     assert "With 3e23 training FLOPs" in tab.text_content("#shown [data-lead]")
 
-    tab.wait_for_selector("a[aria-label='report of r1']", timeout=60_000)
+    tab.wait_for_selector("a[aria-label='report of r1']", timeout=180_000)
     with tab.expect_download() as fetched:
         tab.click("a[aria-label='report of r1']")
     fetched.value.save_as(tmp_path / "report.html")
@@ -224,7 +224,7 @@ def test_names_from_a_file_stay_text(opened, known_runs, tmp_path, watched):
     tab.click("#fit")
     wait_for_answer(tab)
     assert "<img src=x onerror=alert(1)>" in tab.text_content("#shown")
-    tab.wait_for_selector("a[aria-label='report of r1']", timeout=60_000)
+    tab.wait_for_selector("a[aria-label='report of r1']", timeout=180_000)
     with tab.expect_download() as fetched:
         tab.click("a[aria-label='report of r1']")
     fetched.value.save_as(tmp_path / "report.html")
@@ -332,7 +332,7 @@ def test_public_tables_are_fitted(opened, tables, place, law, loss):
     tab.wait_for_function("() => !document.getElementById('fit').disabled && document.querySelector('#law-set math')")
     tab.fill("#draws", "100")
     tab.click("#fit")
-    tab.wait_for_selector("#results li.shown, #results li .slip", timeout=90_000)
+    tab.wait_for_selector("#results li.shown, #results li .slip", timeout=180_000)
     assert "expect a loss" in tab.text_content("#shown [data-lead]"), tab.text_content("#results")
     assert page.slips == []
 
