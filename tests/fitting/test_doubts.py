@@ -77,3 +77,32 @@ def test_too_few_runs_are_not_resampled(count):
     alone = without_draws(found)
     assert len(alone) == 0 and codes(alone.findings) == {"no-interval"}
     assert np.isnan(alone.interval("E").low) and alone.interval("E").value == found.params["E"]
+
+
+def repeated(loss_of, scatter, seeds=3):
+    """Nine sizes with three seeds each, whose log losses differ by ``scatter``."""
+    n = np.repeat(np.logspace(6, 9, 9), seeds)
+    noise = np.random.default_rng(1).normal(0, scatter, len(n))
+    return Runs.from_columns({"N": n, "seed": np.tile(np.arange(seeds), 9), "loss": loss_of(n) * np.exp(noise)})
+
+
+def test_a_law_that_misses_seeds_by_more_than_they_differ_is_doubted():
+    def bent(n):
+        return 1.7 + 40 / n**0.2 + 0.02 * np.sin(3 * np.log10(n))
+
+    found = fit(law("power-n-floor"), repeated(bent, 0.0005)).findings
+    assert "beyond-seeds" in codes(found)
+    assert "27 runs in 9 places" in says(found, "beyond-seeds") and "differ by 0.0" in says(found, "beyond-seeds")
+
+
+def test_a_law_that_misses_seeds_by_no_more_than_they_differ_is_not():
+    def straight(n):
+        return 1.7 + 40 / n**0.2
+
+    for scatter in (0.0005, 0.01):
+        assert "beyond-seeds" not in codes(fit(law("power-n-floor"), repeated(straight, scatter)).findings)
+    # runs of one seed at the same size differ in something that the law does not see: they are no repeats
+    runs = repeated(lambda n: straight(n) * (1 + 0.01 * np.sin(3 * np.log10(n))), 0.0005)
+    assert "beyond-seeds" in codes(fit(law("power-n-floor"), runs).findings)
+    one = runs.with_column("seed", np.zeros(27))
+    assert "beyond-seeds" not in codes(fit(law("power-n-floor"), one).findings)

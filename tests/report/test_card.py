@@ -1,6 +1,7 @@
 """Cards: no digit that the interval does not support, and every doubt told."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -10,6 +11,7 @@ from isoflop.report.cards.check import check_card
 from isoflop.report.cards.fit import fit_card
 from isoflop.report.cards.forecast import forecast_card
 from isoflop.report.terminal import show
+from isoflop.uncertainty.bootstrap import without_draws
 from isoflop.units import format_by_interval, format_quantity, parse_quantity
 
 
@@ -25,6 +27,22 @@ def test_a_fit_is_told_with_its_interval_and_doubts(known_runs):
     assert "L = A/N^alpha + B/D^beta + 1.8, fitted to 10 runs." in text
     assert "fixed" in text and "0.95 quantile" in text and "has only 2 distinct values" in text
     assert "huber:0.001" in text and "seed 0" in text
+
+
+def test_values_without_draws_keep_their_digits_and_one_that_overflowed_is_shown_as_such(known_runs):
+    found = fit(law("chinchilla"), known_runs())
+    rows = {row[0]: row for row in fit_card(without_draws(found), level=0.9, findings=()).rows}
+    assert rows["A"][1:4] == ("482.01", "", "") and rows["alpha"][1] == "0.3478"
+    lost = replace(found, params={**found.params, "A": float("inf")})
+    rows = {row[0]: row for row in fit_card(without_draws(lost), level=0.9, findings=()).rows}
+    assert rows["A"][1:4] == ("> 1e308", "", "")
+
+
+def test_a_constant_that_was_searched_is_not_called_fixed(known_runs):
+    found = fit(fix(law("chinchilla"), {"E": 1.8}), known_runs(0.01))
+    assert fit_card(without_draws(found), level=0.9, findings=()).rows[-1][-1] == "fixed"
+    searched = replace(found, search=replace(found.search, constants=("E",)))
+    assert fit_card(without_draws(searched), level=0.9, findings=()).rows[-1][-1].startswith("searched")
 
 
 def test_a_forecast_is_told_in_one_sentence(known_runs):

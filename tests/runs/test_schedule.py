@@ -114,6 +114,7 @@ def test_the_decay_is_found_with_everything_else():
     assert found.law.fixed["lambda"] == pytest.approx(0.99, abs=2e-5)
     assert found.params == pytest.approx({"L_0": 2.6, "A": 0.3, "alpha": 0.5, "C": 6.0}, rel=0.01)
     assert [finding.code for finding in found.findings if finding.code == "searched-constant"]
+    assert found.search.constants == ("lambda",)
     assert found.law.searched == () and "S2" not in found.runs  # the table itself stays as it was read
     given = fit(fix(law("annealing"), {"lambda": 0.99}), curves(), objective=squares())
     assert given.params == pytest.approx({"L_0": 2.6, "A": 0.3, "alpha": 0.5, "C": 6.0}, rel=1e-6)

@@ -23,6 +23,8 @@ _ROUNDING = 1e-10  # residuals below which a fit is exact and their pattern is t
 _FEWEST_FOR_SIZE = 4  # rows below which medians say little
 _FLAT = 1e-9  # losses that differ by less are all the same
 _EDGE = 12.0  # logistic coordinate beyond which a parameter is at an end of its interval
+_FEWEST_REPEATS = 4  # runs beyond the first of their group
+_BEYOND_REPEATS = 4.0  # ratio of mean squares: twice the repeats' standard deviation
 _POOR, _WRONG = 0.7, 1.5  # typical residual, as a share of the losses' own spread
 
 
@@ -182,6 +184,46 @@ def size_findings(table: Table, residual: Floats, *, log_loss: bool) -> list[Fin
             f"the law is typically off by {off}, where the losses differ by {vary} among themselves: it explains "
             "next to nothing of them.",
             "Look at what was fixed, at units and at the inputs, or try another law; do not forecast with this one.",
+        )
+    ]
+
+
+def seed_findings(
+    table: Table, residual: Floats, seeds: NDArray[np.str_], n_params: int, *, log_loss: bool
+) -> list[Finding]:
+    """A law that misses the means over seeds by more than the seeds leave them open.
+
+    The classical test for lack of fit: rows of equal inputs with different seeds are a group; with n rows in G groups
+    of m_g rows, F = [Σ m_g r̄_g²/(G − p)]/[Σ (r − r̄_g)²/(n − G)]. seeds: each row's, (rows,).
+    """
+    if table.offsets is not None or not table.by_row:
+        return []
+    _, group = np.unique(np.column_stack(list(table.by_row.values())), axis=0, return_inverse=True)
+    _, seed = np.unique(seeds, return_inverse=True)
+    # the first row of each seed: other rows are checkpoints of the same run, or differ in what the law does not see
+    pairs, first = np.unique(np.column_stack([group.ravel(), seed.ravel()]), axis=0, return_index=True)
+    kept = first[np.bincount(pairs[:, 0])[pairs[:, 0]] > 1]
+    _, own, size = np.unique(group.ravel()[kept], return_inverse=True, return_counts=True)
+    spare, repeats = len(size) - n_params, len(kept) - len(size)
+    if spare < 1 or repeats < _FEWEST_REPEATS:
+        return []
+    from scipy.special import fdtrc
+
+    mean = np.bincount(own, weights=residual[kept]) / size
+    spread = float(((residual[kept] - mean[own]) ** 2).sum()) / repeats
+    ratio = float((size * mean**2).sum()) / spare / max(spread, _ROUNDING**2)
+    if ratio < _BEYOND_REPEATS or fdtrc(spare, repeats, ratio) > 0.005:
+        return []
+    sizes = (math.sqrt(spread), math.sqrt(spread * float(np.mean(1 / size))), math.sqrt(float(np.mean(mean**2))))
+    vary, known, off = (f"{100 * each:.2g} %" if log_loss else f"{each:.2g}" for each in sizes)
+    return [
+        Finding(
+            "beyond-seeds",
+            "doubt",
+            f"seeds of one configuration differ by {vary} (standard deviation; {len(kept)} runs in {len(size)} "
+            f"places), so their means are known to {known}, and the law misses these by {off}: that is no chance of "
+            "the seeds.",
+            "Try another law, or look at what else differs between the runs.",
         )
     ]
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import FitError
+from isoflop.findings import Finding
 from isoflop.fitting.coordinates import Coordinates, coordinates
 from isoflop.fitting.doubts import (
     count_findings,
@@ -16,6 +17,7 @@ from isoflop.fitting.doubts import (
     overflow_findings,
     parameter_findings,
     search_findings,
+    seed_findings,
     size_findings,
 )
 from isoflop.fitting.kernel import Kernel
@@ -118,6 +120,7 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
     Raises DataError (columns, values), FitError (fewer runs than parameters; no start with a finite objective).
     """
     objective = huber() if objective is None else objective
+    open_constants = law.searched
     law, settled = settle(law, _outer_optimum(runs, objective, starts, seed), present=runs.headers)
     ready = problem(law, runs, objective=objective)
     best, agreement = _search(ready, starts, seed)
@@ -132,7 +135,12 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
         theta=best.theta[0],
         centres=ready.kernel.centres,
         data=_summary(ready, runs, residual),
-        search=Search(agreement.tried, agreement.reached, seed),
+        search=Search(
+            agreement.tried,
+            agreement.reached,
+            seed,
+            constants=tuple(each.name for each in open_constants if each.name in law.fixed),
+        ),
         runs=runs,
     )
     found = (
@@ -146,9 +154,22 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
         *design_findings(prepared_runs(law, runs), tuple(ready.table.by_row)),
         *count_findings(law, ready.table),
         *size_findings(ready.table, residual, log_loss=objective.space == "log"),
+        *_seed_findings(ready, runs, residual),
         *misfit_findings(ready.table, residual),
     )
     return replace(fitted, findings=found)
+
+
+def _seed_findings(ready: Problem, runs: Runs, residual: Floats) -> list[Finding]:
+    if "seed" not in runs:
+        return []
+    return seed_findings(
+        ready.table,
+        residual,
+        np.asarray(runs.text("seed"), dtype=np.str_),
+        len(ready.law.params),
+        log_loss=ready.objective.space == "log",
+    )
 
 
 def _outer_optimum(runs: Runs, objective: Objective, starts: int, seed: int) -> Optimum:

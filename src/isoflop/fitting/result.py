@@ -39,11 +39,15 @@ class DataSummary:
 
 @dataclass(frozen=True)
 class Search:
-    """How the optimum was found: how many starts, how many of them ended at it, and the seed."""
+    """How the optimum was found: how many starts, how many of them ended at it, and the seed.
+
+    constants: those of the law's ``fixed`` that were searched around the fit of everything else.
+    """
 
     starts: int
     reached: int
     seed: int
+    constants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

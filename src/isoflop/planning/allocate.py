@@ -14,7 +14,7 @@ from isoflop.findings import Finding
 from isoflop.fitting import Fit
 from isoflop.laws.optimum import TRAIN, Optimum, check_positive, closed_form, optimum, require_n_and_d
 from isoflop.shown import Shown
-from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws
+from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
 
 Floats = NDArray[np.float64]
 
@@ -91,7 +91,12 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
         exponent_a=interval(slope_here, slope_there),
         method=method,
         band=_band(fit, here, budget, within),
-        findings=(*no_draws(ensemble), *_findings(fit, here, lost, len(ensemble)), *ensemble.findings),
+        findings=(
+            *no_draws(ensemble),
+            *tail_findings(ensemble, level=level),
+            *_findings(fit, here, lost, len(ensemble)),
+            *ensemble.findings,
+        ),
         ensemble=ensemble,
     )
 

@@ -13,7 +13,7 @@ from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.laws.optimum import TRAIN, check_positive, two_powers
 from isoflop.shown import Shown
-from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws
+from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
 
 Floats = NDArray[np.float64]
 
@@ -138,7 +138,12 @@ def recount(
         peak_at=interval("peak_at"),
         loss_slope=interval("loss_slope"),
         curve=np.stack([n, curve, *ends]),
-        findings=(*no_draws(ensemble), *_about_count(ensemble), *ensemble.findings),
+        findings=(
+            *no_draws(ensemble),
+            *tail_findings(ensemble, level=level),
+            *_about_count(ensemble),
+            *ensemble.findings,
+        ),
     )
 
 

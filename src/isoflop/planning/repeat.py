@@ -18,7 +18,7 @@ from isoflop.planning.published import published
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.uncertainty import bootstrap
-from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws
+from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
 
 Floats = NDArray[np.float64]
 Params = Mapping[str, Floats]
@@ -145,7 +145,12 @@ def repeat(
         lowest=_with_infinity(here.lowest, None if there is None else there.lowest, level),
         best=best,
         along=_with_ends(epochs, here.fresh, None if there is None else there.fresh, level),
-        findings=(*no_draws(ensemble), *_reach(ensemble.fit, params, unique, best), *ensemble.findings),
+        findings=(
+            *no_draws(ensemble),
+            *tail_findings(ensemble, level=level),
+            *_reach(ensemble.fit, params, unique, best),
+            *ensemble.findings,
+        ),
     )
 
 

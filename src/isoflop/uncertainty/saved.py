@@ -60,7 +60,12 @@ def save_fit(fit: Fit | Ensemble, path: str | Path) -> None:
         "scale": fitted.scale,
         "theta": fitted.theta.tolist(),
         "centres": dict(fitted.centres),
-        "search": {"starts": fitted.search.starts, "reached": fitted.search.reached, "seed": fitted.search.seed},
+        "search": {
+            "starts": fitted.search.starts,
+            "reached": fitted.search.reached,
+            "seed": fitted.search.seed,
+            "constants": list(fitted.search.constants),
+        },
         "data": {
             "source": data.source,
             "digest": data.digest,
@@ -157,7 +162,7 @@ def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
             ranges={key: (low, high) for key, (low, high) in data["ranges"].items()},
             residuals=tuple(data["residuals"]),
         ),
-        search=Search(**content["search"]),
+        search=_search(content["search"]),
         findings=_findings(content["findings"]),
         runs=runs,
     )
@@ -183,3 +188,8 @@ def _findings(saved: list[dict[str, Any]]) -> tuple[Finding, ...]:
 
 def _domain(saved: str | list[float]) -> str | tuple[float, float]:
     return saved if isinstance(saved, str) else (saved[0], saved[1])
+
+
+def _search(content: Mapping[str, Any]) -> Search:
+    """How the optimum was found; files of older versions say nothing of constants."""
+    return Search(content["starts"], content["reached"], content["seed"], tuple(content.get("constants", ())))

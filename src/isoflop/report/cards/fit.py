@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,13 +18,21 @@ if TYPE_CHECKING:
 def fit_card(ensemble: Ensemble, *, level: float, findings: Sequence[Finding]) -> Card:
     """A fit: its parameters, with intervals where there are draws."""
     fit = ensemble.fit
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for param in fit.law.params:
-        if len(ensemble):
+        value = fit.params[param.name]
+        if math.isinf(value):
+            # the finding says why; the draws that are still numbers are no interval of it
+            rows.append((param.name, "> 1e308" if value > 0 else "< -1e308", "", "", param.meaning))
+        elif len(ensemble):
             rows.append(interval_row(param.name, ensemble.interval(param.name, level=level), param.meaning))
         else:
-            rows.append((param.name, f"{fit.params[param.name]:.3g}", "", "", param.meaning))
-    rows += [(name, f"{value:g}", "", "", "fixed") for name, value in fit.law.fixed.items()]
+            rows.append((param.name, f"{value:.6g}", "", "", param.meaning))
+    searched = fit.search.constants
+    rows += [
+        (name, f"{value:.6g}", "", "", "searched, then held" if name in searched else "fixed")
+        for name, value in fit.law.fixed.items()
+    ]
     rows += [(name, f"= {formula}", "", "", "tied") for name, formula in fit.law.tied.items()]
     runs = count_of_runs(fit.data.n_runs) + (f" ({fit.data.n_rows} rows)" if fit.data.n_rows != fit.data.n_runs else "")
     search = fit.search
