@@ -526,3 +526,10 @@ def test_a_report_refuses_what_it_cannot_plan(refused, table, tmp_path, words):
 def test_a_law_or_a_table_where_a_fit_is_asked(refused, table):
     assert "there are chinchilla:hoffmann, " in refused("plan", "chinchilla", "--budget", "1e21")
     assert "is a table, not a fit; make one: isoflop fit " in refused("forecast", table(), *AT)
+
+
+def test_options_of_the_protocol_and_of_hold_outs_do_not_mix(refused, table):
+    path = table()
+    assert "options of --protocol hitchhiker" in refused("backtest", path, "--cut", "10B")
+    assert "options of --protocol hitchhiker" in refused("backtest", path, "--jobs", "2")
+    assert "by its own rules" in refused("backtest", path, "--protocol", "hitchhiker", "--windows", "3")

@@ -147,3 +147,16 @@ def test_no_table_is_too_strange_to_be_checked(columns):
 def test_findings_are_plain_values_for_scripts():
     plain = found(replaced("loss", 2, -2.0), "bad-values").as_dict()
     assert list(plain) == ["code", "level", "says", "fix", "rows"] and plain["rows"] == [3]
+
+
+def test_a_table_without_a_loss_or_without_inputs_says_so():
+    scores = Runs.from_columns({"N": [1e8, 2e8, 4e8], "D": [1e9, 2e9, 4e9], "quiz": [0.3, 0.4, 0.5]})
+    (finding,) = [each for each in check(scores) if each.code == "no-loss"]
+    assert "'quiz'" in finding.says and "--column loss=" in finding.fix
+    losses = Runs.from_columns({"loss": [3.0, 2.9, 2.8], "size": [1.0, 2.0, 3.0]})
+    assert {each.code for each in check(losses)} >= {"no-inputs"}
+
+
+def test_flops_that_were_computed_are_not_missing_twice():
+    runs = Runs.from_columns({"N": [1e8, np.nan, 4e8], "D": [1e9, 2e9, 4e9], "loss": [3.0, 2.9, 2.8]})
+    assert [each.says for each in check(runs) if each.code == "bad-values"] == ["1 of 3 rows has no finite N (row 2)."]

@@ -142,6 +142,17 @@ def test_a_thousand_laws_of_every_public_family(tables: Path, monkeypatch: pytes
     assert said["three tenths of training", "all of it"].verdict == "hurts"
 
 
+def test_one_family_of_finished_runs_decides_nothing_and_says_so() -> None:
+    n = np.logspace(7, 9.5, 9)
+    noise = np.random.default_rng(3).normal(0, 0.004, 9)
+    loss = 1.8 + 400 / n**0.34 + 2000 / (20 * n) ** 0.36
+    runs = Runs.from_columns({"N": n, "D": 20 * n, "loss": loss * np.exp(noise)})
+    study = hitchhiker(law("chinchilla"), runs)
+    assert [finding.code for finding in study.findings] == ["no-checkpoints"]
+    assert {each.verdict for each in compare_choices(study)} == {"one family"}
+    assert not hitchhiker(law("chinchilla"), families(1, noise=0.004)).findings
+
+
 def test_fewer_than_three_sizes_are_refused() -> None:
     runs = families(1, noise=0.01)
     with pytest.raises(DataError, match="2 sizes, and three are needed; give checkpoints of three sizes"):

@@ -76,7 +76,9 @@ def hold_out_options(*, windows: int, draws: int) -> Callable[[Command], Command
     type=click.Choice(["hitchhiker"]),
     help="Many laws of every family: how many models, which, how much of their training.",
 )
-@click.option("--cut", default="10%", show_default=True, help="With --protocol: dropped where a run begins, or 10B.")
+@click.option(
+    "--cut", metavar="SHARE", help="With --protocol: dropped where a run begins, as 10% (the default) or 10B."
+)
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="With --protocol: processes.")
 @picture_option
 @json_option
@@ -95,7 +97,7 @@ def backtest(
     seed: int,
     level: float,
     protocol: str | None,
-    cut: str,
+    cut: str | None,
     jobs: int,
     picture: str | None,
     as_json: bool,
@@ -107,6 +109,10 @@ def backtest(
     from isoflop.validation.backtest import backtest_findings
     from isoflop.validation.split import hold_out
 
+    if protocol is None and (cut is not None or jobs != 1):
+        raise IsoflopError("--cut and --jobs are options of --protocol hitchhiker; add it, or leave them out")
+    if protocol is not None and (hold_out_text is not None or windows != 1 or per_family):
+        raise IsoflopError("--protocol holds out by its own rules; leave out --hold-out, --windows and --per-family")
     runs = open_runs(file, columns, where, units, conventions)
     laws = [law(text, columns=runs.headers) for text in dict.fromkeys(law_texts or ("chinchilla",))]
     if protocol is not None:
@@ -118,7 +124,7 @@ def backtest(
             laws[0],
             runs,
             objective=objective(objective_text),
-            cut=cut,
+            cut=cut or "10%",
             seed=seed,
             level=level,
             jobs=jobs,

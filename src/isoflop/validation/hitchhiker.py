@@ -76,7 +76,9 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """``helps``, ``hurts``, or ``not decided`` by the interval of the ratio."""
+        """``helps``, ``hurts``, or ``not decided`` by the interval of the ratio; ``one family`` has no interval."""
+        if self.families < 2:
+            return "one family"
         if self.ratio.high < 1:
             return "helps"
         return "hurts" if self.ratio.low > 1 else "not decided"
@@ -142,8 +144,22 @@ def hitchhiker(
             schema={"collection": pl.String, "family": pl.String, "repeats": pl.Int64, "spread": pl.Float64},
         ),
         skipped=tuple(skipped),
-        findings=runs.findings,
+        findings=(*runs.findings, *_without_checkpoints(families)),
     )
+
+
+def _without_checkpoints(families: Sequence[_Family]) -> list[Finding]:
+    """Runs of one row each leave nothing to say about shares of training and beginnings."""
+    if any(len(family.runs) > int(family.runs.run_codes().max()) + 1 for family in families):
+        return []
+    return [
+        Finding(
+            "no-checkpoints",
+            "doubt",
+            "every run has one row, so no share of its training can be left out, and each size counts as a model.",
+            "Give checkpoints with their run, or hold out the largest runs: isoflop backtest without --protocol.",
+        )
+    ]
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def hitchhiker_card(study: Hitchhiker, comparisons: Sequence[Comparison], grid: 
         (
             f"{comparison.choice}, against {comparison.against}",
             f"{comparison.ratio.value:.2f}",
-            f"{comparison.ratio.low:.2f}–{comparison.ratio.high:.2f}",
+            f"{comparison.ratio.low:.2f}–{comparison.ratio.high:.2f}" if comparison.families > 1 else "–",
             f"{comparison.helped} of {comparison.pairs}",
             f"{comparison.families} of {comparison.collections}",
             comparison.verdict,
@@ -44,9 +44,10 @@ def hitchhiker_card(study: Hitchhiker, comparisons: Sequence[Comparison], grid: 
         spreads = study.floors["spread"].to_numpy()
         floor = f"; runs that repeat one another end {spreads.min():.2%} to {spreads.max():.2%} apart"
     count = f"{families} families" if families > 1 else "one family"
+    laws = f"{trials.height} laws" if trials.height > 1 else "one law"
     return Card(
         title=f"Hitchhiker's protocol, {study.law}",
-        answer=f"{trials.height} laws of {count}; the median of their errors on the largest model is {typical:.1%}.",
+        answer=f"{laws} of {count}; the median of their errors on the largest model is {typical:.1%}.",
         header=("choice", "error ×", "between", "smaller", "families of sources", ""),
         rows=tuple(rows),
         findings=study.findings,

@@ -15,14 +15,42 @@ _ENDED = ("finished", "completed", "complete", "done", "success", "succeeded", "
 
 def value_findings(runs: Runs) -> list[Finding]:
     """Rows whose N, D, C or loss is missing, infinite or not positive, and rows marked as unfinished."""
-    return [*_bad_values(runs), *_marked_unfinished(runs)]
+    return [*_bad_values(runs), *_nothing_to_fit(runs), *_marked_unfinished(runs)]
+
+
+def _nothing_to_fit(runs: Runs) -> list[Finding]:
+    """No column that was read as a loss, or none as anything that a loss could depend on."""
+    found = []
+    numeric = [
+        header for header in runs.headers if runs.frame[header].dtype.is_numeric() and header not in runs.columns
+    ]
+    others = f"; numbers that were not used stand in {', '.join(map(repr, numeric[:6]))}" if numeric else ""
+    if "loss" not in runs.frame.columns:
+        found.append(
+            Finding(
+                "no-loss",
+                "note",
+                f"no column was read as the loss{others}.",
+                "Name it with --column loss=HEADER; isoflop downstream takes tasks' losses and scores by their headers.",
+            )
+        )
+    if not {"N", "N_nonembed", "D", "U", "C", "step"} & set(runs.frame.columns):
+        found.append(
+            Finding(
+                "no-inputs",
+                "note",
+                f"no column was read as parameters, tokens, FLOPs or steps{others}.",
+                "Name them with --column N=HEADER --column D=HEADER.",
+            )
+        )
+    return found
 
 
 def _bad_values(runs: Runs) -> list[Finding]:
     found = []
     for name in ("N", "D", "C", "loss"):
-        if name not in runs.frame.columns:
-            continue
+        if name not in runs.frame.columns or (name in ("C", "D") and runs.columns[name].derived):
+            continue  # what is computed from other columns is mended there
         values = runs[name]
         for bad, what, keep in (
             (~np.isfinite(values), f"no finite {name}", f"finite({name})"),
