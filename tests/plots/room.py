@@ -23,6 +23,8 @@ def crowded(axes) -> list[str]:
                     found.append(f"{one} touches {other}")
             texts = [*boxes, (axis.label.get_text(), axis.label.get_window_extent())]
             for text, box in texts:
-                if text and not (page.x0 - 1 <= box.x0 and box.x1 <= page.x1 + 1 and page.y0 - 1 <= box.y0):
+                if text and not (
+                    page.x0 - 1 <= box.x0 and box.x1 <= page.x1 + 1 and page.y0 - 1 <= box.y0 and box.y1 <= page.y1 + 1
+                ):
                     found.append(f"{text} leaves the page")
     return found

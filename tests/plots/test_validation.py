@@ -60,7 +60,10 @@ def test_laws_stand_in_their_order(known_runs, narrow):
     laws_ranked(ranking, narrow)
     baselines = [each.name for each in ranking.backtest.baselines]
     assert rows_named(narrow) == [*(each.law.name for each in ranking.ranked), *baselines]
-    values = [line.get_xdata()[0] for line in narrow.lines][: len(ranking.ranked)]
+    values = [line.get_xdata()[0] for line in narrow.lines if len(line.get_xdata())][: len(ranking.ranked)]
+    named = [text.get_text() for text in narrow.get_legend().get_texts()]
+    ties = [each.tied for each in ranking.ranked[1:]]
+    assert named[0] == "best, or ties with it" and ("told apart from it" in named) == (not all(ties))
     assert values == pytest.approx([100 * each.scores.are.value for each in ranking.ranked])
     assert crowded(narrow) == []
 

@@ -13,10 +13,9 @@ from isoflop.errors import IsoflopError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from isoflop.fitting import Objective
+    from isoflop.fitting import Fit
     from isoflop.laws import Law
     from isoflop.report.card import Card
-    from isoflop.runs import Runs
 
 _RANK_DRAWS, _BACKTEST_DRAWS = 300, 500  # for each law and window
 
@@ -32,6 +31,7 @@ _RANK_DRAWS, _BACKTEST_DRAWS = 300, 500  # for each law and window
 )
 @click.option("--rank", "ranked", is_flag=True, help="Rank the laws, or with a single one all that apply.")
 @click.option("--backtest", "backtested", is_flag=True, help="What the law would have said of the largest runs.")
+@click.option("--influence", "influenced", is_flag=True, help="Which runs carry the answer.")
 @click.option(
     "--budget", "budget_text", metavar="FLOPS", help="Training FLOPs; ten times the largest run's without it."
 )
@@ -51,6 +51,7 @@ def report(
     law_texts: tuple[str, ...],
     ranked: bool,
     backtested: bool,
+    influenced: bool,
     budget_text: str | None,
     served_text: str | None,
     objective_text: str,
@@ -81,7 +82,18 @@ def report(
         budget=number(budget_text, "--budget") if budget_text else None,
         served=number(served_text, "--served") if served_text else None,
         level=level,
-        further=list(_further(runs, laws, goal, ranked, backtested, seed, level, as_json)),
+        further=list(
+            _further(
+                fitted,
+                laws,
+                ranked=ranked,
+                backtested=backtested,
+                influenced=influenced,
+                seed=seed,
+                level=level,
+                quiet=as_json,
+            )
+        ),
     )
     if place.suffix.lower() == ".md":
         from isoflop.report.markdown import report_cards, write_markdown
@@ -117,14 +129,25 @@ def report(
 
 
 def _further(
-    runs: Runs, laws: list[Law], goal: Objective, ranked: bool, backtested: bool, seed: int, level: float, quiet: bool
+    fitted: Fit,
+    laws: list[Law],
+    *,
+    ranked: bool,
+    backtested: bool,
+    influenced: bool,
+    seed: int,
+    level: float,
+    quiet: bool,
 ) -> Iterator[Card]:
     """The cards of what is asked of the runs besides the answer of the first law."""
-    from isoflop.report.cards.backtest import backtest_card
+    from isoflop.report.cards.backtest import backtest_card, coverage_card
+    from isoflop.report.cards.influence import influence_card, left_out_card
     from isoflop.report.cards.rank import rank_card
     from isoflop.validation.backtest import backtest, backtest_findings
+    from isoflop.validation.influence import influence, refits
     from isoflop.validation.rank import applicable, rank
 
+    runs, goal = fitted.require_runs(), fitted.objective
     if ranked or len(laws) > 1:
         compared = laws if len(laws) > 1 else applicable(runs, response=laws[0].response)
         with progress(len(compared), "rank", quiet=quiet) as advance:
@@ -139,6 +162,12 @@ def _further(
                 laws, runs, objective=goal, draws=_BACKTEST_DRAWS, seed=seed, level=level, progress=advance
             )
         yield backtest_card(result, findings=backtest_findings(result))
+        yield coverage_card(result)
+    if influenced:
+        with progress(refits(fitted), "runs left out", quiet=quiet) as advance:
+            found = influence(fitted, seed=seed, level=level, progress=advance)
+        yield influence_card(found)
+        yield left_out_card(found)
 
 
 def _place(output: str) -> Path:

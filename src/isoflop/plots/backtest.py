@@ -56,7 +56,7 @@ def predicted_against_actual(result: Backtest, axes: Axes, *, law: str = "") -> 
     if ends[0] > 0:
         log_axis(axes.xaxis, "", label="")
         log_axis(axes.yaxis, "", label="")
-    axes.set(xlabel=f"measured {what}{unit}", ylabel=f"forecast of {plain(each.name)}{unit}")
+    axes.set(xlabel=f"measured {what}{unit}", ylabel=f"forecast of {plain(each.name)}")
     if missed.any():
         axes.plot(
             [],
@@ -89,8 +89,9 @@ def coverage_by_law(result: Backtest, axes: Axes) -> Axes:
 
 
 def laws_ranked(ranking: Ranking, axes: Axes) -> Axes:
-    """Mean relative error of each law on the held-out runs, with its interval; hollow: laws that the runs tell apart
-    from the best; squares: baselines without a law.
+    """Mean relative error of each law on the held-out runs, with its interval.
+
+    Hollow: laws that the runs tell apart from the best. Squares: baselines without a law.
     """
     ink = shades(axes)
     shown = ranking.ranked[:MOST_LAWS]
@@ -112,6 +113,15 @@ def laws_ranked(ranking: Ranking, axes: Axes) -> Axes:
             zorder=3,
         )
     name_rows(axes, [name for name, *_ in scores])
+    told = [("best, or ties with it", "o", True), ("told apart from it", "o", False), ("no law", "s", True)]
+    for label, marker, filled in told:
+        if any(score[2:] == (filled, marker) for score in scores):
+            colour = ink.series[0] if marker == "o" else ink.muted
+            axes.plot(
+                [], [], marker=marker, color=colour, markerfacecolor=colour if filled else ink.paper, linestyle="none",
+                label=label,
+            )  # fmt: skip
+    legend_above(axes, columns=3)
     log_axis(axes.xaxis, "", label="error on runs not shown (%)")
     return axes
 

@@ -19,6 +19,7 @@ Floats = NDArray[np.float64]
 _MOST_POINTS = 2_000  # of one curve; more are averaged, as the screen would
 _MOST_KINDS = 12  # that are told apart; further ones share a colour
 _FEW_KINDS = 5  # whose names fit beside the curves
+_COLUMN = 2.4  # inches of a column of names above them
 _ALONG = ("step", "D", "S", "C")
 
 
@@ -64,7 +65,9 @@ def training_curves(runs: Runs, axes: Axes, *, by: str = "schedule", along: str 
     log_axis(axes.xaxis, across)
     log_axis(axes.yaxis, "loss", label=f"loss ({runs.loss_unit})")
     if len(named) > _FEW_KINDS:
-        legend_above(axes, columns=2)
+        figure = axes.get_figure(root=True)
+        width = _COLUMN if figure is None else float(figure.get_figwidth())
+        legend_above(axes, columns=max(2, int(width / _COLUMN)))
     else:
         legend(axes, loc="upper right")
     return axes

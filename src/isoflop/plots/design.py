@@ -50,7 +50,7 @@ def _plane(runs: Runs, axes: Axes) -> Axes:
         # 2 % off both ends: one run that diverged would take all the colours
         low, high = np.quantile(loss[good], [0.02, 0.98])
         norm = LogNorm(low, high if high > low else low * 1.1)
-        colours = ListedColormap(colormaps["cividis"](np.linspace(*((0.25, 1.0) if ink.dark else (0.0, 0.9)), 256)))
+        colours = ListedColormap(colormaps["cividis"](np.linspace(*((0.4, 1.0) if ink.dark else (0.0, 0.9)), 256)))
         dots(axes, d[good], n[good], colours=colours(norm(loss[good])))
         size_bar(axes, norm, colours, label=f"loss ({runs.loss_unit})", reading="plain")
     else:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from isoflop.fitting import Fit
 from isoflop.laws.optimum import TRAIN
-from isoflop.plots.style import dots, input_axis, legend, loss_axis, runs_of, shades
+from isoflop.plots.style import dots, input_axis, legend_above, loss_axis, runs_of, shades
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -137,7 +137,7 @@ def forecast_fan(forecast: Forecast, ensemble: Ensemble, axes: Axes) -> Axes:
     input_axis(axes.xaxis, path.axis, path.x)
     loss_axis(axes.yaxis, fit)
     axes.set_xlim(path.x.min(), path.x.max())
-    legend(axes, loc="upper right")
+    legend_above(axes)
     return axes
 
 
@@ -203,4 +203,4 @@ def _carried(fit: Fit, path: Path, axes: Axes) -> None:
     on_line = np.interp(x, *_ascending(path.x, fit.predict(path.inputs)))
     y = on_line * measured / fitted if fit.objective.space == "log" else on_line + measured - fitted
     shown = (x >= path.x.min()) & (x <= path.x.max())
-    dots(axes, x[shown], y[shown], colours=shades(axes).muted, label="runs, carried onto this line by the law")
+    dots(axes, x[shown], y[shown], colours=shades(axes).muted, label="runs, carried onto this line")

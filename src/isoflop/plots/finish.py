@@ -15,15 +15,23 @@ if TYPE_CHECKING:
 
 
 def run_to_its_end(said: Finish, axes: Axes) -> Axes:
-    """Loss against step, the steps to come shaded by how sure they are."""
+    """Loss against step: measured so far, the annealing law with its band over the steps to come, and the last loss.
+
+    The band is the curve's; the bar at the end also holds the scatter of a single measurement. The first tenth of the
+    losses may lie above the picture, since a warm-up would leave no room for what is asked.
+    """
+    from matplotlib.ticker import FuncFormatter
+
+    from isoflop.plots.ticks import quantity
+
     ink = shades(axes)
     step, value, low, high = said.curve.T
+    measured = said.measured[:, 1]
     ahead = step >= said.seen
     axes.fill_between(step[ahead], low[ahead], high[ahead], color=ink.series[0], alpha=0.25, linewidth=0)
     dots(axes, *said.measured.T, colours=ink.muted, label="losses so far")
-    # the warm-up's losses would leave no room for what is asked
-    top = float(np.quantile(said.measured[:, 1], 0.9))
     axes.plot(step, value, color=ink.series[0], linewidth=1.6, label="annealing law", zorder=4)
+    axes.axvline(said.seen, color=ink.muted, linewidth=1.0, linestyle=(0, (1.2, 1.6)), label="now")
     axes.errorbar(
         [said.end],
         [said.loss.value],
@@ -32,12 +40,15 @@ def run_to_its_end(said: Finish, axes: Axes) -> Axes:
         marker="D",
         markersize=4,
         capsize=3,
-        label=f"last loss, {100 * said.loss.level:g} % interval",
+        linestyle="none",
+        label=f"last loss, {100 * said.loss.level:g}% interval",
         zorder=5,
     )
-    bottom = min(float(low[ahead].min()), said.loss.low, float(said.measured[:, 1].min()))
+    top = max(float(np.quantile(measured, 0.9)), said.loss.high, float(high[ahead].max()))
+    bottom = min(float(low[ahead].min()), said.loss.low, float(measured.min()))
     axes.set_ylim(bottom - 0.05 * (top - bottom), top + 0.1 * (top - bottom))
-    axes.axvline(said.seen, color=ink.muted, linewidth=0.8, linestyle=(0, (1.2, 1.6)))
+    axes.set_xlim(0, 1.04 * said.end)
+    axes.xaxis.set_major_formatter(FuncFormatter(quantity))
     axes.set_xlabel("optimiser steps")
     axes.set_ylabel(f"loss ({said.unit})")
     legend(axes, loc="upper right")

@@ -43,13 +43,15 @@ def isoflop_curves(found: Parabolas, axes: Axes) -> Axes:
     bottoms = [profile.loss_best for profile in kept]
     a = found.exponent_a
     axes.plot(
-        [found.n_at(profile.budget).value for profile in kept],
+        [profile.n_best for profile in kept],
         bottoms,
-        color=ink.ink,
-        linewidth=1.2,
-        linestyle=LINES[1],
-        zorder=4,
-        label=rf"$N^*\propto C^{{{format_by_interval(a.value, a.low, a.high)}}}$",
+        marker="D",
+        markersize=5,
+        linestyle="none",
+        markerfacecolor=ink.series[1],
+        markeredgecolor=ink.paper,
+        zorder=5,
+        label="minimum of the parabola",
     )
     intervals = [profile.minimum(level=a.level) for profile in kept]
     axes.hlines(
@@ -62,15 +64,13 @@ def isoflop_curves(found: Parabolas, axes: Axes) -> Axes:
         label=f"its {100 * a.level:g}% interval",
     )
     axes.plot(
-        [profile.n_best for profile in kept],
+        [found.n_at(profile.budget).value for profile in kept],
         bottoms,
-        marker="D",
-        markersize=5,
-        linestyle="none",
-        markerfacecolor=ink.series[1],
-        markeredgecolor=ink.paper,
-        zorder=5,
-        label="minimum of the parabola",
+        color=ink.ink,
+        linewidth=1.2,
+        linestyle=LINES[1],
+        zorder=4,
+        label=rf"$N^*\propto C^{{{format_by_interval(a.value, a.low, a.high)}}}$",
     )
     axes.set_xlim(edges)
     legend(axes)

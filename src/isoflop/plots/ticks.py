@@ -110,7 +110,8 @@ def _plain(value: float, _: int | None = None) -> str:
     return f"{value:.6g}" if 1e-4 <= abs(value) < 1e5 or value == 0 else power(value)
 
 
-def _quantity(value: float, _: int | None = None) -> str:
+def quantity(value: float, _: int | None = None) -> str:
+    """70B, for a label."""
     return format_quantity(value)
 
 
@@ -123,6 +124,6 @@ def power(value: float, _: int | None = None) -> str:
 
 _READINGS: Final[dict[Reading, Callable[[float, int | None], str]]] = {
     "plain": _plain,
-    "quantity": _quantity,
+    "quantity": quantity,
     "power": power,
 }

@@ -16,7 +16,7 @@ from isoflop.report.cards.check import check_card
 from isoflop.report.cards.evidence import evidence_cards
 from isoflop.report.cards.fit import fit_card
 from isoflop.report.cards.forecast import forecast_card
-from isoflop.report.cards.methods import methods_card
+from isoflop.report.cards.methods import isoflops_card, methods_card
 from isoflop.report.cards.plan import plan_card
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Ensemble
@@ -134,9 +134,12 @@ def _ahead(ensemble: Ensemble) -> dict[str, float]:
 
 
 def _methods(ensemble: Ensemble, runs: Runs, plan: Plan, level: float) -> tuple[Card, ...]:
-    """Three methods side by side, where at least one besides the parametric fit has an answer."""
+    """Three methods side by side, where at least one besides the parametric fit has an answer, and IsoFLOP curves."""
     answer = compare_methods(ensemble, runs, budget=plan.budget, level=level, seed=ensemble.seed)
-    return (methods_card(answer, ensemble),) if sum(each.n is not None for each in answer.methods) > 1 else ()
+    if sum(each.n is not None for each in answer.methods) < 2:
+        return ()
+    curves = () if answer.curves is None else (isoflops_card(answer.curves),)
+    return (methods_card(answer, ensemble), *curves)
 
 
 def _answer(ensemble: Ensemble, plan: Plan | None, expected: Forecast) -> str:
