@@ -11,9 +11,10 @@ from subprocess import run
 import numpy as np
 import pytest
 
-from isoflop import Runs, allocate, bootstrap, fit, forecast, law, squares
+from isoflop import Runs, allocate, bootstrap, fit, forecast, law, profile, squares
 from isoflop.planning.downstream import downstream, stages
 from isoflop.planning.methods import compare_methods
+from isoflop.planning.parabolas import parabolas
 from isoflop.planning.published import published
 from isoflop.planning.reconcile import recount
 from isoflop.planning.repeat import repeat
@@ -72,6 +73,12 @@ def _downstream():
     )
 
 
+def _budgets():
+    n, c = (each.ravel() for each in np.meshgrid(np.logspace(7, 9, 7), [1e18, 3e18, 1e19]))
+    loss = 1.7 + 400 / n**0.34 + 1000 / (c / (6 * n)) ** 0.3 + np.random.default_rng(0).normal(0, 1e-3, len(n))
+    return Runs.from_columns({"N": n, "D": c / (6 * n), "C": c, "loss": loss})
+
+
 def _finish():
     step = np.arange(1, 1001, dtype=float)
     loss = 2.5 + 3 * step**-0.3 * np.exp(np.random.default_rng(0).normal(0, 1e-3, len(step)))
@@ -93,17 +100,22 @@ def _families():
         (lambda runs: rank(runs, laws=[law("chinchilla"), law("power-n-floor")], draws=40), "comes closest"),
         (lambda runs: influence(fit(law("chinchilla"), runs), draws=40), "moves it most"),
         (lambda runs: sensitivity(law("chinchilla"), runs, draws=20, starts=8), "choices it goes from"),
+        (lambda runs: profile(fit(law("chinchilla"), runs, objective=squares())), "bound every parameter"),
+        (lambda _: parabolas(_budgets()), "3 of 3 budgets have a least loss"),
         (lambda _: _finish(), "Expect a loss of"),
         (lambda _: _families(), "laws of one family"),
         (lambda _: repeat(published("muennighoff:c4"), unique=1e11, params=7e9), "One more epoch"),
         (lambda _: recount(published("chinchilla:epoch")), "parameters the exponent reads"),
         (lambda _: _downstream(), "through the task's loss"),
     ],
-    ids=["backtest", "rank", "influence", "sensitivity", "finish", "hitchhiker", "repeat", "recount", "downstream"],
+    ids=[
+        *("backtest", "rank", "influence", "sensitivity", "profile", "parabolas"),
+        *("finish", "hitchhiker", "repeat", "recount", "downstream"),
+    ],
 )
 def test_an_answer_to_a_question_is_shown_as_its_card(known_runs, what, says):
     html, text = displayed(what(known_runs(0.01, sizes=4, durations=4)))
-    assert escape(says) in html and text
+    assert escape(says) in html and text and "data:image/svg+xml;base64," in html
 
 
 class _Tags(HTMLParser):
