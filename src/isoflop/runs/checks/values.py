@@ -31,7 +31,7 @@ def _nothing_to_fit(runs: Runs) -> list[Finding]:
                 "no-loss",
                 "note",
                 f"no column was read as the loss{others}.",
-                "Name it with --column loss=HEADER; isoflop downstream takes tasks' losses and scores by their headers.",
+                "Name it with --column loss=HEADER; isoflop downstream takes those of tasks by their headers.",
             )
         )
     if not {"N", "N_nonembed", "D", "U", "C", "step"} & set(runs.frame.columns):
