@@ -30,7 +30,8 @@ def test_scores_of_a_model_are_those_of_the_run_of_its_name(tmp_path):
 
 def test_scores_of_checkpoints_lie_in_the_curve_at_their_steps(tmp_path):
     checkpoints = [scores(step=step, value=step / 10_000) for step in (200, 499, 1000)]
-    add_runs([*checkpoints, logged("a"), logged("b")], tmp_path / "runs")
+    done = add_runs([*checkpoints, logged("a"), logged("b")], tmp_path / "runs")
+    assert (done.added, done.scored) == (("a", "b"), ("a",))
     (a, b) = open_store(tmp_path / "runs").runs.iter_rows(named=True)
     assert (a["arc/acc"], b["arc/acc"]) == (0.1, None)  # the last step's, in the row as well
     found = curve(tmp_path / "runs", "a").drop_nulls("arc/acc").select("step", "val_loss", "arc/acc").rows()
@@ -65,8 +66,11 @@ def test_scores_wait_for_their_run(tmp_path):
 
 def test_scores_at_a_step_that_was_not_logged_are_kept_apart(tmp_path):
     add_runs([logged("a"), scores(step=5000)], tmp_path / "runs")
-    runs = open_store(tmp_path / "runs").runs
-    assert runs.select("run", "arc/acc").rows() == [("a", None), ("a@5000", 0.5)]
+    done = add_runs([logged("a")], tmp_path / "runs")
+    assert done.store.runs.select("run", "arc/acc").rows() == [("a", None), ("a@5000", 0.5)]
+    told = {finding.code: finding.says for finding in done.findings}
+    assert told["scores-apart"] == "1 row is scores whose run is not here (a@5000)."
+    assert "no-n" not in told
 
 
 def test_scores_stay_with_a_run_that_goes_on(tmp_path):
@@ -80,6 +84,6 @@ def test_scores_stay_with_a_run_that_goes_on(tmp_path):
 def test_scores_that_could_be_of_two_runs_are_of_neither(tmp_path):
     done = add_runs([logged("x/a"), logged("y/a"), scores()], tmp_path / "runs")
     assert open_store(tmp_path / "runs").runs["run"].to_list() == ["x/a", "y/a", "a"]
-    assert [each.says for each in done.findings if each.code == "scores-apart"] == [
+    assert next(each.says for each in done.findings if each.code == "scores-apart") == (
         "the scores of 'a' could be those of x/a, y/a; they are a row of their own."
-    ]
+    )

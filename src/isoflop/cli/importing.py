@@ -118,6 +118,7 @@ def _as_json(done: Imported) -> dict[str, object]:
         "rows": int(done.store.runs["rows"].sum()),
         "added": list(done.added),
         "grown": list(done.grown),
+        "scored": list(done.scored),
         "unchanged": done.unchanged,
         "left_out": list(done.left_out),
         "unread": [{"source": each.source, "says": each.says} for each in done.unread],

@@ -43,6 +43,7 @@ class Imported:
     """What an import did.
 
     added, grown: names of runs that are new, and of those whose log went on since it was read last.
+    scored: names of runs that took scores of an evaluation, in their row or their curve.
     unchanged: how many runs were in the store as they are. left_out: unfinished runs that the rules drop.
     unread: logs that were found and could not be read, with the reason.
     """
@@ -50,6 +51,7 @@ class Imported:
     store: Store
     added: tuple[str, ...] = ()
     grown: tuple[str, ...] = ()
+    scored: tuple[str, ...] = ()
     unchanged: int = 0
     left_out: tuple[str, ...] = ()
     unread: tuple[Unread, ...] = ()
@@ -65,6 +67,7 @@ class _Gathered:
     digests: set[str] = field(default_factory=set)
     unchanged: int = 0
     copies: list[str] = field(default_factory=list)
+    scored: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -228,6 +231,7 @@ def _import(
         store=written,
         added=tuple(gathered.rows),
         grown=tuple(gathered.grown),
+        scored=tuple(gathered.scored),
         unchanged=gathered.unchanged,
         left_out=tuple(gathered.left_out),
         unread=tuple(gathered.unread),
@@ -344,6 +348,7 @@ def _merged(
         rules=rules,
     )
     gathered.findings += joined.findings
+    gathered.scored = list(joined.scored)
     gathered.rows |= {run: row for run, row in joined.rows.items() if run not in rows and row not in apart}
     for part in sorted({rows[run][CURVE] for run in joined.curves}):
         carry_over(folder, part, writer, without=joined.curves)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import polars as pl
 
 from isoflop.findings import Finding
+from isoflop.logs.scores import waiting
 from isoflop.runs.store import Store
 
 
@@ -45,7 +46,12 @@ def gap_findings(store: Store) -> list[Finding]:
         "N": "Name the setting with --column N=SETTING, or add the column to the table.",
         "D": "Say the tokens of a step with --tokens-per-step.",
     }
-    whole = store.runs.filter(pl.col("status") != "diverged")
+    apart = [row["run"] for row in waiting(store.runs.iter_rows(named=True))]
+    if apart:
+        shown = ", ".join(apart[:3]) + (f" and {len(apart) - 3} more" if len(apart) > 3 else "")
+        says = f"{len(apart)} {'row is' if len(apart) == 1 else 'rows are'} scores whose run is not here ({shown})."
+        found.append(Finding("scores-apart", "note", says, "Import the run's own log; its scores then join it."))
+    whole = store.runs.filter((pl.col("status") != "diverged") & ~pl.col("run").is_in(apart))
     for name, fix in options.items():
         lacking = whole.filter(pl.col(name).is_null())["run"].to_list()
         if lacking:

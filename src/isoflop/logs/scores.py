@@ -30,18 +30,24 @@ Row = dict[str, Any]
 
 @dataclass
 class Joined:
-    """rows: by run, the table with the scores in it. curves: by run, those that now hold scores they did not hold."""
+    """rows: by run, the table with the scores in it. curves: by run, those that now hold scores they did not hold.
+
+    scored: runs that took scores, in their rows or curves.
+    """
 
     rows: dict[str, Row]
     curves: dict[str, pl.DataFrame] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     changed: bool = False
+    scored: dict[str, None] = field(default_factory=dict)
 
     def add(self, run: str, results: Mapping[str, float]) -> None:
         """Put scores that it has not into a row; what was read first stays."""
         new = {name: value for name, value in results.items() if self.rows[run].get(name) is None}
         self.rows[run] = {**self.rows[run], **new}
-        self.changed |= bool(new)
+        if new:
+            self.changed = True
+            self.scored[run] = None
 
 
 def are_scores(logged: LoggedRun) -> bool:
@@ -114,6 +120,7 @@ def _join(joined: Joined, logged: LoggedRun, curve_of: Callable[[Row], pl.DataFr
     scored = _at_step(curve, at, logged.results)
     if not scored.equals(curve):
         joined.curves[run] = scored
+        joined.scored[run] = None
     if at == steps.max():
         joined.add(run, logged.results)
     return True

@@ -28,6 +28,7 @@ def import_card(done: Imported) -> Card:
     facts = [
         f"{len(done.added)} new" if done.added else "",
         f"{len(done.grown)} went on" if done.grown else "",
+        f"scores for {count_of_runs(len(done.scored))}" if done.scored else "",
         f"{done.unchanged} unchanged" if done.unchanged else "",
         f"{len(done.left_out)} unfinished left out" if done.left_out else "",
         f"{len(done.unread)} {'log' if len(done.unread) == 1 else 'logs'} not read" if done.unread else "",
