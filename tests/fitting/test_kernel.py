@@ -13,7 +13,8 @@ from isoflop.fitting import kernel as kernel_module
 from isoflop.fitting.coordinates import coordinate, coordinates
 from isoflop.fitting.kernel import Kernel
 from isoflop.fitting.table import fit_table
-from isoflop.laws.expression import evaluate, gradient, name
+from isoflop.laws.evaluate import evaluate
+from isoflop.laws.expression import gradient, name
 from isoflop.laws.typeset import to_sympy
 from isoflop.runs import Runs
 

@@ -13,7 +13,8 @@ import sympy
 from tests.laws.cases import CASES, middle, runs_of
 
 from isoflop import catalogue, fit, fix, huber, law, read_runs, squares
-from isoflop.laws.expression import add, evaluate, gradient, name, names, rebuild, runs_over_k, substitute
+from isoflop.laws.evaluate import evaluate
+from isoflop.laws.expression import add, gradient, name, names, rebuild, runs_over_k, substitute
 from isoflop.laws.formula import parse
 from isoflop.laws.typeset import javascript, to_sympy
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from isoflop.errors import FormulaError
 from isoflop.laws import fix, law, tie
-from isoflop.laws.expression import add, evaluate, exp, mul, name, num, power
+from isoflop.laws.evaluate import evaluate
+from isoflop.laws.expression import add, exp, mul, name, num, power
 from isoflop.laws.formula import MAX_LENGTH, parse
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from isoflop import catalogue, law
-from isoflop.laws.expression import array_value, gradient, name
+from isoflop.laws.evaluate import array_value
+from isoflop.laws.expression import gradient, name
 from isoflop.laws.typeset import javascript_block
 
 

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.laws import Law
+from isoflop.laws.evaluate import array_value
 from isoflop.laws.expression import (
     MINUS_ONE,
     ONE,
     ZERO,
     Expr,
     add,
-    array_value,
     call,
     exp,
     expand,

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.fitting.coordinates import coordinate
-from isoflop.laws.expression import Expr, add, array_value, gradient, mul, name, runs_over_k
+from isoflop.laws.evaluate import array_value
+from isoflop.laws.expression import Expr, add, gradient, mul, name, runs_over_k
 from isoflop.laws.implicit import solve_unknown
 
 Floats = NDArray[np.float64]

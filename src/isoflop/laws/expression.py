@@ -14,13 +14,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-
-from isoflop.laws.implicit import solve_unknown
 
 Floats = NDArray[np.float64]
 
@@ -331,89 +329,6 @@ def _children_first(expression: Expr) -> Iterator[Expr]:
         yield node
 
     yield from visit(expression)
-
-
-def evaluate(expression: Expr, values: Mapping[str, float]) -> float:
-    """The number that the expression is at these values; scalar and slow, for single points and as an oracle."""
-    functions: dict[str, Callable[..., float]] = {"log": math.log, "exp": math.exp, "abs": abs, "min": min, "max": max}
-    match expression.op:
-        case "num":
-            return expression.value
-        case "name":
-            return values[expression.label]
-        case "root":
-            return float(array_value(expression, values))
-        case "total":
-            lists = {label: np.atleast_1d(values[label]) for label in names(expression) if runs_over_k(label)}
-            count = max(map(len, lists.values()))
-            return math.fsum(
-                evaluate(expression.args[0], {**values, **{key: float(each[k]) for key, each in lists.items()}})
-                for k in range(count)
-            )
-    args = [evaluate(arg, values) for arg in expression.args]
-    match expression.op:
-        case "add":
-            return math.fsum(args)
-        case "mul":
-            return math.prod(args)
-        case "pow":
-            return float(args[0] ** args[1])
-        case "sign":
-            return math.copysign(1.0, args[0]) if args[0] else 0.0
-        case "ge":
-            return float(args[0] >= args[1])
-        case op:
-            return functions[op](*args)
-
-
-def array_value(node: Expr, leaves: Mapping[str, Floats | float]) -> Floats | float:
-    """The node at arrays of leaf values, broadcast against each other; the fitting kernel does the heavy work."""
-    if node.op == "num":
-        return node.value
-    if node.op == "name":
-        return leaves[node.label]
-    if node.op == "root":
-        return _root_value(node, leaves)
-    if node.op == "total":
-        return _total_value(node, leaves)
-    args = [array_value(arg, leaves) for arg in node.args]
-    with np.errstate(all="ignore"):
-        match node.op:
-            case "add":
-                return sum(args[1:], start=args[0])
-            case "mul":
-                product = args[0]
-                for arg in args[1:]:
-                    product = product * arg
-                return product
-            case "pow":
-                return np.power(args[0], args[1])
-            case "ge":
-                return np.asarray(np.greater_equal(args[0], args[1]), dtype=np.float64)
-        function = {"log": np.log, "exp": np.exp, "abs": np.abs, "sign": np.sign, "min": np.minimum, "max": np.maximum}
-        return function[node.op](*args)
-
-
-def _root_value(node: Expr, leaves: Mapping[str, Floats | float]) -> Floats:
-    equation, *ends = node.args
-    parts = (equation, *gradient(equation, (name(node.label),)))
-    low, *high = (np.asarray(array_value(end, leaves), dtype=np.float64) for end in ends)
-    shape = np.broadcast_shapes(*(np.shape(leaves[label]) for label in names(node)))
-
-    def at(unknown: Floats) -> tuple[Floats, Floats]:
-        value, slope = (array_value(part, {**leaves, node.label: unknown}) for part in parts)
-        return np.asarray(value), np.asarray(slope)
-
-    return solve_unknown(at, low, high[0] if high else None, shape)
-
-
-def _total_value(node: Expr, leaves: Mapping[str, Floats | float]) -> Floats:
-    """Lists run along the last axis of their arrays; everything else is the same for all of a list."""
-    inside = {
-        key: np.asarray(value) if runs_over_k(key) else np.asarray(value)[..., None] for key, value in leaves.items()
-    }
-    each = np.asarray(array_value(node.args[0], {key: np.atleast_1d(value) for key, value in inside.items()}))
-    return np.asarray(each.sum(axis=-1))
 
 
 _STRENGTH = {"add": 1, "mul": 2, "pow": 3}

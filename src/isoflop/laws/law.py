@@ -13,7 +13,8 @@ from importlib import resources
 import numpy as np
 
 from isoflop.errors import FormulaError
-from isoflop.laws.expression import Expr, Floats, array_value, names, substitute, write
+from isoflop.laws.evaluate import array_value
+from isoflop.laws.expression import Expr, Floats, names, substitute, write
 from isoflop.laws.expression import name as symbol
 from isoflop.laws.formula import MAX_LENGTH, parse, show
 

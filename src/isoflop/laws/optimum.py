@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
-from isoflop.laws.expression import MINUS_ONE, ONE, Expr, array_value, gradient, mul, name
+from isoflop.laws.evaluate import array_value, array_values
+from isoflop.laws.expression import MINUS_ONE, ONE, Expr, gradient, mul, name
 from isoflop.laws.law import Law
 
 Floats = NDArray[np.float64]
@@ -18,7 +19,7 @@ Floats = NDArray[np.float64]
 TRAIN = 6.0  # FLOPs a parameter and token in training, forward and backward
 SERVE = 2.0  # FLOPs a parameter and token in serving
 _GRID = 161
-_HALVINGS = 60
+_HALVINGS = 48  # of a step of the grid: below the rounding of log N
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ def _slope(by_n: Expr, by_d: Expr, params: Mapping[str, Floats], log_n: Floats, 
     """dL/dlog N at fixed N·D: N ∂L/∂N − D ∂L/∂D."""
     n = np.exp(log_n)
     leaves = {**params, "N": n, "D": total / n}
-    slope = n * array_value(by_n, leaves) - total / n * array_value(by_d, leaves)
-    return np.asarray(slope, dtype=np.float64)
+    slope_n, slope_d = array_values((by_n, by_d), leaves)
+    return np.asarray(n * slope_n - total / n * slope_d, dtype=np.float64)
 
 
 def closed_form(law: Law, params: Mapping[str, Floats], budget: Floats | float) -> tuple[Floats, Floats] | None:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.laws import Law
-from isoflop.laws.expression import array_value, gradient, name
+from isoflop.laws.evaluate import array_value
+from isoflop.laws.expression import gradient, name
 from isoflop.laws.optimum import TRAIN, check_positive, closed_form, optimum, require_n_and_d
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
 

@@ -1,0 +1,118 @@
+"""Expressions at numbers: one point, arrays of them, or several expressions that share their parts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from isoflop.laws.expression import Expr, Floats, gradient, name, names, runs_over_k
+from isoflop.laws.implicit import solve_unknown
+
+Leaves = Mapping[str, Floats | float]
+
+
+def evaluate(expression: Expr, values: Mapping[str, float]) -> float:
+    """The number that the expression is at these values; scalar and slow, for single points and as an oracle."""
+    functions: dict[str, Callable[..., float]] = {"log": math.log, "exp": math.exp, "abs": abs, "min": min, "max": max}
+    match expression.op:
+        case "num":
+            return expression.value
+        case "name":
+            return values[expression.label]
+        case "root":
+            return float(array_value(expression, values))
+        case "total":
+            lists = {label: np.atleast_1d(values[label]) for label in names(expression) if runs_over_k(label)}
+            count = max(map(len, lists.values()))
+            return math.fsum(
+                evaluate(expression.args[0], {**values, **{key: float(each[k]) for key, each in lists.items()}})
+                for k in range(count)
+            )
+    args = [evaluate(arg, values) for arg in expression.args]
+    match expression.op:
+        case "add":
+            return math.fsum(args)
+        case "mul":
+            return math.prod(args)
+        case "pow":
+            return float(args[0] ** args[1])
+        case "sign":
+            return math.copysign(1.0, args[0]) if args[0] else 0.0
+        case "ge":
+            return float(args[0] >= args[1])
+        case op:
+            return functions[op](*args)
+
+
+def array_value(node: Expr, leaves: Leaves) -> Floats | float:
+    """The node at arrays of leaf values, broadcast against each other; the fitting kernel does the heavy work."""
+    return _value(node, leaves, None)
+
+
+def array_values(nodes: Sequence[Expr], leaves: Leaves) -> list[Floats | float]:
+    """Several nodes at the same leaves, what they share computed once, as the parts of a gradient share nearly all.
+
+    Every part is kept until the end, which large arrays pay for in memory.
+    """
+    known: dict[Expr, Floats | float] = {}
+    return [_value(node, leaves, known) for node in nodes]
+
+
+def _value(node: Expr, leaves: Leaves, known: dict[Expr, Floats | float] | None) -> Floats | float:
+    if node.op == "num":
+        return node.value
+    if node.op == "name":
+        return leaves[node.label]
+    if known is not None and node in known:
+        return known[node]
+    if node.op == "root":
+        value: Floats | float = _root_value(node, leaves)
+    elif node.op == "total":
+        value = _total_value(node, leaves)
+    else:
+        value = _operation(node.op, [_value(arg, leaves, known) for arg in node.args])
+    if known is not None:
+        known[node] = value
+    return value
+
+
+def _operation(op: str, args: Sequence[Floats | float]) -> Floats | float:
+    with np.errstate(all="ignore"):
+        match op:
+            case "add":
+                return sum(args[1:], start=args[0])
+            case "mul":
+                product = args[0]
+                for arg in args[1:]:
+                    product = product * arg
+                return product
+            case "pow":
+                return np.power(args[0], args[1])
+            case "ge":
+                return np.asarray(np.greater_equal(args[0], args[1]), dtype=np.float64)
+        function = {"log": np.log, "exp": np.exp, "abs": np.abs, "sign": np.sign, "min": np.minimum, "max": np.maximum}
+        return function[op](*args)
+
+
+def _root_value(node: Expr, leaves: Leaves) -> Floats:
+    equation, *ends = node.args
+    parts = (equation, *gradient(equation, (name(node.label),)))
+    low, *high = (np.asarray(array_value(end, leaves), dtype=np.float64) for end in ends)
+    shape = np.broadcast_shapes(*(np.shape(leaves[label]) for label in names(node)))
+
+    def at(unknown: Floats) -> tuple[Floats, Floats]:
+        value, slope = array_values(parts, {**leaves, node.label: unknown})
+        return np.asarray(value), np.asarray(slope)
+
+    return solve_unknown(at, low, high[0] if high else None, shape)
+
+
+def _total_value(node: Expr, leaves: Leaves) -> Floats:
+    """Lists run along the last axis of their arrays; everything else is the same for all of a list."""
+    inside = {
+        key: np.asarray(value) if runs_over_k(key) else np.asarray(value)[..., None] for key, value in leaves.items()
+    }
+    each = np.asarray(array_value(node.args[0], {key: np.atleast_1d(value) for key, value in inside.items()}))
+    return np.asarray(each.sum(axis=-1))
