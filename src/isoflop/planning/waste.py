@@ -17,6 +17,7 @@ from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
 
 Floats = NDArray[np.float64]
 
+_SETTLED = 1e-12  # of log C
 _STEPS = 20
 _LEAST = 60.0  # how far below log C the search begins
 
@@ -75,7 +76,10 @@ def _wasted(law: Law, params: Mapping[str, Floats], budget: float, goal: Floats)
         with np.errstate(all="ignore"):
             fall = d * np.asarray(array_value(slope, {**params, "N": n, "D": d}), dtype=np.float64)
             step = at - (loss - goal) / fall
-        at = np.where((step > low) & (step < high), step, (low + high) / 2)
+        settled = np.abs(step - at) < _SETTLED
+        if settled.all():
+            break
+        at = np.where(settled, at, np.where((step > low) & (step < high), step, (low + high) / 2))
     return np.maximum(0.0, budget - np.exp(at))
 
 
