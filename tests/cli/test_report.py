@@ -57,6 +57,17 @@ def test_further_laws_are_ranked_and_the_backtest_stands_beside_them(asked, tabl
     assert told["bytes"] == place.stat().st_size < 1_000_000
 
 
+def test_coverage_and_who_carries_the_answer_are_among_the_evidence(asked, table, tmp_path):
+    place = tmp_path / "report.md"
+    code, out, _ = asked(table, "--backtest", "--influence", "--draws", "40", "-o", str(place), "--json")
+    assert code == 0
+    cards = {card["title"]: card for card in json.loads(out)["cards"]}
+    assert cards["how often intervals held, runs.csv"]["rows"][0][0] == "chinchilla"
+    drawn = {card["picture"]["name"] for card in cards.values() if card["picture"]}
+    assert {"coverage", "removals", "left-out"} <= drawn
+    assert len(list(tmp_path.glob("report-*-left-out.svg"))) == 1
+
+
 def test_a_law_that_cannot_be_ranked_is_told(asked, table, tmp_path):
     code, _, err = asked(table, "--law", "chinchilla", "--law", "E + A/N^", "-o", str(tmp_path / "r.html"))
     assert code == 2 and err.startswith("Error:") and "Traceback" not in err
