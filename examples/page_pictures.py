@@ -40,7 +40,7 @@ def main(folder: Path) -> None:
             [*COMMAND, "--state", held], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
         ) as server:
             try:
-                tab = browser.new_page(**{**LOOKS, "viewport": {"width": 1000, "height": 1400}})
+                tab = browser.new_page(**{**LOOKS, "viewport": {"width": 1000, "height": 1720}})
                 tab.goto(re.search(r"http://\S+", server.stdout.readline())[0])
                 tab.wait_for_selector("#dataset option", state="attached")
                 tab.click("#open-dataset")
@@ -48,8 +48,10 @@ def main(folder: Path) -> None:
                 tab.fill("#law", "E + A/N^alpha + B/D^beta")
                 tab.click("#fit")
                 tab.wait_for_selector("#results li.shown", timeout=60_000)
-                tab.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
-                tab.wait_for_timeout(1_000)
+                tab.wait_for_function("() => !document.getElementById('doubting').textContent")
+                tab.wait_for_timeout(1_000)  # the answer scrolls into view
+                tab.evaluate("document.activeElement.blur(); window.scrollTo({ top: 0, behavior: 'instant' })")
+                tab.wait_for_timeout(300)
                 tab.screenshot(path=folder / "page.png")
             finally:
                 server.terminate()
