@@ -57,6 +57,7 @@ def test_further_laws_are_ranked_and_the_backtest_stands_beside_them(asked, tabl
     assert told["bytes"] == place.stat().st_size < 1_000_000
 
 
+@pytest.mark.slow
 def test_coverage_and_who_carries_the_answer_are_among_the_evidence(asked, table, tmp_path):
     place = tmp_path / "report.md"
     code, out, _ = asked(table, "--backtest", "--influence", "--draws", "40", "-o", str(place), "--json")
