@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
+from isoflop.findings import Finding
+from isoflop.laws.unicode import symbol
 from isoflop.planning import allocate
 from isoflop.report.card import Card
 from isoflop.uncertainty.ensemble import interval_of
@@ -37,7 +40,7 @@ def pair_card(first: Ensemble, second: Ensemble, *, budget: float | None, level:
         for name in shared
     ]
     planned = budget is not None and all(set(each.fit.law.input_names) == {"N", "D"} for each in (first, second))
-    findings = (*first.findings, *second.findings)
+    raised = (first.findings, second.findings)
     if planned and budget is not None:
         plans = [allocate(each, budget=budget, level=level) for each in (first, second)]
         rows += [
@@ -45,18 +48,22 @@ def pair_card(first: Ensemble, second: Ensemble, *, budget: float | None, level:
             _row("D*", plans[0].d, plans[1].d, None, quantity=True),
             _row("loss there", plans[0].loss, plans[1].loss, None),
         ]
-        findings = (*plans[0].findings, *plans[1].findings)
+        raised = (plans[0].findings, plans[1].findings)
     if not rows:
         raise IsoflopError("these two laws share no parameter and cannot plan, so nothing can be compared")
-    apart = [row[0] for row in rows if row[-1].startswith("apart")]
+    apart = [symbol(row[0]) for row in rows if row[-1] == "apart"]
+    alike = [symbol(row[0]) for row in rows if row[-1] != "apart"]
+    told = f"; not in {', '.join(alike)}" if alike else ""
     return Card(
         title=f"{_label(first)} against {_label(second)}" + (f" at {budget:.3g} FLOPs" if planned else ""),
         answer=(
-            f"They differ in {', '.join(apart)}." if apart else "Nothing tells the two apart: every interval overlaps."
+            f"First and second differ at {100 * level:g} % in {', '.join(apart)}{told}."
+            if apart
+            else f"Nothing tells the two apart at {100 * level:g} %."
         ),
         header=("", "first", "low", "high", "second", "low", "high", "verdict"),
         rows=tuple(rows),
-        findings=tuple(dict.fromkeys(findings)),
+        findings=_whose(*raised),
         how=(
             f"first: {first.fit.data.source}; second: {second.fit.data.source}; {100 * level:g}% intervals; parameters "
             "differ where the interval of the difference of their draws leaves out zero, plans where their intervals "
@@ -78,6 +85,18 @@ def _apart(first: Ensemble, second: Ensemble, name: str, level: float) -> Interv
     order = np.random.default_rng([first.seed, second.seed, 5]).permutation(count)
     difference = second.push(name)[order] - first.push(name)[:count]
     return interval_of(second.fit.params[name] - first.fit.params[name], difference, level=level)
+
+
+def _whose(first: tuple[Finding, ...], second: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """What both raise once, and the rest with the word of the fit that it is about."""
+    both = [each for each in first if each in second]
+    own = [
+        replace(each, says=f"{word}: {each.says}")
+        for word, found in (("first", first), ("second", second))
+        for each in found
+        if each not in both
+    ]
+    return (*dict.fromkeys(both), *own)
 
 
 def _row(
