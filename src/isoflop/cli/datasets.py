@@ -28,7 +28,7 @@ def datasets(context: click.Context, as_json: bool) -> None:
         _print_list(listed)
 
 
-@datasets.command()
+@datasets.command(short_help="Download a data set and check it.")
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def get(name: str, as_json: bool) -> None:

@@ -19,7 +19,9 @@ _FORMATS = "wandb, tensorboard, mlflow, trackio, trainer, lm-eval, lightning, te
 
 @click.command("import")
 @click.argument("sources", nargs=-1, metavar="SOURCE...")
-@click.option("-o", "--out", required=True, metavar="RUNS/", type=click.Path(), help="The store: a folder.")
+@click.option(
+    "-o", "--output", "--out", "out", required=True, metavar="RUNS/", type=click.Path(), help="The store: a folder."
+)
 @click.option("--format", "format_name", metavar="WORD", help=f"Read SOURCE as this and nothing else: {_FORMATS}.")
 @click.option("--pattern", metavar="REGEX", help="For text logs: (?P<step>…) and a named group for each metric.")
 @click.option("--loss", "loss", metavar="NAME", help="The metric that counts as the loss.")

@@ -59,7 +59,7 @@ def plan(
     picture: str | None,
     as_json: bool,
 ) -> None:
-    """Plan a budget from FIT: a file of `isoflop fit … --save`, or published constants as chinchilla:epoch.
+    """Plan a budget from FIT: a file of `isoflop fit … --save`, or published constants such as chinchilla:epoch.
 
     \b
     isoflop plan fit.json --budget 1e24 --hardware h100 --devices 512 --price 2.5

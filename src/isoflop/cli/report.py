@@ -36,7 +36,7 @@ _RANK_DRAWS, _BACKTEST_DRAWS = 300, 500  # for each law and window
     "--budget", "budget_text", metavar="FLOPS", help="Training FLOPs; ten times the largest run's without it."
 )
 @click.option("--served", "served_text", metavar="TOKENS", help="Tokens to serve, as 2T: adds the over-trained answer.")
-@click.option("--objective", "objective_text", default="huber:1e-3", show_default=True, help="As for isoflop fit.")
+@click.option("--objective", "objective_text", default="huber:1e-3", show_default=True, help="As in isoflop fit.")
 @click.option("--draws", default=1000, show_default=True, type=click.IntRange(20, 100_000), help="Bootstrap draws.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option("--level", default=0.9, show_default=True, help="Level of the intervals.")

@@ -24,7 +24,15 @@ SILENCE = 30.0  # seconds between lines of progress where there is no terminal t
 
 @click.command()
 @click.argument("spec", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the results; by default the sweep's name.")
+@click.option(
+    "-o",
+    "--output",
+    "--out",
+    "out",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Folder for the results; by default the sweep's name.",
+)
 @click.option("--plan", is_flag=True, help="Print the cells, their FLOPs and the time they would take; train nothing.")
 @click.option("--workers", type=click.IntRange(min=1), help="Cells side by side; by default one a core.")
 @click.option("--executor", default="local", show_default=True, help="Where cells run: local, slurm or ray.")
