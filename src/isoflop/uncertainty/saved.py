@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -55,10 +56,10 @@ def save_fit(fit: Fit | Ensemble, path: str | Path) -> None:
             "delta": fitted.objective.delta,
             "df": fitted.objective.df,
         },
-        "params": dict(fitted.params),
+        "params": dict(zip(fitted.params, _told(fitted.params.values()), strict=True)),
         "value": fitted.value,
         "scale": fitted.scale,
-        "theta": fitted.theta.tolist(),
+        "theta": _told(fitted.theta.tolist()),
         "centres": dict(fitted.centres),
         "search": {
             "starts": fitted.search.starts,
@@ -74,7 +75,7 @@ def save_fit(fit: Fit | Ensemble, path: str | Path) -> None:
             "loss_unit": data.loss_unit,
             "param_convention": data.param_convention,
             "ranges": {name: list(ends) for name, ends in data.ranges.items()},
-            "residuals": list(data.residuals),
+            "residuals": _told(data.residuals),
         },
         "findings": [finding.as_dict() for finding in fitted.findings],
         "ensemble": None
@@ -87,7 +88,7 @@ def save_fit(fit: Fit | Ensemble, path: str | Path) -> None:
             "restarted": ensemble.restarted,
             "improved": ensemble.improved,
             "findings": [finding.as_dict() for finding in ensemble.findings],
-            "draws": {name: draws.tolist() for name, draws in ensemble.draws().items()},
+            "draws": {name: _told(draws.tolist()) for name, draws in ensemble.draws().items()},
         },
     }
     content["seal"] = seal(content)
@@ -147,7 +148,7 @@ def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
             tied=law["tied"],
         ),
         objective=Objective(objective["kind"], objective["space"], objective["delta"], objective["df"]),
-        params=content["params"],
+        params={name: float(value) for name, value in content["params"].items()},
         value=content["value"],
         scale=content["scale"],
         theta=np.asarray(content["theta"], dtype=np.float64),
@@ -160,7 +161,7 @@ def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
             loss_unit=data["loss_unit"],
             param_convention=data["param_convention"],
             ranges={key: (low, high) for key, (low, high) in data["ranges"].items()},
-            residuals=tuple(data["residuals"]),
+            residuals=tuple(float(each) for each in data["residuals"]),
         ),
         search=_search(content["search"]),
         findings=_findings(content["findings"]),
@@ -180,6 +181,11 @@ def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
         improved=int(saved["improved"]),
         findings=_findings(saved["findings"]),
     )
+
+
+def _told(values: Iterable[float]) -> list[float | str]:
+    """The numbers as JSON holds them: one that overflowed, as a draw along an open valley may, as the word ``inf``."""
+    return [value if math.isfinite(value) else str(value) for value in values]
 
 
 def _findings(saved: list[dict[str, Any]]) -> tuple[Finding, ...]:
