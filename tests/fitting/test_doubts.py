@@ -106,3 +106,36 @@ def test_a_law_that_misses_seeds_by_no_more_than_they_differ_is_not():
     assert "beyond-seeds" in codes(fit(law("power-n-floor"), runs).findings)
     one = runs.with_column("seed", np.zeros(27))
     assert "beyond-seeds" not in codes(fit(law("power-n-floor"), one).findings)
+
+
+@pytest.mark.parametrize(("apart", "doubted"), [(0.0, False), (0.05, True)])
+def test_families_that_lie_apart_under_one_law(apart, doubted):
+    rng = np.random.default_rng(4)
+    n, d = np.tile(np.logspace(8, 10, 6), 5), np.repeat(np.logspace(9, 12, 5), 6)
+    family = np.array(["a", "b"])[rng.permutation(np.arange(30) % 2)]
+    loss = (1.8 + 480 / n**0.35 + 2000 / d**0.366) * np.exp(0.003 * rng.standard_normal(30) + apart * (family == "b"))
+    found = fit(law("chinchilla"), Runs.from_columns({"N": n, "D": d, "loss": loss, "family": family}))
+    assert ("families-pooled" in codes(found.findings)) == doubted
+    if doubted:
+        assert "'a' is -" in says(found.findings, "families-pooled") and "'b' +" in says(
+            found.findings, "families-pooled"
+        )
+
+
+def test_the_families_test_is_kruskal_and_wallis_s():
+    from scipy.stats import kruskal
+
+    from isoflop.fitting.doubts import family_findings
+    from isoflop.fitting.table import Table
+
+    rng = np.random.default_rng(0)
+    labels = np.repeat(["a", "b", "c"], 8)
+    table = Table({}, np.ones(24), np.arange(24))
+    seen = set()
+    for shift in np.linspace(0, 6, 30):
+        residual = rng.standard_normal(24) + shift * (labels == "c")
+        chance = kruskal(*(residual[labels == name] for name in "abc")).pvalue
+        found = family_findings(table, residual, labels.tolist(), log_loss=False)
+        assert bool(found) == (chance <= 1e-3)
+        seen.add(bool(found))
+    assert seen == {False, True}

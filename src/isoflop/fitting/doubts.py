@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ _EDGE = 12.0  # logistic coordinate beyond which a parameter is at an end of its
 _FEWEST_REPEATS = 4  # runs beyond the first of their group
 _BEYOND_REPEATS = 4.0  # ratio of mean squares: twice the repeats' standard deviation
 _POOR, _WRONG = 0.7, 1.5  # typical residual, as a share of the losses' own spread
+_FAMILY = 4  # runs of a family that have a median to speak of
+_FAMILY_CHANCE = 1e-3
 
 
 def search_findings(search: Search, *, exact: bool, gap: float, converged: bool) -> list[Finding]:
@@ -267,5 +269,38 @@ def misfit_findings(table: Table, residual: Floats) -> list[Finding]:
             f"in {1 / chance:.0f}): the law bends otherwise than these runs, and no interval here covers that.",
             "Try another law, fit the largest runs alone (--where), or look whether a group of runs was trained "
             "differently.",
+        )
+    ]
+
+
+def family_findings(table: Table, residual: Floats, families: Sequence[str], *, log_loss: bool) -> list[Finding]:
+    """Residuals that differ between families, by Kruskal and Wallis's test on the means of runs."""
+    from scipy.special import gammaincc  # scipy.stats has the test, and takes a third of a second to import
+
+    n_runs = table.n_runs
+    first = np.full(n_runs, -1)
+    first[table.run_codes[::-1]] = np.arange(len(residual))[::-1]
+    mean = np.bincount(table.run_codes, residual) / np.bincount(table.run_codes)
+    labels = np.asarray(families)[first]
+    groups = {name: mean[labels == name] for name in sorted(set(labels.tolist()))}
+    large = {name: group for name, group in groups.items() if len(group) >= _FAMILY}
+    if len(large) < 2 or not np.isfinite(mean).all() or np.ptp(np.concatenate(list(large.values()))) == 0:
+        return []
+    sizes = np.array([len(group) for group in large.values()])
+    ranks = np.argsort(np.argsort(np.concatenate(list(large.values())))) + 1.0
+    apart = np.array([part.mean() for part in np.split(ranks, np.cumsum(sizes)[:-1])]) - ranks.mean()
+    spread = 12 / (len(ranks) * (len(ranks) + 1)) * float(sizes @ apart**2)
+    if gammaincc((len(large) - 1) / 2, spread / 2) > _FAMILY_CHANCE:
+        return []
+    middle = {name: -float(np.median(group)) for name, group in large.items()}  # residuals are predicted − measured
+    low, high = min(middle, key=middle.__getitem__), max(middle, key=middle.__getitem__)
+    scale, unit = (100, " %") if log_loss else (1, "")
+    return [
+        Finding(
+            "families-pooled",
+            "doubt",
+            f"one law was fitted to {len(groups)} families, and they lie apart: the median run of {low!r} is "
+            f"{scale * middle[low]:+.2g}{unit} off the curve, that of {high!r} {scale * middle[high]:+.2g}{unit}.",
+            f"Fit one of them (--where \"family == '{low}'\"), or look at each: isoflop backtest --per-family.",
         )
     ]

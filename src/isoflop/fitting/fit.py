@@ -13,6 +13,7 @@ from isoflop.findings import Finding
 from isoflop.fitting.coordinates import Coordinates, coordinates
 from isoflop.fitting.doubts import (
     count_findings,
+    family_findings,
     misfit_findings,
     overflow_findings,
     parameter_findings,
@@ -155,9 +156,16 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
         *count_findings(law, ready.table),
         *size_findings(ready.table, residual, log_loss=objective.space == "log"),
         *_seed_findings(ready, runs, residual),
+        *_family_findings(ready, runs, residual),
         *misfit_findings(ready.table, residual),
     )
     return replace(fitted, findings=found)
+
+
+def _family_findings(ready: Problem, runs: Runs, residual: Floats) -> list[Finding]:
+    if "family" not in runs:
+        return []
+    return family_findings(ready.table, residual, runs.text("family"), log_loss=ready.objective.space == "log")
 
 
 def _seed_findings(ready: Problem, runs: Runs, residual: Floats) -> list[Finding]:
