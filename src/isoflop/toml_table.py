@@ -108,5 +108,6 @@ def check_number(value: object, where: str, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise SpecError(f"{where} is {value!r}, not a number")
     if not low <= value <= high:
-        raise SpecError(f"{where} is {value:g}, outside {low:g} … {high:g}")
+        bounds = f"below {low:g}" if math.isinf(high) else f"outside {low:g} … {high:g}"
+        raise SpecError(f"{where} is {value:g}, {bounds}; mend it")
     return float(value)

@@ -30,8 +30,15 @@ def replaced(name, position, value):
     return grid().with_column(name, column)
 
 
-def test_sound_runs_raise_nothing():
-    assert check(grid()) == ()
+def test_sound_runs_raise_nothing_but_their_number():
+    assert codes(grid()) == ["few-runs"]
+    n, d = (each.ravel() for each in np.meshgrid([1e8, 4e8, 2e9, 6e9], [1e10, 4e10, 2e11]))
+    twelve = Runs.from_columns({"N": n, "D": d, "loss": np.linspace(3.5, 2.5, 12)}, conventions={"N": "total"})
+    assert check(twelve) == ()
+
+
+def test_eight_runs_are_few():
+    assert found(grid().take(np.arange(9) < 8), "few-runs").says.startswith("8 runs: a law of N and D")
 
 
 @pytest.mark.parametrize(

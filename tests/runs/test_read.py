@@ -566,3 +566,10 @@ def test_a_parquet_file_that_makes_polars_panic_is_told():
     damaged = Path(__file__).parent.parent / "app" / "tables" / "panics.parquet"
     with pytest.raises(DataError, match="panics.parquet cannot be read as PARQUET: its bytes are damaged"):
         read_runs(damaged)
+
+
+def test_a_column_answers_to_the_header_it_was_read_from(tmp_path):
+    (tmp_path / "runs.csv").write_text("Model Size,tokens,budget,loss\n1e8,1e9,6e17,3.0\n2e8,2e9,2.4e18,2.8\n")
+    runs = read_runs(tmp_path / "runs.csv", columns={"C": "budget"})
+    assert runs["budget"].tolist() == runs["C"].tolist() == [6e17, 2.4e18]
+    assert runs["Model Size"].tolist() == [1e8, 2e8]

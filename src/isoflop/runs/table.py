@@ -218,7 +218,8 @@ class Runs(Shown):
     def _resolve(self, name: str) -> str | None:
         if name in self.frame.columns:
             return name
-        symbol = canonical_symbol(name)
+        read = next((each.name for each in self.columns.values() if each.header and each.header == name), None)
+        symbol = canonical_symbol(name) if read is None else read
         return symbol if symbol in self.frame.columns else None
 
 

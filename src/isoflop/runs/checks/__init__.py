@@ -14,6 +14,8 @@ from isoflop.runs.table import Runs
 
 __all__ = ["check", "design_findings", "evidence_findings", "most_serious_first"]
 
+_FEW = 10
+
 
 def check(runs: Runs) -> tuple[Finding, ...]:
     """Every doubt that the table alone raises: values, copies, units, counts, schedules, design. Serious ones first.
@@ -35,8 +37,25 @@ def check(runs: Runs) -> tuple[Finding, ...]:
             *curve_findings(runs),
             *schedule_findings(runs),
             *design_findings(runs, [name for name in ("N", "D") if name in runs.frame.columns]),
+            *_number_findings(runs),
         )
     )
+
+
+def _number_findings(runs: Runs) -> list[Finding]:
+    """So few runs that any law of size and tokens hangs on each of them."""
+    n_runs = int(runs.run_codes().max()) + 1 if len(runs) else 0
+    if n_runs >= _FEW:
+        return []
+    return [
+        Finding(
+            "few-runs",
+            "doubt",
+            f"{n_runs} {'run' if n_runs == 1 else 'runs'}: a law of N and D has five parameters, and an interval from "
+            f"fewer than {_FEW} runs is too narrow.",
+            "Add runs, or fit a law with fewer parameters (chinchilla-tied, power-n-floor).",
+        )
+    ]
 
 
 def evidence_findings(runs: Runs) -> tuple[Finding, ...]:
