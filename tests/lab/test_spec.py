@@ -45,7 +45,7 @@ BAD = {
     "batch": ("batch = 256", "batch = 100", "not a whole number of windows of context = 32; use 96"),
     "text": ("batch = 256", 'batch = "many"', "batch in .train.: 'many' is not a number"),
     "fraction": ("batch = 256", "batch = 256.5", "must be a whole number"),
-    "negative": ("at = 0.02", "at = -0.02", "below 0"),
+    "negative": ("at = 0.02", "at = -0.02", "below 1e-12"),
     "too few tokens": ('"5k"', "100", "tokens = 100 in design 1 is less than one step of 256 tokens"),
     "no tokens": ('tokens = ["5k", 2e4]', "", "design 1 .grid. needs tokens"),
     "wrong size": ("tokens =", 'sizes = ["9x9"]\ntokens =', "names the size '9x9'; the sizes are 8x1, 16x1"),
