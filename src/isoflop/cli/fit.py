@@ -126,14 +126,16 @@ def fit(
         from isoflop.uncertainty.saved import save_fit
 
         save_fit(ensemble, save)
-    from isoflop.report.cards.evidence import profile_card
     from isoflop.report.cards.fit import fit_card
 
-    draw_picture(
-        picture,
-        lambda: fit_card(ensemble, level=level, findings=findings),
-        lambda: profile_card(fitted, level=level),
-    )
+    if picture is not None:  # evidence loads the pictures' own modules, for which a fit without one need not wait
+        from isoflop.report.cards.evidence import profile_card
+
+        draw_picture(
+            picture,
+            lambda: fit_card(ensemble, level=level, findings=findings),
+            lambda: profile_card(fitted, level=level),
+        )
     seconds = time.perf_counter() - began
     if as_json:
         print_json(
