@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from isoflop.errors import IsoflopError
@@ -35,3 +37,15 @@ def write_whole(path: Path, data: bytes) -> None:
             ) from error
         # the place that was asked for, not that of the file written beside it
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def plain_json(content: object) -> object:
+    """What JSON can hold: numbers that are not finite become null."""
+    match content:
+        case Mapping():
+            return {key: plain_json(value) for key, value in content.items()}
+        case list() | tuple():
+            return [plain_json(value) for value in content]
+        case float() if not math.isfinite(content):
+            return None
+    return content

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from isoflop.errors import DataError, IsoflopError
+from isoflop.files import plain_json
 from isoflop.units import parse_quantity
 
 if TYPE_CHECKING:
@@ -176,18 +176,7 @@ def number_pairs(texts: Iterable[str], option: str) -> dict[str, float]:
 
 def print_json(content: object) -> None:
     """One JSON object; what is not finite becomes null, which JSON can hold; in ASCII, which every pipe can."""
-    click.echo(json.dumps(_plain(content), indent=1, allow_nan=False))
-
-
-def _plain(content: object) -> object:
-    match content:
-        case dict():
-            return {key: _plain(value) for key, value in content.items()}
-        case list() | tuple():
-            return [_plain(value) for value in content]
-        case float() if not math.isfinite(content):
-            return None
-    return content
+    click.echo(json.dumps(plain_json(content), indent=1, allow_nan=False))
 
 
 @contextmanager

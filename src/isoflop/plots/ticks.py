@@ -35,7 +35,7 @@ class _OnAxis(Locator):
         return self.tick_values(low, high)
 
     def tick_values(self, vmin: float, vmax: float) -> list[float]:
-        """The ticks between two ends."""
+        """The ticks between two ends; this class alone is no locator, each kind of axis says its own."""
         raise NotImplementedError
 
 

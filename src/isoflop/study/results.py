@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import shutil
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from isoflop.errors import IsoflopError
+from isoflop.files import plain_json
 from isoflop.report.html import write_html
 from isoflop.report.markdown import write_markdown
 from isoflop.study.perform import Performed
@@ -94,7 +94,7 @@ def _fill(done: Performed, folder: Path) -> dict[str, str]:
         "cards": {name: card.as_dict() for name, card in done.cards.items()},
         "refused": done.refused,
     }
-    (folder / "answers.json").write_text(json.dumps(_plain(answers), indent=1, allow_nan=False) + "\n")
+    (folder / "answers.json").write_text(json.dumps(plain_json(answers), indent=1, allow_nan=False) + "\n")
     write_markdown(list(done.cards.values()), folder / "answers.md", title=f"Study of {done.runs.source}")
     for number, ensemble in enumerate(done.ensembles, 1):
         save_fit(ensemble, folder / f"fit-{number}.json")
@@ -112,15 +112,3 @@ def _fill(done: Performed, folder: Path) -> dict[str, str]:
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
     return files
-
-
-def _plain(content: object) -> object:
-    """What JSON can hold: numbers that are not finite become null."""
-    match content:
-        case Mapping():
-            return {key: _plain(value) for key, value in content.items()}
-        case list() | tuple():
-            return [_plain(value) for value in content]
-        case float() if not math.isfinite(content):
-            return None
-    return content

@@ -24,6 +24,7 @@ from isoflop.laws import Law
 from isoflop.runs import Runs
 from isoflop.uncertainty import Ensemble
 from isoflop.uncertainty.walkers import WALKERS, walk
+from isoflop.validation.progress import share_of_training
 
 Floats = NDArray[np.float64]
 
@@ -56,7 +57,10 @@ def family_prior(law: Law, runs: Runs, *, without: Sequence[str] = ()) -> Family
     groups = np.asarray(runs.text("collection") if "collection" in runs else runs.text("family"))
     counts = np.asarray(runs.text("counts") if "counts" in runs else ["tokens"] * len(runs))
     usable = (
-        (counts == "tokens") & ~np.isin(labels, without) & ~np.isin(groups, without) & (_progress(runs) > _BEGINNING)
+        (counts == "tokens")
+        & ~np.isin(labels, without)
+        & ~np.isin(groups, without)
+        & (share_of_training(runs) > _BEGINNING)
     )
     if not usable.any():
         raise DataError(f"{runs.source} has no family left to borrow from; give checkpoints of {_FEWEST} or more")
@@ -88,7 +92,7 @@ def borrow(prior: FamilyPrior, runs: Runs, *, draws: int = 1_000, seed: int = 0)
     The ensemble says in its method and findings that it is borrowed. Raises as ``fit`` does for bad columns.
     """
     law = prior.law
-    late = runs.take(_progress(runs) > _BEGINNING)
+    late = runs.take(share_of_training(runs) > _BEGINNING)
     table = fit_table(law, late, log_loss=True)
     kernel = Kernel(coordinates(law), table.inputs, space="log", centres=prior.centres)
     target = np.log(table.loss)
@@ -120,14 +124,6 @@ def borrow(prior: FamilyPrior, runs: Runs, *, draws: int = 1_000, seed: int = 0)
         seed=seed,
         findings=_findings(prior, late, taken),
     )
-
-
-def _progress(runs: Runs) -> Floats:
-    """The share of its run's training at which each row stands."""
-    codes = runs.run_codes()
-    last = np.zeros(int(codes.max()) + 1)
-    np.maximum.at(last, codes, runs["D"])
-    return runs["D"] / last[codes]
 
 
 def _own_fit(law: Law, runs: Runs, centres: dict[str, float]) -> tuple[Floats, Floats]:

@@ -25,6 +25,7 @@ from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.uncertainty import Interval
 from isoflop.uncertainty.ensemble import interval_of
+from isoflop.validation.progress import share_of_training
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -213,17 +214,15 @@ def _family(name: str, collection: str, runs: Runs) -> _Family | str:
     sizes = np.unique(n)
     if len(sizes) < 3:
         return f"{len(sizes)} {'size' if len(sizes) == 1 else 'sizes'}, and three are needed"
-    codes = runs.run_codes()
-    last = np.zeros(int(codes.max()) + 1)
-    np.maximum.at(last, codes, d)
+    progress = share_of_training(runs)
     largest = n == sizes[-1]
     return _Family(
         name=name,
         collection=collection,
         runs=runs,
         sizes=sizes,
-        progress=d / last[codes],
-        ends=d == last[codes],
+        progress=progress,
+        ends=progress == 1,
         target=largest & (d >= _TARGET * d[largest].max()),
     )
 
