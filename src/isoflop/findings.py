@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-Level = Literal["note", "doubt", "error"]
+Level = Literal["note", "warning", "error"]
 
 
 @dataclass(frozen=True)
@@ -13,16 +13,16 @@ class Finding:
     """One thing to know about runs or a result.
 
     code: a stable word for scripts, for example ``tokens-from-flops``.
-    level: ``note`` (worth knowing), ``doubt`` (may change the answer), ``error`` (the answer should not be used).
-    says: one sentence with the value.
-    fix: what to do about it.
+    level: ``note`` (worth knowing), ``warning`` (may change the answer), ``error`` (the answer should not be used).
+    message: one sentence with the value.
+    remedy: what to do about it.
     rows: the row numbers concerned (data rows, counted from 1), where there are some.
     """
 
     code: str
     level: Level
-    says: str
-    fix: str
+    message: str
+    remedy: str
     rows: tuple[int, ...] = ()
 
     def as_dict(self) -> dict[str, object]:

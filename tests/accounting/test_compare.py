@@ -38,22 +38,22 @@ def test_a_small_model_is_told_about_its_embeddings_and_its_output_matrix():
     comparison = compare(OPEN["GPT-2"][0], 1e10)
     assert codes(comparison) == ["params-embedding", "flops-12ld2", "flops-kaplan", "flops-chinchilla"]
     embedding, _, kaplan, chinchilla = comparison.findings
-    assert "124,439,808" in embedding.says and "85,056,000" in embedding.says
+    assert "124,439,808" in embedding.message and "85,056,000" in embedding.message
     exact, counted = exact_flops(OPEN["GPT-2"][0]), comparison.row("kaplan").flops
     missing = 1 - counted.forward / exact.forward
     assert (
         f"{missing:.0%} fewer FLOPs than the exact sum (output matrix -{exact.output / exact.forward:.0%})"
-        in kaplan.says
+        in kaplan.message
     )
-    assert f"promises {exact.forward / counted.forward - 1:.0%} more tokens" in kaplan.fix
-    assert "embedding as a product +29%" in chinchilla.says
-    assert "multiply its FLOPs by 0.734" in chinchilla.fix
+    assert f"promises {exact.forward / counted.forward - 1:.0%} more tokens" in kaplan.remedy
+    assert "embedding as a product +29%" in chinchilla.message
+    assert "multiply its FLOPs by 0.734" in chinchilla.remedy
 
 
 def test_a_gated_model_is_told_that_kaplans_formula_misses_the_gate():
     finding = next(each for each in compare(OPEN["Llama 3 70B"][0], 1e12).findings if each.code == "flops-kaplan")
-    assert "feed-forward -25%" in finding.says
-    assert "its non-embedding N is 14% below the exact one" in finding.says
+    assert "feed-forward -25%" in finding.message
+    assert "its non-embedding N is 14% below the exact one" in finding.message
 
 
 def test_a_long_context_is_told_of_attention_and_of_the_masked_half():
@@ -63,15 +63,15 @@ def test_a_long_context_is_told_of_attention_and_of_the_masked_half():
         next(each for each in comparison.findings if each.code == f"flops-{name}")
         for name in ("6nd", "palm", "exact-full")
     )
-    assert "attention over positions -" in six_n.says
-    assert "--count palm" in palm.fix
-    assert "masked half" in full.fix
+    assert "attention over positions -" in six_n.message
+    assert "--count palm" in palm.remedy
+    assert "masked half" in full.remedy
 
 
 def test_experts_are_told_that_compute_and_memory_follow_different_counts():
     comparison = compare(EXPERTS["Mixtral 8x7B"][0], 1e12)
     assert codes(comparison)[0] == "params-active"
-    assert "12,879,925,248 of 46,702,792,704" in comparison.findings[0].says
+    assert "12,879,925,248 of 46,702,792,704" in comparison.findings[0].message
     assert comparison.row("6nd").counts == "active"
 
 

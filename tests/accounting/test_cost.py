@@ -65,7 +65,7 @@ def test_a_utilisation_that_nobody_reports_is_doubted():
     assert not doubts(cost(1e23, H100, mfu=0.45, devices=64), counted())
     (finding,) = doubts(cost(1e23, H100, mfu=0.9, devices=64), counted())
     assert finding.code == "mfu-high"
-    assert "0.9" in finding.says
+    assert "0.9" in finding.message
 
 
 def test_devices_that_cannot_hold_the_training_state_are_doubted():
@@ -73,6 +73,6 @@ def test_devices_that_cannot_hold_the_training_state_are_doubted():
     assert not doubts(cost(1e23, H100, mfu=0.4, devices=15), counted())
     (finding,) = doubts(cost(1e23, H100, mfu=0.4, devices=14), counted())
     assert finding.code == "memory-short"
-    assert "1,129 GB" in finding.says
-    assert "at least 15 devices" in finding.fix
+    assert "1,129 GB" in finding.message
+    assert "at least 15 devices" in finding.remedy
     assert not doubts(cost(1e23, accelerator("400T"), mfu=0.4), counted())  # its memory is not known

@@ -16,7 +16,7 @@ from isoflop.runs.datasets import boxes
 
 FIT_KEYS = ["law", "formula", "objective", "value", "n_runs", "params", "findings", "seconds"]
 FORECAST_KEYS = {"at", "loss", "reach_decades", "findings"}
-FINDING_KEYS = ["code", "level", "says", "fix"]
+FINDING_KEYS = ["code", "level", "message", "remedy"]
 QUICK = ("--draws", "40", "--starts", "16")
 TRUTH = {"E": 1.8, "A": 400.0, "B": 2000.0, "alpha": 0.34, "beta": 0.36}
 
@@ -62,7 +62,7 @@ def asked(cli):
 def assert_findings(findings):
     for finding in findings:
         assert list(finding)[:4] == FINDING_KEYS
-        assert finding["level"] in {"note", "doubt", "error"} and finding["says"] and finding["fix"]
+        assert finding["level"] in {"note", "warning", "error"} and finding["message"] and finding["remedy"]
 
 
 def test_fit_prints_the_promised_object(asked, table):

@@ -57,7 +57,7 @@ def test_a_report_names_the_rule_that_chose_the_losses(tmp_path):
             frame.write_csv(tmp_path / f"{n:.0e}-{d:.0e}.csv")
     done = import_logs([tmp_path], tmp_path / "store", rules=Rules(pick=pick("last:2")))
     made = make_report(bootstrap(fit(law("chinchilla"), read_runs(done.store.folder)), draws=20, seed=0, restarted=0))
-    assert any("the mean of the last 2 logged values of" in finding.says for finding in made.findings)
+    assert any("the mean of the last 2 logged values of" in finding.message for finding in made.findings)
 
 
 def test_the_page_says_what_was_read_and_what_was_not(logs, tmp_path):

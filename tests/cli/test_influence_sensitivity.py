@@ -43,7 +43,7 @@ def cli(monkeypatch, capsys):
 def test_check_names_the_outlier_and_its_remedy_works(cli, table):
     code, out, _ = cli("check", table, "--json")
     (finding,) = (each for each in json.loads(out)["findings"] if each["code"] == "outliers")
-    assert code == 0 and finding["rows"] == [7] and '--where "row not in [7]"' in finding["fix"]
+    assert code == 0 and finding["rows"] == [7] and '--where "row not in [7]"' in finding["remedy"]
     _, out, _ = cli("check", table, "--where", "row not in [7]", "--json")
     assert "outliers" not in [each["code"] for each in json.loads(out)["findings"]]
     code, out, _ = cli("check", table, "--law", "E + A/N^alpha + B/D^beta")

@@ -15,7 +15,7 @@ def codes(findings):
 
 
 def says(findings, code):
-    return next(finding.says for finding in findings if finding.code == code)
+    return next(finding.message for finding in findings if finding.code == code)
 
 
 @pytest.mark.parametrize("label", ["bnsl-2", "bnsl-3"])
@@ -29,7 +29,7 @@ def test_a_law_that_misses_every_run_by_far_says_so():
     runs = runs_of("chinchilla", noise=0.01)
     missed = fit(fix(law("chinchilla"), {"E": 100.0}), runs)
     finding = next(each for each in missed.findings if each.code == "large-residuals")
-    assert finding.level == "error" and "typically off by" in finding.says
+    assert finding.level == "error" and "typically off by" in finding.message
     assert "large-residuals" not in codes(fit(law("chinchilla"), runs).findings)
     flat = Runs.from_columns({"N": np.logspace(6, 9, 30), "loss": np.full(30, 2.5)})
     assert "large-residuals" not in codes(fit(law("power-n-floor"), flat).findings)
@@ -39,7 +39,7 @@ def test_noise_without_a_trend_is_a_doubt_and_no_error():
     rng = np.random.default_rng(0)
     runs = Runs.from_columns({"N": np.logspace(6, 9, 40), "loss": np.exp(rng.normal(0, 0.1, 40))})
     finding = next(each for each in fit(law("power-n"), runs).findings if each.code == "large-residuals")
-    assert finding.level == "doubt"
+    assert finding.level == "warning"
 
 
 def test_a_parameter_at_the_end_of_its_interval_is_named_with_that_end():

@@ -183,7 +183,7 @@ def test_a_term_that_the_runs_do_not_show_is_at_its_bound(known_runs):
     runs = known_runs(0.001, truth={"E": 1e-12, "A": 480.0, "B": 2000.0, "alpha": 0.3, "beta": 0.3})
     found = fit(CHINCHILLA, runs.with_column("loss", runs["loss"] - 0.1))
     assert "at-bound" in codes(found)
-    assert any("E is at its bound" in finding.says for finding in found.findings)
+    assert any("E is at its bound" in finding.message for finding in found.findings)
 
 
 def test_a_law_of_another_shape_is_a_misfit(known_runs):

@@ -58,7 +58,7 @@ def test_what_sampling_does_not_explain_is_found_and_said():
     runs, errors = scores(0, beyond=0.05, rows=1000)
     errors[:5], errors[7] = np.nan, 0.0
     better = weighed(fit(SCORE, runs, objective=RAW), errors)
-    [said] = [each.says for each in better.findings if each.code == "weighed"]
+    [said] = [each.message for each in better.findings if each.code == "weighed"]
     assert "beyond them it scatters by 0.05" in said
     weight = better[WEIGHT]
     assert weight.mean() == pytest.approx(1)

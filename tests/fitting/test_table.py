@@ -44,4 +44,4 @@ def test_an_input_that_is_zero_everywhere_is_no_overflow():
         Runs.from_columns({"S1": np.linspace(1, 9, 12), "S2": np.zeros(12), "loss": 3 + 1 / np.linspace(1, 9, 12)}),
     )
     assert found.params["L_0"] == pytest.approx(3, rel=1e-6)
-    assert any(finding.code == "at-bound" and finding.says.startswith("C ") for finding in found.findings)
+    assert any(finding.code == "at-bound" and finding.message.startswith("C ") for finding in found.findings)

@@ -56,7 +56,7 @@ def test_a_run_becomes_a_row_that_says_how_each_number_came_about(tmp_path):
 def test_the_rule_stands_in_the_store_and_in_what_a_check_says(tmp_path):
     add_runs([logged()], tmp_path / "runs", rules=Rules(pick=pick("last:3")))
     assert open_store(tmp_path / "runs").record["rules"]["pick"] == "last:3"
-    (said,) = [finding.says for finding in check(read_runs(tmp_path / "runs")) if finding.code == "loss-rule"]
+    (said,) = [finding.message for finding in check(read_runs(tmp_path / "runs")) if finding.code == "loss-rule"]
     assert "the mean of the last 3 logged values of val_loss" in said
 
 
@@ -106,7 +106,7 @@ def test_two_runs_of_one_name_are_both_kept_and_told_apart(tmp_path):
     one, two = logged("a"), logged("a", start=9.0)
     done = add_runs([one, two], tmp_path / "runs")
     assert done.added == ("a", "a (2)")
-    assert [finding.says for finding in done.findings if finding.code == "one-name"] == [
+    assert [finding.message for finding in done.findings if finding.code == "one-name"] == [
         "two different runs are called 'a'; the later one is 'a (2)' here."
     ]
     assert add_runs([two, one], tmp_path / "runs").unchanged == 2
@@ -141,7 +141,7 @@ def test_a_run_that_diverged_has_no_loss_but_one_at_a_step_before(tmp_path):
     for rule in ("last", "last:2", "min"):
         done = add_runs([broken], tmp_path / rule, rules=Rules(pick=pick(rule)))
         assert done.store.runs["loss"].to_list() == [None]
-        assert "diverged" in " ".join(finding.says for finding in read_runs(tmp_path / rule).findings)
+        assert "diverged" in " ".join(finding.message for finding in read_runs(tmp_path / rule).findings)
     done = add_runs([broken], tmp_path / "step", rules=Rules(pick=pick("step:200")))
     assert done.store.runs["loss"].to_list() == [2.0]
 
@@ -165,7 +165,7 @@ def test_a_perplexity_becomes_nats_and_units_that_differ_are_an_error(tmp_path):
     assert done.store.runs["loss"].to_list() == pytest.approx([math.log(10), 1.0])
     (mixed,) = [finding for finding in read_runs(tmp_path / "runs").findings if finding.code == "mixed-units"]
     assert mixed.level == "error"
-    assert "bits/byte and in nats/token" in mixed.says
+    assert "bits/byte and in nats/token" in mixed.message
     kept = read_runs(tmp_path / "runs", where="loss_unit == 'bits/byte'")
     assert (len(kept), kept["loss"][0]) == (1, 1.0)
 

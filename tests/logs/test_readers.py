@@ -157,7 +157,7 @@ def test_settings_are_flat_and_tell_of_nobody() -> None:
         "optimizer.lr": 3e-4, "optimizer.betas": "0.9 0.95", "layers.0.width": 8, "layers.1.width": 16,
         "big": float("inf"), "ratio": "1/2", "model": "EleutherAI/pythia-70m", "note": "a/b and c",
     }  # fmt: skip
-    assert findings[0].says.startswith("settings that hold paths, addresses or names")
+    assert findings[0].message.startswith("settings that hold paths, addresses or names")
     for secret in ("alice", "node17", "scratch"):
         assert secret not in repr(findings)
 

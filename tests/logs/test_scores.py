@@ -68,7 +68,7 @@ def test_scores_at_a_step_that_was_not_logged_are_kept_apart(tmp_path):
     add_runs([logged("a"), scores(step=5000)], tmp_path / "runs")
     done = add_runs([logged("a")], tmp_path / "runs")
     assert done.store.runs.select("run", "arc/acc").rows() == [("a", None), ("a@5000", 0.5)]
-    told = {finding.code: finding.says for finding in done.findings}
+    told = {finding.code: finding.message for finding in done.findings}
     assert told["scores-apart"] == "1 row is scores whose run is not here (a@5000)."
     assert "no-n" not in told
 
@@ -84,6 +84,6 @@ def test_scores_stay_with_a_run_that_goes_on(tmp_path):
 def test_scores_that_could_be_of_two_runs_are_of_neither(tmp_path):
     done = add_runs([logged("x/a"), logged("y/a"), scores()], tmp_path / "runs")
     assert open_store(tmp_path / "runs").runs["run"].to_list() == ["x/a", "y/a", "a"]
-    assert next(each.says for each in done.findings if each.code == "scores-apart") == (
+    assert next(each.message for each in done.findings if each.code == "scores-apart") == (
         "the scores of 'a' could be those of x/a, y/a; they are a row of their own."
     )

@@ -96,7 +96,7 @@ def test_a_packed_log_cut_short_is_read_as_far_as_it_goes(tmp_path: Path) -> Non
     (tmp_path / "a.log.gz").write_bytes(packed[: len(packed) // 2])
     [run] = read_logs(tmp_path)
     assert [finding.code for finding in run.findings] == ["cut-short"]
-    assert run.findings[0].says == "a.log.gz ends within its compressed bytes; all that was written before was read."
+    assert run.findings[0].message == "a.log.gz ends within its compressed bytes; all that was written before was read."
     assert 5_000 < run.history.height < 15_000
     assert run.history["loss"][4_000] == pytest.approx(3 + 4_000 / 7, abs=1e-4)
 

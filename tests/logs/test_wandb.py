@@ -28,7 +28,7 @@ def test_every_value_of_an_offline_run(offline: Path) -> None:
     assert run.settings == {"optimizer.lr": 3e-4, "n_params": 1000}
     assert run.results == {"best": 1.5}
     [left_out] = run.findings
-    assert left_out.says.endswith("not taken: data, user.")
+    assert left_out.message.endswith("not taken: data, user.")
     assert "text" not in run.metrics
 
 

@@ -142,4 +142,4 @@ def test_runs_that_saw_tokens_twice_are_doubted():
             each for each in compare_methods(ensemble, table, budget=1e22).findings if each.code == "repeated-tokens"
         ]
         assert len(found) == expected
-    assert found[0].says.startswith("5 of 36 runs saw tokens more than once")
+    assert found[0].message.startswith("5 of 36 runs saw tokens more than once")

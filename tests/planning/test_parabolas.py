@@ -91,8 +91,8 @@ def test_a_minimum_outside_the_sizes_is_left_out_and_said():
     cut = runs.take(~lowest | (runs["N"] > np.median(runs["N"][lowest]) * 1.1))
     found = parabolas(cut, draws=50)
     assert [finding.code for finding in found.findings] == ["not-bracketed"]
-    assert "at 1e+18 FLOPs the least loss lies beyond the smallest of the sizes" in found.findings[0].says
-    assert "Train smaller models" in found.findings[0].fix
+    assert "at 1e+18 FLOPs the least loss lies beyond the smallest of the sizes" in found.findings[0].message
+    assert "Train smaller models" in found.findings[0].remedy
     assert found.exponent_a.value == pytest.approx(0.5, abs=1e-9)
 
 

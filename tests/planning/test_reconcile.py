@@ -153,7 +153,7 @@ def test_a_minimum_at_the_end_is_left_out_and_said():
     runs = valley()
     lowest = runs["C"] == runs["C"].min()
     found = minima(runs.take(~lowest | (runs["N"] > 2.2e8)))
-    assert [each.code for each in found.findings] == ["not-bracketed"] and "1e+18" in found.findings[0].says
+    assert [each.code for each in found.findings] == ["not-bracketed"] and "1e+18" in found.findings[0].message
     assert len(found.budgets) == 4
 
 

@@ -61,7 +61,7 @@ def test_where_nobody_said_how_n_was_counted_it_is_said():
 def test_a_size_below_the_embedding_has_no_shape():
     found = buildable(epoch(), n=1e6, budget=1e15)
     assert found.built == () and found.findings[0].code == "no-shape"
-    assert "a vocabulary of 32,000" in found.findings[0].says
+    assert "a vocabulary of 32,000" in found.findings[0].message
     assert buildable(epoch(), n=1e6, budget=1e15, template=Template(vocabulary=256)).built
 
 

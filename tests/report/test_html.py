@@ -106,8 +106,8 @@ def test_the_answer_stands_first(written):
     order = [body.index(each) for each in ("The answer", "What to doubt", "The evidence")]
     assert order == sorted(order) and report.answer in body[: order[1]]
     levels = [finding.level for finding in report.findings]
-    assert levels == sorted(levels, key=["error", "doubt", "note"].index)
-    assert len({(finding.code, finding.says) for finding in report.findings}) == len(report.findings)
+    assert levels == sorted(levels, key=["error", "warning", "note"].index)
+    assert len({(finding.code, finding.message) for finding in report.findings}) == len(report.findings)
 
 
 def test_a_long_table_is_thinned_and_says_so():

@@ -63,7 +63,7 @@ def test_numbers_stand_at_the_right():
 
 
 def test_hostile_names_stay_text():
-    said = Finding("c", "doubt", HOSTILE, HOSTILE)
+    said = Finding("c", "warning", HOSTILE, HOSTILE)
     text = markdown([card(title=HOSTILE, answer=HOSTILE, rows=((HOSTILE, HOSTILE),), findings=(said,), how=HOSTILE)])
     without = text.replace("\\\\", "")
     for each in ("<img", "[a](", "`c`", "*d*", "| `"):
@@ -123,4 +123,4 @@ def test_a_report_begins_with_the_answer_and_every_doubt_once(ensemble):
     assert (cards[0].answer, cards[0].how, cards[0].findings) == (made.answer, made.sureness, made.findings)
     assert len(cards) == len(made.cards) + 1 and not any(card.findings for card in cards[1:])
     text = markdown(cards, title=made.title)
-    assert made.findings and all(text.count(escape(each.says)) == 1 for each in made.findings)
+    assert made.findings and all(text.count(escape(each.message)) == 1 for each in made.findings)

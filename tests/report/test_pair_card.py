@@ -27,5 +27,5 @@ def test_a_fit_does_not_differ_from_itself_and_its_doubts_are_said_once(known_ru
 def test_doubts_of_one_fit_say_whose_they_are(known_runs):
     few = bootstrap(fit(law("chinchilla"), known_runs(0.01, sizes=3, durations=3)), draws=50)
     many = bootstrap(fit(law("chinchilla"), known_runs(0.01)), draws=400)
-    words = [each.says.partition(": ")[0] for each in pair_card(many, few, budget=None, level=0.9).findings]
+    words = [each.message.partition(": ")[0] for each in pair_card(many, few, budget=None, level=0.9).findings]
     assert "second" in words

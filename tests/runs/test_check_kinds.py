@@ -35,7 +35,7 @@ def only(runs, code):
 
 def pasted(runs, finding):
     """The runs that the finding's own --where keeps."""
-    (selection,) = re.findall(r'--where "([^"]*)"', finding.fix)
+    (selection,) = re.findall(r'--where "([^"]*)"', finding.remedy)
     return runs.where(selection)
 
 
@@ -55,7 +55,7 @@ def test_runs_that_their_table_calls_unfinished(states):
     column = [states[1] if row in (4, 9) else states[0] for row in range(1, 37)]
     runs = read_runs(sound().to_polars().with_columns(pl.Series("state", column)))
     finding = only(runs, "unfinished")
-    assert finding.rows == (4, 9) and "2 of 36 rows" in finding.says
+    assert finding.rows == (4, 9) and "2 of 36 rows" in finding.message
     assert len(pasted(runs, finding)) == 34
     assert not doubts(pasted(runs, finding), "unfinished")
 
@@ -68,7 +68,7 @@ def test_a_run_that_ends_above_its_own_lowest_loss_has_diverged():
         {"N": np.repeat([1e8, 2e8, 4e8], 6), "D": step * 1e9, "loss": loss, "run": np.repeat(["a", "b", "c"], 6)}
     )
     finding = only(runs, "diverged")
-    assert "1 run ends ('c') above their own lowest" in finding.says and "by up to 56%" in finding.says
+    assert "1 run ends ('c') above their own lowest" in finding.message and "by up to 56%" in finding.message
     assert set(pasted(runs, finding).text("run")) == {"a", "b"}
 
 
@@ -106,7 +106,7 @@ def test_near_copies_with_another_loss_need_equal_settings():
             (("N", 1.005), ("D", 0.995), ("loss", 1.03))}  # fmt: skip
     runs = Runs.from_columns(twin)
     assert [(first, second) for first, second, _ in near_duplicates(runs)] == [(8, 37)]
-    assert "rows 8 and 37 by 3.0%" in only(runs, "near-duplicates").says
+    assert "rows 8 and 37 by 3.0%" in only(runs, "near-duplicates").message
     lr = np.append(np.full(36, 1e-3), 3e-3)
     assert near_duplicates(runs.with_column("lr", lr)) == []
 
@@ -138,7 +138,7 @@ def test_seeds_of_the_nanogpt_speedrun(tables):
     raw = spread.spreads * spread.mean_loss
     assert 0.0009 <= np.median(raw) <= 0.0024
     assert np.quantile(raw, [0.1, 0.9]) == pytest.approx([0.0009, 0.0024], abs=1e-4)
-    assert "0.0013 nats/token" in only(runs, "seed-spread").says
+    assert "0.0013 nats/token" in only(runs, "seed-spread").message
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_decimals_of_losses(losses, places):
 
 
 def test_rounded_losses_are_doubted():
-    assert "2 decimals, in steps of 0.01" in only(sound(loss=np.round(sound()["loss"], 2)), "rounded-losses").says
+    assert "2 decimals, in steps of 0.01" in only(sound(loss=np.round(sound()["loss"], 2)), "rounded-losses").message
     assert not doubts(sound(loss=np.round(sound()["loss"], 3)), "rounded-losses")
 
 
@@ -160,14 +160,14 @@ def test_a_family_in_perplexity_among_families_in_nats(tables):
     family = ["ours"] * 36 + ["OPT"] * len(opt)
     mixed = Runs.from_columns({"loss": losses, "family": family})
     finding = only(mixed, "looks-like-perplexity")
-    assert finding.says.startswith("the losses of OPT have the median") and len(finding.rows) == len(opt)
-    assert "--where \"family in ['OPT']\" --unit loss=perplexity" in finding.fix
+    assert finding.message.startswith("the losses of OPT have the median") and len(finding.rows) == len(opt)
+    assert "--where \"family in ['OPT']\" --unit loss=perplexity" in finding.remedy
 
 
 def test_counts_that_are_logarithms_hide_everything_else(tables):
     runs = read_runs(tables / "hitchhiker-colpret" / "opt_perplexity_trajectories.csv")
     finding = only(runs, "looks-like-logarithms")
-    assert finding.level == "error" and finding.says.startswith("D from 9 to 11.4, C from 17.9 to 23.5")
+    assert finding.level == "error" and finding.message.startswith("D from 9 to 11.4, C from 17.9 to 23.5")
     assert {each.code for each in check(runs)} <= {"looks-like-logarithms", "perplexity-to-nats"}
 
 
@@ -185,14 +185,16 @@ def test_two_counts_of_parameters_are_inverse_and_end_where_the_paper_says():
 
 def test_small_models_are_mostly_embeddings():
     small = sound(N=sound()["N"] / 100)
-    assert "at the smallest size, 1M, embeddings are usually some 99%" in only(small, "embeddings-matter").says
+    assert "at the smallest size, 1M, embeddings are usually some 99%" in only(small, "embeddings-matter").message
     both = sound(N_nonembed=sound()["N"] * np.linspace(0.5, 0.99, 36))
-    assert "embeddings are 50% of the parameters of one size and 1% of another" in only(both, "embeddings-matter").says
+    assert (
+        "embeddings are 50% of the parameters of one size and 1% of another" in only(both, "embeddings-matter").message
+    )
 
 
 def test_tokens_per_parameter():
     same = sound(D=sound()["N"] * 20)
-    assert "between 20 and 20 tokens per parameter" in only(same, "one-ratio").says
+    assert "between 20 and 20 tokens per parameter" in only(same, "one-ratio").message
     starved = spoiled("D", {3: 1e7})
     finding = only(starved, "few-tokens")
     assert finding.rows == (3,) and len(pasted(starved, finding)) == 35
@@ -206,7 +208,7 @@ def test_repeated_data(column):
     passes[:3] = [2, 8, 40]
     runs = sound(epochs=passes) if column == "epochs" else sound(U=sound()["D"] / passes)
     finding = only(runs, "repeated-data")
-    assert "3 of 36 rows repeat their data, 2 of them more than 4 times (up to 40 passes)" in finding.says
+    assert "3 of 36 rows repeat their data, 2 of them more than 4 times (up to 40 passes)" in finding.message
     assert finding.rows == (2, 3) and len(pasted(runs, finding)) == 34
 
 
@@ -232,7 +234,7 @@ def test_long_warmup():
     steps = np.repeat([1000.0, 100_000.0], 18)
     runs = sound(step=steps, warmup_steps=np.full(36, 3000.0))
     finding = only(runs, "long-warmup")
-    assert finding.rows == tuple(range(1, 19)) and "up to 300%" in finding.says
+    assert finding.rows == tuple(range(1, 19)) and "up to 300%" in finding.message
     assert len(pasted(runs, finding)) == 18
 
 
@@ -240,7 +242,7 @@ def test_checkpoints_among_finished_runs():
     names = ["long" if row in (0, 6, 12, 18) else f"short{row}" for row in range(36)]  # one size, four durations
     runs = sound(run=names)
     finding = only(runs, "checkpoints")
-    assert finding.level == "doubt" and "3 of 36 rows" in finding.says and "beside 32 runs" in finding.says
+    assert finding.level == "warning" and "3 of 36 rows" in finding.message and "beside 32 runs" in finding.message
     ends = pasted(runs, finding)
     assert len(ends) == 33 and not doubts(ends, "checkpoints")
     constant = sound(run=names, schedule=["constant"] * 36)
@@ -264,7 +266,7 @@ def test_the_copies_that_are_to_go_are_not_the_rows_that_stay():
 
 def test_a_sweep_over_other_settings_is_told_instead_of_a_thousand_copies(tables):
     runs = read_runs(tables / "steplaw" / "dense_lr_bs_loss.csv")
-    assert "1,911 rows lie at only 17 pairs of N and D" in only(runs, "sweep-of-settings").says
+    assert "1,911 rows lie at only 17 pairs of N and D" in only(runs, "sweep-of-settings").message
     assert not doubts(runs, "near-duplicates") and not doubts(runs, "worse-than-smaller")
 
 

@@ -38,7 +38,7 @@ def test_sound_runs_raise_nothing_but_their_number():
 
 
 def test_eight_runs_are_few():
-    assert found(grid().take(np.arange(9) < 8), "few-runs").says.startswith("8 runs: a law of N and D")
+    assert found(grid().take(np.arange(9) < 8), "few-runs").message.startswith("8 runs: a law of N and D")
 
 
 @pytest.mark.parametrize(
@@ -55,27 +55,27 @@ def test_eight_runs_are_few():
 def test_bad_values_are_errors_with_their_rows_and_a_selection_that_mends(name, value, says, keep):
     bad = replaced(name, 2, value)
     finding = found(bad, "bad-values")
-    assert finding.level == "error" and finding.says.startswith(says) and finding.rows == (3,)
-    assert f'--where "{keep}"' in finding.fix
+    assert finding.level == "error" and finding.message.startswith(says) and finding.rows == (3,)
+    assert f'--where "{keep}"' in finding.remedy
     mended = bad.where(keep)
     assert len(mended) == 8 and "bad-values" not in codes(mended)
 
 
 def test_many_bad_rows_are_counted_and_the_first_five_named():
     runs = grid().with_column("loss", np.where(np.arange(9) < 7, np.nan, 3.0))
-    assert "7 of 9 rows have no finite loss (rows 1, 2, 3, 4, 5 and 2 more)" in found(runs, "bad-values").says
+    assert "7 of 9 rows have no finite loss (rows 1, 2, 3, 4, 5 and 2 more)" in found(runs, "bad-values").message
 
 
 def test_the_most_serious_comes_first():
     levels = [finding.level for finding in check(replaced("loss", 0, -1.0).take(np.arange(9) < 3))]
-    assert levels == sorted(levels, key=["error", "doubt", "note"].index) and {"error", "doubt"} <= set(levels)
+    assert levels == sorted(levels, key=["error", "warning", "note"].index) and {"error", "warning"} <= set(levels)
 
 
 def test_copies_are_doubted_unless_a_seed_tells_them_apart():
     twice = read_runs(pl.concat([grid().to_polars(), grid().to_polars()[:2]]), conventions={"N": "total"})
     copies = found(twice, "duplicate-rows")
-    assert copies.level == "doubt" and copies.rows == (1, 2, 10, 11)
-    assert copies.says.startswith("4 rows occur more than once (rows 1, 2, 10, 11)")
+    assert copies.level == "warning" and copies.rows == (1, 2, 10, 11)
+    assert copies.message.startswith("4 rows occur more than once (rows 1, 2, 10, 11)")
     seeded = twice.with_column("seed", [str(number) for number in range(11)])
     assert "duplicate-rows" not in codes(seeded)
 
@@ -99,7 +99,7 @@ def test_losses_beyond_a_uniform_guess_look_like_perplexity(losses, unit, doubte
     assert ("looks-like-perplexity" in codes(runs)) == doubted
     if doubted:
         doubt = found(runs, "looks-like-perplexity")
-        assert "this looks like perplexity" in doubt.says and "--unit loss=perplexity" in doubt.fix
+        assert "this looks like perplexity" in doubt.message and "--unit loss=perplexity" in doubt.remedy
 
 
 def test_perplexity_that_was_said_is_not_doubted():
@@ -111,7 +111,7 @@ def test_perplexity_that_was_said_is_not_doubted():
 def test_flops_that_are_not_6nd_are_doubted_with_their_ratio():
     runs = grid(C=6 * grid()["N"] * grid()["D"] * 3)
     doubt = found(runs, "flops-not-6nd")
-    assert "in 9 of 9 rows" in doubt.says and "median C/6ND 3" in doubt.says
+    assert "in 9 of 9 rows" in doubt.message and "median C/6ND 3" in doubt.message
     assert "flops-not-6nd" not in codes(grid(C=6 * grid()["N"] * grid()["D"] * 1.5))
     derived = read_runs(pl.DataFrame({"N": [1e8, 2e8], "C": [1e18, 2e19], "loss": [3.0, 2.9]}))
     assert "flops-not-6nd" not in codes(derived)
@@ -126,12 +126,12 @@ def test_a_count_of_parameters_without_its_convention_is_noted():
 
 
 def test_designs_that_cannot_test_a_power_law_are_doubted():
-    assert "N (model parameters) has only 2 distinct values" in found(grid().where("N < 1e9"), "few-sizes").says
-    assert "D (training tokens) has only 1 distinct value;" in found(grid().where("D < 2e10"), "few-sizes").says
+    assert "N (model parameters) has only 2 distinct values" in found(grid().where("N < 1e9"), "few-sizes").message
+    assert "D (training tokens) has only 1 distinct value;" in found(grid().where("D < 2e10"), "few-sizes").message
     narrow = found(grid().with_column("N", np.tile([1e8, 2e8, 4e8], 3)).with_column("C", np.ones(9)), "narrow-range")
-    assert "N (model parameters) spans 0.60 decades, a factor of 4" in narrow.says
+    assert "N (model parameters) spans 0.60 decades, a factor of 4" in narrow.message
     ray = Runs.from_columns({"N": [1e8, 1e9, 1e10], "D": [2e9, 2e10, 2e11], "loss": [3.0, 2.5, 2.0]})
-    assert "N and D move together (correlation of logarithms 1.000)" in found(ray, "collinear").says
+    assert "N and D move together (correlation of logarithms 1.000)" in found(ray, "collinear").message
 
 
 @pytest.mark.parametrize(
@@ -148,22 +148,24 @@ def test_designs_that_cannot_test_a_power_law_are_doubted():
 )
 def test_no_table_is_too_strange_to_be_checked(columns):
     for finding in check(Runs.from_columns(columns)):
-        assert finding.says and finding.fix
+        assert finding.message and finding.remedy
 
 
 def test_findings_are_plain_values_for_scripts():
     plain = found(replaced("loss", 2, -2.0), "bad-values").as_dict()
-    assert list(plain) == ["code", "level", "says", "fix", "rows"] and plain["rows"] == [3]
+    assert list(plain) == ["code", "level", "message", "remedy", "rows"] and plain["rows"] == [3]
 
 
 def test_a_table_without_a_loss_or_without_inputs_says_so():
     scores = Runs.from_columns({"N": [1e8, 2e8, 4e8], "D": [1e9, 2e9, 4e9], "quiz": [0.3, 0.4, 0.5]})
     (finding,) = [each for each in check(scores) if each.code == "no-loss"]
-    assert "'quiz'" in finding.says and "--column loss=" in finding.fix
+    assert "'quiz'" in finding.message and "--column loss=" in finding.remedy
     losses = Runs.from_columns({"loss": [3.0, 2.9, 2.8], "size": [1.0, 2.0, 3.0]})
     assert {each.code for each in check(losses)} >= {"no-inputs"}
 
 
 def test_flops_that_were_computed_are_not_missing_twice():
     runs = Runs.from_columns({"N": [1e8, np.nan, 4e8], "D": [1e9, 2e9, 4e9], "loss": [3.0, 2.9, 2.8]})
-    assert [each.says for each in check(runs) if each.code == "bad-values"] == ["1 of 3 rows has no finite N (row 2)."]
+    assert [each.message for each in check(runs) if each.code == "bad-values"] == [
+        "1 of 3 rows has no finite N (row 2)."
+    ]

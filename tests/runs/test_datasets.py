@@ -61,8 +61,8 @@ def test_every_table_names_its_traps_with_a_mend(dataset, table):
     assert table.findings
     for finding in table.findings:
         assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", finding.code)
-        assert finding.level in ("note", "doubt", "error")
-        assert finding.fix.endswith(".") and finding.says.endswith(".")
+        assert finding.level in ("note", "warning", "error")
+        assert finding.remedy.endswith(".") and finding.message.endswith(".")
 
 
 def test_what_was_derived_is_not_offered_for_download():

@@ -46,4 +46,4 @@ def test_what_is_not_here_is_named(monkeypatch: pytest.MonkeyPatch, tables: Path
     runs = datasets.load("checkpoint-families")
     assert set(runs.text("collection")) == {"multipower-lr"}
     assert {finding.code for finding in runs.findings} == {"not-here"}
-    assert any("pythia-evals" in finding.says for finding in runs.findings)
+    assert any("pythia-evals" in finding.message for finding in runs.findings)

@@ -314,7 +314,7 @@ def test_a_scale_in_a_header_multiplies_and_is_told(header, symbol, scale):
     runs = read_runs(pl.DataFrame({header: [2.0, 7.0], "loss": [3.0, 2.5]}))
     assert runs[symbol].tolist() == [2 * scale, 7 * scale]
     told = [finding for finding in runs.findings if finding.code == "header-scale"]
-    assert [f"times {scale:g}" in finding.says for finding in told] == [True] * (scale != 1)
+    assert [f"times {scale:g}" in finding.message for finding in told] == [True] * (scale != 1)
 
 
 @pytest.mark.parametrize("header", ["compute (PF-days)", "N (GB)", "size (cm)", "tokens (words)"])
@@ -435,7 +435,7 @@ def test_a_missing_column_is_told_with_the_nearest_that_are_free(table, headers,
 def test_a_header_that_stands_there_twice_is_told(table):
     runs = read_runs(table("N,D,loss,loss\n1,2,3,4\n"))
     rivals = [finding for finding in runs.findings if finding.code == "column-rivals"]
-    assert runs["loss"].tolist() == [3.0] and len(rivals) == 1 and "fits as well" in rivals[0].says
+    assert runs["loss"].tolist() == [3.0] and len(rivals) == 1 and "fits as well" in rivals[0].message
 
 
 @pytest.mark.parametrize(
@@ -491,7 +491,7 @@ def test_a_decimal_comma_is_told_and_doubted_where_it_could_separate_thousands(t
     assert sure["loss"].tolist() == [3.25, 2.125]
     assert [(finding.code, finding.level) for finding in sure.findings] == [("decimal-comma", "note")]
     unsure = read_runs(table("N;D;loss\n1e8;1e9;3,250\n"))
-    assert [(finding.code, finding.level) for finding in unsure.findings] == [("decimal-comma", "doubt")]
+    assert [(finding.code, finding.level) for finding in unsure.findings] == [("decimal-comma", "warning")]
     thousands = read_runs(table("N;D;loss\n1,000,000;2,000;3.5\n2,000,000;3,000;3.5\n"))
     assert thousands["N"].tolist() == [1e6, 2e6]
 
@@ -546,7 +546,7 @@ def test_every_public_table_loads_or_says_what_is_missing(path):
         else:
             assert f"{path.name} has no column for" in refused(path)
     for finding in check(runs):
-        assert finding.says and finding.fix and finding.level in {"note", "doubt", "error"}
+        assert finding.message and finding.remedy and finding.level in {"note", "warning", "error"}
 
 
 def test_scales_of_a_public_table_agree_with_its_flops(tables):

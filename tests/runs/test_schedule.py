@@ -122,15 +122,15 @@ def test_the_decay_is_found_with_everything_else():
 
 def test_a_decay_that_the_runs_do_not_show_is_said():
     constant = curves().where("run == 'constant'")
-    doubts = [finding for finding in fit(law("annealing"), constant).findings if finding.level == "doubt"]
-    assert any(finding.code == "at-bound" and finding.says.startswith("C is") for finding in doubts)
-    assert any(finding.code == "searched-constant" and "0 % and 0 % larger" in finding.says for finding in doubts)
+    doubts = [finding for finding in fit(law("annealing"), constant).findings if finding.level == "warning"]
+    assert any(finding.code == "at-bound" and finding.message.startswith("C is") for finding in doubts)
+    assert any(finding.code == "searched-constant" and "0 % and 0 % larger" in finding.message for finding in doubts)
 
 
 def test_rows_dropped_at_the_beginning_are_noticed():
     exact = fix(law("annealing"), {"lambda": 0.99})
     late = [each for each in fit(exact, curves().where("step > 800")).findings if each.code == "late-start"]
-    assert "3 of 3 runs begin after 30% of their steps (one at step 825 of 1500): S1 and S2" in late[0].says
+    assert "3 of 3 runs begin after 30% of their steps (one at step 825 of 1500): S1 and S2" in late[0].message
     assert not [each for each in fit(exact, curves()).findings if each.code == "late-start"]
 
 

@@ -100,7 +100,7 @@ def test_more_draws_begin_with_the_same_draws(known_runs):
 def test_few_independent_runs_are_doubted(known_runs):
     runs = known_runs(0.01).with_column("run", np.repeat(["a", "b", "c", "d", "e", "f"], 5))
     ensemble = bootstrap(fit(CHINCHILLA, runs), draws=50)
-    said = next(finding.says for finding in ensemble.findings if finding.code == "few-independent-runs")
+    said = next(finding.message for finding in ensemble.findings if finding.code == "few-independent-runs")
     assert "6 independent runs" in said and "30 rows" in said
 
 
@@ -138,8 +138,8 @@ def test_an_interval_whose_ends_are_the_outermost_draws_is_doubted(known_runs):
     ensemble = bootstrap(fit(CHINCHILLA, known_runs(0.01)), draws=100)
     assert tail_findings(ensemble, level=0.9) == ()
     (finding,) = tail_findings(ensemble, level=0.999999)
-    assert finding.code == "few-tail-draws" and finding.level == "doubt"
-    assert finding.says.startswith("100 draws have 5e-05 beyond each end of a 0.999999 interval")
+    assert finding.code == "few-tail-draws" and finding.level == "warning"
+    assert finding.message.startswith("100 draws have 5e-05 beyond each end of a 0.999999 interval")
 
 
 @pytest.mark.parametrize("rows", [200, 6_000])

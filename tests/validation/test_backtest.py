@@ -39,7 +39,7 @@ def test_a_true_law_without_noise_is_exact_and_beats_what_needs_no_law(known_run
 def test_a_wrong_law_is_told_off(known_runs):
     runs = known_runs(0.002, sizes=8)
     result = backtest([CHINCHILLA, law("power-d")], runs, hold_out=hold_out("N"), draws=200)
-    codes = {finding.code: finding.says for finding in backtest_findings(result)}
+    codes = {finding.code: finding.message for finding in backtest_findings(result)}
     assert "power-d" in codes["baseline-wins"] and "power-d" in codes["undercovers"]
     good, bad = (result.scores(each) for each in result.laws)
     assert good.are.value < bad.are.value and good.log_score.value > bad.log_score.value

@@ -32,7 +32,7 @@ def test_epochs_outliers_move_the_optimum_from_73_to_119_billion(epoch):
     assert [epoch.labels[run] for run in down.runs[:4]] == ["row 1", "row 2", "row 3", "row 4"]
     codes = [finding.code for finding in epoch.findings]
     assert {"few-runs-decide", "outliers-move", "outliers"} <= set(codes)
-    said = next(each for each in epoch.findings if each.code == "outliers-move").says
+    said = next(each for each in epoch.findings if each.code == "outliers-move").message
     assert "N* is 119B with all runs" in said and "row 5 73.2B" in said
 
 
@@ -61,7 +61,7 @@ def test_removals_are_those_of_a_fit_without_them(epoch, epoch245):
 
 def test_the_remedy_works_as_pasted(epoch, epoch245):
     few = next(each for each in epoch.findings if each.code == "few-runs-decide")
-    selection = few.fix.rpartition("--where ")[2].strip('".')
+    selection = few.remedy.rpartition("--where ")[2].strip('".')
     (down,) = (each for each in epoch.removals if each.how == "down")
     assert n_star(fit(CHINCHILLA, epoch245.where(selection)), GOPHER) == pytest.approx(down.values[-1], rel=1e-5)
 

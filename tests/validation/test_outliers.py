@@ -28,7 +28,7 @@ def test_the_five_runs_that_the_replication_dropped_are_the_farthest(epoch245):
     assert all(each.away > 6 for each in seen.found)
     assert any("tokens per parameter" in reason for reason in seen.found[0].reasons)
     (finding,) = (each for each in seen.findings if each.code == "outliers")
-    assert '--where "row not in [1, 2, 3, 4, 5, 6, 11, 12]"' in finding.fix
+    assert '--where "row not in [1, 2, 3, 4, 5, 6, 11, 12]"' in finding.remedy
     assert outliers(CHINCHILLA, epoch245.where("row not in [1, 2, 3, 4, 5, 6, 11, 12]")).found == ()
 
 
@@ -50,7 +50,7 @@ def test_clean_runs_have_no_outliers(known_runs):
 def test_a_tenth_of_the_runs_is_not_all_outliers(known_runs):
     seen = outliers(CHINCHILLA, spoil(known_runs(0.003), dict.fromkeys((1, 5, 9, 20, 25), 1.3)))
     assert seen.found == () and [each.code for each in seen.findings] == ["law-misfits"]
-    assert "that many are no outliers" in seen.findings[0].says
+    assert "that many are no outliers" in seen.findings[0].message
 
 
 def test_residuals_are_measured_by_the_spread_of_seeds(known_runs):
@@ -70,7 +70,7 @@ def test_residuals_are_measured_by_the_spread_of_seeds(known_runs):
     (finding,) = (
         each for each in surface_findings(outliers(CHINCHILLA, bent), bent) if each.code == "misses-beyond-seeds"
     )
-    assert "the law, not noise, limits the fit" in finding.says
+    assert "the law, not noise, limits the fit" in finding.message
 
 
 def test_rounding_that_makes_up_the_scatter_is_said(known_runs):
@@ -94,7 +94,7 @@ def test_check_compares_each_group_with_its_own_surface(known_runs):
     spoilt = spoil(together, {40: 1.3})
     assert groups(spoilt) == 2
     (finding,) = (each for each in check(spoilt) if each.code == "outliers")
-    assert finding.rows == (40,) and finding.says.startswith("1 of 60 rows lies off the surface of chinchilla")
+    assert finding.rows == (40,) and finding.message.startswith("1 of 60 rows lies off the surface of chinchilla")
     assert "outliers" not in [each.code for each in check(together)]
 
 
@@ -104,7 +104,7 @@ def test_check_says_why_there_is_no_surface(known_runs):
     (finding,) = (
         each for each in check(known_runs(0.003).where("row < 5"), law=CHINCHILLA) if each.code == "no-surface"
     )
-    assert "4 runs cannot determine the 5 parameters" in finding.says
+    assert "4 runs cannot determine the 5 parameters" in finding.message
 
 
 def test_the_farthest_runs_are_those_that_others_flagged(tables):
@@ -131,4 +131,4 @@ def test_check_says_once_what_several_groups_have_in_common(known_runs):
     columns["loss"] = columns["loss"] * np.where(np.arange(90) % 5 == 2, 1.2, 1.0)
     runs = Runs.from_columns({**columns, "family": np.repeat(["a", "b", "c"], 30).tolist()})
     (finding,) = (each for each in check(runs) if each.code == "law-misfits")
-    assert finding.says.startswith("family 'a': ") and finding.says.endswith("The same in 2 other groups.")
+    assert finding.message.startswith("family 'a': ") and finding.message.endswith("The same in 2 other groups.")

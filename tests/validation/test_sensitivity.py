@@ -68,7 +68,7 @@ def test_choices_that_leave_the_interval_are_said(epoch):
     out = [each for each in epoch.choices if epoch.outside(each, "N*")]
     assert choice(epoch, "objective", "raw-lsq") in out and choice(epoch, "starts", "16") not in out
     (finding,) = (each for each in epoch.findings if each.code == "choices-matter")
-    assert f"{len(out)} of {sum('N*' in each.answers for each in epoch.choices)} choices" in finding.says
+    assert f"{len(out)} of {sum('N*' in each.answers for each in epoch.choices)} choices" in finding.message
 
 
 def test_counting_with_or_without_embeddings_asks_for_the_same_model(known_runs):

@@ -54,7 +54,7 @@ def test_windows_go_downwards_and_share_no_run():
         assert runs["N"][window.train].max() < runs["N"][window.held].min()
         assert not (window.train & window.held).any()
     assert [finding.code for finding in refused] == ["window-too-small"]
-    assert "leaves 2 distinct values of N" in refused[0].says
+    assert "leaves 2 distinct values of N" in refused[0].message
 
 
 def test_a_factor_and_a_share_take_whole_sizes():

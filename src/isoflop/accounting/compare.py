@@ -104,7 +104,7 @@ def _about_parameters(exact: Parameters) -> list[Finding]:
         found.append(
             Finding(
                 "params-embedding",
-                "doubt",
+                "warning",
                 f"Embeddings and output matrix are {tables / exact.total:.0%} of the parameters: "
                 f"N is {exact.total:,} with them and {exact.non_embedding:,} without.",
                 "Say which N a law was fitted in: on models of this size the two give different exponents "
@@ -115,7 +115,7 @@ def _about_parameters(exact: Parameters) -> list[Finding]:
         found.append(
             Finding(
                 "params-active",
-                "doubt",
+                "warning",
                 f"A token passes {exact.active:,} of {exact.total:,} parameters ({exact.active / exact.total:.0%}).",
                 "Compute follows the active count and memory the total; a law of dense models holds for neither.",
             )
@@ -137,7 +137,7 @@ def _about_flops(rows: tuple[Row, ...], exact: Parameters) -> list[Finding]:
         short = row.parameters / same - 1
         if abs(short) > APART:
             says += f", and its {row.counts} N is {abs(short):.0%} {'above' if short > 0 else 'below'} the exact one"
-        found.append(Finding(f"flops-{row.name}", "doubt", says + ".", _FIXES.get(row.name, _convert)(away)))
+        found.append(Finding(f"flops-{row.name}", "warning", says + ".", _FIXES.get(row.name, _convert)(away)))
     return found
 
 

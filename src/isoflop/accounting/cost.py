@@ -96,7 +96,7 @@ def doubts(bill: Cost, counted: Parameters) -> tuple[Finding, ...]:
         found.append(
             Finding(
                 "mfu-high",
-                "doubt",
+                "warning",
                 f"A utilisation of {bill.mfu:g} is above what large runs report (PaLM 0.462, Llama 3 405B 0.38 to "
                 f"0.43, Megatron-LM at a trillion parameters 0.563).",
                 f"Measure it on a short run; at 0.4 the hours are {format_quantity(bill.hours * bill.mfu / 0.4)}.",
@@ -107,7 +107,7 @@ def doubts(bill: Cost, counted: Parameters) -> tuple[Finding, ...]:
         found.append(
             Finding(
                 "memory-short",
-                "doubt",
+                "warning",
                 f"Weights, gradients and Adam's state need {ADAM_BYTES} bytes a parameter, {needed / 1e9:,.0f} GB, and "
                 f"{bill.devices:,} × {bill.hardware.name} hold {there / 1e9:,.0f} GB.",
                 f"Take at least {math.ceil(needed / bill.hardware.memory):,} devices, before activations, or a leaner "

@@ -46,7 +46,7 @@ def search_findings(search: Search, *, exact: bool, gap: float, converged: bool)
         found.append(
             Finding(
                 "starts-disagree",
-                "doubt",
+                "warning",
                 f"only {reached} of {tried} starts ended at the best optimum; {rest}.",
                 "Try more starts, another seed, or a law with fewer parameters; the data may not determine this one.",
             )
@@ -81,7 +81,7 @@ def count_findings(law: Law, table: Table) -> list[Finding]:
     return [
         Finding(
             "few-runs",
-            "doubt",
+            "warning",
             f"{n_runs} {'run' if n_runs == 1 else 'runs'} for {n_params} parameters: intervals from so few are too "
             "narrow, and the fit can follow noise.",
             "Add runs, or fix or tie parameters.",
@@ -110,7 +110,7 @@ def parameter_findings(law: Law, kernel: Kernel, theta: Floats) -> list[Finding]
             found.append(
                 Finding(
                     "at-bound",
-                    "doubt",
+                    "warning",
                     f"{label} is at the end {end:g} of its domain {domain[0]:g} to {domain[1]:g}.",
                     "Widen the domain, or ask whether the law holds for these runs.",
                 )
@@ -119,7 +119,7 @@ def parameter_findings(law: Law, kernel: Kernel, theta: Floats) -> list[Finding]
             found.append(
                 Finding(
                     "at-bound",
-                    "doubt",
+                    "warning",
                     f"{label} is at its bound: it changes no loss by more than one part in 100,000.",
                     f"The runs do not show this term; fix {label}, or use a law without it.",
                 )
@@ -143,7 +143,7 @@ def _confounded(gram: Floats, alive: NDArray[np.int64], names: tuple[str, ...]) 
     return [
         Finding(
             "not-identified",
-            "error" if weakest < 1e-10 else "doubt",
+            "error" if weakest < 1e-10 else "warning",
             f"{' and '.join(leading)} cannot be told apart by these runs (the weakest direction has {weakest:.0e} of "
             "the strength of independent parameters).",
             "Vary the inputs independently (other N at the same D), or fix or tie one of them.",
@@ -182,7 +182,7 @@ def size_findings(table: Table, residual: Floats, *, log_loss: bool) -> list[Fin
     return [
         Finding(
             "large-residuals",
-            "error" if typical > _WRONG * spread else "doubt",
+            "error" if typical > _WRONG * spread else "warning",
             f"the law is typically off by {off}, where the losses differ by {vary} among themselves: it explains "
             "next to nothing of them.",
             "Look at what was fixed, at units and at the inputs, or try another law; do not forecast with this one.",
@@ -221,7 +221,7 @@ def seed_findings(
     return [
         Finding(
             "beyond-seeds",
-            "doubt",
+            "warning",
             f"seeds of one configuration differ by {vary} (standard deviation; {len(kept)} runs in {len(size)} "
             f"places), so their means are known to {known}, and the law misses these by {off}: that is no chance of "
             "the seeds.",
@@ -264,7 +264,7 @@ def misfit_findings(table: Table, residual: Floats) -> list[Finding]:
     return [
         Finding(
             "misfit",
-            "doubt",
+            "warning",
             f"residuals of neighbouring runs go together (rank correlation {together:.2f}; chance gives that much once "
             f"in {1 / chance:.0f}): the law bends otherwise than these runs, and no interval here covers that.",
             "Try another law, fit the largest runs alone (--where), or look whether a group of runs was trained "
@@ -296,7 +296,7 @@ def family_findings(table: Table, residual: Floats, families: Sequence[str], *, 
     return [
         Finding(
             "families-pooled",
-            "doubt",
+            "warning",
             f"one law was fitted to {len(groups)} families, and they lie apart: the median run of {low!r} is "
             f"{scale * middle[low]:+.2g}{unit} off the curve, that of {high!r} {scale * middle[high]:+.2g}{unit}.",
             f"Fit one of them (--where \"family == '{low}'\"), or look at each: isoflop backtest --per-family.",

@@ -81,7 +81,7 @@ def _findings(constant: Searched, value: float, objectives: dict[float, float], 
         return [
             Finding(
                 "at-bound",
-                "doubt",
+                "warning",
                 f"{constant.name} = {value:.6g} is at the end of the values that were searched, {low:g} to {high:g}.",
                 f"The runs do not show it; set it (--fix {constant.name}=…).",
             )
@@ -92,7 +92,7 @@ def _findings(constant: Searched, value: float, objectives: dict[float, float], 
     return [
         Finding(
             "searched-constant",
-            "note" if max(worse) > _OPEN else "doubt",
+            "note" if max(worse) > _OPEN else "warning",
             f"{constant.name} = {value:.6g} was found by a search around the fit, and every interval holds it there; "
             f"at {below:g} and {above:g} the objective is {worse[0]:.2g} % and {worse[1]:.2g} % larger.",
             f"Where these are small the runs leave {constant.name} open: set it (--fix {constant.name}=…) and compare.",

@@ -141,7 +141,7 @@ def _refine(
         solution,
         Finding(
             "searched-constant",
-            "note" if worse > 0.1 else "doubt",
+            "note" if worse > 0.1 else "warning",
             f"{constant} = {value_at(best):.6g} was found by a search around the fit to all rows (the sample gave "
             f"{first:.6g}), and every interval holds it there; at {value_at(far):.6g} the objective is {worse:.2g} % "
             "larger.",

@@ -123,7 +123,7 @@ def set_batch(facts: Facts, settings: Settings) -> None:
         facts.findings.append(
             Finding(
                 "devices-unknown",
-                "doubt",
+                "warning",
                 f"the log does not say on how many devices {own[1]} = {own[0]:g} counts; one was taken.",
                 "Say it with --tokens-per-step.",
             )
@@ -147,7 +147,7 @@ def set_tokens(facts: Facts, settings: Settings, curve: pl.DataFrame, at: int) -
         facts.findings.append(
             Finding(
                 "tokens-odd",
-                "doubt",
+                "warning",
                 f"the tokens of the log are {seen:g} after {at:,} steps, too few to be tokens, and were not taken.",
                 "If they are a logarithm or in billions, mend the column; or say --tokens-per-step.",
             )

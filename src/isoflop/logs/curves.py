@@ -103,7 +103,7 @@ class Curves:
             findings.append(
                 Finding(
                     "too-wide",
-                    "doubt",
+                    "warning",
                     f"{len(kept) - len(narrow):,} of {len(kept):,} metrics were left out: logged at steps of their "
                     "own, they would make a table far larger than the log.",
                     "Log metrics at common steps.",
@@ -186,7 +186,7 @@ def _unstepped(names: list[str]) -> Finding:
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     return Finding(
         "no-steps",
-        "doubt",
+        "warning",
         f"every point of {shown} has the same step; the points were numbered 0, 1, 2, … in the order of writing.",
         "Log with a step, as in add_scalar(tag, value, step).",
     )

@@ -158,7 +158,7 @@ def _choose_loss(
             facts.findings.append(
                 Finding(
                     "no-loss",
-                    "doubt",
+                    "warning",
                     f"{logged.name} has no metric {rules.loss!r}, so it has no loss; its metrics: {near}.",
                     "Name one of them with --loss.",
                 )
@@ -199,7 +199,7 @@ def _guessed_loss(facts: Facts, run: str, metrics: list[str]) -> str | None:
         facts.findings.append(
             Finding(
                 "loss-rivals",
-                "doubt",
+                "warning",
                 f"the loss of {run} is {candidates[0]!r}, but {len(candidates) - 1} other metrics fit as well "
                 f"({', '.join(map(repr, candidates[1:4]))}{' …' if len(candidates) > 4 else ''}).",
                 f"Say which with --loss {candidates[0]!r}.",

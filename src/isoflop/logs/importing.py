@@ -320,7 +320,7 @@ def _free_name(name: str, gathered: _Gathered, store: Store | None) -> str:
     gathered.findings.append(
         Finding(
             "one-name",
-            "doubt",
+            "warning",
             f"two different runs are called {name!r}; the later one is {f'{name} ({number})'!r} here.",
             "Give every training its own name, or tell them apart with --where.",
         )

@@ -71,7 +71,7 @@ def _judge(history: pl.DataFrame, said: Status) -> tuple[Status, list[Finding]]:
         findings.append(
             Finding(
                 "diverged" if ends else "nan",
-                "doubt",
+                "warning",
                 f"{name} is {_worst(curve.filter(~finite)[name][0])} from step {first:,}"
                 + (f" (before: {last[-1]:.4g})." if ends and len(last) else "." if ends else " and finite later."),
                 "Leave the run out, or choose a loss before that step.",

@@ -154,7 +154,7 @@ def _read_folder(found: Found, folder: Path) -> Iterator[LoggedRun]:
         findings.append(
             Finding(
                 "damaged",
-                "doubt",
+                "warning",
                 f"{broken:,} lines of metrics in {found.source} are not 'time value step' and were passed over.",
                 "Copy the folder again, if the run has ended.",
             )

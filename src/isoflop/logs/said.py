@@ -18,7 +18,9 @@ def told(findings: Sequence[Finding]) -> list[Finding]:
     counts = Counter(finding.code for finding in findings)
     first = {finding.code: finding for finding in reversed(findings)}
     return [
-        replace(first[code], says=f"{first[code].says} So it is with {count - 1:,} more.") if count > 1 else first[code]
+        replace(first[code], message=f"{first[code].message} So it is with {count - 1:,} more.")
+        if count > 1
+        else first[code]
         for code, count in counts.items()
     ]
 
@@ -57,5 +59,5 @@ def gap_findings(store: Store) -> list[Finding]:
         if lacking:
             shown = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
             says = f"{len(lacking)} {'run has' if len(lacking) == 1 else 'runs have'} no {name} ({shown})."
-            found.append(Finding(f"no-{name.lower()}", "doubt", says, fix))
+            found.append(Finding(f"no-{name.lower()}", "warning", says, fix))
     return found

@@ -136,7 +136,7 @@ def _run_of(joined: Joined, name: str) -> str | None:
         joined.findings.append(
             Finding(
                 "scores-apart",
-                "doubt",
+                "warning",
                 f"the scores of {name!r} could be those of {', '.join(runs[:3])}; they are a row of their own.",
                 "Name the model like its run when it is evaluated.",
             )

@@ -302,7 +302,7 @@ def one_row_a_step(history: pl.DataFrame) -> tuple[pl.DataFrame, int]:
 def _twice(count: int) -> Finding:
     return Finding(
         "steps-twice",
-        "doubt",
+        "warning",
         f"{count:,} steps of the run stand in several rows with different values; the last row counts.",
         "Give the table a column called run that names the run of each row.",
     )
@@ -313,7 +313,7 @@ def _chart(frame: pl.DataFrame, step: str, columns: list[re.Match[str]], source:
     sampled = any(match["bound"] for match in columns)
     note = Finding(
         "sampled",
-        "doubt",
+        "warning",
         f"{source.source} is a chart that was exported: its curves are sampled to a few hundred points.",
         "Read the run's .wandb file or wandb:entity/project for every point.",
     )

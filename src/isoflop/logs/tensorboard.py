@@ -86,7 +86,7 @@ def _read(found: Found, options: Options) -> Iterator[LoggedRun]:
         findings.append(
             Finding(
                 "damaged",
-                "doubt",
+                "warning",
                 f"{events.damaged:,} records of {found.source} are damaged and were passed over.",
                 "Copy the files again.",
             )

@@ -82,7 +82,7 @@ def _run(
         else [
             Finding(
                 "damaged",
-                "doubt",
+                "warning",
                 f"{broken:,} rows of {found.source} are not JSON and were passed over.",
                 "Copy the file again.",
             )

@@ -76,7 +76,7 @@ def _read(found: Found, options: Options) -> Iterator[LoggedRun]:
         findings.append(
             Finding(
                 "damaged",
-                "doubt",
+                "warning",
                 f"{run.damaged:,} records of {found.source} are damaged and were passed over.",
                 "Copy the file again.",
             )

@@ -76,7 +76,7 @@ def online_run(run: Any, source: str, resume: Path | None) -> LoggedRun:  # noqa
         findings.append(
             Finding(
                 "incomplete",
-                "doubt",
+                "warning",
                 f"{source} was logged up to step {expected:,} and came up to {last:,}.",
                 "Import again; if it stays so, ask for the run's .wandb file.",
             )
@@ -91,7 +91,7 @@ def online_run(run: Any, source: str, resume: Path | None) -> LoggedRun:  # noqa
         findings.append(
             Finding(
                 "sampled",
-                "doubt",
+                "warning",
                 f"{source}: the tables {', '.join(cut[:3])} were cut to {_TABLE:,} rows when they were logged.",
                 "Do not take a loss from these tables; the history itself is whole.",
             )

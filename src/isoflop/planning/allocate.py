@@ -138,7 +138,7 @@ def _findings(fit: Fit, here: Optimum, lost: int, draws: int) -> list[Finding]:
         found.append(
             Finding(
                 "no-optimum",
-                "doubt",
+                "warning",
                 f"{lost} of {draws} draws have no interior optimum at this budget and are left out of the intervals.",
                 "The runs hardly determine the trade of N against D; add runs, or tie exponents (--tie beta=alpha).",
             )
@@ -150,7 +150,7 @@ def _findings(fit: Fit, here: Optimum, lost: int, draws: int) -> list[Finding]:
             found.append(
                 Finding(
                     "far-reach",
-                    "doubt",
+                    "warning",
                     f"the best {label} lies {decades:.1f} decades beyond the runs; the intervals cover noise in the "
                     "runs, not the chance that the law bends out there.",
                     "Hold out the largest runs to see what the law would have planned, or train something larger.",

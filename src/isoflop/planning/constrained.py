@@ -65,7 +65,7 @@ def _fixed(ensemble: Ensemble, plan: Plan, given: Literal["params", "tokens"], n
         found.append(
             Finding(
                 "far-from-optimal",
-                "doubt",
+                "warning",
                 f"the best size ({format_quantity(plan.n.value)} parameters) would reach this loss with "
                 f"{1 - waste.share.value:.0%} of the budget.",
                 "Free the constraint or spend less, unless a small model is worth it for its serving (--served).",

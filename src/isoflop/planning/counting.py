@@ -217,7 +217,7 @@ def _about(total: Floats, without: Floats, ways: Sequence[Way]) -> list[Finding]
         found.append(
             Finding(
                 "count-decides",
-                "doubt",
+                "warning",
                 f"the exponent is {one.value:.3f} with embeddings and {two.value:.3f} without: the count decides it.",
                 "Plan in all parameters; add larger models, where the two counts agree.",
             )

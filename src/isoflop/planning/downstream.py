@@ -207,9 +207,9 @@ def _floor_findings(first: Ensemble, told: Forecast) -> list[Finding]:
     return [
         Finding(
             "floor-unseen",
-            "doubt",
+            "warning",
             f"the loss is forecast {told.reach_decades:.1f} decades beyond the runs by a law that has lost a term "
-            f"({bound[0].says.split(':')[0]}): nothing there holds it up, and the draws alone span {low:+.0%} to "
+            f"({bound[0].message.split(':')[0]}): nothing there holds it up, and the draws alone span {low:+.0%} to "
             f"{high:+.0%}.",
             "Take the forecast for a lower limit of the loss; train one larger run before relying on it.",
         )
@@ -224,7 +224,7 @@ def _beyond_findings(second: Ensemble, loss: float, lowest: float) -> list[Findi
     return [
         Finding(
             "score-extrapolated",
-            "doubt" if lowest - loss > span else "note",
+            "warning" if lowest - loss > span else "note",
             f"the loss forecast, {loss:.3g}, lies {lowest - loss:.2g} below the lowest at which "
             f"{second.fit.law.response} was seen ({lowest:.3g}; the runs span {span:.2g}).",
             "The ceiling of the score is a guess there; compare laws of the score, or add better runs.",

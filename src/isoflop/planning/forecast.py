@@ -108,7 +108,7 @@ def _reach_findings(fit: Fit, reach: Mapping[str, float]) -> list[Finding]:
             found.append(
                 Finding(
                     "far-reach",
-                    "doubt",
+                    "warning",
                     f"{name} lies {decades:.1f} decades beyond the runs, which span {span:.1f} decades; the interval "
                     "covers noise in the runs, not the chance that the law bends out there.",
                     "Hold out the largest runs to see what the law would have predicted, or train something larger.",

@@ -92,7 +92,7 @@ def compare_methods(ensemble: Ensemble, runs: Runs, *, budget: float, level: flo
         found.append(
             Finding(
                 "methods-disagree",
-                "doubt",
+                "warning",
                 f"the methods' intervals for N* at {budget:.3g} FLOPs do not all overlap; they are a factor of "
                 f"{apart:.2g} apart.",
                 "Method 2 is biased where the exponents differ, method 1 by its grid of sizes; look at the residuals "
@@ -114,7 +114,7 @@ def _repeats(runs: Runs) -> list[Finding]:
     return [
         Finding(
             "repeated-tokens",
-            "doubt",
+            "warning",
             f"{again} of {len(runs)} runs saw tokens more than once, and N and D alone take these for fresh ones.",
             'Keep runs without repeats (--where "D <= U"), or ask isoflop repeat.',
         )

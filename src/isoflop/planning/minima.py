@@ -139,7 +139,7 @@ def _unbracketed(budgets: list[float]) -> list[Finding]:
     return [
         Finding(
             "not-bracketed",
-            "doubt",
+            "warning",
             f"at {listed} FLOPs the least loss is at the smallest or largest size, so the "
             f"{'budget is' if len(budgets) == 1 else 'budgets are'} left out.",
             "Train smaller or larger models there.",

@@ -116,7 +116,7 @@ def parabolas(runs: Runs, *, draws: int = 1_000, seed: int = 0, level: float = 0
         findings.append(
             Finding(
                 "draws-failed",
-                "doubt",
+                "warning",
                 f"{draws - len(redrawn)} of {draws} draws lost the minimum of a budget and are left out.",
                 "The minima are hardly bracketed; add sizes on both sides.",
             )
@@ -268,5 +268,5 @@ def _unbracketed(budget: float, log_n: Floats, vertex: float) -> Finding:
         where = f"the least loss lies beyond the {last} of the sizes ({format_quantity(math.exp(end))})"
         fix = f"Train {side} models at this budget"
     return Finding(
-        "not-bracketed", "doubt", f"at {budget:.3g} FLOPs {where}, so the budget is left out.", f"{fix}, or drop it."
+        "not-bracketed", "warning", f"at {budget:.3g} FLOPs {where}, so the budget is left out.", f"{fix}, or drop it."
     )

@@ -203,7 +203,7 @@ def _about_count(ensemble: Ensemble) -> list[Finding]:
     return [
         Finding(
             "already-without-embeddings",
-            "doubt",
+            "warning",
             f"{ensemble.fit.data.source} already counts N without embeddings, and here it is read as all parameters.",
             "Fit in all parameters, or read only the limit for large models.",
         )

@@ -350,7 +350,7 @@ def _reach(fitted: Fit, n: float, unique: float, best: Spent | None) -> list[Fin
             found.append(
                 Finding(
                     "reach",
-                    "doubt" if decades > 1 else "note",
+                    "warning" if decades > 1 else "note",
                     f"{fitted.law.name}: {label} = {value:.3g} lies {decades:.1f} decades beyond the runs "
                     f"({low:.3g} to {high:.3g}).",
                     "The further out, the more the answer rests on the law's form; compare the two laws.",

@@ -163,7 +163,7 @@ def _no_shape(n: float, convention: ParamConvention, template: Template) -> Find
     least = _count(_shape(WIDTH_STEP, 1, template), convention)
     return Finding(
         "no-shape",
-        "doubt",
+        "warning",
         f"no shape of width {WIDTH_STEP} or more with {SLIMMEST} to {BROADEST} units of width a layer has {n:.3g} "
         f"parameters ({convention}); the least, with a vocabulary of {template.vocabulary:,}, has {least:.3g}.",
         "Give a smaller --vocab, or read the plan's N as it is.",

@@ -18,7 +18,7 @@ from isoflop.report.card import Card, Picture
 if TYPE_CHECKING:
     from isoflop.report.report import Report
 
-_MARKS: Final = {"error": "**✗**", "doubt": "**?**", "note": "·"}
+_MARKS: Final = {"error": "**✗**", "warning": "**?**", "note": "·"}
 _NUMERIC: Final = ("", *"+-−0123456789")
 # what Markdown or HTML would take for markup; * and _ also stand in formulas, which must stay as they are written
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
@@ -114,4 +114,4 @@ def _table(card: Card) -> str:
 
 
 def _finding(finding: Finding) -> str:
-    return f"{_MARKS[finding.level]} {escape(f'{finding.says} {finding.fix}')}"
+    return f"{_MARKS[finding.level]} {escape(f'{finding.message} {finding.remedy}')}"

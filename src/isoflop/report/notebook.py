@@ -45,7 +45,7 @@ from isoflop.validation.influence import Influence
 from isoflop.validation.rank import Ranking
 from isoflop.validation.sensitivity import Sensitivity
 
-_MARKS = {"error": "✗", "doubt": "?", "note": "·"}
+_MARKS = {"error": "✗", "warning": "?", "note": "·"}
 _LEVEL = 0.9
 _ROWS, _GROUPS = 5_000, 4  # a notebook does not wait for more surfaces than these to be fitted
 _NUMERIC = ("", *"+-−0123456789")
@@ -168,7 +168,7 @@ def card_html(card: Card) -> str:
         parts.append(_image(card.picture))
     if card.findings:
         listed = "".join(
-            f"<li><b>{_MARKS[each.level]}</b> {escape(f'{each.says} {each.fix}')}</li>" for each in card.findings
+            f"<li><b>{_MARKS[each.level]}</b> {escape(f'{each.message} {each.remedy}')}</li>" for each in card.findings
         )
         parts.append(f'<ul style="list-style:none;padding-left:0">{listed}</ul>')
     if card.how:

@@ -24,7 +24,7 @@ from isoflop.units import format_by_interval, format_quantity
 from isoflop.validation.check import check
 
 _AHEAD = 10.0  # the budget asked where none is given, as a multiple of the largest run's
-_ORDER = {"error": 0, "doubt": 1, "note": 2}
+_ORDER = {"error": 0, "warning": 1, "note": 2}
 
 
 @dataclass(frozen=True)
@@ -173,5 +173,5 @@ def _sureness(ensemble: Ensemble, plan: Plan | None, expected: Forecast) -> str:
 
 def _once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Each finding once, the most serious first."""
-    distinct = {(finding.code, finding.says): finding for finding in findings}
+    distinct = {(finding.code, finding.message): finding for finding in findings}
     return tuple(sorted(distinct.values(), key=lambda finding: _ORDER[finding.level]))

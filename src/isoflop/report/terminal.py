@@ -10,7 +10,7 @@ from rich.table import Table
 from isoflop.findings import Finding
 from isoflop.report.card import Card
 
-_MARKS = {"error": ("✗", "red"), "doubt": ("?", "yellow"), "note": ("·", "cyan")}
+_MARKS = {"error": ("✗", "red"), "warning": ("?", "yellow"), "note": ("·", "cyan")}
 _NUMERIC = ("", *"+-0123456789")
 
 
@@ -36,5 +36,5 @@ def show_finding(finding: Finding, console: Console) -> None:
     """One finding: its mark, what it says, and what to do."""
     mark, colour = _MARKS[finding.level]
     grid = Table.grid(padding=(0, 1))
-    grid.add_row(f"[{colour}]{mark}[/{colour}]", escape(f"{finding.says} {finding.fix}"))
+    grid.add_row(f"[{colour}]{mark}[/{colour}]", escape(f"{finding.message} {finding.remedy}"))
     console.print(grid, highlight=False)

@@ -169,7 +169,7 @@ def _decimal_commas(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]]:
         return frame, []
     found = Finding(
         "decimal-comma",
-        "note" if examples else "doubt",
+        "note" if examples else "warning",
         f"the comma in the numbers of {', '.join(map(repr, read))} was read as a decimal point, since semicolons "
         "separate the columns.",
         "If it separates thousands, write the numbers without it.",

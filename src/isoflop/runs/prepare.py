@@ -121,7 +121,7 @@ def preparation_findings(runs: Runs, rules: Mapping[str, str]) -> tuple[Finding,
     return (
         Finding(
             "late-start",
-            "doubt",
+            "warning",
             f"{int(late.sum())} of {len(first)} runs begin after {_LATE:.0%} of their steps (one at step "
             f"{first[worst]:g} of {last[worst]:g}): {' and '.join(used)} take the rate before that to be the "
             "first one in the table.",

@@ -138,7 +138,7 @@ def _rename(
             findings.append(
                 Finding(
                     "column-rivals",
-                    "doubt",
+                    "warning",
                     f"{symbol} was read from {header.text!r}, but {', '.join(map(repr, match.rivals))} fits as well.",
                     f"Say which with --column {symbol}={header.text!r}.",
                 )

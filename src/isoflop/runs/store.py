@@ -169,7 +169,7 @@ def store_findings(store: Store) -> list[Finding]:
             found.append(
                 Finding(
                     "unfinished-runs",
-                    "doubt",
+                    "warning",
                     f"{open_ended.height} of {runs.height} runs did not finish ({_listed(open_ended['run'])}): their "
                     "learning rate was still high, and their loss is not that of a run planned so short.",
                     "Keep the others with --where \"status == 'finished'\".",

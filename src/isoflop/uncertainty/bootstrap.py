@@ -111,7 +111,7 @@ def too_few_runs(fit: Fit) -> str | None:
 def without_draws(fit: Fit) -> Ensemble:
     """The fit alone, for runs that cannot be resampled: values without intervals, and a finding that says why."""
     why = too_few_runs(fit)
-    finding = Finding("no-interval", "doubt", f"{why or 'no draws were made'}.", f"{_ADD_RUNS.capitalize()}.")
+    finding = Finding("no-interval", "warning", f"{why or 'no draws were made'}.", f"{_ADD_RUNS.capitalize()}.")
     return Ensemble(fit, np.empty((0, len(fit.law.params))), method="none", seed=0, findings=(finding,))
 
 
@@ -203,7 +203,7 @@ def _findings(failed: int, unsettled: int, draws: int, checked: int, improved: i
         found.append(
             Finding(
                 "draws-unsettled",
-                "doubt",
+                "warning",
                 f"{unsettled} of {draws} bootstrap refits were still creeping along a flat valley when they were "
                 "stopped: these runs leave some combination of parameters open.",
                 "Read curves and forecasts rather than single constants; fix or tie a parameter, or add runs.",
@@ -213,7 +213,7 @@ def _findings(failed: int, unsettled: int, draws: int, checked: int, improved: i
         found.append(
             Finding(
                 "draws-failed",
-                "doubt",
+                "warning",
                 f"{failed} of {draws} bootstrap refits found no finite optimum and are left out of the intervals.",
                 "The law may have more parameters than these runs can carry; fix or tie some.",
             )
@@ -222,7 +222,7 @@ def _findings(failed: int, unsettled: int, draws: int, checked: int, improved: i
         found.append(
             Finding(
                 "draws-disagree",
-                "doubt",
+                "warning",
                 f"{improved} of {checked} draws that were searched again from all starts found a better optimum than "
                 "from the fit's own.",
                 "The intervals are too narrow where the answer jumps; compare with profile() or a simpler law.",
@@ -263,7 +263,7 @@ def _group_findings(ready: Problem) -> list[Finding]:
     return [
         Finding(
             "few-independent-runs",
-            "doubt",
+            "warning",
             f"the intervals rest on {n_runs} independent runs{detail}; from so few a bootstrap is too narrow.",
             "Add runs, or read the intervals as lower bounds.",
         )

@@ -105,7 +105,7 @@ def no_draws(ensemble: Ensemble) -> tuple[Finding, ...]:
     return (
         Finding(
             "no-interval",
-            "doubt",
+            "warning",
             f"{ensemble.fit.data.source} comes without draws, so nothing here has an interval.",
             "Fit runs of your own (isoflop fit), or save a fit after bootstrap().",
         ),
@@ -124,7 +124,7 @@ def tail_findings(ensemble: Ensemble, *, level: float) -> tuple[Finding, ...]:
     return (
         Finding(
             "few-tail-draws",
-            "doubt",
+            "warning",
             f"{len(ensemble)} draws have {beyond:.2g} beyond each end of a {level:.6g} interval, so its ends "
             "are nearly the outermost draws.",
             fix,

@@ -82,7 +82,7 @@ def _findings(runs: int, far: int, draws: int, rows: int) -> list[Finding]:
         found.append(
             Finding(
                 "few-independent-runs",
-                "doubt",
+                "warning",
                 f"the intervals rest on {runs} independent {'run' if runs == 1 else 'runs'} ({rows:,} rows, but those "
                 "of one run move together); from so few a bootstrap is too narrow.",
                 "Add runs, or read the intervals as lower bounds.",
@@ -92,7 +92,7 @@ def _findings(runs: int, far: int, draws: int, rows: int) -> list[Finding]:
         found.append(
             Finding(
                 "far-steps",
-                "doubt",
+                "warning",
                 f"{far} of {draws} draws lie so far from the fit that one step does not find where they end.",
                 "Fix or tie a parameter; or thin the curves (--thin) to so few rows that they are refitted.",
             )

@@ -179,7 +179,7 @@ def _findings(fit: Fit, intervals: Mapping[str, Interval]) -> tuple[Finding, ...
         found.append(
             Finding(
                 "rows-as-independent",
-                "doubt",
+                "warning",
                 f"the profile counts {fit.data.n_rows} rows as independent, from {fit.data.n_runs} runs.",
                 "Use the bootstrap, which keeps the checkpoints of a run together.",
             )
@@ -189,7 +189,7 @@ def _findings(fit: Fit, intervals: Mapping[str, Interval]) -> tuple[Finding, ...
             found.append(
                 Finding(
                     "open-interval",
-                    "doubt",
+                    "warning",
                     f"the likelihood sets no {'upper' if math.isinf(interval.high) else 'lower'} bound on {name}.",
                     f"The runs do not determine {name}; fix or tie it, or add runs.",
                 )

@@ -189,7 +189,9 @@ def _told(values: Iterable[float]) -> list[float | str]:
 
 
 def _findings(saved: list[dict[str, Any]]) -> tuple[Finding, ...]:
-    return tuple(Finding(each["code"], each["level"], each["says"], each["fix"], tuple(each["rows"])) for each in saved)
+    return tuple(
+        Finding(each["code"], each["level"], each["message"], each["remedy"], tuple(each["rows"])) for each in saved
+    )
 
 
 def _domain(saved: str | list[float]) -> str | tuple[float, float]:

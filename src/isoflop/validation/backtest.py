@@ -171,7 +171,7 @@ def backtest_findings(result: Backtest) -> tuple[Finding, ...]:
             found.append(
                 Finding(
                     "baseline-wins",
-                    "doubt",
+                    "warning",
                     f"{each.name} misses the held-out runs by {scores.are.value:.2%} on average, and the baseline "
                     f"{best!r} by {base[best]:.2%}.",
                     "Do not forecast beyond these runs with it; try another law, or fit the larger runs alone.",
@@ -181,7 +181,7 @@ def backtest_findings(result: Backtest) -> tuple[Finding, ...]:
             found.append(
                 Finding(
                     "undercovers",
-                    "doubt",
+                    "warning",
                     f"{each.name}'s {100 * result.level:g} % intervals held {scores.covered} of {scores.rows} held-out "
                     f"{'losses' if result.response == 'loss' else 'values'}: they are too narrow out there (runs "
                     "held out together err together, so the count is rougher than it looks).",
@@ -286,7 +286,7 @@ def _solved(
 def _creeping(law: Law, window: Window) -> Finding:
     return Finding(
         "not-converged",
-        "doubt",
+        "warning",
         f"{law.name} without {window.says}: the fit was still creeping along a valley after {_LAST_STEPS} steps, so "
         "what it forecasts depends on where it was stopped.",
         "Do not forecast with it on these runs; fix or tie a parameter.",

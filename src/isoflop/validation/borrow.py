@@ -213,7 +213,7 @@ def _findings(prior: FamilyPrior, runs: Runs, taken: float) -> tuple[Finding, ..
     found = [
         Finding(
             "borrowed",
-            "doubt",
+            "warning",
             f"{sizes} {'size says' if sizes == 1 else 'sizes say'} little of how the loss falls with N; that is "
             f"borrowed from {len(prior.families)} other families, and the interval is as wide as they differ.",
             "Train a second and a third size to have it from this family.",
@@ -223,7 +223,7 @@ def _findings(prior: FamilyPrior, runs: Runs, taken: float) -> tuple[Finding, ..
         found.append(
             Finding(
                 "draws-stuck",
-                "doubt",
+                "warning",
                 f"the sampler took {taken:.0%} of its moves; the interval is rough.",
                 "The run and the prior disagree: check the units of N, D and loss.",
             )

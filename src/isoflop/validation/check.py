@@ -52,7 +52,7 @@ def check(runs: Runs, *, law: Law | None = None, progress: Progress | None = Non
             raised = surface_findings(seen, part)
         for each in raised:
             if each.code != "outliers":
-                others.setdefault(each.code, []).append(replace(each, says=f"{said}{each.says}"))
+                others.setdefault(each.code, []).append(replace(each, message=f"{said}{each.message}"))
         if progress is not None:
             progress(1)
     found += [_once(same) for same in others.values()]
@@ -108,7 +108,7 @@ def _once(same: list[Finding]) -> Finding:
     if len(same) == 1:
         return same[0]
     more = len(same) - 1
-    return replace(same[0], says=f"{same[0].says} The same in {more} other {'group' if more == 1 else 'groups'}.")
+    return replace(same[0], message=f"{same[0].message} The same in {more} other {'group' if more == 1 else 'groups'}.")
 
 
 def _no_surface(chosen: Law, error: IsoflopError) -> Finding:

@@ -455,7 +455,7 @@ def _findings(posterior: _Posterior, seen: _Seen, end: float, earlier: int) -> l
         found.append(
             Finding(
                 "early",
-                "doubt",
+                "warning",
                 f"only {(seen.step[-1]) / end:.0%} of the steps are done; such forecasts missed by most.",
                 "Ask again at 40 % of the steps.",
             )
@@ -464,7 +464,7 @@ def _findings(posterior: _Posterior, seen: _Seen, end: float, earlier: int) -> l
         found.append(
             Finding(
                 "draws-stuck",
-                "doubt",
+                "warning",
                 f"the sampler took {posterior.taken:.0%} of its moves; the interval is rough.",
                 "The curve does not look like one of training losses under this schedule: check step, lr and loss.",
             )

@@ -156,7 +156,7 @@ def _without_checkpoints(families: Sequence[_Family]) -> list[Finding]:
     return [
         Finding(
             "no-checkpoints",
-            "doubt",
+            "warning",
             "every run has one row, so no share of its training can be left out, and each size counts as a model.",
             "Give checkpoints with their run, or hold out the largest runs: isoflop backtest without --protocol.",
         )

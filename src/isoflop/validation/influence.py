@@ -200,7 +200,7 @@ def _few_decide(whole: Influence, effect: Effect) -> list[Finding]:
     return [
         Finding(
             "few-runs-decide",
-            "doubt",
+            "warning",
             f"without {count} of {len(whole.labels)} runs ({named}) {effect.answer.name} goes from "
             f"{shown(effect.value.value)} to {shown(path.values[count - 1])}, out of its own {effect.value.level:.0%} "
             f"interval [{shown(effect.value.low)}, {shown(effect.value.high)}]; in this design "
@@ -229,7 +229,7 @@ def _outliers_move(whole: Influence, effect: Effect) -> list[Finding]:
     return [
         Finding(
             "outliers-move",
-            "doubt",
+            "warning",
             f"{effect.answer.name} is {shown(effect.value.value)} with all runs; leaving out those off the surface, "
             f"the farthest first, makes it: {steps}{more}.",
             f"Say which were left out and why; without them: {without(rows)}.",

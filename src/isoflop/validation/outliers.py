@@ -146,7 +146,7 @@ def outlier_findings(found: tuple[Outlier, ...], count: int, law: Law) -> list[F
     return [
         Finding(
             "outliers",
-            "doubt",
+            "warning",
             f"{len(found)} of {count} rows {'lies' if len(found) == 1 else 'lie'} off the surface of {law.name} "
             f"({worst}{more}).",
             f"Look at their curves; isoflop influence says what they do to the answer; drop them with {without(rows)}.",
@@ -158,7 +158,7 @@ def outlier_findings(found: tuple[Outlier, ...], count: int, law: Law) -> list[F
 def _many(far: int, count: int, law: Law) -> Finding:
     return Finding(
         "law-misfits",
-        "doubt",
+        "warning",
         f"{far} of {count} rows would lie off the surface of {law.name}: that many are no outliers, the law does "
         "not fit these runs.",
         "Select runs that were trained alike (--where), or try another law.",
@@ -178,7 +178,7 @@ def _against_seeds(seen: Outliers, runs: Runs) -> list[Finding]:
         return [
             Finding(
                 "misses-beyond-seeds",
-                "doubt",
+                "warning",
                 f"{says}: the law, not noise, limits the fit, and no interval over runs covers that.",
                 "Try another law (isoflop rank), or fit the largest runs alone.",
             )
@@ -196,7 +196,7 @@ def _against_rounding(seen: Outliers, runs: Runs) -> list[Finding]:
     return [
         Finding(
             "rounding-limits",
-            "doubt",
+            "warning",
             f"rounding the losses to {places} decimals scatters them by {step:.2%}, and the whole scatter around "
             f"{seen.fit.law.name} is {seen.scale:.2%}.",
             "Take the losses from the logs with more decimals.",

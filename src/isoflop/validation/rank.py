@@ -289,7 +289,7 @@ def _findings(joint: Backtest, ranked: Sequence[Ranked]) -> list[Finding]:
         found.append(
             Finding(
                 "not-converged",
-                "doubt",
+                "warning",
                 f"fits of {' and '.join(creeping)} to the smaller runs were still creeping along a valley when they "
                 "were stopped: their place and weight here depend on that.",
                 f"Rank the others alone (--law), or fix a parameter of {creeping[0]}.",
@@ -300,7 +300,7 @@ def _findings(joint: Backtest, ranked: Sequence[Ranked]) -> list[Finding]:
         found.append(
             Finding(
                 "baseline-wins",
-                "doubt",
+                "warning",
                 f"no law beats the baseline {base.name!r}, which misses the held-out runs by "
                 f"{joint.scores(base).are.value:.2%} on average.",
                 "Do not forecast beyond these runs with a law yet; look at the largest runs, or train more.",

@@ -130,7 +130,7 @@ def _unlike(step: Floats, share: Floats, wanted: Shape, *, top: float, end: floa
     return [
         Finding(
             "schedule-differs",
-            "doubt",
+            "warning",
             f"the rates so far are up to {apart:.0%} of the peak away from the {wanted.kind} that was given.",
             "Check --schedule and --steps, or leave --schedule out to have it read off the rates.",
         )

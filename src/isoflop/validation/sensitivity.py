@@ -332,7 +332,7 @@ def _findings(whole: Sensitivity) -> list[Finding]:
     return [
         Finding(
             "choices-matter",
-            "doubt",
+            "warning",
             f"{len(out)} of {len(fitted)} choices take {name} out of its {whole.base[name].level:.0%} interval "
             f"({named}{more}): the interval covers which runs were drawn, not how they were treated.",
             "Say which choices were made, and give the range over those that could be defended.",

@@ -146,7 +146,7 @@ def forecast_stacked(
             continue
         pieces.append(_Piece(law.name, weight, value, curve, measured))
         findings += [
-            replace(each, says=f"{law.name}: {each.says}")
+            replace(each, message=f"{law.name}: {each.message}")
             for each in (*fitted.findings, *ensemble.findings)
             if each.level == "error" or each.code == "at-bound"
         ]

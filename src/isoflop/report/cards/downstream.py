@@ -60,7 +60,7 @@ def _once(answers: Mapping[str, Downstream]) -> tuple[Finding, ...]:
         name, finding = next(iter(found.items()))
         others = ", ".join(list(found)[1:])
         if len(answers) > 1:
-            finding = replace(finding, says=f"{name}{f' (likewise {others})' if others else ''}: {finding.says}")
+            finding = replace(finding, message=f"{name}{f' (likewise {others})' if others else ''}: {finding.message}")
         told.append(finding)
-    order = {"error": 0, "doubt": 1, "note": 2}
+    order = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(told, key=lambda finding: order[finding.level]))

@@ -79,5 +79,5 @@ def _common(forecasts: Sequence[Forecast]) -> tuple[Finding, ...]:
 
 
 def _of_farthest(finding: Finding, count: int) -> Finding:
-    says = finding.says if count == 1 else f"at the farthest point {finding.says}"
-    return Finding(finding.code, finding.level, says, finding.fix, finding.rows)
+    says = finding.message if count == 1 else f"at the farthest point {finding.message}"
+    return Finding(finding.code, finding.level, says, finding.remedy, finding.rows)

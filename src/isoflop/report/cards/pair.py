@@ -91,7 +91,7 @@ def _whose(first: tuple[Finding, ...], second: tuple[Finding, ...]) -> tuple[Fin
     """What both raise once, and the rest with the word of the fit that it is about."""
     both = [each for each in first if each in second]
     own = [
-        replace(each, says=f"{word}: {each.says}")
+        replace(each, message=f"{word}: {each.message}")
         for word, found in (("first", first), ("second", second))
         for each in found
         if each not in both

@@ -106,4 +106,4 @@ def steps_card(steps: Sequence[Step], source: str) -> Card:
 def _of_group(finding: Finding, step: Step) -> Finding:
     """The finding with the group that it is of."""
     group = ", ".join(step.labels.values())
-    return Finding(finding.code, finding.level, f"{group}: {finding.says}", finding.fix, finding.rows)
+    return Finding(finding.code, finding.level, f"{group}: {finding.message}", finding.remedy, finding.rows)

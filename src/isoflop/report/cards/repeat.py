@@ -76,8 +76,12 @@ def _findings(answers: Sequence[Repeat]) -> tuple[Finding, ...]:
     for each in answers:
         for finding in (*each.ensemble.fit.findings, *each.findings):
             name = each.ensemble.fit.law.name
-            says = finding.says if len(answers) == 1 or finding.says.startswith(name) else f"{name}: {finding.says}"
-            found.append(Finding(finding.code, finding.level, says, finding.fix, finding.rows))
+            says = (
+                finding.message
+                if len(answers) == 1 or finding.message.startswith(name)
+                else f"{name}: {finding.message}"
+            )
+            found.append(Finding(finding.code, finding.level, says, finding.remedy, finding.rows))
     return tuple(found)
 
 

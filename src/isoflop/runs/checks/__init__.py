@@ -50,7 +50,7 @@ def _number_findings(runs: Runs) -> list[Finding]:
     return [
         Finding(
             "few-runs",
-            "doubt",
+            "warning",
             f"{n_runs} {'run' if n_runs == 1 else 'runs'}: a law of N and D has five parameters, and an interval from "
             f"fewer than {_FEW} runs is too narrow.",
             "Add runs, or fit a law with fewer parameters (chinchilla-tied, power-n-floor).",
@@ -65,5 +65,5 @@ def evidence_findings(runs: Runs) -> tuple[Finding, ...]:
 
 def most_serious_first(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     """Errors, then doubts, then notes; otherwise in their order."""
-    order = {"error": 0, "doubt": 1, "note": 2}
+    order = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(findings, key=lambda finding: order[finding.level]))

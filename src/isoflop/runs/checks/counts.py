@@ -78,7 +78,7 @@ def _flops(runs: Runs) -> list[Finding]:
     return [
         Finding(
             "flops-not-6nd",
-            "doubt",
+            "warning",
             f"C is not within a factor of two of 6ND in {len(rows)} of {len(runs)} rows ({rows_phrase(list(rows))}; "
             f"median C/6ND {typical:.3g}).",
             "Check how C and N were counted; attention, embeddings and units of C are the usual reasons.",
@@ -150,7 +150,7 @@ def _ratio(runs: Runs) -> list[Finding]:
         found.append(
             Finding(
                 "one-ratio",
-                "doubt",
+                "warning",
                 f"all runs have between {low:.3g} and {high:.3g} tokens per parameter: nothing here tells what more "
                 "tokens for the same size would bring.",
                 "Add runs with a quarter and with four times the tokens per parameter.",
@@ -162,7 +162,7 @@ def _ratio(runs: Runs) -> list[Finding]:
         found.append(
             Finding(
                 "few-tokens",
-                "doubt",
+                "warning",
                 f"{len(rows)} of {len(runs)} rows have fewer tokens than parameters ({rows_phrase(list(rows))}; down "
                 f"to {low:.2g} per parameter); such runs often end in warm-up and lie above the law.",
                 f"See what they do with isoflop influence, or drop them with {without(rows)}.",
@@ -199,7 +199,7 @@ def _repeated(runs: Runs) -> list[Finding]:
     return [
         Finding(
             "repeated-data",
-            "doubt" if many.any() else "note",
+            "warning" if many.any() else "note",
             f"{int(again.sum())} of {len(runs)} rows repeat their data, {int(many.sum())} of them more than "
             f"{MANY_PASSES:g} times (up to {most:.3g} passes); a law in N and D counts repeated tokens as new.",
             f'Fit a law with U, such as muennighoff, or keep the others with --where "{keep}".',

@@ -92,7 +92,7 @@ def _off_curve_findings(runs: Runs) -> list[Finding]:
     return [
         Finding(
             "off-isoflop-curve",
-            "doubt",
+            "warning",
             f"{len(rows)} {'run lies' if len(rows) == 1 else 'runs lie'} off the parabola through the other runs of "
             f"{'its' if len(rows) == 1 else 'their'} budget ({rows_phrase(rows)}): row {worst.row} is "
             f"{abs(worst.above):.1%} {side} at {worst.budget:.2g} FLOPs.",
@@ -127,7 +127,7 @@ def _diverged(runs: Runs) -> list[Finding]:
     return [
         Finding(
             "diverged",
-            "doubt",
+            "warning",
             f"{len(names)} {'run ends' if len(names) == 1 else 'runs end'} ({shown}) above their own lowest loss, by "
             f"up to {worst - 1:.0%}: diverged, or over-fitted on repeated data.",
             f"Drop them with {keep}.",
@@ -157,7 +157,7 @@ def _dominated(runs: Runs) -> list[Finding]:
     return [
         Finding(
             "worse-than-smaller",
-            "doubt",
+            "warning",
             f"{len(found)} of {len(runs)} rows have a loss more than {_DOMINATED:.0%} above that of a run with no more "
             f"parameters and no more tokens ({rows_phrase(list(found))}): diverged, badly tuned, over-fitted, or "
             "trained on other data.",

@@ -28,7 +28,7 @@ def design_findings(runs: Runs, inputs: Sequence[str]) -> tuple[Finding, ...]:
             found.append(
                 Finding(
                     "few-sizes",
-                    "doubt",
+                    "warning",
                     f"{name} ({counts}) has only {distinct} distinct {'value' if distinct == 1 else 'values'}; a power "
                     "law needs three to be tested at all.",
                     f"Add runs at other {name}.",
@@ -38,7 +38,7 @@ def design_findings(runs: Runs, inputs: Sequence[str]) -> tuple[Finding, ...]:
             found.append(
                 Finding(
                     "narrow-range",
-                    "doubt",
+                    "warning",
                     f"{name} ({counts}) spans {decades:.2f} decades, a factor of {10**decades:.3g}; exponents from "
                     "less than a decade are fragile.",
                     f"Add runs at smaller or larger {name}.",
@@ -55,7 +55,7 @@ def design_findings(runs: Runs, inputs: Sequence[str]) -> tuple[Finding, ...]:
                     found.append(
                         Finding(
                             "collinear",
-                            "doubt",
+                            "warning",
                             f"{first} and {second} move together (correlation of logarithms {correlation:.3f}), "
                             "so their effects cannot be told apart.",
                             f"Add runs that vary {first} at fixed {second}.",

@@ -47,7 +47,7 @@ def duplicate_findings(runs: Runs) -> list[Finding]:
     return [
         Finding(
             "duplicate-rows",
-            "doubt",
+            "warning",
             f"{len(rows)} rows occur more than once ({rows_phrase(list(rows))}); each copy counts as evidence.",
             f"Drop the copies with {without(copies)}, unless they are repeated runs: then add a seed column.",
             rows,
@@ -65,7 +65,7 @@ def repeat_findings(runs: Runs) -> list[Finding]:
         found.append(
             Finding(
                 "near-duplicates",
-                "doubt",
+                "warning",
                 f"{len(pairs)} {'pair' if len(pairs) == 1 else 'pairs'} of runs agree in N and D within {_NEAR:.0%} "
                 f"and differ in loss by more than {_APART:.0%}: rows {first} and {second} by {apart:.1%}"
                 + (f" ({rows_phrase(rows)} in all)." if len(pairs) > 1 else "."),
@@ -106,7 +106,7 @@ def _sweep_of_settings(runs: Runs) -> list[Finding]:
     return [
         Finding(
             "sweep-of-settings",
-            "doubt",
+            "warning",
             f"{len(runs):,} rows lie at only {cells} pairs of N and D: most of the spread in loss is that of "
             "something else, such as learning rate, batch, data or evaluation set.",
             "Select one of them (--where); a law in N and D wants one tuned run of each pair.",

@@ -56,7 +56,7 @@ def _ends_early(runs: Runs, measure: str, header: str | None) -> list[Finding]:
     return [
         Finding(
             "schedule-longer",
-            "doubt",
+            "warning",
             f"{len(rows)} runs end before their schedule ({rows_phrase(list(rows))}): the last {measure} is as little "
             f"as {share[early].min():.0%} of {header!r}. Their learning rate had not come down, so their loss is too "
             "high for their tokens.",
@@ -86,7 +86,7 @@ def _warmup(runs: Runs, measure: str, header: str | None) -> list[Finding]:
     return [
         Finding(
             "long-warmup",
-            "doubt",
+            "warning",
             f"{header!r} is more than a tenth of the run in {len(rows)} of {int(last.sum())} runs "
             f"({rows_phrase(list(rows))}; up to {share[long].max():.0%}): small budgets look worse than they are, "
             "which bends N* towards large models (Porian et al. 2024).",
@@ -124,7 +124,7 @@ def _checkpoints(runs: Runs) -> list[Finding]:
     return [
         Finding(
             "checkpoints",
-            "doubt" if mixed else "note",
+            "warning" if mixed else "note",
             f"{len(rows):,} of {len(runs):,} rows are checkpoints before the end of their run ({n_runs} runs{mixed}). "
             "Where the learning rate falls, a checkpoint's loss is higher than that of a run planned to end there.",
             f'Keep the ends with --where "last({clock})", or drop the early part of each run.',

@@ -62,7 +62,7 @@ def _families_in_perplexity(runs: Runs) -> list[Finding]:
     return [
         Finding(
             "looks-like-perplexity",
-            "doubt",
+            "warning",
             f"the losses of {named} have the median {medians[odd[0]]:.3g}, those of other families {other:.3g} "
             f"{runs.loss_unit}: {'this family looks' if len(odd) == 1 else 'these look'} like perplexity. Relative "
             "errors of perplexity are several times those of its logarithm.",
@@ -88,7 +88,7 @@ def _perplexity(runs: Runs) -> list[Finding]:
     return [
         Finding(
             "looks-like-perplexity",
-            "doubt",
+            "warning",
             f"the losses run from {losses.min():.3g} to {losses.max():.3g}{named}, and a uniform guess costs "
             f"at most {guess:.1f} {runs.loss_unit}: {said}.",
             f'Drop them with --where "loss <= {guess:.4g}".' if few else "If so, say it: --unit loss=perplexity.",
@@ -124,7 +124,7 @@ def _rounding(runs: Runs) -> list[Finding]:
     return [
         Finding(
             "rounded-losses",
-            "doubt",
+            "warning",
             f"the losses are written to {places} {'decimal' if places == 1 else 'decimals'}, in steps of {step:g} "
             f"(a standard deviation of {step / math.sqrt(12):.2g}); exponents and forecasts move with that.",
             "Take the losses from the logs with four decimals; isoflop sensitivity shows what rounding does here.",

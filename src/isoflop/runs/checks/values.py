@@ -90,7 +90,7 @@ def _marked_unfinished(runs: Runs) -> list[Finding]:
     return [
         Finding(
             "unfinished",
-            "doubt",
+            "warning",
             f"{header!r} marks {len(rows)} of {len(runs)} rows as {', '.join(repr(word) for word in others[:3])} "
             f"({rows_phrase(list(rows))}); a run that stopped early has a higher loss than its law.",
             f'Drop them with --where "{keep}".',
