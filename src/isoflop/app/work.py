@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from isoflop.answers import Picture
 from isoflop.app.asked import law_of
 from isoflop.app.session import Reading, Session, Task, read, used
 from isoflop.files import write_whole
 from isoflop.findings import Finding
 from isoflop.fitting import fit, objective
-from isoflop.report.card import Card, Picture
+from isoflop.report.card import Card
 from isoflop.report.html import Draw, answer_html, card_html, draw_pictures, html, image
 from isoflop.report.html_data import law_javascript, page_data
 from isoflop.report.report import Report, make_report, with_further

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import io
-import keyword
 import os
 import sys
 
@@ -13,50 +13,78 @@ import click
 # One thread for BLAS: the systems are small, and more threads only wait for each other. Set before NumPy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+# What is no question: servers, batches and training. Name → module, function, group, summary.
 _COMMANDS = {
-    "check": ("isoflop.cli.check", "What to doubt in a table of runs."),
-    "cost": ("isoflop.cli.cost", "Parameters, FLOPs, hours and money of a model."),
-    "import": ("isoflop.cli.importing", "Read run logs into a store of runs and curves."),
-    "datasets": ("isoflop.cli.datasets", "Public run tables and the runs in the box."),
-    "fit": ("isoflop.cli.fit", "Fit a law to runs: parameters, intervals, doubts."),
-    "forecast": ("isoflop.cli.forecast", "The loss of a run nobody has trained."),
-    "plan": ("isoflop.cli.plan", "How big a model, on how many tokens, for a budget."),
-    "methods": ("isoflop.cli.methods", "Chinchilla's three methods, side by side."),
-    "report": ("isoflop.cli.report", "The whole analysis as one file that opens offline."),
-    "backtest": ("isoflop.cli.backtest", "What laws would have said of the largest runs."),
-    "influence": ("isoflop.cli.influence", "Which runs carry the answer."),
-    "sensitivity": ("isoflop.cli.sensitivity", "What small choices do to the answer."),
-    "rank": ("isoflop.cli.rank", "Which laws forecast best here, and what they say together."),
-    "repeat": ("isoflop.cli.repeat", "What tokens are worth that are seen again."),
-    "reconcile": ("isoflop.cli.reconcile", "Kaplan against Chinchilla: what counting does to an exponent."),
-    "downstream": ("isoflop.cli.downstream", "Scores of tasks, through their losses."),
-    "app": ("isoflop.cli.app", "The local page: explore, fit, rank, plan."),
-    "study": ("isoflop.cli.study", "One analysis, described in TOML, performed and kept."),
-    "register": ("isoflop.cli.register", "Write a prediction down before the run is trained."),
-    "score": ("isoflop.cli.score", "Registered predictions beside what was measured."),
-    "finish": ("isoflop.cli.finish", "The last loss of a run under way."),
-    "laws": ("isoflop.cli.laws", "The laws that have a name."),
-    "sweep": ("isoflop.cli.sweep", "Train small models for evidence."),
+    "report": ("isoflop.cli.report", "report", "Share", "The whole analysis as one file that opens offline."),
+    "study": ("isoflop.cli.study", "study", "Share", "Many questions of one table, described in TOML and kept."),
+    "app": ("isoflop.cli.app", "app", "Share", "The local page: explore, fit, rank, plan."),
+    "schema": ("isoflop.cli.schema", "schema", "Share", "JSON schema of a question's options and of answers."),
+    # being moved into isoflop/questions
+    "cost": ("isoflop.cli.cost", "cost", "Read", "Parameters, FLOPs, hours and money of a model."),
+    "import": ("isoflop.cli.importing", "import_", "Read", "Read run logs into a store of runs and curves."),
+    "datasets": ("isoflop.cli.datasets", "datasets", "Read", "Public run tables and the bundled example runs."),
+    "methods": ("isoflop.cli.methods", "methods", "Ask", "Chinchilla's three methods, side by side."),
+    "backtest": ("isoflop.cli.backtest", "backtest", "Test", "What laws would have said of the largest runs."),
+    "influence": ("isoflop.cli.influence", "influence", "Test", "Which runs carry the answer."),
+    "sensitivity": ("isoflop.cli.sensitivity", "sensitivity", "Test", "What small choices do to the answer."),
+    "rank": ("isoflop.cli.rank", "rank", "Test", "Which laws forecast best here, and what they say together."),
+    "repeat": ("isoflop.cli.repeat", "repeat", "Ask", "What tokens are worth that are seen again."),
+    "reconcile": ("isoflop.cli.reconcile", "reconcile", "Ask", "Kaplan against Chinchilla."),
+    "downstream": ("isoflop.cli.downstream", "downstream", "Ask", "Scores of tasks, through their losses."),
+    "register": ("isoflop.cli.register", "register", "Share", "Write a prediction down before the run is trained."),
+    "score": ("isoflop.cli.score", "score", "Share", "Registered predictions beside what was measured."),
+    "finish": ("isoflop.cli.finish", "finish", "Ask", "The last loss of a run under way."),
+    "laws": ("isoflop.cli.laws", "laws", "Fit", "The laws that have a name."),
+    "sweep": ("isoflop.cli.sweep", "sweep", "Lab", "Train small models of your own."),
 }
+_GROUPS = ("Read", "Fit", "Ask", "Test", "Share", "Lab")
 
 
 class _Lazy(click.Group):
-    """Commands that are imported when they are called; listing them reads only the table above."""
+    """Questions of the registry, and commands that are imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        from isoflop.questions import questions
+
+        return [*questions(), *(name for name in _COMMANDS if name not in questions())]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        from isoflop.questions import questions
+
+        found = questions().get(cmd_name)
+        if found is not None:
+            from isoflop.cli.commands import command_of
+
+            return command_of(found)
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(_COMMANDS[cmd_name][0])
-        # `import` can be no name in Python; its function is import_
-        command: click.Command = getattr(module, f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name)
+        module, function, *_ = _COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), function)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's, with the nearest command for a slip of the finger."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"there is no command {args[0][:40]!r}{hint}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
+        from isoflop.questions import questions
+
+        lines: dict[str, list[tuple[str, str]]] = {group: [] for group in _GROUPS}
+        for each in questions().values():
+            lines[each.group].append((each.name, each.summary()))
+        for name, (_, _, group, summary) in _COMMANDS.items():
+            if name not in questions():
+                lines[group].append((name, summary))
+        for group, commands in lines.items():
+            if commands:
+                with formatter.section(group):
+                    formatter.write_dl(commands)
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
@@ -79,7 +107,7 @@ def main() -> None:
         click.echo(error.format_message(), err=True)
         sys.exit(2)
     except click.UsageError as error:
-        usage = f" ({error.ctx.command_path} --help shows how)" if error.ctx else ""
+        usage = f" ({error.ctx.command_path} --help lists the options)" if error.ctx else ""
         _end(f"{error.format_message()}{usage}", 2)
     except click.ClickException as error:
         _end(error.format_message(), error.exit_code)
@@ -93,6 +121,6 @@ def main() -> None:
         _end(f"{error.filename or 'a file'} cannot be used: {error.strerror}; check the path and its permissions", 2)
 
 
-def _end(says: str, code: int) -> None:
-    click.echo(f"Error: {says}", err=True)
+def _end(message: str, code: int) -> None:
+    click.echo("Stopped" if code == 130 else f"Error: {message}", err=True)
     sys.exit(code)

@@ -14,12 +14,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from isoflop.answers import Picture
 from isoflop.files import write_whole
 from isoflop.laws.law import GREEK
 from isoflop.laws.mathml import mathml
 from isoflop.laws.unicode import symbol
 from isoflop.plots.canvas import render
-from isoflop.report.card import Card, Picture
+from isoflop.report.card import Card
 from isoflop.report.html_data import law_javascript, page_data, script_json
 from isoflop.report.report import Report
 from isoflop.uncertainty import Interval

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from isoflop.answers import Picture
 from isoflop.errors import IsoflopError
 from isoflop.files import write_whole
 from isoflop.findings import Finding
 from isoflop.plots.canvas import render
-from isoflop.report.card import Card, Picture
+from isoflop.report.card import Card
 
 if TYPE_CHECKING:
     from isoflop.report.report import Report

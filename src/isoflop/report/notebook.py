@@ -8,6 +8,7 @@ from html import escape
 
 import numpy as np
 
+from isoflop.answers import Picture
 from isoflop.fitting import Fit
 from isoflop.planning import Forecast, Plan
 from isoflop.planning.answer import answer
@@ -17,7 +18,7 @@ from isoflop.planning.parabolas import Parabolas
 from isoflop.planning.reconcile import Recount
 from isoflop.planning.repeat import Repeat
 from isoflop.plots.canvas import render
-from isoflop.report.card import Card, Picture
+from isoflop.report.card import Card
 from isoflop.report.cards.backtest import backtest_card
 from isoflop.report.cards.check import check_card
 from isoflop.report.cards.downstream import downstream_card

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from isoflop import plots
-from isoflop.report.card import Picture
+from isoflop.answers import Picture
 from isoflop.units import format_by_interval, format_quantity
 
 if TYPE_CHECKING:

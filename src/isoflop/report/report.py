@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
-from isoflop.laws.optimum import TRAIN, check_positive
+from isoflop.laws.optimum import check_positive
 from isoflop.planning import Forecast, Plan, forecast
 from isoflop.planning.answer import answer
+from isoflop.planning.budget import AHEAD, usual_budget
 from isoflop.planning.methods import compare_methods
 from isoflop.report.card import Card
 from isoflop.report.cards.check import check_card
@@ -23,7 +24,6 @@ from isoflop.uncertainty.ensemble import Ensemble
 from isoflop.units import format_by_interval, format_quantity
 from isoflop.validation.check import check
 
-_AHEAD = 10.0  # the budget asked where none is given, as a multiple of the largest run's
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 
 
@@ -119,18 +119,13 @@ def with_further(report: Report, further: Sequence[Card]) -> Report:
     return replace(report, findings=findings, cards=(*report.cards[:-1], *further, report.cards[-1]))
 
 
-def usual_budget(runs: Runs) -> float:
-    """The budget that is asked where none is given: ten times 6ND of the largest run, to one digit."""
-    return float(f"{_AHEAD * float((TRAIN * runs['N'] * runs['D']).max()):.0e}")
-
-
 def format_flops(budget: float) -> str:
     """1e24 rather than 1e+24."""
     return f"{budget:.3g}".replace("e+", "e")
 
 
 def _ahead(ensemble: Ensemble) -> dict[str, float]:
-    return {name: float(f"{_AHEAD * high:.1e}") for name, (_, high) in ensemble.fit.data.ranges.items()}
+    return {name: float(f"{AHEAD * high:.1e}") for name, (_, high) in ensemble.fit.data.ranges.items()}
 
 
 def _methods(ensemble: Ensemble, runs: Runs, plan: Plan, level: float) -> tuple[Card, ...]:

@@ -12,6 +12,7 @@ from isoflop.laws import Law, fix, law, tie
 from isoflop.laws.restrict import parse_domain
 from isoflop.planning import forecast
 from isoflop.planning.answer import answer
+from isoflop.planning.budget import usual_budget
 from isoflop.planning.methods import compare_methods
 from isoflop.report.card import Card
 from isoflop.report.cards.backtest import backtest_card
@@ -23,7 +24,7 @@ from isoflop.report.cards.methods import methods_card
 from isoflop.report.cards.plan import plan_card
 from isoflop.report.cards.rank import rank_card
 from isoflop.report.cards.sensitivity import sensitivity_card
-from isoflop.report.report import Report, make_report, usual_budget
+from isoflop.report.report import Report, make_report
 from isoflop.runs import Runs, read_runs
 from isoflop.runs.datasets import boxes, load
 from isoflop.study.spec import BudgetQuestion, HoldOutQuestion, Study

@@ -364,7 +364,10 @@ def _piece(
         high=ends[1],
         log_score=log_density(predicted, ready.table.loss[window.held]),
         curve=curve,
-        findings=(*doubts, *(replace(each, says=f"{law.name} without {window.says}: {each.says}") for each in idle)),
+        findings=(
+            *doubts,
+            *(replace(each, message=f"{law.name} without {window.says}: {each.message}") for each in idle),
+        ),
     )
 
 

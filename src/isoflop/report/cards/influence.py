@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from isoflop.answers import Picture
 from isoflop.plots import removal_paths
-from isoflop.report.card import Card, Picture
+from isoflop.report.card import Card
 from isoflop.report.cards.rows import count_of_runs
 from isoflop.report.pictures import left_out_picture
 from isoflop.units import format_by_interval, format_quantity

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from isoflop.answers import Picture
 from isoflop.plots import choices_made
-from isoflop.report.card import Card, Picture
+from isoflop.report.card import Card
 from isoflop.units import format_by_interval, format_quantity
 from isoflop.validation.toy import FARTHEST, TRUTH
 

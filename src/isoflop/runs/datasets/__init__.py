@@ -5,10 +5,10 @@
 
 from isoflop.runs.datasets.box import Box, boxes
 from isoflop.runs.datasets.download import Got, Obtained, get, locate
-from isoflop.runs.datasets.loading import load
+from isoflop.runs.datasets.loading import is_data_set, load
 from isoflop.runs.datasets.registry import Dataset, Source, SourceFile, Table, datasets, find
 
 __all__ = [
     "Box", "Dataset", "Got", "Obtained", "Source", "SourceFile", "Table",
-    "boxes", "datasets", "find", "get", "load", "locate",
+    "boxes", "datasets", "find", "get", "is_data_set", "load", "locate",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ import polars as pl
 from isoflop.errors import DataError
 from isoflop.runs.datasets.box import Box, boxes
 from isoflop.runs.datasets.download import locate
-from isoflop.runs.datasets.registry import Table, find
+from isoflop.runs.datasets.registry import Table, datasets, find
 from isoflop.runs.read import read_runs
 from isoflop.runs.table import Runs
 
@@ -39,6 +39,12 @@ def load(name: str, *, where: str | None = None) -> Runs:
     else:
         runs = _from_box(box, part) if box is not None else _from_registry(name)
     return runs if where is None else runs.where(where)
+
+
+def is_data_set(name: str) -> bool:
+    """Whether this names the bundled example runs or a registered data set, with or without one of its tables."""
+    first = name.partition("/")[0]
+    return first in {FAMILIES, *(box.name for box in boxes()), *(each.name for each in datasets())}
 
 
 def _from_box(box: Box, part: str) -> Runs:

@@ -1,0 +1,8 @@
+"""Answers as values: named quantities with their intervals, tables of them, findings, provenance, lazy pictures."""
+
+from isoflop.answers.answer import SCHEMA_VERSION, Answer
+from isoflop.answers.picture import Picture
+from isoflop.answers.quantity import Kind, Quantity, of_interval
+from isoflop.answers.table import Cell, Column, Table
+
+__all__ = ["SCHEMA_VERSION", "Answer", "Cell", "Column", "Kind", "Picture", "Quantity", "Table", "of_interval"]

@@ -1,0 +1,79 @@
+"""``Table``: rows of quantities, numbers and words under named columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from isoflop.answers.quantity import Kind, Quantity
+from isoflop.errors import IsoflopError
+
+Cell = Quantity | str | float | int | bool | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    name: the key in JSON and data frames, an identifier. title: the heading, with unit and level where they matter; the
+    name where empty. kind: of the bare numbers in it. interval: the level of its cells' intervals, where they have any,
+    for the heading of the interval.
+    """
+
+    name: str
+    title: str = ""
+    kind: Kind = "number"
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under columns.
+
+    name: the key in JSON. title: the heading above it. columns, rows: each row has one cell a column; a cell is a
+    Quantity, a number of its column's kind, a word, or None where there is nothing. note: one line below.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    title: str = ""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise IsoflopError(f"table {self.name!r} has {len(self.columns)} columns and a row of {len(row)} cells")
+
+    def to_dict(self) -> dict[str, object]:
+        """Heading, columns, and one object a row with cells at full precision."""
+        return {
+            "title": self.title or self.name,
+            "columns": [{"name": c.name, "title": c.title or c.name, "unit": c.unit} for c in self.columns],
+            "rows": [
+                {column.name: _plain(cell) for column, cell in zip(self.columns, row, strict=True)} for row in self.rows
+            ],
+            "note": self.note,
+        }
+
+
+def quantities_table(name: str, quantities: Sequence[Quantity], *, title: str = "") -> Table:
+    """One row a quantity: label, the quantity with its interval, and its note."""
+    return Table(
+        name,
+        (Column("quantity", ""), Column("value", "value"), Column("note", "")),
+        tuple((each.label or each.name, each, _told(each)) for each in quantities),
+        title=title,
+    )
+
+
+def _told(quantity: Quantity) -> str:
+    return "; ".join(filter(None, (quantity.unit, quantity.note)))
+
+
+def _plain(cell: Cell) -> object:
+    if isinstance(cell, Quantity):
+        if cell.low is None and cell.high is None:
+            return cell.value
+        return {"value": cell.value, "low": cell.low, "high": cell.high, "level": cell.level}
+    return cell

@@ -1,0 +1,165 @@
+"""Commands from questions: arguments, options, help and output of each are derived from its declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from isoflop.cli.output import Output, deliver
+from isoflop.cli.progress import bar
+from isoflop.errors import IsoflopError
+from isoflop.questions.base.context import Context, is_saved_fit
+from isoflop.questions.base.option import Option, build, options_of
+from isoflop.questions.base.question import Question, ask
+from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec, RunsSpec
+
+_TITLES = {RunsSpec: "Table", LawSpec: "Law", FitSpec: "Fit", LevelSpec: "Fit"}
+_SUBJECT = {"runs": "[RUNS]", "law": "[RUNS]", "fit": "[FIT|RUNS]"}
+
+
+class _Command(click.Command):
+    """A command whose help lists its options in groups."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                sections.setdefault(getattr(param, "section", "Options"), []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+class _Option(click.Option):
+    """An option that knows the section of the help in which it stands."""
+
+    def __init__(self, *args: Any, section: str = "Options", **kwargs: Any) -> None:  # noqa: ANN401 - click's own
+        super().__init__(*args, **kwargs)
+        self.section = section
+
+
+def command_of(cls: type[Question]) -> click.Command:
+    """The command of a question."""
+    params: list[click.Parameter] = []
+    positional = [each for each in cls.options() if each.positional]
+    if cls.subject != "nothing":
+        params.append(click.Argument(["source"], required=False, metavar=_SUBJECT[cls.subject]))
+    for each in positional:
+        params.append(
+            click.Argument(
+                [each.name], required=each.required, nargs=-1 if each.kind.repeated else 1, metavar=each.kind.metavar
+            )
+        )
+    params += [_click_option(each, "Options") for each in cls.options() if not each.positional]
+    for group in cls.groups():
+        params += [_click_option(each, _TITLES[group]) for each in options_of(group)]
+    if cls.recommends:
+        params.append(
+            _Option(
+                ["--force"], is_flag=True, section="Fit", help="Answer even from a fit with an error-level finding."
+            )
+        )
+    params += [_click_option(each, "Output") for each in options_of(Output)]
+
+    def callback(**values: Any) -> None:  # noqa: ANN401 - as click hands them over
+        _run(cls, values)
+
+    return _Command(cls.name, params=params, callback=callback, help=_help(cls), short_help=cls.summary())
+
+
+def _run(cls: type[Question], values: dict[str, Any]) -> None:
+    output = _built(Output, values)
+    question = _built(cls, values)
+    output.check()
+    question.check()
+    context = _context(cls, values, quiet=output.as_json)
+    deliver(ask(question, context), output)
+
+
+def _context(cls: type[Question], values: Mapping[str, Any], *, quiet: bool) -> Context:
+    progress = bar(quiet=quiet)
+    if cls.subject == "nothing":
+        return Context(progress=progress)
+    source = values.get("source")
+    given = {group: _built(group, values, leave=("source", "folder")) for group in cls.groups()}
+    runs = RunsSpec(source=source, **_fields(given[RunsSpec]))
+    law, fit, level = (given.get(group, group()) for group in (LawSpec, FitSpec, LevelSpec))
+    force = bool(values.get("force"))
+    if cls.subject == "fit" and source is not None and is_saved_fit(source):
+        _refuse_beside_fit(values, (RunsSpec, LawSpec))
+        return Context(saved=source, fit_spec=fit, level_spec=level, force=force, progress=progress)
+    return Context(runs_spec=runs, law_spec=law, fit_spec=fit, level_spec=level, force=force, progress=progress)
+
+
+def _refuse_beside_fit(values: Mapping[str, Any], groups: Iterable[type]) -> None:
+    for group in groups:
+        for each in options_of(group):
+            if values.get(each.name) not in (None, ()):
+                raise IsoflopError(
+                    f"{each.word} is for a table, and a saved fit was given; leave it out, or give the table with --law"
+                )
+
+
+def _fields(spec: RunsSpec) -> dict[str, Any]:
+    return {each.name: getattr(spec, each.name) for each in options_of(RunsSpec)}
+
+
+def _built(cls: type, values: Mapping[str, Any], *, leave: tuple[str, ...] = ()) -> Any:  # noqa: ANN401
+    own = {}
+    for each in options_of(cls):
+        value = values.get(each.name)
+        if each.name in leave or value is None or (each.kind.repeated and value == ()):
+            continue
+        own[each.name] = list(value) if each.kind.repeated else value
+    return build(cls, own, where=lambda each: each.kind.metavar if each.positional else each.word)
+
+
+def _click_option(each: Option, section: str) -> click.Option:
+    if each.kind.flag:
+        names = f"{each.word}/--{each.off}" if each.off else each.word
+        return _Option([names, each.name], is_flag=True, default=None, section=section, help=_told(each))
+    return _Option(
+        [each.word, *each.short, each.name],
+        multiple=each.kind.repeated,
+        metavar=each.kind.metavar,
+        section=section,
+        help=_told(each),
+        required=False,
+    )
+
+
+def _told(each: Option) -> str:
+    parts = [each.help]
+    if each.unit:
+        parts.append(f"[{each.unit}]")
+    default = each.default
+    if default not in (None, "", (), False) and default != {}:
+        plain = f"--{each.flag or each.name.replace('_', '-')}" if default is True else str(each.kind.plain(default))
+        parts.append(f"[default: {plain}]")
+    return "  ".join(parts)
+
+
+def _help(cls: type[Question]) -> str:
+    """Summary and details; paragraphs of examples keep their lines."""
+    paragraphs = [cls.summary(), *cls.details().split("\n\n")]
+    return "\n\n".join(f"\b\n{each}" if each.startswith("isoflop ") else each for each in paragraphs if each)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A command as the list of all commands shows it."""
+
+    name: str
+    group: str
+    summary: str
+
+
+def listed() -> list[Listed]:
+    """Every question as a line of ``isoflop --help``."""
+    from isoflop.questions import questions
+
+    return [Listed(each.name, each.group, each.summary()) for each in questions().values()]

@@ -1,0 +1,80 @@
+"""What a command does with an answer: text, JSON, pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from isoflop.answers import Answer, Picture
+from isoflop.errors import IsoflopError
+from isoflop.files import plain_json
+from isoflop.questions.base.kinds import Flag, Text
+from isoflop.questions.base.option import option
+
+
+@dataclass(frozen=True)
+class Output:
+    """Options that every command has."""
+
+    picture: str | None = option(
+        Text("FILE.svg"), help="Draw the answer too, as .png, .svg or .pdf; further pictures go beside it."
+    )
+    all_rows: bool = option(Flag(), False, flag="all", help="Show every row of every table; ten otherwise.")
+    verbose: bool = option(Flag(), False, help="Show findings in full, with their remedies.")
+    as_json: bool = option(Flag(), False, flag="json", help="Print the answer as one JSON object.")
+
+    def check(self) -> None:
+        """Refuse a place that cannot hold a picture before anything is computed."""
+        if self.picture is not None:
+            from isoflop.plots.canvas import check_picture_path
+
+            check_picture_path(self.picture)
+
+
+OUTPUT = Output()
+
+
+def deliver(answer: Answer, output: Output) -> None:
+    """Draw, then print the answer."""
+    if output.picture is not None:
+        draw(answer, output.picture)
+    if output.as_json:
+        print_json(answer.to_dict())
+        return
+    from rich.console import Console
+
+    from isoflop.render.terminal import show
+
+    show(answer, Console(highlight=False), all_rows=output.all_rows, verbose=output.verbose)
+
+
+def draw(answer: Answer, path: str) -> None:
+    """The answer's first picture to the path, the others beside it as ``FILE-coverage.png``; stderr says where."""
+    from isoflop.plots.canvas import new_axes, save
+
+    pictures = list(_pictures(answer))
+    if not pictures:
+        raise IsoflopError(f"--picture {path}: this answer has no picture; leave the option out")
+    first = Path(path)
+    places = [first, *(first.with_stem(f"{first.stem}-{each.name}") for each in pictures[1:])]
+    for picture, place in zip(pictures, places, strict=True):
+        axes = new_axes(size=picture.size)
+        picture.draw(axes)
+        save(axes, place)
+    if len(places) > 1:
+        click.echo(f"also drawn: {', '.join(place.name for place in places[1:])}", err=True)
+
+
+def _pictures(answer: Answer) -> Iterator[Picture]:
+    yield from answer.pictures
+    for part in answer.parts:
+        yield from _pictures(part)
+
+
+def print_json(content: object) -> None:
+    """One JSON object; what is not finite becomes null, which JSON can hold; in ASCII, which every pipe can."""
+    click.echo(json.dumps(plain_json(content), indent=1, allow_nan=False))

@@ -1,0 +1,217 @@
+"""``Context``: what all questions of one table share. Runs are read, a law fitted and drawn, at most once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from isoflop.errors import IsoflopError
+from isoflop.findings import Finding
+from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec, RunsSpec
+
+if TYPE_CHECKING:
+    from isoflop.fitting import Fit, Objective
+    from isoflop.laws import Law
+    from isoflop.runs import Runs
+    from isoflop.uncertainty import Ensemble
+
+Advance = Callable[[int], None]
+Progress = Callable[[int, str], AbstractContextManager[Advance]]
+
+DEFAULT_LAW = "chinchilla"
+
+
+def silent(total: int, doing: str) -> AbstractContextManager[Advance]:
+    """No progress is shown."""
+    return nullcontext(lambda done: None)
+
+
+@dataclass(frozen=True)
+class Context:
+    """Runs, law, fit and draws, made when they are asked for and kept.
+
+    runs_spec, law_spec, fit_spec, level: the shared options. saved: a saved fit, or published constants as LAW:KEY, in
+    place of runs and a law. given: an ensemble that is at hand already (a notebook's, a page's). progress: opens a
+    progress bar for a number of steps. force: whether a fit with an error-level finding may still be planned from.
+    """
+
+    runs_spec: RunsSpec = field(default_factory=RunsSpec)
+    law_spec: LawSpec = field(default_factory=LawSpec)
+    fit_spec: FitSpec = field(default_factory=FitSpec)
+    level_spec: LevelSpec = field(default_factory=LevelSpec)
+    saved: str | None = None
+    given: Ensemble | None = None
+    given_runs: Runs | None = None
+    force: bool = False
+    progress: Progress = field(default=silent, compare=False)
+
+    @property
+    def level(self) -> float:
+        """Level of the intervals."""
+        return self.level_spec.level
+
+    @property
+    def has_runs(self) -> bool:
+        """Whether there is a table; a saved fit may come without its runs."""
+        if self.given_runs is not None:
+            return True
+        if self.given is not None or self.saved is not None:
+            return self.ensemble.fit.runs is not None
+        return True
+
+    @cached_property
+    def runs(self) -> Runs:
+        """The table; raises IsoflopError for a saved fit without its runs."""
+        if self.given_runs is not None:
+            return self.given_runs
+        if self.given is not None or self.saved is not None:
+            return self.ensemble.fit.require_runs()
+        return self.runs_spec.read()
+
+    @cached_property
+    def law(self) -> Law:
+        """The law with its restrictions."""
+        if self.given is not None or self.saved is not None:
+            return self.ensemble.fit.law
+        return self.law_spec.build(self.runs.headers, default=DEFAULT_LAW)
+
+    @cached_property
+    def objective(self) -> Objective:
+        """What is minimized."""
+        from isoflop.fitting import objective
+
+        return objective(self.fit_spec.objective)
+
+    @cached_property
+    def fitted(self) -> Fit:
+        """The law fitted to the runs."""
+        if self.given is not None or self.saved is not None:
+            return self.ensemble.fit
+        from isoflop.fitting import fit
+
+        spec = self.fit_spec
+        return fit(self.law, self.runs, objective=self.objective, starts=spec.starts, seed=spec.seed)
+
+    @cached_property
+    def ensemble(self) -> Ensemble:
+        """The fit with its draws."""
+        if self.given is not None:
+            return self.given
+        if self.saved is not None:
+            return open_saved(self.saved)
+        from isoflop.uncertainty import bootstrap
+        from isoflop.uncertainty.bootstrap import too_few_runs, without_draws
+
+        fitted, spec = self.fitted, self.fit_spec
+        if too_few_runs(fitted) is not None:
+            return without_draws(fitted)
+        with self.progress(spec.draws, "bootstrap") as advance:
+            return bootstrap(fitted, draws=spec.draws, seed=spec.seed, jobs=spec.jobs, progress=advance)
+
+    @cached_property
+    def run_findings(self) -> tuple[Finding, ...]:
+        """What would mislead any answer from these runs."""
+        from isoflop.runs.checks import evidence_findings
+
+        if not self.has_runs:
+            return ()
+        return (*self.runs.findings, *evidence_findings(self.runs))
+
+    @cached_property
+    def fit_findings(self) -> tuple[Finding, ...]:
+        """Those of the runs, the fit and its draws: whoever shows an answer from a fit shows these too."""
+        from isoflop.uncertainty.ensemble import tail_findings
+
+        drawn = self.ensemble
+        return distinct(
+            (*self.run_findings, *drawn.fit.findings, *drawn.findings, *tail_findings(drawn, level=self.level))
+        )
+
+    @cached_property
+    def budget(self) -> float:
+        """The training compute that is asked where none is given; see :func:`isoflop.planning.usual_budget`."""
+        from isoflop.planning.budget import usual_budget
+
+        return usual_budget(self.runs)
+
+    def provenance(self, *, runs: bool, fit: bool) -> dict[str, Any]:
+        """What an answer rests on, as plain values."""
+        from importlib.metadata import version
+
+        told: dict[str, Any] = {"isoflop": version("isoflop")}
+        if fit:
+            drawn = self.ensemble
+            data = drawn.fit.data
+            told |= {
+                "source": data.source,
+                "digest": data.digest or None,
+                "runs": data.n_runs,
+                "rows": data.n_rows,
+                "law": drawn.fit.law.name,
+                "formula": drawn.fit.law.formula,
+                "objective": drawn.fit.objective.name if data.n_rows else None,
+                "draws": len(drawn),
+                "draws_by": drawn.method,
+                "seed": drawn.seed,
+                "level": self.level,
+            }
+        elif runs:
+            table = self.runs
+            told |= {
+                "source": table.source,
+                "digest": table.digest,
+                "runs": int(table.run_codes().max()) + 1 if len(table) else 0,
+                "rows": len(table),
+            }
+        return told
+
+
+_ORDER = {"error": 0, "warning": 1, "note": 2}
+
+
+def distinct(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Each finding once, the most serious first."""
+    once = {(each.code, each.message): each for each in findings}
+    return tuple(sorted(once.values(), key=lambda each: _ORDER[each.level]))
+
+
+_TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".gz")
+
+
+def open_saved(text: str) -> Ensemble:
+    """A saved fit by its path, or published constants as LAW:KEY, such as chinchilla:epoch."""
+    from pathlib import Path
+
+    from isoflop.laws import catalogue
+    from isoflop.planning.published import published
+    from isoflop.uncertainty.saved import load_fit
+
+    path = Path(text)
+    if path.is_file() and path.suffix.lower() in _TABLES[:3]:
+        raise IsoflopError(f"{text!r} is a table, not a fit; make one: isoflop fit {text} --law LAW --save fit.json")
+    if not path.exists() and (":" in text or text in catalogue()):  # a law without a key is told which there are
+        return published(text)
+    return load_fit(text)
+
+
+def is_saved_fit(text: str) -> bool:
+    """Whether the text names a saved fit or published constants, rather than a table."""
+    from pathlib import Path
+
+    path = Path(text)
+    if path.is_file():
+        if path.suffix.lower() != ".json":
+            return False
+        with path.open("rb") as file:
+            return b'"isoflop.fit/' in file.read(4096)
+    if path.exists():
+        return False
+    name, colon, _ = text.partition(":")
+    if not colon:
+        return False
+    from isoflop.laws import catalogue
+
+    return name in catalogue()

@@ -1,0 +1,139 @@
+"""``Question``: what can be asked, declared once; every front end is derived from the declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+from isoflop.answers import Answer
+from isoflop.errors import IsoflopError
+from isoflop.findings import Finding
+from isoflop.questions.base.context import Context, distinct
+from isoflop.questions.base.option import Option, options_of
+from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec, RunsSpec
+
+Group = Literal["Read", "Fit", "Ask", "Test", "Share"]
+GROUPS: tuple[Group, ...] = ("Read", "Fit", "Ask", "Test", "Share")
+
+# What a question is asked of: a table of runs; runs with a law (or a saved fit); its own files alone; nothing.
+Subject = Literal["runs", "fit", "law", "nothing"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question: its fields are its options (see :func:`isoflop.questions.base.option.option`).
+
+    The first line of the docstring is its summary, the rest its help; a paragraph of lines that begin with ``isoflop``
+    are its examples.
+
+    name: the command, the table in a study, the entry of the page's menu. group, order: where a user meets it.
+    subject: ``runs`` reads a table; ``law`` reads a table and takes a law's options, but makes fits of its own;
+    ``fit`` takes a saved fit, published constants, or a table with a law; ``nothing`` takes only its own options.
+    results: the results that this question words, as ``module:class``, so that a notebook shows them.
+    recommends: whether someone may spend a budget by the answer; such a question is refused for a fit with an
+    error-level finding, unless it is forced, and its answers have an evidence block.
+    in_study, on_page: whether the front end offers it.
+    """
+
+    name: ClassVar[str]
+    group: ClassVar[Group]
+    order: ClassVar[int] = 50
+    subject: ClassVar[Subject] = "fit"
+    results: ClassVar[tuple[str, ...]] = ()
+    recommends: ClassVar[bool] = False
+    in_study: ClassVar[bool] = True
+    on_page: ClassVar[bool] = True
+
+    def check(self) -> None:
+        """Refuse options that contradict each other, and places that cannot be written to, before anything is done."""
+
+    def compute(self, context: Context) -> Any:  # noqa: ANN401 - the engine's own result
+        """Call an engine; no text is made here."""
+        raise NotImplementedError
+
+    def answer(self, result: Any, context: Context) -> Answer:  # noqa: ANN401
+        """The result as numbers, tables, headline and pictures."""
+        raise NotImplementedError
+
+    def findings(self, result: Any, context: Context) -> tuple[Finding, ...]:  # noqa: ANN401
+        """Those of the runs and the fit that belong under every answer of this question."""
+        if self.subject == "fit":
+            return context.fit_findings
+        return context.run_findings if self.subject in ("runs", "law") else ()
+
+    @classmethod
+    def summary(cls) -> str:
+        """The first line of the docstring."""
+        return (cls.__doc__ or "").strip().split("\n", 1)[0]
+
+    @classmethod
+    def details(cls) -> str:
+        """The rest of the docstring, without its indentation."""
+        import inspect
+
+        return inspect.cleandoc(cls.__doc__ or "").partition("\n")[2].strip()
+
+    @classmethod
+    def groups(cls) -> tuple[type, ...]:
+        """The shared options that it takes."""
+        match cls.subject:
+            case "runs":
+                return (RunsSpec,)
+            case "law":
+                return (RunsSpec, LawSpec, FitSpec, LevelSpec)
+            case "fit":
+                return (RunsSpec, LawSpec, FitSpec, LevelSpec)
+        return ()
+
+    @classmethod
+    def options(cls) -> tuple[Option, ...]:
+        """Its own options."""
+        return options_of(cls)
+
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        """JSON schema of what can be asked."""
+        return {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": cls.name,
+            "description": cls.summary(),
+            "type": "object",
+            "properties": {each.name: each.schema() for group in (cls, *cls.groups()) for each in options_of(group)},
+            "additionalProperties": False,
+        }
+
+
+def ask(question: Question, context: Context) -> Answer:
+    """Compute and word an answer, with the findings of what it rests on and its provenance.
+
+    Raises IsoflopError where there is no answer, and for a recommendation from a fit that should not be used.
+    """
+    if question.recommends and not context.force:
+        refuse_bad_fit(context)
+    return word(question, question.compute(context), context)
+
+
+def word(question: Question, result: Any, context: Context) -> Answer:  # noqa: ANN401
+    """The answer of a result that is at hand."""
+    answer = question.answer(result, context)
+    of_fit, of_runs = question.subject == "fit", question.subject in ("runs", "law")
+    return replace(
+        answer,
+        findings=distinct((*answer.findings, *question.findings(result, context))),
+        provenance={**context.provenance(runs=of_runs, fit=of_fit), **answer.provenance},
+        result=result,
+    )
+
+
+def refuse_bad_fit(context: Context) -> None:
+    """Refuse to recommend from a fit with an error-level finding."""
+    errors = [each for each in context.fit_findings if each.level == "error"]
+    if errors:
+        raise IsoflopError(
+            f"this fit should not be planned from: {errors[0].message} {errors[0].remedy} (--force plans all the same)"
+        )
+
+
+Wording = Callable[[Any], Answer]
+Values = Mapping[str, object]

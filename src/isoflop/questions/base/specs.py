@@ -1,0 +1,125 @@
+"""What questions share: how the runs are read, which law is fitted with which restrictions, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from isoflop.errors import DataError, IsoflopError
+from isoflop.questions.base.kinds import Count, Number, Numbers, Text, Texts, Words
+from isoflop.questions.base.option import option
+
+if TYPE_CHECKING:
+    from isoflop.laws import Law
+    from isoflop.runs import Runs
+
+LEVEL = Number(low=0.0, high=1.0, open=True)
+DEFAULT_DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class RunsSpec:
+    """How a table of runs is read.
+
+    source: a file, a store, or a data set's name; the bundled example runs where it is None. folder: where a relative
+    path starts.
+    """
+
+    source: str | None = None
+    columns: Mapping[str, str] = option(
+        Words("N=HEADER"), {}, flag="column", help="Header that is N, D, loss or another input; repeatable."
+    )
+    where: str | None = option(Text("EXPR"), help="Rows to keep, as \"tokens > 1e9 and family == 'a'\".")
+    units: Mapping[str, str] = option(
+        Words("loss=UNIT"), {}, flag="unit", help="Unit of the loss: nats/token, bits/byte, perplexity, error rate …"
+    )
+    conventions: Mapping[str, str] = option(
+        Words("N=WORD"), {}, flag="convention", help="What N counts: total, non-embedding or active parameters."
+    )
+    folder: Path = Path()
+
+    def read(self) -> Runs:
+        """The runs; raises DataError for what cannot be read."""
+        from isoflop.runs import read_runs
+        from isoflop.runs.datasets import boxes, is_data_set, load
+
+        described = bool(self.columns or self.units or self.conventions)
+        if self.source is None:
+            if described:
+                raise IsoflopError("--column, --unit and --convention describe a table, and none was given; name one")
+            bundled = boxes()
+            if not bundled:
+                raise DataError("no table was given, and this copy of the package has no example runs; name a table")
+            return load(bundled[0].name, where=self.where)
+        place = self.folder / self.source
+        if not described and not place.exists() and is_data_set(self.source):
+            return load(self.source, where=self.where)
+        return read_runs(
+            place,
+            columns=self.columns,
+            where=self.where,
+            units=self.units,
+            conventions=self.conventions,
+        )
+
+
+@dataclass(frozen=True)
+class LawSpec:
+    """A law, by name or as a formula, with its restrictions."""
+
+    law: str | None = option(Text("LAW"), help='Law: a name (isoflop laws) or a formula, as "E + A/N^alpha".')
+    inputs: tuple[str, ...] = option(
+        Texts("NAME"), (), flag="input", help="Further column that is an input of the formula; repeatable."
+    )
+    fixed: Mapping[str, float] = option(Numbers("E=1.69"), {}, flag="fix", help="Parameter set to a value; repeatable.")
+    tied: Mapping[str, str] = option(
+        Words("beta=alpha"), {}, flag="tie", help="Parameter set to a formula of others; repeatable."
+    )
+    domains: Mapping[str, str] = option(
+        Words("E=real"), {}, flag="domain", help="Domain of a parameter: real, positive or LOW:HIGH; repeatable."
+    )
+
+    def build(self, columns: tuple[str, ...], *, default: str | None = None) -> Law:
+        """The law for a table with these headers; raises IsoflopError where none is named and there is no default."""
+        from isoflop.laws import fix, law, tie
+        from isoflop.laws.restrict import parse_domain
+
+        text = self.law or default
+        if text is None:
+            raise IsoflopError('no law was named; give --law chinchilla, or a formula as --law "E + A/N^alpha"')
+        domains = {name: parse_domain(ends) for name, ends in self.domains.items()}
+        chosen = law(text, inputs=self.inputs, columns=columns, domains=domains)
+        if self.tied:
+            chosen = tie(chosen, self.tied)
+        return fix(chosen, self.fixed) if self.fixed else chosen
+
+
+@dataclass(frozen=True)
+class FitSpec:
+    """How a law is fitted, and how its uncertainty is drawn."""
+
+    objective: str = option(
+        Text("OBJECTIVE"),
+        "huber:1e-3",
+        help="Objective: huber:WIDTH, lad, lsq or student-t of log loss; raw- in front for raw loss.",
+    )
+    draws: int = option(Count(low=20, high=1_000_000), DEFAULT_DRAWS, help="Bootstrap draws.")
+    seed: int = option(Count(high=2**32 - 1), 0, help="Seed of starts and draws.")
+    starts: int = option(Count(low=1, high=100_000), 64, help="Starts of the search.")
+    jobs: int = option(
+        Count(low=1, high=1024), 1, help="Processes of the bootstrap, at most one a core.", command_line_only=True
+    )
+
+
+@dataclass(frozen=True)
+class LevelSpec:
+    """The level of every interval."""
+
+    level: float = option(LEVEL, 0.9, help="Level of the intervals.")
+
+
+def at(spec: RunsSpec, source: str | None) -> RunsSpec:
+    """The same reading of another source."""
+    return replace(spec, source=source)

@@ -1,0 +1,208 @@
+"""The question of a law: its parameters on these runs, and how sure they are."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
+from isoflop.errors import IsoflopError
+from isoflop.findings import Finding
+from isoflop.questions.base.context import Context
+from isoflop.questions.base.equation import equation
+from isoflop.questions.base.kinds import Count, Flag, Text
+from isoflop.questions.base.option import option
+from isoflop.questions.base.places import check_place
+from isoflop.questions.base.question import Group, Question, Subject
+
+if TYPE_CHECKING:
+    from isoflop.fitting import Fit as FitResult
+    from isoflop.uncertainty import Ensemble
+
+
+@dataclass(frozen=True)
+class Fit(Question):
+    """A law fitted to runs: parameters with bootstrap intervals.
+
+    Without RUNS the bundled example runs are fitted. The search begins at many screened starts; the bootstrap resamples
+    runs, so that checkpoints of one run stay together.
+
+    isoflop fit runs.csv --law chinchilla --save fit.json
+    isoflop fit runs.csv --law "E + A/N^alpha + B/D^beta" --fix E=1.69
+    """
+
+    name: ClassVar[str] = "fit"
+    group: ClassVar[Group] = "Fit"
+    order: ClassVar[int] = 10
+    subject: ClassVar[Subject] = "fit"
+    results: ClassVar[tuple[str, ...]] = (
+        "isoflop.uncertainty.ensemble:Ensemble",
+        "isoflop.fitting.result:Fit",
+    )
+
+    prior: str | None = option(
+        Text("FAMILIES"),
+        help="For one run of a new family: a table of other families, or a data set, as a hierarchical prior.",
+    )
+    curves: bool = option(Flag(), False, help="Fit to the whole curves of a store (isoflop import).")
+    thin: int | None = option(Count("ROWS", low=2), help="Rows kept of each curve, in logarithmic steps.")
+    save: str | None = option(Text("FIT.json"), help="Write the fit and its draws.", command_line_only=True)
+
+    def check(self) -> None:
+        """A place that cannot hold the fit is refused before it is made."""
+        if self.save is not None:
+            check_place(self.save, "--save")
+        if self.prior is not None and (self.curves or self.thin is not None):
+            raise IsoflopError("--prior is for one run of a table, not for --curves; leave one of them out")
+
+    def compute(self, context: Context) -> Ensemble:
+        """The fit with its draws; written to ``save`` where that is given."""
+        from isoflop.uncertainty.saved import save_fit
+
+        if self.curves or self.thin is not None:
+            ensemble = fit_to_curves(context, thin=self.thin)
+        elif self.prior is not None:
+            ensemble = _with_prior(context, self.prior)
+        else:
+            ensemble = context.ensemble
+        if self.save is not None:
+            save_fit(ensemble, self.save)
+        return ensemble
+
+    def findings(self, result: Ensemble | FitResult, context: Context) -> tuple[Finding, ...]:
+        """Those of the runs belong to a fit of the table, not to one of its curves."""
+        from isoflop.uncertainty.ensemble import tail_findings
+
+        drawn = as_ensemble(result)
+        own = (*drawn.fit.findings, *drawn.findings, *tail_findings(drawn, level=context.level))
+        return own if self.curves or self.thin is not None else (*context.run_findings, *own)
+
+    def answer(self, result: Ensemble | FitResult, context: Context) -> Answer:
+        """The equation with its numbers, and a row for each parameter."""
+        ensemble, level = as_ensemble(result), context.level
+        fit = ensemble.fit
+        search = fit.search
+        again = f", {ensemble.restarted} of them searched again from all starts" if ensemble.restarted else ""
+        drawn = f"{ensemble.method}, {len(ensemble)} draws, seed {ensemble.seed}{again}" if len(ensemble) else "none"
+        fixed = tuple(
+            (name, value, "found by search, then held" if name in search.constants else "fixed")
+            for name, value in fit.law.fixed.items()
+        ) + tuple((name, f"= {formula}", "tied") for name, formula in fit.law.tied.items())
+        return Answer(
+            question=self.name,
+            title=f"{fit.law.name} on {fit.data.source}",
+            headline=f"{fit.law.response} = {fit.law.formula}, fitted to {{runs}} runs in {{rows}} rows.".replace(
+                "{runs} runs in {rows} rows" if fit.data.n_rows == fit.data.n_runs else "\0", "{runs} runs"
+            ),
+            equation=equation(ensemble, level=level),
+            quantities=(
+                *(_param(ensemble, each.name, each.meaning, level) for each in fit.law.params),
+                Quantity("runs", fit.data.n_runs, "integer"),
+                Quantity("rows", fit.data.n_rows, "integer"),
+                Quantity("objective", fit.value, label=f"objective ({fit.objective.name})"),
+            ),
+            tables=(Table("held", (Column("parameter"), Column("value"), Column("how", "")), fixed),) if fixed else (),
+            method=(
+                f"objective {fit.objective.name}, reached from {search.reached} of {search.starts} starts; "
+                f"intervals: {drawn}"
+            ),
+            pictures=_pictures(ensemble, level),
+            provenance={"law": fit.law.name, "formula": fit.law.formula, "starts": search.starts},
+        )
+
+
+def as_ensemble(result: Ensemble | FitResult) -> Ensemble:
+    """A fit that has not been drawn yet is an ensemble without draws."""
+    import numpy as np
+
+    from isoflop.uncertainty import Ensemble
+
+    if isinstance(result, Ensemble):
+        return result
+    return Ensemble(result, np.empty((0, len(result.law.params))), method="no draws yet", seed=0)
+
+
+def _param(ensemble: Ensemble, name: str, meaning: str, level: float) -> Quantity:
+    value = ensemble.fit.params[name]
+    if math.isinf(value) or not len(ensemble):  # the draws of an overflowed parameter are no interval of it
+        return Quantity(name, value, note=meaning)
+    return of_interval(name, ensemble.interval(name, level=level), note=meaning)
+
+
+def _pictures(ensemble: Ensemble, level: float) -> tuple[Picture, ...]:
+    """The runs with the law: against compute where the law is one of N and D, else fitted against measured."""
+    from isoflop import plots
+
+    fit = ensemble.fit
+    if fit.runs is None:
+        return ()
+    word = fit.law.response.replace("_", " ")
+    match = Picture(
+        "fit-against-measured",
+        partial(plots.fit_against_measured, fit),
+        f"Measured against fitted {word} of {len(fit.runs)} runs, along the diagonal on which both are equal.",
+    )
+    if set(fit.law.input_names) != {"N", "D"}:
+        return (match,)
+    compute = 6 * fit.runs["N"] * fit.runs["D"]
+    against = Picture(
+        "loss-against-compute",
+        partial(plots.loss_against_compute, ensemble, level=level),
+        f"{word[:1].upper() + word[1:]} against training compute of {len(fit.runs)} runs from {compute.min():.3g} to "
+        f"{compute.max():.3g} FLOPs, the fitted curve of each size, and the compute-optimal envelope with its "
+        f"{100 * level:g}% band, two decades beyond the runs.",
+    )
+    return (against, match)
+
+
+def fit_to_curves(context: Context, *, thin: int | None) -> Ensemble:
+    """The law on all rows of a store's curves; what was cut, thinned and chosen is among the findings."""
+    from dataclasses import replace
+
+    from isoflop.fitting.stream import fit_curves
+    from isoflop.runs.curves import open_curves
+    from isoflop.uncertainty import bootstrap
+    from isoflop.uncertainty.bootstrap import too_few_runs, without_draws
+    from isoflop.uncertainty.one_step import one_step_bootstrap
+
+    spec, reading = context.fit_spec, context.runs_spec
+    if reading.source is None:
+        raise IsoflopError("--curves needs a store; make one with isoflop import SOURCE -o RUNS/")
+    opened = open_curves(reading.folder / reading.source, where=reading.where, thin=thin)
+    with context.progress(100, "reading") as advance:
+        done = 0
+
+        def told(doing: str, share: float) -> None:
+            nonlocal done
+            now = max(done, round(100 * share))
+            advance(now - done)
+            done = now
+
+        found = fit_curves(
+            context.law_spec.build(()),
+            opened,
+            objective=context.objective,
+            starts=spec.starts,
+            seed=spec.seed,
+            jobs=spec.jobs,
+            progress=told,
+        )
+    whole = replace(found, fit=replace(found.fit, findings=(*opened.findings, *found.fit.findings)))
+    if too_few_runs(whole.fit) is not None:
+        return without_draws(whole.fit)
+    if whole.fit.runs is None:
+        return one_step_bootstrap(whole, draws=spec.draws, seed=spec.seed)
+    with context.progress(spec.draws, "bootstrap") as advance:
+        return bootstrap(whole.fit, draws=spec.draws, seed=spec.seed, progress=advance)
+
+
+def _with_prior(context: Context, families: str) -> Ensemble:
+    """The law of one run's family, with what other families say is usual as a hierarchical prior."""
+    from isoflop.questions.base.specs import RunsSpec
+    from isoflop.validation.borrow import borrow, family_prior
+
+    others = RunsSpec(source=families).read()
+    spec = context.fit_spec
+    return borrow(family_prior(context.law, others), context.runs, draws=spec.draws, seed=spec.seed)

@@ -1,0 +1,235 @@
+"""The question of a training budget: how big a model, on how many tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from isoflop.answers import Answer, Cell, Column, Picture, Quantity, Table, of_interval
+from isoflop.answers.wording import interval, worded
+from isoflop.errors import IsoflopError
+from isoflop.questions.base.context import Context
+from isoflop.questions.base.equation import equation
+from isoflop.questions.base.hardware import Hardware
+from isoflop.questions.base.kinds import Count, Duration, Flag, Number
+from isoflop.questions.base.option import option
+from isoflop.questions.base.question import Group, Question, Subject
+
+if TYPE_CHECKING:
+    from isoflop.planning.answer import Answer as PlanResult
+
+TOKENS = Number("TOKENS", low=0.0, open=True)
+
+
+@dataclass(frozen=True)
+class Plan(Hardware, Question):
+    """Compute-optimal model size and tokens for a training budget.
+
+    FIT is a saved fit (isoflop fit … --save), published constants such as chinchilla:epoch, or a table of runs, which
+    is fitted with --law first. Without --budget the budget is ten times the compute of the largest run.
+
+    isoflop plan fit.json --budget 1e24 --hardware h100 --devices 512 --price 2.5
+    isoflop plan fit.json --deadline 30d --hardware h100 --devices 512
+    isoflop plan runs.csv --law chinchilla --budget 1e24 --params 8B
+    """
+
+    name: ClassVar[str] = "plan"
+    group: ClassVar[Group] = "Ask"
+    order: ClassVar[int] = 20
+    subject: ClassVar[Subject] = "fit"
+    recommends: ClassVar[bool] = True
+    results: ClassVar[tuple[str, ...]] = ("isoflop.planning.answer:Answer", "isoflop.planning.allocate:Plan")
+
+    budget: float | None = option(Number("FLOPS", low=0.0, open=True), unit="FLOPs", help="Training compute, as 1e24.")
+    deadline: float | None = option(Duration(), help="Time in place of a budget: all that the hardware does by then.")
+    params: float | None = option(Number("8B", low=0.0, open=True), help="Given model size: how long to train it.")
+    tokens: float | None = option(Number("2T", low=0.0, open=True), help="Given training tokens: how big a model.")
+    inference_tokens: float | None = option(
+        TOKENS, help="Tokens served at inference, as 10T: recommends the inference-aware optimum."
+    )
+    vocabulary: int = option(Count(low=1), 32_000, flag="vocab", help="Vocabulary of the proposed shapes.")
+    context_length: int = option(Count(low=1), 2_048, flag="context", help="Context length of the proposed shapes.")
+    gated: bool = option(Flag(), True, off="plain", help="Feed-forward blocks of the proposed shapes are gated.")
+    tied_embeddings: bool = option(Flag(), False, off="untied-embeddings", help="Proposed shapes tie their embeddings.")
+    within: float = option(
+        Number(low=0.0, high=1.0, open=True), 0.002, help="Relative loss that counts as near-optimal."
+    )
+
+    def check(self) -> None:
+        """One question at a time; a deadline needs hardware."""
+        self.require_hardware()
+        given = {
+            "--params": self.params,
+            "--tokens": self.tokens,
+            "--inference-tokens": self.inference_tokens,
+        }
+        asked = [name for name, value in given.items() if value is not None]
+        if len(asked) > 1:
+            raise IsoflopError(f"{' and '.join(asked)} are different questions; ask one")
+        if self.budget is not None and self.deadline is not None:
+            raise IsoflopError("--budget and --deadline both say how much compute there is; give one")
+        if self.deadline is not None and self.hardware is None:
+            raise IsoflopError("--deadline needs --hardware, such as h100")
+
+    def compute(self, context: Context) -> PlanResult:
+        """The plan and what follows from it."""
+        from isoflop.planning.answer import answer
+        from isoflop.planning.shapes import Template
+
+        self.check()
+        if self.deadline is not None:
+            budget = self.flops_within(self.deadline)
+        elif self.budget is not None:
+            budget = self.budget
+        elif context.has_runs:
+            budget = context.budget
+        else:
+            raise IsoflopError("this fit comes without its runs, so it has no usual budget; give --budget, as 1e24")
+        return answer(
+            context.ensemble,
+            budget=budget,
+            params=self.params,
+            tokens=self.tokens,
+            served=self.inference_tokens,
+            bill=self.bill if self.hardware is not None else None,
+            deadline=self.deadline,
+            template=Template(self.vocabulary, self.context_length, self.gated, self.tied_embeddings),
+            within=self.within,
+            level=context.level,
+        )
+
+    def answer(self, result: PlanResult, context: Context) -> Answer:
+        """The recommended model in front, the compute-optimal one and everything else behind it."""
+        ensemble, plan = context.ensemble, result.plan
+        quantities = tuple(_quantities(result, ensemble.fit.data.loss_unit))
+        return Answer(
+            question=self.name,
+            title=f"{ensemble.fit.law.name} at {plan.budget:.3g} training FLOPs".replace("e+", "e"),
+            headline=_headline(result),
+            quantities=quantities,
+            tables=tuple(_tables(result, ensemble.fit.data.loss_unit)),
+            equation=equation(ensemble, level=context.level),
+            findings=result.findings,
+            method=f"{plan.method}, C = 6ND",
+            pictures=(_picture(result, context),),
+        )
+
+
+def _headline(result: PlanResult) -> str:
+    words = "Train {N} parameters on {D} tokens; expected loss {loss}"
+    if result.fixed is not None:
+        words += ", {excess:bare} above that of the compute-optimal {N_optimal:bare} parameters"
+    if result.cost is not None:
+        words += f": {{hours:bare}} on {result.cost.devices:,} × {result.cost.hardware.name}"
+        words += ", for {money:bare}" if result.cost.money is not None else ""
+    return words + "."
+
+
+def _quantities(result: PlanResult, unit: str) -> Iterator[Quantity]:
+    plan, fixed, served = result.plan, result.fixed, result.served
+    if fixed is not None:
+        given = fixed.given == "params"
+        yield Quantity("N", fixed.n, "count", unit="parameters", note="given" if given else "from the given tokens")
+        yield Quantity("D", fixed.d, "count", unit="tokens", note="from the given size" if given else "given")
+        yield Quantity("ratio", fixed.ratio, "number", label="D/N", unit="tokens per parameter")
+        yield of_interval("loss", fixed.waste.loss, unit=unit)
+        yield Quantity("excess", fixed.waste.loss.value - plan.loss.value, unit=unit, label="loss above the optimum")
+        yield of_interval("penalty", fixed.waste.share, "share", label="compute penalty", note="share of the budget")
+        tail = "_optimal"
+    elif served is not None:
+        yield of_interval("N", served.n, "count", unit="parameters", note="inference-aware optimum")
+        yield of_interval("D", served.d, "count", unit="tokens")
+        yield of_interval("ratio", served.ratio, label="D/N", unit="tokens per parameter")
+        yield of_interval("loss", plan.loss, unit=unit, note="that of the compute-optimal model")
+        yield of_interval("saved", served.saved, "share", label="compute saved", note="of training and inference")
+        yield of_interval(
+            "break_even", served.break_even, "count", label="break-even inference tokens", note="for half the size"
+        )
+        tail = "_optimal"
+    else:
+        tail = ""
+    label = " (compute-optimal)" if tail else ""
+    yield of_interval(f"N{tail}", plan.n, "count", unit="parameters", label=f"N{label}")
+    yield of_interval(f"D{tail}", plan.d, "count", unit="tokens", label=f"D{label}")
+    yield of_interval(f"ratio{tail}", plan.ratio, label=f"D/N{label}", unit="tokens per parameter")
+    yield of_interval(f"loss{tail}", plan.loss, unit=unit, label=f"loss{label}")
+    yield of_interval("exponent", plan.exponent_a, label="exponent a", note="N* grows as C to this power")
+    low, high = plan.band.n
+    yield Quantity(
+        "near_optimal", plan.n.value, "count", low, high, None, "parameters", "near-optimal range",
+        f"loss within {plan.band.within:.2%}",
+    )  # fmt: skip
+    if result.cost is not None:
+        yield Quantity("hours", result.cost.hours, "hours", label="time")
+        if result.cost.money is not None:
+            yield Quantity("money", result.cost.money, "money", label="cost")
+
+
+def _tables(result: PlanResult, unit: str) -> Iterator[Table]:
+    priced = result.bill is not None
+    yield Table(
+        "penalties",
+        (
+            Column("size", "size", "factor"),
+            Column("N", "N", "count"),
+            Column("loss", f"loss, {unit}"),
+            Column("penalty", "compute penalty", "share"),
+            *((Column("hours", "time lost", "hours"),) if priced else ()),
+        ),
+        tuple(
+            (
+                float(factor),
+                each.params,
+                of_interval("loss", each.loss),
+                of_interval("penalty", each.share, "share"),
+                *((_hours(result, each.flops.value),) if priced else ()),
+            )
+            for factor, each in result.waste.items()
+        ),
+        title="Compute penalty of another size",
+    )
+    if result.shapes.built:
+        yield Table(
+            "shapes",
+            (
+                Column("layers", kind="integer"),
+                Column("width", kind="integer"),
+                Column("heads", kind="integer"),
+                Column("hidden", "feed-forward", "integer"),
+                Column("N", kind="count"),
+                Column("D", kind="count"),
+                Column("above", "loss", "change"),
+                Column("flops_ratio", "FLOPs / 6ND", "number"),
+                *((Column("hours", "time", "hours"),) if priced else ()),
+            ),
+            tuple(
+                (
+                    each.shape.layers, each.shape.width, each.shape.heads, each.shape.hidden, each.n, each.d,
+                    each.above, each.ratio, *((_hours(result, each.flops),) if priced else ()),
+                )
+                for each in result.shapes.built
+            ),
+            title=f"Nearest shapes (N {result.shapes.convention})",
+        )  # fmt: skip
+
+
+def _hours(result: PlanResult, flops: float) -> Cell:
+    bill = result.priced(flops)
+    return None if bill is None else bill.hours
+
+
+def _picture(result: PlanResult, context: Context) -> Picture:
+    from isoflop import plots
+
+    plan = result.plan
+    best = of_interval("N", plan.n, "count")
+    sure = f" (interval {interval(best)})" if best.has_interval else ""
+    band = Quantity("band", plan.n.value, "count", *plan.band.n)
+    return Picture(
+        "plan",
+        partial(plots.flat_band, plan, context.ensemble),
+        f"Loss against model size at {plan.budget:.3g} FLOPs: least at {worded(best)} parameters{sure}, and within "
+        f"{100 * plan.band.within:.2g}% of that for {interval(band)}.",
+    )

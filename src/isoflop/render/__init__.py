@@ -1,0 +1,1 @@
+"""Answers as text, markup and pictures: one layout, several media."""
