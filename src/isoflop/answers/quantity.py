@@ -20,6 +20,8 @@ Kind = Literal[
     "hours",  # told in days from 48 on
     "money",
 ]
+# What an interval promises: to hold the quantity itself, one new measurement, or a range that is no interval of it.
+IntervalKind = Literal["CI", "PI", "range"]
 KINDS: Final[tuple[str, ...]] = get_args(Kind)
 
 
@@ -30,6 +32,7 @@ class Quantity:
     name: the key in JSON, data frames and headlines, an identifier. label: the word in tables; the name where empty.
     value, low, high: at full precision; None for what does not exist. level: of the interval from low to high, None
     where there is no interval. unit: ``parameters``, ``nats/token`` … kind: see :data:`Kind`. note: one short phrase.
+    interval: a confidence interval (CI), a prediction interval of one new run (PI), or a range of values.
     limit: ``upper`` or ``lower`` where only that end of the interval is known, so that it reads ``< 0.02``.
     """
 
@@ -43,6 +46,7 @@ class Quantity:
     label: str = ""
     note: str = ""
     limit: Literal["", "upper", "lower"] = ""
+    interval: IntervalKind = "CI"
 
     @property
     def has_interval(self) -> bool:
@@ -56,6 +60,7 @@ class Quantity:
             "low": self.low,
             "high": self.high,
             "level": self.level,
+            "interval": self.interval if self.has_interval else None,
             "unit": self.unit,
             "kind": self.kind,
             "label": self.label or self.name,
@@ -65,7 +70,14 @@ class Quantity:
 
 
 def of_interval(
-    name: str, interval: Interval, kind: Kind = "number", *, unit: str = "", label: str = "", note: str = ""
+    name: str,
+    interval: Interval,
+    kind: Kind = "number",
+    *,
+    unit: str = "",
+    label: str = "",
+    note: str = "",
+    promise: IntervalKind = "CI",
 ) -> Quantity:
     """A quantity of a value with its interval; without draws (ends that are NaN) it has none."""
     known = interval.low == interval.low and interval.high == interval.high
@@ -79,4 +91,5 @@ def of_interval(
         unit=unit,
         label=label,
         note=note,
+        interval=promise,
     )

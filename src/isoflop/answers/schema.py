@@ -9,6 +9,8 @@ from isoflop.answers.quantity import KINDS
 
 _NUMBER = {"type": ["number", "null"]}
 _TEXT = {"type": "string"}
+_SIZE = {"type": "array", "items": {"type": "number"}}
+_KIND = {"enum": list(KINDS)}
 
 
 def answer_schema() -> dict[str, Any]:
@@ -31,7 +33,12 @@ def answer_schema() -> dict[str, Any]:
                     "findings": {"type": "array", "items": {"$ref": "#/$defs/finding"}},
                     "method": _TEXT,
                     "provenance": {"type": "object"},
-                    "pictures": {"type": "array", "items": _object({"name": _TEXT, "alt": _TEXT})},
+                    "pictures": {
+                        "type": "array",
+                        "items": _object(
+                            {"name": _TEXT, "alt": _TEXT, "size": {"type": "array", "items": {"type": "number"}}}
+                        ),
+                    },
                     "parts": {"type": "array", "items": {"$ref": "#/$defs/answer"}},
                 }
             ),
@@ -41,6 +48,7 @@ def answer_schema() -> dict[str, Any]:
                     "low": _NUMBER,
                     "high": _NUMBER,
                     "level": _NUMBER,
+                    "interval": {"enum": [None, "CI", "PI", "range"]},
                     "unit": _TEXT,
                     "kind": {"enum": list(KINDS)},
                     "label": _TEXT,
@@ -51,13 +59,16 @@ def answer_schema() -> dict[str, Any]:
             "cell": {
                 "anyOf": [
                     {"type": ["number", "string", "boolean", "null"]},
-                    _object({"value": _NUMBER, "low": _NUMBER, "high": _NUMBER, "level": _NUMBER}),
+                    {"$ref": "#/$defs/quantity"},
                 ]
             },
             "table": _object(
                 {
                     "title": _TEXT,
-                    "columns": {"type": "array", "items": _object({"name": _TEXT, "title": _TEXT, "unit": _TEXT})},
+                    "columns": {
+                        "type": "array",
+                        "items": _object({"name": _TEXT, "title": _TEXT, "kind": {"enum": list(KINDS)}, "unit": _TEXT}),
+                    },
                     "rows": {
                         "type": "array",
                         "items": {"type": "object", "additionalProperties": {"$ref": "#/$defs/cell"}},

@@ -49,7 +49,9 @@ class Table:
         """Heading, columns, and one object a row with cells at full precision."""
         return {
             "title": self.title or self.name,
-            "columns": [{"name": c.name, "title": c.title or c.name, "unit": c.unit} for c in self.columns],
+            "columns": [
+                {"name": c.name, "title": c.title or c.name, "kind": c.kind, "unit": c.unit} for c in self.columns
+            ],
             "rows": [
                 {column.name: _plain(cell) for column, cell in zip(self.columns, row, strict=True)} for row in self.rows
             ],
@@ -72,8 +74,4 @@ def _told(quantity: Quantity) -> str:
 
 
 def _plain(cell: Cell) -> object:
-    if isinstance(cell, Quantity):
-        if cell.low is None and cell.high is None:
-            return cell.value
-        return {"value": cell.value, "low": cell.low, "high": cell.high, "level": cell.level}
-    return cell
+    return cell.to_dict() if isinstance(cell, Quantity) else cell

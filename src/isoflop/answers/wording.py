@@ -46,7 +46,7 @@ def told(quantity: Quantity, bare: bool = False) -> str:
         return value + unit
     about = "about " if _ratio(quantity) > _WIDE else ""
     level = f"{100 * quantity.level:g}% " if quantity.level is not None else ""
-    return f"{about}{value}{unit} ({level}CI {ends})"
+    return f"{about}{value}{unit} ({level}{quantity.interval} {ends})"
 
 
 def number(value: float | int | None, kind: Kind, *, digits: int = 3) -> str:
@@ -72,7 +72,7 @@ def number(value: float | int | None, kind: Kind, *, digits: int = 3) -> str:
             return f"{value:,.3g} hours" if value < 48 else f"{value / 24:,.3g} days"
         case "money":
             return format_quantity(float(value), digits=digits)
-    return f"{value:.{max(digits, 6)}g}"
+    return f"{value:.4g}" if abs(value) < 1e5 else f"{value:.3g}"
 
 
 def _ends(quantity: Quantity) -> tuple[float, float]:

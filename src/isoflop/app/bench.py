@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from isoflop.app.session import Session, Task, forget, load, save, sessions
+from isoflop.app.session import REPORTS, Session, Task, forget, load, save, sessions
 from isoflop.errors import IsoflopError
 
 _MOST_TASKS = 200  # in one session
@@ -153,7 +153,7 @@ class Bench:
     async def _one(self, worker: Process, name: str, task: str) -> None:
         async for said in self._news_of(worker, name, task, draw=False):
             if "done" in said:
-                later = self.get(name).task(task).kind in ("fit", "plan")
+                later = self.get(name).task(task).kind in REPORTS
                 await self._set(name, task, state="done", share=1.0, says=said["done"], drawn=not later)
                 if later:
                     self._undrawn.append((name, task))
@@ -172,7 +172,7 @@ class Bench:
             return
         session = self._held[name]
         for each in session.tasks:
-            if each.kind in ("fit", "plan") and each.drawn and session.task(task) in session.beside(each):
+            if each.kind in REPORTS and each.drawn and session.task(task) in session.beside(each):
                 await self._set(name, each.id, drawn=False)
                 self._undrawn.append((name, each.id))
 

@@ -39,7 +39,7 @@ async def doubts(session: Session) -> str | None:
 
 def main() -> None:
     """Read the session that the command line names, and doubt it."""
-    from isoflop.report.html import findings_html
+    from isoflop.render.html import findings_html
     from isoflop.validation.check import check
 
     session = load(Path(sys.argv[1]), sys.argv[2])

@@ -20,10 +20,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from isoflop.app.asked import checked, formula
 from isoflop.app.bench import Bench
 from isoflop.app.doubts import doubts
 from isoflop.app.guard import MOST_UPLOAD, Guard, TooLargeError
+from isoflop.app.requests import checked, formula, menu
 from isoflop.app.session import Reading, Session, Task, file_name, forget, new_session, read, sessions
 from isoflop.app.upload import check, receive
 from isoflop.errors import DataError, FormulaError, IsoflopError, SavedError
@@ -36,9 +36,9 @@ MEDIA = {
     ".toml": "text/plain",
 }
 _FILE = re.compile(
-    r"(?:answer\.html|data\.json|law\.js|report\.html|fit\.json|study\.toml|\d{1,3}-(?:light|dark)\.png)"
+    r"(?:answer\.html|data\.json|law\.js|report\.html|fit\.json|study\.toml|\d{1,3}-[\w-]{1,80}-(?:light|dark)\.png)"
 )
-_ASKED = ("law", "fixed", "tied", "domains", "budget", "served", "of", "objective", "draws")  # that the page shows
+_ASKED = ("law", "fixed", "tied", "domains", "options", "of", "objective", "draws")  # that the page shows
 _VERSION = re.compile(r"-?[0-9]{1,15}")
 _WAIT = 20.0
 _HELD_TABLES = 6
@@ -72,6 +72,7 @@ def make_app(bench: Bench, *, hosts: frozenset[str], token: str | None = None) -
         Route("/api/start", page.start),
         Route("/api/upload", page.upload, methods=["POST"]),
         Route("/api/sessions", page.open_dataset, methods=["POST"]),
+        Route("/api/questions", page.questions),
         Route("/api/formula", page.formula, methods=["POST"]),
         Route("/api/s/{session}", page.state),
         Route("/api/s/{session}", page.remove, methods=["DELETE"]),
@@ -154,6 +155,10 @@ class _Page:
     async def start(self, request: Request) -> Response:
         """What can be opened: data sets on this machine, earlier sessions, laws that have a name."""
         return JSONResponse(await asyncio.to_thread(_start, self.bench.root))
+
+    async def questions(self, request: Request) -> Response:
+        """What can be asked: every question of the registry with a form for its options."""
+        return JSONResponse(await asyncio.to_thread(menu))
 
     async def upload(self, request: Request) -> Response:
         """A table as the body of the request; its name, of which only the last part is used, in the query."""
@@ -291,8 +296,8 @@ def _words(asked: Mapping[str, Any], key: str) -> dict[str, str]:
 
 
 def _read_table(session: Session) -> Table:
-    from isoflop.report.html import findings_html
-    from isoflop.report.html_data import runs_data
+    from isoflop.render.explore_data import runs_data
+    from isoflop.render.html import findings_html
     from isoflop.runs.checks import check
     from isoflop.runs.columns import MEANINGS
     from isoflop.runs.files import load
@@ -366,7 +371,7 @@ def _start(root: Path) -> dict[str, Any]:
 @cache
 def _statics() -> dict[str, Traversable]:
     """Every file that is served as it stands, by its name: nothing that a request says becomes a path."""
-    shared, own = files("isoflop.report") / "web", files("isoflop.app") / "web"
+    shared, own = files("isoflop.render") / "web", files("isoflop.app") / "web"
     found = [*shared.iterdir(), *(shared / "js").iterdir(), *own.iterdir()]
     return {each.name: each for each in found if each.name.endswith((".js", ".css"))}
 

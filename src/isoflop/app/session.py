@@ -18,7 +18,8 @@ from isoflop.errors import IsoflopError, SavedError
 from isoflop.files import write_whole
 from isoflop.runs import Runs, read_runs
 
-SCHEMA = "isoflop.session/1"
+SCHEMA = "isoflop.session/2"
+REPORTS = ("fit", "plan")  # kinds of task that are reports: of a law to fit, of a fit at another budget
 _NAME = re.compile(r"[^\w.() -]+")
 _ID = re.compile(r"[0-9a-f]{12}")
 _ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet", ".pq")

@@ -15,7 +15,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # What is no question: servers, batches and training. Name → module, function, group, summary.
 _COMMANDS = {
-    "report": ("isoflop.cli.report", "report", "Share", "The whole analysis as one file that opens offline."),
     "study": ("isoflop.cli.study", "study", "Share", "Many questions of one table, described in TOML and kept."),
     "app": ("isoflop.cli.app", "app", "Share", "The local page: explore, fit, rank, plan."),
     "schema": ("isoflop.cli.schema", "schema", "Share", "JSON schema of a question's options and of answers."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -63,7 +63,7 @@ def command_of(cls: type[Question]) -> click.Command:
                 ["--force"], is_flag=True, section="Fit", help="Answer even from a fit with an error-level finding."
             )
         )
-    params += [_click_option(each, "Output") for each in options_of(Output)]
+    params += [_click_option(each, "Output") for each in _output_options(cls)]
 
     def callback(**values: Any) -> None:  # noqa: ANN401 - as click hands them over
         _run(cls, values)
@@ -72,12 +72,25 @@ def command_of(cls: type[Question]) -> click.Command:
 
 
 def _run(cls: type[Question], values: dict[str, Any]) -> None:
-    output = _built(Output, values)
+    own = {each.name for each in cls.options()}
+    output = _built(Output, {name: value for name, value in values.items() if name not in own})
+    if cls.writes and output.output is None:
+        output = replace(output, output=cls.writes)
     question = _built(cls, values)
     output.check()
     question.check()
     context = _context(cls, values, quiet=output.as_json)
     deliver(ask(question, context), output)
+
+
+def _output_options(cls: type[Question]) -> tuple[Option, ...]:
+    """Those of every command, but for one that the question has itself under the same name."""
+    own = {each.name for each in cls.options()}
+    return tuple(
+        replace(each, default=cls.writes) if each.name == "output" and cls.writes else each
+        for each in options_of(Output)
+        if each.name not in own
+    )
 
 
 def _context(cls: type[Question], values: Mapping[str, Any], *, quiet: bool) -> Context:
@@ -147,19 +160,3 @@ def _help(cls: type[Question]) -> str:
     """Summary and details; paragraphs of examples keep their lines."""
     paragraphs = [cls.summary(), *cls.details().split("\n\n")]
     return "\n\n".join(f"\b\n{each}" if each.startswith("isoflop ") else each for each in paragraphs if each)
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A command as the list of all commands shows it."""
-
-    name: str
-    group: str
-    summary: str
-
-
-def listed() -> list[Listed]:
-    """Every question as a line of ``isoflop --help``."""
-    from isoflop.questions import questions
-
-    return [Listed(each.name, each.group, each.summary()) for each in questions().values()]

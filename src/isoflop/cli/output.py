@@ -6,14 +6,16 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import click
 
 from isoflop.answers import Answer, Picture
 from isoflop.errors import IsoflopError
-from isoflop.files import plain_json
+from isoflop.files import plain_json, write_whole
 from isoflop.questions.base.kinds import Flag, Text
 from isoflop.questions.base.option import option
+from isoflop.questions.base.places import check_place
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,9 @@ class Output:
 
     picture: str | None = option(
         Text("FILE.svg"), help="Draw the answer too, as .png, .svg or .pdf; further pictures go beside it."
+    )
+    output: str | None = option(
+        Text("FILE"), short=("-o",), help="Write the answer to a file: .html, .md (pictures beside it) or .json."
     )
     all_rows: bool = option(Flag(), False, flag="all", help="Show every row of every table; ten otherwise.")
     verbose: bool = option(Flag(), False, help="Show findings in full, with their remedies.")
@@ -33,15 +38,22 @@ class Output:
             from isoflop.plots.canvas import check_picture_path
 
             check_picture_path(self.picture)
+        if self.output is not None:
+            check_place(self.output, "--output")
+            if Path(self.output).suffix.lower() not in _WRITTEN:
+                raise IsoflopError(f"an answer is written as {', '.join(_WRITTEN)}, not {self.output[:80]!r}")
 
 
-OUTPUT = Output()
+_WRITTEN: Final = (".html", ".htm", ".md", ".json")
 
 
 def deliver(answer: Answer, output: Output) -> None:
     """Draw, then print the answer."""
     if output.picture is not None:
         draw(answer, output.picture)
+    if output.output is not None:
+        for place in write(answer, Path(output.output)):
+            click.echo(f"written: {place}", err=True)
     if output.as_json:
         print_json(answer.to_dict())
         return
@@ -50,6 +62,22 @@ def deliver(answer: Answer, output: Output) -> None:
     from isoflop.render.terminal import show
 
     show(answer, Console(highlight=False), all_rows=output.all_rows, verbose=output.verbose)
+
+
+def write(answer: Answer, path: Path) -> list[Path]:
+    """The answer as a file, as its ending says; returns what was written."""
+    match path.suffix.lower():
+        case ".md":
+            from isoflop.render.markdown import write_markdown
+
+            return write_markdown([answer], path, title=answer.title)
+        case ".json":
+            write_whole(path, (json.dumps(plain_json(answer.to_dict()), indent=1, allow_nan=False) + "\n").encode())
+        case _:
+            from isoflop.render.html import write_html
+
+            write_html(answer, path)
+    return [path]
 
 
 def draw(answer: Answer, path: str) -> None:

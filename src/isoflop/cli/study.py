@@ -6,17 +6,19 @@ from pathlib import Path
 
 import click
 
-from isoflop.cli.options import json_option, print_json
+from isoflop.cli.output import print_json
 
 
 @click.command()
 @click.argument("file", metavar="STUDY.toml")
-@click.option("-o", "--output", metavar="FOLDER", help="Where the results go; by default STUDY-results beside it.")
-@json_option
-def study(file: str, output: str | None, as_json: bool) -> None:
+@click.option("-o", "--output", metavar="FOLDER", help="Folder of the results.  [default: STUDY-results beside it]")
+@click.option("--verbose", is_flag=True, help="Show findings in full, with their remedies.")
+@click.option("--json", "as_json", is_flag=True, help="Print all answers as one JSON object.")
+def study(file: str, output: str | None, verbose: bool, as_json: bool) -> None:
     """Perform the analysis that STUDY.toml describes and write its answers to a folder.
 
-    The same study on the same runs writes the same bytes; where results are there already, what differs is named.
+    The same study on the same runs writes the same bytes; where results are there already, the files that differ are
+    named.
     """
     from rich.console import Console
 
@@ -37,22 +39,21 @@ def study(file: str, output: str | None, as_json: bool) -> None:
                 "folder": str(written.folder),
                 "files": dict(written.files),
                 "differs": None if written.before is None else list(written.before),
-                "cards": {name: card.as_dict() for name, card in done.cards.items()},
+                "answers": {name: each.to_dict() for name, each in done.answers.items()},
                 "refused": done.refused,
             }
         )
         return
-    from isoflop.report.terminal import show
+    from isoflop.render.terminal import show
 
-    out = Console()
-    for card in done.cards.values():
-        show(card, out)
+    out = Console(highlight=False)
+    for each in done.answers.values():
+        show(each, out, verbose=verbose)
         out.print()
     for name, why in done.refused.items():
-        out.print(f"{name} has no answer: {why}", highlight=False, markup=False)
-    said = f"{len(written.files) + 1} files in {written.folder}"
+        out.print(f"{name} has no answer: {why}", markup=False)
+    told = f"{len(written.files) + 1} files in {written.folder}"
     if written.before is not None:
-        said += (
-            f"; others than before: {', '.join(written.before)}" if written.before else "; every byte as it was before"
-        )
-    out.print(said, highlight=False, markup=False)
+        changed = ", ".join(written.before)
+        told += f"; changed: {changed}" if changed else "; every byte as before"
+    out.print(told, markup=False)

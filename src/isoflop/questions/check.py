@@ -11,7 +11,7 @@ from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.kinds import Text
 from isoflop.questions.base.option import option
-from isoflop.questions.base.question import Group, Question, Subject
+from isoflop.questions.base.question import Group, InReport, Question, Subject
 from isoflop.units import format_quantity
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Check(Question):
     group: ClassVar[Group] = "Read"
     order: ClassVar[int] = 10
     subject: ClassVar[Subject] = "runs"
+    in_report: ClassVar[InReport] = "always"
     results: ClassVar[tuple[str, ...]] = ("isoflop.questions.check:Checked", "isoflop.runs.table:Runs")
 
     surface: str | None = option(
@@ -93,9 +94,9 @@ def _count(serious: int) -> str:
 def _columns(runs: Runs) -> Table:
     rows = []
     for column in runs.columns.values():
-        values = runs[column.name] if column.name in runs.frame.columns else None
-        numeric = values is not None and values.dtype.kind == "f"
-        good = values[(values == values) & (abs(values) < float("inf"))] if numeric and values is not None else None
+        numeric = column.name in runs.frame.columns and runs.frame[column.name].dtype.is_numeric()
+        values = runs[column.name] if numeric else None
+        good = None if values is None else values[(values == values) & (abs(values) < float("inf"))]
         ends = (float(good.min()), float(good.max())) if good is not None and len(good) else (None, None)
         rows.append(
             (

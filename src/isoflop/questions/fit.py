@@ -15,7 +15,7 @@ from isoflop.questions.base.equation import equation
 from isoflop.questions.base.kinds import Count, Flag, Text
 from isoflop.questions.base.option import option
 from isoflop.questions.base.places import check_place
-from isoflop.questions.base.question import Group, Question, Subject
+from isoflop.questions.base.question import Group, InReport, Question, Subject
 
 if TYPE_CHECKING:
     from isoflop.fitting import Fit as FitResult
@@ -37,6 +37,7 @@ class Fit(Question):
     group: ClassVar[Group] = "Fit"
     order: ClassVar[int] = 10
     subject: ClassVar[Subject] = "fit"
+    in_report: ClassVar[InReport] = "always"
     results: ClassVar[tuple[str, ...]] = (
         "isoflop.uncertainty.ensemble:Ensemble",
         "isoflop.fitting.result:Fit",

@@ -14,7 +14,7 @@ from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.equation import equation
-from isoflop.questions.base.kinds import Text, Texts
+from isoflop.questions.base.kinds import Points, Text
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
 
@@ -40,7 +40,7 @@ class Forecast(Question):
     subject: ClassVar[Subject] = "fit"
     results: ClassVar[tuple[str, ...]] = ("isoflop.planning.forecast:Forecast",)
 
-    at: tuple[str, ...] = option(Texts("N=70B"), (), help="Input of the law; repeatable. N=1B,3B forecasts at both.")
+    at: tuple[str, ...] = option(Points(), (), help="Input of the law; repeatable. N=1B,3B forecasts at both.")
     points: str | None = option(Text("FILE"), help="Table with a row for each run to forecast.")
 
     def check(self) -> None:
@@ -94,9 +94,9 @@ def _where(forecast: ForecastResult) -> str:
 def _quantities(forecast: ForecastResult, unit: str) -> tuple[Quantity, ...]:
     beyond = forecast.reach_decades
     return (
-        of_interval("loss", forecast.loss, unit=unit, label="prediction interval", note="one new run, with scatter"),
+        of_interval("loss", forecast.loss, unit=unit, promise="PI", note="one new run"),
         of_interval(
-            "mean", forecast.expected, unit=unit, label="confidence interval of the mean", note="without scatter"
+            "mean", forecast.expected, unit=unit, label="mean loss" if unit else "mean", note="expected over runs"
         ),
         Quantity(
             "extrapolation", beyond if math.isfinite(beyond) else None, label="extrapolation distance",
@@ -110,7 +110,7 @@ def _table(forecasts: Sequence[ForecastResult], ensemble: Ensemble, word: str) -
     rows = tuple(
         (
             *(each.at[name] for name in names),
-            of_interval("loss", each.loss),
+            of_interval("loss", each.loss, promise="PI"),
             each.reach_decades if math.isfinite(each.reach_decades) else None,
         )
         for each in forecasts
@@ -123,7 +123,7 @@ def _table(forecasts: Sequence[ForecastResult], ensemble: Ensemble, word: str) -
             Column("extrapolation", "decades beyond"),
         ),
         rows,
-        note="Each row is one new run, with the scatter of runs.",
+        note="Each row is one new run.",
     )
 
 

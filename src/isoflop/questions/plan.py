@@ -158,8 +158,8 @@ def _quantities(result: PlanResult, unit: str) -> Iterator[Quantity]:
     yield of_interval("exponent", plan.exponent_a, label="exponent a", note="N* grows as C to this power")
     low, high = plan.band.n
     yield Quantity(
-        "near_optimal", plan.n.value, "count", low, high, None, "parameters", "near-optimal range",
-        f"loss within {plan.band.within:.2%}",
+        "near_optimal", None, "count", low, high, None, "parameters", "near-optimal range",
+        f"loss within {plan.band.within:.2%}", interval="range",
     )  # fmt: skip
     if result.cost is not None:
         yield Quantity("hours", result.cost.hours, "hours", label="time")

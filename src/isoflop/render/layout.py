@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from isoflop.answers import Cell, Column, Quantity, Table
@@ -29,14 +29,12 @@ def grid(table: Table, *, most: int | None = None) -> Grid:
     right: list[bool] = []
     for place, column in enumerate(table.columns):
         cells = [row[place] for row in rows]
-        levels = {each.level for each in cells if isinstance(each, Quantity) and each.has_interval}
+        ends = {(each.level, each.interval) for each in cells if isinstance(each, Quantity) and each.has_interval}
         header.append(column.title or ("" if column.name in ("quantity", "note") else column.name))
         columns.append([_text(each, column) for each in cells])
         right.append(not all(isinstance(each, str | None) for each in cells))
-        if levels:
-            level = next(iter(levels))
-            told = f"{100 * level:g}% CI" if len(levels) == 1 and level is not None else "CI"
-            header.append(told)
+        if ends:
+            header.append(_promise(ends))
             columns.append([interval(each) if isinstance(each, Quantity) else "" for each in cells])
             right.append(False)
     kept = [place for place, cells in enumerate(columns) if place == 0 or any(cells)]
@@ -48,6 +46,14 @@ def grid(table: Table, *, most: int | None = None) -> Grid:
         note=table.note,
         more=len(table.rows) - len(rows),
     )
+
+
+def _promise(ends: Iterable[tuple[float | None, str]]) -> str:
+    """The heading of a column of intervals: ``90% CI``; ``90% interval`` where it holds several kinds."""
+    levels = {level for level, _ in ends if level is not None}
+    kinds = {kind for level, kind in ends if level is not None}
+    level = f"{100 * next(iter(levels)):g}% " if len(levels) == 1 else ""
+    return level + (next(iter(kinds)) if len(kinds) == 1 else "interval") if kinds else "range"
 
 
 def quantities_grid(quantities: Sequence[Quantity]) -> Grid:

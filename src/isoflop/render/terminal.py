@@ -20,8 +20,14 @@ ROWS = 10  # of a table, unless all are asked for
 _COLORS: Final[dict[Level, str]] = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
-def show(answer: Answer, console: Console, *, all_rows: bool = False, verbose: bool = False) -> None:
-    """Print an answer. all_rows: every row of every table. verbose: findings whole, with their remedies."""
+def show(
+    answer: Answer, console: Console, *, all_rows: bool = False, verbose: bool = False, findings: bool = True
+) -> None:
+    """Print an answer.
+
+    all_rows: every row of every table. verbose: findings whole, with their remedies. findings: whether they are shown;
+    those of an answer's parts are among its own.
+    """
     most = None if all_rows else ROWS
     if answer.equation:
         console.print(Text(answer.equation))
@@ -35,8 +41,9 @@ def show(answer: Answer, console: Console, *, all_rows: bool = False, verbose: b
         _grid(grid(table, most=most), console)
     for part in answer.parts:
         console.print()
-        show(part, console, all_rows=all_rows, verbose=verbose)
-    show_findings(answer.findings, console, verbose=verbose)
+        show(part, console, all_rows=all_rows, verbose=verbose, findings=False)
+    if findings:
+        show_findings(answer.findings, console, verbose=verbose)
     if answer.method:
         console.print(Text(answer.method, style="dim"))
 
@@ -63,7 +70,7 @@ def _grid(table: Grid, console: Console) -> None:
         console.print(Text(f"\n{table.title}", style="dim"))
     shown = RichTable(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", show_header=any(table.header))
     for head, right in zip(table.header, table.right, strict=True):
-        shown.add_column(Text(head), justify="right" if right else "left", overflow="fold")
+        shown.add_column(Text(head), justify="right" if right else "left", overflow="ellipsis", no_wrap=True)
     for row in table.rows:
         shown.add_row(*(Text(cell) for cell in row))
     console.print(Padding(shown, (0, 0, 0, 2)))

@@ -1,4 +1,4 @@
-"""One analysis, described in TOML, performed once for command line and page."""
+"""One analysis of many questions, described once, performed, kept, and performed again to the byte."""
 
 from isoflop.study.perform import Performed, perform
 from isoflop.study.results import Written, write_results

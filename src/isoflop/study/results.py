@@ -13,14 +13,14 @@ from pathlib import Path
 
 from isoflop.errors import IsoflopError
 from isoflop.files import plain_json
-from isoflop.report.html import write_html
-from isoflop.report.markdown import write_markdown
+from isoflop.render.html import write_html
+from isoflop.render.markdown import write_markdown
 from isoflop.study.perform import Performed
 from isoflop.study.spec import study_toml
 from isoflop.uncertainty.saved import save_fit
 
 MANIFEST = "manifest.json"
-SCHEMA = "isoflop.study/1"
+SCHEMA = "isoflop.study/2"
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,9 @@ class Written:
 def write_results(done: Performed, folder: str | Path) -> Written:
     """Write study, fits, answers and report to ``folder``, which is there whole or as it was.
 
-    ``study.toml``; ``answers.json`` (every card), ``answers.md`` with its pictures; ``fit-N.json`` for each law;
-    ``report.html`` where it was asked for; ``manifest.json`` with versions, the digest of the runs and of every file.
+    ``study.toml``; ``answers.json`` (every answer at full precision), ``answers.md`` with its pictures; ``fit-N.json``
+    for each law; ``report.html`` where a report was asked for; ``manifest.json`` with versions, the digest of the runs
+    and of every file.
     Results of an earlier study are replaced; a folder with anything else in it is not touched: IsoflopError.
     """
     folder = Path(folder)
@@ -91,15 +92,17 @@ def _earlier(folder: Path) -> Mapping[str, str] | None:
 def _fill(done: Performed, folder: Path) -> dict[str, str]:
     (folder / "study.toml").write_text(study_toml(done.study), encoding="utf-8")
     answers = {
-        "cards": {name: card.as_dict() for name, card in done.cards.items()},
+        "answers": {name: each.to_dict() for name, each in done.answers.items()},
         "refused": done.refused,
     }
     (folder / "answers.json").write_text(json.dumps(plain_json(answers), indent=1, allow_nan=False) + "\n")
-    write_markdown(list(done.cards.values()), folder / "answers.md", title=f"Study of {done.runs.source}")
+    told = [each for each in done.answers.values() if each.question != "report"]
+    write_markdown(told, folder / "answers.md", title=f"Study of {done.runs.source}")
     for number, ensemble in enumerate(done.ensembles, 1):
         save_fit(ensemble, folder / f"fit-{number}.json")
-    if done.report is not None:
-        write_html(done.report, folder / "report.html")
+    for name, each in done.answers.items():
+        if each.question == "report":
+            write_html(each, folder / f"{name}.html")
     files = {
         entry.name: hashlib.sha256(entry.read_bytes()).hexdigest()
         for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)

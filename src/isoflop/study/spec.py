@@ -1,102 +1,69 @@
 """``Study``: which runs, which laws, how they are fitted, and what is asked of them.
 
-    laws = ["chinchilla", "E + A/N^alpha + B/D^beta"]    # the first answers the questions
+    law = "chinchilla"                                    # answers the questions
+    further_laws = ["E + A/N^alpha"]                       # fitted beside it
     objective = "huber:1e-3"
     draws = 1000
 
     [runs]
-    file = "runs.csv"                                     # beside the study; or data = "epoch-chinchilla"
+    source = "runs.csv"                                   # beside the study, or a data set's name
     where = "loss < 3.44"
 
     [plan]
-    budgets = ["1e24"]
+    budget = "1e24"
 
-A table that is there is a question that is asked: plan, forecast, methods, backtest, rank, influence, sensitivity,
-report.
+    [[forecast]]
+    at = { N = "70B", D = "1.4T" }
+
+A table is a question of the registry, and its keys are the question's options; ``[[forecast]]`` asks one several times.
 """
 
 from __future__ import annotations
 
+import difflib
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from isoflop.errors import SpecError
-from isoflop.toml_table import Table, check_number
+from isoflop.errors import IsoflopError, SpecError
+from isoflop.questions import questions
+from isoflop.questions.base.context import DEFAULT_LAW
+from isoflop.questions.base.kinds import Text, Texts, shown
+from isoflop.questions.base.option import Option, build, options_of
+from isoflop.questions.base.question import Question
+from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec, RunsSpec
+from isoflop.study.toml import table_lines, value_text
+
+Group = TypeVar("Group", LawSpec, FitSpec, LevelSpec)
 
 MOST_BYTES = 1_000_000
-QUESTIONS = ("plan", "forecast", "methods", "backtest", "rank", "influence", "sensitivity", "report")
-
-
-@dataclass(frozen=True)
-class RunsSpec:
-    """A file (relative to the study) or a data set by name, and how to read it; without both, the runs in the box."""
-
-    file: str | None = None
-    data: str | None = None
-    where: str | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
-    units: Mapping[str, str] = field(default_factory=dict)
-    conventions: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class PlanQuestion:
-    """Training budgets in FLOPs, and tokens to be served."""
-
-    budgets: tuple[float, ...] = ()
-    served: float | None = None
-
-
-@dataclass(frozen=True)
-class ForecastQuestion:
-    """Points: each has a number for every input of the law."""
-
-    at: tuple[Mapping[str, float], ...] = ()
-
-
-@dataclass(frozen=True)
-class HoldOutQuestion:
-    """What is held out (``N:20%``), in how many windows, family by family or not."""
-
-    hold_out: str | None = None
-    windows: int = 1
-    per_family: bool = False
-    draws: int = 300
-
-
-@dataclass(frozen=True)
-class BudgetQuestion:
-    """A budget where N* is asked, ten times the largest run's where there is none; a point where the loss is."""
-
-    budget: float | None = None
-    at: Mapping[str, float] = field(default_factory=dict)
+MOST_QUESTIONS = 1_000
 
 
 @dataclass(frozen=True)
 class Study:
-    """One analysis. ``folder``: what ``runs.file`` is relative to. A question that is None is not asked."""
+    """One analysis: a table, a law with its restrictions, how it is fitted, and questions in order.
 
-    laws: tuple[str, ...] = ("chinchilla",)
-    runs: RunsSpec = RunsSpec()
-    objective: str = "huber:1e-3"
-    draws: int = 1_000
-    seed: int = 0
-    level: float = 0.9
-    fix: Mapping[str, float] = field(default_factory=dict)
-    tie: Mapping[str, str] = field(default_factory=dict)
-    domain: Mapping[str, str] = field(default_factory=dict)
-    plan: PlanQuestion | None = None
-    forecast: ForecastQuestion | None = None
-    methods: BudgetQuestion | None = None
-    backtest: HoldOutQuestion | None = None
-    rank: HoldOutQuestion | None = None
-    influence: BudgetQuestion | None = None
-    sensitivity: BudgetQuestion | None = None
-    report: BudgetQuestion | None = None
-    folder: Path = Path()
+    further_laws: fitted too, each an answer of its own.
+    """
+
+    runs: RunsSpec = field(default_factory=RunsSpec)
+    law: LawSpec = field(default_factory=lambda: LawSpec(law=DEFAULT_LAW))
+    fit: FitSpec = field(default_factory=FitSpec)
+    level: LevelSpec = field(default_factory=LevelSpec)
+    further_laws: tuple[str, ...] = ()
+    questions: tuple[Question, ...] = ()
+
+    def named(self) -> Iterator[tuple[str, Question]]:
+        """Every question under its name, numbered where it is asked more than once."""
+        names = [each.name for each in self.questions]
+        counts: dict[str, int] = {}
+        for each in self.questions:
+            counts[each.name] = counts.get(each.name, 0) + 1
+            yield (each.name if names.count(each.name) == 1 else f"{each.name}-{counts[each.name]}"), each
 
 
 def read_study(path: str | Path) -> Study:
@@ -110,6 +77,8 @@ def read_study(path: str | Path) -> Study:
         size = path.stat().st_size
         if size > MOST_BYTES:
             raise SpecError(f"{path.name} has {size:,} bytes, which is no study; give a TOML file of a few lines")
+        if not path.is_file():
+            raise SpecError(f"{path.name} is not a file; give a study, a TOML file of a few lines")
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise SpecError(f"the study {str(path)!r} cannot be read: {error.strerror}; check its path") from None
@@ -119,152 +88,124 @@ def read_study(path: str | Path) -> Study:
 
 
 def parse_study(text: str, *, name: str = "the study", folder: Path = Path()) -> Study:
-    """The study of a text; ``folder`` is what its file of runs is relative to. Raises SpecError as ``read_study``."""
+    """The study of a text; ``folder`` is what a path in it is relative to. Raises SpecError as ``read_study``."""
     try:
         values = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SpecError(f"{name} is not TOML: {error}") from None
-    top = Table(values, name)
-    top.allow("laws", "objective", "draws", "seed", "level", "runs", "fix", "tie", "domain", *QUESTIONS)
-    level = top.number("level", 0.9, low=0.0, high=1.0)
-    laws = top.texts("laws", ("chinchilla",))
-    if not laws:
-        raise SpecError(f'laws in {name} names none; write laws = ["chinchilla"]')
-    return Study(
-        laws=laws,
-        runs=_runs(top.table("runs"), folder),
-        objective=top.text("objective", "huber:1e-3"),
-        draws=top.whole("draws", 1_000, low=20),
-        seed=top.whole("seed", 0, low=0),
-        level=level,
-        fix=_numbers(top.table("fix")),
-        tie=_texts(top.table("tie")),
-        domain=_texts(top.table("domain")),
-        plan=_plan(top) if "plan" in values else None,
-        forecast=_forecast(top) if "forecast" in values else None,
-        methods=_budget(top, "methods", point=False) if "methods" in values else None,
-        backtest=_hold_out(top, "backtest", windows=1) if "backtest" in values else None,
-        rank=_hold_out(top, "rank", windows=3) if "rank" in values else None,
-        influence=_budget(top, "influence") if "influence" in values else None,
-        sensitivity=_budget(top, "sensitivity") if "sensitivity" in values else None,
-        report=_budget(top, "report", point=False) if "report" in values else None,
-        folder=folder,
-    )
+    except (ValueError, RecursionError) as error:  # tomllib raises plain ValueError for an integer that is too long
+        raise SpecError(f"{name} is not TOML: {str(error)[:200]}") from None
+    asked = {key: value for key, value in values.items() if key in askable()}
+    groups = (LawSpec, FitSpec, LevelSpec)
+    known = {each.name: group for group in groups for each in options_of(group) if not each.command_line_only}
+    for key in values:
+        if key not in asked and key not in known and key not in ("runs", "further_laws"):
+            raise SpecError(_unknown(key, name, (*known, "further_laws", "runs", *askable())))
+    try:
+        law = _group(LawSpec, values, name)
+        return Study(
+            runs=_runs(values.get("runs", {}), folder),
+            law=law if law.law is not None else replace(law, law=DEFAULT_LAW),
+            fit=_group(FitSpec, values, name),
+            level=_group(LevelSpec, values, name),
+            further_laws=Texts("LAW").convert(values.get("further_laws", []), f"further_laws in {name}"),
+            questions=tuple(_questions(asked)),
+        )
+    except SpecError:
+        raise
+    except IsoflopError as error:
+        raise SpecError(str(error)) from None
 
 
-def _runs(table: Table, folder: Path) -> RunsSpec:
-    table.allow("file", "data", "where", "columns", "units", "conventions")
-    file, data, where = (table.text(key, "") or None for key in ("file", "data", "where"))
-    if file and data:
-        raise SpecError(f"[runs] names a file ({file!r}) and a data set ({data!r}); keep one")
-    if file and not (folder / file).exists():
-        raise SpecError(f"[runs] file = {file!r} is not there; it is looked for beside the study")
-    return RunsSpec(
-        file=file,
-        data=data,
-        where=where,
-        columns=_texts(table.table("columns")),
-        units=_texts(table.table("units")),
-        conventions=_texts(table.table("conventions")),
-    )
+def _group(cls: type[Group], values: Mapping[str, Any], name: str) -> Group:
+    """A group of shared options, whose keys stand at the top of the study."""
+    own = {each.name for each in options_of(cls)}
+    given = {key: value for key, value in values.items() if key in own}
+    return build(cls, given, where=lambda option: f"{option.name} in {name}")
 
 
-def _texts(table: Table) -> dict[str, str]:
-    return {key: table.text(key, "") for key in table.values}
+def askable() -> dict[str, type[Question]]:
+    """The questions that a study can ask."""
+    return {name: each for name, each in questions().items() if each.in_study}
 
 
-def _numbers(table: Table) -> dict[str, float]:
-    return {key: check_number(value, f"{key} in {table.where}", -1e300, 1e300) for key, value in table.values.items()}
+def _questions(asked: Mapping[str, Any]) -> Iterator[Question]:
+    for name, tables in asked.items():
+        cls = askable()[name]
+        several = tables if isinstance(tables, list) else [tables]
+        if len(several) > MOST_QUESTIONS:
+            raise SpecError(f"[[{name}]] is asked {len(several):,} times; at most {MOST_QUESTIONS:,} fit in a study")
+        for table in several:
+            if not isinstance(table, Mapping):
+                raise SpecError(f"{name} = {shown(table)} must be a table, [{name}]")
+            own = {each.name: each for each in cls.options() if not each.command_line_only}
+            for key in table:
+                if key not in own:
+                    raise SpecError(_unknown(key, f"[{name}]", tuple(own)))
+            question = build(cls, table, where=partial(_in_table, name))
+            question.check()
+            yield question
 
 
-def _plan(top: Table) -> PlanQuestion:
-    table = top.table("plan")
-    table.allow("budgets", "served")
-    budgets = table.numbers("budgets", low=1.0)
-    if not budgets:
-        raise SpecError('[plan] asks of no budget; write budgets = ["1e24"]')
-    return PlanQuestion(budgets, table.number("served", 0.0) or None)
+def _in_table(name: str, option: Option) -> str:
+    return f"{option.name} in [{name}]"
 
 
-def _forecast(top: Table) -> ForecastQuestion:
-    table = top.table("forecast")
-    table.allow("at")
-    points = table.values.get("at", [])
-    if not isinstance(points, list) or not points or not all(isinstance(point, Mapping) for point in points):
-        raise SpecError('[forecast] needs points; write at = [{ N = "70B", D = "1.4T" }]')
-    return ForecastQuestion(tuple(_numbers(Table(point, "[forecast]")) for point in points))
+def _runs(table: object, folder: Path) -> RunsSpec:
+    if not isinstance(table, Mapping):
+        raise SpecError(f"runs = {shown(table)} must be a table, [runs]")
+    own = tuple(each.name for each in options_of(RunsSpec))
+    for key in table:
+        if key not in (*own, "source"):
+            raise SpecError(_unknown(key, "[runs]", ("source", *own)))
+    rest = {key: value for key, value in table.items() if key != "source"}
+    spec = build(RunsSpec, rest, where=lambda option: f"{option.name} in [runs]")
+    source = table.get("source")
+    if source is not None:
+        source = Text("TABLE").convert(source, "source in [runs]")
+        _refuse_absent(source, folder)
+    return replace(spec, source=source, folder=folder)
 
 
-def _hold_out(top: Table, name: str, *, windows: int) -> HoldOutQuestion:
-    table = top.table(name)
-    table.allow("hold_out", "windows", "per_family", "draws")
-    return HoldOutQuestion(
-        hold_out=table.text("hold_out", "") or None,
-        windows=table.whole("windows", windows),
-        per_family=table.flag("per_family", False),
-        draws=table.whole("draws", 300, low=20),
-    )
+def _refuse_absent(source: str, folder: Path) -> None:
+    from isoflop.runs.datasets import is_data_set
+
+    if not (folder / source).exists() and not is_data_set(source):
+        raise SpecError(
+            f"source = {shown(source)} in [runs] is not there; a file is looked for beside the study, and it is no "
+            "data set's name (isoflop datasets)"
+        )
 
 
-def _budget(top: Table, name: str, *, point: bool = True) -> BudgetQuestion:
-    table = top.table(name)
-    table.allow("budget", *(("at",) if point else ()))
-    return BudgetQuestion(budget=table.number("budget", 0.0) or None, at=_numbers(table.table("at")) if point else {})
+def _unknown(key: str, where: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=2, cutoff=0.5)
+    hint = f"did you mean {' or '.join(repr(each) for each in near)}?" if near else f"it has {', '.join(known)}"
+    return f"unknown key {shown(key)} in {where}; {hint}"
 
 
 def study_toml(study: Study) -> str:
     """The study as a TOML text that :func:`parse_study` reads back."""
-    lines = [
-        f"laws = {_list(study.laws)}",
-        f"objective = {_quoted(study.objective)}",
-        f"draws = {study.draws}",
-        f"seed = {study.seed}",
-        f"level = {study.level!r}",
-    ]
-    runs = {key: getattr(study.runs, key) for key in ("file", "data", "where") if getattr(study.runs, key)}
-    lines += _table("runs", runs)
-    for name in ("columns", "units", "conventions"):
-        lines += _table(f"runs.{name}", getattr(study.runs, name), always=False)
-    lines += _table("fix", study.fix, always=False) + _table("tie", study.tie, always=False)
-    lines += _table("domain", study.domain, always=False)
-    for name in QUESTIONS:
-        asked = getattr(study, name)
-        if asked is not None:
-            lines += _table(name, {key: value for key, value in vars(asked).items() if value not in (None, (), {})})
-    return "\n".join(lines) + "\n"
+    lines: list[str] = []
+    tables: list[str] = []
+    for group in (study.law, study.fit, study.level):
+        for each, value in _changed(group):
+            if isinstance(value, Mapping):
+                tables += table_lines(each.name, value)
+            else:
+                lines.append(f"{each.name} = {value_text(value)}")
+    if study.further_laws:
+        lines.append(f"further_laws = {value_text(list(study.further_laws))}")
+    runs: dict[str, object] = {} if study.runs.source is None else {"source": study.runs.source}
+    runs |= {each.name: value for each, value in _changed(study.runs)}
+    tables += table_lines("runs", runs)
+    names = [each.name for each in study.questions]
+    for question in study.questions:
+        told = {each.name: value for each, value in _changed(question)}
+        tables += table_lines(question.name, told, several=names.count(question.name) > 1)
+    return "\n".join((*lines, *tables)) + "\n"
 
 
-def _table(name: str, values: Mapping[str, Any], *, always: bool = True) -> list[str]:
-    if not values and not always:
-        return []
-    return ["", f"[{name}]", *(f"{_key(key)} = {_value(value)}" for key, value in values.items())]
-
-
-def _value(value: object) -> str:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return _quoted(value)
-        case Mapping():
-            return "{ " + ", ".join(f"{_key(key)} = {_value(each)}" for key, each in value.items()) + " }"
-        case list() | tuple():
-            return _list(value)
-    return repr(value)
-
-
-def _list(values: tuple[object, ...] | list[object]) -> str:
-    return "[" + ", ".join(_value(value) for value in values) + "]"
-
-
-def _key(key: str) -> str:
-    return key if key.isascii() and key.replace("_", "").replace("-", "").isalnum() else _quoted(key)
-
-
-def _quoted(text: str) -> str:
-    """A basic string: quotes, backslashes and what is no printable character are escaped."""
-    plain = "".join(
-        f"\\u{ord(each):04x}" if ord(each) < 32 or ord(each) == 127 else each.replace("\\", "\\\\").replace('"', '\\"')
-        for each in text
-    )
-    return f'"{plain}"'
+def _changed(group: Any) -> Iterator[tuple[Option, object]]:  # noqa: ANN401 - any dataclass of options
+    """The options that are not at their defaults, as plain values."""
+    for each in options_of(type(group)):
+        value = getattr(group, each.name)
+        if value != each.default and not each.command_line_only:
+            yield each, each.kind.plain(value)

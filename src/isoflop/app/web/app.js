@@ -308,7 +308,7 @@ const request = (kind, more = {}) =>
   attempt(() =>
     ask(`/api/s/${page.session}/tasks`, {
       method: "POST",
-      json: { kind, law: byId("law").value, ...restrictions(), objective: byId("objective").value, draws: Number(byId("draws").value), budget: byId("budget-asked").value, served: byId("served").value, ...more },
+      json: { kind, law: byId("law").value, ...restrictions(), objective: byId("objective").value, draws: Number(byId("draws").value), options: { budget: byId("budget-asked").value, inference_tokens: byId("served").value }, ...more },
     }),
   );
 byId("law-form").addEventListener("submit", async (event) => {
@@ -318,14 +318,62 @@ byId("law-form").addEventListener("submit", async (event) => {
 });
 for (const kind of ["backtest", "rank"]) {
   byId(kind).addEventListener("click", async () => {
-    const asked = await request(kind);
+    const asked = await request(kind, { options: {} });
     if (asked) page.wanted = asked.id;
   });
 }
 
+// ---- any other question of the registry, by a form made from its options
+
+async function fillMenu() {
+  page.questions = await ask("/api/questions");
+  const list = page.questions.filter((each) => each.name !== "compare").map((each) => ({ value: each.name, text: `${each.name}: ${each.summary}` }));
+  options(byId("question"), list, list[0]?.value);
+  showForm();
+}
+
+function showForm() {
+  const chosen = page.questions.find((each) => each.name === byId("question").value);
+  byId("question-options").replaceChildren(...(chosen?.options ?? []).map(control));
+}
+
+/** The control of one option: a tick for a flag, a list for a choice, a line of text for everything else. */
+function control(option) {
+  const id = `option-${option.name}`;
+  const row = element("div");
+  const label = element("label", option.name.replaceAll("_", " "), { for: id, title: option.help });
+  let field;
+  if (option.form === "flag") field = element("input", undefined, { type: "checkbox", id });
+  else if (option.form === "choice") field = element("select", undefined, { id });
+  else field = element("input", undefined, { type: "text", id, placeholder: option.default === null || typeof option.default === "object" ? option.placeholder : String(option.default), autocomplete: "off", spellcheck: "false" });
+  if (option.form === "flag") field.checked = option.default === true;
+  if (option.form === "choice") options(field, option.values.map((value) => ({ value, text: value })), option.default);
+  field.dataset.option = option.name;
+  field.dataset.form = option.form;
+  row.append(label, field, element("p", option.help, { class: "quiet" }));
+  return row;
+}
+
+function chosenOptions() {
+  const fields = [...byId("question-options").querySelectorAll("[data-option]")];
+  const value = (field) => {
+    if (field.dataset.form === "flag") return field.checked;
+    if (field.dataset.form === "pairs") return field.value.split(";").map((each) => each.trim()).filter(Boolean);
+    return field.value.trim();
+  };
+  return Object.fromEntries(fields.map((field) => [field.dataset.option, value(field)]));
+}
+byId("question").addEventListener("change", showForm);
+byId("question-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const asked = await request(byId("question").value, { options: chosenOptions() });
+  if (asked) page.wanted = asked.id;
+});
+
 // ---- results
 
 const NAMES = { fit: "Fit", plan: "Plan", rank: "Ranking of laws", backtest: "Backtest", compare: "Comparison" };
+const nameOf = (kind) => NAMES[kind] ?? kind[0].toUpperCase() + kind.slice(1);
 
 function title(task) {
   const left = task.dropped ? ` without ${task.dropped} ${task.dropped === 1 ? "row" : "rows"}` : "";
@@ -335,7 +383,7 @@ function title(task) {
   const held = restricted ? ` with ${restricted}` : "";
   if (task.kind === "rank") return `${NAMES.rank}${where}${left}`;
   if (task.kind === "compare") return `${NAMES.compare} of ${task.of.join(" and ")}`;
-  return `${NAMES[task.kind]}: ${task.law}${held}${task.kind === "plan" && task.budget ? ` at ${task.budget} FLOPs` : ""}${where}${left}`;
+  return `${nameOf(task.kind)}: ${task.law ?? page.state.source}${held}${task.kind === "plan" && task.options?.budget ? ` at ${task.options.budget} FLOPs` : ""}${where}${left}`;
 }
 
 const readable = (task) => task.state === "done";
@@ -453,7 +501,7 @@ function planning(place, task, data) {
   const button = element("button", "Plan this budget", { type: "button", class: "main" });
   button.addEventListener("click", async () => {
     const budget = place.querySelector("[data-lever=budget] input[type=text]").value;
-    const asked = await request("plan", { of: task.id, budget });
+    const asked = await request("plan", { of: task.id, options: { budget } });
     if (asked) page.wanted = asked.id;
   });
   row.append(button);
@@ -463,7 +511,7 @@ function planning(place, task, data) {
 byId("compare-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const budget = page.answer?.lever?.answer?.()?.budget;
-  const asked = await request("compare", { of: [byId("compare-a").value, byId("compare-b").value], budget: budget ? String(budget) : "" });
+  const asked = await request("compare", { of: [byId("compare-a").value, byId("compare-b").value], options: { budget: budget ? String(budget) : "" } });
   if (asked) page.wanted = asked.id;
 });
 
@@ -480,3 +528,4 @@ function arrive() {
 }
 begin();
 arrive();
+attempt(fillMenu);

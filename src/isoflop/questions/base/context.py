@@ -34,7 +34,8 @@ class Context:
     """Runs, law, fit and draws, made when they are asked for and kept.
 
     runs_spec, law_spec, fit_spec, level: the shared options. saved: a saved fit, or published constants as LAW:KEY, in
-    place of runs and a law. given: an ensemble that is at hand already (a notebook's, a page's). progress: opens a
+    place of runs and a law. given, given_runs: an ensemble or runs that are at hand already (a notebook's, a page's).
+    from_result: whether a result is worded without what it was made from. progress: opens a
     progress bar for a number of steps. force: whether a fit with an error-level finding may still be planned from.
     """
 
@@ -46,6 +47,7 @@ class Context:
     given: Ensemble | None = None
     given_runs: Runs | None = None
     force: bool = False
+    from_result: bool = False
     progress: Progress = field(default=silent, compare=False)
 
     @property
@@ -58,9 +60,16 @@ class Context:
         """Whether there is a table; a saved fit may come without its runs."""
         if self.given_runs is not None:
             return True
+        if self.from_result and self.given is None:
+            return False
         if self.given is not None or self.saved is not None:
             return self.ensemble.fit.runs is not None
         return True
+
+    @property
+    def has_fit(self) -> bool:
+        """Whether there is a fit, or what one is made from."""
+        return self.given is not None or not self.from_result
 
     @cached_property
     def runs(self) -> Runs:

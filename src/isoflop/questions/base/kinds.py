@@ -214,6 +214,24 @@ class Texts(Kind[tuple[str, ...]]):
 
 
 @dataclass(frozen=True)
+class Points(Texts):
+    """Points as words, ``N=70B`` or ``N=1B,3B``; where values are written as data, a mapping does as well."""
+
+    metavar: str = "N=70B"
+
+    def convert(self, value: object, where: str) -> tuple[str, ...]:
+        """The words in order."""
+        if isinstance(value, Mapping):
+            value = [f"{name}={each if isinstance(each, str) else repr(each)}" for name, each in value.items()]
+        return super().convert(value, where)
+
+    def schema(self) -> dict[str, Any]:
+        """A list of words, or an object of numbers."""
+        numbers = {"type": "object", "additionalProperties": {"type": ["number", "string"]}}
+        return {"anyOf": [super().schema(), numbers]}
+
+
+@dataclass(frozen=True)
 class Words(Kind[Mapping[str, str]]):
     """Names with texts: ``NAME=TEXT``, repeated; a name that is given twice is a slip, whichever was meant."""
 

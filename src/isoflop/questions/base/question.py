@@ -17,6 +17,7 @@ Group = Literal["Read", "Fit", "Ask", "Test", "Share"]
 GROUPS: tuple[Group, ...] = ("Read", "Fit", "Ask", "Test", "Share")
 
 # What a question is asked of: a table of runs; runs with a law (or a saved fit); its own files alone; nothing.
+InReport = Literal["", "always", "on request"]
 Subject = Literal["runs", "fit", "law", "nothing"]
 
 
@@ -33,6 +34,8 @@ class Question:
     results: the results that this question words, as ``module:class``, so that a notebook shows them.
     recommends: whether someone may spend a budget by the answer; such a question is refused for a fit with an
     error-level finding, unless it is forced, and its answers have an evidence block.
+    writes: the file that the command writes where no other is named; none where empty.
+    in_report: whether a report asks it, always or with ``--include``.
     in_study, on_page: whether the front end offers it.
     """
 
@@ -42,6 +45,8 @@ class Question:
     subject: ClassVar[Subject] = "fit"
     results: ClassVar[tuple[str, ...]] = ()
     recommends: ClassVar[bool] = False
+    writes: ClassVar[str] = ""
+    in_report: ClassVar[InReport] = ""
     in_study: ClassVar[bool] = True
     on_page: ClassVar[bool] = True
 
@@ -59,8 +64,22 @@ class Question:
     def findings(self, result: Any, context: Context) -> tuple[Finding, ...]:  # noqa: ANN401
         """Those of the runs and the fit that belong under every answer of this question."""
         if self.subject == "fit":
-            return context.fit_findings
+            return context.fit_findings if context.has_fit else ()
         return context.run_findings if self.subject in ("runs", "law") else ()
+
+    @classmethod
+    def of_result(cls, result: Any) -> Question:  # noqa: ANN401
+        """The question that a result answers, for wording it alone; its options at their defaults where it has none."""
+        return cls()
+
+    @classmethod
+    def for_report(cls, *, budget: float | None, at: Mapping[str, float]) -> Question | None:
+        """The question as a report asks it, of the report's budget; None where it has no place in this report.
+
+        at: the inputs that the report forecasts.
+        """
+        own = {each.name for each in cls.options()}
+        return cls(**({"budget": budget} if "budget" in own else {}))
 
     @classmethod
     def summary(cls) -> str:
@@ -117,7 +136,8 @@ def ask(question: Question, context: Context) -> Answer:
 def word(question: Question, result: Any, context: Context) -> Answer:  # noqa: ANN401
     """The answer of a result that is at hand."""
     answer = question.answer(result, context)
-    of_fit, of_runs = question.subject == "fit", question.subject in ("runs", "law")
+    of_fit = question.subject == "fit" and context.has_fit
+    of_runs = question.subject in ("runs", "law") and context.has_runs
     return replace(
         answer,
         findings=distinct((*answer.findings, *question.findings(result, context))),

@@ -16,7 +16,7 @@ from isoflop.fitting.table import prepared_runs
 from isoflop.laws import Law
 from isoflop.laws.expression import gradient, name
 from isoflop.laws.typeset import javascript_block
-from isoflop.report.report import Report
+from isoflop.questions.report import Reported
 from isoflop.runs import Runs
 from isoflop.uncertainty.scatter import new_runs
 
@@ -46,7 +46,7 @@ def law_javascript(law: Law) -> str:
     )
 
 
-def page_data(report: Report) -> dict[str, Any]:
+def page_data(report: Reported) -> dict[str, Any]:
     """Everything that the page needs besides the law's JavaScript; numbers that must be exact as base64 of float64."""
     ensemble, fit = report.ensemble, report.ensemble.fit
     log = fit.objective.space == "log"

@@ -1,4 +1,4 @@
-"""A report as one HTML file: it opens from disk, asks for nothing from any network, and forbids itself to."""
+"""An answer as one HTML file: it opens from disk, asks for nothing from any network, and forbids itself to."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isoflop.answers import Picture
+from isoflop.answers import Answer, Kind, Picture, of_interval
+from isoflop.answers.wording import interval as ends_of
+from isoflop.answers.wording import number, worded
 from isoflop.files import write_whole
+from isoflop.findings import Finding
 from isoflop.laws.law import GREEK
 from isoflop.laws.mathml import mathml
 from isoflop.laws.unicode import symbol
 from isoflop.plots.canvas import render
-from isoflop.report.card import Card
-from isoflop.report.html_data import law_javascript, page_data, script_json
-from isoflop.report.report import Report
+from isoflop.questions.report import Reported
+from isoflop.render.explore_data import law_javascript, page_data, script_json
+from isoflop.render.text import keyed_pictures, parts_of, text_of
 from isoflop.uncertainty import Interval
-from isoflop.units import format_by_interval, format_quantity
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -33,90 +35,96 @@ UPLOT = "uPlot-1.6.32.min"
 MODULES = ("numbers", "surface", "chart", "explore", "runs", "report")
 _START = "enliven(document, JSON.parse(document.getElementById('data').textContent), LAW);"
 _DPI = 110
-_NUMERIC = re.compile(r"[-+]?[\d.]\S*( %)?")
 
 _PARAMETER = re.compile(rf"({'|'.join(GREEK)})(_?\d+|_\w+)?", re.IGNORECASE)
 
-Pictures = Mapping[int, tuple[bytes, bytes]]
-Draw = Callable[[Card, int], str]
+Pictures = Mapping[str, tuple[bytes, bytes]]
+Draw = Callable[[str, Picture], str]
 
 
 def web() -> Traversable:
     """The folder of the page's modules, style sheet and templates."""
-    return files("isoflop.report") / "web"
+    return files("isoflop.render") / "web"
 
 
-def write_html(report: Report, path: str | Path, *, pictures: Pictures | None = None) -> None:
-    """Write the report to one self-contained HTML file, whole or not at all; pictures: as for :func:`html`."""
-    write_whole(Path(path), html(report, pictures=pictures).encode())
+def write_html(answer: Answer, path: str | Path, *, pictures: Pictures | None = None) -> None:
+    """Write the answer to one self-contained HTML file, whole or not at all; pictures: as for :func:`html`."""
+    write_whole(Path(path), html(answer, pictures=pictures).encode())
 
 
-def html(report: Report, *, pictures: Pictures | None = None) -> str:
-    """The report as one HTML document.
+def html(answer: Answer, *, pictures: Pictures | None = None) -> str:
+    """The answer as one HTML document; a report also has its budget to drag and its runs to read.
 
-    pictures: those of the report's cards where they are drawn already, see :func:`draw_pictures`.
+    pictures: those of the answer and its parts where they are drawn already, see :func:`draw_pictures`.
 
     Its content-security policy allows the scripts and style sheets inside it by their SHA-256, images inside it, and
     nothing else: no request, no frame, no form.
     """
-    sheets = (_text(f"{UPLOT}.css"), _text("isoflop.css"))
-    scripts = (_text(f"{UPLOT}.js"), _bundle(law_javascript(report.ensemble.fit.law)))
+    explored = answer.result if isinstance(answer.result, Reported) else None
+    sheets = (_text(f"{UPLOT}.css"), _text("isoflop.css")) if explored is not None else (_text("isoflop.css"),)
+    scripts: tuple[str, ...] = ()
+    data = ""
+    if explored is not None:
+        scripts = (_text(f"{UPLOT}.js"), _bundle(law_javascript(explored.ensemble.fit.law)))
+        data = script_json(page_data(explored))
+    drawn = inline(draw_pictures(answer) if pictures is None else pictures)
     return (
         environment()
         .get_template("report.html.j2")
         .render(
-            **answer_parts(report, inline(draw_pictures(report.cards) if pictures is None else pictures)),
+            **answer_parts(answer, drawn),
             policy=policy(scripts, sheets),
             sheets=[_safe(sheet) for sheet in sheets],
             scripts=[_safe(script) for script in scripts],
-            data=_safe(script_json(page_data(report))),
+            data=_safe(data),
             version=version("isoflop"),
-            digest=report.ensemble.fit.data.digest[:12],
-            seed=report.ensemble.seed,
+            digest=str(answer.provenance.get("digest") or "")[:12],
+            seed=answer.provenance.get("seed"),
         )
     )
 
 
-def answer_html(report: Report, *, draw: Draw) -> str:
-    """The body of the report alone: answer, doubts and evidence, for a page that has the scripts already.
-
-    draw: the image element of the picture of the card at a place in ``report.cards``.
-    """
-    return environment().get_template("answer.html.j2").render(**answer_parts(report, draw))
+def body_html(answer: Answer, *, draw: Draw) -> str:
+    """The body of the document alone: answer, warnings and evidence, for a page that has the scripts already."""
+    return environment().get_template("answer.html.j2").render(**answer_parts(answer, draw))
 
 
-def card_html(card: Card, *, draw: Draw, level: int = 3) -> str:
-    """One card. level: of its heading."""
-    module: Any = environment().get_template("card.html.j2").module
-    return str(module.card(card, 0, draw, level))
-
-
-def findings_html(findings: Sequence[object]) -> str:
+def findings_html(findings: Sequence[Finding]) -> str:
     """A list of findings."""
-    module: Any = environment().get_template("card.html.j2").module
+    module: Any = environment().get_template("parts.html.j2").module
     return str(module.findings(findings))
 
 
-def answer_parts(report: Report, draw: Draw) -> dict[str, Any]:
-    """What the template of the answer asks for."""
+def answer_parts(answer: Answer, draw: Draw) -> dict[str, Any]:
+    """What the template of an answer asks for."""
+    parts = list(parts_of(answer))
+    return {
+        "answer": text_of(answer),
+        "parts": [text_of(part, place=place) for place, part in enumerate(parts, 1)],
+        "draw": lambda key, picture: _safe(draw(key, picture)),
+        "explored": _explored(answer.result) if isinstance(answer.result, Reported) else None,
+    }
+
+
+def _explored(report: Reported) -> dict[str, Any]:
+    """What the part of a report that moves starts from."""
     fit, plan = report.ensemble.fit, report.plan
     figures = {"loss": _told(report.expected.loss), "curve": _told(report.expected.expected)}
     if plan is not None:
         figures |= {
-            "n": _told(plan.n, quantity=True),
-            "d": _told(plan.d, quantity=True),
-            "ratio": _told(plan.ratio, quantity=True),
+            "n": _told(plan.n, "count"),
+            "d": _told(plan.d, "count"),
+            "ratio": _told(plan.ratio, "count"),
             "curve": _told(plan.loss),
         }
     sizes = fit.data.ranges.get("N")
     return {
-        "report": report,
-        "draw": draw,
+        "planned": plan is not None,
         "figures": figures,
         "inputs": fit.law.input_names,
         "response": fit.law.response.replace("_", " "),
-        "percent": f"{100 * report.level:g} %",
-        "sizes": None if sizes is None else tuple(format_quantity(each) for each in sizes),
+        "percent": f"{100 * report.level:g}%",
+        "sizes": None if sizes is None else tuple(number(each, "count") for each in sizes),
         "valley_alt": _valley_alt(report),
         "formula": _safe(mathml(fit.law)),
     }
@@ -153,7 +161,6 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["letters"] = _letters
-    made.tests["numeric"] = lambda cell: _NUMERIC.fullmatch(cell) is not None
     return made
 
 
@@ -162,15 +169,15 @@ def _letters(label: str) -> str:
     return symbol(label) if _PARAMETER.fullmatch(label) else label
 
 
-def draw_pictures(cards: Sequence[Card], *, only: int | None = None) -> dict[int, tuple[bytes, bytes]]:
-    """The pictures of the cards as PNG, for light and for dark paper, by the place of their card.
+def draw_pictures(answer: Answer, *, only: str | None = None) -> dict[str, tuple[bytes, bytes]]:
+    """The pictures of the answer and its parts as PNG, for light and for dark paper, by their keys.
 
-    only: the place of the one card to draw.
+    only: the key of the one picture to draw.
     """
     return {
-        place: (_png(card.picture, dark=False), _png(card.picture, dark=True))
-        for place, card in enumerate(cards)
-        if card.picture is not None and only in (None, place)
+        key: (_png(picture, dark=False), _png(picture, dark=True))
+        for key, picture in keyed_pictures(answer).items()
+        if only in (None, key)
     }
 
 
@@ -187,20 +194,18 @@ def _png(picture: Picture, *, dark: bool) -> bytes:
 def inline(pictures: Pictures) -> Draw:
     """Pictures as images inside the document."""
 
-    def draw(card: Card, place: int) -> str:
-        light, dark = (f"data:image/png;base64,{base64.b64encode(each).decode()}" for each in pictures[place])
-        return image(card.picture, light, dark)
+    def draw(key: str, picture: Picture) -> str:
+        light, dark = (f"data:image/png;base64,{base64.b64encode(each).decode()}" for each in pictures[key])
+        return image(picture, light, dark)
 
     return draw
 
 
-def image(picture: Picture | None, light: str, dark: str) -> str:
-    """The image element of a picture whose two addresses are given; nothing for a card without one."""
-    if picture is None:
-        return ""
+def image(picture: Picture, light: str, dark: str) -> str:
+    """The image element of a picture, for light and for dark paper."""
     width, height = (round(96 * side) for side in picture.size)
-    module: Any = environment().get_template("card.html.j2").module
-    return _safe(str(module.image(picture.alt, width, height, light, dark)))
+    module: Any = environment().get_template("parts.html.j2").module
+    return str(module.image(picture.alt, width, height, light, dark))
 
 
 @cache
@@ -221,21 +226,17 @@ def _safe(text: str) -> Any:  # noqa: ANN401  (jinja2 is imported when a page is
     return Markup(text)  # text of the package, or escaped by its maker
 
 
-def _told(interval: Interval, *, quantity: bool = False) -> tuple[str, str]:
+def _told(interval: Interval, kind: Kind = "number") -> tuple[str, str]:
     """A value and its ends, in digits that the interval supports."""
-    low, high = interval.low, interval.high
-    value, *ends = (
-        format_quantity(each) if quantity else format_by_interval(each, low, high)
-        for each in (interval.value, low, high)
-    )
-    return value, f"{ends[0]} – {ends[1]}" if low == low else ""
+    each = of_interval("value", interval, kind)
+    return worded(each), ends_of(each)
 
 
-def _valley_alt(report: Report) -> str:
+def _valley_alt(report: Reported) -> str:
     if report.plan is None:
         return f"The law's {report.ensemble.fit.law.response} against one of its inputs, with its band."
-    flat = tuple(format_quantity(each) for each in report.plan.band.n)
+    low, high = (number(each, "count") for each in report.plan.band.n)
     return (
-        f"Loss against model size along the budget: least at {format_quantity(report.plan.n.value)} parameters, flat "
-        f"from {flat[0]} to {flat[1]}."
+        f"Loss against model size along the budget: least at {number(report.plan.n.value, 'count')} parameters, "
+        f"near-optimal from {low} to {high}."
     )
