@@ -9,27 +9,35 @@ import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from isoflop.questions.backtest import Backtest
+from isoflop.questions.influence import Influence
 
 from isoflop import bootstrap, fit, forecast, huber, law, read_runs
 from isoflop.cli.study import study as command
 from isoflop.errors import IsoflopError, SpecError
+from isoflop.questions.base.specs import LawSpec, LevelSpec, RunsSpec
+from isoflop.questions.forecast import Forecast
+from isoflop.questions.plan import Plan
+from isoflop.questions.report import Report
 from isoflop.study import Study, parse_study, perform, read_study, study_toml, write_results
-from isoflop.study.spec import BudgetQuestion, ForecastQuestion, HoldOutQuestion, PlanQuestion, RunsSpec
 
 TEXT = """
-laws = ["chinchilla"]
+law = "chinchilla"
 draws = 40
 seed = 3
 
 [runs]
-file = "runs.csv"
+source = "runs.csv"
 where = "N > 5e7"
 
-[plan]
-budgets = ["1e21", 1e22]
+[[plan]]
+budget = "1e21"
+
+[[plan]]
+budget = 1e22
 
 [forecast]
-at = [{ N = "3B", D = "60B" }]
+at = { N = "3B", D = "60B" }
 
 [backtest]
 draws = 20
@@ -39,10 +47,10 @@ SMALL = """
 draws = 20
 
 [runs]
-file = "runs.csv"
+source = "runs.csv"
 
 [forecast]
-at = [{ N = "3B", D = "60B" }]
+at = ["N=3B", "D=60B"]
 """
 
 
@@ -60,12 +68,13 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_study_says_what_the_library_says(folder: Path) -> None:
     done = perform(read_study(folder / "one.toml"))
-    assert list(done.cards) == ["check", "fit-1", "plan-1", "plan-2", "forecast-1", "backtest"]
+    assert list(done.answers) == ["check", "fit", "plan-1", "plan-2", "forecast", "backtest"]
     runs = read_runs(folder / "runs.csv", where="N > 5e7")
     ensemble = bootstrap(fit(law("chinchilla"), runs, objective=huber(1e-3), seed=3), draws=40, seed=3)
     assert np.array_equal(done.ensembles[0].params, ensemble.params)
     said = forecast(ensemble, {"N": 3e9, "D": 60e9}).loss
-    assert done.cards["forecast-1"].rows[0][1] == f"{said.value:.{len(done.cards['forecast-1'].rows[0][1]) - 2}f}"
+    told = done.answers["forecast"]["loss"]
+    assert (told.value, told.low, told.high) == (said.value, said.low, said.high)
     assert not done.refused
 
 
@@ -79,7 +88,8 @@ def test_the_same_study_writes_the_same_bytes(folder: Path) -> None:
     assert {path.name: path.read_bytes() for path in (folder / "out").iterdir()} == kept
     assert {"study.toml", "answers.json", "answers.md", "fit-1.json", "manifest.json"} <= set(kept)
     answers = json.loads(kept["answers.json"])
-    assert answers["cards"]["forecast-1"]["answer"].startswith("Expect a loss of ")
+    assert answers["answers"]["forecast"]["headline"].startswith("Expected loss: ")
+    assert isinstance(answers["answers"]["forecast"]["quantities"]["loss"]["value"], float)
 
 
 def test_other_runs_are_told_by_what_changed(folder: Path) -> None:
@@ -94,20 +104,24 @@ def test_other_runs_are_told_by_what_changed(folder: Path) -> None:
 
 def test_a_study_file_is_read_back_as_it_was(folder: Path) -> None:
     study = Study(
-        laws=("chinchilla", "E + A/N^alpha"),
+        law=LawSpec(law="chinchilla", fixed={"E": 1.69}, tied={"beta": "alpha"}),
+        further_laws=("E + A/N^alpha",),
         runs=RunsSpec(
-            file="runs.csv", where="family == 'a \"b\\'", columns={"N": "Model Size (B)"}, units={"loss": "bpb"}
+            source="runs.csv",
+            where="family == 'a \"b\\'",
+            columns={"N": "Model Size (B)"},
+            units={"loss": "bpb"},
+            folder=folder,
         ),
-        fix={"E": 1.69},
-        tie={"beta": "alpha"},
-        level=0.8,
-        plan=PlanQuestion((1e21,), served=1e12),
-        forecast=ForecastQuestion(({"N": 1e9, "D": 2e10},)),
-        methods=BudgetQuestion(),
-        backtest=HoldOutQuestion(hold_out="N:20%", per_family=True),
-        influence=BudgetQuestion(budget=1e22, at={"N": 1e9, "D": 1e10}),
-        report=BudgetQuestion(budget=1e22),
-        folder=folder,
+        level=LevelSpec(0.8),
+        questions=(
+            Plan(budget=1e21, inference_tokens=1e12),
+            Plan(budget=1e22),
+            Forecast(at=("N=1e9", "D=2e10")),
+            Backtest(hold_out="N:20%", per_family=True),
+            Influence(budget=1e22),
+            Report(budget=1e22, include=("backtest",)),
+        ),
     )
     assert parse_study(study_toml(study), folder=folder) == study
 
@@ -115,12 +129,12 @@ def test_a_study_file_is_read_back_as_it_was(folder: Path) -> None:
 def test_a_question_without_an_answer_does_not_cost_the_others(folder: Path) -> None:
     text = TEXT + '\n[rank]\nhold_out = "N:99%"\ndraws = 20\n'
     done = perform(parse_study(text, folder=folder))
-    assert "backtest" in done.cards and "rank" not in done.cards
+    assert "backtest" in done.answers and "rank" not in done.answers
     assert set(done.refused) == {"rank"} and done.refused["rank"]
 
 
 def test_a_folder_with_other_files_is_not_touched(folder: Path) -> None:
-    done = perform(parse_study('[runs]\nfile = "runs.csv"\n', folder=folder))
+    done = perform(parse_study('[runs]\nsource = "runs.csv"\n', folder=folder))
     (folder / "mine").mkdir()
     (folder / "mine" / "thesis.tex").write_text("x")
     with pytest.raises(IsoflopError, match="holds other files than a study's results"):
@@ -143,20 +157,27 @@ def test_the_command(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("lwas = ['chinchilla']", "unknown key 'lwas' .* did you mean 'laws'"),
-        ("laws = []", "names none"),
-        ("laws = [1]", "must be a list of texts"),
-        ("draws = 3", "below 20"),
+        ("lwa = 'chinchilla'", "unknown key 'lwa' .* did you mean 'law'"),
+        ("law = ''", "takes a text"),
+        ("law = [1]", "takes a text"),
+        ("further_laws = [1]", "takes a text"),
+        ("draws = 3", "from 20 to 1e\\+06, not 3"),
+        ("draws = inf", "not inf"),
+        ("draws = true", "takes a number"),
+        ("seed = 1e400", "not inf"),
         ("level = 'high'", "level"),
-        ("[runs]\nfile = 'absent.csv'", "'absent.csv' is not there; it is looked for beside the study"),
-        ("[runs]\nfile = 'runs.csv'\ndata = 'epoch-chinchilla'", "keep one"),
-        ("[runs]\nfiel = 'runs.csv'", "unknown key 'fiel' in \\[runs\\]; did you mean 'file'"),
-        ("[plan]\nbudget = [1e21]", "unknown key 'budget' in \\[plan\\]; did you mean 'budgets'"),
-        ("[plan]", "asks of no budget"),
-        ("[plan]\nbudgets = [-1e21]", "below 1"),
-        ("[forecast]", "needs points"),
-        ("[forecast]\nat = [{N = 'many'}]", "many"),
-        ("laws = [", "is not TOML"),
+        ("runs = 3", "must be a table"),
+        ("plan = 3", "must be a table"),
+        ("[runs]\nsource = 'absent.csv'", "'absent.csv' in \\[runs\\] is not there"),
+        ("[runs]\nsource = 3", "takes a text"),
+        ("[runs]\nsuorce = 'runs.csv'", "unknown key 'suorce' in \\[runs\\]; did you mean 'source'"),
+        ("[plan]\nbudgets = [1e21]", "unknown key 'budgets' in \\[plan\\]; did you mean 'budget'"),
+        ("[plan]\nbudget = -1e21", "budget in \\[plan\\] is a number above 0"),
+        ("[plan]\nbudget = 1e21\ndeadline = '30d'", "give one"),
+        ("[forecast]", "needs --at"),
+        ("[cost]\nwidth = 5", "cost"),
+        ("law = [", "is not TOML"),
+        ("draws = " + "9" * 5000, "is not TOML"),
     ],
 )
 def test_studies_that_cannot_be_read(folder: Path, text: str, says: str) -> None:
@@ -177,8 +198,8 @@ def test_files_that_are_no_studies(folder: Path) -> None:
 
 def test_what_the_runs_lack_is_said_at_once(folder: Path) -> None:
     with pytest.raises(IsoflopError, match="M"):
-        perform(parse_study('laws = ["E + A/M^alpha"]\n[runs]\nfile = "runs.csv"\n', folder=folder))
-    with pytest.raises(IsoflopError, match="restricts 'gamma'"):
-        perform(parse_study('[runs]\nfile = "runs.csv"\n[fix]\ngamma = 1\n', folder=folder))
-    with pytest.raises(IsoflopError, match="describe a file"):
-        perform(parse_study('[runs]\ndata = "python-bytes"\n[runs.columns]\nN = "x"\n', folder=folder))
+        perform(parse_study('law = "E + A/M^alpha"\n[runs]\nsource = "runs.csv"\n', folder=folder))
+    with pytest.raises(IsoflopError, match="no free parameter 'gamma'"):
+        perform(parse_study('[runs]\nsource = "runs.csv"\n[fixed]\ngamma = 1\n', folder=folder))
+    with pytest.raises(IsoflopError, match="python-bytes"):
+        perform(parse_study('[runs]\nsource = "python-bytes"\n[runs.columns]\nN = "x"\n', folder=folder))

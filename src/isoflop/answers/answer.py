@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 SCHEMA_VERSION: Final = 1
-_PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(:[a-z]+)?\}")
+PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::bare)?\}")
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ class Answer(Shown):
         """The headline with its quantities filled in; ``fill(quantity, bare)`` words one."""
 
         def word(found: re.Match[str]) -> str:
-            return fill(self[found[1]], found[2] == ":bare")
+            return fill(self[found[1]], found[0].endswith(":bare}"))
 
-        return _PLACEHOLDER.sub(word, self.headline).replace("{{", "{").replace("}}", "}")
+        return PLACEHOLDER.sub(word, self.headline).replace("{{", "{").replace("}}", "}")
 
     def to_dict(self) -> dict[str, Any]:
         """The one JSON of the product: numbers at full precision, in the order of the schema."""

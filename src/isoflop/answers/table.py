@@ -31,7 +31,8 @@ class Table:
     """Rows under columns.
 
     name: the key in JSON. title: the heading above it. columns, rows: each row has one cell a column; a cell is a
-    Quantity, a number of its column's kind, a word, or None where there is nothing. note: one line below.
+    Quantity, a number of its column's kind, a word, or None where there is nothing. note: one line below. detail: whether
+    the terminal shows it only where every row is asked for.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     title: str = ""
     note: str = ""
+    detail: bool = False
 
     def __post_init__(self) -> None:
         for row in self.rows:

@@ -17,8 +17,6 @@ def worded(quantity: Quantity) -> str:
         return ""
     if quantity.limit:
         return f"{'<' if quantity.limit == 'upper' else '>'} {number(value, quantity.kind)}"
-    if math.isinf(value):
-        return "> 1e308" if value > 0 else "< -1e308"
     if quantity.kind == "number" and quantity.has_interval:
         return format_by_interval(float(value), *_ends(quantity))
     digits = _digits(quantity)

@@ -19,21 +19,12 @@ _COMMANDS = {
     "app": ("isoflop.cli.app", "app", "Share", "The local page: explore, fit, rank, plan."),
     "schema": ("isoflop.cli.schema", "schema", "Share", "JSON schema of a question's options and of answers."),
     # being moved into isoflop/questions
-    "cost": ("isoflop.cli.cost", "cost", "Read", "Parameters, FLOPs, hours and money of a model."),
-    "import": ("isoflop.cli.importing", "import_", "Read", "Read run logs into a store of runs and curves."),
-    "datasets": ("isoflop.cli.datasets", "datasets", "Read", "Public run tables and the bundled example runs."),
-    "methods": ("isoflop.cli.methods", "methods", "Ask", "Chinchilla's three methods, side by side."),
     "backtest": ("isoflop.cli.backtest", "backtest", "Test", "What laws would have said of the largest runs."),
     "influence": ("isoflop.cli.influence", "influence", "Test", "Which runs carry the answer."),
     "sensitivity": ("isoflop.cli.sensitivity", "sensitivity", "Test", "What small choices do to the answer."),
     "rank": ("isoflop.cli.rank", "rank", "Test", "Which laws forecast best here, and what they say together."),
-    "repeat": ("isoflop.cli.repeat", "repeat", "Ask", "What tokens are worth that are seen again."),
-    "reconcile": ("isoflop.cli.reconcile", "reconcile", "Ask", "Kaplan against Chinchilla."),
-    "downstream": ("isoflop.cli.downstream", "downstream", "Ask", "Scores of tasks, through their losses."),
     "register": ("isoflop.cli.register", "register", "Share", "Write a prediction down before the run is trained."),
     "score": ("isoflop.cli.score", "score", "Share", "Registered predictions beside what was measured."),
-    "finish": ("isoflop.cli.finish", "finish", "Ask", "The last loss of a run under way."),
-    "laws": ("isoflop.cli.laws", "laws", "Fit", "The laws that have a name."),
     "sweep": ("isoflop.cli.sweep", "sweep", "Lab", "Train small models of your own."),
 }
 _GROUPS = ("Read", "Fit", "Ask", "Test", "Share", "Lab")

@@ -127,7 +127,9 @@ def as_ensemble(result: Ensemble | FitResult) -> Ensemble:
 
 def _param(ensemble: Ensemble, name: str, meaning: str, level: float) -> Quantity:
     value = ensemble.fit.params[name]
-    if math.isinf(value) or not len(ensemble):  # the draws of an overflowed parameter are no interval of it
+    if math.isinf(value):  # the draws of an overflowed parameter are no interval of it
+        return Quantity(name, math.copysign(1e308, value), note=meaning, limit="lower" if value > 0 else "upper")
+    if not len(ensemble):
         return Quantity(name, value, note=meaning)
     return of_interval(name, ensemble.interval(name, level=level), note=meaning)
 

@@ -6,17 +6,22 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from isoflop.answers import Answer
+from isoflop.answers.answer import PLACEHOLDER
 from isoflop.answers.wording import told
 from isoflop.findings import Finding, Level
 from isoflop.render.layout import Grid, grid, quantities_grid
 
-ROWS = 10  # of a table, unless all are asked for
+ROWS: Final = 10  # of a table, unless all are asked for
+_INDENT: Final = 2
+_GAP: Final = 2
+_WORD: Final = 34  # letters of a cell of words that are kept where room is short
 _COLORS: Final[dict[Level, str]] = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
@@ -35,10 +40,10 @@ def show(
     console.print(Text(answer.sentence(told), style="bold"))
     if answer.evidence is not None:
         _grid(grid(answer.evidence), console)
-    if answer.quantities:
-        _grid(quantities_grid(answer.quantities), console)
-    for table in answer.tables:
-        _grid(grid(table, most=most), console)
+    if not _told_already(answer):
+        _grid(quantities_grid(answer.quantities), console, whole=verbose)
+    for table in (each for each in answer.tables if all_rows or not each.detail):
+        _grid(grid(table, most=most), console, whole=all_rows)
     for part in answer.parts:
         console.print()
         show(part, console, all_rows=all_rows, verbose=verbose, findings=False)
@@ -46,6 +51,12 @@ def show(
         show_findings(answer.findings, console, verbose=verbose)
     if answer.method:
         console.print(Text(answer.method, style="dim"))
+
+
+def _told_already(answer: Answer) -> bool:
+    """Whether the headline says every quantity that there is, so that a table would only repeat it."""
+    names = set(PLACEHOLDER.findall(answer.headline))
+    return all(each.name in names and not each.has_interval for each in answer.quantities)
 
 
 def show_findings(findings: Sequence[Finding], console: Console, *, verbose: bool = False) -> None:
@@ -63,18 +74,55 @@ def show_findings(findings: Sequence[Finding], console: Console, *, verbose: boo
         console.print(Text(told_ + ("" if verbose else " (--verbose: in full, with remedies)"), style="dim"))
 
 
-def _grid(table: Grid, console: Console) -> None:
+def _grid(table: Grid, console: Console, *, whole: bool = False) -> None:
+    """A table within the width of the terminal.
+
+    Numbers are never cut: columns that find no room are named below. whole: every column, with long words folded.
+    """
     if not table.rows:
         return
     if table.title:
         console.print(Text(f"\n{table.title}", style="dim"))
-    shown = RichTable(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", show_header=any(table.header))
-    for head, right in zip(table.header, table.right, strict=True):
-        shown.add_column(Text(head), justify="right" if right else "left", overflow="ellipsis", no_wrap=True)
+    room = console.width - _INDENT
+    kept, left = (list(range(len(table.header))), []) if whole else _fitting(table, room)
+    shown = RichTable(
+        box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="dim", show_header=any(table.header)
+    )
+    for place in kept:
+        right = table.right[place]
+        shown.add_column(
+            Text(table.header[place]),
+            justify="right" if right else "left",
+            overflow="fold" if whole else "ellipsis",
+            no_wrap=not whole,
+            min_width=None if whole else min(_widths(table)[place], _WORD),
+        )
     for row in table.rows:
-        shown.add_row(*(Text(cell) for cell in row))
-    console.print(Padding(shown, (0, 0, 0, 2)))
-    if table.more:
-        console.print(Text(f"  … {table.more:,} more rows (--all)", style="dim"))
+        shown.add_row(*(Text(row[place]) for place in kept))
+    console.print(Padding(shown, (0, 0, 0, _INDENT)))
+    notes = [f"… {table.more:,} more rows"] if table.more else []
+    named = ", ".join(table.header[place] for place in left if table.header[place])
+    notes += [f"further columns: {named}"] if named else []
+    if notes:
+        console.print(Text(f"  {'; '.join(notes)} (--all)", style="dim"), overflow="ellipsis", no_wrap=True)
     if table.note:
         console.print(Text(f"  {table.note}", style="dim"))
+
+
+def _widths(table: Grid) -> list[int]:
+    return [
+        max(cell_len(cell) for cell in (head, *(row[place] for row in table.rows)))
+        for place, head in enumerate(table.header)
+    ]
+
+
+def _fitting(table: Grid, room: int) -> tuple[list[int], list[int]]:
+    """The columns that have room, from the left, and those that have not; words may be cut, numbers may not."""
+    kept: list[int] = []
+    for place, width in enumerate(_widths(table)):
+        needed = width if table.right[place] else min(width, _WORD)
+        if needed + _GAP > room + _GAP * (place == 0) and kept:
+            continue
+        kept.append(place)
+        room -= needed + _GAP
+    return kept, [place for place in range(len(table.header)) if place not in kept]

@@ -92,6 +92,9 @@ def build(cls: Callable[..., T], values: Mapping[str, object], *, where: Callabl
     for name in values:
         if name not in known:
             raise IsoflopError(f"{shown(name)} is no option here; there are {', '.join(known)}")
+    for name, each in known.items():
+        if each.required and values.get(name) in (None, (), [], {}):
+            raise IsoflopError(f"{where(each)} is needed: {each.help[:1].lower()}{each.help[1:]}")
     return cls(
         **{
             name: known[name].kind.convert(each, where(known[name]))

@@ -1,0 +1,182 @@
+"""The question of a task's score at a size that was not trained, through the task's loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
+from isoflop.answers.wording import told
+from isoflop.errors import IsoflopError
+from isoflop.findings import Finding
+from isoflop.questions.base.context import Context
+from isoflop.questions.base.kinds import Count, Number, Numbers, Text, Words
+from isoflop.questions.base.option import option
+from isoflop.questions.base.question import Group, Question, Subject
+
+if TYPE_CHECKING:
+    from isoflop.planning.downstream import Downstream as DownstreamResult
+
+_THEN = "task-accuracy-to-one"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The forecast of each task by its name."""
+
+    tasks: Mapping[str, DownstreamResult]
+    source: str
+
+
+@dataclass(frozen=True)
+class Downstream(Question):
+    """Scores of tasks in two stages: the task's loss by size and tokens, then the score by that loss.
+
+    isoflop downstream runs.csv --task "hellaswag=hs_loss,hs_acc" --at N=70B --at D=1.4T
+    """
+
+    name: ClassVar[str] = "downstream"
+    group: ClassVar[Group] = "Ask"
+    order: ClassVar[int] = 60
+    subject: ClassVar[Subject] = "law"
+    results: ClassVar[tuple[str, ...]] = (
+        "isoflop.questions.downstream:Scores",
+        "isoflop.planning.downstream:Downstream",
+    )
+
+    tasks: Mapping[str, str] = option(
+        Words("NAME=LOSS,SCORE"), {}, flag="task", required=True,
+        help="Task by the headers of its loss and its score, or sums such as 0.3*a+0.7*b; repeatable.",
+    )  # fmt: skip
+    at: Mapping[str, float] = option(Numbers("N=70B"), {}, required=True, help="Input of the law; repeatable.")
+    then: str = option(Text("LAW"), _THEN, help="Law from loss to score.")
+    average: int = option(Count(low=1, high=10_000), 1, help="Checkpoints averaged into one.")
+    skip: float = option(
+        Number(low=0.0, high=1.0), 0.0, help="Share of a run's first checkpoints left out of the score."
+    )
+
+    def check(self) -> None:
+        """Every task names a loss and a score."""
+        if not self.tasks:
+            raise IsoflopError('scores need --task, as --task "quiz=quiz_loss,quiz_score"')
+        if not self.at:
+            raise IsoflopError("scores need --at, the inputs of the law, as --at N=70B --at D=1.4T")
+        for name, text in self.tasks.items():
+            _headers(name, text)
+
+    def compute(self, context: Context) -> Scores:
+        """Both stages of every task, from the same resampled runs."""
+        from isoflop.fitting import fit, squares
+        from isoflop.fitting.sampling_errors import weighed
+        from isoflop.laws import law
+        from isoflop.planning.downstream import check_chain, downstream, stages
+        from isoflop.uncertainty import bootstrap
+
+        self.check()
+        named = {name: _headers(name, text) for name, text in self.tasks.items()}
+        runs, spec = context.runs, context.fit_spec
+        first_law, then_law = context.law_spec.build((), default="chinchilla"), law(self.then)
+        check_chain(first_law, then_law)
+        found = {}
+        with context.progress(2 * spec.draws * len(named), "bootstrap") as advance:
+            for name, (loss, score) in named.items():
+                tables = stages(
+                    runs, first_law, loss=loss, score=score, response=then_law.response, average=self.average,
+                    skip=self.skip,
+                )  # fmt: skip
+                fitted = fit(first_law, tables.finals, objective=context.objective, seed=spec.seed)
+                first = bootstrap(fitted, draws=spec.draws, seed=spec.seed, progress=advance)
+                second_fit = fit(then_law, tables.points, objective=squares(space="raw"), seed=spec.seed)
+                if tables.errors is not None:
+                    table = weighed(second_fit, tables.errors)
+                    second_fit = fit(then_law, table, objective=second_fit.objective, seed=spec.seed)
+                second = bootstrap(second_fit, draws=spec.draws, seed=spec.seed, progress=advance)
+                found[name] = downstream(first, second, self.at, level=context.level)
+        return Scores(found, runs.source)
+
+    def answer(self, result: Scores | DownstreamResult, context: Context) -> Answer:
+        """Each task's loss and score."""
+        found = (
+            result if isinstance(result, Scores) else Scores({result.response: result}, result.second.fit.data.source)
+        )
+        name, first = next(iter(found.tasks.items()))
+        where = ", ".join(
+            f"{label} = {told(Quantity(label, value, 'count'))}" for label, value in first.loss.at.items()
+        )
+        one = len(found.tasks) == 1
+        return Answer(
+            question=self.name,
+            title=f"{first.response} at {where}",
+            headline=(f"Expected {name} {first.response}: {{score}}" if one else f"{len(found.tasks)} tasks")
+            + ", through the task's loss, {extrapolation} decades beyond the runs.",
+            quantities=(
+                *((of_interval("score", first.score, label=first.response, promise="PI"),) if one else ()),
+                Quantity("extrapolation", first.loss.reach_decades, label="extrapolation distance", unit="decades"),
+            ),
+            tables=(
+                Table(
+                    "tasks",
+                    (Column("task"), Column("loss"), Column("score", first.response), Column("mean", "mean")),
+                    tuple(
+                        (
+                            label,
+                            of_interval("loss", each.loss.loss, promise="PI"),
+                            of_interval("score", each.score, promise="PI"),
+                            of_interval("mean", each.expected),
+                        )
+                        for label, each in found.tasks.items()
+                    ),
+                ),
+            ),
+            findings=_once(found.tasks),
+            method=(
+                f"{first.first.fit.law.name}, then {first.second.fit.law.name}, on {found.source}; draws of both "
+                "stages in pairs, with the scatter of each"
+            ),
+            pictures=(_picture(found.tasks),),
+        )
+
+
+def _headers(name: str, text: str) -> tuple[str, str]:
+    loss, comma, score = text.partition(",")
+    if not (loss.strip() and comma and score.strip()):
+        raise IsoflopError(
+            f"--task {name[:40]} takes LOSS,SCORE, the headers of its loss and its score, not {text[:80]!r}"
+        )
+    return loss.strip(), score.strip()
+
+
+def _once(tasks: Mapping[str, DownstreamResult]) -> tuple[Finding, ...]:
+    """One finding of each code, told of the first task that has it, with the names of the others."""
+    by_code: dict[str, dict[str, Finding]] = {}
+    for name, each in tasks.items():
+        for finding in each.findings:
+            by_code.setdefault(finding.code, {}).setdefault(name, finding)
+    found = []
+    for same in by_code.values():
+        name, finding = next(iter(same.items()))
+        others = ", ".join(list(same)[1:])
+        if len(tasks) > 1:
+            words = f"{name}{f' (likewise {others})' if others else ''}: {finding.message}"
+            finding = replace(finding, message=words)
+        found.append(finding)
+    return tuple(found)
+
+
+def _picture(tasks: Mapping[str, DownstreamResult]) -> Picture:
+    from isoflop import plots
+
+    shown = list(tasks.items())[: plots.MOST_TASKS]
+    words = "; ".join(
+        f"{name} {told(of_interval('score', each.score))} at a loss of {told(of_interval('loss', each.loss.loss))}"
+        for name, each in shown
+    )
+    left = len(tasks) - len(shown)
+    return Picture(
+        "scores",
+        partial(plots.score_against_loss, tasks),
+        f"Score against the task's loss, the law with its bands, and the forecast: {words}"
+        f"{f'; {left} further tasks are not drawn' if left else ''}.",
+    )

@@ -1,0 +1,137 @@
+"""The question of which laws there are, and what one of them says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from isoflop.answers import Answer, Cell, Column, Quantity, Table
+from isoflop.questions.base.context import Context
+from isoflop.questions.base.kinds import Text
+from isoflop.questions.base.option import option
+from isoflop.questions.base.question import Group, Question, Subject
+
+if TYPE_CHECKING:
+    from isoflop.laws import Law
+
+
+@dataclass(frozen=True)
+class LawList:
+    """Laws of the catalogue; one of them where it was named."""
+
+    laws: tuple[Law, ...]
+    one: bool
+
+
+@dataclass(frozen=True)
+class Laws(Question):
+    """Laws of the catalogue, or one of them: formula, parameters, published constants, source.
+
+    isoflop laws
+    isoflop laws chinchilla
+    """
+
+    name: ClassVar[str] = "laws"
+    group: ClassVar[Group] = "Fit"
+    order: ClassVar[int] = 30
+    subject: ClassVar[Subject] = "nothing"
+    results: ClassVar[tuple[str, ...]] = ("isoflop.questions.laws:LawList", "isoflop.laws.law:Law")
+    in_study: ClassVar[bool] = False
+
+    law: str | None = option(Text("NAME"), positional=True, help="A law's name, or a formula.")
+
+    def compute(self, context: Context) -> LawList:
+        """The catalogue, or one law."""
+        from isoflop.laws import catalogue, law
+
+        return LawList(tuple(catalogue().values()), False) if self.law is None else LawList((law(self.law),), True)
+
+    def answer(self, result: LawList | Law, context: Context) -> Answer:
+        """A list of formulas, or one law in full."""
+        found = result if isinstance(result, LawList) else LawList((result,), True)
+        return _one(self.name, found.laws[0]) if found.one else _all(self.name, found.laws)
+
+
+def _all(question: str, laws: tuple[Law, ...]) -> Answer:
+    return Answer(
+        question=question,
+        title="Catalogue of laws",
+        headline="{laws} laws have a name.",
+        quantities=(Quantity("laws", len(laws), "integer"),),
+        tables=(
+            Table(
+                "laws",
+                (Column("name"), Column("formula"), Column("response"), Column("inputs"), Column("reference")),
+                tuple(
+                    (each.name, each.stated or each.formula, each.response, ", ".join(each.input_names), each.reference)
+                    for each in laws
+                ),
+                note="isoflop laws NAME shows one in full.",
+            ),
+        ),
+    )
+
+
+def _one(question: str, law: Law) -> Answer:
+    from isoflop.laws.unicode import typeset
+
+    formula, *where = typeset(law)
+    names = tuple(dict.fromkeys(name for entry in law.published for name in entry.values))
+    symbols: list[tuple[Cell, ...]] = [
+        *((each.name, "input", "", each.meaning + _origin(law, each.name)) for each in law.inputs),
+        *((each.name, "parameter", _domain(each.domain), each.meaning) for each in law.params),
+        *((each.name, "found by search", "", each.meaning) for each in law.searched),
+    ]
+    published = Table(
+        "published",
+        (
+            Column("key"),
+            *(Column(name.replace("-", "_"), name) for name in names),
+            Column("label"),
+            Column("source"),
+            Column("data"),
+            Column("convention", "N counts"),
+            Column("unit"),
+        ),
+        tuple(
+            (
+                entry.key,
+                *(float(entry.values[name]) if name in entry.values else None for name in names),
+                entry.label,
+                entry.source,
+                entry.data,
+                entry.convention or "",
+                entry.unit,
+            )
+            for entry in law.published
+        ),
+        title="Published constants",
+    )
+    return Answer(
+        question=question,
+        title=law.name,
+        headline="; where ".join((formula, *where)).replace("{", "{{").replace("}", "}}"),
+        equation=f"{law.response} = {law.stated or law.formula}",
+        tables=(
+            Table(
+                "symbols",
+                (Column("symbol"), Column("role"), Column("domain"), Column("meaning", "")),
+                tuple(symbols),
+            ),
+            *((published,) if law.published else ()),
+        ),
+        method="; ".join(filter(None, (law.notes, law.reference))),
+    )
+
+
+def _domain(domain: str | tuple[float, float]) -> str:
+    return domain if isinstance(domain, str) else f"{domain[0]:g} to {domain[1]:g}"
+
+
+def _origin(law: Law, column: str) -> str:
+    """From which columns one that a table lacks is computed."""
+    from isoflop.runs.prepare import RULES
+
+    if column not in law.prepared:
+        return ""
+    return f" (where absent, computed from {' and '.join(RULES[law.prepared[column].rule].needs)})"

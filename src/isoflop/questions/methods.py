@@ -1,0 +1,184 @@
+"""The question of N* by Chinchilla's three methods."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
+from isoflop.answers.wording import interval, worded
+from isoflop.questions.base.context import Context
+from isoflop.questions.base.kinds import Number
+from isoflop.questions.base.option import option
+from isoflop.questions.base.question import Group, InReport, Question, Subject
+
+if TYPE_CHECKING:
+    from isoflop.planning.methods import Methods as MethodsResult
+    from isoflop.planning.parabolas import Parabolas
+
+
+@dataclass(frozen=True)
+class Methods(Question):
+    """Compute-optimal size by three methods: envelope of curves, IsoFLOP parabolas, parametric fit.
+
+    isoflop methods runs.csv --budget 1e22 --picture methods.svg
+    """
+
+    name: ClassVar[str] = "methods"
+    group: ClassVar[Group] = "Ask"
+    order: ClassVar[int] = 30
+    subject: ClassVar[Subject] = "fit"
+    in_report: ClassVar[InReport] = "always"
+    results: ClassVar[tuple[str, ...]] = (
+        "isoflop.planning.methods:Methods",
+        "isoflop.planning.parabolas:Parabolas",
+    )
+
+    budget: float | None = option(
+        Number("FLOPS", low=0.0, open=True),
+        unit="FLOPs",
+        help="Compute at which N* is compared; ten times the largest run's where not given.",
+    )
+
+    def compute(self, context: Context) -> MethodsResult:
+        """The three methods on the same runs."""
+        from isoflop.planning.methods import compare_methods
+
+        runs, ensemble = context.runs, context.ensemble
+        budget = context.budget if self.budget is None else self.budget
+        return compare_methods(ensemble, runs, budget=budget, level=context.level, seed=context.fit_spec.seed)
+
+    def answer(self, result: MethodsResult | Parabolas, context: Context) -> Answer:
+        """How far the methods are apart, and each with its interval."""
+        from isoflop.planning.parabolas import Parabolas
+
+        if isinstance(result, Parabolas):
+            return _of_parabolas(self.name, result)
+        rows = []
+        for each in result.methods:
+            tokens = each.tokens(result.budget)
+            rows.append(
+                (
+                    each.name,
+                    None if each.n is None else of_interval("N", each.n, "count"),
+                    None if tokens is None else of_interval("D", tokens, "count"),
+                    None if each.exponent_a is None else of_interval("exponent", each.exponent_a),
+                    each.why_not,
+                )
+            )
+        answered = [each.name for each in result.methods if each.n is not None]
+        overlap = "their intervals overlap" if result.agree else "their intervals do not all overlap"
+        fit = result.ensemble.fit
+        quantities = [Quantity("apart", result.apart, "factor", label="largest ratio of two N*")]
+        if math.isfinite(result.bias):
+            quantities.append(
+                Quantity(
+                    "bias", result.bias, "change", label="bias of the parabolas' D*",
+                    note="on noiseless losses of the fitted surface",
+                )
+            )  # fmt: skip
+        curves = result.curves
+        return Answer(
+            question=self.name,
+            title=f"N* at {result.budget:.3g} FLOPs, {fit.data.source}".replace("e+", "e"),
+            headline=f"The methods differ by a factor of {{apart}}; {overlap}."
+            if len(answered) > 1
+            else f"Only the {answered[0]} has an answer here, so there is nothing to compare it with.",
+            quantities=tuple(quantities) if len(answered) > 1 else (),
+            tables=(
+                Table(
+                    "methods",
+                    (
+                        Column("method"),
+                        Column("N", "N*"),
+                        Column("D", "D*"),
+                        Column("exponent", "exponent a"),
+                        Column("why_not", ""),
+                    ),
+                    tuple(rows),
+                ),
+                *(() if curves is None else (_budgets(curves),)),
+            ),
+            findings=result.findings,
+            method=f"parametric fit: {fit.law.name}, {fit.objective.name}",
+            pictures=(_picture(result), *(() if curves is None else (_curves_picture(curves),))),
+        )
+
+
+def _of_parabolas(name: str, found: Parabolas) -> Answer:
+    kept = [each for each in found.profiles if each.bracketed]
+    return Answer(
+        question=name,
+        title=f"IsoFLOP curves of {found.source}",
+        headline=(
+            f"{len(kept)} of {len(found.profiles)} budgets bracket a minimum; N* grows as C to the power {{exponent}}."
+        ),
+        quantities=(of_interval("exponent", found.exponent_a, label="exponent a"),),
+        tables=(_budgets(found),),
+        findings=found.findings,
+        method="parabolas in log N; residuals redrawn within each budget",
+        pictures=(_curves_picture(found),),
+    )
+
+
+def _budgets(found: Parabolas) -> Table:
+    level = found.exponent_a.level
+    return Table(
+        "budgets",
+        (
+            Column("budget", "budget, FLOPs", "flops"),
+            Column("runs", kind="integer"),
+            Column("N", "N*"),
+            Column("loss", "least loss"),
+            Column("bracketed"),
+        ),
+        tuple(
+            (
+                float(each.budget),
+                len(each.n),
+                of_interval("N", each.minimum(level=level), "count") if each.bracketed else None,
+                float(each.loss_best) if each.bracketed else None,
+                bool(each.bracketed),
+            )
+            for each in found.profiles
+        ),
+        title="IsoFLOP curves: the minimum of each budget",
+    )
+
+
+def _picture(result: MethodsResult) -> Picture:
+    from isoflop import plots
+
+    told = "; ".join(
+        f"{each.name} none" if each.n is None else f"{each.name} {_brief(of_interval('N', each.n, 'count'))}"
+        for each in result.methods
+    )
+    return Picture(
+        "methods",
+        partial(plots.methods_compared, result),
+        f"Compute-optimal parameters at {result.budget:.3g} FLOPs by each method: {told}.",
+        (7.2, 3.0),
+    )
+
+
+def _curves_picture(found: Parabolas) -> Picture:
+    from isoflop import plots
+
+    told = "; ".join(
+        f"{each.budget:.2g} FLOPs {worded(Quantity('N', float(each.n_best), 'count'))}"
+        for each in found.profiles
+        if each.bracketed
+    )
+    return Picture(
+        "isoflop-curves",
+        partial(plots.isoflop_curves, found),
+        f"Loss against parameters at {len(found.profiles)} budgets with a parabola through each; minima with their "
+        f"intervals: {told}.",
+        (7.2, 5.0),
+    )
+
+
+def _brief(each: Quantity) -> str:
+    return worded(each) + (f" [{interval(each)}]" if each.has_interval else "")
