@@ -87,6 +87,6 @@ def __dir__() -> list[str]:
 
 @show_with
 def _as_html(result: object) -> str | None:
-    """Results in a notebook; cards and pictures are loaded when the first result is shown."""
-    html: str | None = importlib.import_module("isoflop.report.notebook").html(result)
+    """Results in a notebook; the layers that word them are loaded when the first result is shown."""
+    html: str | None = importlib.import_module("isoflop.render.notebook").html(result)
     return html

@@ -31,8 +31,8 @@ class Table:
     """Rows under columns.
 
     name: the key in JSON. title: the heading above it. columns, rows: each row has one cell a column; a cell is a
-    Quantity, a number of its column's kind, a word, or None where there is nothing. note: one line below. detail: whether
-    the terminal shows it only where every row is asked for.
+    Quantity, a number of its column's kind, a word, or None where there is nothing. note: one line below. detail:
+    whether the terminal shows it only where every row is asked for.
     """
 
     name: str

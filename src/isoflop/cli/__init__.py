@@ -18,13 +18,6 @@ _COMMANDS = {
     "study": ("isoflop.cli.study", "study", "Share", "Many questions of one table, described in TOML and kept."),
     "app": ("isoflop.cli.app", "app", "Share", "The local page: explore, fit, rank, plan."),
     "schema": ("isoflop.cli.schema", "schema", "Share", "JSON schema of a question's options and of answers."),
-    # being moved into isoflop/questions
-    "backtest": ("isoflop.cli.backtest", "backtest", "Test", "What laws would have said of the largest runs."),
-    "influence": ("isoflop.cli.influence", "influence", "Test", "Which runs carry the answer."),
-    "sensitivity": ("isoflop.cli.sensitivity", "sensitivity", "Test", "What small choices do to the answer."),
-    "rank": ("isoflop.cli.rank", "rank", "Test", "Which laws forecast best here, and what they say together."),
-    "register": ("isoflop.cli.register", "register", "Share", "Write a prediction down before the run is trained."),
-    "score": ("isoflop.cli.score", "score", "Share", "Registered predictions beside what was measured."),
     "sweep": ("isoflop.cli.sweep", "sweep", "Lab", "Train small models of your own."),
 }
 _GROUPS = ("Read", "Fit", "Ask", "Test", "Share", "Lab")

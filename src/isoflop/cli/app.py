@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from isoflop.cli.options import json_option
+from isoflop.cli.output import json_flag
 from isoflop.errors import IsoflopError
 
 
@@ -17,7 +17,7 @@ from isoflop.errors import IsoflopError
 @click.option("--token", metavar="WORD", help="Asked of every request; for hosts and machines that others use too.")
 @click.option("--no-browser", is_flag=True, help="Print the address instead of opening it.")
 @click.option("--state", metavar="FOLDER", type=click.Path(), help="Where sessions are kept.")
-@json_option
+@json_flag
 def app(
     file: str | None, port: int, host: str, token: str | None, no_browser: bool, state: str | None, as_json: bool
 ) -> None:
@@ -43,6 +43,6 @@ def app(
 
 
 def _say_json(sentence: str) -> None:
-    from isoflop.cli.options import print_json
+    from isoflop.cli.output import print_json
 
     print_json({"says": sentence})

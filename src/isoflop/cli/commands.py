@@ -55,8 +55,10 @@ def command_of(cls: type[Question]) -> click.Command:
             )
         )
     params += [_click_option(each, "Options") for each in cls.options() if not each.positional]
+    own = {each.name for each in cls.options()} | {each.word for each in cls.options()}
     for group in cls.groups():
-        params += [_click_option(each, _TITLES[group]) for each in options_of(group)]
+        free = (each for each in options_of(group) if each.name not in own and each.word not in own)
+        params += [_click_option(each, _TITLES[group]) for each in free]
     if cls.recommends:
         params.append(
             _Option(
@@ -98,7 +100,8 @@ def _context(cls: type[Question], values: Mapping[str, Any], *, quiet: bool) -> 
     if cls.subject == "nothing":
         return Context(progress=progress)
     source = values.get("source")
-    given = {group: _built(group, values, leave=("source", "folder")) for group in cls.groups()}
+    own = tuple(each.name for each in cls.options())
+    given = {group: _built(group, values, leave=own) for group in cls.groups()}
     runs = RunsSpec(source=source, **_fields(given[RunsSpec]))
     law, fit, level = (given.get(group, group()) for group in (LawSpec, FitSpec, LevelSpec))
     force = bool(values.get("force"))

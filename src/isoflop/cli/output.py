@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -43,6 +43,8 @@ class Output:
             if Path(self.output).suffix.lower() not in _WRITTEN:
                 raise IsoflopError(f"an answer is written as {', '.join(_WRITTEN)}, not {self.output[:80]!r}")
 
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 _WRITTEN: Final = (".html", ".htm", ".md", ".json")
 
@@ -101,6 +103,11 @@ def _pictures(answer: Answer) -> Iterator[Picture]:
     yield from answer.pictures
     for part in answer.parts:
         yield from _pictures(part)
+
+
+def json_flag(command: Command) -> Command:
+    """``--json`` of a command that is no question."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
 
 
 def print_json(content: object) -> None:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from isoflop.cli.output import print_json
+from isoflop.cli.output import json_flag, print_json
 
 
 @click.command()
 @click.argument("file", metavar="STUDY.toml")
 @click.option("-o", "--output", metavar="FOLDER", help="Folder of the results.  [default: STUDY-results beside it]")
 @click.option("--verbose", is_flag=True, help="Show findings in full, with their remedies.")
-@click.option("--json", "as_json", is_flag=True, help="Print all answers as one JSON object.")
+@json_flag
 def study(file: str, output: str | None, verbose: bool, as_json: bool) -> None:
     """Perform the analysis that STUDY.toml describes and write its answers to a folder.
 

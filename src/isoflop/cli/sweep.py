@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isoflop.cli.options import json_option, print_json
+from isoflop.cli.output import json_flag, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,7 +37,7 @@ SILENCE = 30.0  # seconds between lines of progress where there is no terminal t
 @click.option("--workers", type=click.IntRange(min=1), help="Cells side by side; by default one a core.")
 @click.option("--executor", default="local", show_default=True, help="Where cells run: local, slurm or ray.")
 @click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="For the executor, as partition=long.")
-@json_option
+@json_flag
 def sweep(
     spec: Path,
     out: Path | None,

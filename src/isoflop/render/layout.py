@@ -11,14 +11,19 @@ from isoflop.answers.wording import interval, number, worded
 
 @dataclass(frozen=True)
 class Grid:
-    """A table as text. right: for each column, whether it is aligned to the right."""
+    """A table as text.
+
+    right: for each column, whether it is aligned to the right. units: columns that belong together, a value and its
+    interval. more: rows that were left out.
+    """
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     right: tuple[bool, ...]
+    units: tuple[tuple[int, ...], ...]
     note: str = ""
-    more: int = 0  # rows left out
+    more: int = 0
 
 
 def grid(table: Table, *, most: int | None = None) -> Grid:
@@ -27,22 +32,29 @@ def grid(table: Table, *, most: int | None = None) -> Grid:
     header: list[str] = []
     columns: list[list[str]] = []
     right: list[bool] = []
+    units: list[list[int]] = []
     for place, column in enumerate(table.columns):
         cells = [row[place] for row in rows]
         ends = {(each.level, each.interval) for each in cells if isinstance(each, Quantity) and each.has_interval}
         header.append(column.title or ("" if column.name in ("quantity", "note") else column.name))
+        units.append([len(columns)])
         columns.append([_text(each, column) for each in cells])
         right.append(not all(isinstance(each, str | None) for each in cells))
         if ends:
+            units[-1].append(len(columns))
             header.append(_promise(ends))
             columns.append([interval(each) if isinstance(each, Quantity) else "" for each in cells])
             right.append(False)
     kept = [place for place, cells in enumerate(columns) if place == 0 or any(cells)]
+    moved = {place: at for at, place in enumerate(kept)}
     return Grid(
         title=table.title,
         header=tuple(header[place] for place in kept),
         rows=tuple(tuple(columns[place][row] for place in kept) for row in range(len(rows))),
         right=tuple(right[place] for place in kept),
+        units=tuple(
+            tuple(moved[place] for place in unit if place in moved) for unit in units if moved.keys() & set(unit)
+        ),
         note=table.note,
         more=len(table.rows) - len(rows),
     )

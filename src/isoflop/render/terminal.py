@@ -119,10 +119,12 @@ def _widths(table: Grid) -> list[int]:
 def _fitting(table: Grid, room: int) -> tuple[list[int], list[int]]:
     """The columns that have room, from the left, and those that have not; words may be cut, numbers may not."""
     kept: list[int] = []
-    for place, width in enumerate(_widths(table)):
-        needed = width if table.right[place] else min(width, _WORD)
-        if needed + _GAP > room + _GAP * (place == 0) and kept:
+    widths = _widths(table)
+    for unit in table.units:
+        needed = sum((widths[each] if table.right[each] else min(widths[each], _WORD)) + _GAP for each in unit)
+        if needed > room + _GAP and kept:
             continue
-        kept.append(place)
-        room -= needed + _GAP
-    return kept, [place for place in range(len(table.header)) if place not in kept]
+        kept += unit
+        room -= needed
+    left = [unit[0] for unit in table.units if unit[0] not in kept]
+    return kept, left

@@ -1,1 +1,0 @@
-"""Results as cards, and cards as something to read."""
