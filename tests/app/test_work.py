@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from isoflop.app.asked import checked, formula
+from isoflop.answers.answer import SCHEMA_VERSION
+from isoflop.app.requests import checked, formula, menu, question_of
 from isoflop.app.session import Task, new_session, read, save
 from isoflop.app.work import draw_next, perform, runs_of, study_of
 from isoflop.errors import DataError, IsoflopError
 from isoflop.study.perform import perform as perform_study
-from isoflop.study.perform import study_runs
+from isoflop.study.perform import study_context
 from isoflop.study.spec import parse_study
 from isoflop.uncertainty.saved import load_fit
 
@@ -36,15 +37,17 @@ def asked(session, **given):
 
 def test_a_fit_leaves_its_answer_its_draws_and_its_study(session):
     session = replace(session, dropped=(3, 7), reading=replace(session.reading, where="N > 5e7"))
-    session, task = asked(session, kind="fit", budget="3e23", served="2T")
+    session, task = asked(session, kind="fit", options={"budget": "3e23", "inference_tokens": "2T"})
     news = []
     says = perform(session, task, lambda share, doing: news.append(share))
-    assert says.startswith("With 3e23 training FLOPs") and news == sorted(news)
+    assert says.startswith("Train ") and news == sorted(news)
     assert len(load_fit(session.place("r1", "fit.json"))) == 40
     study = parse_study(session.place("r1", "study.toml").read_text(), folder=session.folder)
-    assert study == replace(study_of(session, task.settings), folder=session.folder)
-    assert study_runs(study).rows.tolist() == runs_of(session, task.settings).rows.tolist()
-    assert study.plan.budgets == (3e23,) and study.plan.served == 2e12 and study.draws == 40
+    own = study_of(session, task.settings, question_of("fit", task.settings))
+    assert study == replace(own, runs=replace(own.runs, folder=session.folder))
+    assert study_context(study).runs.rows.tolist() == runs_of(session, task.settings).rows.tolist()
+    (report,) = study.questions
+    assert report.budget == 3e23 and report.inference_tokens == 2e12 and study.fit.draws == 40
 
 
 @pytest.mark.slow
@@ -52,7 +55,7 @@ def test_pictures_are_drawn_one_at_a_time_even_by_another_process(session, monke
     session, task = asked(session, kind="fit")
     perform(session, task, lambda share, doing: None)
     left = [draw_next(session, task)]
-    monkeypatch.setattr("isoflop.app.work._held", {})  # as in a process that did not make the answer
+    monkeypatch.setattr("isoflop.app.work._kept", {})  # as in a process that did not make the answer
     while left[-1]:
         left.append(draw_next(session, task))
     assert left == sorted(left, reverse=True) and len(left) == left[0] + 1
@@ -66,8 +69,9 @@ def test_parameters_are_fixed_tied_and_held_and_the_study_says_so(session):
     ensemble = load_fit(session.place("r1", "fit.json"))
     assert ensemble.fit.law.param_names == ("A", "B", "alpha") and ensemble.fit.law.fixed == {"E": 1.8}
     study = parse_study(session.place("r1", "study.toml").read_text(), folder=session.folder)
-    assert (study.fix, study.tie, study.domain) == ({"E": 1.8}, {"beta": "alpha"}, {"alpha": "0.1:0.9"})
-    assert perform_study(replace(study, plan=None, report=None)).ensembles[0].fit.params == ensemble.fit.params
+    restricted = (study.law.fixed, study.law.tied, study.law.domains)
+    assert restricted == ({"E": 1.8}, {"beta": "alpha"}, {"alpha": "0.1:0.9"})
+    assert perform_study(replace(study, questions=())).ensembles[0].fit.params == ensemble.fit.params
 
 
 def test_a_formula_is_told_with_greek_letters_and_its_restrictions(session):
@@ -96,38 +100,55 @@ def test_a_report_holds_the_backtest_of_the_same_rows_and_law(session, monkeypat
         pass
     page = session.place("r1", "report.html").read_text()
     cards = re.findall(r"<h3>(.*?)</h3>", page)
-    kept = json.loads(session.place("r4", "card.json").read_text())
-    assert cards.index(kept["title"]) == len(cards) - 2 and kept["answer"] in page
-    picture = base64.b64encode(session.place("r4", "0-light.png").read_bytes()).decode()
+    kept = json.loads(session.place("r4", "answer.json").read_text())
+    assert kept["schema"] == SCHEMA_VERSION and cards.index(kept["title"]) == len(cards) - 1
+    assert kept["headline"] in page
+    picture = base64.b64encode(session.place("r4", "0-backtest-light.png").read_bytes()).decode()
     assert page.count(picture) == 1 and page.count("data:image/png") == 2 * page.count('class="drawn on-light"')
 
 
 def test_a_plan_and_a_comparison_rest_on_fits(session):
     session, fitted = asked(session, kind="fit")
     perform(session, fitted, lambda share, doing: None)
-    session, planned = asked(session, kind="plan", of="r1", budget="1e24")
-    assert perform(session, planned, lambda share, doing: None).startswith("With 1e24 training FLOPs")
+    session, planned = asked(session, kind="plan", of="r1", options={"budget": "1e24"})
+    assert perform(session, planned, lambda share, doing: None).startswith("Train ")
     assert json.loads(session.place("r2", "data.json").read_text())["budget"] == 1e24
-    session, compared = asked(session, kind="compare", of=["r1", "r2"], budget="1e23")
-    assert "Nothing tells the two apart" in perform(session, compared, lambda share, doing: None)
-    assert "N*" in session.place("r3", "answer.html").read_text()
+    session, compared = asked(session, kind="compare", of=["r1", "r2"], options={"budget": "1e23"})
+    assert "The two do not differ" in perform(session, compared, lambda share, doing: None)
+    assert '<th scope="row">N</th>' in session.place("r3", "answer.html").read_text()
 
 
-def test_a_backtest_leaves_its_card(session):
+def test_a_backtest_leaves_its_answer(session):
     session, task = asked(session, kind="backtest")
-    assert "misses" in perform(session, task, lambda share, doing: None)
-    assert "<h2>" in session.place("r1", "answer.html").read_text()
+    assert "mean relative error" in perform(session, task, lambda share, doing: None)
+    assert "<h2 " in session.place("r1", "answer.html").read_text()
+
+
+def test_the_menu_has_every_question_with_a_form_that_can_be_asked(session):
+    listed = {each["name"]: each for each in menu()}
+    assert {"plan", "methods", "rank", "influence", "sensitivity", "diagnose"} - {"plan"} <= listed.keys()
+    for name, each in listed.items():
+        assert each["summary"] and each["group"]
+        for option in each["options"]:
+            assert option["help"] and option["form"] in {"text", "number", "flag", "choice", "pairs"}, (name, option)
+    session, task = asked(session, kind="methods", options={"budget": "1e22"})
+    assert "1e22" in session.place("r1", "x").parent.joinpath("session.json").read_text()
+    assert perform(session, task, lambda share, doing: None)
 
 
 @pytest.mark.parametrize(
     ("given", "says"),
     [
         ({"kind": "open /etc/passwd"}, "the page asks for fit, plan"),
-        ({"kind": "fit", "draws": 10**9}, "draws must be a whole number from 20 to 20,000"),
-        ({"kind": "fit", "draws": True}, "draws must be a whole number"),
-        ({"kind": "fit", "level": 2}, "level lies between 0 and 1"),
-        ({"kind": "fit", "budget": "a lot"}, "'a lot' is not a number such as"),
-        ({"kind": "fit", "budget": "-1e20"}, "-1e20 is not a positive number"),
+        ({"kind": "fit", "draws": 10**9}, "draws is a number from 20 to 1e"),
+        ({"kind": "fit", "draws": 20_001}, "draws is a whole number up to 20,000 here, not 20,001"),
+        ({"kind": "fit", "draws": True}, "draws takes a number"),
+        ({"kind": "fit", "level": 2}, "level is a number between 0 and 1, not 2"),
+        ({"kind": "fit", "options": {"budget": "a lot"}}, "budget takes a number such as 0.5, 70B or 1e24, not 'a lot'"),
+        ({"kind": "fit", "options": {"budget": "-1e20"}}, "budget is a number above 0, not '-1e20'"),
+        ({"kind": "fit", "options": {"bugdet": "1e20"}}, "'bugdet' is no option here"),
+        ({"kind": "fit", "options": [1]}, "must be names with values"),
+        ({"kind": "backtest", "options": {"windows": 0}}, "windows is a number from 1"),
         ({"kind": "fit", "law": "__import__('os')"}, "is not part of the language"),
         ({"kind": "fit", "objective": "best"}, "objective"),
         ({"kind": "fit", "fixed": "E"}, "'E' is no parameter with its value; write for example E = 1.69"),

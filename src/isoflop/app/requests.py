@@ -184,6 +184,8 @@ def question_of(kind: str, settings: Mapping[str, Any]) -> Question:
     """The question of a task; raises IsoflopError for options that it does not take."""
     cls: type[Question] = Report if kind in REPORTS else on_page()[kind]
     given = {name: value for name, value in settings["options"].items() if value not in (None, "", [], {})}
+    if cls is Compare:  # fits of the session stand in the place of files
+        given |= dict(zip(("first", "second"), settings["of"], strict=True))
     return build(cls, given, where=lambda option: option.name.replace("_", " "))
 
 

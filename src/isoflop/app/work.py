@@ -178,18 +178,22 @@ def _write(session: Session, task: Task, name: str, text: str) -> None:
 
 
 def _progress(tell: Tell) -> Callable[[int, str], AbstractContextManager[Callable[[int], None]]]:
-    """Progress of an engine as shares of a task, between .1 and .8."""
+    """Progress of one engine after another as shares of a task; each takes half of what is left, up to .8."""
+    reached = 0.1
 
     @contextmanager
     def opened(total: int, doing: str) -> Iterator[Callable[[int], None]]:
+        nonlocal reached
+        start, end = reached, (reached + 0.8) / 2
         done = 0
 
         def advance(more: int) -> None:
-            nonlocal done
+            nonlocal done, reached
             done += more
-            tell(0.1 + 0.7 * min(1.0, done / max(total, 1)), doing)
+            reached = start + (end - start) * min(1.0, done / max(total, 1))
+            tell(reached, doing)
 
-        tell(0.1, doing)
+        tell(start, doing)
         yield advance
 
     return opened
