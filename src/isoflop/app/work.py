@@ -100,7 +100,6 @@ def _report(session: Session, task: Task, question: Report, tell: Tell) -> str:
     """A fit with all that is asked of it at one budget; its pictures are drawn afterwards, one by one."""
     context = context_of(session, task.settings, tell)
     save_fit(context.ensemble, session.place(task.id, "fit.json"))
-    tell(0.85, "planning")
     answer = ask(question, context)
     _write(session, task, "law.js", f"export const law = {law_javascript(context.law)};\n")
     _write(session, task, "data.json", json.dumps(page_data(answer.result), allow_nan=False))
