@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.fitting.coordinates import Coordinates, coordinate
+from isoflop.fitting.objective import Space
 from isoflop.fitting.program import Data, Program, pair_data
 from isoflop.laws import Law
 from isoflop.laws.expression import gradient, log
 
 Floats = NDArray[np.float64]
-Space = Literal["log", "raw"]
 
 # Elements (problems × rows) evaluated at once: a tile's buffers stay in the second-level cache.
 TILE = 24_576

@@ -174,11 +174,11 @@ class _Plan:
         return found.theta[best], values.min(axis=1)
 
     def _better(self, searched: Floats, own: Floats, weights: Floats) -> NDArray[np.bool_]:
-        size = weights.sum(axis=1) if self.ready.objective.kind == "student-t" else np.abs(own)
+        size = self.ready.objective.magnitude(own, weights.sum(axis=1))
         return np.asarray(searched < own - SAME * size)
 
     def _scales(self, count: int) -> Floats | None:
-        if self.ready.objective.n_extra == 0 or self.scale is None:
+        if not self.ready.objective.fits_scale or self.scale is None:
             return None
         return np.full(count, np.log(self.scale))
 
