@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
+from isoflop.laws.derivative import gradient
 from isoflop.laws.evaluate import array_value, array_values
-from isoflop.laws.expression import MINUS_ONE, ONE, Expr, gradient, mul, name
+from isoflop.laws.expression import MINUS_ONE, ONE, Expr, mul, name
 from isoflop.laws.law import Law
 
 Floats = NDArray[np.float64]

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.laws import Law
+from isoflop.laws.derivative import gradient
 from isoflop.laws.evaluate import array_value
-from isoflop.laws.expression import gradient, name
+from isoflop.laws.expression import name
 from isoflop.laws.optimum import TRAIN, check_positive, closed_form, optimum, require_n_and_d
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
 

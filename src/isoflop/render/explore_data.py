@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from isoflop.fitting.table import prepared_runs
 from isoflop.laws import Law
-from isoflop.laws.expression import gradient, name
-from isoflop.laws.typeset import javascript_block
+from isoflop.laws.derivative import gradient
+from isoflop.laws.expression import name
+from isoflop.laws.javascript import javascript_block
 from isoflop.questions.report import Reported
 from isoflop.runs import Runs
 from isoflop.uncertainty.scatter import new_runs
