@@ -318,3 +318,14 @@ def test_a_refit_of_the_multi_power_law_does_as_well_on_what_was_held_out(schedu
     assert found.value < 0.5 * printed  # the printed constants are no optimum of the paper's own objective
     ready = problem(law("multi-power"), curves(schedules, size, HELD_OUT), objective=huber())
     assert mean_r_squared(ready, found.params)[0] == pytest.approx(explained, abs=1e-4)
+
+
+def test_skaling_bends_where_chinchilla_is_straight():
+    # computed with the recomputed constants in units of 1e9 parameters and 1e10 tokens
+    each, values = law("skaling"), published("skaling", "farseer")
+    assert float(each.value(values, {"N": 1e9, "D": 1e10})) == pytest.approx(0.56085, abs=2e-5)
+    straight = {**values, "k": 1.0}
+    plain = law("chinchilla").value(
+        {key: straight[key] for key in ("E", "A", "B", "alpha", "beta")}, {"N": 1e9, "D": 1e10}
+    )
+    assert float(each.value(straight, {"N": 1e9, "D": 1e10})) == pytest.approx(float(plain), rel=1e-14)
