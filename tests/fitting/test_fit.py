@@ -130,13 +130,13 @@ def test_optimum_is_not_beaten_by_scipy(known_runs, word):
         curve = np.exp(e) + np.exp(a) / runs["N"] ** alpha + np.exp(b) / runs["D"] ** beta
         r = curve - runs["loss"] if chosen.space == "raw" else np.log(curve / runs["loss"])
         size = np.abs(r)
-        if chosen.kind == "huber":
+        if chosen.word == "huber":
             return np.where(size <= 1e-3, r**2 / 2, 1e-3 * (size - 5e-4)).sum()
-        if chosen.kind == "student-t":
+        if chosen.word == "student-t":
             from scipy.stats import t
 
             return -t.logpdf(r, 4, scale=found.scale).sum()
-        return size.sum() if chosen.kind == "lad" else (r**2).sum()
+        return size.sum() if chosen.word == "lad" else (r**2).sum()
 
     start = [np.log(found.params[name]) for name in ("E", "A", "B")] + [found.params["alpha"], found.params["beta"]]
     assert cost(start) == pytest.approx(found.value, rel=1e-9)

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from isoflop import Runs, bootstrap, fit, huber, law, squares, student_t
-from isoflop.errors import DataError
+from isoflop.errors import DataError, FitError
 from isoflop.fitting.sampling_errors import weighed
 from isoflop.fitting.table import WEIGHT
 
@@ -69,3 +69,17 @@ def test_what_sampling_does_not_explain_is_found_and_said():
 def test_errors_that_say_nothing_are_refused(errors):
     with pytest.raises(DataError, match="errors of accuracy in made in memory are missing, all 0, or negative"):
         weighed(fit(SCORE, scores(0)[0], objective=RAW), errors)
+
+
+def test_errors_of_logarithms_are_relative_errors():
+    runs, errors = scores(0)
+    errors = errors + 0.01
+    weight = weighed(fit(SCORE, runs, objective=squares()), errors)[WEIGHT]
+    order = np.argsort(errors / runs["accuracy"])
+    assert np.all(np.diff(weight[order]) <= 1e-12) and weight[order[0]] > weight[order[-1]]
+
+
+def test_an_objective_whose_weights_are_no_precision_is_refused():
+    runs, errors = scores(0)
+    with pytest.raises(FitError, match="sampling errors make weights for lsq, not for raw-huber:0.01"):
+        weighed(fit(SCORE, runs, objective=huber(1e-2, space="raw")), errors)

@@ -230,6 +230,12 @@ CASES: Mapping[str, Case] = {
     "optimal-params": Case({"C_0": 4.6e6, "a": 0.64}, slopes={"C": 1}, limits=(({"C": 4.6e6}, 1.0),)),
     "optimal-tokens": Case({"C_0": 300.0, "b": 0.45}, slopes={"C": 1}, limits=(({"C": 300.0}, 1.0),)),
     "chinchilla": Case(_FIVE, limits=(({"N": HUGE, "D": HUGE}, 1.7),)),
+    "skaling": Case(
+        {"E": 1.7, "A": 3.8e4, "B": 4.6e5, "alpha": 0.6, "beta": 0.65, "k": 0.5},
+        limits=(({"N": HUGE, "D": HUGE}, 1.7), ({"N": HUGE, "D": 4.6e5 ** (1 / 0.65)}, 2.7)),
+        rows=80,
+        noise=0.003,
+    ),
     "chinchilla-tied": Case(
         {"E": 1.87, "A": 521.0, "B": 1488.0, "alpha": 0.353}, limits=(({"N": HUGE, "D": HUGE}, 1.87),)
     ),

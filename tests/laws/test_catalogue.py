@@ -11,12 +11,14 @@ import polars as pl
 import pytest
 import sympy
 from tests.laws.cases import CASES, middle, runs_of
+from tests.laws.sympy_bridge import to_sympy
 
 from isoflop import catalogue, fit, fix, huber, law, read_runs, squares
+from isoflop.laws.derivative import gradient
 from isoflop.laws.evaluate import evaluate
-from isoflop.laws.expression import add, gradient, name, names, rebuild, runs_over_k, substitute
+from isoflop.laws.expression import add, name, names, rebuild, runs_over_k, substitute
 from isoflop.laws.formula import parse
-from isoflop.laws.typeset import javascript, to_sympy
+from isoflop.laws.javascript import javascript
 
 LAWS = sorted(CASES)
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from isoflop import catalogue, law
+from isoflop.laws.derivative import gradient
 from isoflop.laws.evaluate import array_value
-from isoflop.laws.expression import gradient, name
-from isoflop.laws.typeset import javascript_block
+from isoflop.laws.expression import name
+from isoflop.laws.javascript import javascript_block
 
 
 def test_common_parts_are_computed_once():

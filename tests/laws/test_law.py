@@ -6,10 +6,11 @@ import re
 import pytest
 import sympy
 from tests.laws.cases import CASES
+from tests.laws.sympy_bridge import to_sympy
 
 from isoflop import fix, law, tie
 from isoflop.errors import FormulaError
-from isoflop.laws.typeset import latex, to_sympy
+from isoflop.laws.latex import latex
 
 
 def test_a_formula_sorts_names_into_inputs_and_parameters():
@@ -66,7 +67,11 @@ def test_tie_refuses_names_that_are_no_parameters():
 
 
 def test_latex_is_readable():
-    assert latex(law("chinchilla")) == r"L = E + A N^{- \alpha} + B D^{- \beta}"
+    assert latex(law("chinchilla")) == r"L = E + \frac{A}{N^{\alpha}} + \frac{B}{D^{\beta}}"
+    assert latex(law("gadre-error")) == r"\mathrm{error} = \epsilon - k e^{-\gamma \mathrm{loss}}"
+    assert latex(law("m4")).startswith(r"\frac{L - E}{\left(\epsilon_{0} - L\right)^{\alpha}} = \frac{\beta}{D^{c}}")
+    small = r"U r \left(1 - e^{-\frac{D}{r}}\right) + \log\left(1 + \frac{q}{\sqrt{D}}\right)"
+    assert latex(law("U*r*(1 - exp(-D/r)) + log(1 + q/sqrt(D))")) == f"L = {small}"
 
 
 def test_sympy_sees_the_same_law():

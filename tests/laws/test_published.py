@@ -5,6 +5,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
+from mpmath import mp
 
 from isoflop import fit, fix, huber, law, squares
 from isoflop.fitting.fit import problem
@@ -150,10 +151,37 @@ def test_muennighoffs_two_worths_are_a_local_optimum_and_not_the_lowest(repeated
     assert found.value == pytest.approx(0.015825936570763588, rel=1e-6)
     assert found.params["r_D"] == pytest.approx(values["r_D"], rel=2e-3)
     assert found.params["r_N"] == pytest.approx(values["r_N"], rel=2e-3)
-    # over all worths the objective is lowest where repeated tokens never lose theirs
+    # over all worths a pair far from it is slightly lower
     lowest = fit(fix(law("muennighoff"), given), repeated, objective=huber(1e-3))
-    assert lowest.value == pytest.approx(0.0139731, rel=1e-5)
-    assert lowest.params["r_D"] > 1e6 and lowest.params["r_N"] == pytest.approx(1.1359, rel=1e-3)
+    assert lowest.value == pytest.approx(0.01580466, rel=1e-6)
+    assert lowest.params["r_D"] == pytest.approx(95.365, rel=1e-3)
+    assert lowest.params["r_N"] == pytest.approx(1.7059, rel=1e-3)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_repeated_runs_have_one_optimum_which_arithmetic_of_50_digits_confirms(repeated, seed):
+    # r_N is at its bound, where 1 − exp(−R/r) computed as written is nothing but rounding
+    found = fit(law("muennighoff"), repeated, objective=huber(1e-3), seed=seed)
+    assert found.value == pytest.approx(0.00656589557, rel=1e-8)
+    assert found.params["r_N"] > 1e9 and found.search.reached >= 4
+    assert found.value == pytest.approx(exact_huber(found.params, repeated), rel=1e-12)
+
+
+def exact_huber(params, runs, width="1e-3"):
+    """Huber's objective of Muennighoff's law by mpmath, from the paper's formulas."""
+    with mp.workdps(50):
+        p = {name: mp.mpf(value) for name, value in params.items()}
+        width, total = mp.mpf(width), mp.mpf(0)
+        scale = (p["alpha"] * p["A"] / (p["beta"] * p["B"])) ** (1 / (p["alpha"] + p["beta"]))
+        for row in zip(*(runs[name] for name in ("N", "D", "U", "loss")), strict=True):
+            n, d, u, loss = (mp.mpf(float(each)) for each in row)
+            unique = min(u, d)
+            tokens = unique + unique * p["r_D"] * (1 - mp.exp(-(d / unique - 1) / p["r_D"]))
+            usual = min(scale * (scale * unique) ** (p["beta"] / p["alpha"]), n)
+            size = usual + usual * p["r_N"] * (1 - mp.exp(-(n / usual - 1) / p["r_N"]))
+            miss = abs(mp.log((p["E"] + p["A"] / size ** p["alpha"] + p["B"] / tokens ** p["beta"]) / loss))
+            total += miss**2 / 2 if miss <= width else width * (miss - width / 2)
+        return float(total)
 
 
 @pytest.mark.parametrize(("key", "column"), [("stack", "loss_stack_v2_python"), ("pile", "loss_pile")])
@@ -290,3 +318,14 @@ def test_a_refit_of_the_multi_power_law_does_as_well_on_what_was_held_out(schedu
     assert found.value < 0.5 * printed  # the printed constants are no optimum of the paper's own objective
     ready = problem(law("multi-power"), curves(schedules, size, HELD_OUT), objective=huber())
     assert mean_r_squared(ready, found.params)[0] == pytest.approx(explained, abs=1e-4)
+
+
+def test_skaling_bends_where_chinchilla_is_straight():
+    # computed with the recomputed constants in units of 1e9 parameters and 1e10 tokens
+    each, values = law("skaling"), published("skaling", "farseer")
+    assert float(each.value(values, {"N": 1e9, "D": 1e10})) == pytest.approx(0.56085, abs=2e-5)
+    straight = {**values, "k": 1.0}
+    plain = law("chinchilla").value(
+        {key: straight[key] for key in ("E", "A", "B", "alpha", "beta")}, {"N": 1e9, "D": 1e10}
+    )
+    assert float(each.value(straight, {"N": 1e9, "D": 1e10})) == pytest.approx(float(plain), rel=1e-14)

@@ -6,7 +6,7 @@ import pytest
 from isoflop import bootstrap, fit, law
 from isoflop.errors import IsoflopError
 from isoflop.fitting.result import DataSummary, Fit, Search
-from isoflop.laws.optimum import closed_form, optimum
+from isoflop.laws.optimum import closed_form, optimum, searched_optimum
 from isoflop.planning.allocate import allocate
 from isoflop.planning.overtrain import for_serving
 
@@ -39,21 +39,39 @@ def test_published_constants_give_the_carded_allocations(params, budget, n, rati
         assert best.loss[0] == pytest.approx(loss, abs=6e-5)
 
 
-def test_numeric_and_closed_form_agree():
+@pytest.mark.parametrize("name", ["chinchilla", "skaling", "kaplan"])
+def test_numeric_and_closed_form_agree(name):
     rng = np.random.default_rng(0)
+    each = law(name)
+    ranges = {"E": (0.5, 2), "alpha": (0.15, 0.7), "beta": (0.15, 0.7), "k": (0.2, 2.0)}
+    ranges |= {"alpha_N": (0.05, 0.2), "alpha_D": (0.05, 0.2)}
+    logs = {"A": (3, 8), "B": (3, 10), "N_c": (27, 33), "D_c": (27, 33)}
     params = {
-        "E": rng.uniform(0.5, 2, 200),
-        "A": np.exp(rng.uniform(3, 8, 200)),
-        "B": np.exp(rng.uniform(3, 10, 200)),
-        "alpha": rng.uniform(0.15, 0.7, 200),
-        "beta": rng.uniform(0.15, 0.7, 200),
+        key: rng.uniform(*ranges[key], 200) if key in ranges else np.exp(rng.uniform(*logs[key], 200))
+        for key in each.param_names
     }
     for budget in (1e18, 1e21, 1e25):
-        n, d = closed_form(law("chinchilla"), params, budget)
-        best = optimum(law("chinchilla"), params, budget)
-        assert best.n[best.inside] == pytest.approx(n[best.inside], rel=1e-9)
-        assert best.d[best.inside] == pytest.approx(d[best.inside], rel=1e-9)
-        assert best.inside.mean() > 0.95
+        n, d = closed_form(each, params, budget)
+        searched = searched_optimum(each, params, budget)
+        inside = searched.inside
+        assert inside.mean() > 0.9
+        assert n[inside] == pytest.approx(searched.n[inside], rel=1e-8)
+        assert d[inside] == pytest.approx(searched.d[inside], rel=1e-8)
+        best = optimum(each, params, budget)
+        assert np.array_equal(best.n[inside], n[inside])
+        assert best.loss[inside] == pytest.approx(searched.loss[inside], rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"beta": -0.1}, {"alpha": -0.1}, {"A": 0.0}, {"k": -0.5}, {"A": 1e-300}], ids=lambda each: str(each)
+)
+def test_draws_without_a_minimum_are_searched_for_their_end(changed):
+    each = law("skaling")
+    usual = {"E": 1.7, "A": 3.8e4, "B": 4.6e5, "alpha": 0.6, "beta": 0.65, "k": 0.5}
+    params = {key: np.array([value, changed.get(key, value), value]) for key, value in usual.items()}
+    best, searched = optimum(each, params, 1e21), searched_optimum(each, params, 1e21)
+    assert best.inside.tolist() == searched.inside.tolist() == [True, False, True]
+    assert best.n == pytest.approx(searched.n, rel=1e-8) and best.loss == pytest.approx(searched.loss, rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +81,13 @@ def test_numeric_and_closed_form_agree():
         ("A/N^alpha + B/D^alpha", True),
         ("1.69 + 2*A/N^alpha + B*D^(-beta)", True),
         ("E + A/N^alpha + B/D^beta + F/(N*D)^gamma", False),
-        ("((N_c/N)^(alpha/beta) + D_c/D)^beta", False),
+        ("((N_c/N)^(alpha/beta) + D_c/D)^beta", True),
+        ("E + (A/N^alpha + B/D^beta)^k", True),
+        ("E + F*(A/N^alpha + B/D^beta)^k", True),
+        ("E + (A/N^alpha + B/D^beta + F)^k", True),
+        ("E + (A/N^alpha + B/D^beta)^k + F/N^alpha", False),
+        ("E + (A/N^alpha + B/D^beta)^(N^k)", False),
+        ("E + (A/(N + F)^alpha + B/D^beta)^k", False),
         ("E + A*exp(-N)/N^alpha + B/D^beta", False),
     ],
 )

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from isoflop.errors import FitError
 from isoflop.fitting.coordinates import coordinates
 from isoflop.fitting.kernel import Kernel
-from isoflop.fitting.objective import OUTER, Objective
+from isoflop.fitting.objective import Objective
 from isoflop.fitting.result import Fit
 from isoflop.fitting.solve import Batch, Solution, solve_measured
 from isoflop.fitting.table import prepared_runs
@@ -126,7 +126,7 @@ class BlockRows:
                 if values.size:
                     low, high = self.ranges[name]
                     self.ranges[name] = (min(low, float(values.min())), max(high, float(values.max())))
-            if self.objective.space == "log" and (columns[-1] <= 0).any():
+            if self.objective.of_logarithms and (columns[-1] <= 0).any():
                 raise FitError(
                     f"{int((columns[-1] <= 0).sum()):,} rows of {runs.source} have a {law.response} that is not "
                     "positive; use an objective on raw losses (--objective raw-huber:1e-3)"
@@ -161,7 +161,7 @@ class BlockRows:
         """Numbers of a block as a table in memory."""
         inputs = dict(zip(self.law.input_names, data, strict=False))
         kernel = Kernel(self.coords, inputs, space=self.objective.space, centres=self.centres)
-        return Batch(kernel, np.log(data[-1]) if self.objective.space == "log" else data[-1], self.objective, None)
+        return Batch(kernel, self.objective.target(data[-1]), self.objective, None)
 
     def each(self, measure: Callable[[Block, Floats], T], doing: str) -> list[T]:
         """One pass: what ``measure`` makes of every block and its data, in their order."""
@@ -214,9 +214,7 @@ class BlockRows:
 
     def descend(self, begun: Fit) -> Solution:
         """From the optimum of the sample to that of all rows."""
-        scale = np.full(1, self.objective.delta)
-        if self.objective.n_extra and begun.scale is not None:
-            scale = np.array([math.log(begun.scale)])
+        scale = np.array([self.objective.scale_at(begun.scale, 1.0)])
         return self._near(begun.theta[None].copy(), scale)
 
     def again(self, law: Law, near: Solution) -> Solution:
@@ -231,7 +229,7 @@ class BlockRows:
 
     def _near(self, theta: Floats, scale: Floats, *, tolerance: float = _TOLERANCE) -> Solution:
         """The optimum from a start that is close to it: Newton steps, and the whole solver where one of them fails."""
-        if self.objective.kind == "lad":
+        if not self.objective.smooth:
             return solve_measured(self, theta.copy(), None)
         index, newton = np.zeros(1, dtype=np.int64), np.ones(1, dtype=bool)
         best, before = math.inf, (theta, scale)
@@ -243,18 +241,18 @@ class BlockRows:
             best, before = float(value[0]), (theta, scale)
             diagonal = np.diag(curvature[0])
             step = -np.linalg.lstsq(curvature[0] + np.diag(1e-12 * diagonal + 1e-300), slope[0], rcond=None)[0]
-            size = abs(best) if not self.objective.n_extra else float(self.n_rows)
+            size = float(self.objective.magnitude(best, self.n_rows))
             if -float(slope[0] @ step) <= tolerance * size:
                 return Solution(theta, scale, value, np.array([steps]), np.ones(1, dtype=bool))
             theta = theta + step[None, : self.n_free]
             scale = scale + step[None, self.n_free :].sum(axis=1)
-        own = scale.copy() if self.objective.n_extra else None
+        own = scale.copy() if self.objective.fits_scale else None
         return solve_measured(self, theta.copy(), own, tolerance=max(tolerance, 1e-11))
 
     def by_run(self, best: Solution) -> tuple[Floats, Floats]:
         """Gradient (runs, k) and own curvature (runs, k, k) of every run at the optimum, for runs with rows."""
         index, k = np.zeros(1, dtype=np.int64), self.n_free + self.objective.n_extra
-        scale = best.scale if self.objective.kind != "lad" else 0.3 * np.exp(self.robust_scale(best.theta))
+        scale = self.objective.curvature_scale(best.scale, lambda: np.exp(self.robust_scale(best.theta)))
 
         def measure(block: Block, data: Floats) -> list[tuple[Floats, Floats]]:
             found = []
@@ -262,8 +260,7 @@ class BlockRows:
                 table = self._table(data[:, begin:end])
                 _, slope, near = table.normal_equations(best.theta, scale, index, np.ones(1, dtype=bool))
                 _, _, reweighted = table.normal_equations(best.theta, scale, index, np.zeros(1, dtype=bool))
-                # the solver keeps a share of the reweighted curvature on outer rows, which is taken off again
-                own = (near - OUTER * reweighted) / (1 - OUTER) if self.objective.kind in ("huber", "lad") else near
+                own = self.objective.own_curvature(near, reweighted)
                 found.append((slope[0], own[0]))
             return found
 

@@ -21,14 +21,18 @@ from isoflop.laws.expression import (
     ONE,
     ZERO,
     Expr,
+    Leaf,
     add,
     call,
     exp,
     expand,
+    expm1,
+    leaf,
+    leaves,
     log,
+    log1p,
     mul,
     name,
-    names,
     num,
     power,
     rebuild,
@@ -39,30 +43,27 @@ from isoflop.laws.expression import (
 
 Floats = NDArray[np.float64]
 
+BY_ROW = ("centred", "scaled")  # roles of leaves that have a value in every row
+
 
 def coordinate(param: str) -> Expr:
     """The leaf that stands for a parameter's coordinate."""
-    return name(f"t:{param}")
+    return leaf("coordinate", param)
 
 
 def centred(given: str) -> Expr:
     """The leaf that stands for an input's centred logarithm."""
-    return name(f"x:{given}")
+    return leaf("centred", given)
 
 
 def centre(given: str) -> Expr:
     """The leaf that stands for the mean logarithm of an input, or the logarithm of its size where it may be zero."""
-    return name(f"c:{given}")
-
-
-def unknown(label: str) -> Expr:
-    """The leaf that stands for the unknown of a root."""
-    return name(f"u:{label}")
+    return leaf("centre", given)
 
 
 def scaled(given: str) -> Expr:
     """The leaf that stands for an input that may be zero, divided by its size."""
-    return name(f"v:{given}")
+    return leaf("scaled", given)
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,10 @@ class Coordinates:
 
     names: the free parameters, in the order of the coordinates.
     held: parameters whose coordinate is given instead of fitted; they come last and are not centred.
-    value: the law's value in leaves ``t:param``, ``x:input``, ``c:input``.
+    value: the law's value in leaves.
     log_value: its logarithm, or None where the law may be zero or negative.
-    params: each parameter's value in leaves ``t:`` and ``c:``.
-    inverse: each coordinate in leaves ``t:`` of uncentred coordinates and ``c:``.
+    params: each parameter's value in coordinates and centres.
+    inverse: each coordinate in uncentred coordinates and centres.
     """
 
     law: Law
@@ -105,11 +106,11 @@ class Coordinates:
         values = self._leaves(plain, centres)
         return np.stack([np.broadcast_to(array_value(each, values), len(params)) for each in self.inverse], axis=1)
 
-    def _leaves(self, theta: Floats, centres: Mapping[str, float]) -> dict[str, Floats | float]:
-        leaves: dict[str, Floats | float] = {f"c:{key}": value for key, value in centres.items()}
+    def _leaves(self, theta: Floats, centres: Mapping[str, float]) -> dict[Leaf, Floats | float]:
+        values: dict[Leaf, Floats | float] = {Leaf("centre", key): value for key, value in centres.items()}
         for column, label in enumerate((*self.names, *self.held)):
-            leaves[f"t:{label}"] = theta[:, column]
-        return leaves
+            values[Leaf("coordinate", label)] = theta[:, column]
+        return values
 
 
 def coordinates(law: Law, *, hold: Sequence[str] = ()) -> Coordinates:
@@ -167,14 +168,31 @@ class _Reader:
                 return node.args[1] == ZERO or self.positive(node.args[1])
             case "total":
                 return self.positive(node.args[0])
+            case "mul" if node.args[0].op == "num" and node.args[0].value < 0:
+                return self.negative(mul(*node.args[1:])) if len(node.args) > 1 else False
             case "add" | "mul" | "min":
                 return all(self.positive(arg) for arg in node.args)
+            case "expm1" | "log1p":
+                return self.positive(node.args[0])
             case "max":
                 return any(self.positive(arg) for arg in node.args)
             case "pow":
                 return self.positive(node.args[0])
             case "exp":
                 return True
+        return False
+
+    def negative(self, node: Expr) -> bool:
+        """Whether the node is negative for every value of the parameters within their domains."""
+        match node.op:
+            case "num":
+                return node.value < 0
+            case "mul":
+                signs = [self.negative(arg) for arg in node.args]
+                sure = all(negative or self.positive(arg) for arg, negative in zip(node.args, signs, strict=True))
+                return sure and sum(signs) % 2 == 1
+            case "expm1":
+                return self.negative(node.args[0])
         return False
 
     def logarithm(self, node: Expr) -> Expr:
@@ -185,15 +203,19 @@ class _Reader:
             case "name" if self.domains.get(node.label) == "positive":
                 return coordinate(node.label)
             case "mul":
-                return add(*(self.logarithm(arg) for arg in node.args))
+                rest = [arg for arg in node.args if not self.positive(arg)]  # negative factors, in pairs
+                above = [self.logarithm(arg) for arg in node.args if arg not in rest]
+                return add(*above, *([log(self.value(mul(*rest)))] if rest else []))
             case "pow":
                 return expand(mul(self.value(node.args[1]), self.logarithm(node.args[0])))
             case "exp":
                 return self.value(node.args[0])
+            case "min" | "max" if all(self.positive(arg) for arg in node.args):  # equal inputs stay equal to the bit
+                return call(node.op, *(self.logarithm(arg) for arg in node.args))
         return log(self.value(node))
 
     def value(self, node: Expr) -> Expr:
-        """The node in leaves ``t:`` and ``x:``."""
+        """The node in leaves."""
         match node.op:
             case "num":
                 return node
@@ -215,6 +237,10 @@ class _Reader:
                 return self.logarithm(node.args[0]) if self.positive(node.args[0]) else log(self.value(node.args[0]))
             case "exp":
                 return exp(self.value(node.args[0]))
+            case "expm1":
+                return expm1(self.value(node.args[0]))
+            case "log1p":
+                return log1p(self.value(node.args[0]))
             case "root":
                 return self._root(node)
             case "total":
@@ -232,7 +258,7 @@ class _Reader:
         equation = self.value(node.args[0])
         del self.unknowns[node.label]
         self.differences.difference_update(ends)
-        return root(f"u:{node.label}", equation, self.value(low), *map(self.value, high))
+        return root(node.label, equation, self.value(low), *map(self.value, high))
 
     def _total(self, node: Expr) -> Expr:
         """Σ_k of a product gives the sizes of its scaled lists to what multiplies the sum."""
@@ -247,7 +273,7 @@ class _Reader:
         if node.label in self.inputs:
             return exp(centred(node.label))
         if node.label in self.unknowns:
-            return unknown(node.label)
+            return node
         if node.label in self.scaled:  # the size of such an input takes the place of its logarithm
             return mul(scaled(node.label), exp(centred(node.label)))
         domain = self.domains[node.label]
@@ -273,13 +299,13 @@ def _shifts(value: Expr, law: Law, free: Sequence[str]) -> dict[str, Expr]:
             continue
         for label in movable:
             weight = _coefficient(terms, coordinate(label))
-            inside = names(weight)
-            if weight == ZERO or label in shifts or label in locked or any(leaf[:2] in ("x:", "v:") for leaf in inside):
+            inside = leaves(weight)
+            if weight == ZERO or label in shifts or label in locked or any(each.role in BY_ROW for each in inside):
                 continue
             shift = add(*(mul(slope, power(weight, MINUS_ONE), centre(given)) for given, slope in slopes.items()))
-            leaves = names(shift)
-            used = {leaf[2:] for leaf in leaves if leaf.startswith("t:")}
-            varies = any(leaf[:2] in ("x:", "v:") for leaf in leaves)  # another input's slope: no constant undoes it
+            within = leaves(shift)
+            used = {each.of for each in within if each.role == "coordinate"}
+            varies = any(each.role in BY_ROW for each in within)  # another input's slope: no constant undoes it
             if varies or label in used or used & shifts.keys():
                 continue
             shifts[label] = shift
@@ -290,7 +316,7 @@ def _shifts(value: Expr, law: Law, free: Sequence[str]) -> dict[str, Expr]:
 
 def _sums(node: Expr) -> Iterator[tuple[Expr, ...]]:
     """The terms of every sum, outer ones first; an exponential's argument counts as a sum."""
-    if node.op == "add" or (node.op == "exp" and node.args[0].op != "add"):
+    if node.op == "add" or (node.op in ("exp", "expm1") and node.args[0].op != "add"):
         yield node.args
     for arg in node.args:
         yield from _sums(arg)
@@ -319,6 +345,8 @@ def _tidy(node: Expr) -> Expr:
             return mul(*args)
         case "exp":
             return exp(expand(args[0]))
+        case "expm1":
+            return expm1(expand(args[0]))
         case "pow":
             return power(*args)
         case "log":

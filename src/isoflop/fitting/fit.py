@@ -97,7 +97,7 @@ class Problem:
 
 def problem(law: Law, runs: Runs, *, objective: Objective, hold: tuple[str, ...] = ()) -> Problem:
     """Check the runs against the law and lay out the arrays."""
-    table = fit_table(law, runs, log_loss=objective.space == "log")
+    table = fit_table(law, runs, log_loss=objective.of_logarithms)
     return problem_from_table(law, table, objective=objective, hold=hold)
 
 
@@ -105,8 +105,7 @@ def problem_from_table(law: Law, table: Table, *, objective: Objective, hold: tu
     """Lay out the arrays of a law on a checked table."""
     coords = coordinates(law, hold=hold)
     kernel = Kernel(coords, table.inputs, space=objective.space, offsets=table.offsets)
-    target = np.log(table.loss) if objective.space == "log" else table.loss
-    return Problem(law, table, objective, coords, kernel, target)
+    return Problem(law, table, objective, coords, kernel, objective.target(table.loss))
 
 
 def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int = 64, seed: int = 0) -> Fit:
@@ -132,7 +131,7 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
         objective=objective,
         params=params,
         value=float(best.value[0]),
-        scale=_scale(objective, best, residual),
+        scale=objective.sigma(float(best.scale[0]), float(np.mean(residual**2))),
         theta=best.theta[0],
         centres=ready.kernel.centres,
         data=_summary(ready, runs, residual),
@@ -154,7 +153,7 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
         *preparation_findings(runs, {column: how.rule for column, how in law.prepared.items()}),
         *design_findings(prepared_runs(law, runs), tuple(ready.table.by_row)),
         *count_findings(law, ready.table),
-        *size_findings(ready.table, residual, log_loss=objective.space == "log"),
+        *size_findings(ready.table, residual, log_loss=objective.of_logarithms),
         *_seed_findings(ready, runs, residual),
         *_family_findings(ready, runs, residual),
         *misfit_findings(ready.table, residual),
@@ -165,7 +164,7 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
 def _family_findings(ready: Problem, runs: Runs, residual: Floats) -> list[Finding]:
     if "family" not in runs:
         return []
-    return family_findings(ready.table, residual, runs.text("family"), log_loss=ready.objective.space == "log")
+    return family_findings(ready.table, residual, runs.text("family"), log_loss=ready.objective.of_logarithms)
 
 
 def _seed_findings(ready: Problem, runs: Runs, residual: Floats) -> list[Finding]:
@@ -176,7 +175,7 @@ def _seed_findings(ready: Problem, runs: Runs, residual: Floats) -> list[Finding
         residual,
         np.asarray(runs.text("seed"), dtype=np.str_),
         len(ready.law.params),
-        log_loss=ready.objective.space == "log",
+        log_loss=ready.objective.of_logarithms,
     )
 
 
@@ -268,17 +267,15 @@ def _first_third_or_all(ready: Problem, begin: Floats) -> Solution:
 def _agreement(ready: Problem, found: Solution, best: float) -> _Agreement:
     """Count the optima that are the best one: within ``SAME``, or both as good as exact."""
     rows = len(ready.target)
-    # rounding sets a floor below which objectives are equal: that of residuals of 1e-12
-    floor = 1e-12 * rows if ready.objective.kind == "lad" else 1e-24 * rows
-    size = float(rows) if ready.objective.kind == "student-t" else max(abs(best), 1e-300)
+    floor = ready.objective.rounding(rows)
+    size = max(float(ready.objective.magnitude(best, rows)), 1e-300)
     with np.errstate(all="ignore"):
         gaps = (found.value - best) / size
-        same = (gaps <= SAME) | ((found.value <= floor) & (ready.objective.kind != "student-t"))
+        same = (gaps <= SAME) | (found.value <= floor)
     others = gaps[~same & np.isfinite(gaps) & found.converged]
     # the best was polished further than the starts were: the one that it came from ended there too
     reached, next_best = max(1, int(same.sum())), float(others.min()) if len(others) else math.inf
-    exact = best <= floor and ready.objective.kind != "student-t"
-    return _Agreement(reached, len(same), next_best, exact)
+    return _Agreement(reached, len(same), next_best, exact=best <= floor)
 
 
 def sampled(ready: Problem, *, seed: int) -> tuple[Problem, NDArray[np.int64]]:
@@ -309,12 +306,6 @@ def _residuals(ready: Problem, theta: Floats) -> Floats:
         stop = min(start + width, len(value))
         value[start:stop] = ready.kernel.value(theta, start, stop)[0]
     return value - ready.target
-
-
-def _scale(objective: Objective, best: Solution, residual: Floats) -> float | None:
-    if objective.kind == "student-t":
-        return float(np.exp(best.scale[0]))
-    return float(np.sqrt(np.mean(residual**2))) if objective.kind == "lsq" else None
 
 
 def _summary(ready: Problem, runs: Runs, residual: Floats) -> DataSummary:

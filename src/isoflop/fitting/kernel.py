@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.fitting.coordinates import Coordinates, coordinate
+from isoflop.fitting.objective import Space
 from isoflop.fitting.program import Data, Program, pair_data
 from isoflop.laws import Law
-from isoflop.laws.expression import gradient, log
+from isoflop.laws.derivative import gradient
+from isoflop.laws.expression import Leaf, log
 
 Floats = NDArray[np.float64]
-Space = Literal["log", "raw"]
 
 # Elements (problems × rows) evaluated at once: a tile's buffers stay in the second-level cache.
 TILE = 24_576
@@ -54,12 +54,12 @@ class Kernel:
         self.centres = dict(centres) if centres is not None else input_centres(inputs, coords.law)
         self.offsets = offsets
         self.n_rows = len(offsets) - 1 if offsets is not None else len(next(iter(inputs.values())))
-        leaves: dict[str, Floats | float] = {f"c:{each}": value for each, value in self.centres.items()}
+        leaves: dict[Leaf, Floats | float] = {Leaf("centre", each): value for each, value in self.centres.items()}
         for each in coords.law.inputs:
             if each.domain == "positive":
-                leaves[f"x:{each.name}"] = np.log(inputs[each.name]) - self.centres[each.name]
+                leaves[Leaf("centred", each.name)] = np.log(inputs[each.name]) - self.centres[each.name]
             else:
-                leaves[f"v:{each.name}"] = inputs[each.name] * math.exp(-self.centres[each.name])
+                leaves[Leaf("scaled", each.name)] = inputs[each.name] * math.exp(-self.centres[each.name])
         self.data = Data(leaves, self.order)
         derivatives = gradient(target, tuple(coordinate(label) for label in coords.names))
         pairs = None if offsets is None else pair_data(self.data, offsets)

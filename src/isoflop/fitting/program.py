@@ -10,9 +10,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop.fitting.coordinates import coordinate
+from isoflop.fitting.coordinates import BY_ROW, coordinate
+from isoflop.laws.derivative import gradient
 from isoflop.laws.evaluate import array_value
-from isoflop.laws.expression import Expr, add, gradient, mul, name, runs_over_k
+from isoflop.laws.expression import Expr, Leaf, add, mul, name, runs_over_k
 from isoflop.laws.implicit import solve_unknown
 
 Floats = NDArray[np.float64]
@@ -21,6 +22,8 @@ Ints = NDArray[np.int64]
 _UNARY: Mapping[str, Callable[..., Any]] = {
     "log": np.log,
     "exp": np.exp,
+    "log1p": np.log1p,
+    "expm1": np.expm1,
     "abs": np.abs,
     "sign": np.sign,
 }
@@ -68,7 +71,7 @@ class Data:
     """
 
     def __init__(
-        self, leaves: Mapping[str, Floats | float], order: tuple[str, ...], offsets: Ints | None = None
+        self, leaves: Mapping[Leaf, Floats | float], order: tuple[str, ...], offsets: Ints | None = None
     ) -> None:
         self.leaves = leaves
         self.order = order
@@ -94,7 +97,7 @@ def pair_data(data: Data, offsets: Ints) -> Data:
 class Program:
     """The instructions for some outputs: the first a value, the others the rows of its Jacobian.
 
-    pairs: the data over which sums run, where some do. given: the leaf whose value comes with every run, if any.
+    pairs: the data over which sums run, where some do. given: the name whose value comes with every run, if any.
     """
 
     def __init__(
@@ -128,8 +131,10 @@ class Program:
     def _kind(self, node: Expr) -> str:
         """``data``, ``each`` or ``tile``: what the node depends on."""
         if node not in self._kinds:
-            if node.op == "name":
-                kind = "tile" if node.label == self.given else "each" if node.label.startswith("t:") else "data"
+            if node.op == "name":  # the unknown of a root, which is the only name that rewriting leaves
+                kind = "tile"
+            elif node.leaf is not None:
+                kind = "each" if node.leaf.role == "coordinate" else "data"
             elif node.op in ("root", "total"):
                 kind = "tile"
             else:
@@ -141,7 +146,7 @@ class Program:
         return self._kinds[node]
 
     def _has_rows(self, node: Expr) -> bool:
-        return (node.op == "name" and node.label[:2] in ("x:", "v:")) or any(self._has_rows(arg) for arg in node.args)
+        return (node.leaf is not None and node.leaf.role in BY_ROW) or any(self._has_rows(arg) for arg in node.args)
 
     def _emit(self, node: Expr) -> _Ref:
         if node in self._known:

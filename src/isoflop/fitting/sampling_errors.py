@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from isoflop.errors import DataError
+from isoflop.errors import DataError, FitError
 from isoflop.findings import Finding
+from isoflop.fitting.objective import OBJECTIVES
 from isoflop.fitting.result import Fit
 from isoflop.fitting.table import WEIGHT
 from isoflop.runs import Runs
@@ -24,11 +25,20 @@ def weighed(fitted: Fit, errors: Floats) -> Runs:
     of DerSimonian & Laird 1986, begun from equal weights). Without it a score of 0 or 1, whose error is reported as 0,
     would outweigh all others.
 
-    fitted: by squares of the response as it is, with equal weights. errors: σ_i, (rows,); one that is not known is
-    taken for the median of the others, and one of 0 for the least of the others where τ² is 0.
-    Raises DataError where no error is known, or one is negative.
+    fitted: by squares, with equal weights; where its residuals are of logarithms, so are r_i and σ_i here.
+    errors: σ_i of the response, (rows,); one that is not known is taken for the median of the others, and one of 0 for
+    the least of the others where τ² is 0.
+    Raises DataError where no error is known, or one is negative; FitError for an objective in which weights are not
+    the precision of rows.
     """
-    runs = fitted.require_runs()
+    runs, objective = fitted.require_runs(), fitted.objective
+    if not objective.weighs_errors:
+        usable = [each.word for each in OBJECTIVES.values() if each.weighs_errors]
+        raise FitError(
+            f"sampling errors make weights for {' or '.join(usable)}, not for {objective.name}; fit with squares()"
+        )
+    measured = runs[fitted.law.response]
+    errors = objective.target_errors(measured, np.asarray(errors, dtype=np.float64))
     known = np.isfinite(errors)
     if not known.any() or not (errors[known] > 0).any() or (errors[known] < 0).any():
         raise DataError(
@@ -37,7 +47,7 @@ def weighed(fitted: Fit, errors: Floats) -> Runs:
         )
     sigma = np.where(known, errors, np.median(errors[known]))
     inputs = {name: runs[name] for name in fitted.law.input_names}
-    residual = runs[fitted.law.response] - fitted.predict(inputs)
+    residual = objective.target(measured) - objective.target(fitted.predict(inputs))
     sampling = float(np.mean(sigma**2))
     total = float(residual @ residual) / max(1, len(residual) - len(fitted.law.params))
     beyond = max(0.0, total - sampling)

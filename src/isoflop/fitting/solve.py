@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.fitting.kernel import Kernel
-from isoflop.fitting.objective import Objective, parts
+from isoflop.fitting.objective import Objective
 
 Floats = NDArray[np.float64]
 
@@ -25,8 +25,6 @@ _MEMORY = 4_000_000  # elements (problems × rows) of weights at once
 _LIMIT = 80.0  # coordinates are logarithms or exponents: beyond this they mean zero or infinity
 _LONGEST = 6.0  # longest step in any one coordinate
 _NEARLY = 1e-2  # relative gain of a step below which the objective's own curvature is used
-_STAGES = 12  # widths of Huber's function on the way to absolute deviations
-_NARROWER = 0.05
 _QUIET = 2  # consecutive steps that must gain less than the tolerance
 
 
@@ -116,33 +114,11 @@ def solve_measured(
     problem: Measured, theta: Floats, scale: Floats | None, *, tolerance: float = 1e-9, max_steps: int = 300
 ) -> Solution:
     """Minimise from every start in ``theta``; see :func:`solve`, which does so for rows in memory."""
-    objective = problem.objective
-    if objective.kind == "lad":
-        return _shrink_width(problem, theta, tolerance, max_steps)
-    if objective.kind == "student-t":
-        start = problem.robust_scale(theta) if scale is None else scale.copy()
-    else:
-        start = np.full(len(theta), objective.delta)
-    return _descend(problem, theta, start, tolerance, max_steps)
 
+    def descend(problem: Measured, theta: Floats, scale: Floats, tolerance: float) -> Solution:
+        return _descend(problem, theta, scale, tolerance, max_steps)
 
-def _shrink_width(problem: Measured, theta: Floats, tolerance: float, max_steps: int) -> Solution:
-    """Absolute deviations as the limit of Huber's function: each stage narrows the width from the last optimum.
-
-    At width δ the optimum misses the least sum of absolute residuals by at most δ a fitted row, so the last width is
-    set against the residuals themselves: a millionth of them for draws, less where a tighter tolerance is asked for.
-    """
-    width = np.exp(problem.robust_scale(theta)) * 3
-    last = max(1e-10, tolerance * 1e3)
-    steps = np.zeros(len(theta), dtype=np.int64)
-    for stage in range(_STAGES):
-        found = _descend(problem, theta, width, tolerance if stage == 0 else min(tolerance, 1e-11), max_steps)
-        theta, steps = found.theta, steps + found.steps
-        typical = np.exp(problem.robust_scale(theta))
-        if np.all(width <= last * typical):
-            break
-        width = np.minimum(width, typical) * _NARROWER
-    return Solution(theta, width, problem.absolute_sum(theta), steps, found.converged)
+    return problem.objective.minimize(problem, theta, scale, tolerance, descend)
 
 
 def _descend(problem: Measured, theta: Floats, scale: Floats, tolerance: float, max_steps: int) -> Solution:
@@ -151,7 +127,7 @@ def _descend(problem: Measured, theta: Floats, scale: Floats, tolerance: float, 
     A window of problems moves together; as they finish, waiting ones take their place, so that the last slow problems
     do not run in small, wasteful batches.
     """
-    fitted_scale = problem.objective.n_extra == 1
+    fitted_scale = problem.objective.fits_scale
     n_free = problem.n_free
     count = len(theta)
     window = batch_size(problem.n_rows)
@@ -187,7 +163,7 @@ def _descend(problem: Measured, theta: Floats, scale: Floats, tolerance: float, 
         tried, tried_slope, tried_curvature = problem.normal_equations(trial, trial_scale, active, newton[active])
         before = value[active]
         better = tried < before
-        size = norm[active] if fitted_scale else before
+        size = problem.objective.magnitude(before, norm[active])
         with np.errstate(all="ignore"):
             gain = np.where(np.isfinite(before), (before - tried) / size, 1.0)
         kept = active[better]
@@ -223,7 +199,7 @@ def polish(
 def polish_measured(problem: Measured, found: Solution) -> Solution:
     """The one problem of ``found`` brought nearer; see :func:`polish`."""
     objective, n_free = problem.objective, problem.n_free
-    if objective.kind == "lad":  # its optimum is a corner, found exactly by the last, narrow width
+    if not objective.smooth:  # its optimum is a corner, found exactly by the last, narrow width
         return found
     index, newton = np.zeros(1, dtype=np.int64), np.ones(1, dtype=bool)
     theta, scale = found.theta.copy(), found.scale.copy()
@@ -238,7 +214,7 @@ def polish_measured(problem: Measured, found: Solution) -> Solution:
             break
         trial = theta.copy()
         trial[:, :n_free] += step[:, :n_free]
-        trial_scale = scale + step[:, n_free] if objective.n_extra else scale
+        trial_scale = scale + step[:, n_free] if objective.fits_scale else scale
         tried, tried_slope, tried_curvature = problem.normal_equations(trial, trial_scale, index, newton)
         if not tried[0] <= value[0] + 1e-12 * abs(value[0]):
             break
@@ -295,7 +271,7 @@ class Batch:
             if self.weights is not None:
                 weights = self.weights[:, start:stop] if everyone else self.weights[index, start:stop]
             with np.errstate(all="ignore"):
-                piece = parts(self.objective, residual, weights, newton, scale)
+                piece = self.objective.parts(residual, weights, newton, scale)
                 value += piece.total
                 slope[:, :n_free] += np.matmul(jacobian, piece.slope[:, :, None])[..., 0]
                 weighted = jacobian * piece.curvature[:, None, :]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from isoflop.fitting.coordinates import Coordinates
 from isoflop.fitting.kernel import Kernel
 from isoflop.fitting.table import Table
-from isoflop.laws.expression import Expr, names
+from isoflop.laws.expression import Expr, leaves, names
 
 Floats = NDArray[np.float64]
 
@@ -73,7 +73,7 @@ def _random_candidates(
     columns = []
     for label, inverse in zip(coords.names, coords.inverse, strict=False):
         domain = next(param.domain for param in law.params if param.name == label)
-        shifted = any(leaf.startswith("c:") for leaf in names(inverse))
+        shifted = any(leaf.role == "centre" for leaf in leaves(inverse))
         if isinstance(domain, tuple):
             column = rng.normal(0, 1.5, CANDIDATES)
         elif domain == "positive" and label in linear:
@@ -106,7 +106,7 @@ def _anywhere(rng: np.random.Generator) -> Floats:
 
 def _in_exponents(node: Expr) -> set[str]:
     """Names that stand in an exponent."""
-    found = set(names(node.args[-1])) if node.op in ("pow", "exp") else set()
+    found = set(names(node.args[-1])) if node.op in ("pow", "exp", "expm1") else set()
     return found.union(*(_in_exponents(arg) for arg in node.args)) if node.args else found
 
 

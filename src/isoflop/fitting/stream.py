@@ -174,11 +174,7 @@ def _finished(
     residual = rows.residuals(best.theta)[0]
     values = rows.coords.to_params(best.theta, rows.centres)[0]
     state = f"{curves.table.digest} {sorted(curves.warmup.items())} {curves.thin} {rows.n_rows}"
-    scale = None
-    if rows.objective.kind == "student-t":
-        scale = float(np.exp(best.scale[0]))
-    elif rows.objective.kind == "lsq":
-        scale = float(np.sqrt(best.value[0] / rows.n_rows))
+    scale = rows.objective.sigma(float(best.scale[0]), float(best.value[0]) / rows.n_rows)
     left_out: tuple[Finding, ...] = ()
     if rows.dropped:
         left_out = (

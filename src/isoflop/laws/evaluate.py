@@ -4,27 +4,49 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from isoflop.laws.expression import Expr, Floats, gradient, name, names, runs_over_k
+from isoflop.laws.derivative import gradient
+from isoflop.laws.expression import Expr, Floats, keys, name, runs_over_k
 from isoflop.laws.implicit import solve_unknown
 
-Leaves = Mapping[str, Floats | float]
+Leaves = Mapping[Any, Floats | float]  # keys are names (text) and leaves
 
 
-def evaluate(expression: Expr, values: Mapping[str, float]) -> float:
+_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    "log": np.log,
+    "exp": np.exp,
+    "log1p": np.log1p,
+    "expm1": np.expm1,
+    "abs": np.abs,
+    "sign": np.sign,
+    "min": np.minimum,
+    "max": np.maximum,
+}
+
+
+def evaluate(expression: Expr, values: Mapping[Any, float]) -> float:
     """The number that the expression is at these values; scalar and slow, for single points and as an oracle."""
-    functions: dict[str, Callable[..., float]] = {"log": math.log, "exp": math.exp, "abs": abs, "min": min, "max": max}
+    functions: dict[str, Callable[..., float]] = {
+        "log": math.log,
+        "exp": math.exp,
+        "log1p": math.log1p,
+        "expm1": math.expm1,
+        "abs": abs,
+        "min": min,
+        "max": max,
+    }
     match expression.op:
         case "num":
             return expression.value
-        case "name":
-            return values[expression.label]
+        case "name" | "leaf":
+            return values[expression.key]
         case "root":
             return float(array_value(expression, values))
         case "total":
-            lists = {label: np.atleast_1d(values[label]) for label in names(expression) if runs_over_k(label)}
+            lists = {label: np.atleast_1d(values[label]) for label in keys(expression) if runs_over_k(label)}
             count = max(map(len, lists.values()))
             return math.fsum(
                 evaluate(expression.args[0], {**values, **{key: float(each[k]) for key, each in lists.items()}})
@@ -63,8 +85,8 @@ def array_values(nodes: Sequence[Expr], leaves: Leaves) -> list[Floats | float]:
 def _value(node: Expr, leaves: Leaves, known: dict[Expr, Floats | float] | None) -> Floats | float:
     if node.op == "num":
         return node.value
-    if node.op == "name":
-        return leaves[node.label]
+    if node.op in ("name", "leaf"):
+        return leaves[node.key]
     if known is not None and node in known:
         return known[node]
     if node.op == "root":
@@ -92,15 +114,14 @@ def _operation(op: str, args: Sequence[Floats | float]) -> Floats | float:
                 return np.power(args[0], args[1])
             case "ge":
                 return np.asarray(np.greater_equal(args[0], args[1]), dtype=np.float64)
-        function = {"log": np.log, "exp": np.exp, "abs": np.abs, "sign": np.sign, "min": np.minimum, "max": np.maximum}
-        return function[op](*args)
+        return _FUNCTIONS[op](*args)
 
 
 def _root_value(node: Expr, leaves: Leaves) -> Floats:
     equation, *ends = node.args
     parts = (equation, *gradient(equation, (name(node.label),)))
     low, *high = (np.asarray(array_value(end, leaves), dtype=np.float64) for end in ends)
-    shape = np.broadcast_shapes(*(np.shape(leaves[label]) for label in names(node)))
+    shape = np.broadcast_shapes(*(np.shape(leaves[key]) for key in keys(node)))
 
     def at(unknown: Floats) -> tuple[Floats, Floats]:
         value, slope = array_values(parts, {**leaves, node.label: unknown})

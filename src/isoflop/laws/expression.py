@@ -1,8 +1,11 @@
 """Expressions as frozen values: what a formula is after it was read, and what gradients are built from.
 
-An expression is a number, a name, or an operation on expressions. The constructors (:func:`add`, :func:`mul`,
+An expression is a number, a name, a leaf, or an operation on expressions. The constructors (:func:`add`, :func:`mul`,
 :func:`power`, :func:`log`, :func:`exp`, …) keep a light normal form: numbers folded, sums and products flat, equal
 terms collected. Equality is structural, so equal subexpressions are computed once.
+
+What cancels is an operation of its own: ``exp(x) − 1`` is ``expm1(x)`` and ``log(1 + x)`` is ``log1p(x)``, which
+processors compute to the last digit where x is small. :func:`spelled_out` writes them as people do.
 
 Two operations bind names. ``root`` is the unknown (its label) at which its first argument is zero, between its second
 and third. ``total`` is the sum of its argument over a list of values that each row has: names that end in ``_k`` run
@@ -16,37 +19,65 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-OPERATIONS = ("add", "mul", "pow", "log", "exp", "min", "max", "abs", "sign", "ge", "root", "total")
+OPERATIONS = (
+    *("add", "mul", "pow", "log", "exp", "log1p", "expm1", "min", "max", "abs", "sign", "ge"),
+    *("root", "total"),
+)
+Role = Literal["coordinate", "centred", "centre", "scaled"]
 MAX_TERMS = 64
 
 
 @dataclass(frozen=True, slots=True)
+class Leaf:
+    """What stands for a parameter or an input once a law is rewritten for fitting.
+
+    role: ``coordinate`` of a parameter; for an input its ``centred`` logarithm, its ``centre`` (the mean logarithm, or
+    the logarithm of its size where it may be zero), or itself ``scaled`` by that size. of: the name.
+    """
+
+    role: Role
+    of: str
+
+    def __str__(self) -> str:
+        return f"{self.role}[{self.of}]"
+
+
+@dataclass(frozen=True, slots=True)
 class Expr:
-    """``op`` is ``num`` (value), ``name`` (label) or an operation of :data:`OPERATIONS` on ``args``."""
+    """``op`` is ``num`` (value), ``name`` (label), ``leaf`` or an operation of :data:`OPERATIONS` on ``args``."""
 
     op: str
     args: tuple[Expr, ...] = ()
     value: float = 0.0
     label: str = ""
+    leaf: Leaf | None = None
     _hash: int = field(init=False, repr=False, compare=False, default=0)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_hash", hash((self.op, self.args, self.value, self.label)))
+        object.__setattr__(self, "_hash", hash((self.op, self.args, self.value, self.label, self.leaf)))
+
+    @property
+    def key(self) -> str | Leaf:
+        """What looks up the value of a name or a leaf."""
+        return self.label if self.leaf is None else self.leaf
 
     def __hash__(self) -> int:
         return self._hash
 
-    def __reduce__(self) -> tuple[type[Expr], tuple[str, tuple[Expr, ...], float, str]]:
+    def __reduce__(self) -> tuple[type[Expr], tuple[str, tuple[Expr, ...], float, str, Leaf | None]]:
         # made anew, since text hashes differently in another process and a kept hash would find nothing there
-        return Expr, (self.op, self.args, self.value, self.label)
+        return Expr, (self.op, self.args, self.value, self.label, self.leaf)
 
     def __str__(self) -> str:
+        from isoflop.laws.text import write
+
         return write(self)
 
 
@@ -60,19 +91,35 @@ def name(label: str) -> Expr:
     return Expr("name", label=label)
 
 
+def leaf(role: Role, of: str) -> Expr:
+    """A leaf."""
+    return Expr("leaf", leaf=Leaf(role, of))
+
+
 ZERO, ONE, MINUS_ONE = num(0), num(1), num(-1)
 
 
 def add(*terms: Expr) -> Expr:
-    """Add up the terms, with equal terms collected: ``x + 2x`` is ``3x``."""
+    """Add up the terms, with equal terms collected: ``x + 2x`` is ``3x``, and ``1 − exp(x)`` is ``−expm1(x)``."""
     constant = 0.0
     counts: dict[Expr, float] = defaultdict(float)
     for term in _flat("add", terms):
         if term.op == "num":
             constant += term.value
         else:
-            factor, rest = _coefficient(term)
+            factor, rest = signed(term)
+            if rest.op == "expm1":
+                constant -= factor
+                rest = exp(rest.args[0])
             counts[rest] += factor
+    left, cancelled = constant, set()
+    for rest, factor in counts.items():
+        if rest.op == "exp" and factor * left < 0 and abs(factor) <= abs(left):
+            cancelled.add(rest)
+            left += factor
+    if left == 0 and cancelled:  # the constant is what these exponentials are at zero, so that nothing else is left
+        constant = 0.0
+        counts = {expm1(rest.args[0]) if rest in cancelled else rest: factor for rest, factor in counts.items()}
     kept = [mul(num(factor), rest) for rest, factor in counts.items() if factor != 0]
     if constant != 0 or not kept:
         kept.append(num(constant))
@@ -122,6 +169,8 @@ def log(argument: Expr) -> Expr:
     """Take the natural logarithm."""
     if argument.op == "num" and argument.value > 0:
         return num(math.log(argument.value))
+    if argument.op == "add" and ONE in argument.args:
+        return log1p(add(*(term for term in argument.args if term != ONE)))
     return argument.args[0] if argument.op == "exp" else Expr("log", (argument,))
 
 
@@ -129,7 +178,25 @@ def exp(argument: Expr) -> Expr:
     """Take the exponential."""
     if argument.op == "num":
         return num(math.exp(argument.value))
+    if argument.op == "log1p":
+        return add(ONE, argument.args[0])
     return argument.args[0] if argument.op == "log" else Expr("exp", (argument,))
+
+
+def expm1(argument: Expr) -> Expr:
+    """``exp(x) − 1``, exact for small x."""
+    if argument.op == "num":
+        return num(math.expm1(argument.value))
+    if argument.op == "log":
+        return add(argument.args[0], MINUS_ONE)
+    return argument.args[0] if argument.op == "log1p" else Expr("expm1", (argument,))
+
+
+def log1p(argument: Expr) -> Expr:
+    """``log(1 + x)``, exact for small x."""
+    if argument.op == "num" and argument.value > -1:
+        return num(math.log1p(argument.value))
+    return argument.args[0] if argument.op == "expm1" else Expr("log1p", (argument,))
 
 
 def call(op: str, *arguments: Expr) -> Expr:
@@ -147,9 +214,9 @@ def total(each: Expr) -> Expr:
     return ZERO if each == ZERO else Expr("total", (each,))
 
 
-def runs_over_k(label: str) -> bool:
-    """Whether a name has a list of values in every row."""
-    return label.endswith("_k")
+def runs_over_k(key: str | Leaf) -> bool:
+    """Whether a name, or what a leaf stands for, has a list of values in every row."""
+    return (key if isinstance(key, str) else key.of).endswith("_k")
 
 
 def _flat(op: str, items: tuple[Expr, ...]) -> Iterator[Expr]:
@@ -160,7 +227,7 @@ def _flat(op: str, items: tuple[Expr, ...]) -> Iterator[Expr]:
             yield item
 
 
-def _coefficient(term: Expr) -> tuple[float, Expr]:
+def signed(term: Expr) -> tuple[float, Expr]:
     """Split ``3xy`` into 3 and ``xy``."""
     if term.op == "mul" and term.args[0].op == "num":
         rest = term.args[1:]
@@ -209,6 +276,10 @@ def rebuild(expression: Expr, args: Sequence[Expr]) -> Expr:
             return log(*args)
         case "exp":
             return exp(*args)
+        case "log1p":
+            return log1p(*args)
+        case "expm1":
+            return expm1(*args)
         case "root":
             return root(expression.label, *args)
         case "total":
@@ -219,11 +290,21 @@ def rebuild(expression: Expr, args: Sequence[Expr]) -> Expr:
 
 def names(expression: Expr) -> tuple[str, ...]:
     """The names in the expression, each once, in the order in which they appear; not the unknown of a root."""
-    found: dict[str, None] = {}
+    return tuple(each for each in keys(expression) if isinstance(each, str))
+
+
+def leaves(expression: Expr) -> tuple[Leaf, ...]:
+    """The leaves in the expression, each once, in the order in which they appear."""
+    return tuple(each for each in keys(expression) if isinstance(each, Leaf))
+
+
+def keys(expression: Expr) -> tuple[str | Leaf, ...]:
+    """The names and leaves in the expression, each once, in the order in which they appear."""
+    found: dict[str | Leaf, None] = {}
 
     def visit(node: Expr, bound: frozenset[str]) -> None:
-        if node.op == "name" and node.label not in bound:
-            found[node.label] = None
+        if node.op in ("name", "leaf") and node.key not in bound:
+            found[node.key] = None
         if node.op == "root":
             bound = bound | {node.label}
         for arg in node.args:
@@ -236,157 +317,3 @@ def names(expression: Expr) -> tuple[str, ...]:
 def size(expression: Expr) -> int:
     """How many nodes the expression has."""
     return 1 + sum(size(arg) for arg in expression.args)
-
-
-def gradient(expression: Expr, wanted: tuple[Expr, ...]) -> tuple[Expr, ...]:
-    """∂expression/∂w for each name ``w`` in ``wanted``, exact, by one reverse sweep.
-
-    The products are left unflattened, so that derivatives share their common factors. The unknown u of g(u, w) = 0 has
-    the derivative −(∂g/∂w)/(∂g/∂u), taken at the root.
-    """
-    adjoint: dict[Expr, Expr] = defaultdict(lambda: ZERO)
-    adjoint[expression] = ONE
-    for node in reversed(list(_children_first(expression))):
-        above = adjoint[node]
-        if above == ZERO:
-            continue
-        for arg, local in _binding_partials(node, wanted) if node.op in _BINDING else _partials(node):
-            adjoint[arg] = _plus(adjoint[arg], _times(above, local))
-    return tuple(adjoint[each] for each in wanted)
-
-
-_BINDING = ("root", "total")
-
-
-def _binding_partials(node: Expr, wanted: tuple[Expr, ...]) -> Iterator[tuple[Expr, Expr]]:
-    """The derivative of an operation that binds names, by each wanted name at once."""
-    if node.op == "total":
-        yield from zip(wanted, map(total, gradient(node.args[0], wanted)), strict=True)
-        return
-    unknown = name(node.label)
-    own, *slopes = gradient(node.args[0], (unknown, *wanted))
-    inverse = power(substitute(own, {unknown: node}), MINUS_ONE)
-    for each, slope in zip(wanted, slopes, strict=True):
-        if slope != ZERO:
-            yield each, _times(_times(MINUS_ONE, substitute(slope, {unknown: node})), inverse)
-
-
-def _partials(node: Expr) -> Iterator[tuple[Expr, Expr]]:
-    """The node's derivative by each of its arguments."""
-    match node.op:
-        case "add":
-            for arg in node.args:
-                yield arg, ONE
-        case "mul":
-            for position, arg in enumerate(node.args):
-                yield arg, mul(*node.args[:position], *node.args[position + 1 :])
-        case "pow":
-            base, exponent = node.args
-            if exponent.op == "num":
-                yield base, mul(exponent, power(base, num(exponent.value - 1)))
-            else:
-                yield base, _times(exponent, _times(node, power(base, MINUS_ONE)))
-                yield exponent, _times(node, log(base))
-        case "log":
-            yield node.args[0], power(node.args[0], MINUS_ONE)
-        case "exp":
-            yield node.args[0], node
-        case "abs":
-            yield node.args[0], call("sign", node.args[0])
-        case "max" | "min":
-            first, second = node.args
-            takes_first = call("ge", first, second) if node.op == "max" else call("ge", second, first)
-            yield first, takes_first
-            yield second, add(ONE, mul(MINUS_ONE, takes_first))
-
-
-def _times(a: Expr, b: Expr) -> Expr:
-    """A product kept binary, so that ``a`` and ``b`` stay shared with whoever else uses them."""
-    if ZERO in (a, b):
-        return ZERO
-    if a == ONE:
-        return b
-    if b == ONE:
-        return a
-    return Expr("mul", (a, b))
-
-
-def _plus(a: Expr, b: Expr) -> Expr:
-    if a == ZERO:
-        return b
-    return a if b == ZERO else Expr("add", (a, b))
-
-
-def _children_first(expression: Expr) -> Iterator[Expr]:
-    seen: set[Expr] = set()
-
-    def visit(node: Expr) -> Iterator[Expr]:
-        if node in seen:
-            return
-        seen.add(node)
-        for arg in node.args if node.op not in _BINDING else ():
-            yield from visit(arg)
-        yield node
-
-    yield from visit(expression)
-
-
-_STRENGTH = {"add": 1, "mul": 2, "pow": 3}
-
-
-def write(expression: Expr) -> str:
-    """The expression as formula text that reads back to the same expression."""
-    match expression.op:
-        case "num":
-            return _number(expression.value)
-        case "name":
-            return expression.label
-        case "add":
-            text = " + ".join(_wrapped(arg, 1) for arg in expression.args)
-            return text.replace("+ -", "- ")
-        case "mul":
-            return _write_product(expression)
-        case "pow":
-            base, exponent = expression.args
-            return f"{_wrapped(base, 4)}^{_wrapped(exponent, 4)}"
-        case "root":
-            return f"root({', '.join((expression.label, *map(write, expression.args)))})"
-        case op:
-            return f"{op}({', '.join(write(arg) for arg in expression.args)})"
-
-
-def _write_product(expression: Expr) -> str:
-    """``-2*A/N^alpha``: the factors in their order, those with a negative exponent below a slash."""
-    first, *rest = expression.args
-    text = ""
-    if first.op == "num" and first.value < 0:
-        text = "-"
-        first = num(-first.value)
-    factors = rest if first == ONE else [first, *rest]
-    for position, factor in enumerate(factors):
-        inverse = _inverse(factor)
-        if inverse is None:
-            text += ("*" if position else "") + _wrapped(factor, 2)
-        else:
-            text += ("/" if position else "1/") + _wrapped(inverse, 3)
-    return text
-
-
-def _inverse(factor: Expr) -> Expr | None:
-    """``x^a`` for a factor ``x^-a``, else None."""
-    if factor.op != "pow":
-        return None
-    base, exponent = factor.args
-    sign, rest = _coefficient(exponent)
-    if exponent.op == "num" and exponent.value < 0:
-        return power(base, num(-exponent.value))
-    return power(base, mul(num(-sign), rest)) if sign < 0 else None
-
-
-def _wrapped(expression: Expr, strength: int) -> str:
-    negative = expression.op == "num" and expression.value < 0 and strength > 1
-    return f"({write(expression)})" if negative or _STRENGTH.get(expression.op, 9) < strength else write(expression)
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)

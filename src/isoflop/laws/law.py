@@ -14,9 +14,10 @@ import numpy as np
 
 from isoflop.errors import FormulaError
 from isoflop.laws.evaluate import array_value
-from isoflop.laws.expression import Expr, Floats, names, substitute, write
+from isoflop.laws.expression import Expr, Floats, names, substitute
 from isoflop.laws.expression import name as symbol
 from isoflop.laws.formula import MAX_LENGTH, parse, show
+from isoflop.laws.text import write
 
 # What a name in a formula stands for if nobody says otherwise.
 INPUTS: Mapping[str, str] = {
@@ -281,7 +282,7 @@ def _check_domain(param: Param) -> None:
 
 
 def _exponent_names(expression: Expr) -> Iterable[str]:
-    if expression.op in ("pow", "exp"):
+    if expression.op in ("pow", "exp", "expm1"):
         yield from names(expression.args[-1])
     for arg in expression.args:
         yield from _exponent_names(arg)

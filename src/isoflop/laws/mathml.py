@@ -8,6 +8,7 @@ import re
 
 from isoflop.laws.expression import Expr, mul, num, power
 from isoflop.laws.law import GREEK, Law
+from isoflop.laws.text import spelled_out
 
 _LETTERS = dict(zip(GREEK, "αβγδεζηθικλμνξοπρστυφχψω", strict=True))
 _SUM, _PRODUCT, _ATOM = 1, 2, 3
@@ -16,7 +17,7 @@ _SUM, _PRODUCT, _ATOM = 1, 2, 3
 def mathml(law: Law, *, symbol: str = "L") -> str:
     """``L = E + A/N^α + …`` as one ``<math>`` element, terms in the order of the formula."""
     left = symbol if law.response == "loss" else law.response
-    body = f"{_name(left)}<mo>=</mo>{_write(law.expression)}"
+    body = f"{_name(left)}<mo>=</mo>{_write(spelled_out(law.expression))}"
     return f'<math display="block" xmlns="http://www.w3.org/1998/Math/MathML"><mrow>{body}</mrow></math>'
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
+from isoflop.laws.derivative import gradient
 from isoflop.laws.evaluate import array_value, array_values
-from isoflop.laws.expression import MINUS_ONE, ONE, Expr, gradient, mul, name
+from isoflop.laws.expression import MINUS_ONE, ONE, Expr, mul, name, power
 from isoflop.laws.law import Law
 
 Floats = NDArray[np.float64]
@@ -46,10 +47,28 @@ def require_n_and_d(law: Law) -> None:
 
 
 def optimum(law: Law, params: Mapping[str, Floats], budget: Floats | float) -> Optimum:
-    """argmin over N of L(N, C/(6N)), (draws,): a grid finds the valley, bisection on the exact slope its bottom.
+    """argmin over N of L(N, C/(6N)), (draws,): by the closed form where the law has one, else by a search.
 
     params: each (draws,). budget: FLOPs, one number or (draws,).
     """
+    draws = len(next(iter(params.values())))
+    known = closed_form(law, params, budget)
+    if known is None:
+        return searched_optimum(law, params, budget)
+    total = np.broadcast_to(np.asarray(budget, dtype=np.float64) / TRAIN, draws)
+    n, d = known[0].copy(), known[1].copy()
+    with np.errstate(invalid="ignore"):
+        inside = (n > 1) & (d > 1)
+    loss = law.value(params, {"N": n, "D": d})
+    others = np.flatnonzero(~inside)
+    if len(others):  # along the budget these draws have no minimum: the search says at which end they are lowest
+        rest = searched_optimum(law, {label: values[others] for label, values in params.items()}, TRAIN * total[others])
+        n[others], d[others], loss[others], inside[others] = rest.n, rest.d, rest.loss, rest.inside
+    return Optimum(n, d, loss, inside)
+
+
+def searched_optimum(law: Law, params: Mapping[str, Floats], budget: Floats | float) -> Optimum:
+    """argmin over N of L(N, C/(6N)), (draws,): a grid finds the valley, bisection on the exact slope its bottom."""
     draws = len(next(iter(params.values())))
     total = np.broadcast_to(np.asarray(budget, dtype=np.float64) / TRAIN, draws)
     middle = 0.5 * np.log(total)
@@ -79,57 +98,87 @@ def _slope(by_n: Expr, by_d: Expr, params: Mapping[str, Floats], log_n: Floats, 
 
 
 def closed_form(law: Law, params: Mapping[str, Floats], budget: Floats | float) -> tuple[Floats, Floats] | None:
-    """N* = G (C/6)^a, D* = (C/6)^b / G with G = (αA/βB)^(1/(α+β)), a = β/(α+β), for E + A/N^α + B/D^β; else None.
+    """N* = G (C/6)^a, D* = (C/6)^b / G with G = (αA/βB)^(1/(α+β)), a = β/(α+β), for E + c (A/N^α + B/D^β)^k; else None.
 
-    Source: Hoffmann et al. 2022, equation 4. Recognised by the form of the expression, not by the law's name.
+    A power with c k > 0 rises with its base, so it moves no minimum: k = 1 is Chinchilla, and Kaplan's form and
+    Skaling's have the same plan. NaN for draws without a minimum. Recognised by the form of the expression, not by the
+    law's name.
+    Source: Hoffmann et al. 2022, equation 4.
     """
-    found = two_powers(law, params)
+    moving = _moving(law.expression)
+    sign, found = ONE, _two_powers(moving)
+    if found is None and len(moving) == 1:
+        outer = [factor for factor in _factors(moving[0]) if _moves(factor)]
+        if len(outer) == 1 and outer[0].op == "pow" and not _moves(outer[0].args[1]):
+            sign = mul(*(factor for factor in _factors(moving[0]) if factor != outer[0]), outer[0].args[1])
+            found = _two_powers(_moving(outer[0].args[0]))
     if found is None:
         return None
-    a, alpha, b, beta = found
+    draws = len(next(iter(params.values())))
     total = np.asarray(budget, dtype=np.float64) / TRAIN
     with np.errstate(all="ignore"):
+        rising, a, alpha, b, beta = (_at(each, params, draws) for each in (sign, *found))
         scale = (alpha * a / (beta * b)) ** (1 / (alpha + beta))
-        n = scale * total ** (beta / (alpha + beta))
+        minimum = (rising > 0) & (a > 0) & (b > 0)
+        n = np.where(minimum, scale * total ** (beta / (alpha + beta)), np.nan)
     return n, total / n
 
 
 def two_powers(law: Law, params: Mapping[str, Floats]) -> tuple[Floats, Floats, Floats, Floats] | None:
     """A, α, B and β of a law of the form E + A/N^α + B/D^β, each (draws,); None for another form."""
-    terms = law.expression.args if law.expression.op == "add" else (law.expression,)
+    found = _two_powers(_moving(law.expression))
+    if found is None:
+        return None
+    draws = len(next(iter(params.values())))
+    a, alpha, b, beta = (_at(each, params, draws) for each in found)
+    return a, alpha, b, beta
+
+
+def _two_powers(terms: Sequence[Expr]) -> tuple[Expr, Expr, Expr, Expr] | None:
+    """A, α, B and β where the terms are A/N^α and B/D^β, in any order."""
     found: dict[str, tuple[Expr, Expr]] = {}
     for term in terms:
         inputs = [each for each in ("N", "D") if _contains(term, each)]
-        if not inputs:
-            continue
         split = _amplitude_and_exponent(term, inputs[0]) if len(inputs) == 1 else None
         if split is None or inputs[0] in found:
             return None
         found[inputs[0]] = split
-    if set(found) != {"N", "D"}:
-        return None
-    draws = len(next(iter(params.values())))
-    a, alpha, b, beta = (
-        np.broadcast_to(np.asarray(array_value(each, params), dtype=np.float64), draws)
-        for each in (*found["N"], *found["D"])
-    )
-    return a, alpha, b, beta
+    return (*found["N"], *found["D"]) if set(found) == {"N", "D"} else None
 
 
 def _amplitude_and_exponent(term: Expr, given: str) -> tuple[Expr, Expr] | None:
     """A and α of a term A·x^−α whose A and α are free of x."""
-    factors = term.args if term.op == "mul" else (term,)
     amplitude, exponent = ONE, None
-    for factor in factors:
+    for factor in _factors(term):
         if not _contains(factor, given):
             amplitude = mul(amplitude, factor)
-        elif factor.op == "pow" and factor.args[0] == name(given) and exponent is None:
-            exponent = mul(MINUS_ONE, factor.args[1])
+        elif factor.op == "pow" and exponent is None and not _contains(factor.args[1], given):
+            base, raised = factor.args
+            within = (ONE, MINUS_ONE) if base == name(given) else _amplitude_and_exponent(base, given)
+            if within is None:
+                return None
+            amplitude = mul(amplitude, power(within[0], raised))
+            exponent = mul(within[1], raised)
         else:
             return None
-    if exponent is None or _contains(exponent, given):
-        return None
-    return amplitude, exponent
+    return None if exponent is None else (amplitude, exponent)
+
+
+def _at(node: Expr, params: Mapping[str, Floats], draws: int) -> Floats:
+    return np.broadcast_to(np.asarray(array_value(node, params), dtype=np.float64), draws)
+
+
+def _moving(node: Expr) -> list[Expr]:
+    """The terms of a sum that depend on N or D."""
+    return [term for term in (node.args if node.op == "add" else (node,)) if _moves(term)]
+
+
+def _moves(node: Expr) -> bool:
+    return _contains(node, "N") or _contains(node, "D")
+
+
+def _factors(node: Expr) -> tuple[Expr, ...]:
+    return node.args if node.op == "mul" else (node,)
 
 
 def _contains(node: Expr, label: str) -> bool:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from isoflop.errors import FormulaError
-from isoflop.laws.expression import Expr, name, names, num, substitute, write
+from isoflop.laws.expression import Expr, name, names, num, substitute
 from isoflop.laws.formula import parse, refuse_bad_numbers, show
 from isoflop.laws.law import Domain, Law
+from isoflop.laws.text import write
 from isoflop.units import parse_quantity
 
 

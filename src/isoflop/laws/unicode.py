@@ -8,7 +8,7 @@ import unicodedata
 from isoflop.laws.expression import MINUS_ONE, Expr, mul, num
 from isoflop.laws.formula import parse
 from isoflop.laws.law import GREEK, Law
-from isoflop.laws.typeset import equation_sides
+from isoflop.laws.text import equation_sides, spelled_out
 
 _SUBSCRIPTS = str.maketrans("0123456789aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -47,7 +47,7 @@ def symbol(label: str) -> str:
 
 def unicode(expression: Expr) -> str:
     """The expression with · for products, − for minus, Greek letters, and indices and whole exponents raised."""
-    return _write(expression, _SUM)
+    return _write(spelled_out(expression), _SUM)
 
 
 def _write(node: Expr, place: int) -> str:
@@ -82,7 +82,7 @@ def _text(node: Expr) -> tuple[str, int]:
         case "total":
             return f"Σₖ {_write(node.args[0], _PRODUCT)}", _PRODUCT
         case "root":
-            return f"{symbol(node.label)} with {' = '.join(map(unicode, equation_sides(node)))}", _SUM
+            return f"{symbol(node.label)} with {' = '.join(_write(side, _SUM) for side in equation_sides(node))}", _SUM
     return f"{node.op}({', '.join(_write(arg, _SUM) for arg in node.args)})", _WHOLE
 
 

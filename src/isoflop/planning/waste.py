@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.laws import Law
+from isoflop.laws.derivative import gradient
 from isoflop.laws.evaluate import array_value
-from isoflop.laws.expression import gradient, name
-from isoflop.laws.optimum import TRAIN, check_positive, closed_form, optimum, require_n_and_d
+from isoflop.laws.expression import name
+from isoflop.laws.optimum import TRAIN, check_positive, optimum, require_n_and_d
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
 
 Floats = NDArray[np.float64]
@@ -85,8 +86,5 @@ def _wasted(law: Law, params: Mapping[str, Floats], budget: float, goal: Floats)
 
 def _best(law: Law, params: Mapping[str, Floats], budget: Floats) -> tuple[Floats, Floats, Floats]:
     """N, D and loss of the best allocation in each draw, (draws,)."""
-    known = closed_form(law, params, budget)
-    if known is None:
-        found = optimum(law, params, budget)
-        return found.n, found.d, found.loss
-    return *known, law.value(params, {"N": known[0], "D": known[1]})
+    found = optimum(law, params, budget)
+    return found.n, found.d, found.loss

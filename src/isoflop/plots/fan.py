@@ -201,6 +201,6 @@ def _carried(fit: Fit, path: Path, axes: Axes) -> None:
     x = TRAIN * runs["N"] * runs["D"] if path.axis == "6ND" else runs[path.axis]
     fitted, measured = fit.predict(inputs), runs[fit.law.response]
     on_line = np.interp(x, *_ascending(path.x, fit.predict(path.inputs)))
-    y = on_line * measured / fitted if fit.objective.space == "log" else on_line + measured - fitted
+    y = on_line * measured / fitted if fit.objective.of_logarithms else on_line + measured - fitted
     shown = (x >= path.x.min()) & (x <= path.x.max())
     dots(axes, x[shown], y[shown], colours=shades(axes).muted, label="runs, carried onto this line")

@@ -50,7 +50,7 @@ def fit_against_measured(fit: Fit, axes: Axes) -> Axes:
         dots(axes, fitted, measured, colours=colours(norm(runs[first])))
         said, reading = AXES.get(first, (first, "plain"))
         size_bar(axes, norm, colours, label=said, reading=reading)
-    if fit.objective.space == "log" or ends[0] > 0:
+    if fit.objective.of_logarithms or ends[0] > 0:
         loss_axis(axes.xaxis, fit)
         loss_axis(axes.yaxis, fit)
     axes.set(xlabel=f"fitted {response_label(fit)}", ylabel=f"measured {response_label(fit)}")
@@ -84,7 +84,7 @@ def left_over(fit: Fit, *, against: str) -> Left:
     else:
         choices = [*inputs, *(["C"] if {"N", "D"} <= set(inputs) else []), ORDER]
         raise IsoflopError(f"residuals of {fit.law.name} can be drawn against {', '.join(choices)}, not {against!r}")
-    if fit.objective.space == "log":
+    if fit.objective.of_logarithms:
         return Left(x, 100 * (measured / fitted - 1), "%")
     return Left(x, measured - fitted, fit.data.loss_unit)
 

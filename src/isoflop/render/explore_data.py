@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from isoflop.fitting.table import prepared_runs
 from isoflop.laws import Law
-from isoflop.laws.expression import gradient, name
-from isoflop.laws.typeset import javascript_block
+from isoflop.laws.derivative import gradient
+from isoflop.laws.expression import name
+from isoflop.laws.javascript import javascript_block
 from isoflop.questions.report import Reported
 from isoflop.runs import Runs
 from isoflop.uncertainty.scatter import new_runs
@@ -49,7 +50,7 @@ def law_javascript(law: Law) -> str:
 def page_data(report: Reported) -> dict[str, Any]:
     """Everything that the page needs besides the law's JavaScript; numbers that must be exact as base64 of float64."""
     ensemble, fit = report.ensemble, report.ensemble.fit
-    log = fit.objective.space == "log"
+    log = fit.objective.of_logarithms
     flat = np.ones(len(ensemble)) if log else np.zeros(len(ensemble))
     ranges = fit.data.ranges
     return {

@@ -13,6 +13,7 @@ from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Fit
 from isoflop.fitting.fit import SAME, SEARCH_ROWS, Problem, problem, sampled
+from isoflop.fitting.refit import refit
 from isoflop.fitting.solve import Solution
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Ensemble
@@ -136,10 +137,10 @@ class _Plan:
         return counts[:, self.ready.table.run_codes]
 
     def chunk(self, chunk: int) -> Solution:
-        """The optima of one chunk of draws, each begun at the fit."""
+        """The optima of one chunk of draws, each begun at the fit, and again inside where a floor is at its bound."""
         weights = self.weights(chunk)
         starts = np.repeat(self.theta[None], len(weights), axis=0)
-        return self.ready.solve(starts, weights=weights, scales=self._scales(len(weights)))
+        return refit(self.ready, starts, weights=weights, scales=self._scales(len(weights)))
 
     def restart(self, theta: Floats, value: Floats, count: int) -> tuple[int, int]:
         """Search the first draws again from a grid of starts: how many were, and how many found better.
@@ -174,11 +175,11 @@ class _Plan:
         return found.theta[best], values.min(axis=1)
 
     def _better(self, searched: Floats, own: Floats, weights: Floats) -> NDArray[np.bool_]:
-        size = weights.sum(axis=1) if self.ready.objective.kind == "student-t" else np.abs(own)
+        size = self.ready.objective.magnitude(own, weights.sum(axis=1))
         return np.asarray(searched < own - SAME * size)
 
     def _scales(self, count: int) -> Floats | None:
-        if self.ready.objective.n_extra == 0 or self.scale is None:
+        if not self.ready.objective.fits_scale or self.scale is None:
             return None
         return np.full(count, np.log(self.scale))
 

@@ -62,10 +62,7 @@ def profile(fit: Fit, *, params: Sequence[str] | None = None, level: float = 0.9
     from scipy.special import stdtrit
 
     quantile = float(stdtrit(n_rows - n_params, (1 + level) / 2))
-    if fit.objective.kind == "lsq":
-        threshold = n_rows * math.log1p(quantile**2 / (n_rows - n_params))
-    else:
-        threshold = quantile**2
+    threshold = fit.objective.deviance_quantile(quantile, n_rows, n_rows - n_params)
     intervals, curves = {}, {}
     for name in names:
         walk = _Walk(fit, problem(fit.law, runs, objective=fit.objective, hold=(name,)), name, threshold)
@@ -98,10 +95,7 @@ class _Walk:
         start = self._predict(at)
         found = self.ready.solve(start[None], scales=np.array([self.scale]), tolerance=1e-12)
         value = float(found.value[0])
-        if self.ready.objective.kind == "lsq":
-            deviance = len(self.ready.target) * math.log(value / self.minimum) if value > 0 else 0.0
-        else:
-            deviance = 2 * (value - self.minimum)
+        deviance = self.ready.objective.deviance(value, self.minimum, len(self.ready.target))
         self.points[at] = (max(deviance, 0.0), found.theta[0])
         return self.points[at][0]
 

@@ -15,7 +15,7 @@ import numpy as np
 from isoflop.errors import SavedError
 from isoflop.files import write_whole
 from isoflop.findings import Finding
-from isoflop.fitting import Fit, Objective
+from isoflop.fitting import Fit, objective
 from isoflop.fitting.result import DataSummary, Search
 from isoflop.laws import Input, Law, Param, Prepared
 from isoflop.laws.formula import parse
@@ -50,12 +50,7 @@ def save_fit(fit: Fit | Ensemble, path: str | Path) -> None:
             "reference": law.reference,
             "response": law.response,
         },
-        "objective": {
-            "kind": fitted.objective.kind,
-            "space": fitted.objective.space,
-            "delta": fitted.objective.delta,
-            "df": fitted.objective.df,
-        },
+        "objective": fitted.objective.name,
         "params": dict(zip(fitted.params, _told(fitted.params.values()), strict=True)),
         "value": fitted.value,
         "scale": fitted.scale,
@@ -128,7 +123,7 @@ def seal(content: Mapping[str, Any]) -> str:
 
 
 def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
-    law, objective, data, saved = content["law"], content["objective"], content["data"], content["ensemble"]
+    law, data, saved = content["law"], content["data"], content["ensemble"]
     if runs is not None and runs.digest != data["digest"]:
         raise SavedError(f"{name} was fitted to other runs ({data['source']}); the digests differ")
     fitted = Fit(
@@ -147,7 +142,7 @@ def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
             fixed=law["fixed"],
             tied=law["tied"],
         ),
-        objective=Objective(objective["kind"], objective["space"], objective["delta"], objective["df"]),
+        objective=objective(content["objective"]),
         params={name: float(value) for name, value in content["params"].items()},
         value=content["value"],
         scale=content["scale"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop.fitting.kernel import Space
+from isoflop.fitting.objective import Space
 from isoflop.uncertainty.ensemble import Ensemble
 
 Floats = NDArray[np.float64]

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from isoflop.fitting import Fit
 from isoflop.fitting.fit import problem
 from isoflop.fitting.kernel import Kernel
-from isoflop.fitting.objective import parts
 from isoflop.runs import Runs
 
 Floats = NDArray[np.float64]
@@ -41,7 +40,7 @@ def by_lbfgs(base: Fit, runs: Runs, *, mean: bool, starts: int = _STARTS, seed: 
     plain = dict.fromkeys(ready.kernel.centres, 0.0)
     kernel = Kernel(ready.coords, ready.table.inputs, space=base.objective.space, centres=plain)
     begin = ready.coords.from_params(ready.params(ready.starts(count=starts, seed=seed)), plain)
-    scale = np.array([base.objective.delta])
+    scale = np.array([base.objective.scale_at(base.scale, 1.0)])
     still = np.zeros(1, dtype=np.bool_)
     share = 1 / len(ready.target) if mean else 1.0
 
@@ -52,7 +51,7 @@ def by_lbfgs(base: Fit, runs: Runs, *, mean: bool, starts: int = _STARTS, seed: 
             for start in range(0, kernel.n_rows, width):
                 stop = min(start + width, kernel.n_rows)
                 value, jacobian = kernel.value_and_jacobian(theta[None], start, stop)
-                piece = parts(base.objective, value - ready.target[None, start:stop], None, still, scale)
+                piece = base.objective.parts(value - ready.target[None, start:stop], None, still, scale)
                 total += float(piece.total[0])
                 slope += jacobian[0] @ piece.slope[0]
         return (total * share, slope * share) if np.isfinite(total) else (1e10, np.zeros(len(theta)))

@@ -263,7 +263,7 @@ def _solved(
     drawn = ready.solve(
         np.repeat(theta, draws, axis=0),
         weights=weights,
-        scales=np.repeat(scale, draws) if objective.n_extra else None,
+        scales=np.repeat(scale, draws) if objective.fits_scale else None,
         max_steps=_DRAW_STEPS,
     )
     params = np.where(np.isfinite(drawn.value)[:, None], ready.params(drawn.theta), np.nan)
@@ -309,7 +309,7 @@ def _optima(ready: Problem, train: Floats, seed: int) -> Solution:
     return ready.solve(
         found.theta[best],
         weights=train,
-        scales=found.scale[best] if ready.objective.n_extra else None,
+        scales=found.scale[best] if ready.objective.fits_scale else None,
         tolerance=1e-12,
         max_steps=_LAST_STEPS,
     )
@@ -345,7 +345,7 @@ def _piece(
     fitted = law.value(dict(zip(names, params, strict=True)), inputs)
     there = {name: values[window.held] for name, values in inputs.items()}
     with np.errstate(all="ignore"):
-        own = np.log(fitted) if ready.objective.space == "log" else fitted
+        own = ready.objective.target(fitted)
         curve = _curve(law, drawn, there)
     predicted = with_scatter(
         curve,

@@ -111,7 +111,7 @@ def borrow(prior: FamilyPrior, runs: Runs, *, draws: int = 1_000, seed: int = 0)
         params=dict(zip(law.param_names, coords.to_params(mode[None], prior.centres)[0].tolist(), strict=True)),
         theta=mode,
         centres=prior.centres,
-        value=float(0.5 * np.sum(residual**2)),
+        value=float(np.sum(residual**2)),
         scale=float(np.sqrt(np.mean(residual**2))),
         data=replace(base.data, residuals=tuple(np.sort(residual).tolist())),
         search=Search(1, 1, seed),

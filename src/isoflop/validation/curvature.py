@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from isoflop.fitting import Fit
 from isoflop.fitting.fit import Problem
-from isoflop.fitting.objective import Objective, parts
+from isoflop.fitting.objective import Objective
 from isoflop.validation.answers import Answer, answer_at
 
 Floats = NDArray[np.float64]
@@ -23,11 +21,11 @@ def left_out_by_curvature(ready: Problem, fit: Fit) -> Floats | None:
     Student-t is held. Directions without curvature are left alone.
     """
     objective, kernel = fit.objective, ready.kernel
-    if objective.kind == "lad":
+    if not objective.smooth:
         return None
-    scale = np.array([math.log(fit.scale) if objective.n_extra and fit.scale else objective.delta])
     value, jacobian = _rows(ready, fit.theta)
     residual = value - ready.target
+    scale = np.array([objective.scale_at(fit.scale, float(np.median(np.abs(residual))) or 1.0)])
     slope = _slope(objective, residual, scale)
     step = 1e-7 * float(np.median(np.abs(residual)) or 1.0)
     bend = (_slope(objective, residual + step, scale) - _slope(objective, residual - step, scale)) / (2 * step)
@@ -72,9 +70,7 @@ def usual_counts(
     lever = np.bincount(ready.table.run_codes, weights=ahead @ design, minlength=n_runs)
     size = 1.4826 * float(np.median(np.abs(value - ready.target))) or 1.0
     drawn = size * np.random.default_rng([seed, 7]).standard_normal((draws, n_runs))
-    scale = np.array([math.log(fit.scale) if fit.objective.n_extra and fit.scale else fit.objective.delta])
-    if fit.objective.kind == "lad":
-        scale = scale * 0 + 1e-9 * size
+    scale = np.array([fit.objective.scale_at(fit.scale, size)])
     moves = lever * _slope(fit.objective, drawn.ravel(), scale).reshape(drawn.shape)
     far = ndtri((1 + level) / 2) * np.sqrt((moves**2).sum(axis=1))
     counts = np.full(draws, n_runs)
@@ -87,7 +83,7 @@ def usual_counts(
 def _slope(objective: Objective, residual: Floats, scale: Floats) -> Floats:
     """ρ′ at the residuals (rows,)."""
     still = np.zeros(1, dtype=np.bool_)
-    return np.array(parts(objective, residual[None].copy(), None, still, scale).slope[0])
+    return np.array(objective.parts(residual[None].copy(), None, still, scale).slope[0])
 
 
 def _rows(ready: Problem, theta: Floats) -> tuple[Floats, Floats]:

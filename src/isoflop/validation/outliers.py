@@ -103,14 +103,14 @@ def surface_findings(seen: Outliers, runs: Runs) -> tuple[Finding, ...]:
 
 def _residuals(fitted: Fit, runs: Runs, kept: NDArray[np.bool_]) -> tuple[Floats, float]:
     """Measured − fitted (of the logarithm for log objectives), (rows,), and its robust scale over the rows kept."""
-    table = fit_table(fitted.law, runs, log_loss=fitted.objective.space == "log")
+    table = fit_table(fitted.law, runs, log_loss=fitted.objective.of_logarithms)
     curve, measured = fitted.predict(table.inputs), table.loss
-    rest = np.log(measured / curve) if fitted.objective.space == "log" else measured - curve
+    rest = np.log(measured / curve) if fitted.objective.of_logarithms else measured - curve
     size = np.sort(np.abs(rest[kept]))[len(fitted.law.params) :]
     scale = 1.4826 * float(np.median(size)) if len(size) else 0.0
     places = decimals_of(measured)
     rounding = 0.0 if places is None else 10.0**-places / 12**0.5 / (np.median(np.abs(measured)) or 1.0)
-    typical = 1.0 if fitted.objective.space == "log" else float(np.median(np.abs(measured)))
+    typical = 1.0 if fitted.objective.of_logarithms else float(np.median(np.abs(measured)))
     return rest, max(scale, _SMALLEST * typical, rounding * typical)
 
 
@@ -167,7 +167,7 @@ def _many(far: int, count: int, law: Law) -> Finding:
 
 def _against_seeds(seen: Outliers, runs: Runs) -> list[Finding]:
     spread = seed_spread(runs)
-    if spread is None or seen.fit.objective.space != "log":
+    if spread is None or not seen.fit.objective.of_logarithms:
         return []
     ratio = seen.scale / spread.pooled
     says = (
@@ -188,7 +188,7 @@ def _against_seeds(seen: Outliers, runs: Runs) -> list[Finding]:
 
 def _against_rounding(seen: Outliers, runs: Runs) -> list[Finding]:
     places = decimals_of(runs[seen.fit.law.response])
-    if places is None or seen.fit.objective.space != "log":
+    if places is None or not seen.fit.objective.of_logarithms:
         return []
     step = 10.0**-places / 12**0.5 / float(np.median(np.abs(runs[seen.fit.law.response])))
     if step < 0.3 * seen.scale:

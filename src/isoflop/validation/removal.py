@@ -86,7 +86,7 @@ class Refits:
         """Optima without the runs ``gone`` and without each of the runs ``each``, (each, coordinates)."""
         codes = self.ready.table.run_codes
         chunk = max(1, _ELEMENTS // len(codes))
-        scale = None if self.fit.scale is None or self.fit.objective.n_extra == 0 else math.log(self.fit.scale)
+        scale = None if self.fit.scale is None or not self.fit.objective.fits_scale else math.log(self.fit.scale)
         pieces = []
         for first in range(0, len(each), chunk):
             some = each[first : first + chunk]

@@ -13,7 +13,7 @@ from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Fit, Objective, absolute, fit, huber, squares
 from isoflop.fitting.fit import SAME, problem
-from isoflop.fitting.kernel import Space
+from isoflop.fitting.objective import Space
 from isoflop.laws import Law
 from isoflop.runs import Runs
 from isoflop.runs.checks.counts import nonembedding_from_total, total_from_nonembedding
@@ -181,7 +181,7 @@ class _Trial:
             setting = f"±{size:g} milli-loss"
             rng = np.random.default_rng([self.seed, int(size)])
             noisy = ready.table.loss + size / 1000 * rng.standard_normal((self.draws, len(ready.table.loss)))
-            if self.base.objective.space == "log":
+            if self.base.objective.of_logarithms:
                 if (noisy <= 0).any():
                     yield Choice("noise", setting, len(self.runs), {}, why_not="some losses would not stay positive")
                     continue
@@ -233,7 +233,7 @@ class _Trial:
 
     def solver(self) -> Iterator[Choice]:
         """The same objective, by the usual routine with its usual tolerances, as a sum and as a mean."""
-        if self.base.objective.n_extra:
+        if self.base.objective.fits_scale:
             return
         for mean in (False, True):
             ended = by_lbfgs(self.base, self.runs, mean=mean, seed=self.seed)

@@ -154,6 +154,6 @@ def test_intervals_cover_the_truth_of_an_additive_world(objective):
             centres[name] += interval.value / worlds
     # 90 of 100 with a standard error of 3; Huber's median-like fit is held to the lower end only, its bootstrap is wide
     assert min(held.values()) >= 81
-    if objective.kind == "lsq":
+    if objective.word == "lsq":
         assert max(held.values()) <= 97
     assert centres == pytest.approx({name: truth[name] for name in quantities}, rel=0.01)

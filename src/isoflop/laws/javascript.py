@@ -1,73 +1,10 @@
-"""A law in other notations: SymPy, LaTeX, and JavaScript for the page."""
+"""A law as JavaScript, for the page."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from isoflop.laws.expression import MINUS_ONE, ZERO, Expr, mul, names, runs_over_k
-from isoflop.laws.law import Law
-
-if TYPE_CHECKING:
-    import sympy
-
-
-def to_sympy(expression: Expr) -> sympy.Expr:
-    """The expression in SymPy, every name a positive symbol, built node by node (SymPy's own parser runs code)."""
-    import sympy
-
-    args = [to_sympy(arg) for arg in expression.args]
-    match expression.op:
-        case "root":
-            return sympy.Function("root")(sympy.Symbol(expression.label, positive=True), *args)
-        case "total":
-            return sympy.Sum(args[0], (sympy.Symbol("k"), 1, sympy.Symbol("K")))
-        case "num":
-            value = expression.value
-            return sympy.Integer(int(value)) if value == int(value) else sympy.Float(value)
-        case "name":
-            return sympy.Symbol(expression.label, positive=True)
-        case "add":
-            return sympy.Add(*args)
-        case "mul":
-            return sympy.Mul(*args)
-        case "pow":
-            return sympy.Pow(*args)
-        case "ge":
-            return sympy.Heaviside(args[0] - args[1], 1)
-    functions = {
-        "log": sympy.log,
-        "exp": sympy.exp,
-        "min": sympy.Min,
-        "max": sympy.Max,
-        "abs": sympy.Abs,
-        "sign": sympy.sign,
-    }
-    return functions[expression.op](*args)
-
-
-def latex(law: Law, *, symbol: str = "L") -> str:
-    r"""The law in LaTeX, terms in the order of the formula: ``L = E + \frac{A}{N^{\alpha}} + …``."""
-    import sympy
-
-    if law.expression.op == "root":
-        left, right = equation_sides(law.expression)
-        return f"{sympy.latex(to_sympy(left))} = {sympy.latex(to_sympy(right))}"
-    terms = law.expression.args if law.expression.op == "add" else (law.expression,)
-    written = [str(sympy.latex(to_sympy(term))) for term in terms]
-    return f"{symbol} = " + " + ".join(written).replace("+ -", "- ")
-
-
-def equation_sides(root: Expr) -> tuple[Expr, Expr]:
-    """The two sides of the equation that an unknown solves: ``log(a) − log(b)`` is a = b, anything else g = 0."""
-    equation = root.args[0]
-    if equation.op == "add" and len(equation.args) == 2:
-        first, second = equation.args
-        right = mul(MINUS_ONE, second)
-        if first.op == right.op == "log":
-            return first.args[0], right.args[0]
-        return first, right
-    return equation, ZERO
+from isoflop.laws.expression import MINUS_ONE, Expr, names, runs_over_k
 
 
 def javascript(expression: Expr) -> str:

@@ -1,0 +1,71 @@
+"""What a fit minimises: a sum over runs of a function of the residual, on log loss or on raw loss.
+
+One module an objective. A new one is a subclass of :class:`Objective` in a module of its own and its line in
+:data:`OBJECTIVES`; the command line, studies, saved fits and sensitivity read them from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from isoflop.errors import FitError
+from isoflop.fitting.objective.absolute import Absolute
+from isoflop.fitting.objective.base import OUTER, Objective, Parts, Space
+from isoflop.fitting.objective.huber import Huber
+from isoflop.fitting.objective.squares import Squares
+from isoflop.fitting.objective.student_t import StudentT
+
+__all__ = [
+    "OBJECTIVES",
+    "OUTER",
+    "Absolute",
+    "Huber",
+    "Objective",
+    "Parts",
+    "Space",
+    "Squares",
+    "StudentT",
+    "absolute",
+    "huber",
+    "objective",
+    "squares",
+    "student_t",
+]
+
+OBJECTIVES: Mapping[str, type[Objective]] = {each.word: each for each in (Huber, Absolute, Squares, StudentT)}
+
+
+def huber(delta: float = 1e-3, *, space: Space = "log") -> Objective:
+    """Huber's function of the residuals: squares within ``delta``, absolute values outside; summed."""
+    return Huber.of(delta, space=space)
+
+
+def absolute(*, space: Space = "log") -> Objective:
+    """Sum of absolute residuals (least absolute deviation)."""
+    return Absolute(space=space)
+
+
+def squares(*, space: Space = "log") -> Objective:
+    """Sum of squared residuals; a likelihood for Gaussian residuals whose scale is fitted."""
+    return Squares(space=space)
+
+
+def student_t(df: float = 4.0, *, space: Space = "log") -> Objective:
+    """Minus the log-likelihood of Student-t residuals with ``df`` degrees of freedom and a fitted scale."""
+    return StudentT.of(df, space=space)
+
+
+def objective(text: str) -> Objective:
+    """The objective of a word: ``huber:1e-3``, ``lad``, ``lsq``, ``student-t``; ``raw-`` before it for raw loss."""
+    space: Space = "raw" if text.startswith("raw-") else "log"
+    word, colon, number = text.removeprefix("raw-").partition(":")
+    if word not in OBJECTIVES:
+        known = [each.example for each in OBJECTIVES.values()]
+        raise FitError(
+            f"objective {text!r} is not known; use {', '.join(known[:-1])} or {known[-1]}, or raw- before one of them"
+        )
+    try:
+        value = float(number) if colon else None
+    except ValueError:
+        raise FitError(f"objective {text!r}: {number!r} is no number; write for example huber:1e-3") from None
+    return OBJECTIVES[word].of(value, space=space)
