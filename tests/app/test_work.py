@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 
 import pytest
-
 from isoflop.app.asked import checked, formula
+
 from isoflop.app.session import Task, new_session, read, save
 from isoflop.app.work import draw_next, perform, runs_of, study_of
 from isoflop.errors import DataError, IsoflopError
