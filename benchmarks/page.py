@@ -17,11 +17,11 @@ import time
 from pathlib import Path
 
 import numpy as np
+from isoflop.report.html import html
+from isoflop.report.report import make_report
 from playwright.sync_api import sync_playwright
 
 from isoflop import Runs, bootstrap, fit, law
-from isoflop.report.html import html
-from isoflop.report.report import make_report
 
 TRUTH = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658}
 ROUNDS = 7

@@ -14,11 +14,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from isoflop.report.html import write_html
+from isoflop.report.report import make_report
 from playwright.sync_api import sync_playwright
 
 from isoflop import bootstrap, datasets, fit, law
-from isoflop.report.html import write_html
-from isoflop.report.report import make_report
 
 COMMAND = [sys.executable, "-c", "from isoflop.cli import main; main()", "app", "--no-browser", "--port", "0"]
 LOOKS = {"viewport": {"width": 1000, "height": 960}, "device_scale_factor": 1.5}

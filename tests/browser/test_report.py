@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from isoflop.report.html import html, write_html
+from isoflop.report.report import make_report
 
 from isoflop import bootstrap, fit, forecast, law
 from isoflop.planning import allocate
-from isoflop.report.html import html, write_html
-from isoflop.report.report import make_report
 
 LAWS = {
     "chinchilla": {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658},

@@ -6,13 +6,13 @@ import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from isoflop.report.report import make_report
 
 from isoflop import bootstrap, fit, import_logs, law, read_runs
 from isoflop.cli import isoflop
 from isoflop.errors import IsoflopError
 from isoflop.logs.readers import READERS
 from isoflop.logs.rules import Rules, pick
-from isoflop.report.report import make_report
 
 
 def run(*words: str) -> str:

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from isoflop.logs import LogError, LoggedRun, Unread, find_logs, read_found, read_logs
+from isoflop.logs.hashed_file import Digest, Lines
 from isoflop.logs.readers import READERS
 from isoflop.logs.scrub import settings_of, tells_where
-from isoflop.logs.spool import Digest, Lines
 
 LINES = "iter 0: loss 3.0, time 1ms\niter 1: loss 2.5, time 1ms\n"
 

@@ -99,7 +99,7 @@ def test_one_run_that_breaks_off_does_not_stop_the_project(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "requests", types.SimpleNamespace(RequestException=OSError))
     broken, whole = read_logs("wandb:team/project")
     assert isinstance(broken, Unread)
-    assert broken.message == (
+    assert broken.says == (
         "wandb:project/abc broke off (the connection was reset); import again and it goes on from there"
     )
     assert isinstance(whole, LoggedRun)

@@ -10,6 +10,7 @@ from subprocess import run
 
 import numpy as np
 import pytest
+from isoflop.report.notebook import card_html
 
 from isoflop import Runs, allocate, bootstrap, fit, forecast, law, profile, squares
 from isoflop.planning.downstream import downstream, stages
@@ -18,7 +19,6 @@ from isoflop.planning.parabolas import parabolas
 from isoflop.planning.published import published
 from isoflop.planning.reconcile import recount
 from isoflop.planning.repeat import repeat
-from isoflop.report.notebook import card_html
 from isoflop.shown import Shown, show_with
 from isoflop.validation.backtest import backtest
 from isoflop.validation.finish import finish

@@ -10,8 +10,8 @@ import polars as pl
 
 from isoflop.errors import MissingExtraError
 from isoflop.logs import sqlite
+from isoflop.logs.hashed_file import Digest, Lines
 from isoflop.logs.logged import LogError
-from isoflop.logs.spool import Digest, Lines
 
 ADDRESSES: Final = ("s3://", "gs://", "gcs://", "az://", "abfss://", "hf://", "http://", "https://")
 TEXT: Final = (".csv", ".tsv")
@@ -47,8 +47,8 @@ def load(where: str | bytes, kind: str) -> pl.DataFrame:
 
 def written_before(path: Path) -> tuple[bytes, str]:
     """The whole lines of a gzip file of text that is cut short or damaged, and what is wrong with it; "" if nothing."""
-    with Digest().spool(path) as spool:
-        lines = Lines(spool, longest=_LONGEST)
+    with Digest().file(path) as file:
+        lines = Lines(file, longest=_LONGEST)
         text = list(lines)
     whole = text[:-1] if lines.cut_short else text
     return "\n".join(whole).encode(), lines.cut_short

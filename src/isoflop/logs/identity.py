@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from isoflop.findings import Finding
-from isoflop.logs.judge import is_loss
+from isoflop.logs.run_builder import is_loss
 
 _NAMES: Final = (
     "run", "run_id", "run_name", "run id", "run name", "name", "run_file", "experiment", "exp_name", "experiment_id",

@@ -16,10 +16,10 @@ from isoflop.errors import DataError, IsoflopError
 from isoflop.findings import Finding
 from isoflop.lock import alone
 from isoflop.logs.derive import Described, describe
+from isoflop.logs.import_findings import copies_findings, gap_findings, told
 from isoflop.logs.logged import STEP, LogError, LoggedRun, Unread
 from isoflop.logs.readers import read_logs
 from isoflop.logs.rules import Rules
-from isoflop.logs.said import copies_findings, gap_findings, told
 from isoflop.logs.scores import are_scores, join_scores, keep_scores, waiting
 from isoflop.logs.store import (
     CurveWriter,

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from isoflop.logs.curves import Curves
+from isoflop.logs.hashed_file import Digest
 from isoflop.logs.json_numbers import number_or_none, read_object
-from isoflop.logs.judge import logged_run
 from isoflop.logs.logged import LogError, LoggedRun
 from isoflop.logs.reader import Candidate, Found, Options, Reader
+from isoflop.logs.run_builder import logged_run
 from isoflop.logs.settings_text import typed
-from isoflop.logs.spool import Digest
 
 _CHECKPOINT: Final = re.compile(r"(?:checkpoint|step|iter|global_step)[-_]?(\d+)(?:-unsharded|-hf)?", re.IGNORECASE)
 

@@ -18,11 +18,11 @@ from typing import Any, Final
 from isoflop.findings import Finding
 from isoflop.logs import sqlite
 from isoflop.logs.curves import Curves
-from isoflop.logs.judge import logged_run
+from isoflop.logs.hashed_file import Digest
 from isoflop.logs.logged import LogError, LoggedRun, Status
 from isoflop.logs.reader import Candidate, Found, Options, Reader
+from isoflop.logs.run_builder import logged_run
 from isoflop.logs.settings_text import typed
-from isoflop.logs.spool import Digest
 
 _LARGEST: Final = 1.7976931348623157e308
 STATUS: Final[dict[str, Status]] = {

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from isoflop.errors import MissingExtraError
 from isoflop.logs.curves import Curves
-from isoflop.logs.judge import logged_run
+from isoflop.logs.hashed_file import Digest
 from isoflop.logs.logged import LogError, LoggedRun, Unread
 from isoflop.logs.mlflow import STATUS
 from isoflop.logs.reader import Candidate, Found, Options, Reader
+from isoflop.logs.run_builder import logged_run
 from isoflop.logs.settings_text import typed
-from isoflop.logs.spool import Digest
 
 ADDRESS: Final = "mlflow:"
 _PAGE: Final = 1_000

@@ -26,10 +26,10 @@ from isoflop.logs import (
     wandb,
     wandb_online,
 )
+from isoflop.logs.hashed_file import head_of
 from isoflop.logs.logged import LogError, LoggedRun, Unread
 from isoflop.logs.reader import Candidate, Found, Options, Reader
 from isoflop.logs.scrub import hosts_in, without_hosts
-from isoflop.logs.spool import head_of
 from isoflop.logs.walk import walk
 
 READERS: Final[tuple[Reader, ...]] = (

@@ -31,11 +31,11 @@ from isoflop.logs.frames import (
     sqlite_frames,
     written_before,
 )
+from isoflop.logs.hashed_file import Digest, cut_short, head_of
 from isoflop.logs.identity import blocks, run_columns
-from isoflop.logs.judge import is_loss, logged_run
 from isoflop.logs.logged import STEP, WALL, LogError, LoggedRun, Unread
 from isoflop.logs.reader import Candidate, Found, Options, Reader
-from isoflop.logs.spool import Digest, cut_short, head_of
+from isoflop.logs.run_builder import is_loss, logged_run
 
 _DUCK: Final = b"DUCK"
 _STEPS: Final = (

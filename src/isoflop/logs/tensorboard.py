@@ -17,13 +17,13 @@ from typing import Final
 import numpy as np
 
 from isoflop.findings import Finding
-from isoflop.logs import wire
+from isoflop.logs import protobuf
 from isoflop.logs.checksum import masked, masked_many
 from isoflop.logs.curves import Curves
-from isoflop.logs.judge import logged_run
+from isoflop.logs.hashed_file import Digest, HashedFile, cut_short
 from isoflop.logs.logged import LogError, LoggedRun, Setting
 from isoflop.logs.reader import Candidate, Found, Options, Reader
-from isoflop.logs.spool import Digest, Spool, cut_short
+from isoflop.logs.run_builder import logged_run
 
 _LENGTH: Final = struct.Struct("<QI")
 _CHECK: Final = struct.Struct("<I")
@@ -78,8 +78,8 @@ def _read(found: Found, options: Options) -> Iterator[LoggedRun]:
         events.plugins.clear()
         events.layouts.clear()
         events.prefix = f"{path.parent.name}/" if _is_split(path.parent) else ""
-        with digest.spool(path) as spool:
-            torn += _take_file(events, spool)
+        with digest.file(path) as file:
+            torn += _take_file(events, file)
     if torn:
         findings.append(cut_short(found.source, f"ends within a record ({torn} of {len(found.files)} files)"))
     if events.damaged:
@@ -111,13 +111,13 @@ def _written(path: Path) -> tuple[str, int, str]:
     return path.parent.name, int(match[1]) if match else 0, path.name
 
 
-def _take_file(events: _Events, spool: Spool) -> bool:
+def _take_file(events: _Events, file: HashedFile) -> bool:
     """All events of a file; true if it ends within a record."""
     batch: list[bytes] = []
     checks: list[int] = []
     size, torn = 0, False
-    while spool.left:
-        head = spool.read(_LENGTH.size)
+    while file.left:
+        head = file.read(_LENGTH.size)
         if len(head) < _LENGTH.size:
             torn = any(head)
             break
@@ -126,10 +126,10 @@ def _take_file(events: _Events, spool: Spool) -> bool:
             if any(head):  # zeros are room that was made and not written
                 events.damaged += 1
             break  # without lengths the rest is lost
-        if length + _CHECK.size > spool.left:
+        if length + _CHECK.size > file.left:
             torn = True
             break
-        data, tail = spool.read(length), spool.read(_CHECK.size)
+        data, tail = file.read(length), file.read(_CHECK.size)
         if len(data) < length or len(tail) < _CHECK.size:
             torn = True
             break
@@ -162,30 +162,30 @@ def _event(events: _Events, record: bytes) -> None:
     """An Event: 1 wall time, 2 step, 5 summary."""
     at = 0
     if record[:1] == b"\x09" and record[9:10] == b"\x10":  # as nearly all: wall time, step, one classic scalar
-        step, at = wire.varint(record, 10)
+        step, at = protobuf.varint(record, 10)
         known = events.layouts.get(record[at:-4])
         if known is not None:
-            step = wire.signed(step)
-            events.curves.add(known, step, wire.single(record[-4:]))
-            events.curves.add_wall(step, wire.double(record[1:9]))
+            step = protobuf.signed(step)
+            events.curves.add(known, step, protobuf.single(record[-4:]))
+            events.curves.add_wall(step, protobuf.double(record[1:9]))
             return
     step, wall, summary = 0, None, None
-    for number, value in wire.fields(record):
+    for number, value in protobuf.fields(record):
         if number == 2:
-            step = wire.signed(value)
+            step = protobuf.signed(value)
         elif number == 1:
-            wall = wire.double(value)
+            wall = protobuf.double(value)
         elif number == 5:
-            summary = wire.raw(value)
+            summary = protobuf.raw(value)
     if summary is None:
         return
     names: list[str | None] = []
     last = 0
-    for number, value in wire.fields(summary):
+    for number, value in protobuf.fields(summary):
         if number == 1:
-            name = _value(events, wire.raw(value), step)
+            name = _value(events, protobuf.raw(value), step)
             names.append(name)
-            last = [inner for inner, _ in wire.fields(wire.raw(value))][-1]
+            last = [inner for inner, _ in protobuf.fields(protobuf.raw(value))][-1]
             if name is not None and wall is not None:
                 events.curves.add_wall(step, wall)
     # a record with the same bytes but for time, step and the last four, which are the value, reads the same way
@@ -196,16 +196,16 @@ def _event(events: _Events, record: bytes) -> None:
 def _value(events: _Events, data: bytes, step: int) -> str | None:
     """One Summary.Value: 1 tag, 2 simple value, 8 tensor, 9 metadata; the metric if it was a scalar."""
     tag, scalar, tensor, metadata = "", None, None, None
-    for number, value in wire.fields(data):
+    for number, value in protobuf.fields(data):
         match number:
             case 1:
-                tag = wire.text(value)
+                tag = protobuf.text(value)
             case 2:
-                scalar = wire.single(value)
+                scalar = protobuf.single(value)
             case 8:
-                tensor = wire.raw(value)
+                tensor = protobuf.raw(value)
             case 9:
-                metadata = wire.raw(value)
+                metadata = protobuf.raw(value)
     if metadata is not None:
         _metadata(events, tag, metadata)
     if scalar is None and tensor is not None and events.plugins.get(tag, "scalars") == "scalars":
@@ -218,14 +218,14 @@ def _value(events: _Events, data: bytes, step: int) -> str | None:
 
 def _metadata(events: _Events, tag: str, data: bytes) -> None:
     """SummaryMetadata: 1 plugin data (1 its name, 2 its content)."""
-    for number, value in wire.fields(data):
+    for number, value in protobuf.fields(data):
         if number == 1:
             name, content = "", b""
-            for inner, part in wire.fields(wire.raw(value)):
+            for inner, part in protobuf.fields(protobuf.raw(value)):
                 if inner == 1:
-                    name = wire.text(part)
+                    name = protobuf.text(part)
                 elif inner == 2:
-                    content = wire.raw(part)
+                    content = protobuf.raw(part)
             if name:
                 events.plugins[tag] = name
             if name == "hparams":
@@ -234,40 +234,40 @@ def _metadata(events: _Events, tag: str, data: bytes) -> None:
 
 def _hparams(events: _Events, data: bytes) -> None:
     """HParamsPluginData: 3 the session's start (1 a map of names to values: 2 number, 3 text, 4 truth)."""
-    for number, value in wire.fields(data):
+    for number, value in protobuf.fields(data):
         if number != 3:
             continue
-        for inner, entry in wire.fields(wire.raw(value)):
+        for inner, entry in protobuf.fields(protobuf.raw(value)):
             if inner != 1:
                 continue
-            pair = dict(wire.fields(wire.raw(entry)))
+            pair = dict(protobuf.fields(protobuf.raw(entry)))
             if 1 not in pair or 2 not in pair:
                 continue
-            for kind, content in wire.fields(wire.raw(pair[2])):
+            for kind, content in protobuf.fields(protobuf.raw(pair[2])):
                 if kind == 2:
-                    events.hparams[wire.text(pair[1])] = wire.double(content)
+                    events.hparams[protobuf.text(pair[1])] = protobuf.double(content)
                 elif kind == 3:
-                    events.hparams[wire.text(pair[1])] = wire.text(content)
+                    events.hparams[protobuf.text(pair[1])] = protobuf.text(content)
                 elif kind == 4:
-                    events.hparams[wire.text(pair[1])] = bool(wire.whole(content))
+                    events.hparams[protobuf.text(pair[1])] = bool(protobuf.whole(content))
 
 
 def _scalar(data: bytes) -> float | None:
     """The number in a tensor of one number: 1 type, 4 content, or a list of its own for each type."""
     kind, content, listed = 0, b"", None
-    for number, value in wire.fields(data):
+    for number, value in protobuf.fields(data):
         if number == 1:
-            kind = wire.whole(value)
+            kind = protobuf.whole(value)
         elif number == 4:
-            content = wire.raw(value)
-        elif number == 2 and _elements(wire.raw(value)) != 1:
+            content = protobuf.raw(value)
+        elif number == 2 and _elements(protobuf.raw(value)) != 1:
             return None
         elif number == 5:
-            listed = wire.single(value)
+            listed = protobuf.single(value)
         elif number == 6:
-            listed = wire.double(value)
+            listed = protobuf.double(value)
         elif number in (7, 10, 11):
-            listed = float(wire.signed(value if isinstance(value, int) else next(_packed(value))))
+            listed = float(protobuf.signed(value if isinstance(value, int) else next(_packed(value))))
     if kind == _BFLOAT16 and len(content) == 2:
         return struct.unpack("<f", b"\0\0" + content)[0]
     if kind in _TYPES and len(content) == np.dtype(_TYPES[kind]).itemsize:
@@ -278,15 +278,17 @@ def _scalar(data: bytes) -> float | None:
 def _elements(shape: bytes) -> int:
     """The product of a TensorShapeProto: 2 a dimension (1 its size)."""
     count = 1
-    for number, value in wire.fields(shape):
+    for number, value in protobuf.fields(shape):
         if number == 2:
-            count *= next((wire.signed(size) for inner, size in wire.fields(wire.raw(value)) if inner == 1), 0)
+            count *= next(
+                (protobuf.signed(size) for inner, size in protobuf.fields(protobuf.raw(value)) if inner == 1), 0
+            )
     return count
 
 
 def _packed(data: bytes) -> Iterator[int]:
     """The varints of a packed list."""
-    yield from (wire.whole(value) for _, value in wire.fields(b"".join((b"\x08", data))))
+    yield from (protobuf.whole(value) for _, value in protobuf.fields(b"".join((b"\x08", data))))
 
 
 READER: Final = Reader("tensorboard", "TensorBoard event files (…tfevents…)", claims=_claims, read=_read)

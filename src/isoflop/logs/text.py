@@ -12,11 +12,11 @@ import polars as pl
 
 from isoflop.logs.curves import Curves
 from isoflop.logs.dialects import Dialect, marked, number, pairs
-from isoflop.logs.judge import logged_run
+from isoflop.logs.hashed_file import Digest, Lines, cut_short
 from isoflop.logs.logged import STEP, LogError, LoggedRun, Status
 from isoflop.logs.reader import Candidate, Found, Options, Reader
+from isoflop.logs.run_builder import logged_run
 from isoflop.logs.settings_text import typed
-from isoflop.logs.spool import Digest, Lines, cut_short
 
 _ENDINGS: Final = frozenset({".log", ".txt", ".out", ".err", ".stdout", ".stderr", ".output", ""})
 _LONGEST: Final = 4_096  # bytes of a line that are looked at
@@ -51,22 +51,22 @@ def _claims(candidate: Candidate) -> str | None:
     path = candidate.path
     if by_ending(candidate) is None:
         return None
-    with Digest().spool(path) as spool:
+    with Digest().file(path) as file:
         seen = 0
-        for line in Lines(spool, longest=_LONGEST):
+        for line in Lines(file, longest=_LONGEST):
             if marked(line) is not None:
                 return str(path)
             seen += len(line) + 1
             if seen > _SEARCHED:
                 break
-        spool.left = 0
+        file.left = 0
     return None
 
 
 def _read(found: Found, options: Options) -> Iterator[LoggedRun]:
     console, digest = _Console(), Digest()
-    with digest.spool(found.files[0]) as spool:
-        lines = Lines(spool, longest=_LONGEST)
+    with digest.file(found.files[0]) as file:
+        lines = Lines(file, longest=_LONGEST)
         plain = (_COLOURS.sub("", line) for line in lines)
         if options.pattern is None:
             for line in plain:

@@ -11,11 +11,11 @@ from typing import Any, Final
 from isoflop.findings import Finding
 from isoflop.logs import sqlite
 from isoflop.logs.curves import Curves
+from isoflop.logs.hashed_file import Digest
 from isoflop.logs.json_numbers import numbers_in
-from isoflop.logs.judge import logged_run
 from isoflop.logs.logged import LogError, LoggedRun
 from isoflop.logs.reader import Candidate, Found, Options, Reader
-from isoflop.logs.spool import Digest
+from isoflop.logs.run_builder import logged_run
 
 _COLUMNS: Final = ("timestamp", "run_name", "step", "metrics")
 

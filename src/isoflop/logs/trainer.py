@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from isoflop.findings import Finding
 from isoflop.logs.curves import Curves
+from isoflop.logs.hashed_file import Digest
 from isoflop.logs.json_numbers import number_or_none, read_object
-from isoflop.logs.judge import logged_run
 from isoflop.logs.logged import LogError, LoggedRun, Status
 from isoflop.logs.reader import Candidate, Found, Options, Reader
-from isoflop.logs.spool import Digest
+from isoflop.logs.run_builder import logged_run
 
 _CHECKPOINT: Final = re.compile(r"checkpoint-(\d+)")
 _STATE: Final = "trainer_state.json"

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from isoflop.findings import Finding
-from isoflop.logs import wire
+from isoflop.logs import protobuf
 from isoflop.logs.curves import Curves
+from isoflop.logs.hashed_file import Digest, HashedFile, cut_short
 from isoflop.logs.json_numbers import numbers_in
-from isoflop.logs.judge import logged_run
 from isoflop.logs.logged import LogError, LoggedRun, Status
 from isoflop.logs.reader import Candidate, Found, Options, Reader
-from isoflop.logs.spool import Digest, Spool, cut_short
+from isoflop.logs.run_builder import logged_run
 
 _IDENT: Final = b":W&B"
 _HEADER: Final = 7
@@ -62,8 +62,8 @@ def _read(found: Found, options: Options) -> Iterator[LoggedRun]:
         if number:
             run.curves.new_session()
         run.status = "unknown"
-        with digest.spool(path) as spool:
-            log = _Log(spool, found.source)
+        with digest.file(path) as file:
+            log = _Log(file, found.source)
             for record in log:
                 try:
                     _take(run, record)
@@ -109,19 +109,19 @@ def _read(found: Found, options: Options) -> Iterator[LoggedRun]:
 class _Log:
     """The records of a file; ``torn`` says that the last one is not whole, ``damaged`` counts what was skipped."""
 
-    def __init__(self, spool: Spool, source: str) -> None:
-        header = spool.read(_HEADER)
+    def __init__(self, file: HashedFile, source: str) -> None:
+        header = file.read(_HEADER)
         if header[:4] != _IDENT:
             raise LogError(f"{source} does not begin as a Weights & Biases file does ({header[:4]!r}); copy it again")
-        self._spool = spool
+        self._file = file
         self.torn = False
         self.damaged = 0
 
     def __iter__(self) -> Iterator[bytes]:
-        block = self._spool.read(_BLOCK - _HEADER)
+        block = self._file.read(_BLOCK - _HEADER)
         parts: list[bytes] = []
         while block:
-            last = not self._spool.left
+            last = not self._file.left
             at = 0
             while at + _FRAGMENT.size <= len(block):
                 checksum, length, kind = _FRAGMENT.unpack_from(block, at)
@@ -147,44 +147,47 @@ class _Log:
             else:
                 if last and at < len(block) and any(block[at:]):
                     self.torn = True
-            block = self._spool.read(_BLOCK)
+            block = self._file.read(_BLOCK)
         self.torn |= bool(parts)
 
 
 def _take(run: _Run, record: bytes) -> None:
     """One record: 2 history, 3 summary, 5 config, 12 a metric's definition, 17 the run, 18 its end."""
-    for number, value in wire.fields(record):
+    for number, value in protobuf.fields(record):
         match number:
             case 2:
-                _history(run, wire.raw(value))
+                _history(run, protobuf.raw(value))
             case 3:
-                _summary(run, wire.raw(value))
+                _summary(run, protobuf.raw(value))
             case 5:
-                _config(run, wire.raw(value))
+                _config(run, protobuf.raw(value))
             case 12:
-                _definition(run, wire.raw(value))
+                _definition(run, protobuf.raw(value))
             case 17:
-                for inner, content in wire.fields(wire.raw(value)):
+                for inner, content in protobuf.fields(protobuf.raw(value)):
                     if inner == 4:
-                        _config(run, wire.raw(content))
+                        _config(run, protobuf.raw(content))
                     elif inner == 5:
-                        _summary(run, wire.raw(content))
+                        _summary(run, protobuf.raw(content))
                     elif inner == 8 or (inner == 1 and not run.name):
-                        run.name = wire.text(content)
+                        run.name = protobuf.text(content)
             case 18:
-                code = next((wire.signed(content) for inner, content in wire.fields(wire.raw(value)) if inner == 1), 0)
+                code = next(
+                    (protobuf.signed(content) for inner, content in protobuf.fields(protobuf.raw(value)) if inner == 1),
+                    0,
+                )
                 run.status = "finished" if code == 0 else "crashed"
 
 
 def _history(run: _Run, data: bytes) -> None:
     row: dict[str, float] = {}
     step: int | None = None
-    for number, value in wire.fields(data):
+    for number, value in protobuf.fields(data):
         if number == 1:
-            name, entry = _item(wire.raw(value))
+            name, entry = _item(protobuf.raw(value))
             row.update(numbers_in(name, entry))
         elif number == 2:
-            step = next((wire.signed(inner) for at, inner in wire.fields(wire.raw(value)) if at == 1), 0)
+            step = next((protobuf.signed(inner) for at, inner in protobuf.fields(protobuf.raw(value)) if at == 1), 0)
     row_into(run.curves, row, count=run.rows, step=step, step_metric=run.step_metric)
     run.rows += 1
 
@@ -206,25 +209,25 @@ def row_into(
 
 
 def _summary(run: _Run, data: bytes) -> None:
-    for number, value in wire.fields(data):
+    for number, value in protobuf.fields(data):
         if number == 1:
-            name, entry = _item(wire.raw(value))
+            name, entry = _item(protobuf.raw(value))
             run.summary.update(
                 {key: found for key, found in numbers_in(name, entry).items() if not key.startswith("_")}
             )
 
 
 def _config(run: _Run, data: bytes) -> None:
-    for number, value in wire.fields(data):
+    for number, value in protobuf.fields(data):
         if number == 1:
-            name, entry = _item(wire.raw(value))
+            name, entry = _item(protobuf.raw(value))
             if name:
                 run.config[name] = entry
 
 
 def _definition(run: _Run, data: bytes) -> None:
     """``define_metric("*", step_metric=…)``: 2 is the pattern of names, 4 the metric that counts the steps."""
-    said = {number: wire.text(value) for number, value in wire.fields(data) if number in (2, 4)}
+    said = {number: protobuf.text(value) for number, value in protobuf.fields(data) if number in (2, 4)}
     if said.get(2) == "*" and said.get(4):
         run.step_metric = said[4]
 
@@ -233,22 +236,22 @@ def _item(data: bytes) -> tuple[str, Any]:
     """Key and value of an item: 1 key, 2 parts of a nested key, 16 the value as JSON, 3 to 8 as its type."""
     key, nested = "", []
     value: Any = None
-    for number, content in wire.fields(data):
+    for number, content in protobuf.fields(data):
         match number:
             case 1:
-                key = wire.text(content)
+                key = protobuf.text(content)
             case 2:
-                nested.append(wire.text(content))
+                nested.append(protobuf.text(content))
             case 4:
-                value = bool(wire.whole(content))
+                value = bool(protobuf.whole(content))
             case 5:
-                value = wire.zigzag(content)
+                value = protobuf.zigzag(content)
             case 6:
-                value = wire.double(content)
+                value = protobuf.double(content)
             case 7:
-                value = wire.text(content)
+                value = protobuf.text(content)
             case 8 | 16:
-                value = _json(wire.text(content))
+                value = _json(protobuf.text(content))
     return ".".join(nested) or key, value
 
 

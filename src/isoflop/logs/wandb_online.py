@@ -16,11 +16,11 @@ from isoflop.errors import MissingExtraError
 from isoflop.files import write_whole
 from isoflop.findings import Finding
 from isoflop.logs.curves import Curves
+from isoflop.logs.hashed_file import Digest
 from isoflop.logs.json_numbers import numbers_in
-from isoflop.logs.judge import logged_run
 from isoflop.logs.logged import LogError, LoggedRun, Status, Unread
 from isoflop.logs.reader import Candidate, Found, Options, Reader
-from isoflop.logs.spool import Digest
+from isoflop.logs.run_builder import logged_run
 from isoflop.logs.wandb import row_into
 
 ADDRESS: Final = "wandb:"

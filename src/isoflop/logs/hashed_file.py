@@ -16,7 +16,7 @@ _PIECE: Final = 1 << 20
 _GZIP: Final = b"\x1f\x8b"
 
 
-class Spool:
+class HashedFile:
     """A file up to the size that it had when it was opened; ``digest`` is of the bytes up to there."""
 
     def __init__(self, file: IO[bytes], state: Any) -> None:  # noqa: ANN401  (the hash object has no public type)
@@ -43,17 +43,17 @@ class Digest:
         self._state = hashlib.sha256()
 
     @contextmanager
-    def spool(self, path: Path) -> Iterator[Spool]:
+    def file(self, path: Path) -> Iterator[HashedFile]:
         """The file's bytes; all of them are in the digest afterwards, read or not."""
-        with path.open("rb") as file:
-            spool = Spool(file, self._state)
-            yield spool
-            spool.drain()
+        with path.open("rb") as opened:
+            file = HashedFile(opened, self._state)
+            yield file
+            file.drain()
 
     def whole(self, path: Path) -> bytes:
         """The file at once."""
-        with self.spool(path) as spool:
-            return spool.read(spool.left)
+        with self.file(path) as file:
+            return file.read(file.left)
 
     def update(self, data: bytes) -> Self:
         """Bytes that come from elsewhere, such as the rows of one run in a database."""
@@ -71,8 +71,8 @@ class Lines:
     A line longer than ``longest`` bytes is cut there, so that neither memory nor a pattern's time can run away.
     """
 
-    def __init__(self, spool: Spool, *, longest: int) -> None:
-        self._spool, self._longest = spool, longest
+    def __init__(self, file: HashedFile, *, longest: int) -> None:
+        self._file, self._longest = file, longest
         self.cut_short = ""
 
     def __iter__(self) -> Iterator[str]:
@@ -93,11 +93,11 @@ class Lines:
             yield pending.decode("utf-8", errors="replace")
 
     def _pieces(self) -> Iterator[bytes]:
-        first = self._spool.read(_PIECE)
+        first = self._file.read(_PIECE)
         if not first.startswith(_GZIP):
             while first:
                 yield first
-                first = self._spool.read(_PIECE)
+                first = self._file.read(_PIECE)
             return
         unpacker = zlib.decompressobj(wbits=31)
         while first:
@@ -110,11 +110,11 @@ class Lines:
                 yield unpacked
             first = unpacker.unconsumed_tail
             if unpacker.eof:  # another member may follow, as after an append
-                first = unpacker.unused_data.lstrip(b"\0") or self._spool.read(_PIECE)
+                first = unpacker.unused_data.lstrip(b"\0") or self._file.read(_PIECE)
                 if first:
                     unpacker = zlib.decompressobj(wbits=31)
             elif not first:
-                first = self._spool.read(_PIECE)
+                first = self._file.read(_PIECE)
         if not unpacker.eof:
             self.cut_short = "ends within its compressed bytes"
 
