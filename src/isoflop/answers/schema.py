@@ -9,6 +9,7 @@ from isoflop.answers.quantity import KINDS
 
 _NUMBER = {"type": ["number", "null"]}
 _TEXT = {"type": "string"}
+_SWITCH = {"type": "boolean"}
 _SIZE = {"type": "array", "items": {"type": "number"}}
 _KIND = {"enum": list(KINDS)}
 
@@ -66,7 +67,7 @@ def answer_schema() -> dict[str, Any]:
                     "columns": {
                         "type": "array",
                         "items": _object(
-                            {"name": _TEXT, "title": _TEXT, "kind": _KIND, "unit": _TEXT, "detail": {"type": "boolean"}}
+                            {"name": _TEXT, "title": _TEXT, "kind": _KIND, "unit": _TEXT, "detail": _SWITCH}
                         ),
                     },
                     "rows": {
@@ -74,6 +75,7 @@ def answer_schema() -> dict[str, Any]:
                         "items": {"type": "object", "additionalProperties": {"$ref": "#/$defs/cell"}},
                     },
                     "note": _TEXT,
+                    "detail": _SWITCH,
                 }
             ),
             "finding": _object(

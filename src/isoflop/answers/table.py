@@ -60,6 +60,7 @@ class Table:
                 {column.name: _plain(cell) for column, cell in zip(self.columns, row, strict=True)} for row in self.rows
             ],
             "note": self.note,
+            "detail": self.detail,
         }
 
 

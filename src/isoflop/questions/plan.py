@@ -144,7 +144,7 @@ def _quantities(result: PlanResult, unit: str) -> Iterator[Quantity]:
     yield of_interval(f"loss{tail}", plan.loss, unit=unit, label=f"loss{label}")
     yield of_interval("exponent", plan.exponent_a, label="exponent a", note="N* grows as C to this power")
     yield Quantity("budget", plan.budget, "flops", label="training compute", unit="FLOPs")
-    near = Quantity("within", plan.band.within, "share", label="near-optimal", note="relative loss above the optimum's")
+    near = Quantity("within", plan.band.within, "share", label="near-optimal loss", note="above the optimum's")
     yield Quantity(
         "near_optimal", None, "count", *plan.band.n, None, "parameters", "near-optimal range",
         f"loss within {worded(near)}", interval="range",

@@ -82,4 +82,5 @@ def cost_table(cost: Cost) -> Table:
             ),
         ),
         title="Hardware",
+        detail=True,
     )  # fmt: skip
