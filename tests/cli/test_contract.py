@@ -7,15 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 
 from isoflop import fit, law, read_runs
+from isoflop.answers.schema import answer_schema
 from isoflop.cli import main
 from isoflop.runs.datasets import boxes
 
-FIT_KEYS = ["law", "formula", "objective", "value", "n_runs", "params", "findings", "seconds"]
-FORECAST_KEYS = {"at", "loss", "reach_decades", "findings"}
+FIT_KEYS = {"law", "formula", "objective", "runs", "rows", "source", "digest", "draws", "seed", "level", "isoflop"}
+PARAMS = ["E", "A", "B", "alpha", "beta"]
 FINDING_KEYS = ["code", "level", "message", "remedy"]
 QUICK = ("--draws", "40", "--starts", "16")
 TRUTH = {"E": 1.8, "A": 400.0, "B": 2000.0, "alpha": 0.34, "beta": 0.36}
@@ -49,12 +51,15 @@ def cli(monkeypatch, capsys):
 
 @pytest.fixture
 def asked(cli):
-    """The one JSON object on standard output, and nothing beside it."""
+    """The one JSON object on standard output, in the product's schema, and nothing beside it."""
 
     def run(*words):
         out = cli(*words, "--json")
         assert out.startswith("{") and out.endswith("}\n") and out.isascii()
-        return json.loads(out)
+        answer = json.loads(out)
+        jsonschema.validate(answer, answer_schema())
+        assert answer["question"] == words[0]
+        return answer
 
     return run
 
@@ -65,26 +70,33 @@ def assert_findings(findings):
         assert finding["level"] in {"note", "warning", "error"} and finding["message"] and finding["remedy"]
 
 
+def values(answer):
+    """The value of each named quantity of an answer."""
+    return {name: each["value"] for name, each in answer["quantities"].items()}
+
+
 def test_fit_prints_the_promised_object(asked, table):
     said = asked("fit", table, "--law", "chinchilla", *QUICK)
-    assert list(said)[: len(FIT_KEYS)] == FIT_KEYS
-    assert (said["law"], said["formula"]) == ("chinchilla", "E + A/N^alpha + B/D^beta")
-    assert (said["objective"], said["n_runs"]) == ("huber:0.001", 30)
-    assert list(said["params"]) == ["E", "A", "B", "alpha", "beta"]
-    for interval in said["params"].values():
-        assert list(interval)[:3] == ["value", "low", "high"] and interval["low"] < interval["high"]
+    basis = said["provenance"]
+    assert set(basis) >= FIT_KEYS
+    assert (basis["law"], basis["formula"]) == ("chinchilla", "E + A/N^alpha + B/D^beta")
+    assert (basis["objective"], basis["runs"], basis["rows"]) == ("huber:0.001", 30, 30)
+    assert (basis["draws"], basis["seed"], basis["level"]) == (40, 0, 0.9)
+    assert list(said["quantities"])[:5] == PARAMS
+    for name in PARAMS:
+        interval = said["quantities"][name]
+        assert list(interval)[:4] == ["value", "low", "high", "level"] and interval["low"] < interval["high"]
     assert_findings(said["findings"])
-    assert 0 < said["seconds"] < 60
     fitted = fit(law("chinchilla"), read_runs(table))
-    assert said["value"] == pytest.approx(fitted.value, rel=1e-9)
-    assert {name: each["value"] for name, each in said["params"].items()} == pytest.approx(fitted.params, rel=1e-6)
+    assert values(said)["objective"] == pytest.approx(fitted.value, rel=1e-9)
+    assert {name: values(said)[name] for name in PARAMS} == pytest.approx(fitted.params, rel=1e-6)
 
 
 @pytest.mark.parametrize("objective", ["huber:1e-3", "lad", "lsq", "raw-huber:1e-3", "raw-lsq", "student-t"])
 def test_every_promised_objective(asked, table, objective):
     said = asked("fit", table, "--law", "chinchilla", "--objective", objective, *QUICK)
-    assert said["objective"] == objective.replace("1e-3", "0.001")
-    assert said["params"]["alpha"]["value"] == pytest.approx(TRUTH["alpha"], abs=0.05)
+    assert said["provenance"]["objective"] == objective.replace("1e-3", "0.001")
+    assert values(said)["alpha"] == pytest.approx(TRUTH["alpha"], abs=0.05)
 
 
 def test_formulas_columns_selections_and_fixed_values(asked, table):
@@ -93,54 +105,57 @@ def test_formulas_columns_selections_and_fixed_values(asked, table):
         *("--where", "tokens > 1.5B and family == 'x'", "--fix", "E=1.8", "--seed", "7", "--level", "0.5", *QUICK),
     )
     kept = read_runs(table, where="tokens > 1.5B and family == 'x'")
-    assert said["n_runs"] == len(kept) < 15
-    assert said["formula"] == "A/N^alpha + B/D^beta + 1.8"
-    assert said["params"]["E"] == {"value": 1.8, "low": 1.8, "high": 1.8}
-    assert set(said["params"]) == {"E", "A", "B", "alpha", "beta"}
+    assert values(said)["runs"] == said["provenance"]["runs"] == len(kept) < 15
+    assert said["provenance"]["formula"] == "A/N^alpha + B/D^beta + 1.8"
+    assert (said["provenance"]["seed"], said["provenance"]["level"]) == (7, 0.5)
+    assert said["tables"]["held"]["rows"] == [{"parameter": "E", "value": 1.8, "how": "fixed"}]
+    assert list(said["quantities"])[:4] == ["A", "B", "alpha", "beta"]
 
 
 def test_a_seed_gives_the_same_numbers_and_another_gives_others(asked, table):
     words = ("fit", table, "--law", "chinchilla", *QUICK)
     first, again, other = asked(*words), asked(*words, "--seed", "0"), asked(*words, "--seed", "1")
-    assert {**first, "seconds": 0} == {**again, "seconds": 0}
-    assert first["params"]["E"]["low"] != other["params"]["E"]["low"]
-    assert first["value"] == pytest.approx(other["value"], rel=1e-9)
+    assert first == again
+    assert first["quantities"]["E"]["low"] != other["quantities"]["E"]["low"]
+    assert values(first)["objective"] == pytest.approx(values(other)["objective"], rel=1e-9)
 
 
 def test_a_higher_level_gives_a_wider_interval(asked, table):
     words = ("fit", table, "--law", "chinchilla", "--draws", "200")
-    narrow, usual, wide = (asked(*words, *level)["params"] for level in (("--level", "0.5"), (), ("--level", "0.95")))
-    for name in narrow:
+    narrow, usual, wide = (
+        asked(*words, *level)["quantities"] for level in (("--level", "0.5"), (), ("--level", "0.95"))
+    )
+    for name in PARAMS:
         assert wide[name]["low"] < usual[name]["low"] < narrow[name]["low"]
         assert narrow[name]["high"] < usual[name]["high"] < wide[name]["high"]
-    assert usual == asked(*words, "--level", "0.9")["params"]
+    assert usual == asked(*words, "--level", "0.9")["quantities"]
 
 
 def test_a_level_is_told_as_it_was_asked(cli, table, tmp_path):
     saved = str(tmp_path / "FIT.json")
     text = cli("fit", table, "--law", "chinchilla", "--draws", "40", "--level", "0.999", "--save", saved)
-    assert "0.0005 quantile" in text and "0.9995 quantile" in text
-    assert "99.9% intervals" in cli("forecast", saved, "--at", "N=1e8", "--at", "D=1e10", "--level", "0.999")
-    assert "90% intervals" in cli("forecast", saved, "--at", "N=1e8", "--at", "D=1e10")
+    assert "0.0005 quantile" in text and "0.9995 quantile" in text and "99.9% CI" in text
+    assert "99.9% PI" in cli("forecast", saved, "--at", "N=1e8", "--at", "D=1e10", "--level", "0.999")
+    assert "90% PI" in cli("forecast", saved, "--at", "N=1e8", "--at", "D=1e10")
 
 
 def test_forecast_prints_the_promised_object(asked, cli, table, tmp_path):
     saved = str(tmp_path / "FIT.json")
-    said = asked("fit", table, "--law", "chinchilla", "--save", saved, *QUICK)
+    params = values(asked("fit", table, "--law", "chinchilla", "--save", saved, *QUICK))
     answer = asked("forecast", saved, "--at", "N=70B", "--at", "D=1.4e12")
-    assert set(answer) >= FORECAST_KEYS
-    assert answer["at"] == {"N": 70e9, "D": 1.4e12}
-    params = {name: each["value"] for name, each in said["params"].items()}
+    found = values(answer)
+    assert set(found) == {"at_N", "at_D", "loss", "mean", "extrapolation"}
+    assert (found["at_N"], found["at_D"]) == (70e9, 1.4e12)
     curve = params["E"] + params["A"] / 70e9 ** params["alpha"] + params["B"] / 1.4e12 ** params["beta"]
-    assert answer["loss"]["value"] == pytest.approx(curve, rel=1e-9)
-    assert answer["loss"]["low"] < answer["loss"]["value"] < answer["loss"]["high"]
+    assert found["loss"] == pytest.approx(curve, rel=1e-9)
+    assert answer["quantities"]["loss"]["low"] < found["loss"] < answer["quantities"]["loss"]["high"]
     beyond = max(np.log10(70e9 / 10**9.5), np.log10(1.4e12 / 1e11))
-    assert answer["reach_decades"] == pytest.approx(beyond, rel=1e-9)
+    assert found["extrapolation"] == pytest.approx(beyond, rel=1e-9)
     assert_findings(answer["findings"])
     assert "reach" in " ".join(finding["code"] for finding in answer["findings"])
     inside = asked("forecast", saved, "--at", "N=1e8", "--at", "D=1e10", "--level", "0.5")
-    assert inside["reach_decades"] == 0
-    assert "Expect a loss of" in cli("forecast", saved, "--at", "N=1e8", "--at", "D=1e10")
+    assert values(inside)["extrapolation"] == 0
+    assert "Expected loss: " in cli("forecast", saved, "--at", "N=1e8", "--at", "D=1e10")
 
 
 def test_a_forecast_needs_the_saved_fit_alone(asked, table, tmp_path):
@@ -156,13 +171,15 @@ def test_a_forecast_needs_the_saved_fit_alone(asked, table, tmp_path):
 
 def test_check_prints_one_object(asked, cli, table):
     said = asked("check", table)
-    assert said["n_rows"] == said["n_runs"] == 30
-    assert said["columns"]["N"]["header"] == "Model Size" and said["columns"]["C"]["derived"] == "6ND"
+    assert values(said)["rows"] == values(said)["runs"] == 30
+    assert said["provenance"]["source"] == "runs.csv"
+    columns = {each["column"]: each for each in said["tables"]["columns"]["rows"]}
+    assert columns["N"]["header"] == "Model Size" and columns["C"]["derived"] == "6ND"
     assert_findings(said["findings"])
-    text = cli("check", table)
-    assert "N ← 'Model Size'" in text and "30 runs;" in text
-    assert "1 run;" in cli("check", table, "--where", "row == 1")
-    assert "15 rows of 1 run;" in cli("check", table, "--where", "family == 'x'", "--column", "run=family")
+    text = " ".join(cli("check", table).split())
+    assert "3.16B Model Size" in text and "30 runs in 30 rows;" in text
+    assert "1 run in 1 row;" in cli("check", table, "--where", "row == 1")
+    assert "1 run in 15 rows;" in cli("check", table, "--where", "family == 'x'", "--column", "run=family")
 
 
 def test_laws_in_text_and_json(cli, asked):
@@ -179,17 +196,17 @@ def test_laws_in_text_and_json(cli, asked):
 
 def test_text_names_what_was_mapped_the_parameters_and_how(cli, table):
     text = " ".join(cli("fit", table, "--law", "chinchilla", *QUICK).split())
-    assert "N ← 'Model Size'" in text and "loss ← 'val_loss'" in text
-    assert "L = E + A/N^alpha + B/D^beta, fitted to 30 runs." in text
-    assert "objective huber:0.001 =" in text and "40 draws, seed 0" in text
+    assert "3.16B Model Size" in text and "val_loss" in text
+    assert "loss = E + A/N^alpha + B/D^beta, fitted to 30 runs." in text
+    assert "objective (huber:0.001)" in text and "objective huber:0.001," in text and "40 draws, seed 0" in text
 
 
-@pytest.mark.skipif(not boxes(), reason="this copy of the package has no runs in the box")
-def test_without_a_file_the_runs_in_the_box_are_fitted(asked):
+@pytest.mark.skipif(not boxes(), reason="this copy of the package has no example runs")
+def test_without_a_file_the_bundled_runs_are_fitted(asked):
     said = asked("fit", "--law", "chinchilla", *QUICK)
-    assert said["n_runs"] >= 20
+    assert values(said)["runs"] >= 20
     fewer = asked("fit", "--law", "chinchilla", "--where", "N > 1e5", *QUICK)
-    assert fewer["n_runs"] <= said["n_runs"]
+    assert values(fewer)["runs"] <= values(said)["runs"]
 
 
 def test_what_is_not_finite_becomes_null(asked, tmp_path):
@@ -257,7 +274,7 @@ def test_the_installed_command_prints_json_and_ends_with_0(table):
         check=False,
     )
     assert done.returncode == 0 and done.stderr == b""
-    assert list(json.loads(done.stdout))[: len(FIT_KEYS)] == FIT_KEYS
+    jsonschema.validate(json.loads(done.stdout), answer_schema())
 
 
 def test_a_reader_that_stops_early_is_no_error(table):
@@ -274,7 +291,7 @@ def test_one_run_has_values_without_intervals(cli, asked, tmp_path):
     file = tmp_path / "one.csv"
     file.write_text("\n".join(["run,step,loss", *rows]) + "\n")
     said = asked("fit", str(file), "--law", "E + A/step^alpha")
-    assert said["params"]["E"]["value"] == pytest.approx(2, abs=0.01) and said["params"]["E"]["low"] is None
+    assert values(said)["E"] == pytest.approx(2, abs=0.01) and said["quantities"]["E"]["low"] is None
     assert "no-interval" in {finding["code"] for finding in said["findings"]}
     assert "cannot be resampled" in " ".join(cli("fit", str(file), "--law", "E + A/step^alpha").split())
 
@@ -287,5 +304,7 @@ def test_a_training_curve_is_fitted_from_its_schedule(asked, tmp_path):
     file = tmp_path / "curves.csv"
     file.write_text("\n".join(["run,step,lr,loss", *rows]) + "\n")
     said = asked("fit", str(file), "--law", "annealing", "--draws", "20", "--save", str(tmp_path / "fit.json"))
-    assert 0.5 <= said["params"]["lambda"]["value"] <= 0.9999
-    assert asked("forecast", str(tmp_path / "fit.json"), "--at", "S1=2", "--at", "S2=0")["loss"]["value"] > 2
+    (found,) = said["tables"]["held"]["rows"]
+    assert found["parameter"] == "lambda" and 0.5 <= found["value"] <= 0.9999
+    forecast = asked("forecast", str(tmp_path / "fit.json"), "--at", "S1=2", "--at", "S2=0")
+    assert values(forecast)["loss"] > 2

@@ -11,6 +11,7 @@ from isoflop.cli import isoflop
 from isoflop.errors import IsoflopError
 
 TOKENS = np.logspace(9, 11, 8)
+DIAGNOSIS = ["a-likelihood-B.svg"]
 
 
 @pytest.fixture
@@ -60,7 +61,8 @@ def test_each_command_draws_its_answer(saved, curve, tmp_path, words):
     ("words", "beside"),
     [
         (("backtest", "--draws", "40"), ["a-coverage.svg"]),
-        (("fit", "--law", "chinchilla", "--objective", "lsq", "--draws", "30"), ["a-likelihood-B.svg"]),
+        (("fit", "--law", "chinchilla", "--draws", "30"), ["a-fit-against-measured.svg"]),
+        (("diagnose", "--law", "chinchilla", "--objective", "lsq", "--draws", "30"), DIAGNOSIS),
         (("check", "CURVE"), []),
         (("check", "SIZES"), ["a-training-curves.svg"]),
         (("plan", "FIT", "--budget", "1e22"), []),

@@ -65,9 +65,12 @@ def _quantity(name: str, told: Mapping[str, Any]) -> Quantity:
 
 
 def _table(name: str, told: Mapping[str, Any]) -> Table:
-    columns = tuple(Column(each["name"], each["title"], each["kind"], each["unit"]) for each in told["columns"])
+    columns = tuple(
+        Column(each["name"], each["title"], each["kind"], each["unit"], each["detail"]) for each in told["columns"]
+    )
     rows = tuple(tuple(_cell(each.name, row[each.name]) for each in columns) for row in told["rows"])
-    return Table(name, columns, rows, title="" if told["title"] == name else told["title"], note=told["note"])
+    title = "" if told["title"] == name else told["title"]
+    return Table(name, columns, rows, title=title, note=told["note"], detail=told["detail"])
 
 
 def _cell(name: str, cell: object) -> Cell:

@@ -9,6 +9,7 @@ from isoflop.answers.quantity import KINDS
 
 _NUMBER = {"type": ["number", "null"]}
 _TEXT = {"type": "string"}
+_SWITCH = {"type": "boolean"}
 _SIZE = {"type": "array", "items": {"type": "number"}}
 _KIND = {"enum": list(KINDS)}
 
@@ -35,9 +36,7 @@ def answer_schema() -> dict[str, Any]:
                     "provenance": {"type": "object"},
                     "pictures": {
                         "type": "array",
-                        "items": _object(
-                            {"name": _TEXT, "alt": _TEXT, "size": {"type": "array", "items": {"type": "number"}}}
-                        ),
+                        "items": _object({"name": _TEXT, "alt": _TEXT, "size": _SIZE}),
                     },
                     "parts": {"type": "array", "items": {"$ref": "#/$defs/answer"}},
                 }
@@ -50,7 +49,7 @@ def answer_schema() -> dict[str, Any]:
                     "level": _NUMBER,
                     "interval": {"enum": [None, "CI", "PI", "range"]},
                     "unit": _TEXT,
-                    "kind": {"enum": list(KINDS)},
+                    "kind": _KIND,
                     "label": _TEXT,
                     "note": _TEXT,
                     "limit": {"enum": [None, "upper", "lower"]},
@@ -67,13 +66,16 @@ def answer_schema() -> dict[str, Any]:
                     "title": _TEXT,
                     "columns": {
                         "type": "array",
-                        "items": _object({"name": _TEXT, "title": _TEXT, "kind": {"enum": list(KINDS)}, "unit": _TEXT}),
+                        "items": _object(
+                            {"name": _TEXT, "title": _TEXT, "kind": _KIND, "unit": _TEXT, "detail": _SWITCH}
+                        ),
                     },
                     "rows": {
                         "type": "array",
                         "items": {"type": "object", "additionalProperties": {"$ref": "#/$defs/cell"}},
                     },
                     "note": _TEXT,
+                    "detail": _SWITCH,
                 }
             ),
             "finding": _object(

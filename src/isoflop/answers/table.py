@@ -16,14 +16,15 @@ class Column:
     """A column of a table.
 
     name: the key in JSON and data frames, an identifier. title: the heading, with unit and level where they matter; the
-    name where empty. kind: of the bare numbers in it. interval: the level of its cells' intervals, where they have any,
-    for the heading of the interval.
+    name where empty. kind: of the bare numbers in it. detail: whether it stands in JSON and data frames alone, for what
+    a reader of the text does not need.
     """
 
     name: str
     title: str = ""
     kind: Kind = "number"
     unit: str = ""
+    detail: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,14 @@ class Table:
         return {
             "title": self.title or self.name,
             "columns": [
-                {"name": c.name, "title": c.title or c.name, "kind": c.kind, "unit": c.unit} for c in self.columns
+                {"name": c.name, "title": c.title or c.name, "kind": c.kind, "unit": c.unit, "detail": c.detail}
+                for c in self.columns
             ],
             "rows": [
                 {column.name: _plain(cell) for column, cell in zip(self.columns, row, strict=True)} for row in self.rows
             ],
             "note": self.note,
+            "detail": self.detail,
         }
 
 

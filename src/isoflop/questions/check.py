@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -75,7 +76,7 @@ class Check(Question):
                 Quantity("rows", len(runs), "integer"),
                 Quantity("warnings", serious, "integer", label="errors and warnings"),
             ),
-            tables=(_columns(runs),),
+            tables=(columns_table(runs),),
             findings=checked.findings,
             pictures=_pictures(runs),
         )
@@ -91,9 +92,10 @@ def _count(serious: int) -> str:
     )
 
 
-def _columns(runs: Runs) -> Table:
+def columns_table(runs: Runs, *, of: Collection[str] | None = None) -> Table:
+    """What is known of each column that was read, with its range. of: only these columns."""
     rows = []
-    for column in runs.columns.values():
+    for column in (each for each in runs.columns.values() if of is None or each.name in of):
         numeric = column.name in runs.frame.columns and runs.frame[column.name].dtype.is_numeric()
         values = runs[column.name] if numeric else None
         good = None if values is None else values[(values == values) & (abs(values) < float("inf"))]
@@ -124,11 +126,11 @@ def _pictures(runs: Runs) -> tuple[Picture, ...]:
     from isoflop import plots
 
     names = [name for name in ("N", "D") if name in runs.frame.columns]
-    if not names or "loss" not in runs.frame.columns:
+    if "loss" not in runs.frame.columns:
         return ()
     ends = {name: _range(runs, name) for name in (*names, "loss")}
-    if not all(ends.values()):
-        return ()
+    if not names or not all(ends.values()):
+        return _curves(runs)
     spans = " and ".join(f"{name} from {ends[name]}" for name in names)
     drawn = f"The {len(runs)} rows of the table, {spans}, colored by their loss."
     return (Picture("design", partial(plots.design, runs), drawn), *_curves(runs))

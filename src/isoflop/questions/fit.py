@@ -16,6 +16,7 @@ from isoflop.questions.base.kinds import Count, Flag, Text
 from isoflop.questions.base.option import option
 from isoflop.questions.base.places import check_place
 from isoflop.questions.base.question import Group, InReport, Question, Subject
+from isoflop.questions.check import columns_table
 
 if TYPE_CHECKING:
     from isoflop.fitting import Fit as FitResult
@@ -104,14 +105,33 @@ class Fit(Question):
                 Quantity("rows", fit.data.n_rows, "integer"),
                 Quantity("objective", fit.value, label=f"objective ({fit.objective.name})"),
             ),
-            tables=(Table("held", (Column("parameter"), Column("value"), Column("how", "")), fixed),) if fixed else (),
+            tables=(
+                *((Table("held", (Column("parameter"), Column("value"), Column("how", "")), fixed),) if fixed else ()),
+                *_columns(fit),
+            ),
             method=(
                 f"objective {fit.objective.name}, reached from {search.reached} of {search.starts} starts; "
-                f"intervals: {drawn}"
+                f"intervals: {drawn}{self._saved(ensemble)}"
             ),
             pictures=_pictures(ensemble, level),
             provenance={"law": fit.law.name, "formula": fit.law.formula, "starts": search.starts},
         )
+
+    def _saved(self, ensemble: Ensemble) -> str:
+        if self.save is None:
+            return ""
+        asked = " ".join(f"--at {name}=…" for name in ensemble.fit.law.input_names)
+        return f"; saved to {self.save}, for isoflop forecast {self.save} {asked}"
+
+
+def _columns(fit: FitResult) -> tuple[Table, ...]:
+    """From which columns of the table the law's inputs and its response were read."""
+    if fit.runs is None:
+        return ()
+    from isoflop.runs.prepare import RULES
+
+    sources = (name for how in fit.law.prepared.values() for name in RULES[how.rule].needs)
+    return (columns_table(fit.runs, of={*fit.law.input_names, fit.law.response, *sources}),)
 
 
 def as_ensemble(result: Ensemble | FitResult) -> Ensemble:

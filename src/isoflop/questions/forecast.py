@@ -79,7 +79,7 @@ class Forecast(Question):
             title=f"{ensemble.fit.law.name} at " + (f"{len(forecasts)} points" if several else _where(least)),
             headline=f"{'Lowest expected' if several else 'Expected'} {word}: {{loss}}"
             + (f", at {_where(least)}." if several else "."),
-            quantities=_quantities(least, unit),
+            quantities=_quantities(least, ensemble, unit),
             tables=(_table(forecasts, ensemble, word),) if several else (),
             equation=equation(ensemble, level=context.level),
             findings=common_findings(forecasts),
@@ -91,9 +91,10 @@ def _where(forecast: ForecastResult) -> str:
     return ", ".join(f"{name} = {worded(Quantity(name, value, 'count'))}" for name, value in forecast.at.items())
 
 
-def _quantities(forecast: ForecastResult, unit: str) -> tuple[Quantity, ...]:
+def _quantities(forecast: ForecastResult, ensemble: Ensemble, unit: str) -> tuple[Quantity, ...]:
     beyond = forecast.reach_decades
     return (
+        *(Quantity(f"at_{name}", forecast.at[name], "count", label=name) for name in ensemble.fit.law.input_names),
         of_interval("loss", forecast.loss, unit=unit, promise="PI", note="one new run"),
         of_interval(
             "mean", forecast.expected, unit=unit, label="mean loss" if unit else "mean", note="expected over runs"
@@ -111,6 +112,7 @@ def _table(forecasts: Sequence[ForecastResult], ensemble: Ensemble, word: str) -
         (
             *(each.at[name] for name in names),
             of_interval("loss", each.loss, promise="PI"),
+            of_interval("mean", each.expected),
             each.reach_decades if math.isfinite(each.reach_decades) else None,
         )
         for each in forecasts
@@ -120,6 +122,7 @@ def _table(forecasts: Sequence[ForecastResult], ensemble: Ensemble, word: str) -
         (
             *(Column(name, kind="count") for name in names),
             Column("loss", word),
+            Column("mean", f"mean {word}"),
             Column("extrapolation", "decades beyond"),
         ),
         rows,

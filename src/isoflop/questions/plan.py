@@ -7,18 +7,21 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from isoflop.answers import Answer, Cell, Column, Picture, Quantity, Table, of_interval
-from isoflop.answers.wording import interval, worded
+from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
+from isoflop.answers.wording import interval, number, worded
 from isoflop.errors import IsoflopError
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.equation import equation
-from isoflop.questions.base.hardware import Hardware
+from isoflop.questions.base.hardware import Hardware, cost_table
 from isoflop.questions.base.kinds import Count, Duration, Flag, Number
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
 
 if TYPE_CHECKING:
+    from isoflop.planning.allocate import Plan as Allocation
     from isoflop.planning.answer import Answer as PlanResult
+    from isoflop.planning.constrained import Fixed
+    from isoflop.planning.overtrain import Served
 
 TOKENS = Number("TOKENS", low=0.0, open=True)
 
@@ -106,7 +109,7 @@ class Plan(Hardware, Question):
         quantities = tuple(_quantities(result, ensemble.fit.data.loss_unit))
         return Answer(
             question=self.name,
-            title=f"{ensemble.fit.law.name} at {plan.budget:.3g} training FLOPs".replace("e+", "e"),
+            title=f"{ensemble.fit.law.name} at {number(plan.budget, 'flops')} training FLOPs",
             headline=_headline(result),
             quantities=quantities,
             tables=tuple(_tables(result, ensemble.fit.data.loss_unit)),
@@ -128,47 +131,63 @@ def _headline(result: PlanResult) -> str:
 
 
 def _quantities(result: PlanResult, unit: str) -> Iterator[Quantity]:
-    plan, fixed, served = result.plan, result.fixed, result.served
-    if fixed is not None:
-        given = fixed.given == "params"
-        yield Quantity("N", fixed.n, "count", unit="parameters", note="given" if given else "from the given tokens")
-        yield Quantity("D", fixed.d, "count", unit="tokens", note="from the given size" if given else "given")
-        yield Quantity("ratio", fixed.ratio, "number", label="D/N", unit="tokens per parameter")
-        yield of_interval("loss", fixed.waste.loss, unit=unit)
-        yield Quantity("excess", fixed.waste.loss.value - plan.loss.value, unit=unit, label="loss above the optimum")
-        yield of_interval("penalty", fixed.waste.share, "share", label="compute penalty", note="share of the budget")
-        tail = "_optimal"
-    elif served is not None:
-        yield of_interval("N", served.n, "count", unit="parameters", note="inference-aware optimum")
-        yield of_interval("D", served.d, "count", unit="tokens")
-        yield of_interval("ratio", served.ratio, label="D/N", unit="tokens per parameter")
-        yield of_interval("loss", plan.loss, unit=unit, note="that of the compute-optimal model")
-        yield of_interval("saved", served.saved, "share", label="compute saved", note="of training and inference")
-        yield of_interval(
-            "break_even", served.break_even, "count", label="break-even inference tokens", note="for half the size"
-        )
-        tail = "_optimal"
-    else:
-        tail = ""
+    plan = result.plan
+    tail = "" if result.fixed is None and result.served is None else "_optimal"
+    if result.fixed is not None:
+        yield from _of_given(result.fixed, plan, unit)
+    elif result.served is not None:
+        yield from _of_served(result.served, plan, unit)
     label = " (compute-optimal)" if tail else ""
     yield of_interval(f"N{tail}", plan.n, "count", unit="parameters", label=f"N{label}")
     yield of_interval(f"D{tail}", plan.d, "count", unit="tokens", label=f"D{label}")
     yield of_interval(f"ratio{tail}", plan.ratio, label=f"D/N{label}", unit="tokens per parameter")
     yield of_interval(f"loss{tail}", plan.loss, unit=unit, label=f"loss{label}")
     yield of_interval("exponent", plan.exponent_a, label="exponent a", note="N* grows as C to this power")
-    low, high = plan.band.n
+    yield Quantity("budget", plan.budget, "flops", label="training compute", unit="FLOPs")
+    near = Quantity("within", plan.band.within, "share", label="near-optimal loss", note="above the optimum's")
     yield Quantity(
-        "near_optimal", None, "count", low, high, None, "parameters", "near-optimal range",
-        f"loss within {plan.band.within:.2%}", interval="range",
+        "near_optimal", None, "count", *plan.band.n, None, "parameters", "near-optimal range",
+        f"loss within {worded(near)}", interval="range",
     )  # fmt: skip
+    yield Quantity(
+        "near_optimal_D", None, "count", *plan.band.d, None, "tokens", "near-optimal tokens", interval="range"
+    )
+    yield near
     if result.cost is not None:
         yield Quantity("hours", result.cost.hours, "hours", label="time")
         if result.cost.money is not None:
             yield Quantity("money", result.cost.money, "money", label="cost")
+    if result.deadline is not None:
+        yield Quantity("deadline", result.deadline, "hours")
+
+
+def _of_given(fixed: Fixed, plan: Allocation, unit: str) -> Iterator[Quantity]:
+    given = fixed.given == "params"
+    yield Quantity("N", fixed.n, "count", unit="parameters", note="given" if given else "from the given tokens")
+    yield Quantity("D", fixed.d, "count", unit="tokens", note="from the given size" if given else "given")
+    yield Quantity("ratio", fixed.ratio, "number", label="D/N", unit="tokens per parameter")
+    yield Quantity("over", fixed.over, "factor", label="D/N over the optimum's")
+    yield of_interval("loss", fixed.waste.loss, unit=unit)
+    yield Quantity("excess", fixed.waste.loss.value - plan.loss.value, unit=unit, label="loss above the optimum")
+    yield of_interval("penalty", fixed.waste.share, "share", label="compute penalty", note="share of the budget")
+    yield of_interval("penalty_flops", fixed.waste.flops, "flops", label="compute penalty", unit="FLOPs")
+
+
+def _of_served(served: Served, plan: Allocation, unit: str) -> Iterator[Quantity]:
+    yield of_interval("N", served.n, "count", unit="parameters", note="inference-aware optimum")
+    yield of_interval("D", served.d, "count", unit="tokens")
+    yield of_interval("ratio", served.ratio, label="D/N", unit="tokens per parameter")
+    yield of_interval("loss", plan.loss, unit=unit, note="that of the compute-optimal model")
+    yield Quantity("inference_tokens", served.tokens, "count", label="inference tokens", unit="tokens")
+    yield of_interval("training", served.flops, "flops", label="training compute (inference-aware)", unit="FLOPs")
+    yield of_interval("compute", served.compute, "flops", label="training and inference compute", unit="FLOPs")
+    yield of_interval("saved", served.saved, "share", label="compute saved", note="of training and inference")
+    yield of_interval(
+        "break_even", served.break_even, "count", label="break-even inference tokens", note="for half the size"
+    )
 
 
 def _tables(result: PlanResult, unit: str) -> Iterator[Table]:
-    priced = result.bill is not None
     yield Table(
         "penalties",
         (
@@ -176,7 +195,9 @@ def _tables(result: PlanResult, unit: str) -> Iterator[Table]:
             Column("N", "N", "count"),
             Column("loss", f"loss, {unit}"),
             Column("penalty", "compute penalty", "share"),
-            *((Column("hours", "time lost", "hours"),) if priced else ()),
+            Column("flops", "compute penalty, FLOPs", "flops", "FLOPs", detail=True),
+            Column("hours", "time lost", "hours"),
+            Column("money", "cost", "money"),
         ),
         tuple(
             (
@@ -184,40 +205,62 @@ def _tables(result: PlanResult, unit: str) -> Iterator[Table]:
                 each.params,
                 of_interval("loss", each.loss),
                 of_interval("penalty", each.share, "share"),
-                *((_hours(result, each.flops.value),) if priced else ()),
+                of_interval("flops", each.flops, "flops", unit="FLOPs"),
+                *_priced(result, each.flops.value),
             )
             for factor, each in result.waste.items()
         ),
         title="Compute penalty of another size",
     )
     if result.shapes.built:
-        yield Table(
-            "shapes",
+        yield _shapes(result)
+    if result.cost is not None:
+        yield cost_table(result.cost)
+
+
+def _shapes(result: PlanResult) -> Table:
+    template = result.shapes.built[0].shape
+    return Table(
+        "shapes",
+        (
+            Column("layers", kind="integer"),
+            Column("width", kind="integer"),
+            Column("heads", kind="integer"),
+            Column("feed_forward", "feed-forward", "integer"),
+            Column("N", kind="count"),
+            Column("N_total", "all parameters", "count", detail=True),
+            Column("D", kind="count"),
+            Column("loss", detail=True),
+            Column("above", "loss above", "change"),
+            Column("flops", "FLOPs", "flops", detail=True),
+            Column("flops_ratio", "FLOPs / 6ND", "number"),
+            Column("hours", "time", "hours"),
+            Column("money", "cost", "money"),
+            Column("vocabulary", kind="integer", detail=True),
+            Column("context", kind="integer", detail=True),
+            Column("gated", detail=True),
+            Column("tied", "tied embeddings", detail=True),
+        ),
+        tuple(
             (
-                Column("layers", kind="integer"),
-                Column("width", kind="integer"),
-                Column("heads", kind="integer"),
-                Column("hidden", "feed-forward", "integer"),
-                Column("N", kind="count"),
-                Column("D", kind="count"),
-                Column("above", "loss", "change"),
-                Column("flops_ratio", "FLOPs / 6ND", "number"),
-                *((Column("hours", "time", "hours"),) if priced else ()),
-            ),
-            tuple(
-                (
-                    each.shape.layers, each.shape.width, each.shape.heads, each.shape.hidden, each.n, each.d,
-                    each.above, each.ratio, *((_hours(result, each.flops),) if priced else ()),
-                )
-                for each in result.shapes.built
-            ),
-            title=f"Nearest shapes (N {result.shapes.convention})",
-        )  # fmt: skip
+                each.shape.layers, each.shape.width, each.shape.heads, each.shape.hidden, each.n, each.total, each.d,
+                each.loss, each.above, each.flops, each.ratio, *_priced(result, each.flops), each.shape.vocabulary,
+                each.shape.context, each.shape.gated, each.shape.tied,
+            )
+            for each in result.shapes.built
+        ),
+        title=f"Nearest shapes (N {result.shapes.convention})",
+        note=(
+            f"Vocabulary {number(template.vocabulary, 'integer')}, context {number(template.context, 'integer')}, "
+            f"{'gated' if template.gated else 'plain'} feed-forward, {'tied' if template.tied else 'untied'} embeddings."
+        ),
+    )  # fmt: skip
 
 
-def _hours(result: PlanResult, flops: float) -> Cell:
+def _priced(result: PlanResult, flops: float) -> tuple[float | None, float | None]:
+    """Hours and money of FLOPs; None where no hardware or no price was given."""
     bill = result.priced(flops)
-    return None if bill is None else bill.hours
+    return (None, None) if bill is None else (bill.hours, bill.money)
 
 
 def _picture(result: PlanResult, context: Context) -> Picture:
@@ -230,6 +273,6 @@ def _picture(result: PlanResult, context: Context) -> Picture:
     return Picture(
         "plan",
         partial(plots.flat_band, plan, context.ensemble),
-        f"Loss against model size at {plan.budget:.3g} FLOPs: least at {worded(best)} parameters{sure}, and within "
-        f"{100 * plan.band.within:.2g}% of that for {interval(band)}.",
+        f"Loss against model size at {number(plan.budget, 'flops')} FLOPs: least at {worded(best)} parameters{sure}, and within "
+        f"{number(plan.band.within, 'share')} of that for {interval(band)}.",
     )

@@ -34,6 +34,8 @@ def grid(table: Table, *, most: int | None = None) -> Grid:
     right: list[bool] = []
     units: list[list[int]] = []
     for place, column in enumerate(table.columns):
+        if column.detail:
+            continue
         cells = [row[place] for row in rows]
         ends = {(each.level, each.interval) for each in cells if isinstance(each, Quantity) and each.has_interval}
         header.append(column.title or ("" if column.name in ("quantity", "note") else column.name))

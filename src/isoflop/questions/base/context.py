@@ -207,20 +207,22 @@ def open_saved(text: str) -> Ensemble:
 
 
 def is_saved_fit(text: str) -> bool:
-    """Whether the text names a saved fit or published constants, rather than a table."""
+    """Whether the text names a saved fit or published constants, rather than a table.
+
+    What ends in .json is no table, so that a fit which is cut short or absent is spoken of as a fit; a law's name
+    without a key is told which keys there are.
+    """
     from pathlib import Path
 
     path = Path(text)
+    if path.suffix.lower() == ".json":
+        return not path.is_dir()
     if path.is_file():
-        if path.suffix.lower() != ".json":
-            return False
         with path.open("rb") as file:
             return b'"isoflop.fit/' in file.read(4096)
     if path.exists():
         return False
-    name, colon, _ = text.partition(":")
-    if not colon:
-        return False
     from isoflop.laws import catalogue
+    from isoflop.runs.datasets import is_data_set
 
-    return name in catalogue()
+    return text.partition(":")[0] in catalogue() and not is_data_set(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from isoflop.answers import Column, Table
 from isoflop.errors import IsoflopError
 from isoflop.questions.base.kinds import Count, Number, Text
 from isoflop.questions.base.option import option
@@ -55,3 +56,31 @@ class Hardware:
             mfu=0.4 if self.mfu is None else self.mfu,
             precision=self.precision,
         )
+
+
+def cost_table(cost: Cost) -> Table:
+    """What FLOPs were priced with: hardware, its peak, utilization, price; and hours and money."""
+    return Table(
+        "hardware",
+        (
+            Column("hardware"),
+            Column("precision"),
+            Column("peak", "peak FLOP/s", "flops"),
+            Column("devices", kind="integer"),
+            Column("mfu", "MFU", "share"),
+            Column("price", "price of a device-hour"),
+            Column("flops", "FLOPs", "flops"),
+            Column("device_hours", "device-hours", "integer"),
+            Column("hours", "time", "hours"),
+            Column("money", "cost", "money"),
+            Column("source", detail=True),
+        ),
+        (
+            (
+                cost.hardware.name, cost.precision, cost.hardware.peak[cost.precision], cost.devices, cost.mfu,
+                cost.price, cost.flops, cost.device_hours, cost.hours, cost.money, cost.hardware.source,
+            ),
+        ),
+        title="Hardware",
+        detail=True,
+    )  # fmt: skip

@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 _HOURS = {"h": 1.0, "d": 24.0, "w": 168.0}
 _DURATION = re.compile(r"\s*(.+?)\s*(hours?|h|days?|d|weeks?|w)\s*")
+_MOST = 2**53  # whole numbers up to here are exact as floats
 _SHOWN = 60  # letters of a value that a message repeats
 
 
@@ -109,33 +110,22 @@ class Number(Kind[float]):
 
     def convert(self, value: object, where: str) -> float:
         """The number."""
-        if isinstance(value, str):
-            try:
-                found = parse_quantity(value)
-            except ValueError:
-                raise IsoflopError(f"{where} takes a number such as 0.5, 70B or 1e24, not {shown(value)}") from None
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            try:
-                found = float(value)
-            except OverflowError:
-                found = math.inf
-        else:
-            raise IsoflopError(f"{where} takes a number such as 0.5, 70B or 1e24, not {shown(value)}")
+        found = _number(value)
         inside = self.low < found < self.high if self.open else self.low <= found <= self.high
         if not math.isfinite(found) or not inside:
-            raise IsoflopError(f"{where} is {self._range()}, not {shown(value)}")
+            example = "" if math.isfinite(self.high) else ", such as 0.5, 70B or 1e24"
+            raise IsoflopError(f"{where} is {self._range()}{example}, not {shown(value)}")
         return found
 
     def _range(self) -> str:
+        low, high = f"{self.low:g}", f"{self.high:g}"
         if math.isinf(self.low) and math.isinf(self.high):
             return "a finite number"
         if math.isinf(self.high):
-            return f"a number above {self.low:g}" if self.open else f"a number from {self.low:g}"
+            return f"a number above {low}" if self.open else f"a number from {low}"
         if math.isinf(self.low):
-            return f"a number below {self.high:g}" if self.open else f"a number up to {self.high:g}"
-        return (
-            f"a number {'between' if self.open else 'from'} {self.low:g} {'and' if self.open else 'to'} {self.high:g}"
-        )
+            return f"a number below {high}" if self.open else f"a number up to {high}"
+        return f"a number {'between' if self.open else 'from'} {low} {'and' if self.open else 'to'} {high}"
 
     def schema(self) -> dict[str, Any]:
         """A number, or its text with a suffix."""
@@ -152,14 +142,15 @@ class Count(Kind[int]):
 
     metavar: str = "COUNT"
     low: int = 0
-    high: int = 2**53
+    high: int = _MOST
     form: ClassVar[str] = "number"
 
     def convert(self, value: object, where: str) -> int:
         """The whole number."""
-        found = Number(low=self.low, high=self.high).convert(value, where)
-        if not found.is_integer():
-            raise IsoflopError(f"{where} is a whole number, not {shown(value)}")
+        found = _number(value)
+        if not found.is_integer() or not self.low <= found <= self.high:
+            ends = f"from {self.low:,}" + (f" to {self.high:,}" if self.high < _MOST else "")
+            raise IsoflopError(f"{where} is a whole number {ends}, not {shown(value)}")
         return int(found)
 
     def schema(self) -> dict[str, Any]:
@@ -278,5 +269,21 @@ def pairs(value: object, where: str, kind: Kind[Any]) -> list[tuple[str, object]
         if not (name and equals and text):
             raise IsoflopError(f"{where} takes {kind.metavar}, not {shown(part)}")
         if found.setdefault(name, text) != text:
-            raise IsoflopError(f"{where} {shown(name)[1:-1]} is given twice, {shown(found[name])} and {shown(text)}")
+            both = f"{shown(found[name])} and {shown(text)}"
+            raise IsoflopError(f"{where} {shown(name)[1:-1]} is given twice, {both}; choose one")
     return list(found.items())
+
+
+def _number(value: object) -> float:
+    """The number that a text or a TOML value stands for; NaN for what is no number."""
+    if isinstance(value, str):
+        try:
+            return parse_quantity(value)
+        except ValueError:
+            return math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf

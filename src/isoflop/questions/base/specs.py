@@ -89,7 +89,12 @@ class LawSpec:
         text = self.law or default
         if text is None:
             raise IsoflopError('no law was named; give --law chinchilla, or a formula as --law "E + A/N^alpha"')
-        domains = {name: parse_domain(ends) for name, ends in self.domains.items()}
+        domains = {}
+        for name, ends in self.domains.items():
+            try:
+                domains[name] = parse_domain(ends)
+            except IsoflopError as error:
+                raise IsoflopError(f"domain of {name}: {error}") from None
         chosen = law(text, inputs=self.inputs, columns=columns, domains=domains)
         if self.tied:
             chosen = tie(chosen, self.tied)
