@@ -17,6 +17,7 @@ from isoflop.fitting.fit import problem
 from isoflop.fitting.kernel import Kernel
 from isoflop.fitting.objective import parts
 from isoflop.runs import Runs
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
@@ -24,7 +25,7 @@ _STARTS = 16
 
 
 @dataclass(frozen=True)
-class Ended:
+class Ended(Value):
     """Where the routine stopped. fit: the base with these parameters; value: the objective there, summed over runs."""
 
     fit: Fit
