@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from isoflop.values import Value
+
 Renderer = Callable[[object], str | None]
 
 _renderers: list[Renderer] = []
 
 
-class Shown:
+class Shown(Value):
     """A result with a picture of itself; without a renderer, or without a card of its kind, its ``repr`` stands."""
 
     def _repr_html_(self) -> str | None:

@@ -173,7 +173,7 @@ def test_rows_without_a_fall_and_rows_with_many_stand_side_by_side():
     given = {"L_0": 3.0, "alpha": 0.5, "beta": 0.6, "gamma": 0.65}
     each, truth = fix(law("multi-power"), given), CASES["multi-power"].truth
     runs = Runs.from_columns({"S1": [0.5, 1.0, 1.5, 2.0], "loss": np.ones(4)})
-    runs = replace(runs, frame=runs.frame.with_columns(pl.Series(key, rows) for key, rows in falls.items()), _cache={})
+    runs = replace(runs, frame=runs.frame.with_columns(pl.Series(key, rows) for key, rows in falls.items()))
     table, coords = fit_table(each, runs, log_loss=True), coordinates(each)
     kernel = Kernel(coords, table.inputs, space="raw", offsets=table.offsets)
     theta = coords.from_params(np.array([[truth[key] for key in each.param_names]]), kernel.centres)

@@ -31,7 +31,7 @@ def scores(seed, *, beyond=0.005, rows=40):
 def test_a_weight_of_two_is_two_rows(objective):
     runs, _ = scores(0)
     twice = np.arange(len(runs)) % 3 == 0
-    heavy = replace(runs, frame=runs.frame.with_columns(pl.Series(WEIGHT, 1.0 + twice)), _cache={})
+    heavy = replace(runs, frame=runs.frame.with_columns(pl.Series(WEIGHT, 1.0 + twice)))
     rows = np.repeat(np.arange(len(runs)), 1 + twice)
     doubled = Runs.from_columns({name: runs[name][rows] for name in ("loss", "accuracy")})
     weighted, plain = fit(SCORE, heavy, objective=objective), fit(SCORE, doubled, objective=objective)

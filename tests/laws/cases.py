@@ -65,7 +65,7 @@ def table_of(columns: Mapping[str, np.ndarray]) -> Runs:
     """The columns as runs, those with a second axis as lists."""
     runs = Runs.from_columns({name: values for name, values in columns.items() if values.ndim == 1})
     lists = [pl.Series(name, values.tolist()) for name, values in columns.items() if values.ndim == 2]
-    return replace(runs, frame=runs.frame.with_columns(lists), _cache={})
+    return replace(runs, frame=runs.frame.with_columns(lists))
 
 
 def runs_of(label: str, *, noise: float = 0.0) -> Runs:

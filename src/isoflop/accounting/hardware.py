@@ -13,6 +13,7 @@ from typing import Final
 
 from isoflop.errors import SpecError
 from isoflop.units import parse_quantity
+from isoflop.values import Value
 
 _T: Final = 1e12
 _GB: Final = 1e9
@@ -22,7 +23,7 @@ _AWS: Final = "AWS Neuron documentation, architecture page of this chip"
 
 
 @dataclass(frozen=True)
-class Accelerator:
+class Accelerator(Value):
     """One device as it is rented.
 
     peak: FLOP/s by precision, dense; the first is what one trains in. memory: bytes, 0 where it is not known.

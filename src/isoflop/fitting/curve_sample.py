@@ -75,7 +75,7 @@ def sample_of(law: Law, curves: Curves, progress: Progress) -> Sample:
         raise FitError(f"no row of the curves of {curves.table.source} counts: no loss was logged after the warm-up")
     frame = pl.concat(frames, how="diagonal_relaxed")
     frame = frame.with_columns(pl.Series(ROW, np.arange(1, frame.height + 1, dtype=np.int64)))
-    runs = replace(known, frame=frame, _cache={})
+    runs = replace(known, frame=frame)
     return _clean(law, Sample(runs, counts, whole=stride == 1))
 
 

@@ -14,12 +14,13 @@ from isoflop.fitting.objective import Objective
 from isoflop.laws import Law
 from isoflop.runs import Runs
 from isoflop.shown import Shown
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class DataSummary:
+class DataSummary(Value):
     """What a fit remembers of its runs when they are not at hand.
 
     digest: SHA-256 of the table. ranges: each input's smallest and largest value. residuals: up to 1,001 quantiles of

@@ -62,4 +62,4 @@ def weighed(fitted: Fit, errors: Floats) -> Runs:
         "Nothing to do.",
     )
     frame = runs.frame.with_columns(pl.Series(WEIGHT, weight / weight.mean()))
-    return replace(runs, frame=frame, findings=(*runs.findings, finding), _cache={})
+    return replace(runs, frame=frame, findings=(*runs.findings, finding))

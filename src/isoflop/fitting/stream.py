@@ -26,6 +26,7 @@ from isoflop.fitting.solve import Solution
 from isoflop.laws import Law, fix
 from isoflop.laws.expression import runs_over_k
 from isoflop.runs.curves import Curves
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
@@ -38,7 +39,7 @@ _LEAST_SHARE = math.log1p(-1e-3)  # where a constant between 0 and 1 is as small
 
 
 @dataclass(frozen=True)
-class CurveFit:
+class CurveFit(Value):
     """A fit to curves, and what a bootstrap over runs needs of them.
 
     fit: with its table of rows where they are few, so that :func:`isoflop.bootstrap` can refit it.

@@ -18,6 +18,7 @@ from isoflop.laws.expression import Expr, Floats, names, substitute
 from isoflop.laws.expression import name as symbol
 from isoflop.laws.formula import MAX_LENGTH, parse, show
 from isoflop.laws.text import write
+from isoflop.values import Value
 
 # What a name in a formula stands for if nobody says otherwise.
 INPUTS: Mapping[str, str] = {
@@ -65,7 +66,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class Prepared(Value):
     """How a column that no table holds is computed from those that it does.
 
     rule: one of :data:`isoflop.runs.prepare.RULES`. settings: its constants; a name among them is that of a
@@ -89,7 +90,7 @@ class Searched:
 
 
 @dataclass(frozen=True)
-class Published:
+class Published(Value):
     """Constants that a paper printed or that were recomputed from its data; a source may give only some of them.
 
     unit: the unit of the response.
@@ -106,7 +107,7 @@ class Published:
 
 
 @dataclass(frozen=True)
-class Law:
+class Law(Value):
     """A scaling law: ``response = expression(inputs; params)``; the response is the loss unless the law says otherwise.
 
     name: the catalogue's name, or the formula itself.

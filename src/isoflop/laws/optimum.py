@@ -14,6 +14,7 @@ from isoflop.laws.derivative import gradient
 from isoflop.laws.evaluate import array_value, array_values
 from isoflop.laws.expression import MINUS_ONE, ONE, Expr, mul, name, power
 from isoflop.laws.law import Law
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
@@ -24,7 +25,7 @@ _HALVINGS = 48  # of a step of the grid: below the rounding of log N
 
 
 @dataclass(frozen=True)
-class Optimum:
+class Optimum(Value):
     """Where each draw's loss is least along a budget, (draws,): n, d, loss; ``inside`` says whether it is a minimum."""
 
     n: Floats

@@ -29,6 +29,7 @@ from isoflop.logs.metrics import (
 from isoflop.logs.rules import ORDER, Pick, Rules, picked
 from isoflop.logs.settings import Settings, as_number
 from isoflop.runs.schedule import annealing_area, rate_area
+from isoflop.values import Value
 
 DECAY: Final = 0.999  # λ of the annealing area in the table of runs, the value of Tissue et al. 2024
 LOGARITHM: Final = "loss (nats)"  # the curve that is the logarithm of a logged perplexity
@@ -69,7 +70,7 @@ SCHEMA: Final[Mapping[str, pl.DataType]] = {
 
 
 @dataclass(frozen=True)
-class Described:
+class Described(Value):
     """A run as the store keeps it: its row, its curve under the store's names, and what to know of it."""
 
     row: dict[str, Any]

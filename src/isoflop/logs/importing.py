@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 import polars as pl
@@ -33,6 +32,7 @@ from isoflop.logs.store import (
     write_runs,
 )
 from isoflop.runs.store import CURVE, Store, curve_batches, open_store, store_findings
+from isoflop.values import FrozenMapping
 
 _DOWNLOADS: Final = "downloads"  # folder of a store: pages of histories that came over the network
 PATIENCE: Final = 600.0  # seconds to wait for another import into the same store
@@ -166,7 +166,7 @@ def _as_logged(row: Mapping[str, Any], curve: pl.DataFrame) -> LoggedRun:
         status=row["status"],
         history=curve,
         digest=row["digest"],
-        settings=MappingProxyType(json.loads(row["settings"])),
+        settings=FrozenMapping(json.loads(row["settings"])),
     )
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Final, Literal
 
 import polars as pl
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
+from isoflop.values import FrozenMapping, Value
 
 Status = Literal["finished", "running", "crashed", "diverged", "unknown"]
 Setting = bool | int | float | str
@@ -24,7 +24,7 @@ class LogError(IsoflopError):
 
 
 @dataclass(frozen=True)
-class LoggedRun:
+class LoggedRun(Value):
     """What was logged of one run.
 
     name: as the trainer named it, unique within its source.
@@ -48,8 +48,8 @@ class LoggedRun:
     status: Status
     history: pl.DataFrame
     digest: str
-    settings: Mapping[str, Setting] = field(default_factory=lambda: MappingProxyType({}))
-    results: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    settings: Mapping[str, Setting] = field(default_factory=FrozenMapping)
+    results: Mapping[str, float] = field(default_factory=FrozenMapping)
     findings: tuple[Finding, ...] = ()
 
     @property

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 from typing import Final
 
 import polars as pl
 
 from isoflop.logs.logged import STEP, WALL
 from isoflop.runs.columns import plain, read_header
+from isoflop.values import FrozenMapping
 
 VALIDATION: Final = "val_loss"
 PLAIN: Final = "loss"  # a loss of which the log does not say whether it is training or validation
@@ -22,7 +22,7 @@ EPOCH: Final = "epoch"
 FLOPS: Final = "flops"
 
 # Spellings, best first, compared without case, spaces and punctuation.
-SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = FrozenMapping(
     {
         VALIDATION: (
             "val_loss",

@@ -9,7 +9,6 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -20,6 +19,7 @@ from isoflop.errors import DataError
 from isoflop.logs.metrics import PLAIN, TRAINING, VALIDATION
 from isoflop.runs.store import Store, scan_curves
 from isoflop.units import LOSS_UNITS, PARAM_CONVENTIONS, parse_quantity
+from isoflop.values import FrozenMapping, Value
 
 Kind = Literal["last", "mean", "min", "step"]
 Unfinished = Literal["keep", "drop"]
@@ -77,7 +77,7 @@ def pick(text: str) -> Pick:
 
 
 @dataclass(frozen=True)
-class Rules:
+class Rules(Value):
     """What an import was told, and what it does where it was told nothing.
 
     pick: which value of the curve counts. loss: the metric by its name in the log or the store; None takes validation
@@ -94,13 +94,14 @@ class Rules:
     loss: str | None = None
     warmup: int | None = None
     unfinished: Unfinished = "keep"
-    named: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    given: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    named: Mapping[str, str] = field(default_factory=FrozenMapping)
+    given: Mapping[str, float] = field(default_factory=FrozenMapping)
     unit: str | None = None
     convention: str | None = None
     kept: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in (*self.named, *self.given):
             if name not in NAMED:
                 raise DataError(f"an import cannot be told of {name!r}; it can of {', '.join(NAMED)}")

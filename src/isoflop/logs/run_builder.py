@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 from typing import Any, Final
 
 import polars as pl
@@ -14,6 +13,7 @@ from isoflop.findings import Finding
 from isoflop.logs.curves import Curves
 from isoflop.logs.logged import STEP, LoggedRun, Status
 from isoflop.logs.scrub import settings_of, tells_where
+from isoflop.values import FrozenMapping
 
 _LOSS: Final = re.compile(r"loss|nll|ppl|perplexity|bpb|cross_?entropy|(^|[/_.])ce($|[/_.])", re.IGNORECASE)
 
@@ -42,7 +42,7 @@ def logged_run(
         history=history,
         digest=digest,
         settings=settings,
-        results=MappingProxyType({key: value for key, value in (results or {}).items() if not tells_where(key)}),
+        results=FrozenMapping({key: value for key, value in (results or {}).items() if not tells_where(key)}),
         findings=(*findings, *made, *ends, *left_out),
     )
 

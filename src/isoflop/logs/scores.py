@@ -11,7 +11,6 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Final
 
 import polars as pl
@@ -21,6 +20,7 @@ from isoflop.logs.derive import SCHEMA, describe
 from isoflop.logs.logged import STEP, LoggedRun
 from isoflop.logs.rules import Rules
 from isoflop.runs.store import CURVE
+from isoflop.values import FrozenMapping
 
 FORMAT: Final = "lm-eval"
 _NEAR: Final = 0.01  # a checkpoint lies at a logged step if it is nearer than this share: step 999 is the 1,000th
@@ -185,6 +185,6 @@ def _again(row: Row) -> LoggedRun:
         status=row["status"],
         history=pl.DataFrame(schema={STEP: pl.Int64}),
         digest=row["digest"],
-        settings=MappingProxyType(settings),
-        results=MappingProxyType(results),
+        settings=FrozenMapping(settings),
+        results=FrozenMapping(results),
     )

@@ -6,11 +6,11 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 from isoflop.findings import Finding
 from isoflop.logs.logged import Setting
+from isoflop.values import FrozenMapping
 
 _LONGEST: Final = 500  # characters of a text setting; longer ones are prompts or tables, not settings
 _DEEPEST: Final = 20
@@ -52,7 +52,7 @@ def settings_of(config: Mapping[str, Any]) -> tuple[Mapping[str, Setting], tuple
         else:
             kept[key] = value
     if not hidden:
-        return MappingProxyType(kept), ()
+        return FrozenMapping(kept), ()
     shown = ", ".join(hidden[:4]) + (f" and {len(hidden) - 4} more" if len(hidden) > 4 else "")
     note = Finding(
         "left-out",
@@ -60,7 +60,7 @@ def settings_of(config: Mapping[str, Any]) -> tuple[Mapping[str, Setting], tuple
         f"settings that hold paths, addresses or names of people or machines were not taken: {shown}.",
         "Nothing to do; a setting that matters can be logged under a name of its own.",
     )
-    return MappingProxyType(kept), (note,)
+    return FrozenMapping(kept), (note,)
 
 
 def _flat(value: object, name: str, depth: int) -> Iterator[tuple[str, Setting]]:

@@ -36,6 +36,7 @@ from isoflop.logs.identity import blocks, run_columns
 from isoflop.logs.logged import STEP, WALL, LogError, LoggedRun, Unread
 from isoflop.logs.reader import Candidate, Found, Options, Reader
 from isoflop.logs.run_builder import is_loss, logged_run
+from isoflop.values import Value
 
 _DUCK: Final = b"DUCK"
 _STEPS: Final = (
@@ -53,7 +54,7 @@ _FEWEST_POINTS: Final = 20  # rows of a curve over tokens that has no steps
 
 
 @dataclass(frozen=True)
-class Source:
+class Source(Value):
     """Where a table came from, for the runs made of it: its name if it is one run's, and settings from elsewhere.
 
     one_run: all rows are one run's, whatever its columns are called.

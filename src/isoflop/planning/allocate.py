@@ -15,6 +15,7 @@ from isoflop.fitting import Fit
 from isoflop.laws.optimum import TRAIN, Optimum, check_positive, closed_form, optimum, require_n_and_d
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
@@ -22,7 +23,7 @@ _STEP = 0.05  # in log C, for the slope of log N*
 
 
 @dataclass(frozen=True)
-class Band:
+class Band(Value):
     """All sizes whose loss is within ``within`` (relative) of the best at the budget: N and D at both ends."""
 
     within: float

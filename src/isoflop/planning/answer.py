@@ -14,6 +14,7 @@ from isoflop.planning.overtrain import Served, for_serving
 from isoflop.planning.shapes import Shapes, Template, buildable
 from isoflop.planning.waste import Waste, wasted
 from isoflop.uncertainty.ensemble import Ensemble
+from isoflop.values import Value
 
 FACTORS = (0.5, 2.0)  # the wrong sizes whose price is told
 
@@ -21,7 +22,7 @@ Bill = Callable[[float], Cost]
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answer(Value):
     """A plan with what follows from it.
 
     plan: the compute-optimal one. fixed: with the size or the tokens given. served: the over-trained one.

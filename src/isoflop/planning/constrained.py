@@ -12,10 +12,11 @@ from isoflop.planning.allocate import Plan
 from isoflop.planning.waste import Waste, wasted
 from isoflop.uncertainty.ensemble import Ensemble
 from isoflop.units import format_quantity
+from isoflop.values import Value
 
 
 @dataclass(frozen=True)
-class Fixed:
+class Fixed(Value):
     """A plan of which one side is given.
 
     given: ``params`` or ``tokens``. n, d: the size and the tokens that use the budget up, 6nd = C. ratio: d/n.

@@ -18,6 +18,7 @@ from isoflop.planning.reconcile import OMEGA, Recount, all_params, omega_of, rec
 from isoflop.runs import Runs
 from isoflop.uncertainty import bootstrap
 from isoflop.uncertainty.ensemble import Ensemble, Interval
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
@@ -26,7 +27,7 @@ _GROUPS = 40  # more groups than anybody reads
 
 
 @dataclass(frozen=True)
-class Way:
+class Way(Value):
     """One way to an exponent a of N* ∝ C^a, and its answer, or why it has none."""
 
     name: str
@@ -35,7 +36,7 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Counted:
+class Counted(Value):
     """What a table's exponent becomes when N is counted with and without embeddings.
 
     omega: N = N_E + ω N_E^(1/3); ``omega_source`` says whether it was given, fitted to the table's two counts, or
@@ -51,7 +52,7 @@ class Counted:
 
 
 @dataclass(frozen=True)
-class Step:
+class Step(Value):
     """One group of runs: its labels, its exponent and the difference to the group before it.
 
     changed: the columns whose label differs from that of the group before.

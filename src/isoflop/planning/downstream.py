@@ -19,6 +19,7 @@ from isoflop.runs.columns import read_header
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
 from isoflop.uncertainty.scatter import new_runs
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
@@ -45,7 +46,7 @@ class Downstream(Shown):
 
 
 @dataclass(frozen=True)
-class Stages:
+class Stages(Value):
     """finals: one row a run, for the law of the loss. points: all usable checkpoints, for the law of the score.
 
     errors: the sampling errors of the scores of ``points``, (rows,), where the table has them.

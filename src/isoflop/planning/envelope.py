@@ -12,6 +12,7 @@ from isoflop.errors import IsoflopError
 from isoflop.laws.optimum import TRAIN
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Interval, check_level
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
@@ -21,7 +22,7 @@ _DRAWS_THAT_HOLD = 0.5  # a draw must bracket at least this share of the budgets
 
 
 @dataclass(frozen=True)
-class Envelope:
+class Envelope(Value):
     """N* ∝ C^a by method 1.
 
     budgets, n_best: up to (1500,), the budgets at which a smaller and a larger size were trained too, and the size of

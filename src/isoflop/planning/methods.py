@@ -17,12 +17,13 @@ from isoflop.planning.parabolas import Parabolas, Profile, parabola_bias, parabo
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval
+from isoflop.values import Value
 
 NAMES = ("envelope of curves", "IsoFLOP parabolas", "parametric fit")
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Value):
     """One method's answer, or why it has none."""
 
     name: str

@@ -13,6 +13,7 @@ from isoflop.findings import Finding
 from isoflop.planning.parabolas import by_budget, flops_of_budgets
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Interval, check_level
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -23,7 +24,7 @@ _BUDGETS = 3  # for a power law whose misfit can be seen
 
 
 @dataclass(frozen=True)
-class Minima:
+class Minima(Value):
     """N* ∝ C^a through the minima of each budget.
 
     budgets, n_best: (budgets,). exponent_a: with interval over draws of the budgets.

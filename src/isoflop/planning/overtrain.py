@@ -13,12 +13,13 @@ from isoflop.fitting import Fit
 from isoflop.laws.optimum import SERVE, TRAIN, Optimum, check_positive, optimum
 from isoflop.planning.allocate import Plan
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Served:
+class Served(Value):
     """The over-trained answer: the least training and serving compute that reaches the loss of a plan.
 
     tokens: to be served over the model's life. flops: training compute, 6nd. compute: training plus serving. saved:

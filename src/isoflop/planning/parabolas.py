@@ -16,6 +16,7 @@ from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Interval, check_level
 from isoflop.units import format_quantity
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -27,7 +28,7 @@ _BIAS_POINTS = 15
 
 
 @dataclass(frozen=True)
-class Profile:
+class Profile(Value):
     """One budget: its runs' sizes and losses, and the parabola's minimum.
 
     n_best, loss_best: at the vertex. bracketed: the vertex lies between sizes that were trained and opens upwards.

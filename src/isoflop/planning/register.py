@@ -25,13 +25,14 @@ from isoflop.uncertainty import Ensemble, Interval
 from isoflop.uncertainty.saved import seal
 from isoflop.uncertainty.scatter import new_runs
 from isoflop.units import format_quantity
+from isoflop.values import Value
 
 SCHEMA = "isoflop.prediction/1"
 _QUANTILES = tuple(round(0.005 * place, 3) for place in range(1, 200))
 
 
 @dataclass(frozen=True)
-class Prediction:
+class Prediction(Value):
     """What was said of a run before it was trained.
 
     made: the moment, in UTC. law, source, digest: the fit, its runs and their SHA-256. quantiles: (share, loss) of
@@ -53,7 +54,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Score:
+class Score(Value):
     """A prediction beside what was measured.
 
     error: (measured − predicted)/predicted. held: whether the interval held it, None where there was none. place: the

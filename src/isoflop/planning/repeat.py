@@ -19,6 +19,7 @@ from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.uncertainty import bootstrap
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 Params = Mapping[str, Floats]
@@ -34,7 +35,7 @@ _GRID = 481
 
 
 @dataclass(frozen=True)
-class Pass:
+class Pass(Value):
     """A number of passes over the unique tokens.
 
     loss: the curve's. fresh: the unique tokens that would give the same loss, in multiples of those there are.
@@ -49,7 +50,7 @@ class Pass:
 
 
 @dataclass(frozen=True)
-class Spent:
+class Spent(Value):
     """The best use of a budget with few unique tokens.
 
     n, d, epochs, loss: at the least loss with repeats. once: the loss where every token is seen once, n = C/(6U), or

@@ -13,6 +13,7 @@ from isoflop.findings import Finding
 from isoflop.fitting import Fit
 from isoflop.laws.optimum import TRAIN, check_positive
 from isoflop.units import ParamConvention
+from isoflop.values import Value
 
 WIDTH_STEP: Final = 128  # widths that matrix units like
 HEAD: Final = 128
@@ -32,7 +33,7 @@ _ODDEST: Final = 0.03
 
 
 @dataclass(frozen=True)
-class Template:
+class Template(Value):
     """What all proposed shapes share: vocabulary, context, feed-forward gated or plain, output matrix tied or not."""
 
     vocabulary: int = 32_000
@@ -42,7 +43,7 @@ class Template:
 
 
 @dataclass(frozen=True)
-class Built:
+class Built(Value):
     """A shape near the size of a plan.
 
     n: its parameters as the law counts them; total: all of them. d: the tokens that the budget buys, C/(6n).
@@ -61,7 +62,7 @@ class Built:
 
 
 @dataclass(frozen=True)
-class Shapes:
+class Shapes(Value):
     """Shapes nearest to a size, best first, with the convention by which N was counted."""
 
     wanted: float

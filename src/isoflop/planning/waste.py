@@ -15,6 +15,7 @@ from isoflop.laws.evaluate import array_value
 from isoflop.laws.expression import name
 from isoflop.laws.optimum import TRAIN, check_positive, optimum, require_n_and_d
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
@@ -24,7 +25,7 @@ _LEAST = 60.0  # how far below log C the search begins
 
 
 @dataclass(frozen=True)
-class Waste:
+class Waste(Value):
     """A size that is not the best one, at a budget.
 
     params: the size. loss: the curve's there. flops: C − C′ with C′ the least budget whose best loss is that loss.

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import polars as pl
@@ -20,6 +19,7 @@ from isoflop.findings import Finding
 from isoflop.runs.read import read_runs
 from isoflop.runs.store import Store, curve_batches, open_store, scan_curves
 from isoflop.runs.table import Runs
+from isoflop.values import FrozenMapping, Value
 
 Flags = NDArray[np.bool_]
 
@@ -30,7 +30,7 @@ _OWN_RATE = "rate"  # how a sweep's curves call the rate of a step, where lr is 
 
 
 @dataclass(frozen=True)
-class Checkpoints:
+class Checkpoints(Value):
     """Whole runs, a row a step. counts: (rows,), which rows a law is fitted to."""
 
     runs: Runs
@@ -38,7 +38,7 @@ class Checkpoints:
 
 
 @dataclass(frozen=True)
-class Curves:
+class Curves(Value):
     """The curves of a store, and which of their rows count.
 
     chosen: the runs, by name. warmup: steps of each that are cut. thin: rows kept of each run, spread evenly over the
@@ -140,11 +140,11 @@ def _warmups(store: Store, frame: pl.DataFrame, told: int | None) -> Mapping[str
     """Steps to cut, run by run: as told now, else as the store's rules have it, else each run's own."""
     rule = told if told is not None else store.record.get("rules", {}).get("warmup")
     if rule is not None:
-        return MappingProxyType(dict.fromkeys(frame["run"], int(rule)) if rule else {})
+        return FrozenMapping(dict.fromkeys(frame["run"], int(rule)) if rule else {})
     if "warmup" not in frame.columns or frame["warmup"].null_count() == frame.height:
-        return MappingProxyType({})
+        return FrozenMapping()
     known = frame.select("run", pl.col("warmup").cast(pl.Int64, strict=False)).drop_nulls()
-    return MappingProxyType(dict(known.iter_rows()))
+    return FrozenMapping(dict(known.iter_rows()))
 
 
 def _constants(table: Runs, wanted: Collection[str]) -> pl.DataFrame:
@@ -181,7 +181,7 @@ def _as_runs(frame: pl.DataFrame, table: Runs) -> Runs:
     """Checkpoints as a table with the units and conventions of the table of runs."""
     return Runs(
         frame.with_columns(pl.Series("row", np.arange(1, frame.height + 1, dtype=np.int64))),
-        MappingProxyType({name: column for name, column in table.columns.items() if name in frame.columns}),
+        FrozenMapping({name: column for name, column in table.columns.items() if name in frame.columns}),
         f"the curves of {table.source}",
     )
 

@@ -98,7 +98,7 @@ def prepare(runs: Runs, column: str, *, rule: str, settings: Mapping[str, Settin
         )
     made = how.make(runs, settings)
     if isinstance(made, pl.Series):
-        return replace(runs, frame=runs.frame.with_columns(made.alias(column)), _cache={})
+        return replace(runs, frame=runs.frame.with_columns(made.alias(column)))
     return runs.with_column(column, made)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from isoflop.runs.files import load
 from isoflop.runs.table import ROW, Column, Runs, is_text, rows_phrase, with_rows
 from isoflop.runs.where import selection
 from isoflop.units import LOSS_UNITS, PARAM_CONVENTIONS, parse_quantity
+from isoflop.values import FrozenMapping
 
 _MISSING = ("", "na", "n/a", "nan", "null", "none", "-")
 
@@ -60,7 +60,7 @@ def read_runs(
         frame = _selected(frame, raw, where, name)
         name = f"{name} where {where}"
     _refuse_text(frame, matches, unread, name)
-    return Runs(frame, MappingProxyType(known), name, findings=(*found, *findings, *more))
+    return Runs(frame, FrozenMapping(known), name, findings=(*found, *findings, *more))
 
 
 def _selected(frame: pl.DataFrame, raw: pl.DataFrame, where: str, name: str) -> pl.DataFrame:

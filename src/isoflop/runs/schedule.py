@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import DataError
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -81,7 +82,7 @@ def annealing_area(step: Floats, rate: Floats, runs: Ints, *, decay: float) -> F
 
 
 @dataclass(frozen=True)
-class Falls:
+class Falls(Value):
     """For each row the changes of the rate before it: one list a row, all lists in one array.
 
     offsets: (rows + 1,), where each row's list begins. drop: η_{k−1} − η_k. rate: η_k. area: S_k = Σ_{i=k..s} η_i.

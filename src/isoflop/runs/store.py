@@ -18,6 +18,7 @@ import polars as pl
 
 from isoflop.errors import DataError
 from isoflop.findings import Finding
+from isoflop.values import Value
 
 RUNS: Final = "runs.parquet"
 CURVES: Final = "curves.parquet"
@@ -31,7 +32,7 @@ _SHOWN: Final = 3
 
 
 @dataclass(frozen=True)
-class Store:
+class Store(Value):
     """What a folder of runs holds.
 
     runs: the rows of ``runs.parquet``. record: its metadata: ``schema``, ``rules`` and ``says``, the rules in words;

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +16,7 @@ from isoflop.findings import Finding
 from isoflop.runs.columns import BY_SYMBOL, TEXT, canonical_symbol, missing_column, read_header
 from isoflop.runs.where import selection
 from isoflop.shown import Shown
+from isoflop.values import FrozenMapping
 
 if TYPE_CHECKING:
     import pandas
@@ -61,7 +61,7 @@ class Runs(Shown):
     columns: Mapping[str, Column]
     source: str
     findings: tuple[Finding, ...] = ()
-    _cache: dict[str, Floats] = field(default_factory=dict, repr=False, compare=False)
+    _cache: dict[str, Floats] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @staticmethod
     def from_columns(
@@ -87,7 +87,7 @@ class Runs(Shown):
             for name in frame.columns
             if name in BY_SYMBOL
         }
-        return Runs(with_rows(frame), MappingProxyType(known), source)
+        return Runs(with_rows(frame), FrozenMapping(known), source)
 
     def __len__(self) -> int:
         return self.frame.height
@@ -180,7 +180,7 @@ class Runs(Shown):
 
     def take(self, keep: NDArray[np.bool_]) -> Runs:
         """The rows where ``keep`` (rows,) is true."""
-        return replace(self, frame=self.frame.filter(pl.Series(keep)), _cache={})
+        return replace(self, frame=self.frame.filter(pl.Series(keep)))
 
     def where(self, expression: str) -> Runs:
         """The rows that a selection keeps; see :mod:`isoflop.runs.where` for the language."""
@@ -192,14 +192,14 @@ class Runs(Shown):
         kept = self.frame.filter(selection(expression, self.frame.schema, aliases=aliases))
         if kept.is_empty():
             raise DataError(f"no run of {self.source} satisfies {expression!r}; loosen the selection")
-        return replace(self, frame=kept, source=f"{self.source} where {expression}", _cache={})
+        return replace(self, frame=kept, source=f"{self.source} where {expression}")
 
     def with_column(self, name: str, values: ArrayLike) -> Runs:
         """The runs with a column added or replaced, (rows,)."""
         frame = self.frame.with_columns(pl.Series(name, np.asarray(values)))
         column = Column(name, header=name, unit=self.loss_unit if name == "loss" else None)
         known = {**self.columns, name: column} if name in BY_SYMBOL else self.columns
-        return replace(self, frame=frame, columns=MappingProxyType(dict(known)), _cache={})
+        return replace(self, frame=frame, columns=FrozenMapping(known))
 
     def to_polars(self) -> pl.DataFrame:
         """The table without the row numbers."""

@@ -15,13 +15,14 @@ from isoflop.laws import Law
 from isoflop.runs import Runs
 from isoflop.uncertainty.bootstrap import bootstrap
 from isoflop.uncertainty.ensemble import check_level
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 Noise = Callable[[np.random.Generator, int], Floats]
 
 
 @dataclass(frozen=True)
-class Coverage:
+class Coverage(Value):
     """How often intervals held the truth.
 
     held: quantity → share of simulations whose interval held it. error: the standard error of these shares at the

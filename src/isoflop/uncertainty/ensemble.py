@@ -13,6 +13,7 @@ from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Fit
 from isoflop.shown import Shown
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 _TAIL = 5.0  # draws that must lie beyond each end of an interval
@@ -20,7 +21,7 @@ Quantity = str | Callable[[Mapping[str, Floats]], Floats]
 
 
 @dataclass(frozen=True)
-class Interval:
+class Interval(Value):
     """A value with the interval that holds it at ``level``."""
 
     value: float

@@ -15,6 +15,7 @@ from isoflop.fitting import Fit
 from isoflop.fitting.fit import Problem
 from isoflop.laws import Law
 from isoflop.laws.optimum import TRAIN, Optimum, check_positive, optimum
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
@@ -23,7 +24,7 @@ _STEP = 0.05  # in log C, for the slope of log N*
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answer(Value):
     """One number that is asked of a law's parameters.
 
     name: as tables show it, such as ``N*``. of: parameters (draws,) → the number in each draw, (draws,); NaN where
@@ -46,7 +47,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Question:
+class Question(Value):
     """Where answers are asked: a budget for laws in N and D, and the inputs of a forecast."""
 
     budget: float | None
@@ -97,11 +98,11 @@ def question(fit: Fit, *, budget: float | None = None, at: Mapping[str, float] |
     answers = []
     if budget is not None:
         answers = [
-            Answer("N*", f"compute-optimal parameters at {budget:.3g} FLOPs", "log", _n_star(law, budget)),
-            Answer("exponent a", "N* grows as C to this power", "linear", _exponent(law, budget)),
+            Answer("N*", f"compute-optimal parameters at {budget:.3g} FLOPs", "log", _OptimalSize(law, budget)),
+            Answer("exponent a", "N* grows as C to this power", "linear", _Exponent(law, budget)),
         ]
-    answers.append(Answer("forecast", f"{law.response} at {_words(chosen)}", "linear", _forecast(law, chosen)))
-    answers += [Answer(each.name, each.meaning or "parameter", "linear", _param(each.name)) for each in law.params]
+    answers.append(Answer("forecast", f"{law.response} at {_words(chosen)}", "linear", _Response(law, chosen)))
+    answers += [Answer(each.name, each.meaning or "parameter", "linear", _Parameter(each.name)) for each in law.params]
     return Question(budget, chosen, tuple(answers))
 
 
@@ -149,21 +150,39 @@ def _inside(best: Optimum) -> Floats:
     return np.where(best.inside, best.n, math.nan)
 
 
-def _n_star(law: Law, budget: float) -> Callable[[Mapping[str, Floats]], Floats]:
-    return lambda params: _inside(optimum(law, params, budget))
+@dataclass(frozen=True)
+class _OptimalSize(Value):
+    """N* at a budget; a class and not a function made here, since such a function cannot be sent or saved."""
+
+    law: Law
+    budget: float
+
+    def __call__(self, params: Mapping[str, Floats]) -> Floats:
+        return _inside(optimum(self.law, params, self.budget))
 
 
-def _exponent(law: Law, budget: float) -> Callable[[Mapping[str, Floats]], Floats]:
-    def slope(params: Mapping[str, Floats]) -> Floats:
-        above, below = (_inside(optimum(law, params, budget * math.exp(side * _STEP))) for side in (1, -1))
+@dataclass(frozen=True)
+class _Exponent(Value):
+    law: Law
+    budget: float
+
+    def __call__(self, params: Mapping[str, Floats]) -> Floats:
+        above, below = (_OptimalSize(self.law, self.budget * math.exp(side * _STEP))(params) for side in (1, -1))
         return np.log(above / below) / (2 * _STEP)
 
-    return slope
+
+@dataclass(frozen=True)
+class _Response(Value):
+    law: Law
+    at: Mapping[str, float]
+
+    def __call__(self, params: Mapping[str, Floats]) -> Floats:
+        return np.asarray(self.law.value(params, self.at), dtype=np.float64)
 
 
-def _forecast(law: Law, at: Mapping[str, float]) -> Callable[[Mapping[str, Floats]], Floats]:
-    return lambda params: np.asarray(law.value(params, at), dtype=np.float64)
+@dataclass(frozen=True)
+class _Parameter(Value):
+    name: str
 
-
-def _param(name: str) -> Callable[[Mapping[str, Floats]], Floats]:
-    return lambda params: np.asarray(params[name], dtype=np.float64)
+    def __call__(self, params: Mapping[str, Floats]) -> Floats:
+        return np.asarray(params[self.name], dtype=np.float64)

@@ -16,6 +16,7 @@ from isoflop.fitting import Fit
 from isoflop.fitting.fit import problem
 from isoflop.fitting.kernel import Kernel
 from isoflop.runs import Runs
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
@@ -23,7 +24,7 @@ _STARTS = 16
 
 
 @dataclass(frozen=True)
-class Ended:
+class Ended(Value):
     """Where the routine stopped. fit: the base with these parameters; value: the objective there, summed over runs."""
 
     fit: Fit

@@ -23,6 +23,7 @@ from isoflop.uncertainty.scatter import with_scatter
 from isoflop.validation.baselines import BASELINES, baselines
 from isoflop.validation.score import Scores, log_density, score
 from isoflop.validation.split import HoldOut, Window, split
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -34,7 +35,7 @@ _DRAW_STEPS = 100  # those that still creep along a valley by then hardly move t
 
 
 @dataclass(frozen=True)
-class Forecasts:
+class Forecasts(Value):
     """What one forecaster said of every held-out row.
 
     value: (held rows,); low, high, log_score: (held rows,), and curve, the draws without scatter: (draws, held rows);
@@ -53,7 +54,7 @@ class Forecasts:
 
 
 @dataclass(frozen=True)
-class Held:
+class Held(Value):
     """The held-out rows of all windows, one after another.
 
     truth: what was measured; run: the run's number; window: which window; row: the row in ``runs``; all (held rows,).

@@ -25,6 +25,7 @@ from isoflop.runs import Runs
 from isoflop.uncertainty import Ensemble
 from isoflop.uncertainty.walkers import WALKERS, walk
 from isoflop.validation.progress import share_of_training
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
@@ -35,7 +36,7 @@ _NOISE_FLOOR = 1e-3  # relative: two seeds of one run differ by about so much
 
 
 @dataclass(frozen=True)
-class FamilyPrior:
+class FamilyPrior(Value):
     """What is usual: N(mean, covariance) over the law's coordinates at ``centres``, of ``families``."""
 
     law: Law

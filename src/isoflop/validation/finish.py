@@ -25,6 +25,7 @@ from isoflop.uncertainty import Interval
 from isoflop.uncertainty.ensemble import check_level, interval_of
 from isoflop.uncertainty.walkers import WALKERS, walk
 from isoflop.validation.schedule_ahead import Ahead, Shape, ahead
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -129,7 +130,7 @@ def _with_inexactness(drawn: Floats, future: NDArray[np.bool_], seed: int) -> Fl
 
 
 @dataclass(frozen=True)
-class Truncation:
+class Truncation(Value):
     """Finished runs as they stood at a share of their training: forecast of the last loss against the loss.
 
     share: of the steps. runs: how many. are: mean |L − L̂|/L. bias: mean (L̂ − L)/L. held: how many intervals held the

@@ -26,6 +26,7 @@ from isoflop.shown import Shown
 from isoflop.uncertainty import Interval
 from isoflop.uncertainty.ensemble import interval_of
 from isoflop.validation.progress import share_of_training
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -60,7 +61,7 @@ class Hitchhiker(Shown):
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Value):
     """What one choice does to the error, over pairs of laws that differ in it alone.
 
     helped: in how many pairs the choice made the error smaller. ratio: geometric mean of ARE with the choice over ARE

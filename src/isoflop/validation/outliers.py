@@ -17,6 +17,7 @@ from isoflop.runs.checks.curves import off_isoflop_curve
 from isoflop.runs.checks.repeats import near_duplicates, seed_spread
 from isoflop.runs.checks.rows import without
 from isoflop.runs.checks.units import decimals_of
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
@@ -29,7 +30,7 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Outlier:
+class Outlier(Value):
     """One run off the surface.
 
     row: its number in the table; position: its place among the rows. away: residual in robust standard deviations,
@@ -43,7 +44,7 @@ class Outlier:
 
 
 @dataclass(frozen=True)
-class Outliers:
+class Outliers(Value):
     """What lies off a law's surface.
 
     found: the outliers, farthest first. scale: robust standard deviation of the residuals (relative, or in units of the

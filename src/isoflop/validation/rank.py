@@ -22,6 +22,7 @@ from isoflop.validation.backtest import Backtest, Forecasts, backtest
 from isoflop.validation.score import Scores, mean_interval, per_run
 from isoflop.validation.split import HoldOut, split
 from isoflop.validation.stack import stack
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -31,7 +32,7 @@ _SAME = 1e-4  # relative distance of forecasts below which two laws are one on t
 
 
 @dataclass(frozen=True)
-class Ranked:
+class Ranked(Value):
     """One law's place.
 
     behind: mean over held-out runs of its relative error minus the best law's, paired, with an interval that counts

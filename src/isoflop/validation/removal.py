@@ -15,6 +15,7 @@ from isoflop.fitting.fit import Problem
 from isoflop.uncertainty.ensemble import Interval
 from isoflop.validation.answers import Answer, answer_at
 from isoflop.validation.outliers import Outliers
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -28,7 +29,7 @@ _TIGHT = 1e-11
 
 
 @dataclass(frozen=True)
-class Effect:
+class Effect(Value):
     """What leaving runs out does to one answer.
 
     value: at the fit, with its bootstrap interval. without: the answer with each run left out, refitted, (runs,); NaN
@@ -60,7 +61,7 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Removal:
+class Removal(Value):
     """Runs left out one after another.
 
     how: ``down`` and ``up`` (each step the run whose removal lowers or raises the answer most), or ``outliers``
@@ -75,7 +76,7 @@ class Removal:
 
 
 @dataclass(frozen=True)
-class Refits:
+class Refits(Value):
     """Refits without runs."""
 
     ready: Problem

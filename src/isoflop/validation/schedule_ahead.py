@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from isoflop.errors import DataError, SpecError
 from isoflop.findings import Finding
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
@@ -20,7 +21,7 @@ _ALIKE = 2e-3  # of the peak rate: how near the rates so far must be to a shape 
 
 
 @dataclass(frozen=True)
-class Ahead:
+class Ahead(Value):
     """Steps and rates after the last loss, (points,); ``says``: how they were found."""
 
     step: Floats
@@ -30,7 +31,7 @@ class Ahead:
 
 
 @dataclass(frozen=True)
-class Shape:
+class Shape(Value):
     """``cosine:FINAL``, ``linear:FINAL``, ``wsd:DECAY:FINAL`` or ``constant``: rates as shares of the peak."""
 
     kind: str

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from isoflop.uncertainty.ensemble import Interval
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Scores:
+class Scores(Value):
     """A forecaster's scores over held-out runs.
 
     are: mean |L − L̂|/L. bias: mean (L̂ − L)/L. worst: the largest |L − L̂|/L.

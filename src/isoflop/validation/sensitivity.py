@@ -25,6 +25,7 @@ from isoflop.uncertainty.ensemble import Interval, interval_of
 from isoflop.validation.answers import Answer, Question, question
 from isoflop.validation.averaged import by_lbfgs
 from isoflop.validation.outliers import outliers
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 Progress = Callable[[int], None]
@@ -39,7 +40,7 @@ _FEWEST_SIZES = 3
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Value):
     """One choice made otherwise. answers: by name, each with its interval; empty where ``why_not`` says why."""
 
     group: str

@@ -15,6 +15,7 @@ from isoflop.findings import Finding
 from isoflop.runs import Runs
 from isoflop.runs.columns import BY_SYMBOL, canonical_symbol
 from isoflop.units import format_quantity, parse_quantity
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -25,7 +26,7 @@ _PREFERRED = ("N", "C", "D", "N_nonembed")
 
 
 @dataclass(frozen=True)
-class HoldOut:
+class HoldOut(Value):
     """The largest runs by one column: its largest value, all within a factor of it, or a share of the runs.
 
     by: a column, or None for the first of N, C, D that the runs have. amount: the factor (> 1) or the share (0 to 1).
@@ -43,7 +44,7 @@ class HoldOut:
 
 
 @dataclass(frozen=True)
-class Window:
+class Window(Value):
     """One hold-out: rows that are fitted and rows that are predicted, both (rows,).
 
     says: what is held out, in words. family: the family that the window belongs to, or an empty string.

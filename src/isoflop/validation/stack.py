@@ -17,6 +17,7 @@ from isoflop.runs import Runs
 from isoflop.uncertainty.bootstrap import bootstrap
 from isoflop.uncertainty.ensemble import Interval, check_level, interval_of
 from isoflop.uncertainty.scatter import new_runs
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -29,7 +30,7 @@ _SPAN = 0.6827  # central share of a normal distribution within one standard dev
 
 
 @dataclass(frozen=True)
-class Stack:
+class Stack(Value):
     """weights: (laws,), their mean over the draws; draws: (draws, laws), each row of sum 1."""
 
     weights: Floats
@@ -37,7 +38,7 @@ class Stack:
 
 
 @dataclass(frozen=True)
-class Member:
+class Member(Value):
     """One law in a stacked forecast: its weight and its own forecast of a new run."""
 
     name: str
@@ -46,7 +47,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class StackedForecast:
+class StackedForecast(Value):
     """The loss of a run that was not trained, as the laws together see it.
 
     loss: one new run, over the mixture of the laws' draws; expected: the curve alone; both valued at its median.

@@ -17,6 +17,7 @@ from isoflop.errors import IsoflopError
 from isoflop.fitting import fit, squares
 from isoflop.laws import law
 from isoflop.runs import Runs
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 Sides = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
@@ -41,7 +42,7 @@ _REFINEMENTS: tuple[tuple[tuple[float, float, float], tuple[int, int, int]], ...
 
 
 @dataclass(frozen=True)
-class ToyFit:
+class ToyFit(Value):
     """params: of the fit; exponent_a: β/(α+β); error: forecast − truth at ``FARTHEST``, nats; squares: Σ(L̂ − L)²."""
 
     params: Mapping[str, float]
@@ -51,7 +52,7 @@ class ToyFit:
 
 
 @dataclass(frozen=True)
-class ToyRow:
+class ToyRow(Value):
     """One setting: the fit by the post's search over a grid, and at the optimum of the same objective."""
 
     region: str

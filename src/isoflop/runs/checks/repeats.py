@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from isoflop.findings import Finding
 from isoflop.runs.checks.rows import codes_of, last_of_run, rows_where, settings, without
 from isoflop.runs.table import ROW, Runs, rows_phrase
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
@@ -24,7 +25,7 @@ _MOST_PAIRS = 4_000  # rows beyond which pairs are not looked for
 
 
 @dataclass(frozen=True)
-class SeedSpread:
+class SeedSpread(Value):
     """Standard deviations of log loss among repeated runs: one a group, (groups,), and the runs in each, (groups,).
 
     pooled: √(Σ (n−1)·s² / Σ (n−1)) over groups. mean_loss: (groups,).

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from isoflop.errors import DataError
 from isoflop.findings import Finding
 from isoflop.runs.datasets.box import boxes
+from isoflop.values import Value
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class SourceFile:
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(Value):
     """One way to read a file.
 
     columns, units, conventions, where: as for ``read_runs``.
