@@ -144,7 +144,10 @@ def test_the_menu_has_every_question_with_a_form_that_can_be_asked(session):
         ({"kind": "fit", "draws": 20_001}, "draws is a whole number up to 20,000 here, not 20,001"),
         ({"kind": "fit", "draws": True}, "draws takes a number"),
         ({"kind": "fit", "level": 2}, "level is a number between 0 and 1, not 2"),
-        ({"kind": "fit", "options": {"budget": "a lot"}}, "budget takes a number such as 0.5, 70B or 1e24, not 'a lot'"),
+        (
+            {"kind": "fit", "options": {"budget": "a lot"}},
+            "budget takes a number such as 0.5, 70B or 1e24, not 'a lot'",
+        ),
         ({"kind": "fit", "options": {"budget": "-1e20"}}, "budget is a number above 0, not '-1e20'"),
         ({"kind": "fit", "options": {"bugdet": "1e20"}}, "'bugdet' is no option here"),
         ({"kind": "fit", "options": [1]}, "must be names with values"),

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from isoflop.report.cards.curves import curves_card
+from isoflop.report.cards.evidence import profile_card
+from isoflop.report.cards.methods import isoflops_card
 from isoflop.report.report import make_report
 
 from isoflop import Runs, bootstrap, fit, law, profile, squares
 from isoflop.planning.parabolas import parabolas
-from isoflop.report.cards.curves import curves_card
-from isoflop.report.cards.evidence import profile_card
-from isoflop.report.cards.methods import isoflops_card
 from isoflop.units import format_quantity
 
 

@@ -8,12 +8,12 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from isoflop.report.card import Card
 from isoflop.report.html import card_html, draw_pictures, html
 from isoflop.report.html_data import MOST_ROWS, runs_data
 from isoflop.report.report import make_report
 
 from isoflop import Runs, bootstrap, fit, law
-from isoflop.report.card import Card
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 

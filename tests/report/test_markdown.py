@@ -3,17 +3,17 @@
 import re
 
 import pytest
+from isoflop.report.card import Card, Picture
+from isoflop.report.cards.check import check_card
+from isoflop.report.cards.evidence import evidence_cards, most_correlated
+from isoflop.report.cards.fit import fit_card
+from isoflop.report.cards.forecast import forecast_card
 from isoflop.report.markdown import escape, markdown, report_cards, write_markdown
 from isoflop.report.report import make_report
 
 from isoflop import bootstrap, check, fit, forecast, law
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
-from isoflop.report.card import Card, Picture
-from isoflop.report.cards.check import check_card
-from isoflop.report.cards.evidence import evidence_cards, most_correlated
-from isoflop.report.cards.fit import fit_card
-from isoflop.report.cards.forecast import forecast_card
 
 HOSTILE = "<img src=x onerror=alert(1)> [a](javascript:b) | `c` *d* _e_ \n# f"
 

@@ -252,7 +252,8 @@ def _shapes(result: PlanResult) -> Table:
         title=f"Nearest shapes (N {result.shapes.convention})",
         note=(
             f"Vocabulary {number(template.vocabulary, 'integer')}, context {number(template.context, 'integer')}, "
-            f"{'gated' if template.gated else 'plain'} feed-forward, {'tied' if template.tied else 'untied'} embeddings."
+            f"{'gated' if template.gated else 'plain'} feed-forward, "
+            f"{'tied' if template.tied else 'untied'} embeddings."
         ),
     )  # fmt: skip
 
@@ -273,6 +274,6 @@ def _picture(result: PlanResult, context: Context) -> Picture:
     return Picture(
         "plan",
         partial(plots.flat_band, plan, context.ensemble),
-        f"Loss against model size at {number(plan.budget, 'flops')} FLOPs: least at {worded(best)} parameters{sure}, and within "
-        f"{number(plan.band.within, 'share')} of that for {interval(band)}.",
+        f"Loss against model size at {number(plan.budget, 'flops')} FLOPs: least at {worded(best)} parameters{sure}, "
+        f"and within {number(plan.band.within, 'share')} of that for {interval(band)}.",
     )
