@@ -102,6 +102,15 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
     )
 
 
+def best_size(fit: Fit, budget: float) -> float:
+    """argmin over N of L(N, C/(6N)) at the fit; raises IsoflopError where there is no optimum inside."""
+    require_n_and_d(fit.law)
+    here = optimum(fit.law, {label: np.array([value]) for label, value in fit.params.items()}, budget)
+    if not here.inside[0]:
+        raise IsoflopError(f"{fit.law.name} has no compute-optimal size at {budget:g} FLOPs without these rows")
+    return float(here.n[0])
+
+
 def _exponent(fit: Fit, params: Mapping[str, Floats], budget: float) -> Floats:
     """d log N*/d log C by a central difference; exact where N* is a power of C."""
     above, below = (optimum(fit.law, params, budget * math.exp(sign * _STEP)).n for sign in (1, -1))

@@ -71,7 +71,8 @@ class Downstream(Question):
         from isoflop.fitting import fit, squares
         from isoflop.fitting.sampling_errors import weighed
         from isoflop.laws import law
-        from isoflop.planning.downstream import check_chain, downstream, stages
+        from isoflop.planning.downstream import check_chain, stages
+        from isoflop.planning.downstream import downstream as chained
         from isoflop.uncertainty import bootstrap
 
         self.check()
@@ -93,7 +94,7 @@ class Downstream(Question):
                     table = weighed(second_fit, tables.errors)
                     second_fit = fit(then_law, table, objective=second_fit.objective, seed=spec.seed)
                 second = bootstrap(second_fit, draws=spec.draws, seed=spec.seed, progress=advance)
-                found[name] = downstream(first, second, self.at, level=context.level)
+                found[name] = chained(first, second, self.at, level=context.level)
         return Scores(found, runs.source)
 
     def answer(self, result: Scores | DownstreamResult, context: Context) -> Answer:

@@ -14,6 +14,7 @@ from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.equation import equation
+from isoflop.questions.base.evidence import forecast_evidence
 from isoflop.questions.base.kinds import Points, Text
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
@@ -76,6 +77,7 @@ class Forecast(Question):
         unit = least.unit if ensemble.fit.law.response == "loss" else ""
         return Answer(
             question=self.name,
+            evidence=forecast_evidence(context, at=least.at, beyond=least.reach_decades),
             title=f"{ensemble.fit.law.name} at " + (f"{len(forecasts)} points" if several else _where(least)),
             headline=f"{'Lowest expected' if several else 'Expected'} {word}: {{loss}}"
             + (f", at {_where(least)}." if several else "."),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
 from isoflop.answers.wording import interval, worded
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.evidence import methods_of
 from isoflop.questions.base.kinds import Number
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, InReport, Question, Subject
@@ -44,11 +45,7 @@ class Methods(Question):
 
     def compute(self, context: Context) -> MethodsResult:
         """The three methods on the same runs."""
-        from isoflop.planning.methods import compare_methods
-
-        runs, ensemble = context.runs, context.ensemble
-        budget = context.budget if self.budget is None else self.budget
-        return compare_methods(ensemble, runs, budget=budget, level=context.level, seed=context.fit_spec.seed)
+        return methods_of(context, context.budget if self.budget is None else self.budget)
 
     def answer(self, result: MethodsResult | Parabolas, context: Context) -> Answer:
         """How far the methods are apart, and each with its interval."""

@@ -12,6 +12,7 @@ from isoflop.answers.wording import interval, number, worded
 from isoflop.errors import IsoflopError
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.equation import equation
+from isoflop.questions.base.evidence import plan_evidence
 from isoflop.questions.base.hardware import Hardware, cost_table
 from isoflop.questions.base.kinds import Count, Duration, Flag, Number
 from isoflop.questions.base.option import option
@@ -109,6 +110,7 @@ class Plan(Hardware, Question):
         quantities = tuple(_quantities(result, ensemble.fit.data.loss_unit))
         return Answer(
             question=self.name,
+            evidence=plan_evidence(context, budget=plan.budget),
             title=f"{ensemble.fit.law.name} at {number(plan.budget, 'flops')} training FLOPs",
             headline=_headline(result),
             quantities=quantities,

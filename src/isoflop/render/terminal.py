@@ -88,14 +88,14 @@ def _grid(table: Grid, console: Console, *, whole: bool = False) -> None:
     shown = RichTable(
         box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="dim", show_header=any(table.header)
     )
+    widths = {} if whole else _shared_out(table, kept, room)
     for place in kept:
-        right = table.right[place]
         shown.add_column(
             Text(table.header[place]),
-            justify="right" if right else "left",
+            justify="right" if table.right[place] else "left",
             overflow="fold" if whole else "ellipsis",
             no_wrap=not whole,
-            min_width=None if whole else min(_widths(table)[place], _WORD),
+            width=widths.get(place),
         )
     for row in table.rows:
         shown.add_row(*(Text(row[place]) for place in kept))
@@ -128,3 +128,19 @@ def _fitting(table: Grid, room: int) -> tuple[list[int], list[int]]:
         room -= needed
     left = [unit[0] for unit in table.units if unit[0] not in kept]
     return kept, left
+
+
+def _shared_out(table: Grid, kept: list[int], room: int) -> dict[int, int]:
+    """The width of each column: numbers and intervals whole, words as far as there is room, the last ones first."""
+    natural = _widths(table)
+    intervals = {place for unit in table.units for place in unit[1:]}
+    words = [place for place in kept if not table.right[place] and place not in intervals]
+    widths = {place: min(natural[place], _WORD) if place in words else natural[place] for place in kept}
+    spare = room - sum(each + _GAP for each in widths.values()) + _GAP
+    for place in reversed(words):
+        more = max(0, min(spare, natural[place] - widths[place]))
+        widths[place] += more
+        spare -= more
+    if spare < 0 and words:  # one column of words alone may be wider than the terminal
+        widths[words[-1]] = max(8, widths[words[-1]] + spare)
+    return widths

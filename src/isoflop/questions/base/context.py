@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from isoflop.runs import Runs
     from isoflop.uncertainty import Ensemble
 
+T = TypeVar("T")
 Advance = Callable[[int], None]
 Progress = Callable[[int, str], AbstractContextManager[Advance]]
 
@@ -49,6 +50,14 @@ class Context:
     force: bool = False
     from_result: bool = False
     progress: Progress = field(default=silent, compare=False)
+    _kept: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` gives, made the first time this key is asked for."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        found: T = self._kept[key]
+        return found
 
     @property
     def level(self) -> float:
@@ -92,6 +101,8 @@ class Context:
         """What is minimized."""
         from isoflop.fitting import objective
 
+        if self.given is not None or self.saved is not None:
+            return self.ensemble.fit.objective
         return objective(self.fit_spec.objective)
 
     @cached_property

@@ -1,0 +1,196 @@
+"""Evidence under a recommendation: other methods, outliers left out, hold-out, extrapolation, residuals.
+
+What is cheap is always computed; what is dear says how to ask for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+from isoflop.answers import Cell, Column, Quantity, Table, of_interval
+from isoflop.answers.wording import told
+from isoflop.errors import IsoflopError
+
+if TYPE_CHECKING:
+    from isoflop.fitting import Fit
+    from isoflop.planning.methods import Methods
+    from isoflop.questions.base.context import Context
+    from isoflop.validation.backtest import Backtest
+    from isoflop.validation.outliers import Outliers
+
+MOST_ROWS: Final = 3_000  # of a table whose evidence is computed without being asked
+STRUCTURE: Final = ("misfit", "beyond-seeds", "lack-of-fit", "structured-residuals")  # findings of a law that misses
+
+
+def plan_evidence(context: Context, *, budget: float) -> Table | None:
+    """Evidence for N* at a budget; None where a result is worded without what it was made from."""
+    if context.from_result:
+        return None
+    rows: list[tuple[Cell, ...]] = []
+    if _cheap(context):
+        rows += [*_methods(context, budget), *_without_outliers_plan(context, budget)]
+    rows += [*_hold_out(context), *_extrapolation_of_budget(context, budget), *_residuals(context)]
+    return _table(rows, "N", "N*")
+
+
+def forecast_evidence(context: Context, *, at: Mapping[str, float], beyond: float) -> Table | None:
+    """Evidence for the response at a point. beyond: decades beyond the runs, NaN where they are not known."""
+    if context.from_result:
+        return None
+    rows: list[tuple[Cell, ...]] = []
+    if _cheap(context):
+        rows += _without_outliers_forecast(context, at)
+    rows += _hold_out(context)
+    if math.isfinite(beyond):
+        rows.append(("extrapolation distance", None, f"{beyond:.2f} decades"))
+    return _table([*rows, *_residuals(context)], "forecast", context.law.response.replace("_", " "))
+
+
+def _cheap(context: Context) -> bool:
+    return context.has_runs and len(context.runs) <= MOST_ROWS and not context.law.prepared
+
+
+def _table(rows: list[tuple[Cell, ...]], name: str, title: str) -> Table | None:
+    if not rows:
+        return None
+    return Table("evidence", (Column("source", "evidence"), Column(name, title), Column("result", "")), tuple(rows))
+
+
+def _methods(context: Context, budget: float) -> Iterator[tuple[Cell, ...]]:
+    """N* by each method, the same numbers as ``isoflop methods``."""
+    try:
+        found = methods_of(context, budget)
+    except IsoflopError as error:
+        yield ("other methods", None, str(error))
+        return
+    for each in found.methods:
+        if each.n is None:
+            yield (each.name, None, "no answer on these runs")
+        else:
+            yield (each.name, of_interval("N", each.n, "count"), "")
+
+
+def methods_of(context: Context, budget: float) -> Methods:
+    """The three methods at a budget, computed once."""
+    from isoflop.planning.methods import compare_methods
+
+    return context.once(
+        ("methods", budget),
+        lambda: compare_methods(
+            context.ensemble, context.runs, budget=budget, level=context.level, seed=context.fit_spec.seed
+        ),
+    )
+
+
+def _without_outliers_plan(context: Context, budget: float) -> Iterator[tuple[Cell, ...]]:
+    from isoflop.planning.allocate import best_size
+
+    def size(fit: Fit) -> Quantity:
+        return Quantity("N", best_size(fit, budget), "count")
+
+    yield from _without_outliers(context, size)
+
+
+def _without_outliers_forecast(context: Context, at: Mapping[str, float]) -> Iterator[tuple[Cell, ...]]:
+    yield from _without_outliers(context, lambda fit: Quantity("forecast", float(fit.predict(at))))
+
+
+def _without_outliers(context: Context, asked: Callable[[Fit], Quantity]) -> Iterator[tuple[Cell, ...]]:
+    """The number from the runs that lie on the surface."""
+    found = outliers_of(context)
+    if found is None:
+        return
+    rows = [each.row for each in found.found]
+    if not rows:
+        yield ("without outliers", None, "no outlier found")
+        return
+    words = f"{len(rows)} {'row' if len(rows) == 1 else 'rows'} left out"
+    try:
+        yield ("without outliers", asked(_fit_without(context, rows)), words)
+    except IsoflopError as error:
+        yield ("without outliers", None, f"{words}: {error}")
+
+
+def outliers_of(context: Context) -> Outliers | None:
+    """Outliers from the surface of the context's law, sought once; None where the law cannot be fitted to them."""
+    from isoflop.validation.outliers import outliers
+
+    def seek() -> Outliers | None:
+        try:
+            return outliers(context.law, context.runs)
+        except IsoflopError:
+            return None
+
+    return context.once(("outliers",), seek)
+
+
+def _fit_without(context: Context, rows: list[int]) -> Fit:
+    import numpy as np
+
+    from isoflop.fitting import fit
+
+    def refit() -> Fit:
+        kept = context.runs.take(~np.isin(context.runs.rows, rows))
+        objective = context.ensemble.fit.objective
+        return fit(context.law, kept, objective=objective, starts=context.fit_spec.starts, seed=context.fit_spec.seed)
+
+    return context.once(("without", *rows), refit)
+
+
+def _hold_out(context: Context) -> Iterator[tuple[Cell, ...]]:
+    """Error and coverage on the largest runs, the same numbers as ``isoflop backtest``."""
+    if not _cheap(context):
+        why = "needs the runs" if not context.has_runs else "not computed for a table of this size"
+        yield ("hold-out", None, f"{why} (isoflop backtest)")
+        return
+    try:
+        result = backtest_of(context)
+    except IsoflopError as error:
+        yield ("hold-out", None, str(error))
+        return
+    scores = result.scores(result.laws[0])
+    mre = told(of_interval("mre", scores.are, "share"), True)
+    words = f"MRE {mre}"
+    if scores.covered is not None:
+        words += f"; coverage {scores.covered}/{scores.rows}"
+    yield (f"hold-out, {result.windows[0].says}", None, words)
+
+
+def backtest_of(context: Context) -> Backtest:
+    """The hold-out of ``isoflop backtest`` with its defaults, computed once."""
+    from isoflop.questions.base.hold_out import HOLD_OUT_DRAWS
+    from isoflop.validation.backtest import backtest
+
+    return context.once(
+        ("backtest",),
+        lambda: backtest(
+            [context.law],
+            context.runs,
+            objective=context.objective,
+            draws=HOLD_OUT_DRAWS,
+            level=context.level,
+            seed=context.fit_spec.seed,
+        ),
+    )
+
+
+def _extrapolation_of_budget(context: Context, budget: float) -> Iterator[tuple[Cell, ...]]:
+    from isoflop.planning.budget import AHEAD, usual_budget
+
+    if not context.has_runs:
+        yield ("extrapolation distance", None, "not known without the runs")
+        return
+    decades = max(0.0, math.log10(budget / (usual_budget(context.runs) / AHEAD)))
+    where = f"{decades:.1f} decades of compute" if decades > 0 else "none: within the runs' compute"
+    yield ("extrapolation distance", None, where)
+
+
+def _residuals(context: Context) -> Iterator[tuple[Cell, ...]]:
+    """What the fit itself says of structure in its residuals."""
+    if not context.ensemble.fit.data.n_rows:
+        return
+    found = [each for each in context.fit_findings if each.code in STRUCTURE]
+    words = f"structured ({', '.join(each.code for each in found)})" if found else "no structure found"
+    yield ("residuals", None, words)
