@@ -134,7 +134,7 @@ def test_what_is_solved_for_or_summed_agrees_with_point_by_point_evaluation(labe
     each, case = law(label), CASES[label]
     table = fit_table(each, table_of({**inputs_of(label, 9, 3), each.response: np.ones(9)}), log_loss=False)
     coords = coordinates(each)
-    kernel = Kernel(coords, table.inputs, space=space, offsets=table.offsets)
+    kernel = Kernel(coords, table.inputs, space=space)
     params = np.array([case.truth[key] for key in each.param_names]) * [[1.0], [1.02], [0.97]]
     theta = coords.from_params(params, kernel.centres)
     value, jacobian = (part.copy() for part in kernel.value_and_jacobian(theta, 0, 9))
@@ -175,7 +175,7 @@ def test_rows_without_a_fall_and_rows_with_many_stand_side_by_side():
     runs = Runs.from_columns({"S1": [0.5, 1.0, 1.5, 2.0], "loss": np.ones(4)})
     runs = replace(runs, frame=runs.frame.with_columns(pl.Series(key, rows) for key, rows in falls.items()))
     table, coords = fit_table(each, runs, log_loss=True), coordinates(each)
-    kernel = Kernel(coords, table.inputs, space="raw", offsets=table.offsets)
+    kernel = Kernel(coords, table.inputs, space="raw")
     theta = coords.from_params(np.array([[truth[key] for key in each.param_names]]), kernel.centres)
     value = kernel.value(theta, 0, 4)[0].copy()
     exact = [
@@ -185,4 +185,7 @@ def test_rows_without_a_fall_and_rows_with_many_stand_side_by_side():
     assert value == pytest.approx(exact, rel=1e-13) and value[1] == pytest.approx(3.5, rel=1e-13)
     assert kernel.value(theta, 1, 2)[0] == pytest.approx(value[1:2], rel=1e-13)
     few = table.take(np.array([3, 2]))
-    assert few.offsets.tolist() == [0, 0, 3] and few.inputs["drop_k"].tolist() == falls["drop_k"][2]
+    assert (
+        few.inputs["drop_k"].offsets.tolist() == [0, 0, 3]
+        and few.inputs["drop_k"].values.tolist() == falls["drop_k"][2]
+    )

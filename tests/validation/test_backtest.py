@@ -95,3 +95,11 @@ def test_bad_questions_are_refused_in_a_sentence(known_runs):
         backtest([], runs)
     with pytest.raises(IsoflopError, match="10 draws"):
         backtest(CHINCHILLA, runs, draws=10)
+
+
+def test_a_parameter_at_its_bound_is_said_of_a_hold_out(known_runs):
+    runs = known_runs(0.01)
+    runs = runs.with_column("U", runs["D"])  # nothing is repeated, so the constants of repeating run away
+    result = backtest(law("muennighoff"), runs, draws=20)
+    bound = [each for each in result.laws[0].findings if each.code == "at-bound"]
+    assert bound and all(each.message.startswith("muennighoff without ") for each in bound)

@@ -198,7 +198,7 @@ def seed_findings(
     The classical test for lack of fit: rows of equal inputs with different seeds are a group; with n rows in G groups
     of m_g rows, F = [Σ m_g r̄_g²/(G − p)]/[Σ (r − r̄_g)²/(n − G)]. seeds: each row's, (rows,).
     """
-    if table.offsets is not None or not table.by_row:
+    if len(table.by_row) < len(table.inputs) or not table.by_row:
         return []
     _, group = np.unique(np.column_stack(list(table.by_row.values())), axis=0, return_inverse=True)
     _, seed = np.unique(seeds, return_inverse=True)

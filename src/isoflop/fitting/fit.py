@@ -104,7 +104,7 @@ def problem(law: Law, runs: Runs, *, objective: Objective, hold: tuple[str, ...]
 def problem_from_table(law: Law, table: Table, *, objective: Objective, hold: tuple[str, ...] = ()) -> Problem:
     """Lay out the arrays of a law on a checked table."""
     coords = coordinates(law, hold=hold)
-    kernel = Kernel(coords, table.inputs, space=objective.space, offsets=table.offsets)
+    kernel = Kernel(coords, table.inputs, space=objective.space)
     return Problem(law, table, objective, coords, kernel, objective.target(table.loss))
 
 
@@ -282,9 +282,7 @@ def sampled(ready: Problem, *, seed: int) -> tuple[Problem, NDArray[np.int64]]:
     """The problem on a random sample of ``SEARCH_ROWS`` of its rows, and which they are."""
     rows = np.sort(np.random.default_rng([seed, 1]).choice(len(ready.target), SEARCH_ROWS, replace=False))
     few = ready.table.take(rows)
-    kernel = Kernel(
-        ready.coords, few.inputs, space=ready.objective.space, centres=ready.kernel.centres, offsets=few.offsets
-    )
+    kernel = Kernel(ready.coords, few.inputs, space=ready.objective.space, centres=ready.kernel.centres)
     return replace(ready, table=few, kernel=kernel, target=ready.target[rows]), rows
 
 

@@ -20,6 +20,7 @@ from isoflop.fitting.program import Data, Program, pair_data
 from isoflop.laws import Law
 from isoflop.laws.derivative import gradient
 from isoflop.laws.expression import Leaf, log
+from isoflop.laws.lists import Lists
 
 Floats = NDArray[np.float64]
 
@@ -32,18 +33,16 @@ class Kernel:
 
     space ``log``: g is the logarithm of the law; ``raw``: the law itself.
     centres: mean log inputs to centre at, where they are not to be those of this table.
-    offsets: (rows + 1,), where each row's list of values begins in the inputs that hold lists; None without such.
     n_rows, n_free: the shapes; coordinates after the first ``n_free`` are held and not differentiated.
     """
 
     def __init__(
         self,
         coords: Coordinates,
-        inputs: Mapping[str, Floats],
+        inputs: Mapping[str, Floats | Lists],
         *,
         space: Space,
         centres: Mapping[str, float] | None = None,
-        offsets: NDArray[np.int64] | None = None,
     ) -> None:
         target = coords.log_value if space == "log" else coords.value
         if target is None:
@@ -52,17 +51,19 @@ class Kernel:
         self.order = (*coords.names, *coords.held)
         self.n_free = len(coords.names)
         self.centres = dict(centres) if centres is not None else input_centres(inputs, coords.law)
-        self.offsets = offsets
-        self.n_rows = len(offsets) - 1 if offsets is not None else len(next(iter(inputs.values())))
+        lists = next((each for each in inputs.values() if isinstance(each, Lists)), None)
+        self.offsets = None if lists is None else lists.offsets
+        self.n_rows = len(next(iter(inputs.values())))
         leaves: dict[Leaf, Floats | float] = {Leaf("centre", each): value for each, value in self.centres.items()}
         for each in coords.law.inputs:
+            values = _values(inputs[each.name])
             if each.domain == "positive":
-                leaves[Leaf("centred", each.name)] = np.log(inputs[each.name]) - self.centres[each.name]
+                leaves[Leaf("centred", each.name)] = np.log(values) - self.centres[each.name]
             else:
-                leaves[Leaf("scaled", each.name)] = inputs[each.name] * math.exp(-self.centres[each.name])
+                leaves[Leaf("scaled", each.name)] = values * math.exp(-self.centres[each.name])
         self.data = Data(leaves, self.order)
         derivatives = gradient(target, tuple(coordinate(label) for label in coords.names))
-        pairs = None if offsets is None else pair_data(self.data, offsets)
+        pairs = None if self.offsets is None else pair_data(self.data, self.offsets)
         self._value = Program(self.data, (target,), pairs=pairs)
         self._full = Program(self.data, (target, *derivatives), pairs=pairs)
 
@@ -86,11 +87,11 @@ class Kernel:
         return max(1, min(self.n_rows, TILE // max(1, problems * longest)))
 
 
-def input_centres(inputs: Mapping[str, Floats], law: Law) -> dict[str, float]:
+def input_centres(inputs: Mapping[str, Floats | Lists], law: Law) -> dict[str, float]:
     """The mean logarithm of each input; of one that may be zero, the logarithm of its root mean square."""
     centres = {}
     for each in law.inputs:
-        values = inputs[each.name]
+        values = _values(inputs[each.name])
         if not len(values):  # lists that are empty in every row
             centres[each.name] = 0.0
         elif each.domain == "positive":
@@ -99,3 +100,7 @@ def input_centres(inputs: Mapping[str, Floats], law: Law) -> dict[str, float]:
             size = float(np.sqrt(np.mean(np.square(values))))
             centres[each.name] = math.log(size) if size > 0 else 0.0
     return centres
+
+
+def _values(values: Floats | Lists) -> Floats:
+    return values.values if isinstance(values, Lists) else values

@@ -12,6 +12,7 @@ from isoflop.errors import FitError
 from isoflop.findings import Finding
 from isoflop.fitting.objective import Objective
 from isoflop.laws import Law
+from isoflop.laws.lists import Lists
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.values import Value
@@ -72,7 +73,7 @@ class Fit(Shown):
     findings: tuple[Finding, ...] = ()
     runs: Runs | None = field(default=None, repr=False, compare=False)
 
-    def predict(self, inputs: Mapping[str, Floats | float]) -> Floats:
+    def predict(self, inputs: Mapping[str, Floats | Lists | float]) -> Floats:
         """The law's loss at these inputs."""
         missing = [name for name in self.law.input_names if name not in inputs]
         if missing:

@@ -12,7 +12,7 @@ from isoflop.errors import DataError, FitError
 from isoflop.findings import Finding
 from isoflop.fitting.objective import OBJECTIVES
 from isoflop.fitting.result import Fit
-from isoflop.fitting.table import WEIGHT
+from isoflop.fitting.table import WEIGHT, law_inputs
 from isoflop.runs import Runs
 
 Floats = NDArray[np.float64]
@@ -46,8 +46,7 @@ def weighed(fitted: Fit, errors: Floats) -> Runs:
             "their column out"
         )
     sigma = np.where(known, errors, np.median(errors[known]))
-    inputs = {name: runs[name] for name in fitted.law.input_names}
-    residual = objective.target(measured) - objective.target(fitted.predict(inputs))
+    residual = objective.target(measured) - objective.target(fitted.predict(law_inputs(fitted.law, runs)))
     sampling = float(np.mean(sigma**2))
     total = float(residual @ residual) / max(1, len(residual) - len(fitted.law.params))
     beyond = max(0.0, total - sampling)

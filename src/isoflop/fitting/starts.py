@@ -35,7 +35,7 @@ def find_starts(
     """``count`` starts (count, coordinates), best first, by mean absolute log residual on up to 64 rows."""
     rng = np.random.default_rng([seed, 0])
     few = table.take(_spread_rows(table.loss, rng))
-    kernel = Kernel(coords, few.inputs, space="raw", centres=centres, offsets=few.offsets)
+    kernel = Kernel(coords, few.inputs, space="raw", centres=centres)
     target = few.loss
     candidates = _random_candidates(coords, centres, float(np.median(np.abs(table.loss))), rng)
     half = len(candidates) // 2

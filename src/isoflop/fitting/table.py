@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from isoflop.errors import DataError, FitError
 from isoflop.laws import Law
-from isoflop.laws.expression import runs_over_k
+from isoflop.laws.lists import Lists
 from isoflop.runs import Runs
 from isoflop.runs.prepare import prepare
 from isoflop.runs.table import rows_phrase
@@ -25,14 +25,13 @@ WEIGHT = "weight by sampling error"  # a column that :mod:`isoflop.fitting.sampl
 class Table:
     """inputs: name → (rows,); loss: (rows,); run_codes: (rows,), the unit of resampling.
 
-    An input that holds a list in every row is one array of all of them; ``offsets`` (rows + 1,) says where each begins.
+    An input that holds a list in every row is a :class:`Lists`, whose rows are taken as an array's are.
     weights: (rows,), how much each row counts in every fit, or None for alike; resampling multiplies them.
     """
 
-    inputs: Mapping[str, Floats]
+    inputs: Mapping[str, Floats | Lists]
     loss: Floats
     run_codes: NDArray[np.int64]
-    offsets: NDArray[np.int64] | None = None
     weights: Floats | None = None
 
     @property
@@ -43,18 +42,13 @@ class Table:
     @property
     def by_row(self) -> Mapping[str, Floats]:
         """The inputs that have one value a row."""
-        return {name: values for name, values in self.inputs.items() if not runs_over_k(name)}
+        return {name: values for name, values in self.inputs.items() if not isinstance(values, Lists)}
 
     def take(self, rows: NDArray[np.int64]) -> Table:
         """Some of the rows, each as a run of its own."""
-        offsets, pairs = self.offsets, np.empty(0, dtype=np.int64)
-        if self.offsets is not None:
-            counts = np.diff(self.offsets)[rows]
-            offsets = np.concatenate([[0], np.cumsum(counts)])
-            pairs = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], counts)
-        inputs = {name: values[pairs if runs_over_k(name) else rows] for name, values in self.inputs.items()}
+        inputs = {name: values[rows] for name, values in self.inputs.items()}
         weights = None if self.weights is None else self.weights[rows]
-        return Table(inputs, self.loss[rows], np.arange(len(rows)), offsets, weights)
+        return Table(inputs, self.loss[rows], np.arange(len(rows)), weights)
 
 
 def fit_table(law: Law, runs: Runs, *, log_loss: bool) -> Table:
@@ -64,12 +58,11 @@ def fit_table(law: Law, runs: Runs, *, log_loss: bool) -> Table:
     domain (with the rows and the selection that drops them); FitError for fewer rows than parameters.
     """
     runs = prepared_runs(law, runs)
-    inputs, offsets = {}, None
-    for each in law.inputs:
-        if runs_over_k(each.name):
-            inputs[each.name], offsets = _lists(runs, each.name, each.domain)
-        else:
-            inputs[each.name] = _checked(runs, each.name, each.domain)
+    inputs = {
+        each.name: (_lists if each.name in law.list_inputs else _checked)(runs, each.name, each.domain)
+        for each in law.inputs
+    }
+    _check_alike(inputs, runs)
     loss = _checked(runs, law.response, "positive" if log_loss else "real")
     if len(runs) < max(2, len(law.params)):
         raise FitError(
@@ -77,7 +70,7 @@ def fit_table(law: Law, runs: Runs, *, log_loss: bool) -> Table:
             f"{law.name}; add runs, or fix parameters (--fix)"
         )
     weights = _checked(runs, WEIGHT, "nonnegative") if WEIGHT in runs.frame.columns else None
-    return Table(inputs, loss, runs.run_codes(), offsets, weights)
+    return Table(inputs, loss, runs.run_codes(), weights)
 
 
 def prepared_runs(law: Law, runs: Runs) -> Runs:
@@ -92,17 +85,49 @@ def prepared_runs(law: Law, runs: Runs) -> Runs:
     return runs
 
 
-def _lists(runs: Runs, name: str, domain: str) -> tuple[Floats, NDArray[np.int64]]:
-    """A column of lists: all of their values, and where each row's begin."""
-    lists = runs.frame[name]
+def law_inputs(law: Law, runs: Runs) -> Mapping[str, Floats | Lists]:
+    """The law's inputs in every row, as :meth:`Fit.predict` takes them; columns that it prepares are computed.
+
+    Raises DataError for a missing column.
+    """
+    runs = prepared_runs(law, runs)
+    return {name: _listed(runs, name) if name in law.list_inputs else runs[name] for name in law.input_names}
+
+
+def _listed(runs: Runs, name: str) -> Lists:
+    """A column of lists. Raises DataError for a column that holds something else, or is not there."""
+    if name not in runs.frame.columns or not isinstance(runs.frame[name].dtype, pl.List | pl.Array):
+        what = f"is {runs.frame[name].dtype}" if name in runs.frame.columns else "is missing"
+        raise DataError(
+            f"column {name!r} of {runs.source} {what}, and must hold a list of numbers in every row; leave it out "
+            "where the law prepares it from step and lr"
+        )
+    lists = runs.frame[name].cast(pl.List(pl.Float64), strict=False)
     counts = lists.list.len().to_numpy()
-    values = lists.filter(pl.Series(counts > 0)).explode().cast(pl.Float64).to_numpy()
+    values = lists.filter(pl.Series(counts > 0)).explode().to_numpy()
+    return Lists(values, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
+
+
+def _lists(runs: Runs, name: str, domain: str) -> Lists:
+    """A column of lists whose values lie in their domain."""
+    listed = _listed(runs, name)
+    values = listed.values
     if not np.isfinite(values).all() or (domain == "positive" and (values <= 0).any()):
         raise DataError(
             f"the lists in column {name!r} of {runs.source} hold a value that is not finite or not positive, such as "
             f"{values[~np.isfinite(values) | (values <= 0)][0]:g}; mend the schedule that they come from"
         )
-    return values, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return listed
+
+
+def _check_alike(inputs: Mapping[str, Floats | Lists], runs: Runs) -> None:
+    """Raises DataError where two lists of a row differ in length: a sum takes their values in step."""
+    lists = {name: values for name, values in inputs.items() if isinstance(values, Lists)}
+    first = next(iter(lists), "")
+    for name, values in lists.items():
+        apart = values.counts != lists[first].counts
+        if apart.any():
+            raise _complaint(runs, apart, f"lists of unequal length in {first} and {name}", f"{first} == {name}")
 
 
 def _checked(runs: Runs, name: str, domain: str) -> Floats:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from isoflop.errors import FormulaError
 from isoflop.laws.derivative import gradient
 from isoflop.laws.expression import Expr, Floats, keys, name, runs_over_k
 from isoflop.laws.implicit import solve_unknown
+from isoflop.laws.lists import Lists
 
-Leaves = Mapping[Any, Floats | float]  # keys are names (text) and leaves
+Leaves = Mapping[Any, Floats | Lists | float]  # keys are names (text) and leaves
+_PAIRS = 2_000_000  # pairs of a list's value and a set of parameters that are evaluated at once
 
 
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
@@ -86,7 +90,10 @@ def _value(node: Expr, leaves: Leaves, known: dict[Expr, Floats | float] | None)
     if node.op == "num":
         return node.value
     if node.op in ("name", "leaf"):
-        return leaves[node.key]
+        leaf = leaves[node.key]
+        if isinstance(leaf, Lists):
+            raise FormulaError(f"{node.key} has a list of values in every row; write it inside a total(…)")
+        return leaf
     if known is not None and node in known:
         return known[node]
     if node.op == "root":
@@ -131,9 +138,38 @@ def _root_value(node: Expr, leaves: Leaves) -> Floats:
 
 
 def _total_value(node: Expr, leaves: Leaves) -> Floats:
-    """Lists run along the last axis of their arrays; everything else is the same for all of a list."""
+    """The sum over a list, or over each row's where the leaves hold :class:`Lists`."""
+    lists = [leaf for leaf in leaves.values() if isinstance(leaf, Lists)]
+    if lists:
+        return _totals_by_row(node, leaves, lists[0])
+    # lists run along the last axis of their arrays; everything else is the same for all of a list
     inside = {
         key: np.asarray(value) if runs_over_k(key) else np.asarray(value)[..., None] for key, value in leaves.items()
     }
     each = np.asarray(array_value(node.args[0], {key: np.atleast_1d(value) for key, value in inside.items()}))
     return np.asarray(each.sum(axis=-1))
+
+
+def _totals_by_row(node: Expr, leaves: Leaves, lists: Lists) -> Floats:
+    """The sums over the rows' own lists, (…, rows); a block of rows at a time, since every value meets every draw."""
+    rows = len(lists)
+    others = {key: np.asarray(leaf) for key, leaf in leaves.items() if not isinstance(leaf, Lists)}
+    shape = np.broadcast_shapes((rows,), *(leaf.shape for leaf in others.values()))
+    draws = max(1, math.prod(shape[:-1]))
+    total = np.zeros(shape)
+    block = np.cumsum(lists.counts) * draws // _PAIRS
+    for start, stop in itertools.pairwise([0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), rows]):
+        counts = lists.counts[start:stop]
+        filled = np.flatnonzero(counts)  # reduceat has no notion of an empty list
+        if not len(filled):
+            continue
+        inside: dict[str, Floats | Lists | float] = {
+            key: np.repeat(leaf[..., start:stop], counts, axis=-1) if leaf.shape[-1:] == (rows,) and rows > 1 else leaf
+            for key, leaf in others.items()
+        }
+        inside |= {key: leaf[start:stop].values for key, leaf in leaves.items() if isinstance(leaf, Lists)}
+        each = np.asarray(array_value(node.args[0], inside))
+        each = np.broadcast_to(each, (*shape[:-1], int(counts.sum())))
+        begins = (np.cumsum(counts) - counts)[filled]
+        total[..., start + filled] = np.add.reduceat(each, begins, axis=-1)
+    return total

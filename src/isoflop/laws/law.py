@@ -14,9 +14,10 @@ import numpy as np
 
 from isoflop.errors import FormulaError
 from isoflop.laws.evaluate import array_value
-from isoflop.laws.expression import Expr, Floats, names, substitute
+from isoflop.laws.expression import Expr, Floats, names, runs_over_k, substitute
 from isoflop.laws.expression import name as symbol
 from isoflop.laws.formula import MAX_LENGTH, parse, show
+from isoflop.laws.lists import Lists
 from isoflop.laws.text import write
 from isoflop.values import Value
 
@@ -148,7 +149,17 @@ class Law(Value):
         """Names of the inputs, in order."""
         return tuple(each.name for each in self.inputs)
 
-    def value(self, params: Mapping[str, Floats | float], inputs: Mapping[str, Floats | float]) -> Floats:
+    @property
+    def list_inputs(self) -> tuple[str, ...]:
+        """Names of the inputs that hold a list of values in every row; a single point cannot give them."""
+        return tuple(each.name for each in self.inputs if runs_over_k(each.name))
+
+    @property
+    def row_inputs(self) -> tuple[str, ...]:
+        """Names of the inputs with one value a row, which an axis can show."""
+        return tuple(each.name for each in self.inputs if not runs_over_k(each.name))
+
+    def value(self, params: Mapping[str, Floats | float], inputs: Mapping[str, Floats | Lists | float]) -> Floats:
         """The law's response at these parameters and inputs, broadcast against each other."""
         return np.asarray(array_value(self.expression, {**params, **inputs}), dtype=np.float64)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from isoflop.errors import DataError, IsoflopError
 from isoflop.findings import Finding
+from isoflop.fitting.table import prepared_runs
 from isoflop.laws import Law
 from isoflop.planning.forecast import Forecast, forecast
 from isoflop.runs import Runs
@@ -141,7 +142,13 @@ def stages(
     if not last:
         raise DataError(f"no run of {runs.source} has both {loss} and {score}; name other columns")
     unit = read_header(_terms(loss)[0][1]).unit or runs.loss_unit
-    inputs = {name: runs[name][last] for name in law.input_names}
+    if law.list_inputs:
+        raise IsoflopError(
+            f"a chain begins at a point, and {law.name} sums over lists ({', '.join(law.list_inputs)}), which a point "
+            "cannot give; choose a law in N and D"
+        )
+    prepared = prepared_runs(law, runs)
+    inputs = {name: prepared[name][last] for name in law.input_names}
     return Stages(
         finals=Runs.from_columns(
             {**inputs, "loss": final, "run": [str(codes[row]) for row in last]},

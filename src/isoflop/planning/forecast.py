@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Fit
-from isoflop.laws.expression import runs_over_k
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
 from isoflop.uncertainty.scatter import new_runs
@@ -71,6 +70,11 @@ def forecast(ensemble: Ensemble, at: Mapping[str, float], *, level: float = 0.9)
 
 def _checked(fit: Fit, at: Mapping[str, float]) -> dict[str, float]:
     wanted = fit.law.input_names
+    if fit.law.list_inputs:
+        raise IsoflopError(
+            f"{fit.law.name} sums over lists ({', '.join(fit.law.list_inputs)}), which --at cannot give; backtest it "
+            "on whole runs, or predict a table in Python: fit.predict(law_inputs(fit.law, runs))"
+        )
     missing = [name for name in wanted if name not in at]
     unknown = [name for name in at if name not in wanted]
     if missing or unknown:
@@ -78,11 +82,6 @@ def _checked(fit: Fit, at: Mapping[str, float]) -> dict[str, float]:
         what = f"{', '.join(missing)} is missing" if missing else f"{', '.join(unknown)} is no input of it"
         raise IsoflopError(f"a forecast from {fit.law.name} takes {asked}; {what}")
     for each in fit.law.inputs:
-        if runs_over_k(each.name):
-            raise IsoflopError(
-                f"{fit.law.name} sums over the changes of a learning rate, which --at cannot give; predict it with "
-                "fit.predict() on a prepared table"
-            )
         value = at[each.name]
         lowest = {"positive": "a positive number", "nonnegative": "a number that is not negative"}.get(each.domain)
         inside = value > 0 or each.domain == "real" or (each.domain == "nonnegative" and value == 0)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.fitting import Fit
+from isoflop.fitting.table import law_inputs
 from isoflop.laws.optimum import TRAIN
 from isoflop.plots.style import dots, input_axis, legend_above, loss_axis, runs_of, shades
 
@@ -197,9 +198,8 @@ def _ascending(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 def _carried(fit: Fit, path: Path, axes: Axes) -> None:
     """The runs on the line: each keeps its place on the axis and its distance from the law."""
     runs = runs_of(fit)
-    inputs = {name: runs[name] for name in fit.law.input_names}
     x = TRAIN * runs["N"] * runs["D"] if path.axis == "6ND" else runs[path.axis]
-    fitted, measured = fit.predict(inputs), runs[fit.law.response]
+    fitted, measured = fit.predict(law_inputs(fit.law, runs)), runs[fit.law.response]
     on_line = np.interp(x, *_ascending(path.x, fit.predict(path.inputs)))
     y = on_line * measured / fitted if fit.objective.of_logarithms else on_line + measured - fitted
     shown = (x >= path.x.min()) & (x <= path.x.max())

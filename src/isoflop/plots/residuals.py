@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
 from isoflop.fitting import Fit
+from isoflop.fitting.table import law_inputs
 from isoflop.plots.style import (
     AXES,
     dots,
@@ -42,7 +43,7 @@ def fit_against_measured(fit: Fit, axes: Axes) -> Axes:
     ends = np.array([min(fitted.min(), measured.min()), max(fitted.max(), measured.max())])
     ink = shades(axes)
     axes.plot(ends, ends, color=ink.muted, linewidth=1, zorder=1)
-    first = next((name for name in fit.law.input_names if (runs[name] > 0).all()), None)
+    first = next((name for name in fit.law.row_inputs if (runs[name] > 0).all()), None)
     if first is None:
         dots(axes, fitted, measured, colours=ink.series[0])
     else:
@@ -74,7 +75,7 @@ def left_over(fit: Fit, *, against: str) -> Left:
     """
     runs = runs_of(fit)
     fitted, measured = _fitted(fit), runs[fit.law.response]
-    inputs = fit.law.input_names
+    inputs = fit.law.row_inputs
     if against == ORDER:
         x = runs.rows.astype(np.float64)
     elif against in inputs:
@@ -115,8 +116,7 @@ def residuals(fit: Fit, axes: Axes, *, against: str = "N") -> Axes:
 
 
 def _fitted(fit: Fit) -> Floats:
-    runs = runs_of(fit)
-    return fit.predict({name: runs[name] for name in fit.law.input_names})
+    return fit.predict(law_inputs(fit.law, fit.require_runs()))
 
 
 def medians(x: Floats, y: Floats) -> tuple[Floats, Floats]:

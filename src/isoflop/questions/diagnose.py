@@ -110,14 +110,14 @@ def diagnose(ensemble: Ensemble, *, level: float) -> Diagnosis:
     """
     import numpy as np
 
-    from isoflop.fitting.table import prepared_runs
+    from isoflop.fitting.table import law_inputs, prepared_runs
     from isoflop.plots.residuals import left_over, medians
     from isoflop.uncertainty.profile import profile
 
     fit = ensemble.fit
     runs = prepared_runs(fit.law, fit.require_runs())
     measured = runs[fit.law.response]
-    fitted = fit.predict({name: runs[name] for name in fit.law.input_names})
+    fitted = fit.predict(law_inputs(fit.law, runs))
     off = measured / fitted - 1
     found = []
     for against in _across(fit):
@@ -141,7 +141,7 @@ def diagnose(ensemble: Ensemble, *, level: float) -> Diagnosis:
 
 
 def _across(fit: Fit) -> tuple[str, ...]:
-    names = fit.law.input_names
+    names = fit.law.row_inputs
     return (*names, *(("C",) if {"N", "D"} <= set(names) else ()), "order")
 
 
@@ -167,7 +167,7 @@ def most_correlated(ensemble: Ensemble) -> tuple[str, str, float]:
 
 
 def _worst(result: Diagnosis) -> Table:
-    names = result.ensemble.fit.law.input_names
+    names = result.ensemble.fit.law.row_inputs
     return Table(
         "worst",
         (

@@ -120,6 +120,8 @@ class Fit(Question):
     def _saved(self, ensemble: Ensemble) -> str:
         if self.save is None:
             return ""
+        if ensemble.fit.law.list_inputs:  # no point can be asked of it
+            return f"; saved to {self.save}"
         asked = " ".join(f"--at {name}=…" for name in ensemble.fit.law.input_names)
         return f"; saved to {self.save}, for isoflop forecast {self.save} {asked}"
 

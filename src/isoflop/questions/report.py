@@ -69,6 +69,12 @@ class Report(Question):
 
     def compute(self, context: Context) -> Reported:
         """Ask every part of one context."""
+        if context.law.list_inputs:
+            raise IsoflopError(
+                f"a report forecasts a point, and {context.law.name} sums over lists "
+                f"({', '.join(context.law.list_inputs)}), which a point cannot give; see isoflop diagnose and isoflop "
+                "backtest"
+            )
         ensemble = context.ensemble
         ensemble.fit.require_runs()
         law = ensemble.fit.law

@@ -64,8 +64,9 @@ class Question(Value):
 
     @property
     def main(self) -> Answer:
-        """N* where the law has one, else the forecast."""
-        return next((each for each in self.answers if each.name == "N*"), self.find("forecast"))
+        """N* where the law has one, else the forecast, else the first parameter."""
+        names = [each.name for each in self.answers]
+        return self.find(next((name for name in ("N*", "forecast") if name in names), names[0]))
 
 
 def question(fit: Fit, *, budget: float | None = None, at: Mapping[str, float] | None = None) -> Question:
@@ -73,7 +74,7 @@ def question(fit: Fit, *, budget: float | None = None, at: Mapping[str, float] |
 
     budget: training FLOPs for N*, ten times the largest 6ND of the runs where none is given. at: the inputs of the
     forecast; where none is given, the fit's own optimum at the budget, or the largest inputs of the runs for a law
-    that is not in N and D alone.
+    that is not in N and D alone; no forecast for a law that sums over lists, which a point cannot give.
     Raises IsoflopError for a budget that is not positive or a law without N*, missing or unknown inputs.
     """
     law = fit.law
@@ -101,7 +102,8 @@ def question(fit: Fit, *, budget: float | None = None, at: Mapping[str, float] |
             Answer("N*", f"compute-optimal parameters at {budget:.3g} FLOPs", "log", _OptimalSize(law, budget)),
             Answer("exponent a", "N* grows as C to this power", "linear", _Exponent(law, budget)),
         ]
-    answers.append(Answer("forecast", f"{law.response} at {_words(chosen)}", "linear", _Response(law, chosen)))
+    if chosen:
+        answers.append(Answer("forecast", f"{law.response} at {_words(chosen)}", "linear", _Response(law, chosen)))
     answers += [Answer(each.name, each.meaning or "parameter", "linear", _Parameter(each.name)) for each in law.params]
     return Question(budget, chosen, tuple(answers))
 
@@ -124,6 +126,13 @@ def answer_at(answer: Answer, fit: Fit, ready: Problem, theta: Floats) -> Floats
 
 def _place(fit: Fit, budget: float | None, at: Mapping[str, float] | None) -> dict[str, float]:
     law = fit.law
+    if law.list_inputs:
+        if at:
+            raise IsoflopError(
+                f"{law.name} sums over lists ({', '.join(law.list_inputs)}), which --at cannot give; leave --at out, "
+                "and its parameters are asked"
+            )
+        return {}
     if at:
         missing = [name for name in law.input_names if name not in at]
         unknown = [name for name in at if name not in law.input_names]

@@ -14,7 +14,9 @@ from isoflop.fitting import Objective, huber
 from isoflop.fitting.doubts import parameter_findings
 from isoflop.fitting.fit import Problem, problem
 from isoflop.fitting.solve import Solution
+from isoflop.fitting.table import prepared_runs
 from isoflop.laws import Law
+from isoflop.laws.lists import Lists
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.uncertainty.bootstrap import strata
@@ -219,6 +221,7 @@ def _forecasts(
 ) -> Forecasts:
     """One law's forecasts of the held-out rows of all windows."""
     pieces: list[_Piece] = []
+    runs = prepared_runs(law, runs)  # from whole curves, of which a window may leave rows out
     for family in dict.fromkeys(window.family for window in windows):
         own = [window for window in windows if window.family == family]
         used = np.logical_or.reduce([window.train | window.held for window in own])
@@ -372,13 +375,10 @@ def _piece(
     )
 
 
-def _curve(law: Law, drawn: Floats, inputs: Mapping[str, Floats]) -> Floats:
+def _curve(law: Law, drawn: Floats, inputs: Mapping[str, Floats | Lists]) -> Floats:
     """The law's response in every draw at every held-out row, (draws, held rows)."""
     params = {name: drawn[:, column, None] for column, name in enumerate(law.param_names)}
-    return np.broadcast_to(
-        law.value(params, {name: values[None] for name, values in inputs.items()}),
-        (len(drawn), len(next(iter(inputs.values())))),
-    ).copy()
+    return np.broadcast_to(law.value(params, inputs), (len(drawn), len(next(iter(inputs.values()))))).copy()
 
 
 def _ends(level: float) -> tuple[float, float]:

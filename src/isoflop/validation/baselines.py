@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from isoflop.laws.expression import runs_over_k
 from isoflop.runs import Runs
 from isoflop.validation.split import Window
 
@@ -31,7 +32,7 @@ def baselines(runs: Runs, window: Window, *, response: str, inputs: Sequence[str
     falls = np.corrcoef(_ranks(compute), _ranks(loss[fitted]))[0, 1] <= 0 if np.ptp(loss[fitted]) else True
     best = loss[fitted].min() if falls else loss[fitted].max()
     most = loss[fitted][np.lexsort((loss[fitted] if falls else -loss[fitted], -compute))[0]]
-    others = [runs[name] for name in inputs if name != window.by and name in runs]
+    others = [runs[name] for name in inputs if name != window.by and name in runs and not runs_over_k(name)]
     places = np.column_stack([np.log(each) for each in others if (each > 0).all()] or [np.zeros(len(runs))])
     return {
         "best seen": np.full(len(held), best),

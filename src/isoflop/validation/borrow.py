@@ -17,9 +17,9 @@ from isoflop.errors import DataError, FitError
 from isoflop.findings import Finding
 from isoflop.fitting import fit, squares
 from isoflop.fitting.coordinates import coordinates
-from isoflop.fitting.kernel import Kernel
+from isoflop.fitting.kernel import Kernel, input_centres
 from isoflop.fitting.result import Search
-from isoflop.fitting.table import fit_table
+from isoflop.fitting.table import fit_table, prepared_runs
 from isoflop.laws import Law
 from isoflop.runs import Runs
 from isoflop.uncertainty import Ensemble
@@ -65,8 +65,8 @@ def family_prior(law: Law, runs: Runs, *, without: Sequence[str] = ()) -> Family
     )
     if not usable.any():
         raise DataError(f"{runs.source} has no family left to borrow from; give checkpoints of {_FEWEST} or more")
-    kept, labels, groups = runs.take(usable), labels[usable], groups[usable]
-    centres = {name: float(np.mean(np.log(kept[name]))) for name in law.input_names}
+    kept, labels, groups = prepared_runs(law, runs).take(usable), labels[usable], groups[usable]
+    centres = input_centres(fit_table(law, kept, log_loss=True).inputs, law)
     names, found = [], []
     for name in sorted(set(labels.tolist())):
         rows = labels == name
@@ -93,7 +93,7 @@ def borrow(prior: FamilyPrior, runs: Runs, *, draws: int = 1_000, seed: int = 0)
     The ensemble says in its method and findings that it is borrowed. Raises as ``fit`` does for bad columns.
     """
     law = prior.law
-    late = runs.take(share_of_training(runs) > _BEGINNING)
+    late = prepared_runs(law, runs).take(share_of_training(runs) > _BEGINNING)
     table = fit_table(law, late, log_loss=True)
     kernel = Kernel(coordinates(law), table.inputs, space="log", centres=prior.centres)
     target = np.log(table.loss)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from isoflop.findings import Finding
 from isoflop.fitting import Fit, Objective, fit
-from isoflop.fitting.table import fit_table
+from isoflop.fitting.table import fit_table, prepared_runs
 from isoflop.laws import Law
 from isoflop.runs import Runs
 from isoflop.runs.checks.curves import off_isoflop_curve
@@ -78,6 +78,7 @@ def outliers(
     kept = np.ones(len(runs), dtype=np.bool_)
     rest, scale = _residuals(fitted, runs, kept)
     first = (fitted, rest, scale)
+    whole = prepared_runs(fitted.law, runs)  # an area under the learning rate is that of the whole curve
     for _ in range(_ROUNDS):
         far = np.abs(rest) > threshold * scale
         if far.mean() > _MOST or (~far).sum() < max(2, len(law.params) + 1):
@@ -85,7 +86,7 @@ def outliers(
         if np.array_equal(~far, kept):
             break
         kept = ~far
-        fitted = fit(law, runs.take(kept), objective=objective, seed=seed)
+        fitted = fit(fitted.law, whole.take(kept), objective=objective, seed=seed)
         rest, scale = _residuals(fitted, runs, kept)
     away = rest / scale
     reasons = _reasons(runs, away)

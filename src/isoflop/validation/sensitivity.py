@@ -14,6 +14,7 @@ from isoflop.findings import Finding
 from isoflop.fitting import Fit, Objective, absolute, fit, huber, squares
 from isoflop.fitting.fit import SAME, problem
 from isoflop.fitting.objective import Space
+from isoflop.fitting.table import prepared_runs
 from isoflop.laws import Law
 from isoflop.runs import Runs
 from isoflop.runs.checks.counts import nonembedding_from_total, total_from_nonembedding
@@ -121,6 +122,11 @@ class _Trial:
     starts: int
     seed: int
 
+    @property
+    def whole(self) -> Runs:
+        """The runs with the columns that the law prepares, before any row is left out of a curve."""
+        return prepared_runs(self.base.law, self.runs)
+
     def choices(self, held: Mapping[str, Interval]) -> Iterator[Choice]:
         yield from self.rounding()
         yield from self.noise()
@@ -201,10 +207,10 @@ class _Trial:
 
     def region(self) -> Iterator[Choice]:
         """Halves of the distinct values of the law's first input."""
-        first = self.base.law.input_names[0]
-        if first not in self.runs:
+        first = next(iter(self.base.law.row_inputs), None)
+        if first is None:
             return
-        values = np.unique(self.runs[first])
+        values = np.unique(self.whole[first])
         half = max(1, math.ceil(len(values) / 2))
         middle = (len(values) - half) // 2
         regions = {"smaller": values[:half], "middle": values[middle : middle + half], "larger": values[-half:]}
@@ -213,7 +219,7 @@ class _Trial:
             if len(kept) < _FEWEST_SIZES:
                 yield Choice("region", setting, 0, {}, why_not=f"only {len(kept)} distinct values of {first} are left")
                 continue
-            chosen = self.runs.take((self.runs[first] >= kept[0]) & (self.runs[first] <= kept[-1]))
+            chosen = self.whole.take((self.whole[first] >= kept[0]) & (self.whole[first] <= kept[-1]))
             yield self.refit("region", setting, chosen, note=f"{first} from {kept[0]:.3g} to {kept[-1]:.3g}")
 
     def objective(self) -> Iterator[Choice]:
@@ -279,7 +285,7 @@ class _Trial:
             return
         kept = ~np.isin(self.runs.rows, seen.rows)
         yield self.refit(
-            "outliers", f"without {len(seen.found)}", self.runs.take(kept), note=rows_phrase(list(seen.rows))
+            "outliers", f"without {len(seen.found)}", self.whole.take(kept), note=rows_phrase(list(seen.rows))
         )
 
     def start_counts(self, held: Mapping[str, Interval]) -> Iterator[Choice]:

@@ -25,6 +25,7 @@ Ints = NDArray[np.int64]
 _STEPS = 2_000  # of the fixed-point iteration, which only ever improves
 _SETTLED = 1e-9
 _NEGLIGIBLE = 0.01  # a law of less weight is left out of the mixture
+_MATTERS = 0.1  # weight from which leaving a law out changes the answer
 _USABLE = 0.5  # share of draws with a finite value that a law needs to be part of it
 _SPAN = 0.6827  # central share of a normal distribution within one standard deviation
 
@@ -121,17 +122,18 @@ def forecast_stacked(
 ) -> StackedForecast:
     """The mixture Σ w_k p_k of the laws' forecasts at a point, each refitted to all runs.
 
-    weights: one for each law, as :func:`stack` gives them. at: every input of every law of weight 1 % or more, in the
-    units of the runs, positive; inputs of the other laws are passed over. C, where N and D are given and C is not, is
-    6ND, and a finding says so. progress: called with 1 for each law kept.
-    Raises IsoflopError for a missing, unknown or non-positive input.
+    weights: one for each law, as :func:`stack` gives them; those below 1 % are passed over. at: inputs of the laws, in
+    the units of the runs, positive. A law of which the point does not give every input is left out, and a finding says
+    so with its weight. C, where N and D are given and C is not, is 6ND, and a finding says so. progress: called with 1
+    for each law kept.
+    Raises IsoflopError for an unknown or non-positive input, and where no law has all of its inputs.
     """
     check_level(level)
     kept = [(law, float(weight)) for law, weight in zip(laws, weights, strict=True) if weight >= _NEGLIGIBLE]
     if not kept:
         raise IsoflopError("a stacked forecast needs at least one law with a weight of 1 % or more")
     check_point(at, laws)
-    at, findings = _complete(at, [law for law, _ in kept])
+    kept, at, findings = _askable(kept, at)
     pieces: list[_Piece] = []
     for law, weight in kept:
         fitted = fit(law, runs, objective=objective, seed=seed)
@@ -210,27 +212,47 @@ def check_point(at: Mapping[str, float], laws: Sequence[Law]) -> None:
             raise IsoflopError(f"{name} must be a positive number, not {value:g}")
 
 
-def _complete(at: Mapping[str, float], kept: Sequence[Law]) -> tuple[dict[str, float], list[Finding]]:
-    """The inputs that the laws of some weight take, with 6ND for FLOPs that are not given."""
-    wanted = list(dict.fromkeys(name for law in kept for name in law.input_names))
+def _askable(
+    weighted: Sequence[tuple[Law, float]], at: Mapping[str, float]
+) -> tuple[list[tuple[Law, float]], dict[str, float], list[Finding]]:
+    """The laws that the point can be asked of, the point with 6ND for FLOPs that are not given, and what to say."""
     findings = []
-    if "C" in wanted and "C" not in at and {"N", "D"} <= set(at):
-        at = {**at, "C": 6 * at["N"] * at["D"]}
+    given = {name: float(value) for name, value in at.items()}
+    if "C" not in given and {"N", "D"} <= set(given):
+        given["C"] = 6 * given["N"] * given["D"]
+    lacking = {law.name: [name for name in law.input_names if name not in given] for law, _ in weighted}
+    kept = [(law, weight) for law, weight in weighted if not lacking[law.name]]
+    if not kept:
+        known = list(dict.fromkeys(name for law, _ in weighted for name in law.input_names))
+        missing = next(iter(lacking.values()))
+        raise IsoflopError(
+            f"the stacked laws take {', '.join(known)}; {', '.join(missing)} is missing: give --at {missing[0]}=…, "
+            "or rank laws without it (--law)"
+        )
+    wanted = dict.fromkeys(name for law, _ in kept for name in law.input_names)
+    if "C" in wanted and "C" not in at:
         findings.append(
             Finding(
                 "flops-from-size",
                 "note",
-                f"some of the laws take the training FLOPs, and 6ND = {at['C']:.3g} was taken for them.",
+                f"some of the laws take the training FLOPs, and 6ND = {given['C']:.3g} was taken for them.",
                 "If the runs' FLOPs are counted otherwise, give --at C=….",
             )
         )
-    missing = [name for name in wanted if name not in at]
-    if missing:
-        raise IsoflopError(
-            f"the stacked laws take {', '.join(wanted)}; {', '.join(missing)} is missing: give --at {missing[0]}=…, "
-            "or rank laws without it (--law)"
-        )
-    return {name: float(at[name]) for name in wanted}, findings
+    findings += [_without_inputs(law, weight, lacking[law.name]) for law, weight in weighted if lacking[law.name]]
+    return kept, {name: given[name] for name in wanted}, findings
+
+
+def _without_inputs(law: Law, weight: float, missing: Sequence[str]) -> Finding:
+    curve = [name for name in missing if name in law.list_inputs]
+    remedy = f"{', '.join(curve)} describes a whole schedule, which a point cannot give; rank laws without it (--law)."
+    return Finding(
+        "law-left-out",
+        "warning" if weight >= _MATTERS else "note",
+        f"{law.name}, of weight {weight:.0%}, also takes {', '.join(missing)}, which the point does not give: it is "
+        "left out, and its weight is shared among the others.",
+        remedy if curve else f"Give --at {missing[0]}=…, or rank laws without it (--law).",
+    )
 
 
 def _mixture(pieces: Sequence[Floats], share: Floats, draws: int) -> Floats:
