@@ -11,10 +11,11 @@ from isoflop.logs.logged import LoggedRun, Unread
 
 @dataclass(frozen=True)
 class Candidate:
-    """A file that may be (part of) a log: its path and its first bytes."""
+    """A file that may be (part of) a log: its path and its first bytes; ``cut`` says that more follow."""
 
     path: Path
     head: bytes
+    cut: bool = True
 
 
 @dataclass(frozen=True)
