@@ -132,8 +132,8 @@ def test_a_log_that_grows_is_read_to_where_it_was(tmp_path: Path) -> None:
     file = tmp_path / "train.log"
     file.write_text(LINES)
     digest = Digest()
-    with digest.spool(file) as spool:
-        lines = iter(Lines(spool, longest=4096))
+    with digest.file(file) as opened:
+        lines = iter(Lines(opened, longest=4096))
         first = next(lines)
         with file.open("a") as more:
             more.write("iter 2: loss 2.0, time 1ms\n" * 100_000)

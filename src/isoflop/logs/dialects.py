@@ -14,8 +14,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Final, Literal
+
+from isoflop.values import FrozenMapping
 
 Where = Literal["after", "line", "below"]
 Step = Literal["own", "carried", "dictionary"]
@@ -55,7 +56,7 @@ class Dialect:
     step: Step = "own"
     prefix: str = ""
     first: int = 0
-    names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    names: Mapping[str, str] = field(default_factory=FrozenMapping)
     unit: str = ""
 
 
@@ -100,22 +101,22 @@ DIALECTS: Final = (
     Dialect(
         "fairseq",
         re.compile(r"^(?=.*loss).{0,200}?\| valid \|.*?\bnum_updates (?P<step>\d+)"),
-        pairs=BARRED, where="line", prefix="valid ", names=MappingProxyType(_FAIRSEQ), unit="bits/token",
+        pairs=BARRED, where="line", prefix="valid ", names=FrozenMapping(_FAIRSEQ), unit="bits/token",
     ),
     Dialect(
         "fairseq",
         re.compile(r"^(?=.*loss).{0,200}?\| train \|.*?\bnum_updates (?P<step>\d+)"),
-        pairs=BARRED, where="line", prefix="epoch ", names=MappingProxyType(_FAIRSEQ), unit="bits/token",
+        pairs=BARRED, where="line", prefix="epoch ", names=FrozenMapping(_FAIRSEQ), unit="bits/token",
     ),
     Dialect(
         "fairseq",
         re.compile(r"(?=.*loss=).*?\bnum_updates=(?P<step>\d+)"),
-        pairs=ASSIGNED, where="line", names=MappingProxyType(_FAIRSEQ), unit="bits/token",
+        pairs=ASSIGNED, where="line", names=FrozenMapping(_FAIRSEQ), unit="bits/token",
     ),
     Dialect(
         "fairseq",
         re.compile(r"(?=.*loss\").*?\"(?:valid_|train_)?num_updates\": \"(?P<step>\d+)\""),
-        pairs=QUOTED, where="line", names=MappingProxyType(_FAIRSEQ), unit="bits/token",
+        pairs=QUOTED, where="line", names=FrozenMapping(_FAIRSEQ), unit="bits/token",
     ),
     Dialect(
         "torchtitan", re.compile(r"\b(?:validate|Validation \|) {1,2}step: {1,8}(?P<step>\d+)", re.I), prefix="val/"
@@ -126,18 +127,18 @@ DIALECTS: Final = (
     Dialect(
         "llm.c", re.compile(r"^step {1,8}(?P<step>\d+)/(?P<total>\d+) \| (?=(?:train )?loss )", re.I), pairs=SPACED
     ),
-    Dialect("llm.c", re.compile(r"^s:(?P<step>\d+) (?=tel:|trl:|eval:)"), names=MappingProxyType(_EVALUATION)),
+    Dialect("llm.c", re.compile(r"^s:(?P<step>\d+) (?=tel:|trl:|eval:)"), names=FrozenMapping(_EVALUATION)),
     Dialect("llm.c", re.compile(r"^(?=val loss [\d.]{1,20}\s{0,4}$)"), pairs=SPACED, step="carried"),
     Dialect(
         "build-nanogpt",
         re.compile(r"^(?P<step>\d+) (?=(?:train|val|hella) [\d.]{1,20}\s{0,4}$)"),
-        pairs=SPACED, names=MappingProxyType(_NANOGPT),
+        pairs=SPACED, names=FrozenMapping(_NANOGPT),
     ),
     Dialect("modded-nanogpt", re.compile(r"^step:(?P<step>\d+)/(?P<total>\d+) ")),
     Dialect(
         "LitGPT",
         re.compile(r"^Epoch {1,4}\d+ \| iter {1,8}\d+ step {1,8}(?P<step>\d+) \|"),
-        names=MappingProxyType(_LITGPT),
+        names=FrozenMapping(_LITGPT),
     ),
     Dialect("LitGPT", re.compile(r"^iter {1,4}\d+ \| step {1,4}(?P<step>\d+): "), pairs=SPACED),
     Dialect("LitGPT", re.compile(r"^iter {1,4}\d+: (?=val loss [\d.]{1,20}, val time)"), pairs=SPACED, step="carried"),

@@ -19,6 +19,7 @@ from isoflop.logs.import_findings import copies_findings, gap_findings, told
 from isoflop.logs.logged import STEP, LogError, LoggedRun, Unread
 from isoflop.logs.readers import read_logs
 from isoflop.logs.rules import Rules
+from isoflop.logs.same_training import Trainings
 from isoflop.logs.scores import are_scores, join_scores, keep_scores, waiting
 from isoflop.logs.store import (
     CurveWriter,
@@ -72,6 +73,7 @@ class _Gathered:
     unread: list[Unread] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     results: list[LoggedRun] = field(default_factory=list)
+    trainings: Trainings = field(default_factory=Trainings)
 
 
 def import_logs(
@@ -238,6 +240,7 @@ def _import(
         findings=(
             *told(gathered.findings),
             *copies_findings(gathered.copies),
+            *gathered.trainings.findings(),
             *gap_findings(written),
             *store_findings(written),
         ),
@@ -256,6 +259,8 @@ def _refuse_nothing(gathered: _Gathered) -> None:
 
 def _take(logged: LoggedRun, gathered: _Gathered, store: Store | None, rules: Rules, writer: CurveWriter) -> None:
     """One run: passed over, added, or put in the place of its shorter self."""
+    if gathered.trainings.seen(logged):
+        return
     if logged.digest in gathered.digests:
         known = any(row["digest"] == logged.digest for row in (*gathered.rows.values(), *gathered.grown.values()))
         if known:

@@ -100,7 +100,7 @@ class Rules(Value):
     unit: str | None = None
     convention: str | None = None
     kept: tuple[str, ...] = ()
-    by_run: Mapping[str, Mapping[str, float | str]] = field(default_factory=lambda: MappingProxyType({}))
+    by_run: Mapping[str, Mapping[str, float | str]] = field(default_factory=FrozenMapping)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -192,4 +192,5 @@ READER: Final = Reader(
     "Hugging Face Trainer and others (.log, .txt, .out; any other by --pattern)",
     claims=_claims,
     read=_read,
+    rank=2,
 )

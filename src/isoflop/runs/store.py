@@ -8,6 +8,7 @@ replacing ``runs.parquet`` in one step is all that makes a change take place. A 
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -63,8 +64,9 @@ def open_store(folder: str | Path) -> Store:
     if not path.is_file():
         raise DataError(f"{str(folder)!r} holds no {RUNS}; make a store with isoflop import SOURCE -o {folder}")
     try:
-        runs = pl.read_parquet(path, hive_partitioning=False, glob=False)
-        record = json.loads(pl.read_parquet_metadata(path).get(KEY, "{}"))
+        data = path.read_bytes()  # once: between two looks at the path another import may have replaced it
+        runs = pl.read_parquet(io.BytesIO(data))
+        record = json.loads(pl.read_parquet_metadata(io.BytesIO(data)).get(KEY, "{}"))
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise DataError(f"{path} cannot be read: {reason}; import the logs again") from None
