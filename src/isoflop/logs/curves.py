@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from isoflop.findings import Finding
 from isoflop.logs.logged import STEP, WALL
+from isoflop.logs.scrub import plain_text
 
 _ROOM: Final = 64 * 2**20  # bytes that a table may take beyond four times its points
 _RESERVED: Final = (STEP, WALL)
@@ -108,6 +109,8 @@ class Curves:
     def _named(self, metric: str) -> _Points:
         if metric in _RESERVED:
             metric = f"{metric} (logged)"
+        if metric not in self._metrics:
+            metric = plain_text(metric)
         return self._metrics.setdefault(metric, _Points())
 
     def _append(self, points: _Points, step: int, value: float) -> None:

@@ -30,7 +30,7 @@ from isoflop.logs import (
 from isoflop.logs.hashed_file import head_of
 from isoflop.logs.logged import LogError, LoggedRun, Unread
 from isoflop.logs.reader import Candidate, Found, Options, Reader
-from isoflop.logs.scrub import hosts_in, without_hosts
+from isoflop.logs.scrub import hosts_in, plain_text, without_hosts
 from isoflop.logs.walk import walk
 
 READERS: Final[tuple[Reader, ...]] = (
@@ -252,7 +252,7 @@ def _source(key: Path, root: Path, hosts: frozenset[str]) -> str:
     except ValueError:
         relative = Path(key.name)
     plain = str(relative) if relative.parts else _own_name(root)
-    return without_hosts(plain, hosts) or "log"
+    return plain_text(without_hosts(plain, hosts)) or "log"
 
 
 def _own_name(folder: Path) -> str:

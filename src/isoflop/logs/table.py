@@ -348,7 +348,8 @@ def _chart(frame: pl.DataFrame, step: str, columns: list[Charted], source: Sourc
     for run, metrics in runs.items():
         part = frame.select(step, *beside, *(pl.col(column).alias(metric) for column, metric in metrics.items()))
         part = part.filter(pl.any_horizontal(pl.col(*metrics.values()).is_not_null()))
-        yield _curve(part, run, step, replace(source, name=run, findings=(note,) if sampled else ()))
+        if part.height:
+            yield _curve(part, run, step, replace(source, name=run, findings=(note,) if sampled else ()))
 
 
 def _rows_as_runs(frame: pl.DataFrame, by_word: Mapping[str, str], source: Source) -> Iterator[LoggedRun]:

@@ -23,6 +23,7 @@ _ENDS: Final = frozenset(plain(word) for word in (*_STEPS, "iters", "iterations"
 _EPOCH: Final = ("epoch", "epoch_num", "epoch_number")  # `epochs` is a setting: how many there were
 EPOCHS: Final = "epoch"
 _DASH: Final = " - "
+_FEWEST_CHARTED: Final = 6  # columns of two runs, each with its bounds; of fewer an empty one is no sign of a chart
 _BOUND: Final = re.compile(r"(?P<name>.{1,600}?)(?P<bound>__MIN|__MAX)?", re.DOTALL)
 
 
@@ -106,7 +107,9 @@ def charted(frame: pl.DataFrame, step: str) -> list[Charted]:
     one metric to all columns.
     """
     names = [name for name in frame.columns if name != step and _DASH in name]
-    if not names or not all(_counts(frame[name]) or frame[name].null_count() == frame.height for name in names):
+    filled = [name for name in names if _counts(frame[name])]
+    empty = [name for name in names if frame[name].null_count() == frame.height]
+    if not names or len(filled) + len(empty) < len(names) or (empty and len(filled) < _FEWEST_CHARTED):
         return []
     last = [_cut(name, last=True) for name in names]
     first = [_cut(name, last=False) for name in names]
