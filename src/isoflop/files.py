@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import math
 import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from isoflop.errors import IsoflopError
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class NoSpaceError(IsoflopError):
@@ -22,7 +23,8 @@ def write_whole(path: Path, data: bytes) -> None:
 
     Raises NoSpaceError when the disk is full; the old file then stays.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    # a name of its own length, since a file system that takes the path need not take one that is longer
+    beside = path.with_name(f".{zlib.crc32(os.fsencode(path.name)):08x}.{os.getpid()}")
     try:
         with beside.open("wb") as file:
             file.write(data)
@@ -31,7 +33,7 @@ def write_whole(path: Path, data: bytes) -> None:
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
-        if error.errno in _FULL:
+        if error.errno in FULL:
             raise NoSpaceError(
                 f"no space to write {path.name} ({len(data):,} bytes) in {path.parent}: free some and run again"
             ) from error

@@ -265,7 +265,8 @@ def test_imports_at_once_wait_for_each_other(tmp_path):
 
 
 def here() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "POLARS_MAX_THREADS": "1"}
+    root = Path(__file__).parents[2]
+    return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{root / 'src'}", "POLARS_MAX_THREADS": "1"}
 
 
 @pytest.mark.parametrize("rule", ["first", "last:0", "min:3", "step", "last:-1", "last:x", ""])

@@ -36,7 +36,7 @@ def test_what_is_not_there(path: str, says: str, tmp_path: Path, monkeypatch: py
 
 
 def test_an_unknown_format_and_a_long_path(tmp_path: Path) -> None:
-    with pytest.raises(LogError, match="no reader is called 'comet'; there are wandb, tensorboard"):
+    with pytest.raises(LogError, match="no reader is called 'comet'; there are wandb, wandb-files, tensorboard"):
         find_logs(tmp_path, format="comet")
     for odd in ("x" * 5_000, "a\0b"):
         with pytest.raises(LogError, match="check the path"):
@@ -132,8 +132,8 @@ def test_a_log_that_grows_is_read_to_where_it_was(tmp_path: Path) -> None:
     file = tmp_path / "train.log"
     file.write_text(LINES)
     digest = Digest()
-    with digest.spool(file) as spool:
-        lines = iter(Lines(spool, longest=4096))
+    with digest.file(file) as opened:
+        lines = iter(Lines(opened, longest=4096))
         first = next(lines)
         with file.open("a") as more:
             more.write("iter 2: loss 2.0, time 1ms\n" * 100_000)

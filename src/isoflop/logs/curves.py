@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from array import array
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from isoflop.findings import Finding
 from isoflop.logs.logged import STEP, WALL
+from isoflop.logs.scrub import plain_text
 
 _ROOM: Final = 64 * 2**20  # bytes that a table may take beyond four times its points
 _RESERVED: Final = (STEP, WALL)
@@ -25,15 +25,41 @@ Floats = NDArray[np.float64]
 
 @dataclass
 class _Points:
-    """One metric: steps and values in the order in which they were written, and where each session begins."""
+    """One metric: steps and values in the order in which they were written, and where each session begins.
+
+    chunks: what came as arrays, whose steps several metrics share; steps and values are what came after them.
+    """
 
     steps: array[int] = field(default_factory=lambda: array("q"))
     values: array[float] = field(default_factory=lambda: array("d"))
     sessions: list[tuple[int, int]] = field(default_factory=list)  # (number of the session, first point)
+    chunks: list[tuple[Ints, Floats]] = field(default_factory=list)
+    count: int = 0
+
+    def close(self) -> None:
+        """Make a chunk of the points that came one by one."""
+        if len(self.steps):
+            self.chunks.append((np.frombuffer(self.steps, np.int64), np.frombuffer(self.values, np.float64)))
+            self.steps, self.values = array("q"), array("d")
+
+    def begin(self, session: int) -> None:
+        """What comes now belongs to a session."""
+        if not self.sessions or self.sessions[-1][0] != session:
+            self.sessions.append((session, self.count))
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Which points of a metric count: their steps, sorted, and their places; None for all as they are."""
+
+    steps: Ints
+    places: Ints | None
+    stale: int
+    unstepped: bool = False
 
 
 class Curves:
-    """Collects points; ``table`` makes the history of them.
+    """Collects points; ``table`` makes the history of them and gives their memory back.
 
     A restarted run writes some steps twice: the later writing counts, and points of an earlier session (file) beyond
     the step at which the later one began are dropped, since the run that made them was abandoned.
@@ -45,7 +71,7 @@ class Curves:
         self._session = 0
 
     def __len__(self) -> int:
-        return sum(len(points.steps) for points in self._metrics.values())
+        return sum(points.count for points in self._metrics.values())
 
     def new_session(self) -> None:
         """What follows was written by a later start of the run."""
@@ -53,42 +79,55 @@ class Curves:
 
     def add(self, metric: str, step: int, value: float) -> None:
         """One point; a step beyond 64 bits is no step and is passed over."""
-        if metric in _RESERVED:
-            metric = f"{metric} (logged)"
         points = self._metrics.get(metric)
         if points is None:
-            points = self._metrics[metric] = _Points()
+            points = self._named(metric)
         self._append(points, step, value)
+
+    def extend(self, metric: str, steps: Ints, values: Floats) -> None:
+        """Many points; metrics that were logged at the same steps should come with the same array of steps."""
+        if len(steps):
+            points = self._named(metric)
+            points.close()
+            points.begin(self._session)
+            points.chunks.append((steps, values))
+            points.count += len(steps)
 
     def add_wall(self, step: int, seconds: float) -> None:
         """The time at which a step was logged, in seconds from any origin."""
         if math.isfinite(seconds):
             self._append(self._wall, step, seconds)
 
+    def extend_wall(self, steps: Ints, seconds: Floats) -> None:
+        """The times at which steps were logged; all finite."""
+        if len(steps):
+            self._wall.close()
+            self._wall.begin(self._session)
+            self._wall.chunks.append((steps, seconds))
+            self._wall.count += len(steps)
+
+    def _named(self, metric: str) -> _Points:
+        if metric in _RESERVED:
+            metric = f"{metric} (logged)"
+        if metric not in self._metrics:
+            metric = plain_text(metric)
+        return self._metrics.setdefault(metric, _Points())
+
     def _append(self, points: _Points, step: int, value: float) -> None:
         if -_MOST_STEPS < step < _MOST_STEPS:
-            if not points.sessions or points.sessions[-1][0] != self._session:
-                points.sessions.append((self._session, len(points.steps)))
+            points.begin(self._session)
             points.steps.append(step)
             points.values.append(value)
+            points.count += 1
 
     def table(self) -> tuple[pl.DataFrame, list[Finding]]:
-        """The history (step, metrics, wall) and what was done to make it."""
+        """The history (step, metrics, wall) and what was done to make it; to be called once."""
         findings: list[Finding] = []
-        kept: dict[str, tuple[Ints, Floats]] = {}
-        stale = 0
-        unstepped = []
-        for name, points in self._metrics.items():
-            steps, values = np.frombuffer(points.steps, np.int64), np.frombuffer(points.values, np.float64)
-            if len(steps) > len(points.sessions) and steps.min() == steps.max():
-                unstepped.append(name)
-                kept[name] = np.arange(len(steps)), values
-                continue
-            steps, values, dropped = _after_restarts(steps, values, points.sessions)
-            stale += dropped
-            kept[name] = _last_of_each(steps, values)
+        kept = self._kept()
+        unstepped = [name for name, own in kept.items() if own.unstepped]
         if unstepped:
             findings.append(_unstepped(unstepped))
+        stale = sum(own.stale for own in kept.values())
         if stale:
             findings.append(
                 Finding(
@@ -98,7 +137,7 @@ class Curves:
                     "Nothing to do, unless two runs write to one folder: then give each its own.",
                 )
             )
-        narrow = _that_fit(kept)
+        narrow = _that_fit({name: own.steps for name, own in kept.items()})
         if len(narrow) < len(kept):
             findings.append(
                 Finding(
@@ -109,63 +148,112 @@ class Curves:
                     "Log metrics at common steps.",
                 )
             )
-        frame = _joined(narrow)
-        if len(self._wall.steps) and frame.height:
-            frame = frame.with_columns(self._wall_of(frame[STEP].to_numpy()))
-        return frame, findings
+        return self._joined({name: kept[name] for name in narrow}), findings
+
+    def _kept(self) -> dict[str, _Kept]:
+        """Which points of every metric count; metrics with the same steps are judged once."""
+        known: dict[tuple[int, ...], _Kept] = {}
+        kept = {}
+        for name, points in self._metrics.items():
+            points.close()
+            key = (*(id(steps) for steps, _ in points.chunks), -1, *(first for _, first in points.sessions))
+            own = known.get(key)
+            if own is None:
+                parts = [steps for steps, _ in points.chunks]
+                own = known[key] = _judged(np.concatenate(parts) if len(parts) > 1 else parts[0], points.sessions)
+            kept[name] = own
+        return kept
+
+    def _joined(self, kept: dict[str, _Kept]) -> pl.DataFrame:
+        """A column a metric, made one after the other while its points are given back."""
+        if not kept:
+            return pl.DataFrame(schema={STEP: pl.Int64})
+        steps = _union([own.steps for own in kept.values()])
+        columns = [pl.Series(STEP, steps)]
+        for name, own in kept.items():
+            parts = [values for _, values in self._metrics[name].chunks]
+            self._metrics[name].chunks = []
+            values = np.concatenate(parts) if len(parts) > 1 else parts[0]
+            del parts
+            columns.append(_column(name, steps, own.steps, values if own.places is None else values[own.places]))
+            del values
+        self._wall.close()
+        if self._wall.count:
+            columns.append(self._wall_of(steps))
+        return pl.DataFrame(columns)
 
     def _wall_of(self, steps: Ints) -> pl.Series:
-        logged, seconds = _last_of_each(
-            np.frombuffer(self._wall.steps, np.int64), np.frombuffer(self._wall.values, np.float64)
-        )
-        seconds = seconds - min(self._wall.values)
-        return _column(WALL, steps, logged, seconds)
+        logged = np.concatenate([own for own, _ in self._wall.chunks])
+        seconds = np.concatenate([own for _, own in self._wall.chunks])
+        start = seconds.min()
+        logged, places = _last_of_each(logged)
+        return _column(WALL, steps, logged, (seconds if places is None else seconds[places]) - start)
 
 
-def _after_restarts(steps: Ints, values: Floats, sessions: list[tuple[int, int]]) -> tuple[Ints, Floats, int]:
-    """The points without those that a later session (a later file) replaced or left behind."""
-    keep = np.ones(len(steps), dtype=bool)
-    firsts = [first for _, first in sessions]
-    for first, end in pairwise([*firsts[1:], len(steps)]):
-        keep[:first] &= steps[:first] < steps[first:end].min()
-    return steps[keep], values[keep], int((~keep).sum())
+def _judged(steps: Ints, sessions: list[tuple[int, int]]) -> _Kept:
+    """Which points count: those that no later session replaced or left behind, of each step the last."""
+    if len(steps) > len(sessions) and steps.min() == steps.max():
+        return _Kept(np.arange(len(steps)), None, 0, unstepped=True)
+    keep = _after_restarts(steps, [first for _, first in sessions])
+    stale = 0 if keep is None else len(steps) - len(keep)
+    own = steps if keep is None else steps[keep]
+    unique, places = _last_of_each(own)
+    if keep is not None:
+        places = keep if places is None else keep[places]
+    return _Kept(unique, places, stale)
 
 
-def _last_of_each(steps: Ints, values: Floats) -> tuple[Ints, Floats]:
-    """One point a step, the last that was written, sorted by step."""
+def _after_restarts(steps: Ints, firsts: list[int]) -> Ints | None:
+    """The places of the points that no later session (a later file) replaced or left behind; None for all."""
+    if len(firsts) < 2:
+        return None
+    lowest = np.minimum.reduceat(steps, firsts)
+    # what a session keeps lies below the first steps of all that came after it
+    bounds = np.append(np.minimum.accumulate(lowest[::-1])[::-1][1:], _MOST_STEPS)
+    whose = np.repeat(np.arange(len(firsts)), np.diff([*firsts, len(steps)]))
+    return np.flatnonzero(steps < bounds[whose])
+
+
+def _last_of_each(steps: Ints) -> tuple[Ints, Ints | None]:
+    """Steps sorted, each once, and the place of its last writing; None where they are so already."""
     if len(steps) < 2 or (np.diff(steps) > 0).all():
-        return steps, values
+        return steps, None
+    if (np.diff(steps) >= 0).all():
+        places = np.flatnonzero(np.append(steps[1:] != steps[:-1], True))
+        return steps[places], places
     unique, first = np.unique(steps[::-1], return_index=True)
-    return unique, values[::-1][first]
+    return unique, len(steps) - 1 - first
 
 
-def _that_fit(curves: dict[str, tuple[Ints, Floats]]) -> dict[str, tuple[Ints, Floats]]:
+def _union(steps: list[Ints]) -> Ints:
+    """All steps, sorted; arrays that several metrics share are looked at once."""
+    distinct = list({id(own): own for own in steps}.values())
+    whole = distinct[0]
+    for own in distinct[1:]:
+        if len(own) != len(whole) or not (own == whole).all():
+            whole = np.union1d(whole, own)
+    return whole
+
+
+def _that_fit(curves: dict[str, Ints]) -> list[str]:
     """The metrics whose common table stays in proportion to their points: losses first, then the longest."""
-    points = sum(len(steps) for steps, _ in curves.values())
+    points = sum(len(steps) for steps in curves.values())
     room = _ROOM + 4 * 16 * points
     if not curves or len(curves) * 8 * points <= room:
-        return curves
-    kept: dict[str, tuple[Ints, Floats]] = {}
-    steps = np.unique(np.concatenate([own for own, _ in curves.values()]))
+        return list(curves)
+    kept: set[str] = set()
+    steps = _union(list(curves.values()))
     there = np.zeros(len(steps), dtype=bool)  # the steps of what is kept
     height = 0
-    for name in sorted(curves, key=lambda name: ("loss" not in name.lower(), -len(curves[name][0]))):
-        own = np.searchsorted(steps, curves[name][0])
+    for name in sorted(curves, key=lambda name: ("loss" not in name.lower(), -len(curves[name]))):
+        own = np.searchsorted(steps, curves[name])
         wider = height + int((~there[own]).sum())
         if kept and (len(kept) + 1) * 8 * wider > room:
             continue
-        kept[name], height = curves[name], wider
+        kept.add(name)
+        height = wider
         there[own] = True
-    return {name: kept[name] for name in curves if name in kept}
-
-
-def _joined(curves: dict[str, tuple[Ints, Floats]]) -> pl.DataFrame:
-    if not curves:
-        return pl.DataFrame(schema={STEP: pl.Int64})
-    steps = np.unique(np.concatenate([own for own, _ in curves.values()]))
-    return pl.DataFrame(
-        [pl.Series(STEP, steps), *(_column(name, steps, own, values) for name, (own, values) in curves.items())]
-    )
+    return [name for name in curves if name in kept]
 
 
 def _column(name: str, steps: Ints, own: Ints, values: Floats) -> pl.Series:

@@ -20,6 +20,7 @@ from isoflop.logs.counts import Facts, set_batch, set_flops, set_params, set_tok
 from isoflop.logs.logged import STEP, WALL, LoggedRun
 from isoflop.logs.metrics import (
     RATE,
+    VALIDATION,
     canonical,
     held_out_losses,
     losses,
@@ -29,8 +30,15 @@ from isoflop.logs.metrics import (
 from isoflop.logs.rules import ORDER, Pick, Rules, picked
 from isoflop.logs.settings import Settings, as_number
 from isoflop.runs.schedule import annealing_area, rate_area
+from isoflop.units import LOSS_UNITS
 from isoflop.values import Value
 
+SCORES: Final = "lm-eval"  # the format whose perplexities are scores of tasks
+_LATE: Final = 0.1  # share of a run after which a loss that is no longer logged is not the end's
+_STATES: Final[Mapping[str, str]] = {
+    "finished": "finished", "completed": "finished", "running": "running", "crashed": "crashed", "failed": "crashed",
+    "killed": "crashed",
+}  # fmt: skip
 DECAY: Final = 0.999  # λ of the annealing area in the table of runs, the value of Tissue et al. 2024
 LOGARITHM: Final = "loss (nats)"  # the curve that is the logarithm of a logged perplexity
 
@@ -84,23 +92,29 @@ def describe(logged: LoggedRun, rules: Rules) -> Described:
     Raises DataError where the rules name a metric or setting that the run does not have.
     """
     curve, names = renamed(logged.history)
-    curve = curve.filter(pl.col(STEP).is_not_null()).sort(STEP)
+    if curve[STEP].null_count():
+        curve = curve.filter(pl.col(STEP).is_not_null())
+    if not curve[STEP].is_sorted():
+        curve = curve.sort(STEP)
     settings = Settings({**logged.results, **logged.settings})
     facts = Facts(findings=list(logged.findings))
+    for name, value in rules.of_run(logged.name).items():
+        facts.set(name, value, "the table of runs")
     _named(facts, logged, curve, names, settings, rules)
     facts.row |= {name: value for name, value in rules.given.items() if name not in facts.row}
     facts.how |= dict.fromkeys(rules.given, "given")
     curve, metric = _choose_loss(facts, logged, curve, names, rules)
     at = _set_loss(facts, logged, curve, metric, rules.pick)
-    if not curve.height:
-        _set_final_loss(facts, logged, rules)
+    if not curve.height and not (logged.format == SCORES and rules.loss is None):
+        _set_final_loss(facts, logged, settings, rules)
     curve = _with_constant_rate(facts, logged, curve, settings)
-    steps = int(curve[STEP].max()) if curve.height else None  # type: ignore[arg-type]
+    steps = int(curve[STEP].max()) if curve.height else _steps_of_row(logged, settings)  # type: ignore[arg-type]
+    at = at if curve.height else steps or 0
     facts.set("steps", steps)
     status = _status(logged, settings, steps)
     set_params(facts, logged, settings, rules)
-    set_batch(facts, settings)
-    set_tokens(facts, settings, curve, at)
+    batch = set_batch(facts, logged, settings)
+    set_tokens(facts, logged, settings, curve, at, batch)
     set_flops(facts, logged, settings, curve, at)
     _set_schedule(facts, settings, curve, at)
     facts.set("seed", settings.text("seed"))
@@ -166,11 +180,11 @@ def _choose_loss(
             )
             return curve, None
     else:
-        metric = _guessed_loss(facts, logged.name, metrics)
+        metric = _guessed_loss(facts, logged.name, metrics, curve)
     if metric is None:
         return curve, None
     logged_as = next((own for own, new in names.items() if new == metric), metric)
-    unit = rules.unit or unit_of(logged_as)
+    unit = rules.unit or _unit_said(logged) or unit_of(logged_as)
     if unit == "perplexity":
         with np.errstate(all="ignore"):
             nats = np.log(curve[metric].to_numpy())
@@ -187,26 +201,91 @@ def _choose_loss(
     return curve, metric
 
 
-def _guessed_loss(facts: Facts, run: str, metrics: list[str]) -> str | None:
-    for name in ORDER:
-        if name in metrics:
-            return name
-    candidates = held_out_losses(metrics) or losses(metrics)
-    in_nats = [name for name in candidates if unit_of(name) != "perplexity"]
-    candidates = in_nats or candidates
-    if not candidates:
+def _unit_said(logged: LoggedRun) -> str | None:
+    """The unit of the losses that the log states."""
+    said = logged.settings.get("loss_unit")
+    return said if isinstance(said, str) and said in LOSS_UNITS else None
+
+
+def _guessed_loss(facts: Facts, run: str, metrics: list[str], curve: pl.DataFrame | None = None) -> str | None:
+    """The loss where the user names none: held-out data first, then what is called just a loss, then training."""
+    ends = {} if curve is None else _last_steps(curve, [name for name in metrics if name in curve.columns])
+    if VALIDATION in metrics:
+        metric = VALIDATION
+    else:
+        candidates = held_out_losses(metrics)
+        if not candidates:
+            metric = next((name for name in ORDER if name in metrics), "")
+            candidates = [] if metric else losses(metrics)
+        in_nats = [name for name in candidates if unit_of(name) != "perplexity"]
+        candidates = in_nats or candidates
+        # of several the first that goes on to the end
+        candidates.sort(key=lambda name: not _goes_on(name, ends))
+        if candidates:
+            metric = candidates[0]
+        if len(candidates) > 1:
+            facts.findings.append(_rivals(run, candidates))
+    if not metric:
         return None
-    if len(candidates) > 1:
-        facts.findings.append(
+    if ends:
+        facts.findings += _stale(run, metric, metrics, ends)
+    return metric
+
+
+def _rivals(run: str, candidates: list[str]) -> Finding:
+    return Finding(
+        "loss-rivals",
+        "warning",
+        f"the loss of {run} is {candidates[0]!r}, but {len(candidates) - 1} other metrics fit as well "
+        f"({', '.join(map(repr, candidates[1:4]))}{' …' if len(candidates) > 4 else ''}).",
+        f"State which with --loss {candidates[0]!r}.",
+    )
+
+
+Ends = Mapping[str, tuple[int, int, int]]
+
+
+def _last_steps(curve: pl.DataFrame, metrics: list[str]) -> Ends:
+    """Of each loss: the last step at which it was logged, the largest gap between two, and the curve's last step."""
+    if not curve.height:
+        return {}
+    first, end = int(curve[STEP][0]), int(curve[STEP][-1])
+    found = {}
+    for name in dict.fromkeys([*losses(metrics), *(each for each in ORDER if each in metrics)]):
+        steps = curve[STEP].filter(curve[name].is_not_null()).to_numpy()
+        if len(steps):
+            gaps = np.diff(steps, prepend=first)
+            found[name] = int(steps[-1]), int(gaps.max()), end
+    return found
+
+
+def _goes_on(metric: str, ends: Ends) -> bool:
+    """Whether a loss was logged until about the end of the run, as far as its own intervals let it."""
+    if metric not in ends:
+        return True
+    last, gap, end = ends[metric]
+    return end - last <= max(2 * gap, _LATE * end)
+
+
+def _stale(run: str, metric: str, metrics: list[str], ends: Ends) -> list[Finding]:
+    """A loss that ends long before its run, chosen or passed over."""
+    found = []
+    for name in dict.fromkeys((metric, *(each for each in ORDER if each in metrics))):
+        if _goes_on(name, ends):
+            continue
+        last, _, end = ends[name]
+        others = [each for each in ends if each != name and _goes_on(each, ends)]
+        on = f"; {', '.join(map(repr, others[:3]))} goes on to the end" if others else ""
+        counts = "counts" if name == metric else "does not count"
+        found.append(
             Finding(
-                "loss-rivals",
-                "warning",
-                f"the loss of {run} is {candidates[0]!r}, but {len(candidates) - 1} other metrics fit as well "
-                f"({', '.join(map(repr, candidates[1:4]))}{' …' if len(candidates) > 4 else ''}).",
-                f"Say which with --loss {candidates[0]!r}.",
+                "loss-ends-early",
+                "warning" if name == metric else "note",
+                f"{name!r} of {run} was last logged at step {last:,} of {end:,} and {counts}{on}.",
+                f"State the loss with --loss {others[0]!r}." if others else "Read a log that goes on to the end.",
             )
         )
-    return candidates[0]
+    return found
 
 
 def _set_loss(facts: Facts, logged: LoggedRun, curve: pl.DataFrame, metric: str | None, how: Pick) -> int:
@@ -222,21 +301,23 @@ def _set_loss(facts: Facts, logged: LoggedRun, curve: pl.DataFrame, metric: str 
     return at if at >= 0 else last
 
 
-def _set_final_loss(facts: Facts, logged: LoggedRun, rules: Rules) -> None:
+def _set_final_loss(facts: Facts, logged: LoggedRun, settings: Settings, rules: Rules) -> None:
     """The loss of a run that is one row of a table: the only one it has, whatever the rules for curves say."""
     numbers = dict(logged.results)
     for key, value in logged.settings.items():
         if (number := as_number(value)) is not None:
             numbers.setdefault(key, number)
     names = canonical(numbers)
-    metric = rules.loss if rules.loss in numbers else None
-    for name in ORDER if rules.loss is None else ():
-        metric = metric or next((own for own, new in names.items() if new == name), None)
+    own = {new: old for old, new in names.items()}
+    metric = rules.loss if rules.loss in numbers else own.get(VALIDATION)
     if metric is None and rules.loss is None:
-        metric = _guessed_loss(facts, logged.name, [name for name in losses(numbers) if "acc" not in name.lower()])
-    if metric is None:
+        held = [name for name in held_out_losses(numbers) if "acc" not in name.lower()]
+        metric = None if held else next((own[name] for name in ORDER if name in own), None)
+        left = held or [name for name in losses(numbers) if "acc" not in name.lower()]
+        metric = metric or _guessed_loss(facts, logged.name, left)
+    if metric is None or (rules.loss is not None and metric != rules.loss):
         return
-    value, unit = numbers[metric], rules.unit or unit_of(metric)
+    value, unit = numbers[metric], rules.unit or _unit_said(logged) or unit_of(metric)
     how = f"{metric} of the log"
     if unit == "perplexity":
         if value <= 0:
@@ -247,8 +328,20 @@ def _set_final_loss(facts: Facts, logged: LoggedRun, rules: Rules) -> None:
         facts.how["loss"] = how
 
 
+def _steps_of_row(logged: LoggedRun, settings: Settings) -> int | None:
+    """The steps of a run that is one row of a table: those that it made, else those that were planned."""
+    for meaning in ("steps_done", "steps") if logged.format != SCORES else ():
+        found = settings.whole(meaning)
+        if found is not None:
+            return found
+    return None
+
+
 def _status(logged: LoggedRun, settings: Settings, steps: int | None) -> str:
     """What the log says; where it says nothing, a run that ended short of its planned steps did not finish."""
+    if not logged.history.height and logged.status == "unknown":
+        said = next((logged.settings[name] for name in ("State", "state", "status") if name in logged.settings), None)
+        return _STATES.get(str(said).lower(), "unknown")
     planned = settings.whole("steps")
     if logged.status == "unknown" and planned is not None and steps is not None:
         # the last step is often logged as planned − 1, and evaluations come at intervals

@@ -15,7 +15,7 @@ from isoflop.logs.logged import LogError
 
 ADDRESSES: Final = ("s3://", "gs://", "gcs://", "az://", "abfss://", "hf://", "http://", "https://")
 TEXT: Final = (".csv", ".tsv")
-LINES: Final = (".jsonl", ".ndjson")
+LINES: Final = (".jsonl", ".ndjson", ".json")
 COLUMNAR: Final = (".parquet", ".pq")
 DATABASE: Final = (".db", ".sqlite", ".sqlite3", ".duckdb", ".ddb")
 _PACKED: Final = (".gz", ".zst")
@@ -39,7 +39,10 @@ def load(where: str | bytes, kind: str) -> pl.DataFrame:
     separator = "\t" if kind == ".tsv" else _separator(where)
     read: Callable[..., pl.DataFrame] = pl.read_csv
     try:
-        return read(where, separator=separator, null_values=_MISSING, infer_schema_length=10_000, encoding="utf8-lossy")
+        frame = read(
+            where, separator=separator, null_values=_MISSING, infer_schema_length=10_000, encoding="utf8-lossy"
+        )
+        return frame.with_columns(numbers_of(series) for series in frame)
     except pl.exceptions.ComputeError:  # words among numbers further down, or rows of unequal length
         frame = read(where, separator=separator, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True)
         return frame.with_columns(_as_numbers(series) for series in frame)
@@ -67,6 +70,15 @@ def _as_numbers(series: pl.Series) -> pl.Series:
     numbers = series.str.strip_chars().cast(pl.Float64, strict=False)
     filled = series.len() - series.null_count()
     return numbers if filled and numbers.count() >= 0.9 * filled else series
+
+
+def numbers_of(series: pl.Series) -> pl.Series:
+    """A column of texts as numbers if every filled cell is one; ``nan`` and ``inf`` are numbers, and not alone."""
+    if series.dtype != pl.String:
+        return series
+    numbers = series.str.strip_chars().cast(pl.Float64, strict=False)
+    whole = numbers.null_count() == series.null_count()
+    return numbers if whole and numbers.is_finite().any() else series
 
 
 def sqlite_frames(path: Path) -> Iterator[tuple[str, pl.DataFrame]]:

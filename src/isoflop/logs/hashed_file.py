@@ -119,6 +119,33 @@ class Lines:
             self.cut_short = "ends within its compressed bytes"
 
 
+class Batches(Lines):
+    """The lines of a text file in batches; a carriage return ends a line too, as progress bars write it."""
+
+    def __iter__(self) -> Iterator[list[str]]:  # type: ignore[override]
+        pending, skipping = b"", False
+        for piece in self._pieces():
+            data = pending + piece.replace(b"\r", b"\n")
+            cut = data.rfind(b"\n") + 1
+            whole, pending = data[:cut], data[cut:]
+            if skipping and whole:
+                whole, skipping = whole[whole.index(b"\n") + 1 :], False
+            if len(pending) > self._longest:
+                if not skipping:
+                    whole += pending[: self._longest] + b"\n"
+                pending, skipping = b"", True
+            if whole:
+                yield self._split(whole)
+        if pending and not skipping:
+            yield self._split(pending)
+
+    def _split(self, data: bytes) -> list[str]:
+        lines = data.decode("utf-8", errors="replace").split("\n")
+        if len(data) > self._longest:
+            lines = [line if len(line) <= self._longest else line[: self._longest] for line in lines]
+        return lines
+
+
 def head_of(path: Path, count: int) -> bytes:
     """The first bytes of a file, unpacked where it is gzip."""
     with path.open("rb") as file:

@@ -40,13 +40,28 @@ def copies_findings(names: Sequence[str]) -> list[Finding]:
     ]
 
 
+def unclaimed_findings(names: Sequence[str]) -> list[Finding]:
+    """Files that look like logs and that no reader took."""
+    if not names:
+        return []
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
+    return [
+        Finding(
+            "not-logs",
+            "note",
+            f"{len(names):,} {'file holds' if len(names) == 1 else 'files hold'} no log that is known ({shown}).",
+            "If one is a console log, give it with --pattern; if it is a table, with --format table.",
+        )
+    ]
+
+
 def gap_findings(store: Store) -> list[Finding]:
     """What no law can do without and some runs lack."""
     found = []
     options = {
         "loss": "Name the metric with --loss.",
-        "N": "Name the setting with --column N=SETTING, or add the column to the table.",
-        "D": "Say the tokens of a step with --tokens-per-step.",
+        "N": "Name the setting with --column N=SETTING, or give sizes by run with --run-table.",
+        "D": "State the tokens of a step with --tokens-per-step, or give them by run with --run-table.",
     }
     apart = [row["run"] for row in waiting(store.runs.iter_rows(named=True))]
     if apart:

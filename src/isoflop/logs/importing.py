@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,11 +13,14 @@ import polars as pl
 from isoflop.errors import DataError, IsoflopError
 from isoflop.findings import Finding
 from isoflop.lock import alone
+from isoflop.logs.choose import choose_in
 from isoflop.logs.derive import Described, describe
-from isoflop.logs.import_findings import copies_findings, gap_findings, told
+from isoflop.logs.import_findings import copies_findings, gap_findings, told, unclaimed_findings
 from isoflop.logs.logged import STEP, LogError, LoggedRun, Unread
 from isoflop.logs.readers import read_logs
 from isoflop.logs.rules import Rules
+from isoflop.logs.run_table import Told, unmatched_findings
+from isoflop.logs.same_training import Trainings
 from isoflop.logs.scores import are_scores, join_scores, keep_scores, waiting
 from isoflop.logs.store import (
     CurveWriter,
@@ -31,8 +33,7 @@ from isoflop.logs.store import (
     sweep_up,
     write_runs,
 )
-from isoflop.runs.store import CURVE, Store, curve_batches, open_store, store_findings
-from isoflop.values import FrozenMapping
+from isoflop.runs.store import CURVE, Store, open_store, store_findings
 
 _DOWNLOADS: Final = "downloads"  # folder of a store: pages of histories that came over the network
 PATIENCE: Final = 600.0  # seconds to wait for another import into the same store
@@ -45,7 +46,8 @@ class Imported:
     added, grown: names of runs that are new, and of those whose log went on since it was read last.
     scored: names of runs that took scores of an evaluation, in their row or their curve.
     unchanged: how many runs were in the store as they are. left_out: unfinished runs that the rules drop.
-    unread: logs that were found and could not be read, with the reason.
+    unread: logs that were found and could not be read, with the reason. unclaimed: files with the name of a log or a
+    table in which no reader found one.
     """
 
     store: Store
@@ -55,6 +57,7 @@ class Imported:
     unchanged: int = 0
     left_out: tuple[str, ...] = ()
     unread: tuple[Unread, ...] = ()
+    unclaimed: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
 
@@ -72,6 +75,7 @@ class _Gathered:
     unread: list[Unread] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     results: list[LoggedRun] = field(default_factory=list)
+    trainings: Trainings = field(default_factory=Trainings)
 
 
 def import_logs(
@@ -81,6 +85,7 @@ def import_logs(
     rules: Rules | None = None,
     format: str | None = None,
     pattern: str | None = None,
+    run_table: Told | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Imported:
     """Read the logs at ``sources`` into the store at ``folder``, which is made where there is none.
@@ -89,14 +94,18 @@ def import_logs(
     on where the stored one ends replaces it; any other run of that name is kept beside it, numbered.
 
     rules: None takes those of the store, or the usual ones for a new store.
+    run_table: what a table says of each run (:func:`isoflop.logs.run_table.read_run_table`); kept with the rules, and
+    taken for runs that are in the store already too.
     progress: called with the name of each run that was read.
     Raises LogError where nothing at all could be read (no store is made then), DataError where ``rules`` differ from
     those of the store, HeldError where another import does not end.
     """
     folder = Path(folder)
     existing(folder)  # refused before anything is read
-    logs = _read(sources, format=format, pattern=pattern, resume=folder / _DOWNLOADS)
-    return add_runs(logs, folder, rules=rules, progress=progress)
+    left: list[str] = []
+    logs = _read(sources, format=format, pattern=pattern, resume=folder / _DOWNLOADS, unclaimed=left.append)
+    done = add_runs(logs, folder, rules=rules, run_table=run_table, progress=progress)
+    return replace(done, unclaimed=tuple(left), findings=(*done.findings, *unclaimed_findings(left)))
 
 
 def add_runs(
@@ -104,6 +113,7 @@ def add_runs(
     folder: str | Path,
     *,
     rules: Rules | None = None,
+    run_table: Told | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Imported:
     """Put runs that were read already into a store; see :func:`import_logs`."""
@@ -116,75 +126,50 @@ def add_runs(
     try:
         with alone(folder, patience=PATIENCE):
             store = existing(folder)
-            return _import(itertools.chain(first, reading), folder, store, _agreed(store, rules), progress)
+            own = _agreed(store, rules)
+            own = replace(own, by_run={**own.by_run, **(run_table or {})})
+            done = _import(itertools.chain(first, reading), folder, store, own, progress)
+            if run_table and store is not None:  # it may say something of runs that were here before
+                done = replace(done, store=choose_in(folder, own)[0])
+            found = unmatched_findings(run_table or {}, done.store.runs["run"].to_list())
+            return replace(done, findings=(*done.findings, *found))
     except IsoflopError:
         if not folder_was_there:
             _remove_empty(folder)
         raise
 
 
-def choose_again(folder: str | Path, rules: Rules) -> Imported:
-    """Derive every row of a store anew from its curves, by other rules; the curves stay as they are."""
+def choose_again(folder: str | Path, rules: Rules | None = None, *, run_table: Told | None = None) -> Imported:
+    """Derive every row of a store anew from its curves, by other rules (None: its own); the curves stay as they are.
+
+    run_table: what a table says of each run, beside what the store was told before.
+    """
     folder = Path(folder)
     with alone(open_store(folder).folder, patience=PATIENCE):
         store = existing(folder)
-        if store is None:
-            raise DataError(f"{str(folder)!r} holds no store; make one with isoflop import SOURCE -o {folder}")
-        rows: dict[str, dict[str, Any]] = {}
-        findings: list[Finding] = []
-        for logged, row in stored_runs(store):
-            described = describe(logged, rules)
-            rows[row["run"]] = {**row, **_cleared(), **described.row, CURVE: row[CURVE], "run": row["run"]}
-            findings += described.findings
-        order = store.runs["run"].to_list()
-        write_runs(folder, frame_of([rows[run] for run in order]), rules)
-    written = open_store(folder)
-    return Imported(written, unchanged=len(order), findings=(*told(findings), *gap_findings(written)))
-
-
-def stored_runs(store: Store) -> Iterator[tuple[LoggedRun, dict[str, Any]]]:
-    """Each run of a store as it was logged, with its row; curves under the store's names."""
-    rows = {row["run"]: row for row in store.runs.iter_rows(named=True)}
-    names = [name for part in store.parts for name in pl.read_parquet_schema(part)]
-    metrics = list(dict.fromkeys(name for name in names if name not in ("run", STEP)))
-    seen = set()
-    for batch in curve_batches(replace(store, record={}, runs=store.runs.drop("loss_metric")), metrics, rows=500_000):
-        for (run,), curve in batch.partition_by("run", as_dict=True, maintain_order=True).items():
-            own = [name for name in curve.columns if name != "run" and curve[name].null_count() < curve.height]
-            seen.add(run)
-            yield _as_logged(rows[str(run)], curve.select(own)), rows[str(run)]
-    for run, row in rows.items():
-        if run not in seen:
-            yield _as_logged(row, pl.DataFrame(schema={STEP: pl.Int64})), row
-
-
-def _as_logged(row: Mapping[str, Any], curve: pl.DataFrame) -> LoggedRun:
-    return LoggedRun(
-        name=row["run"],
-        format=row["format"],
-        source=row["source"],
-        status=row["status"],
-        history=curve,
-        digest=row["digest"],
-        settings=FrozenMapping(json.loads(row["settings"])),
-    )
-
-
-def _cleared() -> dict[str, None]:
-    """Columns that rules decide, emptied."""
-    names = "N N_convention D U epochs C loss loss_unit loss_metric loss_step loss_rule batch context warmup S1 S2 lr"
-    return dict.fromkeys(names.split())
+        own = rules_of(store) if store is not None else Rules()
+        chosen = own if rules is None else replace(rules, by_run=own.by_run)
+        chosen = replace(chosen, by_run={**chosen.by_run, **(run_table or {})})
+        written, findings = choose_in(folder, chosen)
+    names = written.runs["run"].to_list()
+    found = (*told(findings), *unmatched_findings(run_table or {}, names), *gap_findings(written))
+    return Imported(written, unchanged=len(names), findings=found)
 
 
 def _read(
-    sources: Sequence[str | Path], *, format: str | None, pattern: str | None, resume: Path
+    sources: Sequence[str | Path],
+    *,
+    format: str | None,
+    pattern: str | None,
+    resume: Path,
+    unclaimed: Callable[[str], None],
 ) -> Iterator[LoggedRun | Unread]:
     """The runs of all sources; a source in which nothing is found counts as unread while others have something."""
     if not sources:
         raise LogError("no log was named; give the folder of a run, or its log")
     for source in sources:
         try:
-            yield from read_logs(source, format=format, pattern=pattern, resume=resume)
+            yield from read_logs(source, format=format, pattern=pattern, resume=resume, unclaimed=unclaimed)
         except LogError as error:
             if len(sources) == 1:
                 raise
@@ -196,7 +181,7 @@ def _agreed(store: Store | None, rules: Rules | None) -> Rules:
     if store is None:
         return rules or Rules()
     own = rules_of(store)
-    if rules is not None and rules != own:
+    if rules is not None and replace(rules, by_run=own.by_run) != own:
         raise DataError(
             f"the store {store.folder.name} was made by other rules ({own.says}); import by those, or choose all of "
             f"its losses again first: isoflop import -o {store.folder} with the new rules and no SOURCE"
@@ -238,6 +223,7 @@ def _import(
         findings=(
             *told(gathered.findings),
             *copies_findings(gathered.copies),
+            *gathered.trainings.findings(),
             *gap_findings(written),
             *store_findings(written),
         ),
@@ -256,6 +242,8 @@ def _refuse_nothing(gathered: _Gathered) -> None:
 
 def _take(logged: LoggedRun, gathered: _Gathered, store: Store | None, rules: Rules, writer: CurveWriter) -> None:
     """One run: passed over, added, or put in the place of its shorter self."""
+    if gathered.trainings.seen(logged):
+        return
     if logged.digest in gathered.digests:
         known = any(row["digest"] == logged.digest for row in (*gathered.rows.values(), *gathered.grown.values()))
         if known:

@@ -30,4 +30,4 @@ def _read(found: Found, options: Options) -> Iterator[LoggedRun]:
     yield from runs_of(frame, Source(found.format, found.source, name=found.source, settings=config, one_run=True))
 
 
-READER: Final = Reader("lightning", "PyTorch Lightning's metrics.csv", claims=_claims, read=_read)
+READER: Final = Reader("lightning", "PyTorch Lightning's metrics.csv", claims=_claims, read=_read, rank=1)

@@ -17,8 +17,16 @@ from isoflop.logs.logged import LogError, LoggedRun
 from isoflop.logs.reader import Candidate, Found, Options, Reader
 from isoflop.logs.run_builder import logged_run
 from isoflop.logs.settings_text import typed
+from isoflop.units import parse_quantity
 
-_CHECKPOINT: Final = re.compile(r"(?:checkpoint|step|iter|global_step)[-_]?(\d+)(?:-unsharded|-hf)?", re.IGNORECASE)
+_CHECKPOINT: Final = re.compile(
+    r"(?:checkpoint|ckpt|step|iter|iteration|global_step)[-_]?(\d+)(?:-unsharded|-hf)?", re.IGNORECASE
+)
+# A revision may say more than its step: stage1-step1000-tokens3B.
+_REVISION: Final = re.compile(
+    r"(?:^|[-_./])(?:checkpoint|ckpt|step|iter|iteration|global_step)[-_]?(\d{1,15})(?=$|[-_./])", re.IGNORECASE
+)
+_REVISION_TOKENS: Final = re.compile(r"(?:^|[-_./])tokens?[-_]?(\d+(?:\.\d+)?[KMBT]?)(?=$|[-_./])", re.IGNORECASE)
 
 
 def _claims(candidate: Candidate) -> str | None:
@@ -52,8 +60,15 @@ def _read(found: Found, options: Options) -> Iterator[LoggedRun]:
     arguments = _arguments(report)
     name, step = _model(report, arguments)
     settings |= {f"model_args.{key}": value for key, value in arguments.items()}
+    revision = "/".join(str(arguments[key]) for key in ("revision", "subfolder", "model_revision") if key in arguments)
+    told = _REVISION.search(revision)
+    if step is None and told is not None:
+        step = int(told[1])
     if step is not None:
         settings["step"] = step
+    tokens = _REVISION_TOKENS.search(revision)
+    if tokens is not None:
+        settings["tokens"] = parse_quantity(tokens[1])
     yield logged_run(
         name=name or found.source,
         format=found.format,

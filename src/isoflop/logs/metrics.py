@@ -54,6 +54,8 @@ SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = FrozenMapping(
             "train_loss_step",
             "train_loss_epoch",
             "train_nll",
+            "loss/train/total",
+            "metrics/train/LanguageCrossEntropy",
         ),
         PLAIN: ("loss", "ce_loss", "cross_entropy", "cross_entropy_loss", "CrossEntropyLoss", "nll", "nll_loss"),
         RATE: (
@@ -86,6 +88,9 @@ SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = FrozenMapping(
             "train/total_tokens",
             "token_num",
             "num_token",
+            "time/token",
+            "train/tokens_total",
+            "total_tokens_seen",
         ),
         SAMPLES: ("samples", "consumed_samples", "consumed samples", "train/samples", "samples_seen"),
         EPOCH: ("epoch", "train/epoch", "epochs"),
@@ -95,6 +100,12 @@ SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = FrozenMapping(
 
 _HELD_OUT: Final = re.compile(r"(?:^|[^a-z])(?:val|valid|validation|eval|evaluation|test|dev)(?:[^a-z]|$)")
 _LOSS: Final = re.compile(r"loss|cross.?entropy|(?:^|[^a-z])(?:ce|nll|ppl|perplexity|bpb)(?:[^a-z]|$)|bits.?per.?byte")
+# Losses that are added to that of the model, and what is said of a loss.
+_BESIDE: Final = re.compile(
+    r"scale|_std|std_|stderr|(?:^|[^a-z])(?:z|aux|auxiliary|balanc\w*|router|kl|mtp|reg\w*)(?:[^a-z]|$)|lossless"
+)
+# Benchmarks that report a perplexity of their own, of a last word or of a few answers.
+_TASK: Final = re.compile(r"lambada|hellaswag|piqa|winogrande|arc_|boolq|mmlu|openbookqa|sciq|copa|squad|triviaqa")
 _PERPLEXITY: Final = re.compile(r"(?:^|[^a-z])ppl(?:[^a-z]|$)|perplexity")
 _PER_BYTE: Final = re.compile(r"(?:^|[^a-z])bpb(?:[^a-z]|$)|bits.?per.?byte")
 
@@ -135,16 +146,16 @@ def renamed(history: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
 
 def held_out_losses(metrics: Iterable[str]) -> list[str]:
     """Metrics that are losses on held-out data by the words in their names, such as ``eval/c4/CrossEntropyLoss``."""
-    return [
-        metric
-        for metric in metrics
-        if _HELD_OUT.search(metric.lower()) and _LOSS.search(metric.lower()) and "_std" not in metric
-    ]
+    return [metric for metric in losses(metrics) if _HELD_OUT.search(metric.lower())]
 
 
 def losses(metrics: Iterable[str]) -> list[str]:
-    """Metrics that are losses by the words in their names."""
-    return [metric for metric in metrics if _LOSS.search(metric.lower()) and "scale" not in metric.lower()]
+    """Metrics that are losses by the words in their names; not what is added to a loss, nor a task's perplexity."""
+    return [
+        metric
+        for metric in metrics
+        if _LOSS.search(metric.lower()) and not _BESIDE.search(metric.lower()) and not _TASK.search(metric.lower())
+    ]
 
 
 def unit_of(metric: str) -> str:

@@ -11,10 +11,11 @@ from isoflop.logs.logged import LoggedRun, Unread
 
 @dataclass(frozen=True)
 class Candidate:
-    """A file that may be (part of) a log: its path and its first bytes."""
+    """A file that may be (part of) a log: its path and its first bytes; ``cut`` says that more follow."""
 
     path: Path
     head: bytes
+    cut: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Reader:
     read: the runs of a log; raises LogError (or what parsing raises: ValueError, OSError …) if there is none in it.
     covers: the name of a file whose log owns everything below the file's folder.
     addresses: how an address that it reads begins, such as ``wandb:``.
+    rank: logs of a lower rank come first; of two that tell of one training, the first counts.
     """
 
     format: str
@@ -60,3 +62,4 @@ class Reader:
     read: Callable[[Found, Options], Iterator[LoggedRun | Unread]]
     covers: str = ""
     addresses: tuple[str, ...] = ()
+    rank: int = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, NoReturn
@@ -24,16 +24,18 @@ from isoflop.logs import (
     trackio,
     trainer,
     wandb,
+    wandb_files,
     wandb_online,
 )
 from isoflop.logs.hashed_file import head_of
 from isoflop.logs.logged import LogError, LoggedRun, Unread
 from isoflop.logs.reader import Candidate, Found, Options, Reader
-from isoflop.logs.scrub import hosts_in, without_hosts
+from isoflop.logs.scrub import hosts_in, plain_text, without_hosts
 from isoflop.logs.walk import walk
 
 READERS: Final[tuple[Reader, ...]] = (
     wandb.READER,
+    wandb_files.READER,
     tensorboard.READER,
     mlflow.READER,
     trackio.READER,
@@ -47,6 +49,12 @@ READERS: Final[tuple[Reader, ...]] = (
 )
 
 _HEAD: Final = 65_536
+_POINTER: Final = b"version https://git-lfs.github.com/spec/"
+_LOGS: Final = (
+    ".wandb", ".log", ".out", ".err", ".stdout", ".stderr", ".txt", ".csv", ".tsv", ".jsonl", ".ndjson", ".parquet",
+    ".db", ".sqlite", ".duckdb",
+)  # fmt: skip
+_WORDS: Final = ("trainer_state", "result", "metric", "log", "history", "eval", "progress")
 # What parsers of damaged bytes raise. A PanicException of Polars is no Exception; its name says where it comes from.
 _DAMAGE: Final = (
     OSError,
@@ -64,12 +72,20 @@ _DAMAGE: Final = (
 )
 
 
-def find_logs(path: str | Path, *, format: str | None = None, pattern: str | None = None) -> list[Found | Unread]:
-    """The logs at a path, in the order of their names, after what may not be opened; with ``format`` those of a reader.
+def find_logs(
+    path: str | Path,
+    *,
+    format: str | None = None,
+    pattern: str | None = None,
+    unclaimed: Callable[[str], None] | None = None,
+) -> list[Found | Unread]:
+    """The logs at a path, after what may not be opened: trackers' own logs, then tables, then consoles, by name.
 
     A single file whose format is given is taken at the user's word, and so is every text file where a pattern is.
 
     path: a file, a folder, a glob, or an address (``wandb:entity/project``, ``mlflow:http://…``, ``s3://…``).
+    format: only logs of this reader. unclaimed: is told the place of every file that looks like a log or a table and
+    that no reader takes for one.
     Raises LogError: no such path, nothing readable (the message says what was looked for), no such format.
     """
     format = format or ("text" if pattern else None)
@@ -82,14 +98,19 @@ def find_logs(path: str | Path, *, format: str | None = None, pattern: str | Non
         return list(_claimed(root, files, (replace(readers[0], claims=lambda candidate: str(candidate.path)),)))
     if pattern is not None:
         readers = tuple(replace(reader, claims=text.by_ending) for reader in readers if reader.format == "text")
-    claimed = list(_claimed(root, files, readers))
+    claimed = list(_claimed(root, files, readers, unclaimed))
     if not any(isinstance(each, Found) for each in claimed):
         _nothing(str(path), readers, [each for each in claimed if isinstance(each, Unread)])
     return claimed
 
 
 def read_logs(
-    path: str | Path, *, format: str | None = None, pattern: str | None = None, resume: Path | None = None
+    path: str | Path,
+    *,
+    format: str | None = None,
+    pattern: str | None = None,
+    resume: Path | None = None,
+    unclaimed: Callable[[str], None] | None = None,
 ) -> Iterator[LoggedRun | Unread]:
     """The runs at a path, one after the other, and as Unread each log that could not be read.
 
@@ -97,7 +118,7 @@ def read_logs(
     Raises LogError as find_logs does.
     """
     options = Options(pattern=text.check_pattern(pattern) if pattern else None, resume=resume)
-    for found in find_logs(path, format=format, pattern=pattern):
+    for found in find_logs(path, format=format, pattern=pattern, unclaimed=unclaimed):
         if isinstance(found, Unread):
             yield found
         else:
@@ -170,16 +191,24 @@ def _before_marks(path: Path) -> Path:
     return Path(*plain) if plain else Path()
 
 
-def _claimed(root: Path, files: Iterator[Path], readers: tuple[Reader, ...]) -> Iterator[Found | Unread]:
+def _claimed(
+    root: Path, files: Iterator[Path], readers: tuple[Reader, ...], unclaimed: Callable[[str], None] | None = None
+) -> Iterator[Found | Unread]:
     """What may not be opened, then files gathered into logs; each file goes to the first reader that claims it."""
     logs: dict[tuple[str, str], list[Path]] = {}
     covered: set[Path] = set()
     closed: list[tuple[Path, str]] = []
+    pointers: list[Path] = []
+    left: list[Path] = []
     for path in files:  # those of a folder before those below it
         if not covered.isdisjoint(path.parents):
             continue
         try:
-            candidate = Candidate(path, head_of(path, _HEAD))
+            head = head_of(path, _HEAD)
+            if head.startswith(_POINTER) and _may_be_log(path):
+                pointers.append(path)
+                continue
+            candidate = Candidate(path, head, cut=len(head) >= _HEAD)
             claims = ((reader, reader.claims(candidate)) for reader in readers)
             reader, key = next(((reader, key) for reader, key in claims if key is not None), (None, None))
         except FileNotFoundError:  # it vanished
@@ -191,12 +220,29 @@ def _claimed(root: Path, files: Iterator[Path], readers: tuple[Reader, ...]) -> 
             logs.setdefault((reader.format, key), []).append(path)
             if reader.covers == path.name:
                 covered.add(path.parent)
+        elif _may_be_log(path) and candidate.head.strip():
+            left.append(path)
     hosts = hosts_in(path for paths in logs.values() for path in paths)
     for path, reason in closed:
         source = _source(path, root, hosts)
         yield Unread(source, f"{source} cannot be opened ({reason}); give yourself the right to read it")
-    for (format, key), paths in sorted(logs.items(), key=lambda item: item[0][1]):
+    for path in pointers:
+        source = _source(path, root, hosts)
+        yield Unread(source, f"{source} is a Git LFS pointer, not the file itself; run git lfs pull, and import again")
+    if unclaimed is not None:
+        for path in left:
+            unclaimed(_source(path, root, hosts))
+    ranks = {reader.format: reader.rank for reader in READERS}
+    for (format, key), paths in sorted(logs.items(), key=lambda item: (ranks[item[0][0]], item[0][1])):
         yield Found(format, _source(Path(key), root, hosts), tuple(paths))
+
+
+def _may_be_log(path: Path) -> bool:
+    """Whether a file's name is that of a log or a table of runs."""
+    name = path.name.lower().removesuffix(".gz")
+    return (
+        name.endswith(_LOGS) or "tfevents" in name or (name.endswith(".json") and any(word in name for word in _WORDS))
+    )
 
 
 def _source(key: Path, root: Path, hosts: frozenset[str]) -> str:
@@ -206,7 +252,7 @@ def _source(key: Path, root: Path, hosts: frozenset[str]) -> str:
     except ValueError:
         relative = Path(key.name)
     plain = str(relative) if relative.parts else _own_name(root)
-    return without_hosts(plain, hosts) or "log"
+    return plain_text(without_hosts(plain, hosts)) or "log"
 
 
 def _own_name(folder: Path) -> str:

@@ -88,6 +88,7 @@ class Rules(Value):
     given: canonical column → its value for every run, such as ``{"batch": 524288}`` tokens a step.
     unit, convention: of the loss and of N, where the user states them.
     kept: settings that become columns of their own.
+    by_run: run → canonical column → its value, from a table that tells what the logs do not; wins over every guess.
     """
 
     pick: Pick = field(default_factory=lambda: Pick("last"))
@@ -99,6 +100,7 @@ class Rules(Value):
     unit: str | None = None
     convention: str | None = None
     kept: tuple[str, ...] = ()
+    by_run: Mapping[str, Mapping[str, float | str]] = field(default_factory=FrozenMapping)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -120,7 +122,7 @@ class Rules(Value):
     @property
     def says(self) -> str:
         """In one clause: which loss counts, what is cut, what was left out."""
-        which = self.loss or f"{VALIDATION}, else {PLAIN}, else {TRAINING}"
+        which = self.loss or f"{VALIDATION}, else another held-out loss, else {PLAIN}, else {TRAINING}"
         cut = "as the log has it" if self.warmup is None else f"{self.warmup:,} steps"
         unfinished = "unfinished runs kept" if self.unfinished == "keep" else "unfinished runs left out"
         return f"{self.pick.says} of {which} counts (warm-up cut from curves: {cut}; {unfinished})"
@@ -133,7 +135,13 @@ class Rules(Value):
             "named": dict(self.named),
             "given": dict(self.given),
             "kept": list(self.kept),
+            "by_run": {run: dict(row) for run, row in self.by_run.items()},
         }
+
+    def of_run(self, run: str) -> Mapping[str, float | str]:
+        """What the user's table of runs says of a run: by its name, or by the last part of its path."""
+        own = self.by_run.get(run)
+        return own if own is not None else self.by_run.get(run.replace("\\", "/").rsplit("/", 1)[-1], {})
 
     @staticmethod
     def from_dict(plain: Mapping[str, Any]) -> Rules:

@@ -12,7 +12,7 @@ import polars as pl
 from isoflop.findings import Finding
 from isoflop.logs.curves import Curves
 from isoflop.logs.logged import STEP, LoggedRun, Status
-from isoflop.logs.scrub import settings_of, tells_where
+from isoflop.logs.scrub import plain_text, settings_of, tells_where
 from isoflop.values import FrozenMapping
 
 _LOSS: Final = re.compile(r"loss|nll|ppl|perplexity|bpb|cross_?entropy|(^|[/_.])ce($|[/_.])", re.IGNORECASE)
@@ -34,6 +34,7 @@ def logged_run(
     history, made = curves.table() if isinstance(curves, Curves) else (curves, [])
     settings, left_out = settings_of(config or {})
     status, ends = _judge(history, status)
+    name, source = plain_text(name), plain_text(source)
     return LoggedRun(
         name=name if name and not tells_where(name) else source,
         format=format,
@@ -42,7 +43,9 @@ def logged_run(
         history=history,
         digest=digest,
         settings=settings,
-        results=FrozenMapping({key: value for key, value in (results or {}).items() if not tells_where(key)}),
+        results=FrozenMapping(
+            {plain_text(key): value for key, value in (results or {}).items() if not tells_where(key)}
+        ),
         findings=(*findings, *made, *ends, *left_out),
     )
 

@@ -34,6 +34,15 @@ def tells_where(text: str) -> bool:
     return _WHERE.search(text) is not None
 
 
+def plain_text(text: str) -> str:
+    """The text with every half of a pair of surrogates replaced, which no file in UTF-8 can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", errors="replace").decode()
+    return text
+
+
 def settings_of(config: Mapping[str, Any]) -> tuple[Mapping[str, Setting], tuple[Finding, ...]]:
     """A nested configuration as flat settings, and a note that names the keys that were left out.
 
@@ -42,6 +51,7 @@ def settings_of(config: Mapping[str, Any]) -> tuple[Mapping[str, Setting], tuple
     kept: dict[str, Setting] = {}
     hidden: list[str] = []
     for key, value in _flat(config, "", 0):
+        key, value = plain_text(key), plain_text(value) if isinstance(value, str) else value
         if _WHO.search(key) or tells_where(key):
             hidden.append(key if not tells_where(key) else "a key that is a path")
         elif isinstance(value, str):

@@ -21,6 +21,8 @@ SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
         "total_parameters",
         "model_params",
         "param_count",
+        "number_of_parameters",
+        "parameter counts.total",
         "params",
         "parameters",
         "model_size",
@@ -45,6 +47,8 @@ SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
         "num_tokens",
         "tokens",
         "max_tokens",
+        "total_number_of_training_tokens",
+        "number_of_training_tokens",
         "D",
     ),
     "U": ("unique_tokens", "dataset_tokens", "n_unique_tokens", "U"),
@@ -59,9 +63,19 @@ SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
         "global_batch_size_tokens",
         "total_batch_size_tokens",
         "global_batch_tokens",
+        "tokens_per_iteration",
+        "tokens per iteration will be",
+        "total_batch_size",  # nanochat, build-nanogpt and llm.c count it in tokens
+        "total desired batch size",
     ),
     # sequences in all, whatever the number of devices
-    "sequences": ("global_batch_size", "global_train_batch_size", "train_batch_size_global"),
+    "sequences": (
+        "global_batch_size",
+        "global_train_batch_size",
+        "train_batch_size_global",
+        "effective_batch_size",
+        "total train batch size (w. parallel, distributed & accumulation)",
+    ),
     # sequences on one device in one pass
     "device_sequences": (
         "per_device_train_batch_size",
@@ -69,11 +83,17 @@ SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
         "device_train_microbatch_size",
         "micro_batch_size",
         "local_batch_size",
+        "train_micro_batch_size_per_gpu",
+        "instantaneous batch size per device",
         "batch_size",
         "train_batch_size",
     ),
     "accumulation": ("gradient_accumulation_steps", "grad_accum_steps", "accumulate_grad_batches", "grad_accum"),
-    "devices": ("world_size", "num_devices", "n_gpus", "ddp_world_size", "data_parallel_size"),
+    "replicas": ("data_parallel_size", "data_parallel_world_size", "dp_world_size", "ddp_world_size"),
+    "devices": ("world_size", "num_devices", "n_gpus", "num_gpus"),
+    "tensor": ("tensor_model_parallel_size", "model_parallel_size", "tensor_parallel_size", "tp_size", "tp"),
+    "pipeline": ("pipeline_model_parallel_size", "pipe_parallel_size", "pipeline_parallel_size", "pp_size", "pp"),
+    "sequence": ("context_parallel_size", "cp_size"),
     "context": (
         "context_length",
         "seq_length",
@@ -86,10 +106,34 @@ SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
         "block_size",
         "context",
         "n_ctx",
-        "n_positions",
-        "max_position_embeddings",
+        "model_max_length",
+        "cutoff_len",
     ),
-    "steps": ("max_steps", "max_iters", "train_iters", "num_steps", "total_steps", "num_iterations", "max_duration"),
+    # the longest sequence that a model can take; training may use shorter ones
+    "longest_context": ("n_positions", "max_position_embeddings"),
+    "steps": (
+        "max_steps",
+        "max_iters",
+        "train_iters",
+        "num_steps",
+        "total_steps",
+        "num_iterations",
+        "max_duration",
+        "total optimization steps",
+        "total_num_steps",
+        "total_training_steps",
+    ),
+    "steps_done": (
+        "global_step",
+        "train/global_step",
+        "trainer/global_step",
+        "_step",
+        "step",
+        "steps",
+        "iter",
+        "iterations",
+        "steps_done",
+    ),
     "warmup": ("warmup_steps", "warmup_iters", "lr_warmup_steps", "lr_warmup_iters", "num_warmup_steps", "warmup"),
     "lr": ("learning_rate", "lr", "max_lr", "peak_lr", "base_lr"),
     "schedule": ("lr_scheduler_type", "lr_decay_style", "lr_schedule", "lr_scheduler", "scheduler", "schedule"),
@@ -102,7 +146,26 @@ SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "vocabulary": ("vocab_size", "padded_vocab_size", "n_vocab", "vocabulary"),
     "feed_forward": ("intermediate_size", "ffn_hidden_size", "d_ff", "mlp_hidden_size", "n_inner"),
     "activation": ("hidden_act", "activation", "activation_function", "activation_type"),
-    "tied": ("tie_word_embeddings", "weight_tying", "tie_embeddings", "tied"),
+    "tied": (
+        "tie_word_embeddings",
+        "weight_tying",
+        "tie_embeddings",
+        "tie_embedding",
+        "tied_embeddings",
+        "tie_weights",
+        "share_embeddings_and_output_weights",
+        "share_embeddings",
+        "tied",
+    ),
+    "untied": (
+        "no_weight_tying",
+        "untie_embeddings_and_output_weights",
+        "untie_embeddings",
+        "untied_embeddings",
+        "untied",
+    ),
+    "positions": ("pos_emb", "position_embedding_type", "positional_embedding", "position_embeddings"),
+    "norm": ("normalization", "norm_type"),
     "bias": ("bias", "include_bias", "add_bias_linear"),
 }
 
@@ -117,25 +180,37 @@ class Settings:
         # of several settings that end alike the least nested is meant: `lr` rather than `scheduler.args.lr`
         self._by_end: dict[str, str] = {}
         self._scale: dict[str, float] = {}
-        for key in sorted(settings, key=lambda key: key.count(".")):
-            end = key.rsplit(".", 1)[-1]
+        for key in sorted(settings, key=lambda key: key.count(".") + key.count("/")):
+            end = end_of(key)
             self._by_end.setdefault(plain(end), key)
             header = read_header(end)  # `size_M` is a size in millions
             if header.scale != 1:
                 self._by_end.setdefault(plain(header.bare), key)
                 self._scale[key] = header.scale
+        for key in settings:
+            self._by_end.setdefault(plain(key), key)
 
     def key(self, meaning: str) -> str | None:
         """The setting that has this meaning, by its full name."""
         for spelling in SPELLINGS[meaning]:
             own = self._by_end.get(plain(spelling))
             # n is no N, and c no C
-            scaled = own in self._scale and plain(own.rsplit(".", 1)[-1]) != plain(spelling)
-            if own is not None and (len(spelling) > 1 or own.rsplit(".", 1)[-1] == spelling):
+            scaled = own in self._scale and plain(end_of(own)) != plain(spelling)
+            if own is not None and (len(spelling) > 1 or end_of(own) == spelling):
                 if scaled and meaning not in _COUNTS:
                     continue
                 return own
         return None
+
+    def plain_key(self, spelling: str) -> str | None:
+        """The setting that ends in this spelling, by its full name."""
+        return self._by_end.get(plain(spelling))
+
+    def plain_number(self, spelling: str) -> tuple[float, str] | None:
+        """A positive number under one spelling, and the setting's name."""
+        key = self.plain_key(spelling)
+        value = None if key is None else as_number(self._settings[key])
+        return None if key is None or value is None or value <= 0 else (value, key)
 
     def named(self, name: str) -> Setting | None:
         """A setting by its own name."""
@@ -163,7 +238,19 @@ class Settings:
         """A yes or no with this meaning."""
         key = self.key(meaning)
         value = None if key is None else self._settings[key]
+        if isinstance(value, str) and value.lower() in ("true", "false"):
+            return value.lower() == "true"
         return value if isinstance(value, bool) else None
+
+    def tied(self) -> bool | None:
+        """Whether input and output embedding are one table, however the log says it."""
+        said, denied = self.flag("tied"), self.flag("untied")
+        return said if said is not None else None if denied is None else not denied
+
+
+def end_of(key: str) -> str:
+    """The last part of a nested name: ``num_parameters`` of ``model/num_parameters``."""
+    return key.replace("/", ".").rsplit(".", 1)[-1]
 
 
 def as_number(value: Setting | None) -> float | None:

@@ -16,14 +16,15 @@ from typing import Any, Final
 import polars as pl
 
 from isoflop.errors import DataError
-from isoflop.files import write_whole
+from isoflop.files import FULL, NoSpaceError, write_whole
 from isoflop.logs.derive import SCHEMA as COLUMNS
 from isoflop.logs.logged import STEP
 from isoflop.logs.rules import Rules
-from isoflop.runs.store import CURVE, KEY, PARTS, RUNS, SCHEMA, Store, open_store
+from isoflop.runs.store import CURVE, KEY, PARTS, RUNS, SCHEMA, Store, open_store, reading
 
 PART_ROWS: Final = 1_000_000  # rows of a file of curves: what an import and a fit hold at once
 _GROUP_ROWS: Final = 131_072
+_NO_SPACE: Final = ("no space left", "disk quota", "file too large", "os error 28", "os error 122", "os error 27")
 _SMALL: Final = PART_ROWS // 4  # a file of fewer rows is written again with what comes after it
 
 
@@ -109,6 +110,16 @@ def _write(path: Path, frame: pl.DataFrame) -> None:
         with beside.open("rb") as file:
             os.fsync(file.fileno())
         beside.replace(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        beside.unlink(missing_ok=True)
+        told = str(error).lower()
+        full = isinstance(error, OSError) and error.errno in FULL
+        if full or any(words in told for words in _NO_SPACE):
+            raise NoSpaceError(
+                f"no space to write {path.name} ({frame.estimated_size():,} bytes) in {path.parent}: free some and "
+                "import again"
+            ) from None
+        raise
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
@@ -148,7 +159,8 @@ def small_parts(store: Store) -> list[str]:
 
 def carry_over(folder: Path, part: str, writer: CurveWriter, *, without: Collection[str]) -> None:
     """Write the curves of one file again, those of the runs in ``without`` left out."""
-    frame = pl.read_parquet(folder / part, hive_partitioning=False, glob=False)
+    with reading(folder / part):
+        frame = pl.read_parquet(folder / part, hive_partitioning=False, glob=False)
     for (run,), curve in frame.partition_by("run", as_dict=True, maintain_order=True).items():
         if run not in without:
             writer.add(str(run), _own(curve))
@@ -156,8 +168,9 @@ def carry_over(folder: Path, part: str, writer: CurveWriter, *, without: Collect
 
 def stored_curve(folder: Path, run: str, part: str) -> pl.DataFrame:
     """The curve of one run as it is stored: its steps and the metrics that it has."""
-    scan = pl.scan_parquet(folder / part, hive_partitioning=False, glob=False)
-    return _own(scan.filter(pl.col("run") == run).sort(STEP).collect())
+    with reading(folder / part):
+        scan = pl.scan_parquet(folder / part, hive_partitioning=False, glob=False)
+        return _own(scan.filter(pl.col("run") == run).sort(STEP).collect())
 
 
 def _own(curve: pl.DataFrame) -> pl.DataFrame:

@@ -19,6 +19,7 @@ import polars as pl
 
 from isoflop.findings import Finding
 from isoflop.logs import sqlite
+from isoflop.logs.counts import STEP_UNIT
 from isoflop.logs.frames import (
     ADDRESSES,
     COLUMNAR,
@@ -28,28 +29,26 @@ from isoflop.logs.frames import (
     duck_frames,
     kind_of,
     load,
+    numbers_of,
     sqlite_frames,
     written_before,
 )
 from isoflop.logs.hashed_file import Digest, cut_short, head_of
 from isoflop.logs.identity import blocks, run_columns
+from isoflop.logs.json_lines import holds_array, holds_lines, read_json_lines
 from isoflop.logs.logged import STEP, WALL, LogError, LoggedRun, Unread
 from isoflop.logs.reader import Candidate, Found, Options, Reader
 from isoflop.logs.run_builder import is_loss, logged_run
+from isoflop.logs.table_steps import EPOCHS, Charted, charted, epochs_note, steps_of
 from isoflop.values import Value
 
 _DUCK: Final = b"DUCK"
-_STEPS: Final = (
-    "step", "_step", "global_step", "trainer/global_step", "train/global_step", "iteration", "iter", "steps",
-    "training_step", "train_step", "update",
-)  # fmt: skip
 _RUNS: Final = ("run", "run_id", "run_name", "run id", "run name", "name", "experiment", "exp_name", "model", "id")
 _WALLS: Final = ("wall", "_runtime", "wall_time", "walltime", "relative time (process)", "relative time (wall)")
 _TOKENS: Final = ("tokens", "tokens_b", "tokens_seen", "n_tokens", "num_tokens", "train_tokens")
 _METRIC: Final = ("metric", "tag", "key", "metric_name")
 _VALUE: Final = ("value", "metric_value")
 _MOST_STEPS: Final = 2**62
-_CHART: Final = re.compile(r"(?P<run>.{1,300}?) - (?P<metric>.{1,300}?)(?P<bound>__MIN|__MAX)?")
 _FEWEST_POINTS: Final = 20  # rows of a curve over tokens that has no steps
 
 
@@ -75,8 +74,10 @@ def _claims(candidate: Candidate) -> str | None:
         told = head.startswith(sqlite.MAGIC) or head[8:12] == _DUCK
     elif kind in COLUMNAR:
         told = head.startswith(b"PAR1") and not path.with_suffix(".db").exists()  # Trackio's own copy of its database
+    elif kind == ".json":
+        told = holds_lines(head) or holds_array(head)
     elif kind in LINES:
-        told = head.lstrip()[:1] == b"{"
+        told = head.lstrip()[:1] in (b"{", b"[")
     elif kind in TEXT:
         told = b"\0" not in head and bool(head.strip()) and _has_header(head, kind)
     else:
@@ -108,6 +109,11 @@ def _read(found: Found, options: Options) -> Iterator[LoggedRun | Unread]:
 
 def _read_file(path: Path, kind: str, source: Source) -> Iterator[LoggedRun]:
     """A table in a file; of one whose compressed bytes end too early, what they hold."""
+    if kind in LINES:
+        frame, found = read_json_lines(path, source.source)
+        made = frame.with_columns(numbers_of(series) for series in frame)
+        yield from runs_of(made, replace(source, findings=(*source.findings, *found)))
+        return
     try:
         frame = load(str(path), kind)
     except (OSError, pl.exceptions.PolarsError):
@@ -153,11 +159,11 @@ def runs_of(frame: pl.DataFrame, source: Source) -> Iterator[LoggedRun]:
     """The runs in a table; raises LogError where it has no number at all."""
     frame = frame.select(pl.exclude(pl.Binary, pl.Object))
     by_word = {_word(name): name for name in reversed(frame.columns)}
-    step = next((by_word[word] for word in _STEPS if word in by_word), None)
-    if step is not None and not _is_number(frame[step]):
-        step = None
     if frame.is_empty() or not any(_is_number(series) for series in frame):
         raise LogError(f"{source.source} has no row with a number; is it a table of runs or of a run's history?")
+    frame, step, unit = steps_of(frame)
+    if step is not None and not source.one_run and _one_row_a_run(frame, by_word, step):
+        step = None
     if step is None:
         tokens = _over_tokens(frame)
         if tokens is not None:
@@ -166,8 +172,12 @@ def runs_of(frame: pl.DataFrame, source: Source) -> Iterator[LoggedRun]:
         else:
             yield from _rows_as_runs(frame, by_word, source)
         return
-    chart = [match for name in frame.columns if name != step and (match := _CHART.fullmatch(name))]
-    if chart and all(_is_number(frame[match[0]]) for match in chart):
+    if unit == EPOCHS:
+        frame, step = frame.with_columns(pl.col(step).alias(STEP)), STEP
+        note = epochs_note(source.source)
+        source = replace(source, settings={**source.settings, STEP_UNIT: unit}, findings=(*source.findings, note))
+    chart = charted(frame, step)
+    if chart:
         yield from _chart(frame, step, chart, source)
         return
     metric = next(
@@ -179,6 +189,17 @@ def runs_of(frame: pl.DataFrame, source: Source) -> Iterator[LoggedRun]:
     keys, findings = run_columns(frame, step) if not source.one_run else ((), [])
     for name, part in _parts(frame, keys, source):
         yield _curve(part, name, step, replace(source, findings=(*source.findings, *findings)))
+
+
+def _one_row_a_run(frame: pl.DataFrame, by_word: Mapping[str, str], step: str) -> bool:
+    """Whether every row names another run, as in the table of runs that a tracker exports: its step is a setting."""
+    name = next((by_word[word] for word in _RUNS if word in by_word and by_word[word] != step), None)
+    if name is None or frame[name].dtype != pl.String or frame[name].has_nulls() or not frame[name].is_unique().all():
+        return False
+    if "state" in by_word and _word(name) == "name":
+        return True
+    grows = frame.height > 1 and bool((frame[step].diff().drop_nulls() > 0).all())
+    return frame.height > 1 and not (grows and _word(name) in ("id", "name", "run_id", "run id"))
 
 
 def _widened(frame: pl.DataFrame, step: str, metric: str, value: str) -> pl.DataFrame:
@@ -309,25 +330,26 @@ def _twice(count: int) -> Finding:
     )
 
 
-def _chart(frame: pl.DataFrame, step: str, columns: list[re.Match[str]], source: Source) -> Iterator[LoggedRun]:
+def _chart(frame: pl.DataFrame, step: str, columns: list[Charted], source: Source) -> Iterator[LoggedRun]:
     """A chart that Weights & Biases exported: ``RUN - METRIC``, with ``__MIN`` and ``__MAX`` of what was sampled."""
-    sampled = any(match["bound"] for match in columns)
+    sampled = any(each.bound for each in columns)
     note = Finding(
         "sampled",
         "warning",
         f"{source.source} is a chart that was exported: its curves are sampled to a few hundred points.",
         "Read the run's .wandb file or wandb:entity/project for every point.",
     )
-    charted = {match[0] for match in columns}
-    beside = [name for name in frame.columns if name != step and name not in charted]
+    drawn = {each.column for each in columns}
+    beside = [name for name in frame.columns if name != step and name not in drawn]
     runs: dict[str, dict[str, str]] = {}
-    for match in columns:
-        if not match["bound"] and match["metric"] not in ("_step", step, *beside):
-            runs.setdefault(match["run"], {})[match[0]] = match["metric"]
+    for each in columns:
+        if not each.bound and each.metric not in ("_step", step, *beside):
+            runs.setdefault(each.run, {})[each.column] = each.metric
     for run, metrics in runs.items():
         part = frame.select(step, *beside, *(pl.col(column).alias(metric) for column, metric in metrics.items()))
         part = part.filter(pl.any_horizontal(pl.col(*metrics.values()).is_not_null()))
-        yield _curve(part, run, step, replace(source, name=run, findings=(note,) if sampled else ()))
+        if part.height:
+            yield _curve(part, run, step, replace(source, name=run, findings=(note,) if sampled else ()))
 
 
 def _rows_as_runs(frame: pl.DataFrame, by_word: Mapping[str, str], source: Source) -> Iterator[LoggedRun]:
@@ -377,4 +399,5 @@ READER: Final = Reader(
     claims=_claims,
     read=_read,
     addresses=ADDRESSES,
+    rank=1,
 )

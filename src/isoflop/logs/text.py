@@ -4,39 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
+from isoflop.findings import Finding
+from isoflop.logs.console import DICTIONARY, MARK, Console, parse
+from isoflop.logs.console_runs import ConsoleRun, Runs
 from isoflop.logs.curves import Curves
-from isoflop.logs.dialects import Dialect, marked, number, pairs
-from isoflop.logs.hashed_file import Digest, Lines, cut_short
-from isoflop.logs.logged import STEP, LogError, LoggedRun, Status
+from isoflop.logs.dialects import number
+from isoflop.logs.hashed_file import Batches, Digest, Lines, cut_short
+from isoflop.logs.logged import STEP, LogError, LoggedRun
 from isoflop.logs.reader import Candidate, Found, Options, Reader
 from isoflop.logs.run_builder import logged_run
-from isoflop.logs.settings_text import typed
 
 _ENDINGS: Final = frozenset({".log", ".txt", ".out", ".err", ".stdout", ".stderr", ".output", ""})
 _LONGEST: Final = 4_096  # bytes of a line that are looked at
 _SEARCHED: Final = 8 * 2**20  # bytes in which a first step is looked for
-_MOST_SETTINGS: Final = 2_000
 _BATCH: Final = 10_000  # lines that are matched together
-_COLOURS: Final = re.compile(r"\x1b\[[0-?]{0,16}[ -/]{0,4}[@-~]|\r")
-_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)")
-# Megatron prints its arguments as ``  hidden_size ....... 1024``, nanochat as ``Total batch size: 524,288``.
-_ARGUMENT: Final = re.compile(r"^[^\S\n]{0,8}(?:\d+: )?[^\S\n]{0,8}(?P<key>\w{1,80}) \.{3,80} (?P<value>.{1,200})$")
-_COUNT: Final = r"(?P<value>[\d,]+(?:\.\d+)?[KMBT]?)"
-_STATED: Final = re.compile(
-    rf"^[^\S\n]{{0,8}}(?P<key>[A-Za-z][\w /-]{{1,60}}?)\s{{0,20}}[:=]\s{{0,4}}{_COUNT}\s{{0,4}}$"
-)
-_COUNTED: Final = re.compile(
-    rf"(?P<key>number of parameters|tokens per iteration will be|Total batch size):? {_COUNT}", re.IGNORECASE
-)
-_CRASHED: Final = re.compile(
-    r"^(?:\[rank\d+\]: ?)?Traceback \(most recent call last\)|^\S{0,60}CUDA out of memory|DUE TO TIME LIMIT"
-)
+_COLORS: Final = re.compile(r"\x1b\[[0-?]{0,16}[ -/]{0,4}[@-~]")
+_OWN_OUTPUT: Final = re.compile(r"run-\w+\.wandb")
 
 
 def by_ending(candidate: Candidate) -> str | None:
@@ -49,111 +37,107 @@ def by_ending(candidate: Candidate) -> str | None:
 
 def _claims(candidate: Candidate) -> str | None:
     path = candidate.path
-    if by_ending(candidate) is None:
+    if by_ending(candidate) is None or _is_wandbs_own(candidate):
+        return None
+    seen = 0
+    for line in _COLORS.sub("", candidate.head.decode("utf-8", errors="replace")).replace("\r", "\n").split("\n"):
+        if _tells(line[:_LONGEST]):
+            return str(path)
+    if not candidate.cut:
         return None
     with Digest().file(path) as file:
-        seen = 0
-        for line in Lines(file, longest=_LONGEST):
-            if marked(line) is not None:
-                return str(path)
-            seen += len(line) + 1
+        for batch in Batches(file, longest=_LONGEST):
+            for line in batch:
+                if _tells(_plain(line)):
+                    return str(path)
+            seen += sum(map(len, batch))
             if seen > _SEARCHED:
                 break
         file.left = 0
     return None
 
 
-def _read(found: Found, options: Options) -> Iterator[LoggedRun]:
-    console, digest = _Console(), Digest()
-    with digest.file(found.files[0]) as file:
-        lines = Lines(file, longest=_LONGEST)
-        plain = (_COLOURS.sub("", line) for line in lines)
-        if options.pattern is None:
-            for line in plain:
-                console.take(line)
-        else:
-            _by_pattern(console.curves, plain, options.pattern)
-    if not len(console.curves):
-        missing = "no line of it fits the pattern" if options.pattern else "no line of it tells a step and a number"
-        raise LogError(f"{found.source} is no log of a trainer that is known: {missing}; give one with --pattern")
-    yield logged_run(
-        name=found.source.removesuffix(".gz").rsplit(".", 1)[0],
-        format=found.format,
-        source=found.source,
-        curves=console.curves,
-        digest=digest.hexdigest(),
-        status=console.status(),
-        config=console.settings,
-        findings=[cut_short(found.source, lines.cut_short)] if lines.cut_short else [],
+def _is_wandbs_own(candidate: Candidate) -> bool:
+    """Whether W&B caught this output of a run whose own log lies beside it, which tells more."""
+    folder = candidate.path.parent
+    return (
+        candidate.path.name == "output.log"
+        and folder.name == "files"
+        and any(_OWN_OUTPUT.fullmatch(path.name) for path in folder.parent.glob("*.wandb"))
     )
 
 
-class _Console:
-    """The state of reading a console line by line."""
-
-    def __init__(self) -> None:
-        self.curves = Curves()
-        self.settings: dict[str, Any] = {}
-        self._step = 0
-        self._total = 0
-        self._below: Dialect | None = None
-        self._crashed = False
-
-    def take(self, line: str) -> None:
-        """One line: a step, a metric below a step, a setting, or nothing."""
-        opened = marked(line)
-        if opened is not None:
-            self._open(line, *opened)
-        elif self._below is not None and line[:1] in (" ", "\t"):
-            for name, value in pairs(line):
-                self.curves.add(name, self._step, value)
-        elif not len(self.curves):
-            self._setting(line)
-        if _CRASHED.search(line):
-            self._crashed = True
-
-    def _open(self, line: str, dialect: Dialect, match: re.Match[str]) -> None:
-        step = number(match["step"])
-        if step >= 2**62:
-            return
-        if step < self._step:
-            self.curves.new_session()
-        self._step = int(step)
-        total = match.groupdict().get("total")
-        if total:
-            self._total = int(number(total)) if len(total) < 18 else 0
-        self._crashed = False
-        self._below = dialect if dialect.below else None
-        rest = line[match.end() :]
-        if not dialect.below:
-            for name, value in pairs(rest, spaced=dialect.spaced):
-                self.curves.add(_plain(dialect.prefix + name), self._step, value)
-        stamp = _TIME.search(line[:200])
-        if stamp is not None:
-            try:
-                when = datetime.fromisoformat(f"{stamp[1]}T{stamp[2]}+00:00")
-            except ValueError:
-                return
-            self.curves.add_wall(self._step, when.timestamp())
-
-    def _setting(self, line: str) -> None:
-        if len(self.settings) < _MOST_SETTINGS:
-            match = _ARGUMENT.match(line) or _STATED.match(line) or _COUNTED.search(line)
-            if match is not None:
-                self.settings[match["key"].strip()] = typed(match["value"].replace(",", ""))
-
-    def status(self) -> Status:
-        """Finished where the last step is the last that was planned (some count it from 0)."""
-        if self._crashed:
-            return "crashed"
-        if self._total:
-            self.settings.setdefault("max_steps", self._total)
-        return "finished" if self._total and self._step >= self._total - 1 else "unknown"
+def _tells(line: str) -> bool:
+    """Whether a line tells a step and a number, or opens lines that do."""
+    said = parse(line)
+    if said.kind == MARK and said.dialect is not None:
+        return bool(said.pairs) or said.dialect.where == "below"
+    return said.kind == DICTIONARY and bool(said.pairs)
 
 
-def _plain(name: str) -> str:
-    """``validation lm loss value`` as ``validation lm loss``."""
-    return name.removesuffix(" value")
+def _plain(line: str) -> str:
+    return _COLORS.sub("", line) if "\x1b" in line else line
+
+
+def _read(found: Found, options: Options) -> Iterator[LoggedRun]:
+    digest = Digest()
+    with digest.file(found.files[0]) as file:
+        if options.pattern is None:
+            lines: Lines = Batches(file, longest=_LONGEST)
+            runs = _of_console(Batches.__iter__(lines))  # type: ignore[arg-type]
+        else:
+            lines = Lines(file, longest=_LONGEST)
+            curves = Curves()
+            _by_pattern(curves, (_plain(line).rstrip("\r") for line in lines), options.pattern)
+            runs = [ConsoleRun(curves)]
+    runs = [run for run in runs if len(run.curves)]
+    if not runs:
+        missing = "no line of it fits the pattern" if options.pattern else "no line of it tells a step and a number"
+        raise LogError(f"{found.source} is no log of a trainer that is known: {missing}; give one with --pattern")
+    cut = [cut_short(found.source, lines.cut_short)] if lines.cut_short else []
+    name = found.source.removesuffix(".gz").rsplit(".", 1)[0]
+    if len(runs) == 1:
+        yield _made(found, name, runs[0], digest.hexdigest(), cut)
+        return
+    note = Finding(
+        "several-runs",
+        "note",
+        f"{found.source} holds {len(runs)} runs one after the other; each is a run of its own.",
+        "Nothing to do.",
+    )
+    for position, run in enumerate(runs, 1):
+        history, made = run.curves.table()
+        own = Digest().update(f"{name} {position}".encode(errors="replace"))
+        for series in history:
+            own.update(series.name.encode(errors="replace")).update(series.fill_null(0).to_numpy().tobytes())
+        findings = [*cut, *made, *([note] if position == 1 else [])]
+        yield _made(found, f"{name} {position}", run, own.hexdigest(), findings, history)
+
+
+def _made(
+    found: Found, name: str, run: ConsoleRun, digest: str, findings: list[Finding], history: pl.DataFrame | None = None
+) -> LoggedRun:
+    return logged_run(
+        name=name,
+        format=found.format,
+        source=found.source,
+        curves=run.curves if history is None else history,
+        digest=digest,
+        status=run.status(),
+        config=run.settings,
+        results=run.results,
+        findings=[*findings, *run.findings(found.source)],
+    )
+
+
+def _of_console(batches: Iterator[list[str]]) -> list[ConsoleRun]:
+    console, runs = Console(), Runs()
+    for batch in batches:
+        lines = batch
+        if any("\x1b" in line for line in batch):
+            lines = [_plain(line) for line in batch]
+        runs.take(lines, console.read(lines))
+    return runs.ended()
 
 
 def _by_pattern(curves: Curves, lines: Iterable[str], pattern: str) -> None:
@@ -204,7 +188,9 @@ def check_pattern(pattern: str) -> str:
 
 READER: Final = Reader(
     "text",
-    "text logs of Megatron-LM, nanoGPT, nanochat, OLMo, torchtitan (.log, .txt, .out; others by --pattern)",
+    "console logs of Megatron-LM, GPT-NeoX, nanoGPT, nanochat, LitGPT, OLMo, torchtitan, Composer, fairseq, llm.c, the "
+    "Hugging Face Trainer and others (.log, .txt, .out; any other by --pattern)",
     claims=_claims,
     read=_read,
+    rank=2,
 )

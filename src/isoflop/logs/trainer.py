@@ -19,11 +19,22 @@ from isoflop.logs.logged import LogError, LoggedRun, Status
 from isoflop.logs.reader import Candidate, Found, Options, Reader
 from isoflop.logs.run_builder import logged_run
 
-_CHECKPOINT: Final = re.compile(r"checkpoint-(\d+)")
+_CHECKPOINT: Final = re.compile(
+    r"checkpoint-(\d+)|(?:checkpoint|ckpt)[-_](?:last|latest|best|final)|"
+    r"(?:last|latest|best|final)[-_]checkpoint"
+)
 _STATE: Final = "trainer_state.json"
 # The last entry of a whole run sums it up; these are no points of a curve.
 _SUMMARY: Final = ("train_runtime", "train_samples_per_second", "train_steps_per_second", "total_flos", "train_loss")
-_TOP: Final = ("max_steps", "num_train_epochs", "train_batch_size", "logging_steps", "eval_steps", "save_steps")
+_TOP: Final = (
+    "max_steps",
+    "num_train_epochs",
+    "train_batch_size",
+    "global_step",
+    "logging_steps",
+    "eval_steps",
+    "save_steps",
+)
 # Of config.json: names that say what a model is, not where it lies or how it is read.
 _PASSED: Final = (
     "_name_or_path",
@@ -46,8 +57,7 @@ def _claims(candidate: Candidate) -> str | None:
 def _read(found: Found, options: Options) -> Iterator[LoggedRun]:
     digest = Digest()
     # a later checkpoint repeats the history of the earlier ones; the folder's own file is written at the end
-    path = max(found.files, key=lambda path: (not _CHECKPOINT.fullmatch(path.parent.name), _number(path)))
-    state = read_object(digest.whole(path), found.source)
+    path, state = _newest(found, digest)
     entries = state.get("log_history")
     if not isinstance(entries, list):
         raise LogError(f"{found.source} has no log_history; is it the trainer_state.json of a Trainer?")
@@ -68,9 +78,28 @@ def _read(found: Found, options: Options) -> Iterator[LoggedRun]:
     )
 
 
+def _newest(found: Found, digest: Digest) -> tuple[Path, dict[str, Any]]:
+    """The file that knows most: the folder's own, else that of the checkpoint with the most steps."""
+    paths = sorted(found.files, key=lambda path: (not _CHECKPOINT.fullmatch(path.parent.name), _number(path)))
+    best = paths[-1]
+    if _CHECKPOINT.fullmatch(best.parent.name):  # copies such as last-checkpoint do not say their steps
+        unnumbered = [path for path in paths if not _number(path)]
+        states = [(_steps(path), path) for path in [*unnumbered, best]]
+        best = max(states, key=lambda each: each[0])[1]
+    return best, read_object(digest.whole(best), found.source)
+
+
+def _steps(path: Path) -> int:
+    try:
+        done = read_object(path.read_bytes(), path.name).get("global_step")
+    except (LogError, OSError):
+        return -1
+    return done if isinstance(done, int) else -1
+
+
 def _number(path: Path) -> int:
     match = _CHECKPOINT.fullmatch(path.parent.name)
-    return int(match[1]) if match else 0
+    return int(match[1]) if match and match[1] else 0
 
 
 def _entry(curves: Curves, results: dict[str, float], entry: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The files below a path, each once: links that lead in circles, version control and environments are passed by."""
+"""The files below a path, each once: not what a link leads to in a circle, version control, environments, copies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-_PASSED: Final = frozenset({".git", ".hg", ".svn", "__pycache__", "node_modules", ".venv", "venv", "site-packages"})
+_PASSED: Final = frozenset(
+    {".git", ".hg", ".svn", "__pycache__", "node_modules", ".venv", "venv", "site-packages", ".ipynb_checkpoints"}
+)
 _DEEPEST: Final = 40
 
 

@@ -7,7 +7,6 @@ length and kind (github.com/google/leveldb, doc/log_format.md; the checksum here
 from __future__ import annotations
 
 import json
-import math
 import struct
 import zlib
 from collections.abc import Iterator
@@ -22,14 +21,13 @@ from isoflop.logs.json_numbers import numbers_in
 from isoflop.logs.logged import LogError, LoggedRun, Status
 from isoflop.logs.reader import Candidate, Found, Options, Reader
 from isoflop.logs.run_builder import logged_run
+from isoflop.logs.wandb_steps import Steps
 
 _IDENT: Final = b":W&B"
 _HEADER: Final = 7
 _BLOCK: Final = 32_768
 _FRAGMENT: Final = struct.Struct("<IHB")
 _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
-# Trainers that log without a step number write the step as a metric; W&B's own counts calls of log().
-_TRAINER_STEPS: Final = ("train/global_step", "trainer/global_step")
 
 
 @dataclass
@@ -41,7 +39,8 @@ class _Run:
     summary: dict[str, float] = field(default_factory=dict)
     curves: Curves = field(default_factory=Curves)
     status: Status = "unknown"
-    step_metric: str = ""
+    steps: Steps = field(default_factory=Steps)
+    defined: list[str] = field(default_factory=list)  # names of defined metrics, which later ones refer to by number
     rows: int = 0
     damaged: int = 0
 
@@ -188,24 +187,8 @@ def _history(run: _Run, data: bytes) -> None:
             row.update(numbers_in(name, entry))
         elif number == 2:
             step = next((protobuf.signed(inner) for at, inner in protobuf.fields(protobuf.raw(value)) if at == 1), 0)
-    row_into(run.curves, row, count=run.rows, step=step, step_metric=run.step_metric)
+    run.steps.take(run.curves, row, step=step)
     run.rows += 1
-
-
-def row_into(
-    curves: Curves, row: dict[str, float], *, count: int, step: int | None = None, step_metric: str = ""
-) -> None:
-    """One call of ``log``: its step is the trainer's own count if it was logged, else W&B's, else ``count``."""
-    own = row.pop("_step", None)
-    wall = row.pop("_timestamp", row.get("_runtime"))
-    trainer = next((row[name] for name in (step_metric, *_TRAINER_STEPS) if name in row), None)
-    counted = trainer if trainer is not None else step if step is not None else own
-    at = int(counted) if counted is not None and math.isfinite(counted) else count
-    for name, point in row.items():
-        if not name.startswith("_"):
-            curves.add(name, at, point)
-    if wall is not None:
-        curves.add_wall(at, wall)
 
 
 def _summary(run: _Run, data: bytes) -> None:
@@ -226,10 +209,18 @@ def _config(run: _Run, data: bytes) -> None:
 
 
 def _definition(run: _Run, data: bytes) -> None:
-    """``define_metric("*", step_metric=…)``: 2 is the pattern of names, 4 the metric that counts the steps."""
-    said = {number: protobuf.text(value) for number, value in protobuf.fields(data) if number in (2, 4)}
-    if said.get(2) == "*" and said.get(4):
-        run.step_metric = said[4]
+    """``define_metric``: 1 a name, 2 a pattern of names, 4 the metric that counts the steps, 5 its number."""
+    texts: dict[int, str] = {}
+    counted = 0
+    for number, value in protobuf.fields(data):
+        if number in (1, 2, 4):
+            texts[number] = protobuf.text(value)
+        elif number == 5:
+            counted = protobuf.signed(value)
+    pattern = texts.get(1) or texts.get(2) or ""
+    run.defined.append(pattern)
+    axis = texts.get(4) or (run.defined[counted - 1] if 0 < counted <= len(run.defined) else "")
+    run.steps.define(pattern, axis)
 
 
 def _item(data: bytes) -> tuple[str, Any]:

@@ -21,7 +21,7 @@ from isoflop.logs.json_numbers import numbers_in
 from isoflop.logs.logged import LogError, LoggedRun, Status, Unread
 from isoflop.logs.reader import Candidate, Found, Options, Reader
 from isoflop.logs.run_builder import logged_run
-from isoflop.logs.wandb import row_into
+from isoflop.logs.wandb_steps import Steps
 
 ADDRESS: Final = "wandb:"
 _PAGE: Final = 10_000
@@ -66,11 +66,11 @@ def online_run(run: Any, source: str, resume: Path | None) -> LoggedRun:  # noqa
     """One run from the API's object; with ``resume`` the pages are kept in that folder and not fetched twice."""
     kept = None if resume is None else resume / hashlib.sha256(source.encode()).hexdigest()[:16]
     curves, digest, findings = Curves(), Digest(), []
-    last = -1
-    for number, row in enumerate(_rows(run, kept)):
+    steps, last = Steps(), -1
+    for row in _rows(run, kept):
         digest.update(json.dumps(row, sort_keys=True).encode())
         last = max(last, _step(row))
-        row_into(curves, row, count=number)
+        steps.take(curves, row)
     expected = _last_step(run)
     if expected > last:
         findings.append(

@@ -24,6 +24,7 @@ from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
+_LOG = re.compile(r"log\((.+)\)")
 _TERM = re.compile(r"\s*(?:([0-9.eE-]+)\s*\*\s*)?(.+?)\s*")
 
 
@@ -141,12 +142,13 @@ def stages(
             errors += _moving(sampling[kept], average).tolist()
     if not last:
         raise DataError(f"no run of {runs.source} has both {loss} and {score}; name other columns")
-    unit = read_header(_terms(loss)[0][1]).unit or runs.loss_unit
     if law.list_inputs:
         raise IsoflopError(
             f"a chain begins at a point, and {law.name} sums over lists ({', '.join(law.list_inputs)}), which a point "
             "cannot give; choose a law in N and D"
         )
+    name = _terms(loss)[0][1]
+    unit = "nats/token" if header_of_log(name) and name not in runs else read_header(name).unit or runs.loss_unit
     prepared = prepared_runs(law, runs)
     inputs = {name: prepared[name][last] for name in law.input_names}
     return Stages(
@@ -178,11 +180,37 @@ def sampling_errors(runs: Runs, score: str) -> Floats | None:
 
 
 def weighted(runs: Runs, text: str) -> Floats:
-    """A column, or a weighted sum of columns such as ``0.3*a + 0.7*b``, (rows,)."""
-    canonical = {column.header: name for name, column in runs.columns.items() if column.derived is None}
-    if text in runs or text in canonical:
-        return runs[canonical.get(text, text)]
-    return np.asarray(sum(weight * runs[canonical.get(name, name)] for weight, name in _terms(text)), dtype=np.float64)
+    """A column, its logarithm ``log(a)``, or a weighted sum of them such as ``0.3*a + 0.7*log(b)``, (rows,)."""
+    if text in runs or text in _canonical(runs):
+        return _column(runs, text)
+    return np.asarray(sum(weight * _column(runs, name) for weight, name in _terms(text)), dtype=np.float64)
+
+
+def headers_in(text: str) -> list[str]:
+    """The headers that a column, its logarithm or a weighted sum names."""
+    return [header_of_log(name) or name for _, name in _terms(text)]
+
+
+def header_of_log(text: str) -> str | None:
+    """``ppl`` of ``log(ppl)``; None for anything else."""
+    match = _LOG.fullmatch(text.strip())
+    return None if match is None else match[1]
+
+
+def _canonical(runs: Runs) -> dict[str, str]:
+    return {column.header: name for name, column in runs.columns.items() if column.derived is None}
+
+
+def _column(runs: Runs, name: str) -> Floats:
+    canonical = _canonical(runs)
+    inner = header_of_log(name) if name not in runs and name not in canonical else None
+    values = runs[canonical.get(inner or name, inner or name)]
+    if inner is None:
+        return values
+    if (values <= 0).any():
+        at = int(np.argmax(values <= 0))
+        raise DataError(f"{inner!r} of {runs.source} is {values[at]:g} in row {runs.rows[at]}, which has no logarithm")
+    return np.log(values)
 
 
 def _terms(text: str) -> Sequence[tuple[float, str]]:

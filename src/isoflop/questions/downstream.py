@@ -18,6 +18,7 @@ from isoflop.questions.base.question import Group, Question, Subject
 
 if TYPE_CHECKING:
     from isoflop.planning.downstream import Downstream as DownstreamResult
+    from isoflop.runs import Runs
 
 _THEN = "task-accuracy-to-one"
 
@@ -77,7 +78,7 @@ class Downstream(Question):
 
         self.check()
         named = {name: _headers(name, text) for name, text in self.tasks.items()}
-        runs, spec = context.runs, context.fit_spec
+        runs, spec = self._runs(context, named), context.fit_spec
         first_law, then_law = context.law_spec.build((), default="chinchilla"), law(self.then)
         check_chain(first_law, then_law)
         found = {}
@@ -96,6 +97,23 @@ class Downstream(Question):
                 second = bootstrap(second_fit, draws=spec.draws, seed=spec.seed, progress=advance)
                 found[name] = chained(first, second, self.at, level=context.level)
         return Scores(found, runs.source)
+
+    @staticmethod
+    def _runs(context: Context, named: Mapping[str, tuple[str, str]]) -> Runs:
+        """The table; of a store the checkpoints at which losses and scores were logged, where its curves have them."""
+        from isoflop.planning.downstream import headers_in
+        from isoflop.runs.store import open_store, scan_curves
+        from isoflop.runs.store_tables import checkpoint_table
+
+        folder = context.runs_spec.store if context.given_runs is None and not context.saved else None
+        if folder is None:
+            return context.runs
+        store = open_store(folder)
+        there = set(scan_curves(store).collect_schema().names()) if store.parts else set()
+        columns = [header for texts in named.values() for text in texts for header in headers_in(text)]
+        if not set(columns) & there:
+            return context.runs
+        return checkpoint_table(folder, columns=columns, where=context.runs_spec.where)
 
     def answer(self, result: Scores | DownstreamResult, context: Context) -> Answer:
         """Each task's loss and score."""

@@ -43,9 +43,11 @@ class Truncated:
 class Finish(Question):
     """Loss-curve extrapolation: the last loss of a run under way, from its curve and its learning rates.
 
-    RUNS has columns step, lr and loss; rows with step and lr but without a loss give the rates to come.
+    RUNS has columns step, lr and loss; rows with step and lr but without a loss give the rates to come. It may be a
+    store, of which --run names the run.
 
     isoflop finish run.csv --steps 24000 --schedule cosine:0.1
+    isoflop finish store/ --run gpt2-small
     isoflop finish finished-runs.csv --score
     """
 
@@ -58,7 +60,10 @@ class Finish(Question):
         "isoflop.questions.finish:Truncated",
     )
 
-    steps: float | None = option(Number("STEPS", low=0.0, open=True), help="Last step of the run.")
+    run: str | None = option(Text("NAME"), help="Run of a store; its only one where not given.")
+    steps: float | None = option(
+        Number("STEPS", low=0.0, open=True), help="Last step of the run; of a store that of the log where not given."
+    )
     schedule: str | None = option(
         Text("SHAPE"),
         help="Learning rates to come: cosine:FINAL, linear:FINAL, wsd:DECAY:FINAL or constant; extrapolated from the "
@@ -85,7 +90,18 @@ class Finish(Question):
         reading, spec = context.runs_spec, context.fit_spec
         if context.given_runs is None and reading.source is None:
             raise IsoflopError("name the table of the run that is under way (columns step, lr and loss)")
-        runs = context.runs
+        steps = self.steps
+        store = reading.store if context.given_runs is None else None
+        if not self.score and store is not None:
+            from isoflop.runs.store_tables import planned_steps, run_curve
+
+            runs = run_curve(store, run=self.run, where=reading.where)
+            if steps is None:
+                steps = planned_steps(store, run=self.run, where=reading.where)
+        elif self.run is not None:
+            raise IsoflopError("--run names a run of a store; choose a row of a table with --where")
+        else:
+            runs = context.runs
         if self.score:
             with context.progress(len(_SHARES) * (int(runs.run_codes().max()) + 1), "cuts") as advance:
                 cuts = ends.truncations(
@@ -94,7 +110,7 @@ class Finish(Question):
             return Truncated(tuple(cuts), runs.source, context.level)
         return ends.finish(
             runs,
-            steps=self.steps,
+            steps=steps,
             schedule=shape(self.schedule) if self.schedule else None,
             earlier=replace(reading, source=self.earlier, where=None).read() if self.earlier else None,
             draws=spec.draws,

@@ -63,6 +63,9 @@ class Import(Question):
     conventions: Mapping[str, str] = option(
         Words("N=WORD"), {}, flag="convention", help="What N counts: total or non-embedding."
     )
+    run_table: str | None = option(
+        Text("FILE"), help="Table with a column run that gives N, D and others of runs whose logs lack them."
+    )
     kept: tuple[str, ...] = option(Texts("SETTING"), (), flag="keep", help="Setting that becomes a column; repeatable.")
 
     def check(self) -> None:
@@ -74,6 +77,7 @@ class Import(Question):
         """Read what is new, or choose the losses of a store again."""
         from isoflop.logs.importing import choose_again, import_logs
         from isoflop.logs.rules import Rules, pick
+        from isoflop.logs.run_table import read_run_table
 
         self.check()
         given: dict[str, Any] = {
@@ -88,8 +92,10 @@ class Import(Question):
             "kept": self.kept,
         }
         given = {name: value for name, value in given.items() if value not in (None, {}, ())}
+        told = read_run_table(self.run_table) if self.run_table is not None else None
         if not self.sources:
-            return choose_again(self.output, Rules(**given))
+            rules = None if told is not None and not given else Rules(**given)
+            return choose_again(self.output, rules, run_table=told)
         with context.progress(10_000, "runs") as advance:
             return import_logs(
                 self.sources,
@@ -97,6 +103,7 @@ class Import(Question):
                 rules=Rules(**given) if given else None,
                 format=self.format,
                 pattern=self.pattern,
+                run_table=told,
                 progress=lambda name: advance(1),
             )
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from isoflop.errors import DataError
 from isoflop.findings import Finding
 from isoflop.runs.read import read_runs
-from isoflop.runs.store import Store, curve_batches, open_store, scan_curves
+from isoflop.runs.store import METRIC, Store, curve_batches, open_store, scan_curves
 from isoflop.runs.table import Runs
 from isoflop.values import FrozenMapping, Value
 
@@ -72,7 +72,7 @@ class Curves(Value):
         elif "lr" in frame.columns:
             frame = frame.drop("lr")
         frame = frame.join(constants, on="run", how="left", maintain_order="left")
-        frame = _with_tokens(frame)
+        frame = with_tokens(frame)
         counts = frame["loss"].is_finite().fill_null(value=False).to_numpy()
         if self.warmup:
             cut = frame["run"].replace_strict(dict(self.warmup), default=0, return_dtype=pl.Int64)
@@ -119,6 +119,11 @@ def open_curves(
             )
     if frame.is_empty():
         raise DataError(f"no run of {table.source} has a curve that a law could be fitted to")
+    if METRIC in store.runs.columns and store.runs[METRIC].null_count() == store.runs.height:
+        raise DataError(
+            f"no run of {table.source} has a loss; choose the metric that counts as one with isoflop import "
+            f"-o {store.folder.name} --loss NAME"
+        )
     cuts = _warmups(store, frame, warmup)
     if thin is not None:
         findings.append(
@@ -153,7 +158,7 @@ def _constants(table: Runs, wanted: Collection[str]) -> pl.DataFrame:
     return table.frame.select("run", *names)
 
 
-def _with_tokens(frame: pl.DataFrame) -> pl.DataFrame:
+def with_tokens(frame: pl.DataFrame) -> pl.DataFrame:
     """D and C of each checkpoint: as logged, else steps × tokens a step, else the run's own share of its steps."""
     has = set(frame.columns)
     step = pl.col("step").cast(pl.Float64)

@@ -8,8 +8,10 @@ replacing ``runs.parquet`` in one step is all that makes a change take place. A 
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +30,8 @@ SCHEMA: Final = "isoflop.store/1"
 
 CURVE: Final = "curve"  # the column of runs that names the file of a run's curve
 METRIC: Final = "loss_metric"  # the column of runs that names the column of the curve that counts as its loss
+_TEXTS: Final = ("run", CURVE, "format", "source", "status", "digest", "settings", METRIC)
+_LONGEST: Final = 200  # characters of a message that come from a file
 _SHOWN: Final = 3
 
 
@@ -63,14 +67,61 @@ def open_store(folder: str | Path) -> Store:
     if not path.is_file():
         raise DataError(f"{str(folder)!r} holds no {RUNS}; make a store with isoflop import SOURCE -o {folder}")
     try:
-        runs = pl.read_parquet(path, hive_partitioning=False, glob=False)
-        record = json.loads(pl.read_parquet_metadata(path).get(KEY, "{}"))
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise DataError(f"{path} cannot be read: {reason}; import the logs again") from None
+        data = path.read_bytes()  # once: between two looks at the path another import may have replaced it
+        runs = pl.read_parquet(io.BytesIO(data))
+        record = json.loads(pl.read_parquet_metadata(io.BytesIO(data)).get(KEY, "{}"))
+    except (*_UNREADABLE, RecursionError) as error:
+        raise DataError(f"{path} cannot be read: {_reason(error)}; import the logs again") from None
+    if not isinstance(record, dict) or not isinstance(record.get("rules", {}), dict):
+        raise DataError(f"{path} is damaged: what it says of its rules is no record; import the logs again")
     if record.get("schema", SCHEMA) != SCHEMA:
-        raise DataError(f"{path} has schema {record['schema']!r}, this release reads {SCHEMA!r}; import the logs again")
+        shown = str(record["schema"])[:_LONGEST]
+        raise DataError(f"{path} has schema {shown!r}, this release reads {SCHEMA!r}; import the logs again")
+    _check(path, runs, record)
     return Store(folder, runs, record)
+
+
+# A PanicException of Polars, which damaged pages raise, derives from BaseException and is named here for itself.
+_UNREADABLE: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, MemoryError)
+
+
+def _reason(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0][:_LONGEST] if str(error).strip() else type(error).__name__
+
+
+def _check(path: Path, runs: pl.DataFrame, record: Mapping[str, Any]) -> None:
+    """The columns that everything here relies on, and that no file is named outside the folder."""
+    texts = [name for name in _TEXTS if record or name == CURVE]
+    for name in texts:
+        lacks = name not in runs.columns and record
+        if lacks or (name in runs.columns and runs[name].dtype not in (pl.String, pl.Null)):
+            raise DataError(
+                f"{path} is damaged: its column {name!r} is {'absent' if lacks else 'no text'}; import again"
+            )
+    if record and (runs["run"].null_count() or not runs["run"].is_unique().all()):
+        raise DataError(f"{path} is damaged: two of its rows have the same run, or one has none; import again")
+    named = runs[CURVE].drop_nulls().to_list() if CURVE in runs.columns else []
+    foreign = next((name for name in named if Path(name).is_absolute() or ".." in Path(name).parts), None)
+    if foreign is not None:
+        raise DataError(
+            f"{path} is damaged: it names {foreign[:_LONGEST]!r}, which lies outside the store; import again"
+        )
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """What reads a file of curves: damage becomes a DataError that names the file."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise DataError(
+            f"{str(path)!r} is gone, and {RUNS} names it; import the logs again into a new folder"
+        ) from None
+    except _UNREADABLE as error:
+        raise DataError(
+            f"{path.name} of the store {path.parent.parent.name} is damaged ({_reason(error)}); import the logs again "
+            "into a new folder"
+        ) from None
 
 
 def scan_curves(store: Store, *, parts: Sequence[Path] | None = None) -> pl.LazyFrame:
@@ -85,18 +136,27 @@ def scan_curves(store: Store, *, parts: Sequence[Path] | None = None) -> pl.Lazy
     for path in chosen:
         if not path.is_file():
             raise DataError(f"{str(path)!r} is gone, and {RUNS} names it; import the logs again into a new folder")
-    scans = [pl.scan_parquet(path, hive_partitioning=False, glob=False) for path in chosen]
+    scans = []
+    for path in chosen:
+        with reading(path):
+            scan = pl.scan_parquet(path, hive_partitioning=False, glob=False)
+            missing = {"run", "step"} - set(scan.collect_schema().names())
+        if missing:
+            raise DataError(f"{path.name} is damaged: it has no column {min(missing)!r}; import the logs again")
+        scans.append(scan)
     curves = scans[0] if len(scans) == 1 else pl.concat(scans, how="diagonal_relaxed")
     return _with_loss(curves, store.runs)
 
 
 def _with_loss(curves: pl.LazyFrame, runs: pl.DataFrame) -> pl.LazyFrame:
     """The curves with ``loss`` as the metric that counts, run by run."""
+    there = set(curves.collect_schema().names())
     if METRIC not in runs.columns:
         return curves
-    there = set(curves.collect_schema().names())
     named = runs.select("run", METRIC).drop_nulls().filter(pl.col(METRIC).is_in(list(there)))
     metrics = named[METRIC].unique().sort().to_list()
+    if not metrics and "loss" not in there:
+        return curves.with_columns(pl.lit(None, dtype=pl.Float64).alias("loss"))
     if not metrics or metrics == ["loss"]:
         return curves
     if len(metrics) == 1:
@@ -114,22 +174,28 @@ def curve_batches(store: Store, columns: Sequence[str], *, rows: int) -> Iterato
     columns: of the curves, ``loss`` as :func:`scan_curves` has it; those that no curve has are null.
     """
     for part in store.parts:
-        scan = scan_curves(store, parts=(part,))
-        there = set(scan.collect_schema().names())
-        scan = scan.select(
-            "run", "step", *(pl.col(c) if c in there else pl.lit(None, dtype=pl.Float64).alias(c) for c in columns)
-        )
-        stretches = scan.select("run").collect()["run"].rle()
-        names, lengths = stretches.struct.field("value"), stretches.struct.field("len")
-        if names.n_unique() < len(names):  # a table of another hand, in which runs do not lie together
-            counts = scan.group_by("run", maintain_order=True).agg(pl.len().alias("rows")).collect()
-            for _, some in _batches(counts["rows"].to_list(), rows):
-                mine = scan.filter(pl.col("run").is_in(counts["run"][some].implode()))
-                yield mine.sort("run", "step", maintain_order=True).collect()
-            continue
-        for begin, some in _batches(lengths.to_list(), rows):
-            batch = scan.slice(begin, int(lengths[some].sum())).collect()
-            yield batch if _in_order(batch) else batch.sort("run", "step", maintain_order=True)
+        with reading(part):
+            yield from _part_batches(store, part, columns, rows)
+
+
+def _part_batches(store: Store, part: Path, columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
+    """The batches of one file of curves."""
+    scan = scan_curves(store, parts=(part,))
+    there = set(scan.collect_schema().names())
+    scan = scan.select(
+        "run", "step", *(pl.col(c) if c in there else pl.lit(None, dtype=pl.Float64).alias(c) for c in columns)
+    )
+    stretches = scan.select("run").collect()["run"].rle()
+    names, lengths = stretches.struct.field("value"), stretches.struct.field("len")
+    if names.n_unique() < len(names):  # a table of another hand, in which runs do not lie together
+        counts = scan.group_by("run", maintain_order=True).agg(pl.len().alias("rows")).collect()
+        for _, some in _batches(counts["rows"].to_list(), rows):
+            mine = scan.filter(pl.col("run").is_in(counts["run"][some].implode()))
+            yield mine.sort("run", "step", maintain_order=True).collect()
+        return
+    for begin, some in _batches(lengths.to_list(), rows):
+        batch = scan.slice(begin, int(lengths[some].sum())).collect()
+        yield batch if _in_order(batch) else batch.sort("run", "step", maintain_order=True)
 
 
 def _batches(lengths: Sequence[int], rows: int) -> Iterator[tuple[int, slice]]:

@@ -40,6 +40,14 @@ class RunsSpec:
     )
     folder: Path = Path()
 
+    @property
+    def store(self) -> Path | None:
+        """The folder of the store that is read; None for a file or a data set."""
+        from isoflop.runs.store import is_store
+
+        path = None if self.source is None else self.folder / Path(self.source).expanduser()
+        return path if path is not None and is_store(path) else None
+
     def read(self) -> Runs:
         """The runs; raises DataError for what cannot be read."""
         from isoflop.runs import read_runs
