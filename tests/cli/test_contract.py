@@ -109,7 +109,7 @@ def test_formulas_columns_selections_and_fixed_values(asked, table):
     assert said["provenance"]["formula"] == "A/N^alpha + B/D^beta + 1.8"
     assert (said["provenance"]["seed"], said["provenance"]["level"]) == (7, 0.5)
     assert said["tables"]["held"]["rows"] == [{"parameter": "E", "value": 1.8, "how": "fixed"}]
-    assert list(said["quantities"])[:4] == ["A", "B", "alpha", "beta"]
+    assert set(said["quantities"]) - {"runs", "rows", "objective"} == {"A", "B", "alpha", "beta"}
 
 
 def test_a_seed_gives_the_same_numbers_and_another_gives_others(asked, table):
@@ -133,7 +133,8 @@ def test_a_higher_level_gives_a_wider_interval(asked, table):
 
 def test_a_level_is_told_as_it_was_asked(cli, table, tmp_path):
     saved = str(tmp_path / "FIT.json")
-    text = cli("fit", table, "--law", "chinchilla", "--draws", "40", "--level", "0.999", "--save", saved)
+    words = ("fit", table, "--law", "chinchilla", "--draws", "40", "--level", "0.999", "--save", saved)
+    text = " ".join(cli(*words, "--verbose").split())
     assert "0.0005 quantile" in text and "0.9995 quantile" in text and "99.9% CI" in text
     assert "99.9% PI" in cli("forecast", saved, "--at", "N=1e8", "--at", "D=1e10", "--level", "0.999")
     assert "90% PI" in cli("forecast", saved, "--at", "N=1e8", "--at", "D=1e10")
@@ -183,15 +184,19 @@ def test_check_prints_one_object(asked, cli, table):
 
 
 def test_laws_in_text_and_json(cli, asked):
-    listed = asked("laws")["laws"]
-    assert {"chinchilla", "kaplan", "power-n", "power-n-floor"} <= {each["name"] for each in listed}
+    listed = {each["name"]: each for each in asked("laws")["tables"]["laws"]["rows"]}
+    assert {"chinchilla", "kaplan", "power-n", "power-n-floor"} <= set(listed)
     one = asked("laws", "chinchilla")
-    assert one in listed and set(one["params"]) == {"E", "A", "B", "alpha", "beta"} and one["published"]
+    assert one["equation"] == f"loss = {listed['chinchilla']['formula']}"
+    symbols = {each["symbol"]: each["role"] for each in one["tables"]["symbols"]["rows"]}
+    assert symbols == {"N": "input", "D": "input", **dict.fromkeys(PARAMS, "parameter")}
+    assert "epoch" in [each["key"] for each in one["tables"]["published"]["rows"]]
     text = cli("laws", "chinchilla")
-    assert "L = E + A·N^−α + B·D^−β" in text and "as text: E + A/N^alpha + B/D^beta" in text
-    assert "(if absent, computed from step and lr)" in cli("laws", "annealing")
-    annealing = asked("laws", "annealing")
-    assert annealing["prepared"]["S2"] == {"rule": "annealing-area", "decay": "lambda", "from": ["step", "lr"]}
+    assert "L = E + A·N^−α + B·D^−β" in text and "E + A/N^alpha + B/D^beta" in text
+    annealing = {each["symbol"]: each for each in asked("laws", "annealing")["tables"]["symbols"]["rows"]}
+    assert "(where absent, computed from step and lr)" in annealing["S2"]["meaning"]
+    assert (annealing["S2"]["rule"], annealing["S2"]["settings"]) == ("annealing-area", "decay = lambda")
+    assert annealing["lambda"]["role"] == "found by search"
 
 
 def test_text_names_what_was_mapped_the_parameters_and_how(cli, table):
@@ -293,7 +298,7 @@ def test_one_run_has_values_without_intervals(cli, asked, tmp_path):
     said = asked("fit", str(file), "--law", "E + A/step^alpha")
     assert values(said)["E"] == pytest.approx(2, abs=0.01) and said["quantities"]["E"]["low"] is None
     assert "no-interval" in {finding["code"] for finding in said["findings"]}
-    assert "cannot be resampled" in " ".join(cli("fit", str(file), "--law", "E + A/step^alpha").split())
+    assert "cannot be resampled" in " ".join(cli("fit", str(file), "--law", "E + A/step^alpha", "--verbose").split())
 
 
 def test_a_training_curve_is_fitted_from_its_schedule(asked, tmp_path):

@@ -73,6 +73,11 @@ def number(value: float | int | None, kind: Kind, *, digits: int = 3) -> str:
     return f"{value:.4g}" if abs(value) < 1e5 else f"{value:.3g}"
 
 
+def plural(count: int, noun: str) -> str:
+    """The noun beside its number: ``run`` after 1, else ``runs``."""
+    return noun if count == 1 else f"{noun}s"
+
+
 def _ends(quantity: Quantity) -> tuple[float, float]:
     assert quantity.low is not None and quantity.high is not None  # asked only where has_interval
     return float(quantity.low), float(quantity.high)

@@ -59,11 +59,10 @@ def deliver(answer: Answer, output: Output) -> None:
     if output.as_json:
         print_json(answer.to_dict())
         return
-    from rich.console import Console
-
+    from isoflop.cli.console import terminal
     from isoflop.render.terminal import show
 
-    show(answer, Console(highlight=False), all_rows=output.all_rows, verbose=output.verbose)
+    show(answer, terminal(), all_rows=output.all_rows, verbose=output.verbose)
 
 
 def write(answer: Answer, path: Path) -> list[Path]:

@@ -44,9 +44,10 @@ def study(file: str, output: str | None, verbose: bool, as_json: bool) -> None:
             }
         )
         return
+    from isoflop.cli.console import terminal
     from isoflop.render.terminal import show
 
-    out = Console(highlight=False)
+    out = terminal()
     for each in done.answers.values():
         show(each, out, verbose=verbose)
         out.print()

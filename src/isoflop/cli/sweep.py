@@ -184,9 +184,9 @@ def _print_plan(spec: SweepSpec, workers: int) -> None:
 
 
 def _print_cells(cells: tuple[Cell, ...], measured: Mapping[str, float], *, searched: bool) -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from isoflop.cli.console import terminal
     from isoflop.lab.estimate import flops_a_step, seconds_of
     from isoflop.lab.shapes import nonembedding_of
     from isoflop.lab.tasks import open_task
@@ -209,7 +209,7 @@ def _print_cells(cells: tuple[Cell, ...], measured: Mapping[str, float], *, sear
             f"{flops_a_step(cell) * cell.steps:.2e}",
             _clock(seconds_of(cell, measured)) if measured else "?",
         )
-    console = Console(highlight=False)
+    console = terminal()
     if not console.is_terminal:
         console.width = max(console.width, 100)
     console.print(table)

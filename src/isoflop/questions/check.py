@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from isoflop.answers import Answer, Column, Picture, Quantity, Table
+from isoflop.answers.wording import plural
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.kinds import Text
@@ -70,7 +71,7 @@ class Check(Question):
         return Answer(
             question=self.name,
             title=runs.source,
-            headline=f"{{runs}} runs in {{rows}} rows; {_count(serious)}.",
+            headline=f"{{runs}} {plural(n_runs, 'run')} in {{rows}} {plural(len(runs), 'row')}; {_count(serious)}.",
             quantities=(
                 Quantity("runs", n_runs, "integer"),
                 Quantity("rows", len(runs), "integer"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Column, Quantity, Table, of_interval
+from isoflop.answers.wording import plural
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context, open_saved
@@ -146,7 +147,7 @@ def _cell(name: str, interval: Interval) -> Quantity:
 
 
 def _label(ensemble: Ensemble) -> str:
-    return f"{ensemble.fit.law.name} on {ensemble.fit.data.n_runs} runs"
+    return f"{ensemble.fit.law.name} on {ensemble.fit.data.n_runs} {plural(ensemble.fit.data.n_runs, 'run')}"
 
 
 def _apart(first: Ensemble, second: Ensemble, name: str, level: float) -> Interval | None:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
+from isoflop.answers.wording import plural
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
@@ -95,9 +96,8 @@ class Fit(Question):
         return Answer(
             question=self.name,
             title=f"{fit.law.name} on {fit.data.source}",
-            headline=f"{fit.law.response} = {fit.law.formula}, fitted to {{runs}} runs in {{rows}} rows.".replace(
-                "{runs} runs in {rows} rows" if fit.data.n_rows == fit.data.n_runs else "\0", "{runs} runs"
-            ),
+            headline=f"{fit.law.response} = {fit.law.formula}, fitted to {{runs}} {plural(fit.data.n_runs, 'run')}"
+            + (f" in {{rows}} {plural(fit.data.n_rows, 'row')}." if fit.data.n_rows != fit.data.n_runs else "."),
             equation=equation(ensemble, level=level),
             quantities=(
                 *(_param(ensemble, each.name, each.meaning, level) for each in fit.law.params),

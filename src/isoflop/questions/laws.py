@@ -78,9 +78,12 @@ def _one(question: str, law: Law) -> Answer:
     formula, *where = typeset(law)
     names = tuple(dict.fromkeys(name for entry in law.published for name in entry.values))
     symbols: list[tuple[Cell, ...]] = [
-        *((each.name, "input", "", each.meaning + _origin(law, each.name)) for each in law.inputs),
-        *((each.name, "parameter", _domain(each.domain), each.meaning) for each in law.params),
-        *((each.name, "found by search", "", each.meaning) for each in law.searched),
+        *(
+            (each.name, "input", "", each.meaning + _origin(law, each.name), *_rule(law, each.name))
+            for each in law.inputs
+        ),
+        *((each.name, "parameter", _domain(each.domain), each.meaning, None, None) for each in law.params),
+        *((each.name, "found by search", "", each.meaning, None, None) for each in law.searched),
     ]
     published = Table(
         "published",
@@ -115,7 +118,10 @@ def _one(question: str, law: Law) -> Answer:
         tables=(
             Table(
                 "symbols",
-                (Column("symbol"), Column("role"), Column("domain"), Column("meaning", "")),
+                (
+                    *(Column("symbol"), Column("role"), Column("domain"), Column("meaning", "")),
+                    *(Column("rule", detail=True), Column("settings", detail=True)),
+                ),
                 tuple(symbols),
             ),
             *((published,) if law.published else ()),
@@ -135,3 +141,13 @@ def _origin(law: Law, column: str) -> str:
     if column not in law.prepared:
         return ""
     return f" (where absent, computed from {' and '.join(RULES[law.prepared[column].rule].needs)})"
+
+
+def _rule(law: Law, column: str) -> tuple[str | None, str | None]:
+    """The rule by which a column that a table lacks is computed, and its settings."""
+    how = law.prepared.get(column)
+    return (
+        (None, None)
+        if how is None
+        else (how.rule, ", ".join(f"{name} = {each}" for name, each in how.settings.items()))
+    )
