@@ -13,9 +13,15 @@ ParamConvention = Literal["total", "non-embedding", "active"]
 PARAM_CONVENTIONS: Final[tuple[str, ...]] = get_args(ParamConvention)
 
 SUFFIXES: Final[dict[str, float]] = {"k": 1e3, "K": 1e3, "m": 1e6, "M": 1e6, "B": 1e9, "b": 1e9, "G": 1e9, "T": 1e12}
-# A comma separates thousands and nothing else: 3,01 is no number here, since some mean 3.01 by it.
+SCALE_WORDS: Final[dict[str, float]] = {
+    "k": 1e3, "kilo": 1e3, "thousand": 1e3, "thousands": 1e3,
+    "m": 1e6, "mega": 1e6, "million": 1e6, "millions": 1e6,
+    "b": 1e9, "g": 1e9, "giga": 1e9, "billion": 1e9, "billions": 1e9,
+    "t": 1e12, "tera": 1e12, "trillion": 1e12, "trillions": 1e12,
+}  # fmt: skip
+# A comma separates thousands and nothing else: 3,01 and 0,301 are no numbers here, since some mean 3.01 and 0.301.
 _QUANTITY = re.compile(
-    r"\s*([+-]?(?:\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([kKmMBbGT]?)\s*"
+    r"\s*([+-]?(?:[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?|\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([kKmMBbGT]?)\s*"
 )
 
 
@@ -35,7 +41,7 @@ def format_quantity(value: float, *, digits: int = 3) -> str:
     """The number as people read it: 7.23e10 becomes ``72.3B``; below a thousand and above 1e15 plain or scientific."""
     if not math.isfinite(value) or value == 0:
         return f"{value:g}"
-    size = abs(value)
+    size = abs(float(f"{value:.{digits - 1}e}"))  # as it will be printed: 999.95M is 1B
     for scale, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
         if scale <= size < 1e15:
             shown = value / scale
