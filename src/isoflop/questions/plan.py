@@ -104,8 +104,13 @@ class Plan(Hardware, Question):
             level=context.level,
         )
 
-    def answer(self, result: PlanResult, context: Context) -> Answer:
+    def answer(self, result: PlanResult | Allocation, context: Context) -> Answer:
         """The recommended model in front, the compute-optimal one and everything else behind it."""
+        from isoflop.planning.answer import Answer as PlanResult
+        from isoflop.planning.answer import answer
+
+        if not isinstance(result, PlanResult):  # the allocation alone, as a notebook has it
+            result = answer(result.ensemble, budget=result.budget, level=result.n.level, within=result.band.within)
         ensemble, plan = context.ensemble, result.plan
         quantities = tuple(_quantities(result, ensemble.fit.data.loss_unit))
         return Answer(

@@ -10,7 +10,6 @@ from subprocess import run
 
 import numpy as np
 import pytest
-from isoflop.report.notebook import card_html
 
 from isoflop import Runs, allocate, bootstrap, fit, forecast, law, profile, squares
 from isoflop.planning.downstream import downstream, stages
@@ -19,6 +18,7 @@ from isoflop.planning.parabolas import parabolas
 from isoflop.planning.published import published
 from isoflop.planning.reconcile import recount
 from isoflop.planning.repeat import repeat
+from isoflop.render.notebook import answer_html, answer_of
 from isoflop.shown import Shown, show_with
 from isoflop.validation.backtest import backtest
 from isoflop.validation.finish import finish
@@ -44,15 +44,15 @@ def displayed(result):
     ("what", "says"),
     [
         (lambda e: e.fit.runs, "30 runs"),
-        (lambda e: e.fit, "intervals: none yet"),
+        (lambda e: e.fit, "intervals: none"),
         (lambda e: e, "40 draws"),
-        (lambda e: forecast(e, {"N": 7e10, "D": 1.4e12}), "Expect a loss of"),
+        (lambda e: forecast(e, {"N": 7e10, "D": 1.4e12}), "Expected loss: "),
         (lambda e: allocate(e, budget=1e22), "parameters on"),
-        (lambda e: compare_methods(e, e.fit.runs, budget=1e22), "The methods differ by"),
+        (lambda e: compare_methods(e, e.fit.runs, budget=1e22), "The methods differ by a factor of"),
     ],
     ids=["runs", "fit", "ensemble", "forecast", "plan", "methods"],
 )
-def test_a_result_is_shown_as_its_card(ensemble, what, says):
+def test_a_result_is_shown_as_its_answer(ensemble, what, says):
     html, text = displayed(what(ensemble))
     assert says in html and text
     picture = re.search(r'<img alt="([^"]+)" src="data:image/svg\+xml;base64,([^"]+)"', html)
@@ -96,16 +96,22 @@ def _families():
 @pytest.mark.parametrize(
     ("what", "says"),
     [
-        (lambda runs: backtest([law("chinchilla"), law("power-n-floor")], runs, draws=40), "Not shown the runs"),
-        (lambda runs: rank(runs, laws=[law("chinchilla"), law("power-n-floor")], draws=40), "comes closest"),
+        (
+            lambda runs: backtest([law("chinchilla"), law("power-n-floor")], runs, draws=40),
+            "has a mean relative error (MRE) of",
+        ),
+        (
+            lambda runs: rank(runs, laws=[law("chinchilla"), law("power-n-floor")], draws=40),
+            "has the smallest mean relative error",
+        ),
         (lambda runs: influence(fit(law("chinchilla"), runs), draws=40), "moves it most"),
         (lambda runs: sensitivity(law("chinchilla"), runs, draws=20, starts=8), "choices it goes from"),
         (lambda runs: profile(fit(law("chinchilla"), runs, objective=squares())), "bound every parameter"),
-        (lambda _: parabolas(_budgets()), "3 of 3 budgets have a least loss"),
-        (lambda _: _finish(), "Expect a loss of"),
-        (lambda _: _families(), "laws of one family"),
+        (lambda _: parabolas(_budgets()), "3 of 3 budgets bracket a minimum"),
+        (lambda _: _finish(), "Expected last loss"),
+        (lambda _: _families(), "the median error on the largest model is"),
         (lambda _: repeat(published("muennighoff:c4"), unique=1e11, params=7e9), "One more epoch"),
-        (lambda _: recount(published("chinchilla:epoch")), "parameters the exponent reads"),
+        (lambda _: recount(published("chinchilla:epoch")), "non-embedding parameters the exponent is"),
         (lambda _: _downstream(), "through the task's loss"),
     ],
     ids=[
@@ -113,7 +119,7 @@ def _families():
         *("finish", "hitchhiker", "repeat", "recount", "downstream"),
     ],
 )
-def test_an_answer_to_a_question_is_shown_as_its_card(known_runs, what, says):
+def test_an_answer_to_a_question_is_shown(known_runs, what, says):
     html, text = displayed(what(known_runs(0.01, sizes=4, durations=4)))
     assert escape(says) in html and text and "data:image/svg+xml;base64," in html
 
@@ -135,7 +141,7 @@ def test_a_name_from_a_file_stays_text(known_runs):
     assert tags.seen.count("img") == 1 and "script" not in tags.seen
 
 
-def test_what_has_no_card_keeps_its_repr():
+def test_what_no_question_words_keeps_its_repr():
     class Other(Shown):
         pass
 
@@ -154,16 +160,14 @@ def test_without_a_renderer_the_repr_stands(known_runs):
     assert displayed(known_runs())[0]
 
 
-def test_a_card_shows_itself(ensemble):
-    from isoflop.report.cards.fit import fit_card
-
-    card = fit_card(ensemble, level=0.9, findings=())
-    assert displayed(card)[0] == card_html(card)
+def test_an_answer_shows_itself(ensemble):
+    answer = answer_of(ensemble)
+    assert displayed(answer)[0] == answer_html(answer)
 
 
 def test_a_part_of_the_package_alone_knows_how_to_show_itself():
     code = (
-        "from isoflop.runs import Runs; import sys; assert 'isoflop.report' not in sys.modules; "
+        "from isoflop.runs import Runs; import sys; assert 'isoflop.render' not in sys.modules; "
         "print(len(Runs.from_columns({'N': [1e6, 1e7], 'D': [1e9, 1e9], 'loss': [3., 2.]})._repr_html_()) > 1000)"
     )
     assert run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "True"

@@ -8,12 +8,15 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from isoflop.report.card import Card
-from isoflop.report.html import card_html, draw_pictures, html
-from isoflop.report.html_data import MOST_ROWS, runs_data
-from isoflop.report.report import make_report
 
 from isoflop import Runs, bootstrap, fit, law
+from isoflop.answers import Answer, Quantity
+from isoflop.questions.base.context import Context
+from isoflop.questions.base.question import ask
+from isoflop.questions.report import Report
+from isoflop.render.explore_data import MOST_ROWS, law_javascript, runs_data
+from isoflop.render.html import body_html, draw_pictures, html
+from isoflop.render.text import keyed_pictures, text_of
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
@@ -57,10 +60,10 @@ def named():
 @pytest.fixture(scope="module")
 def written(named):
     """The report on them, its one picture drawn in place of every other."""
-    report = make_report(bootstrap(fit(law("chinchilla"), named), draws=1000))
-    places = [place for place, card in enumerate(report.cards) if card.picture is not None]
-    drawn = draw_pictures(report.cards, only=places[0])[places[0]]
-    return report, drawn, html(report, pictures=dict.fromkeys(places, drawn))
+    report = ask(Report(), Context(given=bootstrap(fit(law("chinchilla"), named), draws=1000)))
+    keys = list(keyed_pictures(report))
+    drawn = draw_pictures(report, only=keys[0])[keys[0]]
+    return report, drawn, html(report, pictures=dict.fromkeys(keys, drawn))
 
 
 def test_nothing_is_asked_for_and_the_policy_holds_what_is_there(written):
@@ -95,7 +98,7 @@ def test_every_picture_has_its_text(written):
 
 def test_five_hundred_runs_make_less_than_three_megabytes(written):
     report, drawn, text = written
-    pictures = sum(card.picture is not None for card in report.cards)
+    pictures = len(keyed_pictures(report))
     assert len(text) < 3_000_000 and len(drawn[0]) > 5_000
     assert pictures >= 8
 
@@ -103,8 +106,8 @@ def test_five_hundred_runs_make_less_than_three_megabytes(written):
 def test_the_answer_stands_first(written):
     report, _, text = written
     body = text.split("<main>")[1]
-    order = [body.index(each) for each in ("The answer", "What to doubt", "The evidence")]
-    assert order == sorted(order) and report.answer in body[: order[1]]
+    order = [body.index(each) for each in (">Answer<", ">Warnings and notes<", ">Evidence<")]
+    assert order == sorted(order) and text_of(report).headline in body[: order[1]]
     levels = [finding.level for finding in report.findings]
     assert levels == sorted(levels, key=["error", "warning", "note"].index)
     assert len({(finding.code, finding.message) for finding in report.findings}) == len(report.findings)
@@ -120,19 +123,29 @@ def test_a_long_table_is_thinned_and_says_so():
 
 def test_the_same_report_is_the_same_bytes(written):
     report, drawn, text = written
-    places = [place for place, card in enumerate(report.cards) if card.picture is not None]
-    assert html(report, pictures=dict.fromkeys(places, drawn)) == text
+    assert html(report, pictures=dict.fromkeys(keyed_pictures(report), drawn)) == text
 
 
 def test_no_name_of_a_law_gets_into_a_script():
-    from isoflop.report.html_data import law_javascript
-
     code = law_javascript(law("E_secret + A/N^alpha + B_x/width^beta", inputs=("width",)))
     assert not re.search("secret|alpha|beta|width|B_x", code)
 
 
 def test_parameters_are_labelled_by_their_letters_and_nothing_else_is():
-    rows = tuple((label, "1") for label in ("alpha", "beta_N", "E", "alpha of the runs", "<b>gamma", "pi1"))
-    page = card_html(Card("title", "answer", ("", "value"), rows, (), ""), draw=lambda card, place: "")
+    names = ("alpha", "beta_N", "E", "alpha of the runs", "<b>gamma", "pi1")
+    told = Answer(
+        "fit", "title", "answer", quantities=tuple(Quantity(f"q{i}", 1.0, label=x) for i, x in enumerate(names))
+    )
+    page = body_html(told, draw=lambda key, picture: "")
     labels = re.findall(r'<th scope="row">(.*?)</th>', page)
     assert labels == ["α", "β_N", "E", "alpha of the runs", "&lt;b&gt;gamma", "π₁"]
+
+
+def test_any_answer_is_a_document_without_scripts(known_runs):
+    from isoflop.questions.check import Check
+
+    answer = ask(Check(), Context(given_runs=known_runs(0.01)))
+    text = html(answer)
+    page = Document(text)
+    assert not [each for each in page.inside if each[0] == "script"]
+    assert text_of(answer).headline in "".join(page.words) and text.count("data:image/png") == 2 * len(answer.pictures)
