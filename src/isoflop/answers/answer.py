@@ -104,17 +104,19 @@ class Answer(Shown):
         if table is None:
             rows: list[dict[str, Any]] = [{"name": each.name, **each.to_dict()} for each in self.quantities]
             return pl.DataFrame(rows, infer_schema_length=None)
-        found = self.table(table).to_dict()["rows"]
-        flat = [_flat(row) for row in found]  # type: ignore[attr-defined]
-        return pl.DataFrame(flat, infer_schema_length=None)
+        found = self.table(table)
+        columns: dict[str, list[Any]] = {}
+        for place, column in enumerate(found.columns):
+            cells = [row[place] for row in found.rows]
+            columns[column.name] = [each.value if isinstance(each, Quantity) else each for each in cells]
+            if any(isinstance(each, Quantity) for each in cells):  # an interval as two columns more
+                for end in ("low", "high"):
+                    columns[f"{column.name}_{end}"] = [getattr(each, end, None) for each in cells]
+        return pl.DataFrame({name: _of_one_type(cells) for name, cells in columns.items()}, strict=False)
 
 
-def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A cell with an interval as three columns: ``N``, ``N_low``, ``N_high``."""
-    plain: dict[str, Any] = {}
-    for name, cell in row.items():
-        if isinstance(cell, Mapping):
-            plain |= {name: cell["value"], f"{name}_low": cell["low"], f"{name}_high": cell["high"]}
-        else:
-            plain[name] = cell
-    return plain
+def _of_one_type(cells: list[Any]) -> list[Any]:
+    """Cells of words and numbers as words, since a column of a data frame has one type."""
+    if any(isinstance(each, str) for each in cells):
+        return [each if each is None or isinstance(each, str) else repr(each) for each in cells]
+    return cells
