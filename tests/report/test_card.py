@@ -4,13 +4,13 @@ import io
 from dataclasses import replace
 
 import pytest
-from rich.console import Console
-
-from isoflop import bootstrap, check, fit, fix, forecast, law
 from isoflop.report.cards.check import check_card
 from isoflop.report.cards.fit import fit_card
 from isoflop.report.cards.forecast import forecast_card
 from isoflop.report.terminal import show
+from rich.console import Console
+
+from isoflop import bootstrap, check, fit, fix, forecast, law
 from isoflop.uncertainty.bootstrap import without_draws
 from isoflop.units import format_by_interval, format_quantity, parse_quantity
 

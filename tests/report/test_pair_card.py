@@ -1,7 +1,8 @@
 """Two fits side by side: what tells them apart is named, and every doubt says whose it is."""
 
-from isoflop import bootstrap, fit, law
 from isoflop.report.cards.pair import pair_card
+
+from isoflop import bootstrap, fit, law
 
 TRUTH = {"E": 1.8, "A": 480.0, "B": 2085.0, "alpha": 0.35, "beta": 0.366}
 
