@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 from click.testing import CliRunner
-
 from isoflop.cli.datasets import datasets
+
 from isoflop.errors import DataError
 
 LOCAL = Path(os.environ.get("ISOFLOP_DATASETS") or Path(__file__).parents[2] / "../shared/data")

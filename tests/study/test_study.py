@@ -9,14 +9,14 @@ import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner
-from isoflop.questions.backtest import Backtest
-from isoflop.questions.influence import Influence
 
 from isoflop import bootstrap, fit, forecast, huber, law, read_runs
 from isoflop.cli.study import study as command
 from isoflop.errors import IsoflopError, SpecError
+from isoflop.questions.backtest import Backtest
 from isoflop.questions.base.specs import LawSpec, LevelSpec, RunsSpec
 from isoflop.questions.forecast import Forecast
+from isoflop.questions.influence import Influence
 from isoflop.questions.plan import Plan
 from isoflop.questions.report import Report
 from isoflop.study import Study, parse_study, perform, read_study, study_toml, write_results

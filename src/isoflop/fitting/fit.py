@@ -22,6 +22,7 @@ from isoflop.fitting.doubts import (
     size_findings,
 )
 from isoflop.fitting.kernel import Kernel
+from isoflop.fitting.native import engine
 from isoflop.fitting.objective import Objective, huber
 from isoflop.fitting.outer import Optimum, settle
 from isoflop.fitting.result import DataSummary, Fit, Search
@@ -140,6 +141,7 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
             agreement.reached,
             seed,
             constants=tuple(each.name for each in open_constants if each.name in law.fixed),
+            engine="numpy" if objective.native is None else engine(),
         ),
         runs=runs,
     )

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.fitting.coordinates import Coordinates, coordinate
+from isoflop.fitting.native.tape import TapeCell
 from isoflop.fitting.objective import Space
 from isoflop.fitting.program import Data, Program, pair_data
 from isoflop.laws import Law
@@ -65,7 +66,8 @@ class Kernel:
         derivatives = gradient(target, tuple(coordinate(label) for label in coords.names))
         pairs = None if self.offsets is None else pair_data(self.data, self.offsets)
         self._value = Program(self.data, (target,), pairs=pairs)
-        self._full = Program(self.data, (target, *derivatives), pairs=pairs)
+        self.full_program = Program(self.data, (target, *derivatives), pairs=pairs)
+        self.tape = TapeCell()
 
     def value(self, theta: Floats, start: int, stop: int) -> Floats:
         """G for problems theta (problems, coordinates) at rows start:stop, shape (problems, rows)."""
@@ -77,8 +79,8 @@ class Kernel:
 
         The arrays are the kernel's own buffers: they are overwritten by the next call.
         """
-        jacobian = self._full.buffer("jacobian", (len(theta), self.n_free, stop - start))
-        value, *_ = self._full.run(theta, start, stop, jacobian)
+        jacobian = self.full_program.buffer("jacobian", (len(theta), self.n_free, stop - start))
+        value, *_ = self.full_program.run(theta, start, stop, jacobian)
         return value, jacobian
 
     def tile_rows(self, problems: int) -> int:

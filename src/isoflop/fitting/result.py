@@ -44,12 +44,14 @@ class Search:
     """How the optimum was found: how many starts, how many of them ended at it, and the seed.
 
     constants: those of the law's ``fixed`` that were searched around the fit of everything else.
+    engine: ``native`` or ``numpy``, on which it ran (:mod:`isoflop.fitting.native`).
     """
 
     starts: int
     reached: int
     seed: int
     constants: tuple[str, ...] = ()
+    engine: str = "numpy"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.fitting.kernel import Kernel
+from isoflop.fitting.native import engine
+from isoflop.fitting.native.tape import Settings
 from isoflop.fitting.objective import Objective
 
 Floats = NDArray[np.float64]
@@ -116,6 +118,8 @@ def solve_measured(
     """Minimise from every start in ``theta``; see :func:`solve`, which does so for rows in memory."""
 
     def descend(problem: Measured, theta: Floats, scale: Floats, tolerance: float) -> Solution:
+        if isinstance(problem, Batch) and problem.objective.native is not None and engine() == "native":
+            return _descend_compiled(problem, theta, scale, tolerance, max_steps)
         return _descend(problem, theta, scale, tolerance, max_steps)
 
     return problem.objective.minimize(problem, theta, scale, tolerance, descend)
@@ -183,6 +187,13 @@ def _descend(problem: Measured, theta: Floats, scale: Floats, tolerance: float, 
         converged[active[done]] = np.isfinite(value[active[done]])
         active = active[~done & (steps[active] < max_steps)]
     return Solution(theta, scale, value, steps, converged)
+
+
+def _descend_compiled(problem: Batch, theta: Floats, scale: Floats, tolerance: float, max_steps: int) -> Solution:
+    """The same steps in the compiled engine, one problem after another."""
+    settings = Settings(tolerance, _LONGEST, _LIMIT, _NEARLY, max_steps, _QUIET)
+    tape = problem.kernel.tape.of(problem.kernel)
+    return Solution(*tape.descend(problem.target, problem.weights, problem.objective, theta, scale, settings))
 
 
 def polish(

@@ -61,6 +61,7 @@ def save_fit(fit: Fit | Ensemble, path: str | Path) -> None:
             "reached": fitted.search.reached,
             "seed": fitted.search.seed,
             "constants": list(fitted.search.constants),
+            "engine": fitted.search.engine,
         },
         "data": {
             "source": data.source,
@@ -195,4 +196,8 @@ def _domain(saved: str | list[float]) -> str | tuple[float, float]:
 
 def _search(content: Mapping[str, Any]) -> Search:
     """How the optimum was found; files of older versions say nothing of constants."""
-    return Search(content["starts"], content["reached"], content["seed"], tuple(content.get("constants", ())))
+    return Search(
+        *(content["starts"], content["reached"], content["seed"]),
+        constants=tuple(content.get("constants", ())),
+        engine=content["engine"],
+    )
