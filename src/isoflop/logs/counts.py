@@ -14,6 +14,7 @@ from isoflop.errors import SpecError
 from isoflop.findings import Finding
 from isoflop.logs.logged import STEP, LoggedRun
 from isoflop.logs.metrics import EPOCH, FLOPS, SAMPLES, TOKENS
+from isoflop.logs.points import points_of
 from isoflop.logs.rules import Rules
 from isoflop.logs.settings import Settings
 
@@ -218,10 +219,11 @@ def _at(curve: pl.DataFrame, metric: str, step: int) -> float | None:
     """A metric's value at a step, linear between the steps at which it was logged."""
     if metric not in curve.columns:
         return None
-    points = curve.select(STEP, metric).drop_nulls().filter(pl.col(metric).is_finite())
-    if not points.height:
+    steps, values = points_of(curve, metric)
+    good = np.isfinite(values)
+    if not good.any():
         return None
-    return float(np.interp(step, points[STEP].to_numpy(), points[metric].to_numpy()))
+    return float(np.interp(step, steps[good], values[good]))
 
 
 def set_tokens(facts: Facts, logged: LoggedRun, settings: Settings, curve: pl.DataFrame, at: int, batch: Batch) -> None:

@@ -27,6 +27,7 @@ from isoflop.logs.metrics import (
     renamed,
     unit_of,
 )
+from isoflop.logs.points import points_of
 from isoflop.logs.rules import ORDER, Pick, Rules, picked
 from isoflop.logs.settings import Settings, as_number
 from isoflop.runs.schedule import annealing_area, rate_area
@@ -252,7 +253,7 @@ def _last_steps(curve: pl.DataFrame, metrics: list[str]) -> Ends:
     first, end = int(curve[STEP][0]), int(curve[STEP][-1])
     found = {}
     for name in dict.fromkeys([*losses(metrics), *(each for each in ORDER if each in metrics)]):
-        steps = curve[STEP].filter(curve[name].is_not_null()).to_numpy()
+        steps, _ = points_of(curve, name)
         if len(steps):
             gaps = np.diff(steps, prepend=first)
             found[name] = int(steps[-1]), int(gaps.max()), end
@@ -293,8 +294,7 @@ def _set_loss(facts: Facts, logged: LoggedRun, curve: pl.DataFrame, metric: str 
     last = int(curve[STEP].max()) if curve.height else 0  # type: ignore[arg-type]
     if metric is None:
         return last
-    values = curve.select(STEP, metric).drop_nulls()
-    loss, at = picked(values[STEP].to_numpy(), values[metric].to_numpy(), how)
+    loss, at = picked(*points_of(curve, metric), how)
     # a diverged run has no best loss that a law could predict, only one at a step before it broke
     if math.isfinite(loss) and not (logged.status == "diverged" and how.kind != "step"):
         facts.row |= {"loss": loss, "loss_step": at}
@@ -369,13 +369,13 @@ def _set_schedule(facts: Facts, settings: Settings, curve: pl.DataFrame, at: int
         facts.how.setdefault("warmup", f"{warm[1]} of the log")
     elif "warmup" in facts.row:
         facts.row["warmup"] = int(facts.row["warmup"])
-    rates = curve.select(STEP, RATE).drop_nulls() if RATE in curve.columns else None
-    if rates is None or not rates.height:
+    logged_at, rate = points_of(curve, RATE) if RATE in curve.columns else (np.empty(0), np.empty(0))
+    if not len(rate):
         peak = settings.number("lr")
         if peak is not None:
             facts.set("lr", peak[0], f"{peak[1]} of the log")
         return
-    step, rate = rates[STEP].to_numpy().astype(np.float64), rates[RATE].to_numpy()
+    step = logged_at.astype(np.float64)
     if not (np.isfinite(rate).all() and (rate >= 0).all() and (step >= 0).all()):
         return
     facts.set("lr", float(rate.max()), "largest logged rate")

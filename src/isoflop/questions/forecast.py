@@ -33,6 +33,7 @@ class Forecast(Question):
     isoflop forecast fit.json --at params=70B --at tokens=1.4T
     isoflop forecast fit.json --at N=1B,3B,7B --at D=100B,1T
     isoflop forecast fit.json --points runs-to-come.csv
+    isoflop forecast annealing.json --schedule cosine:0.1 --at step=24000 --at lr=3e-4 --at warmup=500
     """
 
     name: ClassVar[str] = "forecast"
@@ -42,7 +43,14 @@ class Forecast(Question):
     results: ClassVar[tuple[str, ...]] = ("isoflop.planning.forecast:Forecast",)
 
     at: tuple[str, ...] = option(Points(), (), help="Input of the law; repeatable. N=1B,3B forecasts at both.")
-    points: str | None = option(Text("FILE"), help="Table with a row for each run to forecast.")
+    points: str | None = option(
+        Text("FILE"), help="Table with a row for each run to forecast, or with the steps and rates of its schedule."
+    )
+    schedule: str | None = option(
+        Text("SHAPE"),
+        help="Schedule of the run, for a law of learning rates: cosine:FINAL, linear:FINAL, wsd:DECAY:FINAL or "
+        "constant, with --at step=, lr= and warmup=.",
+    )
 
     def check(self) -> None:
         """Points from words or from a table, not both."""
@@ -50,16 +58,20 @@ class Forecast(Question):
             raise IsoflopError("a forecast needs --at, as --at N=70B --at D=1.4T, or --points FILE")
         if self.at and self.points is not None:
             raise IsoflopError("--at and --points both name the runs to forecast; give one")
+        if self.schedule is not None and self.points is not None:
+            raise IsoflopError("--points has the schedule of each run; leave --schedule out")
 
     def compute(self, context: Context) -> tuple[ForecastResult, ...]:
         """A forecast for each point."""
         from isoflop.planning import forecast
-        from isoflop.planning.points import points_in, points_of
+        from isoflop.planning.points import points_in, points_of, points_on
 
         self.check()
         ensemble = context.ensemble
         law = ensemble.fit.law
         asked = points_of(self.at, law) if self.points is None else points_in(self.points, law)
+        if self.schedule is not None:
+            asked = points_on(self.schedule, asked, law)
         found = []
         with context.progress(len(asked), "forecasts") as advance:
             for each in asked:
