@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     import polars as pl
 
 SCHEMA_VERSION: Final = 1
-PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::bare)?\}")
+# a doubled brace is a literal one; else a quantity's name, with or without its interval
+PLACEHOLDER: Final = re.compile(r"\{\{|\}\}|\{([^\W\d]\w*)(?::bare)?\}")
+
+
+def literal(text: str) -> str:
+    """A text of the user's (a family, a file) as it stands in a headline: its braces are no placeholders."""
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 @dataclass(frozen=True)
@@ -67,9 +73,9 @@ class Answer(Shown):
         """The headline with its quantities filled in; ``fill(quantity, bare)`` words one."""
 
         def word(found: re.Match[str]) -> str:
-            return fill(self[found[1]], found[0].endswith(":bare}"))
+            return fill(self[found[1]], found[0].endswith(":bare}")) if found[1] else found[0][0]
 
-        return PLACEHOLDER.sub(word, self.headline).replace("{{", "{").replace("}}", "}")
+        return PLACEHOLDER.sub(word, self.headline)
 
     def to_dict(self) -> dict[str, Any]:
         """The one JSON of the product: numbers at full precision, in the order of the schema."""

@@ -55,10 +55,7 @@ def command_of(cls: type[Question]) -> click.Command:
             )
         )
     params += [_click_option(each, "Options") for each in cls.options() if not each.positional]
-    own = {each.name for each in cls.options()} | {each.word for each in cls.options()}
-    for group in cls.groups():
-        free = (each for each in options_of(group) if each.name not in own and each.word not in own)
-        params += [_click_option(each, _TITLES[group]) for each in free]
+    params += [_click_option(each, _TITLES[group]) for group, each in cls.shared_options()]
     if cls.recommends:
         params.append(
             _Option(
@@ -106,7 +103,7 @@ def _context(cls: type[Question], values: Mapping[str, Any], *, quiet: bool) -> 
     law, fit, level = (given.get(group, group()) for group in (LawSpec, FitSpec, LevelSpec))
     force = bool(values.get("force"))
     if cls.subject == "fit" and source is not None and is_saved_fit(source):
-        _refuse_beside_fit(values, (RunsSpec, LawSpec))
+        _refuse_beside_fit(values, (RunsSpec, LawSpec, FitSpec))
         return Context(saved=source, fit_spec=fit, level_spec=level, force=force, progress=progress)
     return Context(runs_spec=runs, law_spec=law, fit_spec=fit, level_spec=level, force=force, progress=progress)
 

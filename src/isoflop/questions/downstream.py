@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
+from isoflop.answers import Answer, Column, Picture, Quantity, Table, literal, of_interval
 from isoflop.answers.wording import told
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
@@ -128,7 +128,7 @@ class Downstream(Question):
         return Answer(
             question=self.name,
             title=f"{first.response} at {where}",
-            headline=(f"Expected {name} {first.response}: {{score}}" if one else f"{len(found.tasks)} tasks")
+            headline=(f"Expected {literal(name)} {first.response}: {{score}}" if one else f"{len(found.tasks)} tasks")
             + ", through the task's loss, {extrapolation} decades beyond the runs.",
             quantities=(
                 *((of_interval("score", first.score, label=first.response, promise="PI"),) if one else ()),

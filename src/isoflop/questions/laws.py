@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from isoflop.answers import Answer, Cell, Column, Quantity, Table
+from isoflop.answers import Answer, Cell, Column, Quantity, Table, literal
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.kinds import Text
 from isoflop.questions.base.option import option
@@ -113,7 +113,7 @@ def _one(question: str, law: Law) -> Answer:
     return Answer(
         question=question,
         title=law.name,
-        headline="; where ".join((formula, *where)).replace("{", "{{").replace("}", "}}"),
+        headline=literal("; where ".join((formula, *where))),
         equation=f"{law.response} = {law.stated or law.formula}",
         tables=(
             Table(

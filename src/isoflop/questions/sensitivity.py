@@ -45,6 +45,7 @@ class Sensitivity(Question):
     order: ClassVar[int] = 40
     subject: ClassVar[Subject] = "law"
     in_report: ClassVar[InReport] = "on request"
+    unused: ClassVar[tuple[str, ...]] = ("jobs",)
     results: ClassVar[tuple[str, ...]] = (
         "isoflop.validation.sensitivity:Sensitivity",
         "isoflop.questions.sensitivity:ToyTable",
@@ -77,6 +78,7 @@ class Sensitivity(Question):
                 at=dict(self.at) or None,
                 level=context.level,
                 draws=self.draws,
+                starts=context.fit_spec.starts,
                 seed=context.fit_spec.seed,
                 progress=advance,
             )
@@ -134,6 +136,7 @@ def _choices(result: SensitivityResult) -> Table:
             *(of_interval(_key(each.name), result.base[each.name], _kind(each)) for each in answers),
             result.fit.data.n_runs,
             "",
+            *("base", "", False, "", ""),
         )
     ]
     for choice in result.choices:
@@ -149,6 +152,7 @@ def _choices(result: SensitivityResult) -> Table:
                 ),
                 choice.n_runs,
                 "; ".join(filter(None, (outside, choice.note, choice.why_not))),
+                *(choice.group, choice.setting, bool(outside), choice.note, choice.why_not),
             )
         )
     return Table(
@@ -158,6 +162,11 @@ def _choices(result: SensitivityResult) -> Table:
             *(Column(_key(each.name), each.name) for each in answers),
             Column("runs", kind="integer"),
             Column("note", ""),
+            Column("group", detail=True),
+            Column("setting", detail=True),
+            Column("outside", "outside the interval", detail=True),
+            Column("remark", detail=True),
+            Column("why_not", "why there is no answer", detail=True),
         ),
         tuple(rows),
         title="Choices",

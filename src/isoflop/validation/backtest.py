@@ -115,7 +115,7 @@ def backtest(
     windows: int = 1,
     per_family: bool = False,
     objective: Objective | None = None,
-    draws: int = 500,
+    draws: int = 300,
     level: float = 0.9,
     seed: int = 0,
     progress: Callable[[int], None] | None = None,

@@ -27,7 +27,7 @@ class HitchhikerStudy:
     grid: pl.DataFrame
 
 
-def hitchhiker_result(law: Law, context: Context, *, cut: str) -> HitchhikerStudy:
+def hitchhiker_result(law: Law, context: Context, *, cut: str, jobs: int = 1) -> HitchhikerStudy:
     """Perform the protocol on the context's runs."""
     from isoflop.validation.hitchhiker import hitchhiker
 
@@ -35,7 +35,7 @@ def hitchhiker_result(law: Law, context: Context, *, cut: str) -> HitchhikerStud
     families = len(set(runs.text("family"))) if "family" in runs else 1
     with context.progress(families, "families") as advance:
         study = hitchhiker(
-            law, runs, objective=context.objective, cut=_cut(cut), seed=spec.seed, jobs=spec.jobs, progress=advance
+            law, runs, objective=context.objective, cut=_cut(cut), seed=spec.seed, jobs=jobs, progress=advance
         )
     return _compared(study, context.level, spec.seed)
 

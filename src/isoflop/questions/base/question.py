@@ -32,6 +32,7 @@ class Question:
     subject: ``runs`` reads a table; ``law`` reads a table and takes a law's options, but makes fits of its own;
     ``fit`` takes a saved fit, published constants, or a table with a law; ``nothing`` takes only its own options.
     results: the results that this question words, as ``module:class``, so that a notebook shows them.
+    unused: shared options that would change nothing here, which no front end offers.
     recommends: whether someone may spend a budget by the answer; such a question is refused for a fit with an
     error-level finding, unless it is forced, and its answers have an evidence block.
     writes: the file that the command writes where no other is named; none where empty.
@@ -44,6 +45,7 @@ class Question:
     order: ClassVar[int] = 50
     subject: ClassVar[Subject] = "fit"
     results: ClassVar[tuple[str, ...]] = ()
+    unused: ClassVar[tuple[str, ...]] = ()
     recommends: ClassVar[bool] = False
     writes: ClassVar[str] = ""
     in_report: ClassVar[InReport] = ""
@@ -106,6 +108,17 @@ class Question:
         return ()
 
     @classmethod
+    def shared_options(cls) -> tuple[tuple[type, Option], ...]:
+        """The shared options with their groups, but for those that it has itself under the same name, or cannot use."""
+        own = {word for each in cls.options() for word in (each.name, each.word)} | set(cls.unused)
+        return tuple(
+            (group, each)
+            for group in cls.groups()
+            for each in options_of(group)
+            if each.name not in own and each.word not in own
+        )
+
+    @classmethod
     def options(cls) -> tuple[Option, ...]:
         """Its own options."""
         return options_of(cls)
@@ -118,7 +131,9 @@ class Question:
             "title": cls.name,
             "description": cls.summary(),
             "type": "object",
-            "properties": {each.name: each.schema() for group in (cls, *cls.groups()) for each in options_of(group)},
+            "properties": {
+                each.name: each.schema() for each in (*cls.options(), *(one for _, one in cls.shared_options()))
+            },
             "additionalProperties": False,
         }
 
