@@ -3,7 +3,7 @@
 from isoflop.answers.answer import SCHEMA_VERSION, Answer, literal
 from isoflop.answers.picture import Picture
 from isoflop.answers.quantity import Kind, Quantity, of_interval
-from isoflop.answers.table import Cell, Column, Table
+from isoflop.answers.table import Cell, Column, Table, identifier
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -14,6 +14,7 @@ __all__ = [
     "Picture",
     "Quantity",
     "Table",
+    "identifier",
     "literal",
     "of_interval",
 ]

@@ -63,11 +63,15 @@ class Question:
         """The result as numbers, tables, headline and pictures."""
         raise NotImplementedError
 
+    def rests_on_runs(self, result: Any, context: Context) -> bool:  # noqa: ANN401
+        """Whether the result was made from the context's table, whose findings and digest its answer then carries."""
+        return self.subject in ("runs", "law") and context.has_runs
+
     def findings(self, result: Any, context: Context) -> tuple[Finding, ...]:  # noqa: ANN401
         """Those of the runs and the fit that belong under every answer of this question."""
         if self.subject == "fit":
             return context.fit_findings if context.has_fit else ()
-        return context.run_findings if self.subject in ("runs", "law") else ()
+        return context.run_findings if self.rests_on_runs(result, context) else ()
 
     @classmethod
     def of_result(cls, result: Any) -> Question:  # noqa: ANN401
@@ -152,11 +156,13 @@ def word(question: Question, result: Any, context: Context) -> Answer:  # noqa: 
     """The answer of a result that is at hand."""
     answer = question.answer(result, context)
     of_fit = question.subject == "fit" and context.has_fit
-    of_runs = question.subject in ("runs", "law") and context.has_runs
     return replace(
         answer,
         findings=distinct((*answer.findings, *question.findings(result, context))),
-        provenance={**context.provenance(runs=of_runs, fit=of_fit), **answer.provenance},
+        provenance={
+            **context.provenance(runs=question.rests_on_runs(result, context), fit=of_fit),
+            **answer.provenance,
+        },
         result=result,
     )
 
