@@ -69,7 +69,8 @@ class Downstream(Question):
 
     def compute(self, context: Context) -> Scores:
         """Both stages of every task, from the same resampled runs."""
-        from isoflop.fitting import fit, squares
+        from isoflop.fitting import squares
+        from isoflop.fitting.fit import fit
         from isoflop.fitting.sampling_errors import weighed
         from isoflop.laws import law
         from isoflop.planning.downstream import check_chain, stages
