@@ -69,7 +69,7 @@ def _fixed(ensemble: Ensemble, plan: Plan, given: Literal["params", "tokens"], n
                 "warning",
                 f"the best size ({format_quantity(plan.n.value)} parameters) would reach this loss with "
                 f"{1 - waste.share.value:.0%} of the budget.",
-                "Free the constraint or spend less, unless a small model is worth it for its serving (--served).",
+                "Free the constraint or spend less, unless a small model saves inference (--inference-tokens).",
             )
         )
     return Fixed(given, float(n), float(d), d / n, d / n / plan.ratio.value, waste, tuple(found))

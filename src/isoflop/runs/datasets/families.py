@@ -48,7 +48,7 @@ def checkpoint_families() -> Runs:
         frames.append(source.arrange(runs.frame).select(collection, *_COLUMNS))
     if not frames:
         raise DataError(
-            f"{FAMILIES} is made of public data sets, and none is on this machine; fetch one: isoflop datasets get "
+            f"{FAMILIES} is made of public data sets, and none is on this machine; fetch one: isoflop datasets --get "
             f"{_SOURCES[0].table}"
         )
     sizes = pl.col("N").n_unique().over("family")

@@ -21,7 +21,7 @@ def load(name: str, *, where: str | None = None) -> Runs:
     """The runs of ``NAME``, or of ``NAME/TABLE``, with headers, units and conventions as registered.
 
     Runs that ship in the package are read from it; public ones from the mirror that ISOFLOP_DATASETS names, or from
-    the cache that ``isoflop datasets get NAME`` fills; ``checkpoint-families`` joins those that have checkpoints of
+    the cache that ``isoflop datasets --get NAME`` fills; ``checkpoint-families`` joins those that have checkpoints of
     model families. No network is used. What is known against the table stands
     in ``findings``.
 
