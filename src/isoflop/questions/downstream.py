@@ -70,8 +70,8 @@ class Downstream(Question):
 
     def compute(self, context: Context) -> Scores:
         """Both stages of every task, from the same resampled runs."""
-        from isoflop.fitting import squares
         from isoflop.fitting.fit import fit
+        from isoflop.fitting.objective import Squares
         from isoflop.fitting.sampling_errors import weighed
         from isoflop.laws import law
         from isoflop.planning.downstream import check_chain, stages
@@ -92,7 +92,7 @@ class Downstream(Question):
                 )  # fmt: skip
                 fitted = fit(first_law, tables.finals, objective=context.objective, starts=spec.starts, seed=spec.seed)
                 first = bootstrap(fitted, draws=spec.draws, seed=spec.seed, jobs=spec.jobs, progress=advance)
-                raw = squares(space="raw")
+                raw = Squares(space="raw")
                 second_fit = fit(then_law, tables.points, objective=raw, starts=spec.starts, seed=spec.seed)
                 if tables.errors is not None:
                     table = weighed(second_fit, tables.errors)

@@ -209,8 +209,8 @@ def _toy(question: str, rows: tuple[ToyRow, ...]) -> Answer:
     return Answer(
         question=question,
         title="toy surface: one truth, small choices",
-        headline=f"The forecast at {number(FARTHEST, 'flops')} parameters is off by {{lowest}} to {{highest}} nats, from "
-        "choices of region, rounding and an error of 0.1 to 0.2 nats that follows the design.",
+        headline=f"The forecast at {number(FARTHEST, 'flops')} parameters is off by {{lowest}} to {{highest}} nats, "
+        "from choices of region, rounding and an error of 0.1 to 0.2 nats that follows the design.",
         quantities=(
             Quantity("lowest", min(errors), label="lowest error", unit=""),
             Quantity("highest", max(errors), label="highest error", unit=""),
@@ -230,9 +230,9 @@ def _toy(question: str, rows: tuple[ToyRow, ...]) -> Answer:
                 ),
                 tuple(table),
                 note=(
-                    "grid: a search over a grid, which stops near the optimum (compare the sums of squares); optimum: of "
-                    "the same objective. Every row has a fixed ripple of about 0.01 nats; the error in milli-nats follows "
-                    "the design."
+                    "grid: a search over a grid, which stops near the optimum (compare the sums of squares); optimum: "
+                    "of the same objective. Every row has a fixed ripple of about 0.01 nats; the error in milli-nats "
+                    "follows the design."
                 ),
             ),
         ),
