@@ -8,7 +8,7 @@ from isoflop.planning import allocate
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.question import ask
 from isoflop.questions.report import Report
-from isoflop.render.html import html
+from isoflop.render.html import html, web, write_html
 from isoflop.render.text import keyed_pictures, text_of
 
 LAWS = {
@@ -95,7 +95,7 @@ def test_a_law_of_one_input_has_a_slider_for_it(known_runs, opened):
 @pytest.mark.slow
 def test_a_report_asks_for_nothing(known_runs, watched, tmp_path):
     path = tmp_path / "report.html"
-    write_html(make_report(analysed(known_runs, draws=50)), path)
+    write_html(ask(Report(), Context(given=analysed(known_runs, draws=50))), path)
     for options in ({"color_scheme": "dark", "viewport": {"width": 400, "height": 800}}, {}):
         page = watched(**options)
         page.tab.goto(path.as_uri())

@@ -6,13 +6,15 @@ import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner
-from isoflop.report.report import make_report
 
 from isoflop import bootstrap, fit, import_logs, law, read_runs
 from isoflop.cli import isoflop
 from isoflop.errors import IsoflopError
 from isoflop.logs.readers import READERS
 from isoflop.logs.rules import Rules, pick
+from isoflop.questions.base.context import Context
+from isoflop.questions.base.question import ask
+from isoflop.questions.report import Report
 
 
 def run(*words: str) -> str:
@@ -56,7 +58,8 @@ def test_a_report_names_the_rule_that_chose_the_losses(tmp_path):
             frame = pl.DataFrame({"step": np.arange(10), "tokens": d * tokens, "loss": loss, "params": n})
             frame.write_csv(tmp_path / f"{n:.0e}-{d:.0e}.csv")
     done = import_logs([tmp_path], tmp_path / "store", rules=Rules(pick=pick("last:2")))
-    made = make_report(bootstrap(fit(law("chinchilla"), read_runs(done.store.folder)), draws=20, seed=0, restarted=0))
+    fitted = fit(law("chinchilla"), read_runs(done.store.folder))
+    made = ask(Report(), Context(given=bootstrap(fitted, draws=20, seed=0, restarted=0)))
     assert any("the mean of the last 2 logged values of" in finding.message for finding in made.findings)
 
 
