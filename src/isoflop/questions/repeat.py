@@ -111,6 +111,7 @@ class Repeat(Question):
         names = tuple(each.ensemble.fit.law.name for each in found.laws)
         columns = tuple(Column(identifier(name), name) for name in names)
         best = _best(found.laws)
+        of_table = () if found.runs is None else found.runs.findings
         tables = [
             Table("laws", (Column("quantity"), *columns), _rows(found), title="By law"),
             *((Table("budget", (Column("quantity"), *columns), best, title="Best use of the budget"),) if best else ()),
@@ -132,7 +133,7 @@ class Repeat(Question):
                 ),
             ),
             tables=tuple(tables),
-            findings=(*(() if found.runs is None else found.runs.findings), *_own_findings(found.laws)),
+            findings=(*of_table, *_own_findings(found.laws, besides=of_table)),
             method=(
                 "effective tokens: unique tokens that would give the same loss, in multiples of those there are; "
                 "marginal value: what one more epoch adds to them"
@@ -246,12 +247,14 @@ def _worded(epochs: Interval, kind: Kind) -> str:
     return f"{words} {'epoch' if words == '1' else 'epochs'}"
 
 
-def _own_findings(laws: Sequence[RepeatResult]) -> tuple[Finding, ...]:
-    """Those of each law with its name, where there is more than one."""
+def _own_findings(laws: Sequence[RepeatResult], *, besides: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Those of each law with its name, where there is more than one. besides: those of the table, told already."""
     found = []
     for each in laws:
         name = each.ensemble.fit.law.name
         for finding in (*each.ensemble.fit.findings, *each.findings):
+            if finding in besides:
+                continue
             named = len(laws) == 1 or finding.message.startswith(name)
             found.append(finding if named else replace(finding, message=f"{name}: {finding.message}"))
     return tuple(found)
