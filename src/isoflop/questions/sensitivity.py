@@ -83,6 +83,10 @@ class Sensitivity(Question):
                 progress=advance,
             )
 
+    def rests_on_runs(self, result: object, context: Context) -> bool:
+        """A toy surface has runs of its own."""
+        return not isinstance(result, ToyTable) and super().rests_on_runs(result, context)
+
     def findings(self, result: object, context: Context) -> tuple[Finding, ...]:
         """Those of the runs; a toy surface has none."""
         return () if isinstance(result, ToyTable) else super().findings(result, context)
@@ -209,8 +213,8 @@ def _toy(question: str, rows: tuple[ToyRow, ...]) -> Answer:
     return Answer(
         question=question,
         title="toy surface: one truth, small choices",
-        headline=f"The forecast at {number(FARTHEST, 'flops')} parameters is off by {{lowest}} to {{highest}} nats, from "
-        "choices of region, rounding and an error of 0.1 to 0.2 nats that follows the design.",
+        headline=f"The forecast at {number(FARTHEST, 'flops')} parameters is off by {{lowest}} to {{highest}} nats, "
+        "from choices of region, rounding and an error of 0.1 to 0.2 nats that follows the design.",
         quantities=(
             Quantity("lowest", min(errors), label="lowest error", unit=""),
             Quantity("highest", max(errors), label="highest error", unit=""),
@@ -230,9 +234,9 @@ def _toy(question: str, rows: tuple[ToyRow, ...]) -> Answer:
                 ),
                 tuple(table),
                 note=(
-                    "grid: a search over a grid, which stops near the optimum (compare the sums of squares); optimum: of "
-                    "the same objective. Every row has a fixed ripple of about 0.01 nats; the error in milli-nats follows "
-                    "the design."
+                    "grid: a search over a grid, which stops near the optimum (compare the sums of squares); "
+                    "optimum: of the same objective. Every row has a fixed ripple of about 0.01 nats; the error in "
+                    "milli-nats follows the design."
                 ),
             ),
         ),
