@@ -117,6 +117,10 @@ class Fit(Question):
             provenance={"law": fit.law.name, "formula": fit.law.formula, "starts": search.starts},
         )
 
+    def fit_of(self, result: Ensemble | FitResult, context: Context) -> Ensemble:
+        """The fit itself, which may be one of curves or one with a prior."""
+        return as_ensemble(result)
+
     def _saved(self, ensemble: Ensemble) -> str:
         if self.save is None:
             return ""

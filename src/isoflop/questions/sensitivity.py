@@ -83,6 +83,10 @@ class Sensitivity(Question):
                 progress=advance,
             )
 
+    def rests_on_runs(self, result: object, context: Context) -> bool:
+        """A toy surface has runs of its own."""
+        return not isinstance(result, ToyTable) and super().rests_on_runs(result, context)
+
     def findings(self, result: object, context: Context) -> tuple[Finding, ...]:
         """Those of the runs; a toy surface has none."""
         return () if isinstance(result, ToyTable) else super().findings(result, context)
@@ -230,9 +234,9 @@ def _toy(question: str, rows: tuple[ToyRow, ...]) -> Answer:
                 ),
                 tuple(table),
                 note=(
-                    "grid: a search over a grid, which stops near the optimum (compare the sums of squares); optimum: "
-                    "of the same objective. Every row has a fixed ripple of about 0.01 nats; the error in milli-nats "
-                    "follows the design."
+                    "grid: a search over a grid, which stops near the optimum (compare the sums of squares); "
+                    "optimum: of the same objective. Every row has a fixed ripple of about 0.01 nats; the error in "
+                    "milli-nats follows the design."
                 ),
             ),
         ),

@@ -157,14 +157,13 @@ class Context:
 
         return usual_budget(self.runs)
 
-    def provenance(self, *, runs: bool, fit: bool) -> dict[str, Any]:
-        """What an answer rests on, as plain values."""
+    def provenance(self, *, runs: bool, fit: Ensemble | None) -> dict[str, Any]:
+        """What an answer rests on, as plain values: a fit with its draws, or runs alone."""
         from importlib.metadata import version
 
         told: dict[str, Any] = {"isoflop": version("isoflop")}
-        if fit:
-            drawn = self.ensemble
-            data = drawn.fit.data
+        if fit is not None:
+            drawn, data = fit, fit.fit.data
             told |= {
                 "source": data.source,
                 "digest": data.digest or None,

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
+from isoflop.answers.wording import number
 from isoflop.errors import IsoflopError
 from isoflop.questions.base.kinds import Number, shown
 
@@ -87,7 +88,9 @@ def hitchhiker_answer(question: str, result: HitchhikerStudy | Hitchhiker, level
     words = []
     for models in sorted(set(iso["models"])):
         kept = {row["error"]: row["share"] for row in iso.filter(iso["models"] == models).iter_rows(named=True)}
-        shares = ", ".join(f"{error:.0%}: {share:.0%}" if share else f"{error:.0%}: –" for error, share in kept.items())
+        shares = ", ".join(
+            f"{number(error, 'share')}: {number(share, 'share') if share else '–'}" for error, share in kept.items()
+        )
         words.append(f"{models} models {shares}")
     return Answer(
         question=question,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from isoflop.answers import Answer
 from isoflop.errors import IsoflopError
@@ -12,6 +12,9 @@ from isoflop.findings import Finding
 from isoflop.questions.base.context import Context, distinct
 from isoflop.questions.base.option import Option, options_of
 from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec, RunsSpec
+
+if TYPE_CHECKING:
+    from isoflop.uncertainty import Ensemble
 
 Group = Literal["Read", "Fit", "Ask", "Test", "Share"]
 GROUPS: tuple[Group, ...] = ("Read", "Fit", "Ask", "Test", "Share")
@@ -72,6 +75,10 @@ class Question:
         if self.subject == "fit":
             return context.fit_findings if context.has_fit else ()
         return context.run_findings if self.rests_on_runs(result, context) else ()
+
+    def fit_of(self, result: Any, context: Context) -> Ensemble:  # noqa: ANN401
+        """The fit on which an answer rests: the context's, where the question makes none of its own."""
+        return context.ensemble
 
     @classmethod
     def of_result(cls, result: Any) -> Question:  # noqa: ANN401
@@ -155,12 +162,12 @@ def ask(question: Question, context: Context) -> Answer:
 def word(question: Question, result: Any, context: Context) -> Answer:  # noqa: ANN401
     """The answer of a result that is at hand."""
     answer = question.answer(result, context)
-    of_fit = question.subject == "fit" and context.has_fit
+    fit = question.fit_of(result, context) if question.subject == "fit" and context.has_fit else None
     return replace(
         answer,
         findings=distinct((*answer.findings, *question.findings(result, context))),
         provenance={
-            **context.provenance(runs=question.rests_on_runs(result, context), fit=of_fit),
+            **context.provenance(runs=question.rests_on_runs(result, context), fit=fit),
             **answer.provenance,
         },
         result=result,
