@@ -159,7 +159,7 @@ def test_lists_of_every_length_add_up():
     runs = replace(runs, frame=runs.frame.with_columns(pl.Series(key, rows) for key, rows in lists.items()))
     each = law("multi-power")
     table, coords = fit_table(each, runs, log_loss=True), coordinates(each)
-    kernel = Kernel(coords, table.inputs, space="raw", offsets=table.offsets)
+    kernel = Kernel(coords, table.inputs, space="raw")
     truth = CASES["multi-power"].truth
     theta = coords.from_params(np.array([[truth[key] for key in each.param_names]]), kernel.centres)
     value, jacobian = kernel.tape.of(kernel).evaluate(theta)

@@ -2,19 +2,17 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
 from click.testing import CliRunner
-from isoflop.cli.datasets import datasets
 
+from isoflop.cli import isoflop as command
 from isoflop.errors import DataError
 
 LOCAL = Path(os.environ.get("ISOFLOP_DATASETS") or Path(__file__).parents[2] / "../shared/data")
-needs_mirror = pytest.mark.skipif(not LOCAL.is_dir(), reason=f"no mirror of the public run tables at {LOCAL}")
+needs_mirror = pytest.mark.skipif(not LOCAL.is_dir(), reason="no public run tables (ISOFLOP_DATASETS)")
 
 
 @pytest.fixture(autouse=True)
@@ -25,76 +23,57 @@ def nothing_here(monkeypatch, tmp_path):
 
 
 def run(*words):
-    result = CliRunner().invoke(datasets, words, catch_exceptions=False)
+    result = CliRunner().invoke(command, ["datasets", *words], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.output
 
 
-def test_the_list_says_source_licence_rows_size_and_laws():
-    text = " ".join(run().split())
-    assert "epoch-chinchilla 245 rows 23.2KB to download" in text
-    assert "epoch-research/analyzing-chinchilla@9225883 data/svg_extracted_data.csv; licence: none stated" in text
-    assert "datablations 182 rows 11.9KB derived; mirror only" in text
-    assert "made from huggingface/datablations@1370131 utils/parametric_fit.ipynb; licence: Apache-2.0" in text
-    assert "suits L(N, D); IsoFLOP" in text
+def tables():
+    return {each["name"]: each for each in json.loads(run("--json"))["tables"]["tables"]["rows"]}
+
+
+def test_the_list_says_source_license_rows_size_and_laws():
+    listed = tables()
+    epoch = listed["epoch-chinchilla"]
+    assert (epoch["rows"], epoch["state"], epoch["license"]) == (245, "to download", "none stated")
+    assert "epoch-research/analyzing-chinchilla@9225883 data/svg_extracted_data.csv" in epoch["origin"]
+    shared = listed["datablations"]
+    assert shared["rows"] == 182 and "ISOFLOP_DATASETS" in shared["state"] and shared["license"] == "Apache-2.0"
+    assert "L(N, D)" in epoch["laws"] and "IsoFLOP" in epoch["laws"]
+    steplaw = listed["steplaw"]
+    assert (steplaw["rows"], steplaw["bytes"], steplaw["license"]) == (1911, 344476, "none stated")
+    assert "parscale/pile" in listed
 
 
 def test_the_list_fits_a_terminal_of_80_columns():
     assert max(len(line.rstrip()) for line in run().splitlines()) <= 80
 
 
-def test_the_list_as_json():
-    listed = json.loads(run("--json"))["datasets"]
-    by_name = {each["name"]: each for each in listed if each["kind"] == "public"}
-    assert len(by_name) == 17
-    table = by_name["steplaw"]["tables"][0]
-    assert (table["name"], table["rows"], table["bytes"], table["licence"]) == ("steplaw", 1911, 344476, "none stated")
-    assert table["state"] == "to download" and table["derived"] is None
-    assert by_name["parscale"]["tables"][1]["name"] == "parscale/pile"
-
-
 @needs_mirror
-def test_get_from_a_mirror(monkeypatch):
+def test_get_from_a_folder_that_is_there(monkeypatch):
     monkeypatch.setenv("ISOFLOP_DATASETS", str(LOCAL))
-    assert "steplaw 1,911 rows 344KB in the mirror" in " ".join(run().split())
-    lines = run("get", "epoch-chinchilla").splitlines()
-    assert lines[0] == str(LOCAL / "epoch-chinchilla" / "svg_extracted_data.csv")
-    assert lines[-2] == "licence: none stated, Apache-2.0"
-    assert lines[-1].startswith("cite: Besiroglu, Erdil, Barnett, You 2024")
-    said = json.loads(run("get", "parscale", "--json"))
-    assert said["files"] == [
-        {
-            "path": str(LOCAL / "parscale" / "runs.csv"),
-            "from": "mirror",
-            "bytes": 684,
-            "source": "QwenLM/ParScale@cd6acb4",
-            "licence": "none stated",
-        }
-    ]
+    told = json.loads(run("--get", "parscale", "--json"))
+    (file,) = told["tables"]["files"]["rows"]
+    assert (file["bytes"], file["license"]) == (684, "none stated") and file["source"] == "QwenLM/ParScale@cd6acb4"
+    assert str(LOCAL / "parscale") in told["headline"]
+    assert "cite: Besiroglu, Erdil, Barnett, You 2024" in " ".join(run("--get", "epoch-chinchilla").split())
 
 
-def test_what_cannot_be_had_is_one_sentence():
-    for words, sentence in [
-        (("get", "parscale"), "cannot be downloaded"),
-        (("get", "step-law"), "the nearest are steplaw"),
-    ]:
-        result = CliRunner().invoke(datasets, words)
-        assert isinstance(result.exception, DataError)
-        assert sentence in str(result.exception)
-        assert "\n" not in str(result.exception)
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [(("--get", "parscale"), "cannot be downloaded"), (("--get", "step-law"), "the nearest are steplaw")],
+)
+def test_what_cannot_be_had_is_one_sentence(words, sentence):
+    result = CliRunner().invoke(command, ["datasets", *words])
+    assert isinstance(result.exception, DataError)
+    assert sentence in str(result.exception) and "\n" not in str(result.exception)
 
 
-def test_runs_in_the_package_are_listed_first_and_need_no_download(monkeypatch, tmp_path):
+def test_bundled_runs_are_listed_first_and_need_no_download(monkeypatch, tmp_path):
     folder = tmp_path / "box" / "tiny-sweep"
     folder.mkdir(parents=True)
     pl.DataFrame({"N": [1e5], "D": [1e6], "loss": [3.0]}).write_parquet(folder / "runs.parquet")
     monkeypatch.setattr("isoflop.runs.datasets.box.box_folder", lambda: tmp_path / "box")
-    assert run().startswith("tiny-sweep")
-    (first, *_) = json.loads(run("--json"))["datasets"]
-    assert (first["kind"], first["tables"][0]["rows"]) == ("box", 1)
-    assert run("get", "tiny-sweep").splitlines()[0] == str(folder / "runs.parquet")
-
-
-def test_help_needs_no_data_frame_library():
-    code = "import sys, isoflop.cli.datasets; sys.exit('polars' in sys.modules or 'numpy' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    name, first = next(iter(tables().items()))
+    assert name == "tiny-sweep" and first["rows"] == 1 and first["state"] == "bundled"
+    assert str(folder) in json.loads(run("--get", "tiny-sweep", "--json"))["headline"]

@@ -41,13 +41,15 @@ def logs(tmp_path):
 def test_logs_become_a_store_that_other_commands_read(logs, tmp_path):
     store = str(tmp_path / "store")
     said = json.loads(run("import", str(logs), "-o", store, "--tokens-per-step", "1K", "--rule", "last:5", "--json"))
-    assert (sorted(said["added"]), said["rows"], said["rules"]["pick"]) == (["large", "small"], 400, "last:5")
-    assert [each["source"] for each in said["unread"]] == ["broken.parquet"]
+    counts = {name: each["value"] for name, each in said["quantities"].items()}
+    assert (counts["added"], counts["rows"], said["provenance"]["rules"]["pick"]) == (2, 400, "last:5")
+    assert sorted(each["run"] for each in said["tables"]["runs"]["rows"]) == ["large", "small"]
+    assert [each["source"] for each in said["tables"]["unread"]["rows"]] == ["broken.parquet"]
     assert "the mean of the last 5 logged values" in run("check", store)
     again = json.loads(run("import", str(logs), "-o", store, "--json"))
-    assert (again["added"], again["unchanged"]) == ([], 2)
+    assert [again["quantities"][name]["value"] for name in ("added", "unchanged")] == [0, 2]
     chosen = json.loads(run("import", "-o", store, "--rule", "min", "--tokens-per-step", "1K", "--json"))
-    assert chosen["rules"]["pick"] == "min"
+    assert chosen["provenance"]["rules"]["pick"] == "min"
 
 
 def test_a_report_names_the_rule_that_chose_the_losses(tmp_path):
@@ -64,9 +66,9 @@ def test_a_report_names_the_rule_that_chose_the_losses(tmp_path):
 
 
 def test_the_page_says_what_was_read_and_what_was_not(logs, tmp_path):
-    said = " ".join(run("import", str(logs), "-o", str(tmp_path / "store")).split())
-    assert "2 new, 1 log not read; the store holds 2 runs with 400 rows" in said
-    assert "not read: broken.parquet" in said
+    said = " ".join(run("import", str(logs), "-o", str(tmp_path / "store"), "--verbose").split())
+    assert "2 runs added, 1 log not read; the store holds 2 runs with 400 rows" in said
+    assert "broken.parquet" in said
     assert "Say the tokens of a step with --tokens-per-step." in said
 
 
@@ -83,10 +85,10 @@ def test_curves_are_fitted_and_asked(logs, tmp_path):
     run("import", str(logs), "-o", store)
     words = ("fit", store, "--curves", "--law", "annealing", "--fix", "lambda=0.5")
     said = json.loads(run(*words, "--json", "--save", saved))
-    assert said["n_runs"] == 2
+    assert said["quantities"]["runs"]["value"] == said["provenance"]["runs"] == 2
     assert {"loss-rule", "no-interval"} <= {finding["code"] for finding in said["findings"]}
-    assert json.loads(run(*words, "--thin", "20", "--json"))["params"] != said["params"]
-    assert "400 rows" in run(*words)
+    assert json.loads(run(*words, "--thin", "20", "--json"))["quantities"]["A"] != said["quantities"]["A"]
+    assert "fitted to 2 runs in 400 rows" in " ".join(run(*words).split())
     assert json.loads(run("forecast", saved, "--at", "S1=0.2", "--at", "S2=0.001", "--json"))
 
 
@@ -95,8 +97,8 @@ def test_curves_of_the_box_have_intervals_by_refits():
 
     words = ("fit", str(box_folder() / "python-bytes"), "--curves", "--law", "chinchilla", "--draws", "50", "--json")
     said = json.loads(run(*words))
-    assert said["n_runs"] == 70
-    assert said["params"]["beta"]["low"] < said["params"]["beta"]["value"] < said["params"]["beta"]["high"]
+    beta = said["quantities"]["beta"]
+    assert said["quantities"]["runs"]["value"] == 70 and beta["low"] < beta["value"] < beta["high"]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,7 @@ def test_curves_of_the_box_have_intervals_by_refits():
         (("import", "{logs}", "-o", "s", "--rule", "best"), "use last, last:10"),
         (("import", "{logs}", "-o", "s", "--format", "excel"), "no reader is called 'excel'"),
         (("import", "{logs}", "-o", "{logs}/small.csv"), "is a file, and a store is a folder"),
-        (("import", "{logs}", "-o", "s", "--tokens-per-step", "many"), "is not a number"),
+        (("import", "{logs}", "-o", "s", "--tokens-per-step", "many"), "is a number above 0, such as"),
         (("import", "{logs}", "-o", "s", "--column", "width=x"), "cannot be told of 'width'"),
         (("import", "{logs}", "-o", "s", "--unit", "N=nats"), "--unit takes loss="),
         (("import", "-o", "s"), "holds no runs.parquet"),

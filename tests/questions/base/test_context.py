@@ -199,4 +199,4 @@ def test_the_given_ensemble_is_asked_as_it_is(known_runs):
     ensemble = bootstrap(fit(law("chinchilla"), known_runs(0.01)), draws=30)
     context = Context(given=ensemble)
     assert context.ensemble is ensemble and context.runs is ensemble.fit.runs and context.law is ensemble.fit.law
-    assert json.dumps(context.provenance(runs=True, fit=True))  # plain values
+    assert json.dumps(context.provenance(runs=True, fit=ensemble))  # plain values
