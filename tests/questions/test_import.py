@@ -69,7 +69,7 @@ def test_the_page_says_what_was_read_and_what_was_not(logs, tmp_path):
     said = " ".join(run("import", str(logs), "-o", str(tmp_path / "store"), "--verbose").split())
     assert "2 runs added, 1 log not read; the store holds 2 runs with 400 rows" in said
     assert "broken.parquet" in said
-    assert "Say the tokens of a step with --tokens-per-step." in said
+    assert "State it with --tokens-per-step." in said or "State the tokens of a step with --tokens-per-step" in said
 
 
 def test_nothing_of_the_machine_comes_into_the_store(logs, tmp_path):
