@@ -11,7 +11,7 @@ import numpy as np
 
 from isoflop.errors import FitError
 from isoflop.fitting.objective.base import Descent, Flags, Floats, Objective, Parts, Space
-from isoflop.fitting.objective.huber import huber_parts, without_outer_share
+from isoflop.fitting.objective.huber_loss import huber_parts, without_outer_share
 
 if TYPE_CHECKING:
     from isoflop.fitting.solve import Measured, Solution
