@@ -102,7 +102,7 @@ def test_text_says_what_was_read_and_what_was_not(logs, tmp_path, run):
     text = " ".join(run("import", logs, "-o", tmp_path / "store", "--verbose").split())
     assert "2 runs added, 1 log not read; the store holds 2 runs with 400 rows of curves." in text
     assert "Not read source reason broken.parquet" in text
-    assert "Say the tokens of a step with --tokens-per-step." in text
+    assert "State the tokens of a step with --tokens-per-step" in text
 
 
 def test_a_result_of_the_library_is_shown_with_the_same_numbers(logs, tmp_path):
@@ -146,7 +146,7 @@ def test_curves_are_fitted_and_asked(logs, tmp_path, asked, run):
     assert {"loss-rule", "no-interval"} <= {finding["code"] for finding in said["findings"]}
     thinned = asked(*words, "--thin", "20")
     assert thinned["quantities"]["A"]["value"] != said["quantities"]["A"]["value"]
-    assert "400 rows" in " ".join(run(*words).split())
+    assert "fitted to 2 runs in 400 rows" in " ".join(run(*words).split())
     assert asked("forecast", saved, "--at", "S1=0.2", "--at", "S2=0.001")["quantities"]
 
 

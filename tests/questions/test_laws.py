@@ -95,9 +95,17 @@ def test_a_formula_is_shown_as_a_law_of_the_catalogue():
     assert "published" not in [each.name for each in answer.tables]
 
 
+def test_a_name_that_no_law_has_is_one_sentence(refused):
+    assert "chinchilla" in refused("laws", "chinchila")
+    assert "kaplan" in refused("laws", "chinchilla", "kaplan")
+
+
 @pytest.mark.parametrize(
-    ("words", "says"),
-    [(("chinchila",), "chinchilla"), (("E + A/N^",), ""), (("__import__('os')",), ""), (("chinchilla", "kaplan"), "")],
+    ("formula", "says"),
+    [("E + A/N^", "it ends too early"), ("__import__('os')", "a formula has no quoted text"), ("E + f(N)", "f")],
 )
-def test_bad_input_is_one_sentence(refused, words, says):
-    assert says in refused("laws", *words)
+def test_a_formula_that_is_none_is_told_with_its_place(cli, formula, says):
+    code, out, err = cli("laws", formula)
+    first, repeated, place = err.splitlines()
+    assert (code, out) == (2, "") and first.startswith("Error: formula ") and says in first
+    assert repeated.strip() == formula and place.strip() == "^"
