@@ -15,6 +15,7 @@ from isoflop.questions.base.specs import FitSpec, RunsSpec
 from isoflop.questions.finish import Finish
 from isoflop.render.notebook import answer_of
 from isoflop.runs.store_tables import run_curves
+from isoflop.study import Study, parse_study, perform, study_toml
 from isoflop.uncertainty.ensemble import interval_of
 from isoflop.validation.finish import finish, truncations
 from isoflop.validation.schedule_ahead import shape
@@ -79,6 +80,16 @@ def test_the_headline_says_the_end_and_where_the_run_is(under_way):
     said = answer.sentence(told)
     assert said.startswith("Expected last loss: 2.") and "(90% PI 2." in said
     assert said.endswith("nats/token at step 10K.") and answer.title == "one at step 20K"
+
+
+def test_a_study_says_the_same(under_way):
+    question = Finish(steps=STEPS, schedule="cosine:0.1")
+    reading = RunsSpec(source=under_way.name, folder=under_way.parent)
+    plain = ask(question, Context(runs_spec=reading, fit_spec=DRAWS)).to_dict()
+    done = perform(
+        parse_study(study_toml(Study(runs=reading, fit=DRAWS, questions=(question,))), folder=under_way.parent)
+    )
+    assert done.answers["finish"].to_dict() == plain
 
 
 def test_rows_without_a_loss_give_the_rates_to_come(tmp_path, asked):

@@ -1,6 +1,7 @@
 """Repeated tokens as an answer: from published constants, from a table, from a saved fit, and what is refused."""
 
 import io
+import json
 import math
 
 import pytest
@@ -9,6 +10,9 @@ from tests.planning.test_repeat import runs_of_lovelace
 
 from isoflop import bootstrap, fit, law, save_fit
 from isoflop.answers.wording import told
+from isoflop.app.requests import checked, menu
+from isoflop.app.session import Task, new_session, read, save
+from isoflop.app.work import perform as perform_task
 from isoflop.files import plain_json
 from isoflop.planning.published import published
 from isoflop.planning.repeat import explained, fit_repeats, published_explains, repeat
@@ -18,6 +22,7 @@ from isoflop.questions.base.specs import FitSpec, RunsSpec
 from isoflop.questions.repeat import Repeat
 from isoflop.render.notebook import answer_of
 from isoflop.render.terminal import show
+from isoflop.study import Study, parse_study, perform, study_toml
 
 BOTH = {"unique": 1e11, "params": 7e9, "budget": 1e23}
 
@@ -129,6 +134,32 @@ def test_the_command_gives_the_same_numbers_and_the_objective_counts(fitted, tab
     squares = asked(*words, "--objective", "lsq")["tables"]["constants"]["rows"]
     assert [row["quantity"] for row in squares] == [row["quantity"] for row in plain["tables"]["constants"]["rows"]]
     assert squares[0]["muennighoff"]["value"] != plain["tables"]["constants"]["rows"][0]["muennighoff"]["value"]
+
+
+def test_a_study_and_the_page_say_the_same(fitted, table, tmp_path):
+    plain = essence(plain_json(fitted[1].to_dict()))
+    study = Study(
+        runs=RunsSpec(source=table.name, folder=table.parent),
+        fit=FitSpec(draws=40),
+        questions=(Repeat(unique=2e9, params=1.6e9),),
+    )
+    done = perform(parse_study(study_toml(study), folder=table.parent))
+    assert essence(plain_json(done.answers["repeat"].to_dict())) == plain
+    session = new_session(tmp_path, kind="file", source=table.name)
+    (session.folder / table.name).write_bytes(table.read_bytes())
+    session = save(session)
+    asked = {"kind": "repeat", "draws": 40, "options": {"unique": "2B", "params": "1.6B"}}
+    kind, settings = checked(session, asked, read(session))
+    task = Task("r1", kind, settings)
+    perform_task(save(session.with_task(task)), task, lambda share, doing: None)
+    assert essence(json.loads(session.place("r1", "answer.json").read_text())) == plain
+    takes = {each["name"]: each["takes_law"] for each in menu()}
+    assert takes["downstream"] and not (takes["repeat"] or takes["reconcile"] or takes["finish"])
+
+
+def essence(told_):
+    """All but provenance, which says where the table was found."""
+    return {name: told_[name] for name in ("headline", "quantities", "tables", "findings", "method", "pictures")}
 
 
 def test_unique_tokens_are_made_of_epochs_and_that_is_told_once(tmp_path, asked):
