@@ -5,7 +5,7 @@ import pytest
 
 from isoflop import bootstrap, fit, law
 from isoflop.errors import IsoflopError
-from isoflop.fitting.result import DataSummary, Fit, Search
+from isoflop.fitting.estimate import DataSummary, Estimate
 from isoflop.laws.optimum import closed_form, optimum, searched_optimum
 from isoflop.planning.allocate import allocate
 from isoflop.planning.overtrain import for_serving
@@ -112,7 +112,7 @@ def ensemble(known_runs):
 
 def test_a_plan_pushes_every_number_through_the_draws(ensemble):
     plan = allocate(ensemble, budget=1e23)
-    p = ensemble.fit.params
+    p = ensemble.estimate.params
     a = p["beta"] / (p["alpha"] + p["beta"])
     scale = (p["alpha"] * p["A"] / (p["beta"] * p["B"])) ** (1 / (p["alpha"] + p["beta"]))
     assert plan.n.value == pytest.approx(scale * (1e23 / 6) ** a, rel=1e-9)
@@ -129,7 +129,7 @@ def test_the_band_is_flat_and_no_wider(ensemble):
     plan = allocate(ensemble, budget=1e22, within=0.001)
     for n, d in zip(plan.band.n, reversed(plan.band.d), strict=True):
         assert 6 * n * d == pytest.approx(1e22, rel=1e-9)
-        loss = float(ensemble.fit.predict({"N": n, "D": d}))
+        loss = float(ensemble.estimate.predict({"N": n, "D": d}))
         assert loss / plan.loss.value == pytest.approx(1.001, rel=1e-9)
     assert plan.band.n[0] < plan.n.value < plan.band.n[1]
 
@@ -144,7 +144,7 @@ def test_serving_many_tokens_asks_for_a_smaller_model(ensemble):
     assert many.n.value < few.n.value <= plan.n.value * 1.001
     assert few.n.value == pytest.approx(plan.n.value, rel=0.05)
     for each in (few, many):
-        assert float(ensemble.fit.predict({"N": each.n.value, "D": each.d.value})) == pytest.approx(
+        assert float(ensemble.estimate.predict({"N": each.n.value, "D": each.d.value})) == pytest.approx(
             plan.loss.value, rel=1e-6
         )
         # no neighbour is cheaper
@@ -152,23 +152,22 @@ def test_serving_many_tokens_asks_for_a_smaller_model(ensemble):
             n = each.n.value * factor
             rest = (
                 plan.loss.value
-                - ensemble.fit.params["E"]
-                - ensemble.fit.params["A"] / n ** ensemble.fit.params["alpha"]
+                - ensemble.estimate.params["E"]
+                - ensemble.estimate.params["A"] / n ** ensemble.estimate.params["alpha"]
             )
-            d = (ensemble.fit.params["B"] / rest) ** (1 / ensemble.fit.params["beta"])
+            d = (ensemble.estimate.params["B"] / rest) ** (1 / ensemble.estimate.params["beta"])
             assert 6 * n * d + 2 * n * each.tokens > each.compute.value * (1 - 1e-9)
     assert 0 < many.saved.low < many.saved.value < many.saved.high < 1
     assert many.flops.value == pytest.approx(6 * many.n.value * many.d.value, rel=1e-12)
     at_break_even = many.break_even.value
     half = plan.n.value / 2
-    d = tokens_at(ensemble.fit.params, half, plan.loss.value)
+    d = tokens_at(ensemble.estimate.params, half, plan.loss.value)
     assert 6 * half * d + 2 * half * at_break_even == pytest.approx(1e22 + 2 * plan.n.value * at_break_even, rel=1e-6)
 
 
 def made(text, **params):
     typed = law(text)
-    data = DataSummary("made", "0", 10, 10, "nats/token", None, {"N": (1e7, 1e10), "D": (1e9, 1e12)}, (0.0,))
-    return Fit(typed, None, params, 0.0, None, np.zeros(len(params)), {}, data, Search(1, 1, 0))
+    return Estimate(typed, params, DataSummary("made", "nats/token", ranges={"N": (1e7, 1e10), "D": (1e9, 1e12)}))
 
 
 def test_a_law_without_an_optimum_says_so(ensemble):

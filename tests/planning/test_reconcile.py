@@ -21,7 +21,7 @@ from isoflop.planning.reconcile import (
     without_embeddings,
 )
 
-PRINTED = published("chinchilla:hoffmann").fit.params
+PRINTED = published("chinchilla:hoffmann").estimate.params
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_too_few_budgets_are_refused():
 
 def counted_runs(noise=0.001):
     """Runs of Epoch's law in all parameters, with both counts in the table, small enough for embeddings to matter."""
-    truth = published("chinchilla:epoch").fit.params
+    truth = published("chinchilla:epoch").estimate.params
     rng = np.random.default_rng(0)
     without, d = (each.ravel() for each in np.meshgrid(np.geomspace(3e5, 3e9, 12), np.geomspace(3e8, 3e11, 5)))
     n = all_params(without, OMEGA)

@@ -39,7 +39,7 @@ def test_the_best_size_wastes_nothing(ensemble, plan):
 def test_the_rest_of_the_budget_would_reach_the_same_loss(ensemble, plan, factor):
     size = plan.n.value * factor
     found = wasted(ensemble, budget=BUDGET, params=size)
-    p = ensemble.fit.params
+    p = ensemble.estimate.params
     off = p["E"] + p["A"] / size ** p["alpha"] + p["B"] / (BUDGET / 6 / size) ** p["beta"]
     assert found.loss.value == pytest.approx(off, rel=1e-12)
     assert best_loss(p, BUDGET - found.flops.value) == pytest.approx(off, rel=1e-9)
@@ -70,7 +70,7 @@ def fit_of(typed, params):
 
     from isoflop.uncertainty import Ensemble
 
-    plain = published("chinchilla:epoch").fit
+    plain = published("chinchilla:epoch").estimate
     ordered = {label: params[label] for label in typed.param_names}
     return Ensemble(replace(plain, law=typed, params=ordered), np.empty((0, len(ordered))), method="none", seed=0)
 

@@ -96,7 +96,7 @@ def answer(
             f"{factor:g}": wasted(ensemble, budget=plan.budget, params=plan.n.value * factor, level=level)
             for factor in FACTORS
         },
-        shapes=buildable(ensemble.fit, n=n, budget=flops, template=template),
+        shapes=buildable(ensemble.estimate, n=n, budget=flops, template=template),
         cost=None if bill is None else bill(flops),
         deadline=deadline,
         bill=bill,

@@ -130,5 +130,5 @@ def _reason(error: IsoflopError, runs: Runs) -> str:
 
 def _bias(ensemble: Ensemble, budgets: Sequence[float] | np.ndarray, budget: float) -> float:
     return parabola_bias(
-        ensemble.fit.law, dict(ensemble.fit.params), budgets=np.asarray(budgets, dtype=np.float64), at=budget
+        ensemble.estimate.law, dict(ensemble.estimate.params), budgets=np.asarray(budgets, dtype=np.float64), at=budget
     )

@@ -105,7 +105,7 @@ def recount(
         check_positive(each, "a model size", "parameters")
     if not sizes[0] < sizes[1]:
         raise IsoflopError(f"the sizes go from the smaller to the larger, not from {sizes[0]:g} to {sizes[1]:g}")
-    fit = ensemble.fit
+    fit = ensemble.estimate
     at_fit = {label: np.array([value]) for label, value in fit.params.items()}
     powers = two_powers(fit.law, at_fit)
     if powers is None:
@@ -197,14 +197,15 @@ def _slopes(x: Floats, y: Floats) -> Floats:
 
 
 def _about_count(ensemble: Ensemble) -> list[Finding]:
-    stated = ensemble.fit.data.param_convention or ""
+    stated = ensemble.estimate.data.param_convention or ""
     if "non-embedding" not in stated:
         return []
     return [
         Finding(
             "already-without-embeddings",
             "warning",
-            f"{ensemble.fit.data.source} already counts N without embeddings, and here it is read as all parameters.",
+            f"{ensemble.estimate.data.source} already counts N without embeddings, and here it is read as all "
+            "parameters.",
             "Fit in all parameters, or read only the limit for large models.",
         )
     ]

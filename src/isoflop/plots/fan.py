@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop.fitting import Fit
+from isoflop.fitting import Estimate
 from isoflop.fitting.table import law_inputs
 from isoflop.laws.optimum import TRAIN
 from isoflop.plots.style import dots, input_axis, legend_above, loss_axis, runs_of, shades
@@ -45,7 +45,7 @@ class Path:
     asked: float
 
 
-def path_to(fit: Fit, at: Mapping[str, float]) -> Path:
+def path_to(fit: Estimate, at: Mapping[str, float]) -> Path:
     """The line that a forecast's fan is drawn along; an input that may be zero runs evenly instead of in logarithms."""
     names = fit.law.input_names
     ranges = [fit.data.ranges.get(name) for name in names]
@@ -95,7 +95,7 @@ def forecast_fan(forecast: Forecast, ensemble: Ensemble, axes: Axes) -> Axes:
     Dots are the runs with their distance from the law kept and their inputs moved onto the line. The error bar is what
     one new run would measure.
     """
-    fit, ink = ensemble.fit, shades(axes)
+    fit, ink = ensemble.estimate, shades(axes)
     path = path_to(fit, forecast.at)
     level = forecast.loss.level
     _shade(path, axes)
@@ -195,12 +195,12 @@ def _ascending(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     return x[order], y[order]
 
 
-def _carried(fit: Fit, path: Path, axes: Axes) -> None:
+def _carried(fit: Estimate, path: Path, axes: Axes) -> None:
     """The runs on the line: each keeps its place on the axis and its distance from the law."""
     runs = runs_of(fit)
     x = TRAIN * runs["N"] * runs["D"] if path.axis == "6ND" else runs[path.axis]
     fitted, measured = fit.predict(law_inputs(fit.law, runs)), runs[fit.law.response]
     on_line = np.interp(x, *_ascending(path.x, fit.predict(path.inputs)))
-    y = on_line * measured / fitted if fit.objective.of_logarithms else on_line + measured - fitted
+    y = on_line * measured / fitted if fit.data.space == "log" else on_line + measured - fitted
     shown = (x >= path.x.min()) & (x <= path.x.max())
     dots(axes, x[shown], y[shown], colours=shades(axes).muted, label="runs, carried onto this line")

@@ -29,7 +29,7 @@ def flat_band(plan: Plan, ensemble: Ensemble, axes: Axes) -> Axes:
 
     Shaded: all sizes within ``plan.band.within`` of the best loss. The bar at the minimum is the interval of N*.
     """
-    fit, ink = ensemble.fit, shades(axes)
+    fit, ink = ensemble.estimate, shades(axes)
     level = plan.n.level
     ends = [plan.band.n[0], plan.band.n[1], plan.n.low, plan.n.high]
     known = [each for each in ends if np.isfinite(each)]

@@ -147,7 +147,8 @@ def _cell(name: str, interval: Interval) -> Quantity:
 
 
 def _label(ensemble: Ensemble) -> str:
-    return f"{ensemble.fit.law.name} on {ensemble.fit.data.n_runs} {plural(ensemble.fit.data.n_runs, 'run')}"
+    count = ensemble.estimate.data.n_runs
+    return f"{ensemble.estimate.law.name} on {count} {plural(count, 'run')}"
 
 
 def _apart(first: Ensemble, second: Ensemble, name: str, level: float) -> Interval | None:

@@ -81,7 +81,7 @@ class Diagnose(Question):
             return _profile_answer(self.name, result)
         import numpy as np
 
-        fit = result.ensemble.fit
+        fit = result.ensemble.estimate
         off = np.abs(result.off)
         found = () if result.profile is None else (_profile_table(result.profile),)
         quantities = [
@@ -114,7 +114,7 @@ def diagnose(ensemble: Ensemble, *, level: float) -> Diagnosis:
     from isoflop.plots.residuals import left_over, medians
     from isoflop.uncertainty.profile import profile
 
-    fit = ensemble.fit
+    fit = ensemble.estimate
     runs = prepared_runs(fit.law, fit.require_runs())
     measured = runs[fit.law.response]
     fitted = fit.predict(law_inputs(fit.law, runs))
@@ -152,7 +152,7 @@ def most_correlated(ensemble: Ensemble) -> tuple[str, str, float]:
     """
     import numpy as np
 
-    law = ensemble.fit.law
+    law = ensemble.estimate.law
     columns = {
         name: np.log(draws) if name in law.linear and (draws > 0).all() else draws
         for name, draws in ensemble.draws().items()
@@ -167,7 +167,7 @@ def most_correlated(ensemble: Ensemble) -> tuple[str, str, float]:
 
 
 def _worst(result: Diagnosis) -> Table:
-    names = result.ensemble.fit.law.row_inputs
+    names = result.ensemble.estimate.law.row_inputs
     return Table(
         "worst",
         (
@@ -243,7 +243,7 @@ def _profile_answer(name: str, found: Profile) -> Answer:
 def _pictures(result: Diagnosis, level: float) -> list[Picture]:
     from isoflop import plots
 
-    ensemble, fit = result.ensemble, result.ensemble.fit
+    ensemble, fit = result.ensemble, result.ensemble.estimate
     made = [
         Picture(
             f"residuals-against-{each.against}",

@@ -79,13 +79,13 @@ class Fit(Question):
         from isoflop.uncertainty.ensemble import tail_findings
 
         drawn = as_ensemble(result)
-        own = (*drawn.fit.findings, *drawn.findings, *tail_findings(drawn, level=context.level))
+        own = (*drawn.estimate.findings, *drawn.findings, *tail_findings(drawn, level=context.level))
         return own if self.curves or self.thin is not None else (*context.run_findings, *own)
 
     def answer(self, result: Ensemble | FitResult, context: Context) -> Answer:
         """The equation with its numbers, and a row for each parameter."""
         ensemble, level = as_ensemble(result), context.level
-        fit = ensemble.fit
+        fit = ensemble.estimate
         search = fit.search
         again = f", {ensemble.restarted} of them searched again from all starts" if ensemble.restarted else ""
         drawn = f"{ensemble.method}, {len(ensemble)} draws, seed {ensemble.seed}{again}" if len(ensemble) else "none"
@@ -124,9 +124,9 @@ class Fit(Question):
     def _saved(self, ensemble: Ensemble) -> str:
         if self.save is None:
             return ""
-        if ensemble.fit.law.list_inputs:  # no point can be asked of it
+        if ensemble.estimate.law.list_inputs:  # no point can be asked of it
             return f"; saved to {self.save}"
-        asked = " ".join(f"--at {name}=…" for name in ensemble.fit.law.input_names)
+        asked = " ".join(f"--at {name}=…" for name in ensemble.estimate.law.input_names)
         return f"; saved to {self.save}, for isoflop forecast {self.save} {asked}"
 
 
@@ -152,7 +152,7 @@ def as_ensemble(result: Ensemble | FitResult) -> Ensemble:
 
 
 def _param(ensemble: Ensemble, name: str, meaning: str, level: float) -> Quantity:
-    value = ensemble.fit.params[name]
+    value = ensemble.estimate.params[name]
     if math.isinf(value):  # the draws of an overflowed parameter are no interval of it
         return Quantity(name, math.copysign(1e308, value), note=meaning, limit="lower" if value > 0 else "upper")
     if not len(ensemble):
@@ -164,7 +164,7 @@ def _pictures(ensemble: Ensemble, level: float) -> tuple[Picture, ...]:
     """The runs with the law: against compute where the law is one of N and D, else fitted against measured."""
     from isoflop import plots
 
-    fit = ensemble.fit
+    fit = ensemble.estimate
     if fit.runs is None:
         return ()
     word = fit.law.response.replace("_", " ")

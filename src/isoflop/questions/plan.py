@@ -112,14 +112,14 @@ class Plan(Hardware, Question):
         if not isinstance(result, PlanResult):  # the allocation alone, as a notebook has it
             result = answer(result.ensemble, budget=result.budget, level=result.n.level, within=result.band.within)
         ensemble, plan = context.ensemble, result.plan
-        quantities = tuple(_quantities(result, ensemble.fit.data.loss_unit))
+        quantities = tuple(_quantities(result, ensemble.estimate.data.loss_unit))
         return Answer(
             question=self.name,
             evidence=plan_evidence(context, budget=plan.budget),
-            title=f"{ensemble.fit.law.name} at {number(plan.budget, 'flops')} training FLOPs",
+            title=f"{ensemble.estimate.law.name} at {number(plan.budget, 'flops')} training FLOPs",
             headline=_headline(result),
             quantities=quantities,
-            tables=tuple(_tables(result, ensemble.fit.data.loss_unit)),
+            tables=tuple(_tables(result, ensemble.estimate.data.loss_unit)),
             equation=equation(ensemble, level=context.level),
             findings=result.findings,
             method=f"{plan.method}, C = 6ND",

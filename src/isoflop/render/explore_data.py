@@ -49,8 +49,8 @@ def law_javascript(law: Law) -> str:
 
 def page_data(report: Reported) -> dict[str, Any]:
     """Everything that the page needs besides the law's JavaScript; numbers that must be exact as base64 of float64."""
-    ensemble, fit = report.ensemble, report.ensemble.fit
-    log = fit.objective.of_logarithms
+    ensemble, fit = report.ensemble, report.ensemble.estimate
+    log = fit.data.space == "log"
     flat = np.ones(len(ensemble)) if log else np.zeros(len(ensemble))
     ranges = fit.data.ranges
     return {

@@ -8,17 +8,17 @@ and Σ by maximum likelihood (EM). A new family's run then weighs in by Bayes' r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import DataError, FitError
 from isoflop.findings import Finding
-from isoflop.fitting import fit, squares
+from isoflop.fitting import Estimate, fit
 from isoflop.fitting.coordinates import coordinates
+from isoflop.fitting.estimate import summary
 from isoflop.fitting.kernel import Kernel, input_centres
-from isoflop.fitting.result import Search
 from isoflop.fitting.table import fit_table, prepared_runs
 from isoflop.laws import Law
 from isoflop.runs import Runs
@@ -104,22 +104,16 @@ def borrow(prior: FamilyPrior, runs: Runs, *, draws: int = 1_000, seed: int = 0)
         mode = _mode(kernel, target, prior, whiten, scale, mode)
         scale = _noise(kernel.value(mode[None], 0, kernel.n_rows)[0] - target, table.run_codes)
     theta, taken = _posterior(kernel, target, prior, whiten, scale, mode, draws, seed)
-    base = fit(law, late, objective=squares(), starts=4, seed=seed)
     coords = coordinates(law)
     residual = kernel.value(mode[None], 0, kernel.n_rows)[0] - target
-    fitted = replace(
-        base,
+    estimate = Estimate(
+        law=law,
         params=dict(zip(law.param_names, coords.to_params(mode[None], prior.centres)[0].tolist(), strict=True)),
-        theta=mode,
-        centres=prior.centres,
-        value=float(np.sum(residual**2)),
-        scale=float(np.sqrt(np.mean(residual**2))),
-        data=replace(base.data, residuals=tuple(np.sort(residual).tolist())),
-        search=Search(1, 1, seed),
-        findings=(),
+        data=summary(law, table, late, residual, space="log"),
+        runs=late,
     )
     return Ensemble(
-        fit=fitted,
+        estimate=estimate,
         params=coords.to_params(theta, prior.centres),
         method=f"one run and a prior from {len(prior.families)} families",
         seed=seed,

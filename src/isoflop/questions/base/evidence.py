@@ -189,7 +189,7 @@ def _extrapolation_of_budget(context: Context, budget: float) -> Iterator[tuple[
 
 def _residuals(context: Context) -> Iterator[tuple[Cell, ...]]:
     """What the fit itself says of structure in its residuals."""
-    if not context.ensemble.fit.data.n_rows:
+    if not context.ensemble.estimate.data.n_rows:
         return
     found = [each for each in context.fit_findings if each.code in STRUCTURE]
     words = f"structured ({', '.join(each.code for each in found)})" if found else "no structure found"
