@@ -15,6 +15,7 @@ from isoflop.fitting import Estimate
 from isoflop.laws.optimum import TRAIN, Optimum, check_positive, closed_form, optimum, require_n_and_d
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
+from isoflop.uncertainty.scatter import mean_and_prediction
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -35,8 +36,11 @@ class Band(Value):
 class Plan(Shown):
     """How to spend a budget.
 
-    n, d, ratio (D/N), loss, exponent_a (d log N*/d log C): at the fit, with intervals over the draws; the loss is the
-    curve's. method: ``closed form`` or ``numeric``. band: the flat bottom of the valley, at the fit.
+    n, d, ratio (D/N), exponent_a (d log N*/d log C): at the estimate, with intervals over the draws.
+    loss, prediction: of a run of this very N and D, its mean and what it would measure (as :func:`forecast` has them),
+    so that the second interval has the first inside. least_loss: min over N of L(N, C/(6N)), each draw at its own best
+    size, which is never above the loss of the draw at the N of the plan.
+    method: ``closed form`` or ``numeric``. band: the sizes of nearly the least loss, at the estimate.
     ensemble: what was asked.
     """
 
@@ -45,6 +49,8 @@ class Plan(Shown):
     d: Interval
     ratio: Interval
     loss: Interval
+    prediction: Interval
+    least_loss: Interval
     exponent_a: Interval
     method: str
     band: Band
@@ -83,12 +89,16 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
     def interval(value: Floats, values: Floats) -> Interval:
         return interval_of(float(value[0]), values[kept], level=level)
 
+    at = {"N": float(here.n[0]), "D": float(here.d[0])}
+    loss, prediction = mean_and_prediction(ensemble, at, level=level)
     return Plan(
         budget=float(budget),
         n=interval(here.n, there.n),
         d=interval(here.d, there.d),
         ratio=interval(here.d / here.n, there.d / there.n),
-        loss=interval(here.loss, there.loss),
+        loss=loss,
+        prediction=prediction,
+        least_loss=interval(here.loss, there.loss),
         exponent_a=interval(slope_here, slope_there),
         method=method,
         band=_band(estimate, here, budget, within),

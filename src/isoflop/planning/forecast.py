@@ -10,8 +10,8 @@ from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Estimate
 from isoflop.shown import Shown
-from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
-from isoflop.uncertainty.scatter import new_runs
+from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, no_draws, tail_findings
+from isoflop.uncertainty.scatter import mean_and_prediction
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,12 @@ def forecast(ensemble: Ensemble, at: Mapping[str, float], *, level: float = 0.9)
     check_level(level)
     estimate = ensemble.estimate
     at = _checked(estimate, at)
-    curve = estimate.law.value(ensemble.draws(), at)
-    value = float(estimate.predict(at))
-    predicted = new_runs(ensemble, curve)
+    mean, prediction = mean_and_prediction(ensemble, at, level=level)
     reach = {name: _decades_beyond(at[name], *ends) for name, ends in estimate.data.ranges.items()}
     return Forecast(
         at=at,
-        loss=interval_of(value, predicted, level=level),
-        expected=interval_of(value, curve, level=level),
+        loss=prediction,
+        expected=mean,
         unit=estimate.data.loss_unit,
         reach=reach,
         findings=(

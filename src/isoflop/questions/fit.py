@@ -20,6 +20,7 @@ from isoflop.questions.base.question import Group, InReport, Question, Subject
 from isoflop.questions.check import columns_table
 
 if TYPE_CHECKING:
+    from isoflop.fitting import Estimate
     from isoflop.fitting import Fit as FitResult
     from isoflop.uncertainty import Ensemble
 
@@ -84,13 +85,15 @@ class Fit(Question):
 
     def answer(self, result: Ensemble | FitResult, context: Context) -> Answer:
         """The equation with its numbers, and a row for each parameter."""
+        from isoflop.fitting import Fit as Fitted
+
         ensemble, level = as_ensemble(result), context.level
         fit = ensemble.estimate
-        search = fit.search
+        search = fit.search if isinstance(fit, Fitted) else None
         again = f", {ensemble.restarted} of them searched again from all starts" if ensemble.restarted else ""
         drawn = f"{ensemble.method}, {len(ensemble)} draws, seed {ensemble.seed}{again}" if len(ensemble) else "none"
         fixed = tuple(
-            (name, value, "found by search, then held" if name in search.constants else "fixed")
+            (name, value, "found by search, then held" if search and name in search.constants else "fixed")
             for name, value in fit.law.fixed.items()
         ) + tuple((name, f"= {formula}", "tied") for name, formula in fit.law.tied.items())
         return Answer(
@@ -103,18 +106,19 @@ class Fit(Question):
                 *(_param(ensemble, each.name, each.meaning, level) for each in fit.law.params),
                 Quantity("runs", fit.data.n_runs, "integer"),
                 Quantity("rows", fit.data.n_rows, "integer"),
-                Quantity("objective", fit.value, label=f"objective ({fit.objective.name})"),
+                *(
+                    (Quantity("objective", fit.value, label=f"objective ({fit.objective.name})"),)
+                    if isinstance(fit, Fitted)
+                    else ()
+                ),
             ),
             tables=(
                 *((Table("held", (Column("parameter"), Column("value"), Column("how", "")), fixed),) if fixed else ()),
                 *_columns(fit),
             ),
-            method=(
-                f"objective {fit.objective.name}, reached from {search.reached} of {search.starts} starts; "
-                f"intervals: {drawn}{self._saved(ensemble)}"
-            ),
+            method=f"{_how(fit)}intervals: {drawn}{self._saved(ensemble)}",
             pictures=_pictures(ensemble, level),
-            provenance={"law": fit.law.name, "formula": fit.law.formula, "starts": search.starts},
+            provenance={"law": fit.law.name, "formula": fit.law.formula, "starts": search.starts if search else 0},
         )
 
     def fit_of(self, result: Ensemble | FitResult, context: Context) -> Ensemble:
@@ -130,7 +134,17 @@ class Fit(Question):
         return f"; saved to {self.save}, for isoflop forecast {self.save} {asked}"
 
 
-def _columns(fit: FitResult) -> tuple[Table, ...]:
+def _how(estimate: Estimate) -> str:
+    """The objective and its search; an estimate that is no fit has neither."""
+    from isoflop.fitting import Fit as Fitted
+
+    if not isinstance(estimate, Fitted):
+        return ""
+    search = estimate.search
+    return f"objective {estimate.objective.name}, reached from {search.reached} of {search.starts} starts; "
+
+
+def _columns(fit: Estimate) -> tuple[Table, ...]:
     """From which columns of the table the law's inputs and its response were read."""
     if fit.runs is None:
         return ()
