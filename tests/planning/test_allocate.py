@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from isoflop import bootstrap, fit, law
+from isoflop import bootstrap, fit, forecast, law
 from isoflop.errors import IsoflopError
 from isoflop.fitting.estimate import DataSummary, Estimate
 from isoflop.laws.optimum import closed_form, optimum, searched_optimum
 from isoflop.planning.allocate import allocate
+from isoflop.planning.answer import answer
 from isoflop.planning.overtrain import for_serving
 
 PRINTED = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
@@ -188,3 +189,40 @@ def test_a_law_without_tokens_cannot_plan(known_runs):
     alone = bootstrap(fit(law("power-n"), known_runs(0.01)), draws=30)
     with pytest.raises(IsoflopError, match="a plan needs a law in N and D; power-n has N"):
         allocate(alone, budget=1e21)
+
+
+def test_the_loss_of_a_plan_is_that_of_its_model_and_the_new_run_contains_it(ensemble):
+    for budget in (1e21, 1e23, 1e25):
+        plan = allocate(ensemble, budget=budget)
+        there = forecast(ensemble, {"N": plan.n.value, "D": plan.d.value})
+        assert plan.loss == there.expected and plan.prediction == there.loss
+        assert plan.prediction.low < plan.loss.low < plan.loss.high < plan.prediction.high
+        # each draw at its own best size does no worse than at that of the plan
+        assert plan.least_loss.low <= plan.loss.low and plan.least_loss.high <= plan.loss.high
+        assert plan.least_loss.value == pytest.approx(plan.loss.value, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({}, "compute-optimal"),
+        ({"params": 1e9}, "given size"),
+        ({"tokens": 1e12}, "given tokens"),
+        ({"served": 1e13}, "inference-aware"),
+    ],
+)
+def test_one_model_is_recommended(ensemble, asked, why):
+    found = answer(ensemble, budget=1e23, **asked)
+    best = found.recommended
+    assert best.why == why and best.flops.value == pytest.approx(6 * best.n.value * best.d.value, rel=1e-9)
+    there = forecast(ensemble, {"N": best.n.value, "D": best.d.value})
+    assert best.loss == there.expected and best.prediction == there.loss
+    if why == "compute-optimal":
+        assert best.n == found.plan.n and best.d == found.plan.d
+    elif why == "inference-aware":
+        assert best.n == found.served.n and best.n.value < found.plan.n.value
+        assert best.loss.value == pytest.approx(found.plan.loss.value, rel=1e-9)
+    else:
+        assert (best.n.value, best.d.value) == (found.fixed.n, found.fixed.d) and best.loss == found.fixed.waste.loss
+    # shapes are looked for at the model that is recommended
+    assert found.shapes.wanted == best.n.value

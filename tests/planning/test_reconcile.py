@@ -6,20 +6,12 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from isoflop import Runs, bootstrap, fit, law, read_runs
+from isoflop.accounting.embeddings import OMEGA, all_params, omega_of, without_embeddings
 from isoflop.errors import DataError, IsoflopError
 from isoflop.planning.counting import by_group, count_both_ways
 from isoflop.planning.minima import minima
 from isoflop.planning.published import published
-from isoflop.planning.reconcile import (
-    KAPLAN,
-    OMEGA,
-    all_params,
-    budget_at,
-    local_exponent,
-    omega_of,
-    recount,
-    without_embeddings,
-)
+from isoflop.planning.reconcile import KAPLAN, budget_at, local_exponent, recount
 
 PRINTED = published("chinchilla:hoffmann").estimate.params
 

@@ -56,7 +56,7 @@ def test_a_law_without_a_closed_form_wastes_the_same():
     # a third term of no weight keeps the closed form from being recognised
     plain = published("chinchilla:epoch")
     n = allocate(plain, budget=BUDGET).n.value
-    p = plain.fit.params
+    p = plain.estimate.params
     numeric = law("E + A/N^alpha + B/D^beta + F/(N*D)^gamma")
     made = fit_of(numeric, {**p, "F": 1e-30, "gamma": 0.3})
     assert allocate(made, budget=BUDGET).method == "numeric"

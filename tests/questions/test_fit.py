@@ -47,7 +47,7 @@ def test_what_is_fixed_or_tied_is_told_apart(known_runs):
 
 def test_a_parameter_that_overflowed_is_a_limit(drawn):
     ensemble = drawn.ensemble
-    gone = replace(ensemble, fit=replace(ensemble.estimate, params={**ensemble.estimate.params, "A": math.inf}))
+    gone = replace(ensemble, estimate=replace(ensemble.estimate, params={**ensemble.estimate.params, "A": math.inf}))
     answer = ask(Fit(), Context(given=gone))
     assert (answer["A"].limit, answer["A"].has_interval) == ("lower", False)
 

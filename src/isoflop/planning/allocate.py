@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Estimate
-from isoflop.laws.optimum import TRAIN, Optimum, check_positive, closed_form, optimum, require_n_and_d
+from isoflop.laws.optimum import Optimum, check_positive, closed_form, optimum, require_n_and_d
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
+from isoflop.uncertainty.extrapolation import distances
 from isoflop.uncertainty.scatter import mean_and_prediction
+from isoflop.units import TRAIN
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -163,9 +165,7 @@ def _findings(estimate: Estimate, here: Optimum, lost: int, draws: int) -> list[
                 "The runs hardly determine the trade of N against D; add runs, or tie exponents (--tie beta=alpha).",
             )
         )
-    for label, value in (("N", float(here.n[0])), ("D", float(here.d[0]))):
-        low, high = estimate.data.ranges.get(label, (value, value))
-        decades = max(0.0, math.log10(value / high), math.log10(low / value))
+    for label, decades in distances(estimate, {"N": float(here.n[0]), "D": float(here.d[0])}).items():
         if decades > 1:
             found.append(
                 Finding(

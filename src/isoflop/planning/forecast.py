@@ -11,6 +11,7 @@ from isoflop.findings import Finding
 from isoflop.fitting import Estimate
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, no_draws, tail_findings
+from isoflop.uncertainty.extrapolation import distances
 from isoflop.uncertainty.scatter import mean_and_prediction
 
 
@@ -49,7 +50,7 @@ def forecast(ensemble: Ensemble, at: Mapping[str, float], *, level: float = 0.9)
     estimate = ensemble.estimate
     at = _checked(estimate, at)
     mean, prediction = mean_and_prediction(ensemble, at, level=level)
-    reach = {name: _decades_beyond(at[name], *ends) for name, ends in estimate.data.ranges.items()}
+    reach = distances(estimate, at)
     return Forecast(
         at=at,
         loss=prediction,
@@ -86,14 +87,6 @@ def _checked(estimate: Estimate, at: Mapping[str, float]) -> dict[str, float]:
         if not (math.isfinite(value) and inside):
             raise IsoflopError(f"{each.name} must be {lowest or 'a finite number'}, not {value:g}")
     return {name: float(at[name]) for name in wanted}
-
-
-def _decades_beyond(value: float, low: float, high: float) -> float:
-    """Decades beyond the range; for an input that may be zero, those of the distance in units of the range."""
-    if low <= 0:
-        beyond = max(0.0, value - high, low - value)
-        return math.log10(1 + beyond / (high - low)) if high > low else 0.0
-    return max(0.0, math.log10(value / high), math.log10(low / value))
 
 
 def _reach_findings(estimate: Estimate, reach: Mapping[str, float]) -> list[Finding]:

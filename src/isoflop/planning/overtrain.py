@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.fitting import Estimate
-from isoflop.laws.optimum import SERVE, TRAIN, Optimum, check_positive, optimum
+from isoflop.laws.optimum import Optimum, check_positive, optimum
 from isoflop.planning.allocate import Plan
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
+from isoflop.units import SERVE, TRAIN, training_flops
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -68,7 +69,7 @@ def _serving(estimate: Estimate, params: Mapping[str, Floats], budget: float, to
     """Every number of ``Served`` in each draw, (draws,)."""
     best = optimum(estimate.law, params, budget)
     n, d = _cheapest(estimate, params, best, tokens)
-    flops = TRAIN * n * d
+    flops = training_flops(n, d)
     compute = flops + SERVE * n * tokens
     half = best.n / 2
     extra = TRAIN * half * _tokens_for_loss(estimate, params, half, best.loss) - budget
@@ -91,7 +92,7 @@ def _cheapest(estimate: Estimate, params: Mapping[str, Floats], best: Optimum, t
     def cost(log_n: Floats) -> Floats:
         n = np.exp(log_n)
         d = _tokens_for_loss(estimate, params, n, best.loss)
-        return np.where(np.isfinite(d), TRAIN * n * d + SERVE * n * tokens, np.inf)
+        return np.where(np.isfinite(d), training_flops(n, d) + SERVE * n * tokens, np.inf)
 
     for _ in range(60):
         left, right = high - golden * (high - low), low + golden * (high - low)

@@ -13,12 +13,14 @@ from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Estimate, Objective, fit
 from isoflop.laws import Law, law
-from isoflop.laws.optimum import TRAIN, check_positive
+from isoflop.laws.optimum import check_positive
 from isoflop.planning.published import published
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.uncertainty import bootstrap
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
+from isoflop.uncertainty.extrapolation import distances
+from isoflop.units import TRAIN
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -342,11 +344,8 @@ def _reach(fitted: Estimate, n: float, unique: float, best: Spent | None) -> lis
     ranges = fitted.data.ranges
     asked = {"N": n, "U": unique} | ({} if best is None else {"D": best.d.value})
     found = []
-    for label, value in asked.items():
-        if label not in ranges:
-            continue
-        low, high = ranges[label]
-        decades = max(0.0, math.log10(value / high), math.log10(low / value))
+    for label, decades in distances(fitted, asked).items():
+        (low, high), value = ranges[label], asked[label]
         if decades > 0.5:
             found.append(
                 Finding(

@@ -11,8 +11,8 @@ from isoflop.accounting import Shape, compare, parameters
 from isoflop.errors import SpecError
 from isoflop.findings import Finding
 from isoflop.fitting import Estimate
-from isoflop.laws.optimum import TRAIN, check_positive
-from isoflop.units import ParamConvention
+from isoflop.laws.optimum import check_positive
+from isoflop.units import TRAIN, ParamConvention
 from isoflop.values import Value
 
 WIDTH_STEP: Final = 128  # widths that matrix units like

@@ -13,8 +13,9 @@ from isoflop.laws import Law
 from isoflop.laws.derivative import gradient
 from isoflop.laws.evaluate import array_value
 from isoflop.laws.expression import name
-from isoflop.laws.optimum import TRAIN, check_positive, optimum, require_n_and_d
+from isoflop.laws.optimum import check_positive, optimum, require_n_and_d
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
+from isoflop.units import TRAIN
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
 from isoflop.plots.style import dots, legend, log_axis, loss_axis, shades, size_bar, size_colours, spread
+from isoflop.units import training_flops
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +33,7 @@ def loss_against_compute(ensemble: Ensemble, axes: Axes, *, level: float = 0.9, 
         raise IsoflopError(f"this picture needs a law in N and D; {fit.law.name} has {', '.join(fit.law.input_names)}")
     runs = fit.require_runs()
     ink = shades(axes)
-    n, loss, compute = runs["N"], runs[fit.law.response], 6 * runs["N"] * runs["D"]
+    n, loss, compute = runs["N"], runs[fit.law.response], training_flops(runs["N"], runs["D"])
     norm, colours = size_colours(axes, n)
     for size in spread(n, _MOST_CURVES):
         own = np.isclose(np.log(n), np.log(size), atol=0.05)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from isoflop.laws.optimum import TRAIN
 from isoflop.plots.canvas import paint
 from isoflop.plots.style import legend, log_axis, loss_axis, shades
-from isoflop.units import format_quantity
+from isoflop.units import TRAIN, format_quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -22,6 +22,7 @@ from isoflop.plots.style import (
     size_bar,
     size_colours,
 )
+from isoflop.units import training_flops
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,7 +82,7 @@ def left_over(fit: Estimate, *, against: str) -> Left:
     elif against in inputs:
         x = runs[against]
     elif against == "C" and {"N", "D"} <= set(inputs):
-        x = 6 * runs["N"] * runs["D"]
+        x = training_flops(runs["N"], runs["D"])
     else:
         choices = [*inputs, *(["C"] if {"N", "D"} <= set(inputs) else []), ORDER]
         raise IsoflopError(f"residuals of {fit.law.name} can be drawn against {', '.join(choices)}, not {against!r}")

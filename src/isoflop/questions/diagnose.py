@@ -81,7 +81,7 @@ class Diagnose(Question):
             return _profile_answer(self.name, result)
         import numpy as np
 
-        fit = result.ensemble.estimate
+        fit = result.ensemble.fit
         off = np.abs(result.off)
         found = () if result.profile is None else (_profile_table(result.profile),)
         quantities = [
@@ -114,7 +114,7 @@ def diagnose(ensemble: Ensemble, *, level: float) -> Diagnosis:
     from isoflop.plots.residuals import left_over, medians
     from isoflop.uncertainty.profile import profile
 
-    fit = ensemble.estimate
+    fit = ensemble.fit
     runs = prepared_runs(fit.law, fit.require_runs())
     measured = runs[fit.law.response]
     fitted = fit.predict(law_inputs(fit.law, runs))
@@ -243,7 +243,7 @@ def _profile_answer(name: str, found: Profile) -> Answer:
 def _pictures(result: Diagnosis, level: float) -> list[Picture]:
     from isoflop import plots
 
-    ensemble, fit = result.ensemble, result.ensemble.estimate
+    ensemble, fit = result.ensemble, result.ensemble.fit
     made = [
         Picture(
             f"residuals-against-{each.against}",

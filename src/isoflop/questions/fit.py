@@ -18,6 +18,7 @@ from isoflop.questions.base.option import option
 from isoflop.questions.base.places import check_place
 from isoflop.questions.base.question import Group, InReport, Question, Subject
 from isoflop.questions.check import columns_table
+from isoflop.units import training_flops
 
 if TYPE_CHECKING:
     from isoflop.fitting import Estimate
@@ -189,7 +190,7 @@ def _pictures(ensemble: Ensemble, level: float) -> tuple[Picture, ...]:
     )
     if set(fit.law.input_names) != {"N", "D"}:
         return (match,)
-    compute = 6 * fit.runs["N"] * fit.runs["D"]
+    compute = training_flops(fit.runs["N"], fit.runs["D"])
     against = Picture(
         "loss-against-compute",
         partial(plots.loss_against_compute, ensemble, level=level),

@@ -68,7 +68,7 @@ class Methods(Question):
         reasons = "; ".join(f"{each.name}: {each.why_not}" for each in result.methods if each.why_not)
         answered = [each.name for each in result.methods if each.n is not None]
         overlap = "their intervals overlap" if result.agree else "their intervals do not all overlap"
-        fit = result.ensemble.estimate
+        fit = result.ensemble.fit
         quantities = [Quantity("budget", result.budget, "flops", label="training compute", unit="FLOPs")]
         if len(answered) > 1:
             quantities.append(Quantity("apart", result.apart, label="largest ratio of two N*"))

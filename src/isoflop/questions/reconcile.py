@@ -81,8 +81,9 @@ class Reconcile(Question):
 
     def compute(self, context: Context) -> Recounts | Steps | Counted:
         """Laws, groups of runs, or one table in both counts."""
+        from isoflop.accounting.embeddings import OMEGA
         from isoflop.planning.counting import by_group, count_both_ways
-        from isoflop.planning.reconcile import KAPLAN, OMEGA, recount
+        from isoflop.planning.reconcile import KAPLAN, recount
 
         reading, spec = context.runs_spec, context.fit_spec
         if context.given_runs is None and (reading.source is None or is_saved_fit(reading.source)):

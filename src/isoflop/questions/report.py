@@ -150,6 +150,6 @@ class Report(Question):
 
 
 def _ahead(ensemble: Ensemble) -> dict[str, float]:
-    from isoflop.planning.budget import AHEAD
+    from isoflop.uncertainty.extrapolation import AHEAD
 
     return {name: float(f"{AHEAD * high:.1e}") for name, (_, high) in ensemble.estimate.data.ranges.items()}

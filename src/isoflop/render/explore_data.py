@@ -20,6 +20,7 @@ from isoflop.laws.javascript import javascript_block
 from isoflop.questions.report import Reported
 from isoflop.runs import Runs
 from isoflop.uncertainty.scatter import new_runs
+from isoflop.units import training_flops
 
 Floats = NDArray[np.float64]
 
@@ -96,7 +97,7 @@ def runs_data(
     wanted = [label for label in dict.fromkeys((*inputs, "N", "D", "C", response)) if label in some]
     numbers = {label: some[label] for label in wanted}
     if "C" not in numbers and {"N", "D"} <= set(numbers):
-        numbers["C"] = 6 * numbers["N"] * numbers["D"]
+        numbers["C"] = training_flops(numbers["N"], numbers["D"])
     if fitted is not None:
         numbers["fitted"] = fitted({label: numbers[label] for label in inputs})
     others = [label for label in some.headers if label not in numbers][:_MOST_COLUMNS]

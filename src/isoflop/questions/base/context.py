@@ -109,7 +109,7 @@ class Context:
     def fitted(self) -> Fit:
         """The law fitted to the runs."""
         if self.given is not None or self.saved is not None:
-            return self.ensemble.estimate
+            return self.ensemble.fit
         from isoflop.fitting import fit
 
         spec = self.fit_spec
@@ -152,8 +152,8 @@ class Context:
 
     @cached_property
     def budget(self) -> float:
-        """The training compute that is asked where none is given; see :func:`isoflop.planning.usual_budget`."""
-        from isoflop.planning.budget import usual_budget
+        """The training compute that is asked where none is given; see :mod:`isoflop.uncertainty.extrapolation`."""
+        from isoflop.uncertainty.extrapolation import usual_budget
 
         return usual_budget(self.runs)
 
@@ -161,10 +161,10 @@ class Context:
         """What an answer rests on, as plain values: a fit with its draws, or runs alone."""
         from importlib.metadata import version
 
-        from isoflop.fitting import Fit
-
         told: dict[str, Any] = {"isoflop": version("isoflop")}
         if fit is not None:
+            from isoflop.fitting import Fit
+
             drawn, made, data = fit, fit.estimate, fit.estimate.data
             told |= {
                 "source": data.source,

@@ -177,12 +177,12 @@ def backtest_of(context: Context) -> Backtest:
 
 
 def _extrapolation_of_budget(context: Context, budget: float) -> Iterator[tuple[Cell, ...]]:
-    from isoflop.planning.budget import AHEAD, usual_budget
+    from isoflop.uncertainty.extrapolation import compute_distance
 
     if not context.has_runs:
         yield ("extrapolation distance", None, "not known without the runs")
         return
-    decades = max(0.0, math.log10(budget / (usual_budget(context.runs) / AHEAD)))
+    decades = compute_distance(context.runs, budget)
     where = f"{decades:.1f} decades of compute" if decades > 0 else "none: within the runs' compute"
     yield ("extrapolation distance", None, where)
 
