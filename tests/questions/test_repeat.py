@@ -69,7 +69,7 @@ def test_without_runs_published_constants_answer():
         assert best["loss, tokens without limit"].value == found.best.plenty.value
         constants = rows(answer, "constants", name)
         own = {label: each.value for label, each in constants.items() if each is not None}
-        assert own == dict(published(key).fit.params)
+        assert own == dict(published(key).estimate.params)
     assert [row[0] for row in answer.table("epochs_lovelace").rows] == [1, 2, 4, 8, 16, 32, 64]
     assert rows(answer, "laws", "muennighoff")["loss rises after, epochs"].value == math.inf
 
@@ -103,14 +103,14 @@ def test_the_headline_says_where_to_stop_and_what_to_train():
 def test_a_table_is_fitted_by_both_laws(fitted, same):
     context, answer = fitted
     for ensemble in fit_repeats(context.runs, draws=40):
-        name, found = ensemble.fit.law.name, repeat(ensemble, unique=2e9, params=1.6e9)
+        name, found = ensemble.estimate.law.name, repeat(ensemble, unique=2e9, params=1.6e9)
         for row, one in zip(answer.table(f"epochs_{name}").rows, found.passes, strict=True):
             assert same(row[1], one.loss) and same(row[3], one.worth) and same(row[4], one.gain)
             assert one.epochs == 1 or same(row[2], one.fresh)
         assert row[1].low < row[1].value < row[1].high
         laws = rows(answer, "laws", name)
-        assert laws["R² on the runs"] == explained(ensemble.fit.law, ensemble.fit.params, context.runs) > 0.9
-        assert laws["R² of the published constants"] == published_explains(ensemble.fit.law, context.runs)
+        assert laws["R² on the runs"] == explained(ensemble.estimate.law, ensemble.estimate.params, context.runs) > 0.9
+        assert laws["R² of the published constants"] == published_explains(ensemble.estimate.law, context.runs)
         assert same(laws["stop after, epochs"], found.stop)
         for label, cell in rows(answer, "constants", name).items():
             assert cell is None or same(cell, ensemble.interval(label)), label

@@ -7,11 +7,11 @@ from typing import Literal
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
-from isoflop.laws.optimum import TRAIN, check_positive
+from isoflop.laws.optimum import check_positive
 from isoflop.planning.allocate import Plan
 from isoflop.planning.waste import Waste, wasted
 from isoflop.uncertainty.ensemble import Ensemble
-from isoflop.units import format_quantity
+from isoflop.units import TRAIN, format_quantity
 from isoflop.values import Value
 
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
-from isoflop.laws.optimum import TRAIN
 from isoflop.planning.allocate import allocate
 from isoflop.planning.envelope import envelope
 from isoflop.planning.parabolas import Parabolas, Profile, parabola_bias, parabolas
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval
+from isoflop.units import TRAIN
 from isoflop.values import Value
 
 NAMES = ("envelope of curves", "IsoFLOP parabolas", "parametric fit")
@@ -130,5 +130,5 @@ def _reason(error: IsoflopError, runs: Runs) -> str:
 
 def _bias(ensemble: Ensemble, budgets: Sequence[float] | np.ndarray, budget: float) -> float:
     return parabola_bias(
-        ensemble.fit.law, dict(ensemble.fit.params), budgets=np.asarray(budgets, dtype=np.float64), at=budget
+        ensemble.estimate.law, dict(ensemble.estimate.params), budgets=np.asarray(budgets, dtype=np.float64), at=budget
     )

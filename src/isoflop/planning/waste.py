@@ -13,8 +13,9 @@ from isoflop.laws import Law
 from isoflop.laws.derivative import gradient
 from isoflop.laws.evaluate import array_value
 from isoflop.laws.expression import name
-from isoflop.laws.optimum import TRAIN, check_positive, optimum, require_n_and_d
+from isoflop.laws.optimum import check_positive, optimum, require_n_and_d
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
+from isoflop.units import TRAIN
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -46,17 +47,17 @@ def wasted(ensemble: Ensemble, *, budget: float, params: float, level: float = 0
     """
     check_positive(budget, "the budget", "FLOPs")
     check_positive(params, "the model size", "parameters")
-    fit = ensemble.fit
-    require_n_and_d(fit.law)
-    at_fit = {label: np.array([value]) for label, value in fit.params.items()}
+    estimate = ensemble.estimate
+    require_n_and_d(estimate.law)
+    at_fit = {label: np.array([value]) for label, value in estimate.params.items()}
     at = {"N": params, "D": budget / (TRAIN * params)}
-    here = _wasted(fit.law, at_fit, budget, fit.law.value(at_fit, at))
-    losses = fit.law.value(ensemble.draws(), at)
-    draws = _wasted(fit.law, ensemble.draws(), budget, losses) if len(ensemble) else np.empty(0)
+    here = _wasted(estimate.law, at_fit, budget, estimate.law.value(at_fit, at))
+    losses = estimate.law.value(ensemble.draws(), at)
+    draws = _wasted(estimate.law, ensemble.draws(), budget, losses) if len(ensemble) else np.empty(0)
     value = float(here[0])
     return Waste(
         params=float(params),
-        loss=interval_of(float(fit.predict(at)), losses, level=level),
+        loss=interval_of(float(estimate.predict(at)), losses, level=level),
         flops=interval_of(value, draws, level=level),
         share=interval_of(value / budget, draws / budget, level=level),
     )
