@@ -17,7 +17,7 @@ from isoflop.documents import DocumentError, parse_json, read_bounded
 from isoflop.errors import IsoflopError, SavedError
 from isoflop.files import write_whole
 from isoflop.runs import Runs, read_runs
-from isoflop.schema import FLAG, TEXT, Choice, List, Map, Number, Plain, Record, SchemaError, Text, Whole
+from isoflop.schema import FLAG, TEXT, Choice, List, Map, Number, Plain, Record, Schema, SchemaError, Text, Whole
 
 SCHEMA = "isoflop.session/2"
 REPORTS = ("fit", "plan")  # kinds of task that are reports: of a law to fit, of a fit at another budget
@@ -30,7 +30,7 @@ MOST_BYTES = 50_000_000
 _WORDS = Map(TEXT, most=10_000)
 _READING = Record({"columns": _WORDS, "units": _WORDS, "conventions": _WORDS, "where": TEXT})
 _ROWS = List(Whole())
-_SETTINGS = {"reading": _READING, "dropped": _ROWS, "options": Map(Plain())}
+_SETTINGS: Mapping[str, Schema] = {"reading": _READING, "dropped": _ROWS, "options": Map(Plain())}
 _TASK = Record(
     {
         "id": Text(matching=r"r[0-9]{1,9}", belongs="a task's id, as r1"),
