@@ -107,9 +107,9 @@ def _constant(word: str) -> float:
     raise DocumentError(f"holds {word}, which JSON does not have")
 
 
-def _within(value: object, depth: int = 0) -> None:
+def _within(value: object, depth: int = 1) -> None:
     """Refuse depth, and texts that no file can hold."""
-    if depth > MOST_DEPTH:
+    if depth > MOST_DEPTH and isinstance(value, dict | list):
         raise DocumentError(f"nests deeper than {MOST_DEPTH} levels")
     if isinstance(value, str):
         _whole_characters(value)

@@ -17,7 +17,8 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 def shown(value: object) -> str:
     """A value as a message repeats it, cut where it is long."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**_SHOWN:
-        return f"a whole number of {int(value.bit_length() * 0.30103) + 1:,} digits"  # Python refuses to write the longest out
+        # Python refuses to write the longest out
+        return f"a whole number of {int(value.bit_length() * 0.30103) + 1:,} digits"
     text = value if isinstance(value, str) else _repr(value)
     cut = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
     return repr(cut.encode("utf-8", "replace").decode()) if isinstance(value, str) else cut
