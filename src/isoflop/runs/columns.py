@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from isoflop.errors import DataError
+from isoflop.symbols import WORDS
 
 NUMBER = "number"
 TEXT = "text"
@@ -280,7 +281,7 @@ def canonical_symbol(name: str) -> str | None:
     for meaning in MEANINGS:
         if name in (meaning.symbol, meaning.word):
             return meaning.symbol
-    return None
+    return WORDS.get(name)
 
 
 def missing_column(name: str, present: Sequence[str], *, source: str) -> DataError:
