@@ -123,7 +123,7 @@ class Arithmetic:
             case ast.UnaryOp(op=ast.UAdd(), operand=operand):
                 return self.number(operand, depth)
             case ast.Call(func=ast.Name(id=function), args=arguments, keywords=[]) if function in FUNCTIONS:
-                return self.call(function, [self.number(argument, depth) for argument in arguments])
+                return self.call(node, function, [self.number(argument, depth) for argument in arguments])
             case ast.BinOp(left=left, op=op, right=right):
                 a, b = self.number(left, depth), self.number(right, depth)
                 match op:
@@ -139,16 +139,16 @@ class Arithmetic:
                         return a.pow(b)
         self.refuse(self.source(node))
 
-    def call(self, function: str, values: list[pl.Expr]) -> pl.Expr:
+    def call(self, node: ast.expr, function: str, values: list[pl.Expr]) -> pl.Expr:
         """One of the functions, of as many values as it takes."""
         import polars as pl
 
         if function in ("min", "max"):
             if not 2 <= len(values) <= 8:
-                self.refuse(f"{function} with {len(values)} {'value' if len(values) == 1 else 'values'}")
+                self.refuse(self.source(node))
             return pl.min_horizontal(values) if function == "min" else pl.max_horizontal(values)
         if len(values) != 1:
-            self.refuse(f"{function} with {len(values)} values")
+            self.refuse(self.source(node))
         (value,) = values
         match function:
             case "log":
@@ -178,6 +178,6 @@ class Arithmetic:
         near = difflib.get_close_matches(name[:100], every, n=3, cutoff=0.6)
         listed = ", ".join(each if len(each) <= 40 else f"{each[:39]}…" for each in near or every[:8])
         raise FormulaError(
-            f"{self.what} names {excerpt(name)}, which is no column; the {'nearest' if near else 'columns'} are {listed} "
-            "(text needs quotes)"
+            f"{self.what} names {excerpt(name)}, which is no column; the {'nearest' if near else 'columns'} are "
+            f"{listed} (text needs quotes)"
         )

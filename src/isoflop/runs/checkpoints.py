@@ -31,7 +31,8 @@ _TOTAL = frozenset(
 _SHARE = frozenset(
     plain(name)
     for name in (
-        "portion_steps_elapsed", "progress", "fraction", "fraction_of_training", "training_progress", "percent_complete",
+        "portion_steps_elapsed", "progress", "fraction", "fraction_of_training", "training_progress",
+        "percent_complete",
         "portion_elapsed", "train_fraction", "frac_steps", "steps_fraction",
     )
 )  # fmt: skip
@@ -72,14 +73,14 @@ def group_checkpoints(
         return frame, known, []
     shown = [key for key in keys if frame[key].n_unique() > 1][:4]
     labels = _labels(frame, shown, codes)
-    settings = ", ".join(excerpt(key, 30) for key in keys[:4]) or "settings"
+    settings = ", ".join(key[:30] for key in keys[:4]) or "settings"
     frame = frame.with_columns(pl.Series("run", labels))
     known = known | {"run": Column("run", header="", derived=f"rows of equal {settings}")}
     finding = Finding(
         "checkpoints-grouped",
         "note",
-        f"{frame.height:,} rows are checkpoints of {len(sizes):,} runs ({reason}); rows of equal {settings} were taken for "
-        "one run.",
+        f"{frame.height:,} rows are checkpoints of {len(sizes):,} runs ({reason}); rows of equal {settings} were "
+        "taken for one run.",
         'Name the run with --column run=HEADER; if each row is a run of its own, say --derive "run = row".',
     )
     return frame, known, [finding]
@@ -103,15 +104,15 @@ def _reason(frame: pl.DataFrame, clock: str, total: str | None, share: str | Non
 
 def _settings(frame: pl.DataFrame, clock: str, total: str | None, share: str | None) -> list[str] | None:
     """Columns that rows of one run share, so that no clock stands twice in a run; None where none tell them apart."""
-    sizes = [name for name in ("N", "N_nonembed", "N_active") if name in frame.columns]
+    sizes = [
+        name for name in ("N", "N_nonembed", "N_active") if name in frame.columns and frame[name].dtype.is_numeric()
+    ]
     texts = [
         name
         for name in frame.columns
         if frame[name].dtype in (pl.String, pl.Boolean) and 2 * frame[name].n_unique() <= frame.height
     ]
     keys = [*sizes, *texts, *([total] if total is not None else [])]
-    if not keys and frame[clock].n_unique() < frame.height:
-        keys = []
     rest = [name for name in _MAYBE_SETTING if name in frame.columns]
     rest += [
         name
@@ -174,7 +175,7 @@ def _ungrouped(clock: str, reason: str) -> Finding:
     return Finding(
         "checkpoints-ungrouped",
         "warning",
-        f"the rows are checkpoints ({reason}), but no column tells their runs apart: {clock} stands twice in rows of equal "
-        "settings, and each row counts as a run of its own, so that intervals are too narrow.",
+        f"the rows are checkpoints ({reason}), but no column tells their runs apart: {clock} stands twice in rows of "
+        "equal settings, and each row counts as a run of its own, so that intervals are too narrow.",
         "Name the run with --column run=HEADER.",
     )

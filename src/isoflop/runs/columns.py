@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from isoflop.errors import DataError, excerpt
 from isoflop.runs.headers import Header, plain, read_header, words_of
-from isoflop.runs.meanings import BY_SYMBOL, COUNTED, MEANINGS, NUMBER, SAMPLES, SEEN, TEXT, Meaning
+from isoflop.runs.meanings import BY_SYMBOL, COUNTED, MEANINGS, NUMBER, SAMPLES, SEEN, TEXT, Meaning, word_set
 
 __all__ = [
     "BY_SYMBOL", "COUNTED", "MEANINGS", "NUMBER", "TEXT", "Header", "Match", "Meaning", "agrees", "canonical_symbol",
@@ -22,9 +22,9 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 _RULE = 10_000  # rank of the first header that follows a rule, behind all spellings
-_HELD_OUT = frozenset(["val", "valid", "validation", "test", "eval", "evaluation", "dev", "held", "heldout", "holdout"])
-_TRAINED = frozenset(["train", "training"])
-_NOT_NATS = frozenset(["bpb", "ppl", "perplexity"])
+_HELD_OUT = word_set("val valid validation test eval evaluation dev held heldout holdout")
+_TRAINED = word_set("train training")
+_NOT_NATS = word_set("bpb ppl perplexity")
 _AFTER = "eval/loss"  # losses of held-out data that follow the rule rank behind this spelling, before train_loss
 _HIGHEST_LOSS = 50.0
 
@@ -54,7 +54,7 @@ _SCORES = frozenset(
         "iou",
     ]
 )
-_LOSS_WORDS = frozenset(["loss", "nll", "ppl", "perplexity", "bpb", "xent", "entropy"])
+_LOSS_WORDS = word_set("loss nll ppl perplexity bpb xent entropy")
 _SETTINGS = frozenset(
     plain(name)
     for name in (
@@ -64,7 +64,7 @@ _SETTINGS = frozenset(
     )
 )  # fmt: skip
 _KIN: Final = {
-    "N": frozenset(["param", "params", "parameter", "parameters", "size", "weights"]),
+    "N": word_set("param params parameter parameters size weights"),
     "D": frozenset(
         [
             "token",
@@ -81,8 +81,8 @@ _KIN: Final = {
             "data",
         ]
     ),
-    "C": frozenset(["flop", "flops", "flos", "compute", "macs", "budget"]),
-    "loss": frozenset(["loss", "nll", "ce", "xent", "ppl", "perplexity", "bpb", "entropy"]),
+    "C": word_set("flop flops flos compute macs budget"),
+    "loss": word_set("loss nll ce xent ppl perplexity bpb entropy"),
 }
 _NO_AMOUNT = frozenset(
     [
@@ -158,7 +158,7 @@ def _rank(meaning: Meaning, header: Header, text: str) -> tuple[int, bool] | Non
     """How well a header fits a meaning, least is best, and whether it can hardly mean anything else."""
     for place, spelling in enumerate(meaning.spellings):
         if header.bare == spelling if len(spelling) == 1 else text == plain(spelling):
-            return 10 * place, spelling not in meaning.weak
+            return 10 * place, spelling not in meaning.weak or header.counts
     return _by_rule(meaning, header)
 
 
@@ -203,7 +203,7 @@ def agrees(meaning: Meaning, values: Floats) -> bool:
 def counts_samples(header: Header) -> bool:
     """Whether a header of D says that it counts samples or images rather than tokens."""
     words = set(words_of(header.bare))
-    return bool(words & SAMPLES) and not words & frozenset(["token", "tokens", "toks", "tok"])
+    return bool(words & SAMPLES) and not words & word_set("token tokens toks tok")
 
 
 def header_of(symbol: str, text: str) -> Header:

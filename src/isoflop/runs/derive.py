@@ -15,6 +15,8 @@ from isoflop.runs.arithmetic import Arithmetic, too_deep, tree_of
 from isoflop.runs.columns import canonical_symbol
 from isoflop.runs.table import ROW, Column, rows_phrase
 
+_REAL_SIZE: Final = 1e5  # parameters from which a training of a few tokens is none
+_FEWEST_TOKENS: Final = 1e4
 _MOST: Final = 50  # derived columns of a table
 _SLIPS = ((re.compile(r"[=<>!]"), "the part behind the first = alone"), (re.compile(r"#"), "`…` around a header"))
 
@@ -87,9 +89,7 @@ def derive_columns(
     names = named_columns(derive, there.schema)
     known = dict(known)
     for symbol in _in_order(names):
-        reader = _Formula(
-            symbol, texts[symbol], {each: kind for each, kind in there.schema.items() if each != ROW}, aliases={}
-        )
+        reader = _Formula(symbol, texts[symbol], dict(there.schema), aliases={})
         copied = isinstance(reader.tree, ast.Name)
         try:
             expression = (
@@ -106,7 +106,8 @@ def derive_columns(
             series = pl.Series(symbol, [series[0]] * there.height)
         if not copied and not series.is_finite().any():
             raise DataError(
-                f"{symbol} = {excerpt(texts[symbol], 120)} has no finite number in any row of {source}; check the formula"
+                f"{symbol} = {excerpt(texts[symbol], 120)} has no finite number in any row of {source}; check "
+                "the formula"
             )
         unit = units.get(symbol) or _unit(reader, known)
         counts = conventions.get("N") if symbol == "N" else None
@@ -120,7 +121,7 @@ def derive_columns(
 
 
 def _in_order(names: Mapping[str, set[str]]) -> list[str]:
-    """The derived columns, each behind those that it names; raises FormulaError where they name each other in a ring."""
+    """The derived columns, each behind those that it names; FormulaError where they name each other."""
     done: list[str] = []
     waiting = list(names)
     while waiting:
@@ -172,7 +173,11 @@ def derive_flops_or_tokens(
     """D = C/(6N) or C = 6ND where exactly one of the two is absent."""
     # a text column that happens to be named N is not known as N
     if {"N", "C"} <= set(known) and "D" not in frame.columns:
-        frame = frame.with_columns((pl.col("C") / (6 * pl.col("N"))).alias("D"))
+        tokens = frame.select((pl.col("C") / (6 * pl.col("N"))).alias("D"))["D"]
+        usual, size = (float(each.median() or 0) for each in (tokens, frame["N"]))  # type: ignore[arg-type]
+        if size >= _REAL_SIZE and 0 < usual < _FEWEST_TOKENS:
+            return frame, known, [_per_token(usual, known["C"])]
+        frame = frame.with_columns(tokens)
         known = known | {"D": Column("D", "", derived="C/(6N)")}
         found = Finding(
             "tokens-from-flops",
@@ -185,3 +190,13 @@ def derive_flops_or_tokens(
         frame = frame.with_columns((6 * pl.col("N") * pl.col("D")).alias("C"))
         known = known | {"C": Column("C", "", derived="6ND")}
     return frame, known, []
+
+
+def _per_token(usual: float, flops: Column) -> Finding:
+    return Finding(
+        "flops-too-few",
+        "warning",
+        f"C, read from {excerpt(flops.header)}, would make {usual:.3g} tokens a run (D = C/(6N)), so D was not "
+        "derived: it is in another unit, or counts the FLOPs of one token or sample.",
+        "Say its scale, as --unit C=GFLOPs or --unit C=1e18, or give the tokens as a column (--column D=NAME).",
+    )

@@ -71,6 +71,7 @@ class Header:
     bare: str
     scale: float = 1.0
     unit: str | None = None
+    counts: bool = False  # whether brackets say what it counts, as in "Compute (FLOPs)"
 
 
 def plain(text: str) -> str:
@@ -100,7 +101,7 @@ def read_header(text: str) -> Header:
                     bare = outside.bare
                 return Header(text, bare, scale=scale)
             if inside in _COUNT_WORDS:
-                return replace(_without_brackets(bare), text=text)
+                return replace(_without_brackets(bare), text=text, counts=True)
         return Header(text, own, unit=_unit_of(own))
     return replace(_without_brackets(own), text=text)
 
@@ -179,142 +180,22 @@ def _unit_of(text: str) -> str | None:
     return "nats/token" if "nats" in words and "byte" not in words else None
 
 
+def word_set(words: str) -> frozenset[str]:
+    """The words between spaces."""
+    return frozenset(words.split())
+
+
 # Words that headers are made of, longest first; a header without any separator is split into them.
-_VOCABULARY: Final = frozenset(
-    [
-        "n",
-        "num",
-        "number",
-        "of",
-        "count",
-        "total",
-        "all",
-        "the",
-        "in",
-        "model",
-        "net",
-        "network",
-        "lm",
-        "dense",
-        "trainable",
-        "param",
-        "params",
-        "parameter",
-        "parameters",
-        "weight",
-        "weights",
-        "size",
-        "non",
-        "no",
-        "without",
-        "excluding",
-        "excl",
-        "nonembedding",
-        "nonembed",
-        "nonemb",
-        "noemb",
-        "embedding",
-        "embeddings",
-        "embed",
-        "emb",
-        "vocab",
-        "nonvocab",
-        "vocabulary",
-        "active",
-        "activated",
-        "exact",
-        "precise",
-        "real",
-        "actual",
-        "true",
-        "token",
-        "tokens",
-        "toks",
-        "tok",
-        "sample",
-        "samples",
-        "example",
-        "examples",
-        "image",
-        "images",
-        "sequence",
-        "sequences",
-        "seen",
-        "trained",
-        "consumed",
-        "processed",
-        "train",
-        "training",
-        "pretrain",
-        "pretraining",
-        "pretrained",
-        "unique",
-        "data",
-        "used",
-        "so",
-        "far",
-        "cumulative",
-        "cum",
-        "flop",
-        "flops",
-        "flos",
-        "compute",
-        "budget",
-        "cost",
-        "iso",
-        "macs",
-        "estimated",
-        "est",
-        "approx",
-        "loss",
-        "nll",
-        "ce",
-        "xent",
-        "bpb",
-        "ppl",
-        "perplexity",
-        "cross",
-        "entropy",
-        "val",
-        "valid",
-        "validation",
-        "test",
-        "eval",
-        "evaluation",
-        "dev",
-        "held",
-        "out",
-        "heldout",
-        "holdout",
-        "final",
-        "last",
-        "end",
-        "best",
-        "min",
-        "minimum",
-        "lowest",
-        "language",
-        "modeling",
-        "modelling",
-        "mean",
-        "avg",
-        "average",
-        "nats",
-        "bits",
-        "per",
-        "byte",
-        "step",
-        "steps",
-        "iter",
-        "iters",
-        "iteration",
-        "iterations",
-        "update",
-        "updates",
-        "global",
-        "current",
-        "optimizer",
-    ]
+_VOCABULARY: Final = word_set(
+    "n num number of count total all the in model net network lm dense trainable param params parameter "
+    "parameters weight weights size non no without excluding excl nonembedding nonembed nonemb noemb "
+    "embedding embeddings embed emb vocab nonvocab vocabulary active activated exact precise real actual "
+    "true token tokens toks tok sample samples example examples image images sequence sequences seen "
+    "trained consumed processed train training pretrain pretraining pretrained unique data used so far "
+    "cumulative cum flop flops flos compute budget cost iso macs estimated est approx loss nll ce xent "
+    "bpb ppl perplexity cross entropy val valid validation test eval evaluation dev held out heldout "
+    "holdout final last end best min minimum lowest language modeling modelling mean avg average nats "
+    "bits per byte step steps iter iters iteration iterations update updates global current optimizer "
 )
 
 
@@ -345,9 +226,10 @@ def _split(word: str) -> list[str]:
     for end in range(1, len(word) + 1):
         for begin in range(end):
             before, part = ends[begin], word[begin:end]
-            if before is not None and part in _VOCABULARY and (len(part) > 2 or part in ("lm", "ce")):
-                if ends[end] is None or len(before) + 1 < len(ends[end] or []):
-                    ends[end] = [*before, part]
+            known = part in _VOCABULARY and (len(part) > 2 or part in ("lm", "ce"))
+            fewest = len(ends[end] or word)
+            if known and before is not None and len(before) < fewest:
+                ends[end] = [*before, part]
     return ends[-1] or [word]
 
 

@@ -1,4 +1,4 @@
-"""Raw columns under canonical names: which header is which, its numbers in whole counts and nats, and what that raised."""
+"""Raw columns under canonical names: whose headers they are, and their numbers in whole counts and nats."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def check_units(units: Mapping[str, str], conventions: Mapping[str, str]) -> Non
     for name, convention in conventions.items():
         if name != "N" or convention not in PARAM_CONVENTIONS:
             raise DataError(
-                f"convention {excerpt(name)}={excerpt(convention)} is not known; write N= one of "
+                f"convention {name[:40]}={excerpt(convention)} is not known; write N= one of "
                 f"{', '.join(PARAM_CONVENTIONS)}"
             )
 
@@ -89,7 +89,7 @@ def choose(
     words: dict[str, Header] = {}
     passed: dict[str, Header] = {}
 
-    def fits(meaning: Meaning, header: Header, sure: bool) -> bool:  # noqa: FBT001 - the callback's own shape
+    def fits(meaning: Meaning, header: Header, sure: bool) -> bool:
         if meaning.kind == TEXT:
             return True
         if cells.only_words(header.text):
@@ -209,7 +209,8 @@ def _consistent_flops(
             )
             chosen["C"] = Match("C", other)
             return chosen, found
-    if not 1 / _FAR_FROM_6ND <= usual <= _FAR_FROM_6ND and usual > 0:
+    counted = [float(cells.scaled(chosen[each].header).median() or 0) for each in ("N", "D")]  # type: ignore[arg-type]
+    if not 1 / _FAR_FROM_6ND <= usual <= _FAR_FROM_6ND and usual > 0 and _plausible(*counted):
         found.append(
             Finding(
                 "flops-by-values",
@@ -221,6 +222,11 @@ def _consistent_flops(
         )
         del chosen["C"]
     return chosen, found
+
+
+def _plausible(n: float, d: float) -> bool:
+    """Whether parameters and tokens are such that C is at fault where the three disagree."""
+    return n >= 1e5 and 0.1 <= d / n <= 1e5
 
 
 @dataclass(frozen=True)
@@ -272,8 +278,8 @@ def rename(
             Finding(
                 "counts-samples",
                 "note",
-                f"D counts samples ({excerpt(known['D'].header)}) and not tokens: tokens per parameter and C = 6ND do not "
-                "hold for it.",
+                f"D counts samples ({excerpt(known['D'].header)}) and not tokens: tokens per parameter and C = 6ND do "
+                "not hold for it.",
                 'Give the tokens as a column, or derive them: --derive "D = samples_seen * tokens_per_sample".',
             )
         )
@@ -380,7 +386,8 @@ def _loss(series: pl.Series, header: Header, unit: str | None) -> tuple[pl.Serie
     finding = Finding(
         "perplexity-to-nats",
         "note",
-        f"the loss is the logarithm of {excerpt(header.text)}, since scaling laws hold for nats and not for perplexity.",
+        f"the loss is the logarithm of {excerpt(header.text)}, since scaling laws hold for nats and not for "
+        "perplexity.",
         "Nothing to do, unless the column is not a perplexity: then give --unit loss=nats/token.",
     )
     column = Column("loss", header.text, unit="nats/token", derived=f"log({header.text[:60]})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ class _Found:
 def holds_markdown(head: str) -> bool:
     """Whether a text begins with a Markdown table: a line of cells above a line of dashes."""
     lines = [line for line in head.splitlines()[:200] if line.strip()]
-    return any(_BAR.search(above) and _RULE.match(below) for above, below in zip(lines, lines[1:], strict=False))
+    return any(_BAR.search(above) and _RULE.match(below) for above, below in itertools.pairwise(lines))
 
 
 def read_markdown(text: str) -> tuple[pl.DataFrame, list[Finding]]:
@@ -49,7 +50,8 @@ def read_markdown(text: str) -> tuple[pl.DataFrame, list[Finding]]:
             Finding(
                 "several-tables",
                 "note",
-                f"the file holds {len(tables)} tables; the longest, from line {best.line}, was read ({len(best.rows)} rows).",
+                f"the file holds {len(tables)} tables; the longest, from line {best.line}, was read "
+                f"({len(best.rows)} rows).",
                 "Put another table into a file of its own to read that one.",
             )
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from isoflop.runs.headers import word_set
+
 NUMBER: Final = "number"
 TEXT: Final = "text"
 
@@ -40,19 +42,15 @@ class Meaning:
     least: float = 0.0
 
 
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-_NUMBER_OF = _set("n num number no of count total the in overall")
-_TRAINING = _set("train training trained pretrain pretraining pretrained model final full lm so far used")
-_PARAMS = _set("param params parameter parameters")
-_EXACT = _set("exact precise real actual true")
-_TOKENS = _set("token tokens toks tok")
-_OPERATIONS = _set("flop flops flos compute macs")
-_LOSSES = _set("loss nll ce xent bpb ppl perplexity entropy")
-_EMBEDDING = _set("embedding embeddings embed emb")
-_ANY_PARAMS = _NUMBER_OF | _TRAINING | _EXACT | _PARAMS | _set("trainable all dense net network")
+_NUMBER_OF = word_set("n num number no of count total the in overall")
+_TRAINING = word_set("train training trained pretrain pretraining pretrained model final full lm so far used")
+_PARAMS = word_set("param params parameter parameters")
+_EXACT = word_set("exact precise real actual true")
+_TOKENS = word_set("token tokens toks tok")
+_OPERATIONS = word_set("flop flops flos compute macs")
+_LOSSES = word_set("loss nll ce xent bpb ppl perplexity entropy")
+_EMBEDDING = word_set("embedding embeddings embed emb")
+_ANY_PARAMS = _NUMBER_OF | _TRAINING | _EXACT | _PARAMS | word_set("trainable all dense net network")
 
 MEANINGS: Final[tuple[Meaning, ...]] = (
     Meaning(
@@ -76,10 +74,10 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
             "n_params_non_embedding",
         ),
         rule=Rule(
-            _PARAMS | _set("n"),
-            _ANY_PARAMS | _EMBEDDING | _set("non no without excluding excl ex nonembedding nonembed nonemb noemb"),
-            (_set("non no without excluding excl ex nonembedding nonembed nonemb noemb"),
-             _EMBEDDING | _set("nonembedding nonembed nonemb noemb")),
+            _PARAMS | word_set("n"),
+            _ANY_PARAMS | _EMBEDDING | word_set("non no without excluding excl ex nonembedding nonembed nonemb noemb"),
+            (word_set("non no without excluding excl ex nonembedding nonembed nonemb noemb"),
+             _EMBEDDING | word_set("nonembedding nonembed nonemb noemb")),
         ),
         least=1e3,
     ),
@@ -88,7 +86,11 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         "active_params",
         "active parameters",
         ("N_active", "active_params", "activated_params"),
-        rule=Rule(_PARAMS | _set("n"), _ANY_PARAMS | _set("active activated per token"), (_set("active activated"),)),
+        rule=Rule(
+            _PARAMS | word_set("n"),
+            _ANY_PARAMS | word_set("active activated per token"),
+            (word_set("active activated"),),
+        ),
         least=1e3,
     ),
     Meaning(
@@ -102,8 +104,8 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         ),
         weak=("d",),
         rule=Rule(
-            _TOKENS | _set("samples examples images sequences"),
-            _NUMBER_OF | _TRAINING | _TOKENS | _set("seen consumed processed cumulative cum budget"),
+            _TOKENS | word_set("samples examples images sequences"),
+            _NUMBER_OF | _TRAINING | _TOKENS | word_set("seen consumed processed cumulative cum budget"),
         ),
         least=1e4,
     ),
@@ -113,7 +115,7 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         "unique training tokens",
         ("U", "unique_tokens", "unique", "n_unique_tokens", "tokens_per_epoch"),
         weak=("U", "unique"),
-        rule=Rule(_TOKENS, _NUMBER_OF | _TRAINING | _set("unique data"), (_set("unique"),)),
+        rule=Rule(_TOKENS, _NUMBER_OF | _TRAINING | word_set("unique data"), (word_set("unique"),)),
         least=1e3,
     ),
     Meaning("epochs", "epochs", "passes over the unique tokens", ("epochs", "n_epochs", "num_epochs", "epoch")),
@@ -128,9 +130,9 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         weak=("compute", "compute_budget", "budget", "c"),
         rule=Rule(
             _OPERATIONS,
-            _NUMBER_OF | _TRAINING | _OPERATIONS | _set("budget cost iso estimated est approx cumulative cum"),
+            _NUMBER_OF | _TRAINING | _OPERATIONS | word_set("budget cost iso estimated est approx cumulative cum"),
         ),
-        least=1e10,
+        least=1e13,
     ),
     Meaning(
         "loss",
@@ -143,7 +145,7 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         weak=("L",),
         rule=Rule(
             _LOSSES,
-            _LOSSES | _NUMBER_OF | _TRAINING | _TOKENS | _set(
+            _LOSSES | _NUMBER_OF | _TRAINING | _TOKENS | word_set(
                 "val valid validation test eval evaluation dev held out heldout holdout last end best min minimum "
                 "lowest language modeling modelling mean avg average cross nats bits per byte"
             ),

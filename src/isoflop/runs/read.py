@@ -9,12 +9,12 @@ from typing import Any, Final
 import polars as pl
 
 from isoflop.errors import DataError, excerpt
-from isoflop.findings import Finding
 from isoflop.runs.checkpoints import group_checkpoints
 from isoflop.runs.derive import derive_columns, derive_flops_or_tokens, named_columns, symbol_of
 from isoflop.runs.files import load
 from isoflop.runs.mapping import Cells, check_units, choose, own_numbers, refuse_text, rename, stated
-from isoflop.runs.reduce import best_rows, frontier as frontier_rows
+from isoflop.runs.reduce import best_rows
+from isoflop.runs.reduce import frontier as frontier_rows
 from isoflop.runs.table import ROW, Runs, with_rows
 from isoflop.runs.where import selection
 from isoflop.runs.wide import one_column_a_run
@@ -39,8 +39,8 @@ def read_runs(
 ) -> Runs:
     """The runs in a file or frame, with headers mapped to canonical columns.
 
-    source: path of a CSV, TSV, JSON, JSON Lines, Markdown or Parquet file (text also gzipped), of a store (a folder that
-        ``isoflop import`` or ``isoflop sweep`` wrote), or a pandas, Polars or Arrow table.
+    source: path of a CSV, TSV, JSON, JSON Lines, Markdown or Parquet file (text also gzipped), of a store (a folder
+        that ``isoflop import`` or ``isoflop sweep`` wrote), or a pandas, Polars or Arrow table.
     columns: canonical name → header, for example ``{"N": "Model Size"}``; wins over every guess. A scale that the
         header tells (``GFLOPs``, ``tokens_in_billions``) multiplies its numbers.
     units: ``{"loss": unit}`` with one of nats/token, bits/token, nats/byte, bits/byte, perplexity, error rate. A

@@ -43,7 +43,8 @@ def best_rows(runs: Runs, best: str, *, per: Sequence[str] = (), within: float =
         runs,
         keep,
         "best-rows",
-        f"{int(keep.sum()):,} of {len(runs):,} rows are left: the {'highest' if sign < 0 else 'lowest'} {column}{of}{more}.",
+        f"{int(keep.sum()):,} of {len(runs):,} rows are left: the {'highest' if sign < 0 else 'lowest'} {column}{of}"
+        f"{more}.",
         "The lowest of many losses is a little low by luck alone; --within 0.0025 keeps those that are as good.",
     )
 

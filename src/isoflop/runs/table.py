@@ -111,7 +111,8 @@ class Runs(Shown):
                 bad = self.rows[words.to_numpy()]
                 raise DataError(
                     f"column {excerpt(resolved)} of {self.source} holds text where numbers are needed: "
-                    f"{excerpt(series.filter(words)[0])} ({rows_phrase(bad.tolist())}); mend the cells, or use another column"
+                    f"{excerpt(series.filter(words)[0])} ({rows_phrase(bad.tolist())}); mend the cells, or use "
+                    "another column"
                 )
             values = np.ascontiguousarray(numbers.fill_null(float("nan")).to_numpy(), dtype=np.float64)
             values.flags.writeable = False

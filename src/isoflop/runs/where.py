@@ -161,7 +161,7 @@ class _Reader(Arithmetic):
         self.refuse("text in an ordering" if as_text else f"the operator {type(op).__name__!r}")
 
     def same_text(self, left: ast.expr, right: ast.expr) -> pl.Expr | None:
-        """A column of numbers beside a quoted text: the cells as they were written, else the number that the text is."""
+        """A column of numbers beside a quoted text: the cells as they were written, else the number of the text."""
         import polars as pl
 
         node, text = (right, left) if _is_text(left) else (left, right)
