@@ -424,7 +424,10 @@ def test_mappings_that_lead_nowhere(table, columns, says):
         ("N,tokns,loss", "no column for D (training tokens); the nearest column is 'tokns'. Name it with --column D="),
         ("N,D,los", "no column for the loss; the nearest column is 'los'. Name it with --column loss='los'."),
         ("N,D,accuracy", "no column for the loss; the other column is 'accuracy'. Name it with --column loss=HEADER."),
-        ("a,b,c,e,f,g,h", "no column for N (model parameters); the other columns are 'a', 'b', 'c', 'e', 'f', 'g', 'h'."),
+        (
+            "a,b,c,e,f,g,h",
+            "no column for N (model parameters); the other columns are 'a', 'b', 'c', 'e', 'f', 'g', 'h'.",
+        ),
         ("N;D,loss", "no column for N"),
         ("N D loss", "no column for N (model parameters); the other column is 'N D loss'."),
         ("D,loss", "no column for N (model parameters), and no column is left that could be it; add one."),

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import DataError, excerpt
-from isoflop.runs.headers import Header, plain, read_header, words_of
-from isoflop.runs.meanings import BY_SYMBOL, COUNTED, MEANINGS, NUMBER, SAMPLES, SEEN, TEXT, Meaning, word_set
+from isoflop.runs.headers import Header, plain, read_header, word_set, words_of
+from isoflop.runs.meanings import BY_SYMBOL, COUNTED, MEANINGS, NUMBER, SAMPLES, SEEN, TEXT, Meaning
 
 __all__ = [
     "BY_SYMBOL", "COUNTED", "MEANINGS", "NUMBER", "TEXT", "Header", "Match", "Meaning", "agrees", "canonical_symbol",
-    "counts_samples", "header_of", "likely", "match_headers", "missing_column", "plain", "read_header",
+    "counts_samples", "header_of", "is_score", "likely", "match_headers", "missing_column", "plain", "read_header",
 ]  # fmt: skip
 
 Floats = NDArray[np.float64]
@@ -158,7 +158,9 @@ def _rank(meaning: Meaning, header: Header, text: str) -> tuple[int, bool] | Non
     """How well a header fits a meaning, least is best, and whether it can hardly mean anything else."""
     for place, spelling in enumerate(meaning.spellings):
         if header.bare == spelling if len(spelling) == 1 else text == plain(spelling):
-            return 10 * place, spelling not in meaning.weak or header.counts
+            # a prefix, as in GFLOPs, is as common for one forward pass as for a whole training
+            scaled = meaning.symbol == "C" and header.scale != 1
+            return 10 * place, not scaled and (spelling not in meaning.weak or header.counts)
     return _by_rule(meaning, header)
 
 
@@ -198,6 +200,11 @@ def agrees(meaning: Meaning, values: Floats) -> bool:
     if meaning.symbol == "loss":
         return bool((values > 0).all() and (values.max() > _HIGHEST_LOSS or (values % 1 != 0).any()))
     return float(values.max()) >= meaning.least
+
+
+def is_score(header: str) -> bool:
+    """Whether a header is that of a score rather than of a loss."""
+    return bool(set(words_of(header)) & _SCORES) or any(word.startswith("acc") for word in words_of(header))
 
 
 def counts_samples(header: Header) -> bool:

@@ -313,7 +313,7 @@ def _scale_findings(symbol: str, header: Header, numbers: Numbers) -> list[Findi
             Finding(
                 "scale-in-cells",
                 "note",
-                f"{own} {'cell' if own == 1 else 'cells'} of {excerpt(header.text)} have a scale of their own (as 0.1B), "
+                f"{own} {'cell' if own == 1 else 'cells'} of {excerpt(header.text)} have their own scale (as 0.1B), "
                 "so the header's does not count for them.",
                 "Write the scale into the header or into the cells, not both.",
             )

@@ -64,7 +64,7 @@ def _tables(lines: Sequence[str]) -> list[_Found]:
         headers = _cells(lines[place - 1])
         if not _RULE.match(lines[place]) or not _BAR.search(lines[place - 1]) or not any(headers):
             continue
-        rows = []
+        rows: list[tuple[str, ...]] = []
         for line in lines[place + 1 :]:
             if not _BAR.search(line):
                 break
