@@ -14,6 +14,7 @@ from isoflop.runs.bounds import MAX_CELL, MAX_TEXT, ZSTD, refuse_shape, refuse_t
 from isoflop.runs.headers import words_of
 from isoflop.runs.json_tables import opened
 from isoflop.runs.markdown_tables import holds_markdown, read_markdown
+from isoflop.runs.tidy import with_safe_headers
 
 _HEAD: Final = 65_536
 _MARKS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
@@ -46,6 +47,7 @@ def read_delimited(path: Path, *, tab: bool) -> tuple[pl.DataFrame, list[Finding
         if not packed:
             _refuse_ragged(path, mark)
         raise
+    frame = with_safe_headers(frame)
     _refuse_long(frame)
     return _decimal_commas(frame, mark)
 
@@ -58,6 +60,7 @@ def read_markdown_file(path: Path) -> tuple[pl.DataFrame, list[Finding]]:
         text = file.read()
     _refuse_binary(text[:_HEAD])
     frame, found = read_markdown(text.decode("utf-8-sig", errors="replace"))
+    frame = with_safe_headers(frame)
     _refuse_long(frame)
     frame, more = _decimal_commas(frame, "|")
     return frame, [*found, *more]

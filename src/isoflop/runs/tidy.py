@@ -20,6 +20,7 @@ def tidy(frame: pl.DataFrame) -> pl.DataFrame:
 
     Durations become seconds; dates, lists, objects and bytes become text. No header is a pattern to Polars.
     """
+    frame = with_safe_headers(frame)
     for _ in range(_LEVELS):
         nested = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Struct) and kind.fields]
         if not nested:
@@ -29,8 +30,20 @@ def tidy(frame: pl.DataFrame) -> pl.DataFrame:
     made: dict[str, pl.Series] = {}
     for series in frame:
         name = _free(safe_header(series.name), made)
-        made[name] = _column(series).alias(name)
+        made[name] = _column(series.alias(name))  # even a method of a series reads its name as a pattern
     return pl.DataFrame(list(made.values()))
+
+
+def with_safe_headers(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame without headers that Polars reads as patterns; to be called before anything else is done with it."""
+    names: dict[str, pl.Series] = {}
+    for name in frame.columns:
+        names[_free(safe_header(name), names)] = pl.Series()
+    return (
+        frame
+        if list(names) == frame.columns
+        else pl.DataFrame([series.alias(name) for name, series in zip(names, frame.get_columns(), strict=True)])
+    )
 
 
 def _spread(frame: pl.DataFrame) -> pl.DataFrame:
