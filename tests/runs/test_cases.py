@@ -106,10 +106,7 @@ def test_a_quoted_decimal_comma_is_no_thousands(cases):
     assert [finding.level for finding in runs.findings if finding.code == "decimal-comma"] == ["warning"]
 
 
-@pytest.mark.parametrize(
-    ("name", "header", "values"),
-    [("regex_header", "^x$", [1, 2]), ("regex2", "^.*$", [1, 2]), ("star_header", "*", [1, 2])],
-)
+@pytest.mark.parametrize(("name", "header"), [("regex_header", "^x$"), ("regex2", "^.*$"), ("star_header", "*")])
 def test_a_header_that_polars_reads_as_a_pattern_is_a_name(cases, name, header):
     values = [1, 2]
     path = cases / "faults" / f"{name}.csv"
