@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from isoflop import check, fit, law, read_runs
+from isoflop import bootstrap, check, fit, law, read_runs
 from isoflop.laws import fix
+from isoflop.planning import allocate
+from isoflop.planning.methods import compare_methods
 from isoflop.runs.checks import evidence_findings
 
 PLANTED = {"E": 1.8, "A": 400.0, "alpha": 0.34, "B": 600.0, "beta": 0.30}
@@ -121,3 +123,17 @@ def test_a_header_that_polars_reads_as_a_pattern_is_a_name(cases, name, header):
 def test_an_integer_of_hundreds_of_digits_is_a_bad_value(cases):
     runs = read_runs(cases / "faults" / "bigint.jsonl")
     assert np.isinf(runs["N"]).any() and "bad-values" in codes(runs)
+
+
+def test_a_budget_costs_what_the_table_says_it_costs(cases):
+    runs = read_runs(cases / "tables" / "c_is_9nd.csv")
+    fitted = bootstrap(fit(law("chinchilla"), runs), draws=40)
+    plan = allocate(fitted, budget=1e21)
+    assert plan.n.value == pytest.approx(1.61e9, rel=0.01) and plan.d.value == pytest.approx(69.1e9, rel=0.01)
+    assert plan.loss.value == pytest.approx(2.432, abs=0.003)
+    methods = compare_methods(fitted, runs, budget=1e21)
+    tokens = [each.tokens(1e21) for each in methods.methods]
+    assert [round(each.value / 1e9) for each in tokens if each is not None] == [70, 69] and methods.agree
+    six = read_runs(cases / "tables" / "c_is_9nd.csv", derive={"C": "6*N*D"})
+    plain = allocate(bootstrap(fit(law("chinchilla"), six), draws=40), budget=1e21)
+    assert plain.n.value * plain.d.value == pytest.approx(1e21 / 6)

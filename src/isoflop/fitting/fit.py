@@ -25,6 +25,7 @@ from isoflop.fitting.kernel import Kernel
 from isoflop.fitting.native import engine
 from isoflop.fitting.objective import Objective, huber
 from isoflop.fitting.outer import Optimum, settle
+from isoflop.fitting.own_flops import own_flops
 from isoflop.fitting.result import DataSummary, Fit, Search
 from isoflop.fitting.solve import Solution, polish, solve
 from isoflop.fitting.starts import find_starts
@@ -150,6 +151,7 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
         *evidence_findings(runs),
         *overflow_findings(params),
         *search_findings(fitted.search, exact=agreement.exact, gap=agreement.gap, converged=bool(best.converged[0])),
+        *(own_flops(runs)[1] if {"N", "D"} <= set(law.input_names) else ()),
         *parameter_findings(law, ready.kernel, best.theta),
         *settled,
         *preparation_findings(runs, {column: how.rule for column, how in law.prepared.items()}),
@@ -321,4 +323,10 @@ def _summary(ready: Problem, runs: Runs, residual: Floats) -> DataSummary:
         param_convention=runs.columns["N"].convention if "N" in runs.columns else None,
         ranges={name: (float(values.min()), float(values.max())) for name, values in ready.table.by_row.items()},
         residuals=tuple(float(each) for each in quantiles),
+        flops=own_flops(runs)[0],
+        headers={
+            name: runs.columns[name].header
+            for name in ready.law.input_names
+            if name in runs.columns and runs.columns[name].header not in ("", name)
+        },
     )

@@ -13,6 +13,7 @@ from isoflop.findings import Finding
 from isoflop.fitting.objective import Objective
 from isoflop.laws import Law
 from isoflop.laws.lists import Lists
+from isoflop.laws.training_flops import SIX_ND, TrainingFlops
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.values import Value
@@ -26,7 +27,8 @@ class DataSummary(Value):
 
     digest: SHA-256 of the table. ranges: each input's smallest and largest value. residuals: up to 1,001 quantiles of
     the residuals, of log loss or raw loss as the objective has it, ascending. loss_unit: the unit of the response, or
-    its name where it is not a loss.
+    its name where it is not a loss. flops: how the table counts training FLOPs (:mod:`isoflop.fitting.own_flops`).
+    headers: the header that each input was read from, so that another table of the same hand is read alike.
     """
 
     source: str
@@ -37,6 +39,8 @@ class DataSummary(Value):
     param_convention: str | None
     ranges: Mapping[str, tuple[float, float]]
     residuals: tuple[float, ...]
+    flops: TrainingFlops = SIX_ND
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Fit
-from isoflop.laws.optimum import TRAIN, Optimum, check_positive, closed_form, optimum, require_n_and_d
+from isoflop.laws.optimum import Optimum, check_positive, closed_form, optimum, require_n_and_d
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
 from isoflop.values import Value
@@ -55,7 +55,7 @@ class Plan(Shown):
 def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: float = 0.002) -> Plan:
     """argmin over N of L(N, C/(6N)) for the fit and for every draw.
 
-    budget: training FLOPs C = 6ND. within: the relative loss that counts as flat.
+    budget: training FLOPs, 6ND or as the fit's table counts them (``fit.data.flops``). within: the relative loss that counts as flat.
     In closed form where the law is E + A/N^α + B/D^β, otherwise by bisection on the exact slope.
     Raises IsoflopError for a law that has other inputs than N and D, a budget ≤ 0, or no interior optimum.
     """
@@ -66,16 +66,17 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
     fit = ensemble.fit
     require_n_and_d(fit.law)
     at_fit = {label: np.array([value]) for label, value in fit.params.items()}
-    here = optimum(fit.law, at_fit, budget)
+    counted = fit.data.flops
+    here = optimum(fit.law, at_fit, budget, counted=counted)
     if not here.inside[0]:
-        where = "smaller" if here.n[0] < math.sqrt(budget / TRAIN) else "larger"
+        where = "smaller" if here.n[0] < math.sqrt(counted.product(budget)) else "larger"
         raise IsoflopError(
             f"{fit.law.name} has no compute-optimal size at {budget:g} FLOPs: along this budget its loss falls all the "
             f"way to {where} models; the runs do not determine it"
         )
     draws = ensemble.draws()
-    there = optimum(fit.law, draws, budget)
-    method = "closed form" if closed_form(fit.law, at_fit, budget) is not None else "numeric"
+    there = optimum(fit.law, draws, budget, counted=counted)
+    method = "closed form" if closed_form(fit.law, at_fit, budget, counted=counted) is not None else "numeric"
     slope_here, slope_there = _exponent(fit, at_fit, budget), _exponent(fit, draws, budget)
     lost = int((~there.inside).sum())
     kept = there.inside
@@ -105,7 +106,9 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
 def best_size(fit: Fit, budget: float) -> float:
     """argmin over N of L(N, C/(6N)) at the fit; raises IsoflopError where there is no optimum inside."""
     require_n_and_d(fit.law)
-    here = optimum(fit.law, {label: np.array([value]) for label, value in fit.params.items()}, budget)
+    here = optimum(
+        fit.law, {label: np.array([value]) for label, value in fit.params.items()}, budget, counted=fit.data.flops
+    )
     if not here.inside[0]:
         raise IsoflopError(f"{fit.law.name} has no compute-optimal size at {budget:g} FLOPs without these rows")
     return float(here.n[0])
@@ -113,7 +116,9 @@ def best_size(fit: Fit, budget: float) -> float:
 
 def _exponent(fit: Fit, params: Mapping[str, Floats], budget: float) -> Floats:
     """d log N*/d log C by a central difference; exact where N* is a power of C."""
-    above, below = (optimum(fit.law, params, budget * math.exp(sign * _STEP)).n for sign in (1, -1))
+    above, below = (
+        optimum(fit.law, params, budget * math.exp(sign * _STEP), counted=fit.data.flops).n for sign in (1, -1)
+    )
     return np.log(above / below) / (2 * _STEP)
 
 
@@ -121,13 +126,14 @@ def _band(fit: Fit, here: Optimum, budget: float, within: float) -> Band:
     """The ends of the flat bottom, by bisection outwards from the optimum."""
     goal = float(here.loss[0]) * (1 + within)
     centre = math.log(float(here.n[0]))
-    total = budget / TRAIN
+    counted = fit.data.flops
 
     def loss(log_n: float) -> float:
-        return float(fit.predict({"N": math.exp(log_n), "D": total / math.exp(log_n)}))
+        n = math.exp(log_n)
+        return float(fit.predict({"N": n, "D": counted.tokens(n, budget)}))
 
     ends = [math.exp(_crossing(loss, centre, side, goal)) for side in (-1, 1)]
-    return Band(within, (ends[0], ends[1]), (total / ends[1], total / ends[0]))
+    return Band(within, (ends[0], ends[1]), (counted.tokens(ends[1], budget), counted.tokens(ends[0], budget)))
 
 
 def _crossing(loss: Callable[[float], float], start: float, side: int, goal: float) -> float:

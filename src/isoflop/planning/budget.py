@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from isoflop.laws.optimum import TRAIN
+from isoflop.fitting.own_flops import own_flops
 from isoflop.runs import Runs
 
 AHEAD = 10.0  # multiple of the largest run's compute
 
 
 def usual_budget(runs: Runs) -> float:
-    """10 · max 6ND over the runs, to one digit: training FLOPs. The one rule for every front end."""
-    return float(f"{AHEAD * float((TRAIN * runs['N'] * runs['D']).max()):.0e}")
+    """10 · max C over the runs, to one digit: training FLOPs, 6ND or as the table counts them. The one rule for every front end."""
+    return float(f"{AHEAD * float(own_flops(runs)[0].flops(runs['N'], runs['D']).max()):.0e}")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.fitting import Fit
-from isoflop.laws.optimum import SERVE, TRAIN, Optimum, check_positive, optimum
+from isoflop.laws.optimum import SERVE, Optimum, check_positive, optimum
 from isoflop.planning.allocate import Plan
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
 from isoflop.values import Value
@@ -66,12 +66,13 @@ def for_serving(ensemble: Ensemble, plan: Plan, *, tokens: float) -> Served:
 
 def _serving(fit: Fit, params: Mapping[str, Floats], budget: float, tokens: float) -> dict[str, Floats]:
     """Every number of ``Served`` in each draw, (draws,)."""
-    best = optimum(fit.law, params, budget)
+    counted = fit.data.flops
+    best = optimum(fit.law, params, budget, counted=counted)
     n, d = _cheapest(fit, params, best, tokens)
-    flops = TRAIN * n * d
+    flops = counted.flops(n, d)
     compute = flops + SERVE * n * tokens
     half = best.n / 2
-    extra = TRAIN * half * _tokens_for_loss(fit, params, half, best.loss) - budget
+    extra = counted.flops(half, _tokens_for_loss(fit, params, half, best.loss)) - budget
     return {
         "n": n,
         "d": d,
@@ -91,7 +92,7 @@ def _cheapest(fit: Fit, params: Mapping[str, Floats], best: Optimum, tokens: flo
     def cost(log_n: Floats) -> Floats:
         n = np.exp(log_n)
         d = _tokens_for_loss(fit, params, n, best.loss)
-        return np.where(np.isfinite(d), TRAIN * n * d + SERVE * n * tokens, np.inf)
+        return np.where(np.isfinite(d), fit.data.flops.flops(n, d) + SERVE * n * tokens, np.inf)
 
     for _ in range(60):
         left, right = high - golden * (high - low), low + golden * (high - low)

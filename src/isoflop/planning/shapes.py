@@ -11,7 +11,7 @@ from isoflop.accounting import Shape, compare, parameters
 from isoflop.errors import SpecError
 from isoflop.findings import Finding
 from isoflop.fitting import Fit
-from isoflop.laws.optimum import TRAIN, check_positive
+from isoflop.laws.optimum import check_positive
 from isoflop.units import ParamConvention
 from isoflop.values import Value
 
@@ -98,14 +98,14 @@ def buildable(fit: Fit, *, n: float, budget: float, template: Template | None = 
     chosen = sorted(best.values(), key=lambda each: each[0])[:count]
     if not chosen:
         return Shapes(float(n), convention, (), (*found, _no_shape(n, convention, template)))
-    goal = float(fit.predict({"N": n, "D": budget / (TRAIN * n)}))
+    goal = float(fit.predict({"N": n, "D": fit.data.flops.tokens(n, budget)}))
     return Shapes(
         float(n), convention, tuple(_built(fit, shape, size, budget, goal) for _, shape, size in chosen), tuple(found)
     )
 
 
 def _built(fit: Fit, shape: Shape, size: int, budget: float, goal: float) -> Built:
-    d = budget / (TRAIN * size)
+    d = fit.data.flops.tokens(float(size), budget)
     loss = float(fit.predict({"N": float(size), "D": d}))
     flops = compare(shape, d).total("exact")
     return Built(shape, size, parameters(shape).total, d, loss, loss / goal - 1, flops, flops / budget)

@@ -122,7 +122,7 @@ class Plan(Hardware, Question):
             tables=tuple(_tables(result, ensemble.fit.data.loss_unit)),
             equation=equation(ensemble, level=context.level),
             findings=result.findings,
-            method=f"{plan.method}, C = 6ND",
+            method=f"{plan.method}, {ensemble.fit.data.flops.told()}",
             pictures=(_picture(result, context),),
         )
 

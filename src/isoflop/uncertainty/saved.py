@@ -19,6 +19,7 @@ from isoflop.fitting import Fit, objective
 from isoflop.fitting.result import DataSummary, Search
 from isoflop.laws import Input, Law, Param, Prepared
 from isoflop.laws.formula import parse
+from isoflop.laws.training_flops import TrainingFlops
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Ensemble
 
@@ -72,6 +73,8 @@ def save_fit(fit: Fit | Ensemble, path: str | Path) -> None:
             "param_convention": data.param_convention,
             "ranges": {name: list(ends) for name, ends in data.ranges.items()},
             "residuals": _told(data.residuals),
+            "flops": [data.flops.per, data.flops.n_power, data.flops.d_power],
+            "headers": dict(data.headers),
         },
         "findings": [finding.as_dict() for finding in fitted.findings],
         "ensemble": None
@@ -158,6 +161,8 @@ def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
             param_convention=data["param_convention"],
             ranges={key: (low, high) for key, (low, high) in data["ranges"].items()},
             residuals=tuple(float(each) for each in data["residuals"]),
+            flops=TrainingFlops(*data.get("flops", ())),
+            headers=data.get("headers", {}),
         ),
         search=_search(content["search"]),
         findings=_findings(content["findings"]),
