@@ -55,7 +55,8 @@ class Plan(Shown):
 def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: float = 0.002) -> Plan:
     """argmin over N of L(N, C/(6N)) for the fit and for every draw.
 
-    budget: training FLOPs, 6ND or as the fit's table counts them (``fit.data.flops``). within: the relative loss that counts as flat.
+    budget: training FLOPs, 6ND or as the fit's table counts them (``fit.data.flops``). within: the
+    relative loss that counts as flat.
     In closed form where the law is E + A/N^α + B/D^β, otherwise by bisection on the exact slope.
     Raises IsoflopError for a law that has other inputs than N and D, a budget ≤ 0, or no interior optimum.
     """

@@ -9,5 +9,5 @@ AHEAD = 10.0  # multiple of the largest run's compute
 
 
 def usual_budget(runs: Runs) -> float:
-    """10 · max C over the runs, to one digit: training FLOPs, 6ND or as the table counts them. The one rule for every front end."""
+    """10 · max C over the runs, to one digit: training FLOPs, 6ND or as the table counts them."""
     return float(f"{AHEAD * float(own_flops(runs)[0].flops(runs['N'], runs['D']).max()):.0e}")

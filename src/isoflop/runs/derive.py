@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import polars as pl
@@ -13,7 +14,8 @@ from isoflop.errors import DataError, FormulaError, excerpt
 from isoflop.findings import Finding
 from isoflop.runs.arithmetic import Arithmetic, too_deep, tree_of
 from isoflop.runs.columns import canonical_symbol
-from isoflop.runs.table import ROW, Column, rows_phrase
+from isoflop.runs.table import ROW, Column, Runs, rows_phrase
+from isoflop.values import FrozenMapping
 
 _REAL_SIZE: Final = 1e5  # parameters from which a training of a few tokens is none
 _FEWEST_TOKENS: Final = 1e4
@@ -118,6 +120,16 @@ def derive_columns(
             derived=texts[symbol][:200],
         )  # fmt: skip
     return frame, known
+
+
+def with_derived(runs: Runs, derive: Mapping[str, str]) -> Runs:
+    """Runs that are read already, with derived columns; see :func:`derive_columns`."""
+    if not derive:
+        return runs
+    frame, known = derive_columns(
+        runs.frame, pl.DataFrame(), dict(runs.columns), derive, units={}, conventions={}, source=runs.source
+    )
+    return replace(runs, frame=frame, columns=FrozenMapping(known))
 
 
 def _in_order(names: Mapping[str, set[str]]) -> list[str]:

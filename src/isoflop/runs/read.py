@@ -13,8 +13,7 @@ from isoflop.runs.checkpoints import group_checkpoints
 from isoflop.runs.derive import derive_columns, derive_flops_or_tokens, named_columns, symbol_of
 from isoflop.runs.files import load
 from isoflop.runs.mapping import Cells, check_units, choose, own_numbers, refuse_text, rename, stated
-from isoflop.runs.reduce import best_rows
-from isoflop.runs.reduce import frontier as frontier_rows
+from isoflop.runs.reduce import reduced
 from isoflop.runs.table import ROW, Runs, with_rows
 from isoflop.runs.where import selection
 from isoflop.runs.wide import one_column_a_run
@@ -52,7 +51,7 @@ def read_runs(
     where: a selection such as ``tokens > 1e9 and family == 'pythia'``, applied before numbers are checked. Its names
         are those that ``derive`` knows, and the derived columns.
     best, per, within: one row of each setting; see :func:`isoflop.runs.reduce.best_rows`.
-    frontier: a column such as C: the rows of the frontier; see :func:`isoflop.runs.reduce.frontier`.
+    frontier: a column such as C: the rows of the frontier; see :func:`isoflop.runs.reduce.frontier_of`.
 
     Where tokens are absent but params and FLOPs are there, D = C/(6N); a finding says so.
     Raises DataError: no such file, empty, missing column (nearest names), text among numbers (row numbers);
@@ -94,21 +93,6 @@ def read_runs(
         findings=(*found, *more, *chosen, *renamed.findings, *derived, *grouped),
     )  # fmt: skip
     return reduced(runs, best=best, per=per, within=within, frontier=frontier)
-
-
-def reduced(
-    runs: Runs, *, best: str | None = None, per: Sequence[str] = (), within: float = 0.0, frontier: str | None = None
-) -> Runs:
-    """The best rows of each setting, then the frontier of what is left; the runs as they are where neither is asked."""
-    if best is None and frontier is None:
-        if per or within:
-            raise DataError(
-                "rows are grouped for the best of each group, and no column was named for it; give best='loss'"
-            )
-        return runs
-    if best is not None:
-        runs = best_rows(runs, best, per=per, within=within)
-    return runs if frontier is None else frontier_rows(runs, frontier, per=() if best else per)
 
 
 def _own(raw: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:

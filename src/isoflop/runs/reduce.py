@@ -15,6 +15,21 @@ from isoflop.runs.table import Runs
 Floats = NDArray[np.float64]
 
 
+def reduced(
+    runs: Runs, *, best: str | None = None, per: Sequence[str] = (), within: float = 0.0, frontier: str | None = None
+) -> Runs:
+    """The best rows of each setting, then the frontier of what is left; the runs as they are where neither is asked."""
+    if best is None and frontier is None:
+        if per or within:
+            raise DataError(
+                "rows are grouped for the best of each group, and no column was named for it; give best='loss'"
+            )
+        return runs
+    if best is not None:
+        runs = best_rows(runs, best, per=per, within=within)
+    return runs if frontier is None else frontier_of(runs, frontier, per=() if best else per)
+
+
 def best_rows(runs: Runs, best: str, *, per: Sequence[str] = (), within: float = 0.0) -> Runs:
     """The rows with the lowest ``best`` among those that agree in ``per``, in their order.
 
@@ -49,7 +64,7 @@ def best_rows(runs: Runs, best: str, *, per: Sequence[str] = (), within: float =
     )
 
 
-def frontier(runs: Runs, by: str, *, of: str = "loss", per: Sequence[str] = ()) -> Runs:
+def frontier_of(runs: Runs, by: str, *, of: str = "loss", per: Sequence[str] = ()) -> Runs:
     """The rows whose ``of`` is lower than that of every row with no more ``by``, within each group of ``per``.
 
     by: what is spent, ``C`` as a rule. Rows without a finite value of either are dropped.
