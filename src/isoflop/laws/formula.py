@@ -105,7 +105,7 @@ def _refuse_foreign(text: str) -> None:
     found = _FOREIGN.search(text)
     if found is not None:
         hint = {
-            "=": "; write only its right-hand side, without L =",
+            "=": "; an = stands only behind the name of what is predicted",
             "#": "; a formula has no comments",
             '"': "; a formula has no quoted text",
             "'": "; a formula has no quoted text",

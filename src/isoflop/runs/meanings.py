@@ -59,7 +59,7 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         "model parameters",
         (
             "N", "params", "n_params", "num_params", "parameters", "n_parameters", "param_count", "params_total",
-            "total_params", "model_size", "model_params", "size", "n",
+            "total_params", "N_total", "model_size", "model_params", "size", "n",
         ),
         weak=("size", "n"),
         rule=Rule(_PARAMS, _ANY_PARAMS),

@@ -136,6 +136,12 @@ class Runs(Shown):
         return tuple(sorted(own, key=lambda name: name not in BY_SYMBOL))
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """All names that a column answers to: the headers, and for canonical columns those of the file."""
+        aliases = (column.header for column in self.columns.values() if column.header)
+        return tuple(dict.fromkeys((*self.headers, *aliases)))
+
+    @property
     def rows(self) -> NDArray[np.int64]:
         """Each row's number in its source, counted from 1 below the header, shape (rows,)."""
         return self.frame[ROW].to_numpy()
