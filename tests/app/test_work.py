@@ -67,11 +67,11 @@ def test_parameters_are_fixed_tied_and_held_and_the_study_says_so(session):
     session, task = asked(session, kind="fit", **given)
     perform(session, task, lambda share, doing: None)
     ensemble = load_fit(session.place("r1", "fit.json"))
-    assert ensemble.fit.law.param_names == ("A", "B", "alpha") and ensemble.fit.law.fixed == {"E": 1.8}
+    assert ensemble.estimate.law.param_names == ("A", "B", "alpha") and ensemble.estimate.law.fixed == {"E": 1.8}
     study = parse_study(session.place("r1", "study.toml").read_text(), folder=session.folder)
     restricted = (study.law.fixed, study.law.tied, study.law.domains)
     assert restricted == ({"E": 1.8}, {"beta": "alpha"}, {"alpha": "0.1:0.9"})
-    assert perform_study(replace(study, questions=())).ensembles[0].fit.params == ensemble.fit.params
+    assert perform_study(replace(study, questions=())).ensembles[0].fit.params == ensemble.estimate.params
 
 
 def test_a_formula_is_told_with_greek_letters_and_its_restrictions(session):

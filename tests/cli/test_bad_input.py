@@ -411,7 +411,7 @@ def test_a_fit_that_is_cut_anywhere_is_refused(refused, saved, tmp_path):
         (b'"isoflop.fit/1"', "is JSON, but no fit of isoflop"),
         (b'{"weights": [1, 2]}', "is JSON, but no fit of isoflop"),
         (b'{"schema": 1}', "is JSON, but no fit of isoflop"),
-        (b'{"schema": "isoflop.fit/1"}', "is damaged (no 'seal')"),
+        (b'{"schema": "isoflop.fit/2"}', "is damaged (no 'seal')"),
         (b'{"schema": "isoflop.fit/99", "law": {}}', "has schema 'isoflop.fit/99', this release reads 'isoflop.fit/"),
     ],
 )

@@ -18,6 +18,7 @@ from isoflop.fitting.kernel import Kernel
 from isoflop.fitting.native import tape as tape_module
 from isoflop.fitting.objective import OBJECTIVES
 from isoflop.fitting.program import Bound, Root, Step
+from isoflop.fitting.solve import Batch
 from isoflop.fitting.table import fit_table
 
 ROOT = Path(__file__).parents[2]
@@ -60,6 +61,27 @@ def test_values_and_jacobians_agree(label):
     scale = np.abs(jacobian).max(axis=(0, 2))[None, :, None]
     np.testing.assert_allclose(ours, value, rtol=1e-12, atol=1e-13)
     np.testing.assert_allclose(slopes / scale, jacobian / scale, rtol=1e-9, atol=1e-11)
+
+
+@compiled
+@pytest.mark.parametrize("text", ["huber:1e-3", "huber:1", "lsq", "student-t", "student-t:2.5", "lad"])
+@pytest.mark.parametrize("label", ["chinchilla", "m4", "multi-power", "farseer", "muennighoff"])
+def test_normal_equations_agree(label, text, monkeypatch):
+    ready = problem_of(label, text)
+    rows, theta = len(ready.target), near_truth(ready, label, 0.01)
+    weights = np.random.default_rng(1).multinomial(rows, np.full(rows, 1 / rows), size=9).astype(float)
+    index, newton = np.array([8, 0, 3, 3, 5, 1]), np.array([True, False, True, False, True, False])
+    scale = np.full(6, ready.objective.scale_at(0.01, 0.01))
+    for batch in (
+        Batch(ready.kernel, ready.target, ready.objective, weights),
+        Batch(ready.kernel, ready.target, ready.objective, None),
+        Batch(ready.kernel, np.repeat(ready.target[None], 9, axis=0), ready.objective, weights),
+    ):
+        use(monkeypatch, "numpy")
+        expected = [part.copy() for part in batch.normal_equations(theta, scale, index, newton)]
+        use(monkeypatch, "native")
+        for got, part in zip(batch.normal_equations(theta, scale, index, newton), expected, strict=True):
+            np.testing.assert_allclose(got, part, rtol=1e-9, atol=1e-11 * np.abs(part).max())
 
 
 @compiled

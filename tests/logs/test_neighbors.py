@@ -258,6 +258,7 @@ def test_a_full_disk_leaves_the_store_as_it_was(store: Path, monkeypatch: pytest
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
+    monkeypatch.setattr(pl.LazyFrame, "sink_parquet", full)
     with pytest.raises(NoSpaceError, match="free some and import again"):
         add_runs([logged("c")], store)
     assert (store / "runs.parquet").read_bytes() == before

@@ -15,7 +15,7 @@ def ensemble(make_known_runs):
 
 
 def test_the_value_is_the_law_at_the_fit(ensemble):
-    p = ensemble.fit.params
+    p = ensemble.estimate.params
     got = forecast(ensemble, {"N": 7e10, "D": 1.4e12})
     expected = p["E"] + p["A"] / 7e10 ** p["alpha"] + p["B"] / 1.4e12 ** p["beta"]
     assert got.loss.value == pytest.approx(expected, rel=1e-12)

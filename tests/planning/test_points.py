@@ -40,7 +40,7 @@ def test_a_table_is_asked_row_by_row(tmp_path):
     path = tmp_path / "ask.csv"
     path.write_text("name,Model Size (B),train_tokens\nsmall,7,2T\nlarge,70,15T\n")
     assert points_in(path, CHINCHILLA) == ({"N": 7e9, "D": 2e12}, {"N": 70e9, "D": 15e12})
-    with pytest.raises(DataError, match="has no column 'U'"):
+    with pytest.raises(DataError, match="has no column for U"):
         points_in(path, SHAPED)
 
 

@@ -16,7 +16,8 @@ from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec
 from isoflop.questions.rank import Rank
 from isoflop.study import parse_study
 from isoflop.validation.backtest import backtest, backtest_findings
-from isoflop.validation.hitchhiker import compare_choices, error_grid, hitchhiker, iso_error
+from isoflop.validation.choices import compare_choices
+from isoflop.validation.hitchhiker import error_grid, hitchhiker, iso_error
 from isoflop.validation.rank import rank
 from isoflop.validation.split import hold_out
 

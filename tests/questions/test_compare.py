@@ -23,7 +23,7 @@ def test_a_fit_does_not_differ_from_itself_and_its_doubts_are_said_once(known_ru
     ensemble = bootstrap(fit(law("chinchilla"), known_runs(0.01, sizes=3, durations=3)), draws=50)
     answer = answer_of(compare(ensemble, ensemble))
     assert answer.headline == "The two do not differ at the 90% level."
-    assert set(answer.findings) == {*ensemble.findings, *ensemble.fit.findings} and ensemble.findings
+    assert set(answer.findings) == {*ensemble.findings, *ensemble.estimate.findings} and ensemble.findings
 
 
 def test_doubts_of_one_fit_say_whose_they_are(known_runs):

@@ -55,7 +55,7 @@ def test_residuals_are_told_along_every_input(known_runs):
     measured = {row[0]: row for row in answer.table("worst").rows}
     _, n, d, loss, fitted, residual = next(iter(measured.values()))
     assert residual == pytest.approx(loss / fitted - 1) and fitted == pytest.approx(
-        ensemble.fit.predict({"N": n, "D": d})
+        ensemble.estimate.predict({"N": n, "D": d})
     )
     x, y, correlation = most_correlated(ensemble)
     assert (x, y) in {("A", "alpha"), ("B", "beta")} and correlation > 0.95

@@ -17,7 +17,7 @@ from isoflop.uncertainty.saved import load_fit
 
 def test_parameters_are_those_of_the_draws(drawn, same):
     answer = ask(Fit(), drawn)
-    for each in drawn.ensemble.fit.law.params:
+    for each in drawn.ensemble.estimate.law.params:
         assert same(answer[each.name], drawn.ensemble.interval(each.name))
         assert answer[each.name].note == each.meaning
     assert (answer["runs"].value, answer["rows"].value) == (30, 30)
@@ -47,7 +47,7 @@ def test_what_is_fixed_or_tied_is_told_apart(known_runs):
 
 def test_a_parameter_that_overflowed_is_a_limit(drawn):
     ensemble = drawn.ensemble
-    gone = replace(ensemble, fit=replace(ensemble.fit, params={**ensemble.fit.params, "A": math.inf}))
+    gone = replace(ensemble, estimate=replace(ensemble.estimate, params={**ensemble.estimate.params, "A": math.inf}))
     answer = ask(Fit(), Context(given=gone))
     assert (answer["A"].limit, answer["A"].has_interval) == ("lower", False)
 

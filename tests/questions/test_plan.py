@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from isoflop import fit, law
-from isoflop.answers.wording import told
+from isoflop.answers.wording import told, worded
 from isoflop.errors import IsoflopError
 from isoflop.planning import allocate
 from isoflop.planning.constrained import with_params
@@ -52,6 +52,10 @@ def test_the_inference_aware_optimum_stands_in_front(drawn, same):
         ("compute", served.compute), ("saved", served.saved), ("break_even", served.break_even), ("N_optimal", plan.n),
     )  # fmt: skip
     assert all(same(answer[name], interval) for name, interval in pairs)
+    best = answer.result.recommended
+    assert (answer["N"].value, answer["D"].value) == (best.n.value, best.d.value)
+    assert same(answer["loss"], best.loss) and same(answer["prediction"], best.prediction)
+    assert f"Recommended (inference-aware): {worded(answer['N'])} parameters" in answer.pictures[0].alt
     assert answer["inference_tokens"].value == 1e13 and answer["N"].value < answer["N_optimal"].value
 
 

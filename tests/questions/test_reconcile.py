@@ -1,4 +1,4 @@
-"""Non-embedding conversion as an answer: published laws, a table in both counts, groups of runs, refusals."""
+"""Non-embedding conversion: published laws, a table in both counts, groups of runs, and what is refused."""
 
 import pytest
 from tests.planning.test_reconcile import counted_runs, valley

@@ -1,6 +1,7 @@
 """Repeated tokens as an answer: from published constants, from a table, from a saved fit, and what is refused."""
 
 import io
+import json
 import math
 
 import pytest
@@ -9,6 +10,9 @@ from tests.planning.test_repeat import runs_of_lovelace
 
 from isoflop import bootstrap, fit, law, save_fit
 from isoflop.answers.wording import told
+from isoflop.app.requests import checked, menu
+from isoflop.app.session import Task, new_session, read, save
+from isoflop.app.work import perform as perform_task
 from isoflop.files import plain_json
 from isoflop.planning.published import published
 from isoflop.planning.repeat import explained, fit_repeats, published_explains, repeat
@@ -18,6 +22,7 @@ from isoflop.questions.base.specs import FitSpec, RunsSpec
 from isoflop.questions.repeat import Repeat
 from isoflop.render.notebook import answer_of
 from isoflop.render.terminal import show
+from isoflop.study import Study, parse_study, perform, study_toml
 
 BOTH = {"unique": 1e11, "params": 7e9, "budget": 1e23}
 
@@ -64,7 +69,7 @@ def test_without_runs_published_constants_answer():
         assert best["loss, tokens without limit"].value == found.best.plenty.value
         constants = rows(answer, "constants", name)
         own = {label: each.value for label, each in constants.items() if each is not None}
-        assert own == dict(published(key).fit.params)
+        assert own == dict(published(key).estimate.params)
     assert [row[0] for row in answer.table("epochs_lovelace").rows] == [1, 2, 4, 8, 16, 32, 64]
     assert rows(answer, "laws", "muennighoff")["loss rises after, epochs"].value == math.inf
 
@@ -98,14 +103,14 @@ def test_the_headline_says_where_to_stop_and_what_to_train():
 def test_a_table_is_fitted_by_both_laws(fitted, same):
     context, answer = fitted
     for ensemble in fit_repeats(context.runs, draws=40):
-        name, found = ensemble.fit.law.name, repeat(ensemble, unique=2e9, params=1.6e9)
+        name, found = ensemble.estimate.law.name, repeat(ensemble, unique=2e9, params=1.6e9)
         for row, one in zip(answer.table(f"epochs_{name}").rows, found.passes, strict=True):
             assert same(row[1], one.loss) and same(row[3], one.worth) and same(row[4], one.gain)
             assert one.epochs == 1 or same(row[2], one.fresh)
         assert row[1].low < row[1].value < row[1].high
         laws = rows(answer, "laws", name)
-        assert laws["R² on the runs"] == explained(ensemble.fit.law, ensemble.fit.params, context.runs) > 0.9
-        assert laws["R² of the published constants"] == published_explains(ensemble.fit.law, context.runs)
+        assert laws["R² on the runs"] == explained(ensemble.estimate.law, ensemble.estimate.params, context.runs) > 0.9
+        assert laws["R² of the published constants"] == published_explains(ensemble.estimate.law, context.runs)
         assert same(laws["stop after, epochs"], found.stop)
         for label, cell in rows(answer, "constants", name).items():
             assert cell is None or same(cell, ensemble.interval(label)), label
@@ -129,6 +134,32 @@ def test_the_command_gives_the_same_numbers_and_the_objective_counts(fitted, tab
     squares = asked(*words, "--objective", "lsq")["tables"]["constants"]["rows"]
     assert [row["quantity"] for row in squares] == [row["quantity"] for row in plain["tables"]["constants"]["rows"]]
     assert squares[0]["muennighoff"]["value"] != plain["tables"]["constants"]["rows"][0]["muennighoff"]["value"]
+
+
+def test_a_study_and_the_page_say_the_same(fitted, table, tmp_path):
+    plain = essence(plain_json(fitted[1].to_dict()))
+    study = Study(
+        runs=RunsSpec(source=table.name, folder=table.parent),
+        fit=FitSpec(draws=40),
+        questions=(Repeat(unique=2e9, params=1.6e9),),
+    )
+    done = perform(parse_study(study_toml(study), folder=table.parent))
+    assert essence(plain_json(done.answers["repeat"].to_dict())) == plain
+    session = new_session(tmp_path, kind="file", source=table.name)
+    (session.folder / table.name).write_bytes(table.read_bytes())
+    session = save(session)
+    asked = {"kind": "repeat", "draws": 40, "options": {"unique": "2B", "params": "1.6B"}}
+    kind, settings = checked(session, asked, read(session))
+    task = Task("r1", kind, settings)
+    perform_task(save(session.with_task(task)), task, lambda share, doing: None)
+    assert essence(json.loads(session.place("r1", "answer.json").read_text())) == plain
+    takes = {each["name"]: each["takes_law"] for each in menu()}
+    assert takes["downstream"] and not (takes["repeat"] or takes["reconcile"] or takes["finish"])
+
+
+def essence(told_):
+    """All but provenance, which says where the table was found."""
+    return {name: told_[name] for name in ("headline", "quantities", "tables", "findings", "method", "pictures")}
 
 
 def test_unique_tokens_are_made_of_epochs_and_that_is_told_once(tmp_path, asked):

@@ -12,6 +12,7 @@ from isoflop.cli.output import Output, deliver
 from isoflop.cli.progress import bar
 from isoflop.errors import IsoflopError
 from isoflop.questions.base.context import Context, is_saved_fit
+from isoflop.questions.base.kinds import shown
 from isoflop.questions.base.option import Option, build, options_of
 from isoflop.questions.base.question import Question, ask
 from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec, RunsSpec
@@ -125,10 +126,21 @@ def _built(cls: type, values: Mapping[str, Any], *, leave: tuple[str, ...] = ())
     own = {}
     for each in options_of(cls):
         value = values.get(each.name)
-        if each.name in leave or value is None or (each.kind.repeated and value == ()):
+        if each.name in leave or value in (None, ()):
             continue
-        own[each.name] = list(value) if each.kind.repeated else value
+        own[each.name] = list(value) if each.kind.repeated else _once(value, each)
     return build(cls, own, where=lambda each: each.kind.metavar if each.positional else each.word)
+
+
+def _once(value: Any, each: Option) -> Any:  # noqa: ANN401
+    """The value of an option that is given once; two different ones are a slip, whichever was meant."""
+    if not isinstance(value, tuple):
+        return value
+    if len(set(value)) > 1:
+        raise IsoflopError(
+            f"{each.word} is given {len(value)} times, {shown(value[0])} and {shown(value[-1])}; choose one"
+        )
+    return value[0]
 
 
 def _click_option(each: Option, section: str) -> click.Option:
@@ -137,7 +149,7 @@ def _click_option(each: Option, section: str) -> click.Option:
         return _Option([names, each.name], is_flag=True, default=None, section=section, help=_told(each))
     return _Option(
         [each.word, *each.short, each.name],
-        multiple=each.kind.repeated,
+        multiple=True,  # so that an option which is given twice is seen
         metavar=each.kind.metavar,
         section=section,
         help=_told(each),
@@ -150,7 +162,8 @@ def _told(each: Option) -> str:
     if each.unit:
         parts.append(f"[{each.unit}]")
     default = each.default
-    if default not in (None, "", (), False) and default != {}:
+    # zero is a default as any other, but stands for "not given" where an option must be given
+    if not each.required and default is not None and default is not False and default not in ("", ()) and default != {}:
         plain = f"--{each.flag or each.name.replace('_', '-')}" if default is True else str(each.kind.plain(default))
         parts.append(f"[default: {plain}]")
     return "  ".join(parts)

@@ -21,12 +21,13 @@ from isoflop.fitting.doubts import (
     seed_findings,
     size_findings,
 )
+from isoflop.fitting.estimate import summary
 from isoflop.fitting.kernel import Kernel
 from isoflop.fitting.native import engine
 from isoflop.fitting.objective import Objective, huber
 from isoflop.fitting.outer import Optimum, settle
 from isoflop.fitting.own_flops import own_flops
-from isoflop.fitting.result import DataSummary, Fit, Search
+from isoflop.fitting.result import Fit, Search
 from isoflop.fitting.solve import Solution, polish, solve
 from isoflop.fitting.starts import find_starts
 from isoflop.fitting.table import Table, fit_table, prepared_runs
@@ -43,7 +44,6 @@ _FINISHERS = 4
 _ENOUGH = 12  # starts that must agree before the others are spared
 _LAST_STEPS = 3_000  # for the best alone: a flat, curved valley can take so many
 _SEARCH_STEPS = 60  # a start that is still wandering after so many is not the one; the best is finished without limit
-_QUANTILES = 1_001
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
         scale=objective.sigma(float(best.scale[0]), float(np.mean(residual**2))),
         theta=best.theta[0],
         centres=ready.kernel.centres,
-        data=_summary(ready, runs, residual),
+        data=summary(ready.law, ready.table, runs, residual, space=ready.objective.space),
         search=Search(
             agreement.tried,
             agreement.reached,
@@ -308,25 +308,3 @@ def _residuals(ready: Problem, theta: Floats) -> Floats:
         stop = min(start + width, len(value))
         value[start:stop] = ready.kernel.value(theta, start, stop)[0]
     return value - ready.target
-
-
-def _summary(ready: Problem, runs: Runs, residual: Floats) -> DataSummary:
-    quantiles = np.sort(residual)
-    if len(quantiles) > _QUANTILES:
-        quantiles = np.quantile(quantiles, np.linspace(0, 1, _QUANTILES))
-    return DataSummary(
-        source=runs.source,
-        digest=runs.digest,
-        n_rows=len(runs),
-        n_runs=ready.table.n_runs,
-        loss_unit=runs.loss_unit if ready.law.response == "loss" else ready.law.response,
-        param_convention=runs.columns["N"].convention if "N" in runs.columns else None,
-        ranges={name: (float(values.min()), float(values.max())) for name, values in ready.table.by_row.items()},
-        residuals=tuple(float(each) for each in quantiles),
-        flops=own_flops(runs)[0],
-        headers={
-            name: runs.columns[name].header
-            for name in ready.law.input_names
-            if name in runs.columns and runs.columns[name].header not in ("", name)
-        },
-    )

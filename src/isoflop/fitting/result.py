@@ -1,4 +1,4 @@
-"""``Fit``: a law, the runs it was fitted to, the objective, and the optimum, with its doubts."""
+"""``Fit``: an estimate with what made it: the objective, its value at the optimum, and the search."""
 
 from __future__ import annotations
 
@@ -8,39 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop.errors import FitError
-from isoflop.findings import Finding
+from isoflop.fitting.estimate import Estimate
 from isoflop.fitting.objective import Objective
-from isoflop.laws import Law
-from isoflop.laws.lists import Lists
-from isoflop.laws.training_flops import SIX_ND, TrainingFlops
-from isoflop.runs import Runs
-from isoflop.shown import Shown
-from isoflop.values import Value
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class DataSummary(Value):
-    """What a fit remembers of its runs when they are not at hand.
-
-    digest: SHA-256 of the table. ranges: each input's smallest and largest value. residuals: up to 1,001 quantiles of
-    the residuals, of log loss or raw loss as the objective has it, ascending. loss_unit: the unit of the response, or
-    its name where it is not a loss. flops: how the table counts training FLOPs (:mod:`isoflop.fitting.own_flops`).
-    headers: the header that each input was read from, so that another table of the same hand is read alike.
-    """
-
-    source: str
-    digest: str
-    n_rows: int
-    n_runs: int
-    loss_unit: str
-    param_convention: str | None
-    ranges: Mapping[str, tuple[float, float]]
-    residuals: tuple[float, ...]
-    flops: TrainingFlops = SIX_ND
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,39 +29,17 @@ class Search:
     engine: str = "numpy"
 
 
-@dataclass(frozen=True)
-class Fit(Shown):
+@dataclass(frozen=True, kw_only=True)
+class Fit(Estimate):
     """The optimum of an objective over a law's parameters.
 
-    params: values in the units of the runs; theta: the same in fitting coordinates, centred at ``centres``.
-    value: the objective, summed over rows. scale: σ of the residuals where the objective fits one, else None.
-    runs: the table, or None for a fit that was loaded from a file.
+    theta: the parameters in fitting coordinates, centred at ``centres``. value: the objective, summed over rows.
+    scale: σ of the residuals where the objective fits one, else None. runs: None for a fit loaded from a file.
     """
 
-    law: Law
     objective: Objective
-    params: Mapping[str, float]
     value: float
     scale: float | None
     theta: Floats = field(repr=False, compare=False)
     centres: Mapping[str, float] = field(repr=False)
-    data: DataSummary = field(repr=False)
     search: Search = field(repr=False)
-    findings: tuple[Finding, ...] = ()
-    runs: Runs | None = field(default=None, repr=False, compare=False)
-
-    def predict(self, inputs: Mapping[str, Floats | Lists | float]) -> Floats:
-        """The law's loss at these inputs."""
-        missing = [name for name in self.law.input_names if name not in inputs]
-        if missing:
-            raise FitError(f"{self.law.name} needs {', '.join(self.law.input_names)}; {', '.join(missing)} is missing")
-        return self.law.value(self.params, inputs)
-
-    def require_runs(self) -> Runs:
-        """The table of runs; raises FitError for a fit that was loaded without it."""
-        if self.runs is None:
-            raise FitError(
-                f"this fit was loaded without its runs ({self.data.source}); give them: "
-                "load_fit(path, runs=read_runs(...))"
-            )
-        return self.runs

@@ -118,7 +118,7 @@ def solve_measured(
     """Minimise from every start in ``theta``; see :func:`solve`, which does so for rows in memory."""
 
     def descend(problem: Measured, theta: Floats, scale: Floats, tolerance: float) -> Solution:
-        if isinstance(problem, Batch) and problem.objective.native is not None and engine() == "native":
+        if isinstance(problem, Batch) and problem.compiled:
             return _descend_compiled(problem, theta, scale, tolerance, max_steps)
         return _descend(problem, theta, scale, tolerance, max_steps)
 
@@ -258,6 +258,11 @@ class Batch:
         self.n_free = kernel.n_free
         self.n_rows = kernel.n_rows
 
+    @property
+    def compiled(self) -> bool:
+        """Whether the compiled engine does the work."""
+        return self.objective.native is not None and engine() == "native"
+
     def weight_sums(self, count: int) -> Floats:
         """The sum of weights of each problem, (problems,)."""
         if self.weights is None:
@@ -269,6 +274,10 @@ class Batch:
     ) -> tuple[Floats, Floats, Floats]:
         """The objective (problems,), its gradient (problems, k) and curvature (problems, k, k), summed over tiles."""
         kernel = self.kernel
+        if self.compiled:
+            return kernel.tape.of(kernel).measure(
+                self.target, self.weights, self.objective, theta, scale, index, newton
+            )
         n_free, n_extra = kernel.n_free, self.objective.n_extra
         count, k = len(theta), n_free + n_extra
         value, slope, curvature = np.zeros(count), np.zeros((count, k)), np.zeros((count, k, k))

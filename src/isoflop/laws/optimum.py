@@ -19,8 +19,6 @@ from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
-TRAIN = 6.0  # FLOPs a parameter and token in training, forward and backward
-SERVE = 2.0  # FLOPs a parameter and token in serving
 _GRID = 161
 _HALVINGS = 48  # of a step of the grid: below the rounding of log N
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from isoflop.units import TRAIN
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -28,7 +29,7 @@ class TrainingFlops(Value):
 
     """
 
-    per: float = 6.0
+    per: float = TRAIN
     n_power: float = 1.0
     d_power: float = 1.0
 

@@ -40,6 +40,7 @@ _STATES: Final[Mapping[str, str]] = {
     "finished": "finished", "completed": "finished", "running": "running", "crashed": "crashed", "failed": "crashed",
     "killed": "crashed",
 }  # fmt: skip
+_MOST_RATES: Final = 200_000  # rows of a schedule from which its areas are computed
 DECAY: Final = 0.999  # λ of the annealing area in the table of runs, the value of Tissue et al. 2024
 LOGARITHM: Final = "loss (nats)"  # the curve that is the logarithm of a logged perplexity
 
@@ -384,6 +385,9 @@ def _set_schedule(facts: Facts, settings: Settings, curve: pl.DataFrame, at: int
         facts.set("warmup", top, "step at which the logged rate is largest")
     upto = step <= max(at, int(step[0]))
     step, rate = step[upto], rate[upto]
+    if len(step) > _MOST_RATES:  # between two rows the rate changes evenly, so that fewer rows tell as much
+        some = np.unique(np.linspace(0, len(step) - 1, _MOST_RATES).round().astype(np.int64))
+        step, rate = step[some], rate[some]
     whose = np.zeros(len(step), dtype=np.int64)
     facts.set("S1", float(rate_area(step, rate, whose)[-1]), "Σ lr")
     facts.set("S2", float(annealing_area(step, rate, whose, decay=DECAY)[-1]), f"annealing area, λ = {DECAY}")

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
-from isoflop.fitting import Fit
+from isoflop.fitting import Estimate
 from isoflop.laws.optimum import Optimum, check_positive, closed_form, optimum, require_n_and_d
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
+from isoflop.uncertainty.extrapolation import distances
+from isoflop.uncertainty.scatter import mean_and_prediction
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -35,8 +37,11 @@ class Band(Value):
 class Plan(Shown):
     """How to spend a budget.
 
-    n, d, ratio (D/N), loss, exponent_a (d log N*/d log C): at the fit, with intervals over the draws; the loss is the
-    curve's. method: ``closed form`` or ``numeric``. band: the flat bottom of the valley, at the fit.
+    n, d, ratio (D/N), exponent_a (d log N*/d log C): at the estimate, with intervals over the draws.
+    loss, prediction: of a run of this very N and D, its mean and what it would measure (as :func:`forecast` has them),
+    so that the second interval has the first inside. least_loss: min over N of L(N, C/(6N)), each draw at its own best
+    size, which is never above the loss of the draw at the N of the plan.
+    method: ``closed form`` or ``numeric``. band: the sizes of nearly the least loss, at the estimate.
     ensemble: what was asked.
     """
 
@@ -45,6 +50,8 @@ class Plan(Shown):
     d: Interval
     ratio: Interval
     loss: Interval
+    prediction: Interval
+    least_loss: Interval
     exponent_a: Interval
     method: str
     band: Band
@@ -55,7 +62,7 @@ class Plan(Shown):
 def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: float = 0.002) -> Plan:
     """argmin over N of L(N, C/(6N)) for the fit and for every draw.
 
-    budget: training FLOPs, 6ND or as the fit's table counts them (``fit.data.flops``). within: the
+    budget: training FLOPs, 6ND or as the fit's table counts them (``estimate.data.flops``). within: the
     relative loss that counts as flat.
     In closed form where the law is E + A/N^α + B/D^β, otherwise by bisection on the exact slope.
     Raises IsoflopError for a law that has other inputs than N and D, a budget ≤ 0, or no interior optimum.
@@ -64,74 +71,78 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
     check_positive(budget, "the budget", "FLOPs")
     if not 0 < within < 1:
         raise IsoflopError(f"the flat band is a relative loss between 0 and 1, not {within:g}; 0.002 is usual")
-    fit = ensemble.fit
-    require_n_and_d(fit.law)
-    at_fit = {label: np.array([value]) for label, value in fit.params.items()}
-    counted = fit.data.flops
-    here = optimum(fit.law, at_fit, budget, counted=counted)
+    estimate = ensemble.estimate
+    require_n_and_d(estimate.law)
+    at_fit = {label: np.array([value]) for label, value in estimate.params.items()}
+    counted = estimate.data.flops
+    here = optimum(estimate.law, at_fit, budget, counted=counted)
     if not here.inside[0]:
         where = "smaller" if here.n[0] < math.sqrt(counted.product(budget)) else "larger"
         raise IsoflopError(
-            f"{fit.law.name} has no compute-optimal size at {budget:g} FLOPs: along this budget its loss falls all the "
-            f"way to {where} models; the runs do not determine it"
+            f"{estimate.law.name} has no compute-optimal size at {budget:g} FLOPs: along this budget its loss falls "
+            f"all the way to {where} models; the runs do not determine it"
         )
     draws = ensemble.draws()
-    there = optimum(fit.law, draws, budget, counted=counted)
-    method = "closed form" if closed_form(fit.law, at_fit, budget, counted=counted) is not None else "numeric"
-    slope_here, slope_there = _exponent(fit, at_fit, budget), _exponent(fit, draws, budget)
+    there = optimum(estimate.law, draws, budget, counted=counted)
+    method = "closed form" if closed_form(estimate.law, at_fit, budget, counted=counted) is not None else "numeric"
+    slope_here, slope_there = _exponent(estimate, at_fit, budget), _exponent(estimate, draws, budget)
     lost = int((~there.inside).sum())
     kept = there.inside
 
     def interval(value: Floats, values: Floats) -> Interval:
         return interval_of(float(value[0]), values[kept], level=level)
 
+    at = {"N": float(here.n[0]), "D": float(here.d[0])}
+    loss, prediction = mean_and_prediction(ensemble, at, level=level)
     return Plan(
         budget=float(budget),
         n=interval(here.n, there.n),
         d=interval(here.d, there.d),
         ratio=interval(here.d / here.n, there.d / there.n),
-        loss=interval(here.loss, there.loss),
+        loss=loss,
+        prediction=prediction,
+        least_loss=interval(here.loss, there.loss),
         exponent_a=interval(slope_here, slope_there),
         method=method,
-        band=_band(fit, here, budget, within),
+        band=_band(estimate, here, budget, within),
         findings=(
             *no_draws(ensemble),
             *tail_findings(ensemble, level=level),
-            *_findings(fit, here, lost, len(ensemble)),
+            *_findings(estimate, here, lost, len(ensemble)),
             *ensemble.findings,
         ),
         ensemble=ensemble,
     )
 
 
-def best_size(fit: Fit, budget: float) -> float:
+def best_size(estimate: Estimate, budget: float) -> float:
     """argmin over N of L(N, C/(6N)) at the fit; raises IsoflopError where there is no optimum inside."""
-    require_n_and_d(fit.law)
-    here = optimum(
-        fit.law, {label: np.array([value]) for label, value in fit.params.items()}, budget, counted=fit.data.flops
-    )
+    require_n_and_d(estimate.law)
+    at_fit = {label: np.array([value]) for label, value in estimate.params.items()}
+    here = optimum(estimate.law, at_fit, budget, counted=estimate.data.flops)
     if not here.inside[0]:
-        raise IsoflopError(f"{fit.law.name} has no compute-optimal size at {budget:g} FLOPs without these rows")
+        raise IsoflopError(f"{estimate.law.name} has no compute-optimal size at {budget:g} FLOPs without these rows")
     return float(here.n[0])
 
 
-def _exponent(fit: Fit, params: Mapping[str, Floats], budget: float) -> Floats:
+def _exponent(estimate: Estimate, params: Mapping[str, Floats], budget: float) -> Floats:
     """d log N*/d log C by a central difference; exact where N* is a power of C."""
     above, below = (
-        optimum(fit.law, params, budget * math.exp(sign * _STEP), counted=fit.data.flops).n for sign in (1, -1)
+        optimum(estimate.law, params, budget * math.exp(sign * _STEP), counted=estimate.data.flops).n
+        for sign in (1, -1)
     )
     return np.log(above / below) / (2 * _STEP)
 
 
-def _band(fit: Fit, here: Optimum, budget: float, within: float) -> Band:
+def _band(estimate: Estimate, here: Optimum, budget: float, within: float) -> Band:
     """The ends of the flat bottom, by bisection outwards from the optimum."""
     goal = float(here.loss[0]) * (1 + within)
     centre = math.log(float(here.n[0]))
-    counted = fit.data.flops
+    counted = estimate.data.flops
 
     def loss(log_n: float) -> float:
         n = math.exp(log_n)
-        return float(fit.predict({"N": n, "D": counted.tokens(n, budget)}))
+        return float(estimate.predict({"N": n, "D": counted.tokens(n, budget)}))
 
     ends = [math.exp(_crossing(loss, centre, side, goal)) for side in (-1, 1)]
     return Band(within, (ends[0], ends[1]), (counted.tokens(ends[1], budget), counted.tokens(ends[0], budget)))
@@ -149,7 +160,7 @@ def _crossing(loss: Callable[[float], float], start: float, side: int, goal: flo
     return (inner + outer) / 2
 
 
-def _findings(fit: Fit, here: Optimum, lost: int, draws: int) -> list[Finding]:
+def _findings(estimate: Estimate, here: Optimum, lost: int, draws: int) -> list[Finding]:
     found = []
     if lost:
         found.append(
@@ -160,9 +171,7 @@ def _findings(fit: Fit, here: Optimum, lost: int, draws: int) -> list[Finding]:
                 "The runs hardly determine the trade of N against D; add runs, or tie exponents (--tie beta=alpha).",
             )
         )
-    for label, value in (("N", float(here.n[0])), ("D", float(here.d[0]))):
-        low, high = fit.data.ranges.get(label, (value, value))
-        decades = max(0.0, math.log10(value / high), math.log10(low / value))
+    for label, decades in distances(estimate, {"N": float(here.n[0]), "D": float(here.d[0])}).items():
         if decades > 1:
             found.append(
                 Finding(

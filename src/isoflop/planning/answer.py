@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from isoflop.accounting import Cost, doubts, parameters
 from isoflop.errors import IsoflopError
@@ -13,7 +15,8 @@ from isoflop.planning.constrained import Fixed, with_params, with_tokens
 from isoflop.planning.overtrain import Served, for_serving
 from isoflop.planning.shapes import Shapes, Template, buildable
 from isoflop.planning.waste import Waste, wasted
-from isoflop.uncertainty.ensemble import Ensemble
+from isoflop.uncertainty.ensemble import Ensemble, Interval
+from isoflop.uncertainty.scatter import mean_and_prediction
 from isoflop.values import Value
 
 FACTORS = (0.5, 2.0)  # the wrong sizes whose price is told
@@ -22,14 +25,32 @@ Bill = Callable[[float], Cost]
 
 
 @dataclass(frozen=True)
+class Recommended(Value):
+    """The model to be trained, and why this one.
+
+    n, d, flops (6nd): with intervals, save where they were given or follow from what was given. loss, prediction: of a
+    run of this very N and D, its mean and what it would measure.
+    """
+
+    why: Literal["compute-optimal", "given size", "given tokens", "inference-aware"]
+    n: Interval
+    d: Interval
+    flops: Interval
+    loss: Interval
+    prediction: Interval
+
+
+@dataclass(frozen=True)
 class Answer(Value):
     """A plan with what follows from it.
 
+    recommended: the model to be trained, one of the three that follow.
     plan: the compute-optimal one. fixed: with the size or the tokens given. served: the over-trained one.
     waste: what half and twice the best size waste. shapes: nearest to the size that is to be trained.
     cost: of its training FLOPs, where hardware was given. deadline: hours, where the budget came from one.
     """
 
+    recommended: Recommended
     plan: Plan
     fixed: Fixed | None
     served: Served | None
@@ -38,11 +59,6 @@ class Answer(Value):
     cost: Cost | None
     deadline: float | None
     bill: Bill | None = field(repr=False, compare=False)
-
-    @property
-    def trained(self) -> tuple[float, float, float]:
-        """N, D and training FLOPs of the model that is to be trained."""
-        return _trained(self.plan, self.fixed, self.served)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -87,8 +103,10 @@ def answer(
     elif tokens is not None:
         fixed = with_tokens(ensemble, plan, tokens=tokens)
     over = None if served is None else for_serving(ensemble, plan, tokens=served)
-    n, _, flops = _trained(plan, fixed, over)
+    recommended = _recommended(ensemble, plan, fixed, over)
+    flops = recommended.flops.value
     return Answer(
+        recommended=recommended,
         plan=plan,
         fixed=fixed,
         served=over,
@@ -96,16 +114,25 @@ def answer(
             f"{factor:g}": wasted(ensemble, budget=plan.budget, params=plan.n.value * factor, level=level)
             for factor in FACTORS
         },
-        shapes=buildable(ensemble.fit, n=n, budget=flops, template=template),
+        shapes=buildable(ensemble.estimate, n=recommended.n.value, budget=flops, template=template),
         cost=None if bill is None else bill(flops),
         deadline=deadline,
         bill=bill,
     )
 
 
-def _trained(plan: Plan, fixed: Fixed | None, served: Served | None) -> tuple[float, float, float]:
+def _recommended(ensemble: Ensemble, plan: Plan, fixed: Fixed | None, served: Served | None) -> Recommended:
+    level = plan.n.level
+
+    def known(value: float) -> Interval:
+        return Interval(value, math.nan, math.nan, level)
+
+    if fixed is None and served is None:
+        return Recommended("compute-optimal", plan.n, plan.d, known(plan.budget), plan.loss, plan.prediction)
     if fixed is not None:
-        return fixed.n, fixed.d, plan.budget
-    if served is not None:
-        return served.n.value, served.d.value, served.flops.value
-    return plan.n.value, plan.d.value, plan.budget
+        why: Literal["given size", "given tokens"] = "given size" if fixed.given == "params" else "given tokens"
+        loss, prediction = mean_and_prediction(ensemble, {"N": fixed.n, "D": fixed.d}, level=level)
+        return Recommended(why, known(fixed.n), known(fixed.d), known(plan.budget), loss, prediction)
+    assert served is not None
+    loss, prediction = mean_and_prediction(ensemble, {"N": served.n.value, "D": served.d.value}, level=level)
+    return Recommended("inference-aware", served.n, served.d, served.flops, loss, prediction)

@@ -36,13 +36,13 @@ class Fixed(Value):
 def with_params(ensemble: Ensemble, plan: Plan, *, params: float) -> Fixed:
     """D = C/(6N) for a given size N at the plan's budget. Raises IsoflopError for a size ≤ 0."""
     check_positive(params, "the model size", "parameters")
-    return _fixed(ensemble, plan, "params", params, ensemble.fit.data.flops.tokens(params, plan.budget))
+    return _fixed(ensemble, plan, "params", params, ensemble.estimate.data.flops.tokens(params, plan.budget))
 
 
 def with_tokens(ensemble: Ensemble, plan: Plan, *, tokens: float) -> Fixed:
     """N = C/(6D) for given tokens D at the plan's budget. Raises IsoflopError for tokens ≤ 0."""
     check_positive(tokens, "the training tokens", "tokens")
-    return _fixed(ensemble, plan, "tokens", ensemble.fit.data.flops.params(tokens, plan.budget), tokens)
+    return _fixed(ensemble, plan, "tokens", ensemble.estimate.data.flops.params(tokens, plan.budget), tokens)
 
 
 def _fixed(ensemble: Ensemble, plan: Plan, given: Literal["params", "tokens"], n: float, d: float) -> Fixed:

@@ -66,29 +66,29 @@ def downstream(first: Ensemble, second: Ensemble, at: Mapping[str, float], *, le
     the same runs with one seed, a pair comes from the same runs. The curve's draws carry no scatter.
     Raises IsoflopError for laws that do not join, or as :func:`isoflop.planning.forecast`.
     """
-    link = check_chain(first.fit.law, second.fit.law)
+    link = check_chain(first.estimate.law, second.estimate.law)
     told = forecast(first, at, level=level)
     count = min(len(first), len(second))
-    curve = first.fit.law.value(first.draws(), told.at)[:count]
-    measured = new_runs(first, first.fit.law.value(first.draws(), told.at))[:count]
+    curve = first.estimate.law.value(first.draws(), told.at)[:count]
+    measured = new_runs(first, first.estimate.law.value(first.draws(), told.at))[:count]
     params = {name: each[:count] for name, each in second.draws().items()}
-    value = float(second.fit.predict({link: told.loss.value}))
-    expected = second.fit.law.value(params, {link: curve})
-    score = new_runs(second, second.fit.law.value(params, {link: measured}), stream=1)
-    lowest = second.fit.data.ranges[link][0]
+    value = float(second.estimate.predict({link: told.loss.value}))
+    expected = second.estimate.law.value(params, {link: curve})
+    score = new_runs(second, second.estimate.law.value(params, {link: measured}), stream=1)
+    lowest = second.estimate.data.ranges[link][0]
     beyond = max(0.0, lowest - told.loss.value)
     return Downstream(
         loss=told,
         score=interval_of(value, score, level=level),
         expected=interval_of(value, expected, level=level),
-        response=second.fit.law.response,
+        response=second.estimate.law.response,
         beyond=beyond,
         findings=(
             *_floor_findings(first, told),
             *_beyond_findings(second, told.loss.value, lowest),
             *told.findings,
-            *first.fit.findings,
-            *(each for each in second.fit.findings if each.code != "narrow-range"),  # it speaks of exponents
+            *first.estimate.findings,
+            *(each for each in second.estimate.findings if each.code != "narrow-range"),  # it speaks of exponents
             *second.findings,
         ),
         first=first,
@@ -236,7 +236,7 @@ def _moving(values: Floats, width: int) -> Floats:
 
 def _floor_findings(first: Ensemble, told: Forecast) -> list[Finding]:
     """A first stage that lost a term on the way to a point beyond its runs."""
-    bound = [each for each in first.fit.findings if each.code == "at-bound"]
+    bound = [each for each in first.estimate.findings if each.code == "at-bound"]
     if not bound or not told.reach_decades > 0:
         return []
     low, high = told.loss.low / told.loss.value - 1, told.loss.high / told.loss.value - 1
@@ -255,14 +255,14 @@ def _floor_findings(first: Ensemble, told: Forecast) -> list[Finding]:
 def _beyond_findings(second: Ensemble, loss: float, lowest: float) -> list[Finding]:
     if loss >= lowest:
         return []
-    best = second.fit.data.ranges[second.fit.law.input_names[0]]
+    best = second.estimate.data.ranges[second.estimate.law.input_names[0]]
     span = best[1] - best[0]
     return [
         Finding(
             "score-extrapolated",
             "warning" if lowest - loss > span else "note",
             f"the loss forecast, {loss:.3g}, lies {lowest - loss:.2g} below the lowest at which "
-            f"{second.fit.law.response} was seen ({lowest:.3g}; the runs span {span:.2g}).",
+            f"{second.estimate.law.response} was seen ({lowest:.3g}; the runs span {span:.2g}).",
             "The ceiling of the score is a guess there; compare laws of the score, or add better runs.",
         )
     ]

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
-from isoflop.fitting import Fit
+from isoflop.fitting import Estimate
 from isoflop.shown import Shown
-from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
-from isoflop.uncertainty.scatter import new_runs
+from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, no_draws, tail_findings
+from isoflop.uncertainty.extrapolation import distances
+from isoflop.uncertainty.scatter import mean_and_prediction
 
 
 @dataclass(frozen=True)
@@ -46,42 +47,40 @@ def forecast(ensemble: Ensemble, at: Mapping[str, float], *, level: float = 0.9)
     Raises IsoflopError for a missing, unknown or non-positive input.
     """
     check_level(level)
-    fit = ensemble.fit
-    at = _checked(fit, at)
-    curve = fit.law.value(ensemble.draws(), at)
-    value = float(fit.predict(at))
-    predicted = new_runs(ensemble, curve)
-    reach = {name: _decades_beyond(at[name], *ends) for name, ends in fit.data.ranges.items()}
+    estimate = ensemble.estimate
+    at = _checked(estimate, at)
+    mean, prediction = mean_and_prediction(ensemble, at, level=level)
+    reach = distances(estimate, at)
     return Forecast(
         at=at,
-        loss=interval_of(value, predicted, level=level),
-        expected=interval_of(value, curve, level=level),
-        unit=fit.data.loss_unit,
+        loss=prediction,
+        expected=mean,
+        unit=estimate.data.loss_unit,
         reach=reach,
         findings=(
             *no_draws(ensemble),
             *tail_findings(ensemble, level=level),
-            *_reach_findings(fit, reach),
+            *_reach_findings(estimate, reach),
             *ensemble.findings,
         ),
         ensemble=ensemble,
     )
 
 
-def _checked(fit: Fit, at: Mapping[str, float]) -> dict[str, float]:
-    wanted = fit.law.input_names
-    if fit.law.list_inputs:
+def _checked(estimate: Estimate, at: Mapping[str, float]) -> dict[str, float]:
+    wanted = estimate.law.input_names
+    if estimate.law.list_inputs:
         raise IsoflopError(
-            f"{fit.law.name} sums over lists ({', '.join(fit.law.list_inputs)}), which --at cannot give; backtest it "
-            "on whole runs, or predict a table in Python: fit.predict(law_inputs(fit.law, runs))"
+            f"{estimate.law.name} sums over lists ({', '.join(estimate.law.list_inputs)}), which --at cannot give; "
+            "backtest it on whole runs, or predict a table in Python: fit.predict(law_inputs(fit.law, runs))"
         )
     missing = [name for name in wanted if name not in at]
     unknown = [name for name in at if name not in wanted]
     if missing or unknown:
         asked = ", ".join(f"--at {name}=…" for name in wanted)
         what = f"{', '.join(missing)} is missing" if missing else f"{', '.join(unknown)} is no input of it"
-        raise IsoflopError(f"a forecast from {fit.law.name} takes {asked}; {what}")
-    for each in fit.law.inputs:
+        raise IsoflopError(f"a forecast from {estimate.law.name} takes {asked}; {what}")
+    for each in estimate.law.inputs:
         value = at[each.name]
         lowest = {"positive": "a positive number", "nonnegative": "a number that is not negative"}.get(each.domain)
         inside = value > 0 or each.domain == "real" or (each.domain == "nonnegative" and value == 0)
@@ -90,18 +89,10 @@ def _checked(fit: Fit, at: Mapping[str, float]) -> dict[str, float]:
     return {name: float(at[name]) for name in wanted}
 
 
-def _decades_beyond(value: float, low: float, high: float) -> float:
-    """Decades beyond the range; for an input that may be zero, those of the distance in units of the range."""
-    if low <= 0:
-        beyond = max(0.0, value - high, low - value)
-        return math.log10(1 + beyond / (high - low)) if high > low else 0.0
-    return max(0.0, math.log10(value / high), math.log10(low / value))
-
-
-def _reach_findings(fit: Fit, reach: Mapping[str, float]) -> list[Finding]:
+def _reach_findings(estimate: Estimate, reach: Mapping[str, float]) -> list[Finding]:
     found = []
     for name, decades in reach.items():
-        low, high = fit.data.ranges[name]
+        low, high = estimate.data.ranges[name]
         span = math.log10(high / low) if low > 0 else 1.0
         if decades > max(1.0, span):
             found.append(

@@ -69,7 +69,7 @@ def compare_methods(ensemble: Ensemble, runs: Runs, *, budget: float, level: flo
 
     ensemble: the parametric fit of a law in N and D. runs: the table, with C for method 2 and curves for method 1.
     """
-    counted = ensemble.fit.data.flops
+    counted = ensemble.estimate.data.flops
     plan = allocate(ensemble, budget=budget, level=level)
     found: list[Finding] = []
     answers = []
@@ -132,9 +132,9 @@ def _reason(error: IsoflopError, runs: Runs) -> str:
 
 def _bias(ensemble: Ensemble, budgets: Sequence[float] | np.ndarray, budget: float) -> float:
     return parabola_bias(
-        ensemble.fit.law,
-        dict(ensemble.fit.params),
+        ensemble.estimate.law,
+        dict(ensemble.estimate.params),
         budgets=np.asarray(budgets, dtype=np.float64),
         at=budget,
-        counted=ensemble.fit.data.flops,
+        counted=ensemble.estimate.data.flops,
     )

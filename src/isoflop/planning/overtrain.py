@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop.fitting import Fit
-from isoflop.laws.optimum import SERVE, Optimum, check_positive, optimum
+from isoflop.fitting import Estimate
+from isoflop.laws.optimum import Optimum, check_positive, optimum
 from isoflop.planning.allocate import Plan
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
+from isoflop.units import SERVE
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -43,11 +44,11 @@ def for_serving(ensemble: Ensemble, plan: Plan, *, tokens: float) -> Served:
     tokens: T, the tokens to be served. Each draw reaches its own best loss at the plan's budget.
     """
     check_positive(tokens, "served tokens", "tokens")
-    fit = ensemble.fit
+    estimate = ensemble.estimate
     level = plan.n.level
-    at_fit = {label: np.array([value]) for label, value in fit.params.items()}
-    here = _serving(fit, at_fit, plan.budget, tokens)
-    there = _serving(fit, ensemble.draws(), plan.budget, tokens) if len(ensemble) else None
+    at_fit = {label: np.array([value]) for label, value in estimate.params.items()}
+    here = _serving(estimate, at_fit, plan.budget, tokens)
+    there = _serving(estimate, ensemble.draws(), plan.budget, tokens) if len(ensemble) else None
 
     def interval(label: str) -> Interval:
         return interval_of(float(here[label][0]), np.empty(0) if there is None else there[label], level=level)
@@ -64,15 +65,15 @@ def for_serving(ensemble: Ensemble, plan: Plan, *, tokens: float) -> Served:
     )
 
 
-def _serving(fit: Fit, params: Mapping[str, Floats], budget: float, tokens: float) -> dict[str, Floats]:
+def _serving(estimate: Estimate, params: Mapping[str, Floats], budget: float, tokens: float) -> dict[str, Floats]:
     """Every number of ``Served`` in each draw, (draws,)."""
-    counted = fit.data.flops
-    best = optimum(fit.law, params, budget, counted=counted)
-    n, d = _cheapest(fit, params, best, tokens)
+    counted = estimate.data.flops
+    best = optimum(estimate.law, params, budget, counted=counted)
+    n, d = _cheapest(estimate, params, best, tokens)
     flops = counted.flops(n, d)
     compute = flops + SERVE * n * tokens
     half = best.n / 2
-    extra = counted.flops(half, _tokens_for_loss(fit, params, half, best.loss)) - budget
+    extra = counted.flops(half, _tokens_for_loss(estimate, params, half, best.loss)) - budget
     return {
         "n": n,
         "d": d,
@@ -84,30 +85,30 @@ def _serving(fit: Fit, params: Mapping[str, Floats], budget: float, tokens: floa
     }
 
 
-def _cheapest(fit: Fit, params: Mapping[str, Floats], best: Optimum, tokens: float) -> tuple[Floats, Floats]:
+def _cheapest(estimate: Estimate, params: Mapping[str, Floats], best: Optimum, tokens: float) -> tuple[Floats, Floats]:
     """N and D of least training and serving compute at each draw's own best loss, (draws,), by golden section."""
     golden = (math.sqrt(5) - 1) / 2
     low, high = np.log(best.n) - 6.0, np.log(best.n)
 
     def cost(log_n: Floats) -> Floats:
         n = np.exp(log_n)
-        d = _tokens_for_loss(fit, params, n, best.loss)
-        return np.where(np.isfinite(d), fit.data.flops.flops(n, d) + SERVE * n * tokens, np.inf)
+        d = _tokens_for_loss(estimate, params, n, best.loss)
+        return np.where(np.isfinite(d), estimate.data.flops.flops(n, d) + SERVE * n * tokens, np.inf)
 
     for _ in range(60):
         left, right = high - golden * (high - low), low + golden * (high - low)
         smaller = cost(left) < cost(right)
         low, high = np.where(smaller, low, left), np.where(smaller, right, high)
     n = np.exp((low + high) / 2)
-    return n, _tokens_for_loss(fit, params, n, best.loss)
+    return n, _tokens_for_loss(estimate, params, n, best.loss)
 
 
-def _tokens_for_loss(fit: Fit, params: Mapping[str, Floats], n: Floats, goal: Floats) -> Floats:
+def _tokens_for_loss(estimate: Estimate, params: Mapping[str, Floats], n: Floats, goal: Floats) -> Floats:
     """D with L(N, D) = goal, (draws,), by bisection; infinite where no D reaches it."""
     low, high = np.zeros(len(n)), np.full(len(n), 120.0)
-    reachable = fit.law.value(params, {"N": n, "D": np.exp(high)}) < goal
+    reachable = estimate.law.value(params, {"N": n, "D": np.exp(high)}) < goal
     for _ in range(70):
         middle = (low + high) / 2
-        above = fit.law.value(params, {"N": n, "D": np.exp(middle)}) > goal
+        above = estimate.law.value(params, {"N": n, "D": np.exp(middle)}) > goal
         low, high = np.where(above, middle, low), np.where(above, high, middle)
     return np.where(reachable, np.exp(high), np.inf)

@@ -79,7 +79,7 @@ def register(
     if path.exists():
         raise SavedError(f"{path.name} is there already, and a registered prediction stays as it is; name another file")
     said = forecast(ensemble, at, level=level)
-    fit = ensemble.fit
+    fit = ensemble.estimate
     shares: list[list[float]] = []
     if len(ensemble):
         drawn = new_runs(ensemble, fit.law.value(ensemble.draws(), said.at))

@@ -10,7 +10,7 @@ from typing import Final
 from isoflop.accounting import Shape, compare, parameters
 from isoflop.errors import SpecError
 from isoflop.findings import Finding
-from isoflop.fitting import Fit
+from isoflop.fitting import Estimate
 from isoflop.laws.optimum import check_positive
 from isoflop.units import ParamConvention
 from isoflop.values import Value
@@ -71,7 +71,9 @@ class Shapes(Value):
     findings: tuple[Finding, ...]
 
 
-def buildable(fit: Fit, *, n: float, budget: float, template: Template | None = None, count: int = 3) -> Shapes:
+def buildable(
+    estimate: Estimate, *, n: float, budget: float, template: Template | None = None, count: int = 3
+) -> Shapes:
     """Shapes with a width in steps of 128, whole layers and heads of 128 (64 below a width of 1,024) nearest to ``n``.
 
     The feed-forward width is 8/3 of the width where it is gated and 4 times it where not, in steps of 128; width over
@@ -87,7 +89,7 @@ def buildable(fit: Fit, *, n: float, budget: float, template: Template | None = 
     for what, value in (("vocabulary", template.vocabulary), ("context", template.context)):
         if value < 1:
             raise SpecError(f"{what} = {value} must be a whole number of at least 1")
-    convention, found = _convention(fit)
+    convention, found = _convention(estimate)
     best: dict[int, tuple[float, Shape, int]] = {}
     for shape in _candidates(n, convention, template):
         size = _count(shape, convention)
@@ -98,15 +100,18 @@ def buildable(fit: Fit, *, n: float, budget: float, template: Template | None = 
     chosen = sorted(best.values(), key=lambda each: each[0])[:count]
     if not chosen:
         return Shapes(float(n), convention, (), (*found, _no_shape(n, convention, template)))
-    goal = float(fit.predict({"N": n, "D": fit.data.flops.tokens(n, budget)}))
+    goal = float(estimate.predict({"N": n, "D": estimate.data.flops.tokens(n, budget)}))
     return Shapes(
-        float(n), convention, tuple(_built(fit, shape, size, budget, goal) for _, shape, size in chosen), tuple(found)
+        float(n),
+        convention,
+        tuple(_built(estimate, shape, size, budget, goal) for _, shape, size in chosen),
+        tuple(found),
     )
 
 
-def _built(fit: Fit, shape: Shape, size: int, budget: float, goal: float) -> Built:
-    d = fit.data.flops.tokens(float(size), budget)
-    loss = float(fit.predict({"N": float(size), "D": d}))
+def _built(estimate: Estimate, shape: Shape, size: int, budget: float, goal: float) -> Built:
+    d = estimate.data.flops.tokens(float(size), budget)
+    loss = float(estimate.predict({"N": float(size), "D": d}))
     flops = compare(shape, d).total("exact")
     return Built(shape, size, parameters(shape).total, d, loss, loss / goal - 1, flops, flops / budget)
 
@@ -143,9 +148,9 @@ def _count(shape: Shape, convention: ParamConvention) -> int:
     return counted.non_embedding if convention == "non-embedding" else counted.total
 
 
-def _convention(fit: Fit) -> tuple[ParamConvention, list[Finding]]:
+def _convention(estimate: Estimate) -> tuple[ParamConvention, list[Finding]]:
     """How the law's N is counted; where nobody said, all parameters, with a finding."""
-    stated = (fit.data.param_convention or "").lower()
+    stated = (estimate.data.param_convention or "").lower()
     if "non-embedding" in stated or "non_embedding" in stated:
         return "non-embedding", []
     if "total" in stated or "active" in stated:
@@ -154,7 +159,7 @@ def _convention(fit: Fit) -> tuple[ParamConvention, list[Finding]]:
         Finding(
             "params-convention-unknown",
             "note",
-            f"{fit.data.source} does not say how N was counted, so shapes are matched in all parameters.",
+            f"{estimate.data.source} does not say how N was counted, so shapes are matched in all parameters.",
             "Say it when fitting: isoflop fit … --convention N=total or N=non-embedding.",
         )
     ]

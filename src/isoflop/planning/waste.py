@@ -47,18 +47,18 @@ def wasted(ensemble: Ensemble, *, budget: float, params: float, level: float = 0
     """
     check_positive(budget, "the budget", "FLOPs")
     check_positive(params, "the model size", "parameters")
-    fit = ensemble.fit
-    require_n_and_d(fit.law)
-    at_fit = {label: np.array([value]) for label, value in fit.params.items()}
-    counted = fit.data.flops
+    estimate = ensemble.estimate
+    require_n_and_d(estimate.law)
+    at_fit = {label: np.array([value]) for label, value in estimate.params.items()}
+    counted = estimate.data.flops
     at = {"N": params, "D": counted.tokens(params, budget)}
-    here = _wasted(fit.law, at_fit, budget, counted, fit.law.value(at_fit, at))
-    losses = fit.law.value(ensemble.draws(), at)
-    draws = _wasted(fit.law, ensemble.draws(), budget, counted, losses) if len(ensemble) else np.empty(0)
+    here = _wasted(estimate.law, at_fit, budget, counted, estimate.law.value(at_fit, at))
+    losses = estimate.law.value(ensemble.draws(), at)
+    draws = _wasted(estimate.law, ensemble.draws(), budget, counted, losses) if len(ensemble) else np.empty(0)
     value = float(here[0])
     return Waste(
         params=float(params),
-        loss=interval_of(float(fit.predict(at)), losses, level=level),
+        loss=interval_of(float(estimate.predict(at)), losses, level=level),
         flops=interval_of(value, draws, level=level),
         share=interval_of(value / budget, draws / budget, level=level),
     )

@@ -31,7 +31,7 @@ def loss_contours(ensemble: Ensemble, axes: Axes, *, level: float = 0.9, decades
 
     decades: how far beyond the runs the axes reach. Raises IsoflopError for a law in other inputs.
     """
-    fit = ensemble.fit
+    fit = ensemble.estimate
     if set(fit.law.input_names) != {"N", "D"}:
         raise IsoflopError(f"contours need a law in N and D; {fit.law.name} has {', '.join(fit.law.input_names)}")
     runs = fit.require_runs()

@@ -121,7 +121,9 @@ class Downstream(Question):
     def answer(self, result: Scores | DownstreamResult, context: Context) -> Answer:
         """Each task's loss and score."""
         found = (
-            result if isinstance(result, Scores) else Scores({result.response: result}, result.second.fit.data.source)
+            result
+            if isinstance(result, Scores)
+            else Scores({result.response: result}, result.second.estimate.data.source)
         )
         name, first = next(iter(found.tasks.items()))
         where = ", ".join(
@@ -164,8 +166,8 @@ class Downstream(Question):
             ),
             findings=_once(found.tasks),
             method=(
-                f"{first.first.fit.law.name}, then {first.second.fit.law.name}, on {found.source}; draws of both "
-                "stages in pairs, with the scatter of each"
+                f"{first.first.estimate.law.name}, then {first.second.estimate.law.name}, on {found.source}; "
+                "draws of both stages in pairs, with the scatter of each"
             ),
             provenance={
                 "source": found.source,

@@ -68,7 +68,7 @@ class Forecast(Question):
 
         self.check()
         ensemble = context.ensemble
-        law = ensemble.fit.law
+        law = ensemble.estimate.law
         asked = points_of(self.at, law) if self.points is None else points_in(self.points, law)
         if self.schedule is not None:
             asked = points_on(self.schedule, asked, law)
@@ -85,12 +85,12 @@ class Forecast(Question):
         ensemble = context.ensemble
         several = len(forecasts) > 1
         least = min(forecasts, key=lambda each: each.loss.value)
-        word = ensemble.fit.law.response.replace("_", " ")
-        unit = least.unit if ensemble.fit.law.response == "loss" else ""
+        word = ensemble.estimate.law.response.replace("_", " ")
+        unit = least.unit if ensemble.estimate.law.response == "loss" else ""
         return Answer(
             question=self.name,
             evidence=forecast_evidence(context, at=least.at, beyond=least.reach_decades),
-            title=f"{ensemble.fit.law.name} at " + (f"{len(forecasts)} points" if several else _where(least)),
+            title=f"{ensemble.estimate.law.name} at " + (f"{len(forecasts)} points" if several else _where(least)),
             headline=f"{'Lowest expected' if several else 'Expected'} {word}: {{loss}}"
             + (f", at {_where(least)}." if several else "."),
             quantities=_quantities(least, ensemble, unit),
@@ -108,7 +108,7 @@ def _where(forecast: ForecastResult) -> str:
 def _quantities(forecast: ForecastResult, ensemble: Ensemble, unit: str) -> tuple[Quantity, ...]:
     beyond = forecast.reach_decades
     return (
-        *(Quantity(f"at_{name}", forecast.at[name], "count", label=name) for name in ensemble.fit.law.input_names),
+        *(Quantity(f"at_{name}", forecast.at[name], "count", label=name) for name in ensemble.estimate.law.input_names),
         of_interval("loss", forecast.loss, unit=unit, promise="PI", note="one new run"),
         of_interval(
             "mean", forecast.expected, unit=unit, label="mean loss" if unit else "mean", note="expected over runs"
@@ -121,7 +121,7 @@ def _quantities(forecast: ForecastResult, ensemble: Ensemble, unit: str) -> tupl
 
 
 def _table(forecasts: Sequence[ForecastResult], ensemble: Ensemble, word: str) -> Table:
-    names = ensemble.fit.law.input_names
+    names = ensemble.estimate.law.input_names
     rows = tuple(
         (
             *(each.at[name] for name in names),

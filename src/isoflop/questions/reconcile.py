@@ -81,8 +81,9 @@ class Reconcile(Question):
 
     def compute(self, context: Context) -> Recounts | Steps | Counted:
         """Laws, groups of runs, or one table in both counts."""
+        from isoflop.accounting.embeddings import OMEGA
         from isoflop.planning.counting import by_group, count_both_ways
-        from isoflop.planning.reconcile import KAPLAN, OMEGA, recount
+        from isoflop.planning.reconcile import KAPLAN, recount
 
         reading, spec = context.runs_spec, context.fit_spec
         if context.given_runs is None and (reading.source is None or is_saved_fit(reading.source)):
@@ -123,7 +124,7 @@ class Reconcile(Question):
             case Steps():
                 return _of_steps(self.name, result)
             case Recount():
-                return _of_laws(self.name, {result.ensemble.fit.law.name: result})
+                return _of_laws(self.name, {result.ensemble.estimate.law.name: result})
             case Recounts():
                 return _of_laws(self.name, result.laws)
         return _of_table(self.name, result)
@@ -221,7 +222,7 @@ def _of_table(question: str, result: Counted) -> Answer:
         Quantity("largest", result.recounted.sizes[1], "count", unit="non-embedding parameters"),
     ]
     words = "{total} in all parameters and {non_embedding} without embeddings" if one and two else "not known in both"
-    recounted = {result.recounted.ensemble.fit.law.name: result.recounted}
+    recounted = {result.recounted.ensemble.estimate.law.name: result.recounted}
     return Answer(
         question=question,
         title=f"N counted with and without embeddings, {result.source}",

@@ -47,7 +47,7 @@ class Register(Question):
         from isoflop.planning.points import points_of
         from isoflop.planning.register import register
 
-        points = points_of(self.at, context.ensemble.fit.law)
+        points = points_of(self.at, context.ensemble.estimate.law)
         if len(points) != 1:
             raise IsoflopError(f"a prediction is of one run, and --at names {len(points)}; register them one by one")
         return register(context.ensemble, points[0], self.output, level=context.level, note=self.about)

@@ -108,7 +108,7 @@ class Repeat(Question):
         """Where to stop by each law, and a column for each law in every table."""
         found = result if isinstance(result, Repeats) else Repeats((result,), None)
         first = found.laws[0]
-        names = tuple(each.ensemble.fit.law.name for each in found.laws)
+        names = tuple(each.ensemble.estimate.law.name for each in found.laws)
         columns = tuple(Column(identifier(name), name) for name in names)
         best = _best(found.laws)
         of_table = () if found.runs is None else found.runs.findings
@@ -139,7 +139,7 @@ class Repeat(Question):
                 "marginal value: what one more epoch adds to them"
             ),
             pictures=(_picture(found.laws),),
-            provenance={"sources": [each.ensemble.fit.data.source for each in found.laws]},
+            provenance={"sources": [each.ensemble.estimate.data.source for each in found.laws]},
         )
 
 
@@ -150,11 +150,11 @@ def _rows(found: Repeats) -> tuple[tuple[Cell, ...], ...]:
     laws, runs = found.laws, found.runs
     rows: list[tuple[Cell, ...]] = []
     if runs is not None:
-        fits = [each.ensemble.fit for each in laws]
+        fits = [each.ensemble.estimate for each in laws]
         rows.append(("R² on the runs", *(explained(fit.law, fit.params, runs) for fit in fits)))
         rows.append(("R² of the published constants", *(published_explains(fit.law, runs) for fit in fits)))
     for name in _CONSTANTS:
-        if any(name in each.ensemble.fit.law.param_names for each in laws):
+        if any(name in each.ensemble.estimate.law.param_names for each in laws):
             rows.append((name, *(_constant(each, name) for each in laws)))
     rows.append(("stop after, epochs", *(_epochs(each.stop) for each in laws)))
     rows.append(("loss rises after, epochs", *(_epochs(each.lowest) for each in laws)))
@@ -181,12 +181,12 @@ def _best(laws: Sequence[RepeatResult]) -> tuple[tuple[Cell, ...], ...]:
 
 
 def _constants(laws: Sequence[RepeatResult]) -> tuple[tuple[Cell, ...], ...]:
-    names = dict.fromkeys(name for each in laws for name in each.ensemble.fit.law.param_names)
+    names = dict.fromkeys(name for each in laws for name in each.ensemble.estimate.law.param_names)
     return tuple((name, *(_constant(each, name) for each in laws)) for name in names)
 
 
 def _passes(each: RepeatResult, *, several: bool) -> Table:
-    name = each.ensemble.fit.law.name
+    name = each.ensemble.estimate.law.name
     return Table(
         f"epochs_{identifier(name)}" if several else "epochs",
         (
@@ -211,7 +211,7 @@ def _passes(each: RepeatResult, *, several: bool) -> Table:
 
 
 def _constant(each: RepeatResult, name: str) -> Cell:
-    if name not in each.ensemble.fit.law.param_names:
+    if name not in each.ensemble.estimate.law.param_names:
         return None
     return of_interval(name, each.ensemble.interval(name, level=each.stop.level))
 
@@ -229,7 +229,7 @@ def _known(quantity: Quantity) -> Quantity:
 
 
 def _headline(laws: Sequence[RepeatResult]) -> str:
-    stops = " and ".join(f"{_worded(each.stop, 'integer')} by {each.ensemble.fit.law.name}" for each in laws)
+    stops = " and ".join(f"{_worded(each.stop, 'integer')} by {each.ensemble.estimate.law.name}" for each in laws)
     words = f"One more epoch is worth less than {{least}} of unique tokens after {literal(stops)}"
     best = [
         f"{told(of_interval('N', each.best.n, 'count'))} parameters for {_worded(each.best.epochs, 'number')}"
@@ -251,8 +251,8 @@ def _own_findings(laws: Sequence[RepeatResult], *, besides: Sequence[Finding]) -
     """Those of each law with its name, where there is more than one. besides: those of the table, told already."""
     found = []
     for each in laws:
-        name = each.ensemble.fit.law.name
-        for finding in (*each.ensemble.fit.findings, *each.findings):
+        name = each.ensemble.estimate.law.name
+        for finding in (*each.ensemble.estimate.findings, *each.findings):
             if finding in besides:
                 continue
             named = len(laws) == 1 or finding.message.startswith(name)
@@ -264,7 +264,7 @@ def _picture(laws: Sequence[RepeatResult]) -> Picture:
     from isoflop import plots
 
     reached = "; ".join(
-        f"{each.ensemble.fit.law.name}: {one.epochs:g} epochs {told(of_interval('fresh', one.fresh))}"
+        f"{each.ensemble.estimate.law.name}: {one.epochs:g} epochs {told(of_interval('fresh', one.fresh))}"
         for each in laws
         for one in each.passes[-1:]
     )

@@ -15,6 +15,7 @@ from isoflop.findings import Finding
 from isoflop.runs.arithmetic import Arithmetic, too_deep, tree_of
 from isoflop.runs.columns import canonical_symbol
 from isoflop.runs.table import ROW, Column, Runs, rows_phrase
+from isoflop.units import tokens_within, training_flops
 from isoflop.values import FrozenMapping
 
 _REAL_SIZE: Final = 1e5  # parameters from which a training of a few tokens is none
@@ -185,7 +186,7 @@ def derive_flops_or_tokens(
     """D = C/(6N) or C = 6ND where exactly one of the two is absent."""
     # a text column that happens to be named N is not known as N
     if {"N", "C"} <= set(known) and "D" not in frame.columns:
-        tokens = frame.select((pl.col("C") / (6 * pl.col("N"))).alias("D"))["D"]
+        tokens = frame.select(tokens_within(pl.col("C"), pl.col("N")).alias("D"))["D"]
         usual, size = (float(each.median() or 0) for each in (tokens, frame["N"]))  # type: ignore[arg-type]
         if size >= _REAL_SIZE and 0 < usual < _FEWEST_TOKENS:
             return frame, known, [_per_token(usual, known["C"])]
@@ -199,7 +200,7 @@ def derive_flops_or_tokens(
         )
         return frame, known, [found]
     if {"N", "D"} <= set(known) and "C" not in frame.columns and known["D"].convention != "samples":
-        frame = frame.with_columns((6 * pl.col("N") * pl.col("D")).alias("C"))
+        frame = frame.with_columns(training_flops(pl.col("N"), pl.col("D")).alias("C"))
         known = known | {"C": Column("C", "", derived="6ND")}
     return frame, known, []
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.fitting.objective import Space
-from isoflop.uncertainty.ensemble import Ensemble
+from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
 
 Floats = NDArray[np.float64]
 
@@ -34,18 +36,25 @@ def with_scatter(
     return spread.reshape(curve.shape)
 
 
+def mean_and_prediction(ensemble: Ensemble, at: Mapping[str, float], *, level: float) -> tuple[Interval, Interval]:
+    """L(at) with its confidence interval, and with the prediction interval of one new run there."""
+    curve = ensemble.estimate.law.value(ensemble.draws(), at)
+    value = float(ensemble.estimate.predict(at))
+    return interval_of(value, curve, level=level), interval_of(value, new_runs(ensemble, curve), level=level)
+
+
 def new_runs(ensemble: Ensemble, curve: Floats, *, stream: int = 0) -> Floats:
     """What new runs would measure where the ensemble's law draws this curve, (draws,) or (draws, points).
 
     stream: residuals of one stream are drawn in one order; two scatters that are to be independent, as in a chain of
     laws with one seed, take two streams.
     """
-    fit = ensemble.fit
+    estimate = ensemble.estimate
     return with_scatter(
         curve,
-        np.asarray(fit.data.residuals),
-        n_runs=fit.data.n_runs,
-        n_params=len(fit.law.params),
-        space=fit.objective.space,
+        np.asarray(estimate.data.residuals),
+        n_runs=estimate.data.n_runs,
+        n_params=len(estimate.law.params),
+        space=estimate.data.space,
         rng=np.random.default_rng([ensemble.seed, 2] if stream == 0 else [ensemble.seed, 2, stream]),
     )

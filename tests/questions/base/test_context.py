@@ -53,7 +53,7 @@ def test_many_questions_of_one_context_read_fit_and_draw_once(table, counted):
     for question in (Check(), Fit(), Plan(budget=1e22), Forecast(at=("N=1e10", "D=1e12")), Diagnose(), Fit()):
         ask(question, context)
     assert counted["read_runs"] == counted["bootstrap"] == 1
-    assert context.fitted is context.ensemble.fit and context.ensemble.fit.runs is context.runs
+    assert context.fitted is context.ensemble.estimate and context.ensemble.estimate.runs is context.runs
 
 
 def test_a_check_fits_and_draws_nothing(table, counted):
@@ -162,7 +162,7 @@ def test_a_table_where_a_saved_fit_is_needed(table):
 
 def test_published_constants_are_a_fit_without_draws():
     ensemble = open_saved("chinchilla:epoch")
-    assert len(ensemble) == 0 and ensemble.fit.params["alpha"] == 0.3478
+    assert len(ensemble) == 0 and ensemble.estimate.params["alpha"] == 0.3478
 
 
 def test_runs_are_read_as_they_are_described(table):
@@ -198,5 +198,7 @@ def test_a_law_with_its_restrictions():
 def test_the_given_ensemble_is_asked_as_it_is(known_runs):
     ensemble = bootstrap(fit(law("chinchilla"), known_runs(0.01)), draws=30)
     context = Context(given=ensemble)
-    assert context.ensemble is ensemble and context.runs is ensemble.fit.runs and context.law is ensemble.fit.law
+    assert (
+        context.ensemble is ensemble and context.runs is ensemble.estimate.runs and context.law is ensemble.estimate.law
+    )
     assert json.dumps(context.provenance(runs=True, fit=ensemble))  # plain values

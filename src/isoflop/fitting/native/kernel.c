@@ -6,7 +6,7 @@
 #include "objective.h"
 #include "tape.h"
 
-#define ISOFLOP_KERNEL 1 /* what isoflop.fitting.native expects to find: raise it with every change of a structure */
+#define ISOFLOP_KERNEL 2 /* what isoflop.fitting.native expects to find: raise it with every change of a structure */
 
 /* The table. targets: (rows,), or (problems, rows) if each_target. offsets: (rows + 1,) or NULL. pair_width: the most
  * pairs that one row has. */
@@ -254,6 +254,26 @@ int isoflop_descend(const Tape *tape, const Table *table, const Objective *objec
         descend(tape, table, objective, settings, &thread, room, theta + i * tape->n_coordinates, scale + i, value + i, steps + i, converged + i);
     }
     free_thread(tape, table, &thread), free(room);
+    return failed;
+}
+
+/* Value (n,), gradient (n, k) and curvature (n, k, k) of the objective, not descended. newton: (n,). index: (n,), the row
+ * of weights of each problem, and of targets if each has its own. Returns as isoflop_descend does. */
+int isoflop_measure(const Tape *tape, const Table *table, const Objective *objective, int64_t n, const int64_t *index,
+                    const double *weights, const double *theta, const double *scale, const uint8_t *newton, double *value,
+                    double *slope, double *curvature)
+{
+    Thread thread;
+    int k = table->n_free + objective->fits_scale, whole = weights == NULL && !table->each_target;
+    int failed = !allocate_thread(tape, table, &thread);
+    for (int64_t i = 0; !failed && i < n; i++) {
+        long row = (long)index[i] * table->rows.n;
+        Normal into = {0.0, slope + i * k, curvature + i * k * k};
+        if (!whole || i == 0) pack(table, table->targets + (table->each_target ? row : 0), weights == NULL ? NULL : weights + row, &thread.packed);
+        measure(tape, table, objective, &thread, theta + i * tape->n_coordinates, scale[i], newton[i], &into);
+        value[i] = into.value;
+    }
+    free_thread(tape, table, &thread);
     return failed;
 }
 

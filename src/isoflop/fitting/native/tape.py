@@ -176,6 +176,33 @@ class Tape:
         )
         return theta, scale, value, steps, converged
 
+    def measure(
+        self,
+        target: Floats,
+        weights: Floats | None,
+        objective: Objective,
+        theta: Floats,
+        scale: Floats,
+        index: NDArray[np.int64],
+        newton: NDArray[np.bool_],
+    ) -> tuple[Floats, Floats, Floats]:
+        """The objective (problems,), its gradient (problems, k) and curvature (problems, k, k)."""
+        count, k = len(theta), self.kernel.n_free + objective.n_extra
+        target, theta, scale, index, newton = (
+            np.ascontiguousarray(each, dtype=kind)
+            for each, kind in ((target, float), (theta, float), (scale, float), (index, np.int64), (newton, np.bool_))
+        )
+        weights = None if weights is None else np.ascontiguousarray(weights, dtype=np.float64)
+        value, slope, curvature = np.empty(count), np.empty((count, k)), np.empty((count, k, k))
+        table, chosen = self._table(target), _objective(objective)
+        _call(
+            *("isoflop_measure", byref(self._tape), byref(table), byref(chosen), c_int64(count)),
+            c_void_p(index.ctypes.data),
+            None if weights is None else c_void_p(weights.ctypes.data),
+            *(c_void_p(each.ctypes.data) for each in (theta, scale, newton, value, slope, curvature)),
+        )
+        return value, slope, curvature
+
     def evaluate(self, theta: Floats) -> tuple[Floats, Floats]:
         """Value (problems, rows) and Jacobian (problems, free coordinates, rows)."""
         count, rows = len(theta), self.kernel.n_rows

@@ -177,19 +177,19 @@ def backtest_of(context: Context) -> Backtest:
 
 
 def _extrapolation_of_budget(context: Context, budget: float) -> Iterator[tuple[Cell, ...]]:
-    from isoflop.planning.budget import AHEAD, usual_budget
+    from isoflop.uncertainty.extrapolation import compute_distance
 
     if not context.has_runs:
         yield ("extrapolation distance", None, "not known without the runs")
         return
-    decades = max(0.0, math.log10(budget / (usual_budget(context.runs) / AHEAD)))
+    decades = compute_distance(context.runs, budget)
     where = f"{decades:.1f} decades of compute" if decades > 0 else "none: within the runs' compute"
     yield ("extrapolation distance", None, where)
 
 
 def _residuals(context: Context) -> Iterator[tuple[Cell, ...]]:
     """What the fit itself says of structure in its residuals."""
-    if not context.ensemble.fit.data.n_rows:
+    if not context.ensemble.estimate.data.n_rows:
         return
     found = [each for each in context.fit_findings if each.code in STRUCTURE]
     words = f"structured ({', '.join(each.code for each in found)})" if found else "no structure found"

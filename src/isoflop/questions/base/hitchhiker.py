@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from isoflop.laws import Law
     from isoflop.questions.base.context import Context
-    from isoflop.validation.hitchhiker import Comparison, Hitchhiker
+    from isoflop.validation.choices import Comparison
+    from isoflop.validation.hitchhiker import Hitchhiker
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ def hitchhiker_result(law: Law, context: Context, *, cut: str, jobs: int = 1) ->
 
 
 def _compared(study: Hitchhiker, level: float, seed: int) -> HitchhikerStudy:
-    from isoflop.validation.hitchhiker import compare_choices, error_grid
+    from isoflop.validation.choices import compare_choices
+    from isoflop.validation.hitchhiker import error_grid
 
     return HitchhikerStudy(study, tuple(compare_choices(study, level=level, seed=seed)), error_grid(study))
 

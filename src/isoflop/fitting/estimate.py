@@ -1,0 +1,104 @@
+"""``Estimate``: a law with numbers for its parameters, and what is known of the runs behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.errors import FitError
+from isoflop.findings import Finding
+from isoflop.fitting.objective import Space
+from isoflop.fitting.own_flops import own_flops
+from isoflop.fitting.table import Table
+from isoflop.laws import Law
+from isoflop.laws.lists import Lists
+from isoflop.laws.training_flops import SIX_ND, TrainingFlops
+from isoflop.runs import Runs
+from isoflop.shown import Shown
+from isoflop.values import Value
+
+Floats = NDArray[np.float64]
+
+QUANTILES = 1_001  # of the residuals, that are kept
+
+
+@dataclass(frozen=True)
+class DataSummary(Value):
+    """What an estimate knows of its runs when they are not at hand; a paper's constants come with the units alone.
+
+    digest: SHA-256 of the table. ranges: each input's smallest and largest value. residuals: up to 1,001 quantiles of
+    the residuals, of log or raw response as ``space`` has it, ascending. loss_unit: the unit of the response, or its
+    name where it is not a loss. flops: how the table counts training FLOPs (:mod:`isoflop.fitting.own_flops`).
+    headers: the header that each input was read from, so that another table of the same hand is read alike.
+    """
+
+    source: str
+    loss_unit: str
+    param_convention: str | None = None
+    digest: str = ""
+    n_rows: int = 0
+    n_runs: int = 0
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    residuals: tuple[float, ...] = ()
+    space: Space = "log"
+    flops: TrainingFlops = SIX_ND
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Estimate(Shown):
+    """A law with a value for every parameter: what a prediction, a forecast and a plan need, however it came about.
+
+    A :class:`~isoflop.fitting.result.Fit` is one, with the objective and the search that found it; published constants
+    and a hierarchical prior's estimate have neither. params: values in the units of the runs. runs: the table, or None
+    where it is not at hand.
+    """
+
+    law: Law
+    params: Mapping[str, float]
+    data: DataSummary = field(repr=False)
+    findings: tuple[Finding, ...] = ()
+    runs: Runs | None = field(default=None, repr=False, compare=False)
+
+    def predict(self, inputs: Mapping[str, Floats | Lists | float]) -> Floats:
+        """The law's loss at these inputs."""
+        missing = [name for name in self.law.input_names if name not in inputs]
+        if missing:
+            raise FitError(f"{self.law.name} needs {', '.join(self.law.input_names)}; {', '.join(missing)} is missing")
+        return self.law.value(self.params, inputs)
+
+    def require_runs(self) -> Runs:
+        """The table of runs; raises FitError for a fit that was loaded without it."""
+        if self.runs is None:
+            raise FitError(
+                f"this fit was loaded without its runs ({self.data.source}); give them: "
+                "load_fit(path, runs=read_runs(...))"
+            )
+        return self.runs
+
+
+def summary(law: Law, table: Table, runs: Runs, residual: Floats, *, space: Space) -> DataSummary:
+    """What is kept of runs: ranges of the inputs and quantiles of the residuals (rows,), fitted − measured."""
+    quantiles = np.sort(residual)
+    if len(quantiles) > QUANTILES:
+        quantiles = np.quantile(quantiles, np.linspace(0, 1, QUANTILES))
+    return DataSummary(
+        source=runs.source,
+        digest=runs.digest,
+        n_rows=len(runs),
+        n_runs=table.n_runs,
+        loss_unit=runs.loss_unit if law.response == "loss" else law.response,
+        param_convention=runs.columns["N"].convention if "N" in runs.columns else None,
+        ranges={name: (float(values.min()), float(values.max())) for name, values in table.by_row.items()},
+        residuals=tuple(float(each) for each in quantiles),
+        space=space,
+        flops=own_flops(runs)[0],
+        headers={
+            name: runs.columns[name].header
+            for name in law.input_names
+            if name in runs.columns and runs.columns[name].header not in ("", name)
+        },
+    )
