@@ -14,7 +14,9 @@ from isoflop.fitting.coordinates import Coordinates, coordinates
 from isoflop.fitting.doubts import (
     count_findings,
     family_findings,
+    is_noiseless,
     misfit_findings,
+    noiseless_findings,
     overflow_findings,
     parameter_findings,
     search_findings,
@@ -158,11 +160,21 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
         *design_findings(prepared_runs(law, runs), tuple(ready.table.by_row)),
         *count_findings(law, ready.table),
         *size_findings(ready.table, residual, log_loss=objective.of_logarithms),
+        *_residual_findings(ready, runs, residual),
+    )
+    return replace(fitted, findings=found)
+
+
+def _residual_findings(ready: Problem, runs: Runs, residual: Floats) -> list[Finding]:
+    """What the pattern of the residuals tells; nothing but that there is no noise where they are rounding."""
+    log_loss = ready.objective.of_logarithms
+    if is_noiseless(ready.table, residual, log_loss=log_loss):
+        return noiseless_findings(residual, log_loss=log_loss)
+    return [
         *_seed_findings(ready, runs, residual),
         *_family_findings(ready, runs, residual),
         *misfit_findings(ready.table, residual),
-    )
-    return replace(fitted, findings=found)
+    ]
 
 
 def _family_findings(ready: Problem, runs: Runs, residual: Floats) -> list[Finding]:

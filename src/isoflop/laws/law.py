@@ -207,6 +207,8 @@ def law(
         named = _with_domains(catalogue()[right], domains or {}, inputs)
         return named if right == text else replace(named, response=response)
     if right != text:
+        if split_response(right)[1] != right:
+            parse(right)  # a second = is refused with its place
         made = law(right, inputs=inputs, domains=domains, columns=columns)
         if response in made.input_names:
             raise FormulaError(f"the law {show(text)} predicts {response} from itself; write only what explains it")
@@ -269,6 +271,12 @@ def law_from_expression(
         if each in INPUTS or each in declared
     )
     taken = {each.name for each in found_inputs}
+    for given in found_inputs:
+        if given.domain == "real" and inferred_domain(expression, given.name) == "positive":
+            raise FormulaError(
+                f"{given.name!r} is an input and no parameter of the formula {show(name)}, which takes a power or a "
+                "logarithm of it, so it cannot be negative (real); say positive or nonnegative"
+            )
     domains = {each: domain for each, domain in domains.items() if each not in taken}
     if "loss" in present:
         raise FormulaError(f"the formula {show(name)} has the loss itself as an input; write only what explains it")

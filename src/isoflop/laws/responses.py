@@ -7,14 +7,19 @@ import re
 from isoflop.errors import FormulaError
 from isoflop.laws.expression import Expr, names
 
-_LEFT = re.compile(r"\s*([A-Za-z_]\w*|`[^`]{1,200}`)\s*(?:=(?!=)|~)\s*(.*)", re.DOTALL)
+_LEFT = re.compile(
+    r"\s*(?!(?:log|ln|exp|sqrt|abs|min|max)\s*\()([A-Za-z_]\w*|`[^`]{1,200}`)\s*(?:\(\s*\w+(?:\s*,\s*\w+)*\s*\)\s*)?"
+    r"(?:=(?!=)|~)\s*(.*)",
+    re.DOTALL,
+)
 _LOSS = ("L", "loss")
 
 
 def split_response(text: str) -> tuple[str, str]:
     """The response and the formula of ``lr = A*N^a``; without a left side the response is the loss.
 
-    The left side is a column's name, in backticks where it is no word; ``~`` stands for ``=``.
+    The left side is a column's name, in backticks where it is no word, and may have its inputs behind it, as in
+    ``L(N, D) = …``; ``~`` stands for ``=``.
     """
     found = _LEFT.fullmatch(text)
     if found is None or not found[2].strip():

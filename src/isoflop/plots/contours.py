@@ -12,6 +12,7 @@ from isoflop.errors import IsoflopError
 from isoflop.laws.optimum import Optimum, optimum
 from isoflop.plots.design import isocompute
 from isoflop.plots.style import dots, legend, log_axis, response_label, shades
+from isoflop.uncertainty.quantiles import finite_quantiles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +53,7 @@ def loss_contours(ensemble: Ensemble, axes: Axes, *, level: float = 0.9, decades
     if len(ensemble):
         draws = {name: values[:_DRAWS] for name, values in ensemble.draws().items()}
         many = np.stack([_inside(optimum(fit.law, draws, budget, counted=counted)) for budget in budgets])
-        ends = np.nanquantile(many, [(1 - level) / 2, (1 + level) / 2], axis=1)
+        ends = finite_quantiles(many, [(1 - level) / 2, (1 + level) / 2], axis=1)
         around = np.concatenate([ends[0], ends[1][::-1]])
         total = np.concatenate([budgets, budgets[::-1]])
         axes.fill(
