@@ -157,12 +157,17 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
         *parameter_findings(law, ready.kernel, best.theta),
         *settled,
         *preparation_findings(runs, {column: how.rule for column, how in law.prepared.items()}),
-        *design_findings(prepared_runs(law, runs), tuple(ready.table.by_row)),
+        *design_findings(prepared_runs(law, runs), _of_powers(ready)),
         *count_findings(law, ready.table),
         *size_findings(ready.table, residual, log_loss=objective.of_logarithms),
         *_residual_findings(ready, runs, residual),
     )
     return replace(fitted, findings=found)
+
+
+def _of_powers(ready: Problem) -> tuple[str, ...]:
+    """The inputs whose logarithm matters: those that may not be negative."""
+    return tuple(each.name for each in ready.law.inputs if each.name in ready.table.by_row and each.domain != "real")
 
 
 def _residual_findings(ready: Problem, runs: Runs, residual: Floats) -> list[Finding]:

@@ -80,10 +80,11 @@ def _load_file(source: str | Path) -> Raw:
     endings = [ending.lower() for ending in path.suffixes[-2:] if ending.lower() not in _COMPRESSED]
     kind = _READERS.get(endings[-1] if endings else "")
     if kind is None:
-        instead = _INSTEAD.get(endings[-1] if endings else "")
-        if instead is not None:
-            raise DataError(f"{name[:200]} has no ending that isoflop reads: {instead}")
-        raise DataError(f"{name[:200]} has no ending that isoflop reads; use one of {', '.join(_READERS)} (also .gz)")
+        instead = _INSTEAD.get(endings[-1] if endings else "", "")
+        raise DataError(
+            f"{name[:200]} has no ending that isoflop reads; use one of {', '.join(_READERS)} (also .gz)"
+            f"{': ' * bool(instead)}{instead}"
+        )
     try:
         match kind:
             case "parquet":

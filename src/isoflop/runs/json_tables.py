@@ -62,7 +62,7 @@ def read_json(path: Path) -> pl.DataFrame:
     with opened(path) as file:
         head = file.read(4096)
     if b'"isoflop.' in head:
-        raise ValueError("it was saved by isoflop itself and is no table of runs; name the table that it was made from")
+        raise ValueError("it is a result that was saved, and no table of runs; name the table that it was made from")
     with opened(path) as file:
         refuse_text(file, most=MAX_JSON // 2)
     with opened(path) as file:

@@ -24,7 +24,7 @@ _MOST_SHOWN = 3
 
 
 @dataclass(frozen=True)
-class _Wide:
+class Wide:
     """What the columns are: one clock, and for each run its column, its name and its size in text."""
 
     clock: str
@@ -39,7 +39,7 @@ def one_column_a_run(raw: pl.DataFrame, *, named: set[str]) -> tuple[pl.DataFram
     size (``L8-H768 (53.3M)``) or be a W&B export (``name - train/loss``). named: headers that the user mapped; a table
     with one of them is left as it is.
     """
-    found = _recognized(raw)
+    found = columns_of_runs(raw)
     if found is None or named & {column for column, _, _ in found.runs}:
         return raw, []
     parts = []
@@ -62,7 +62,8 @@ def one_column_a_run(raw: pl.DataFrame, *, named: set[str]) -> tuple[pl.DataFram
     return long, [finding]
 
 
-def _recognized(raw: pl.DataFrame) -> _Wide | None:
+def columns_of_runs(raw: pl.DataFrame) -> Wide | None:
+    """Which columns of a table hold a run each, where it has a column for each run."""
     if not 3 <= raw.width <= 2_000:
         return None
     matches = match_headers(raw.columns)
@@ -77,11 +78,11 @@ def _recognized(raw: pl.DataFrame) -> _Wide | None:
     if wide is None or not all(_numeric(raw[column]) for column, _, _ in wide.runs):
         return None
     if exported is None and not _falls(raw, clock, [column for column, _, _ in wide.runs]):
-        return _Wide(wide.clock, wide.runs, "value")
+        return Wide(wide.clock, wide.runs, "value")
     return wide
 
 
-def _exported(clock: str, others: Sequence[str]) -> _Wide | None:
+def _exported(clock: str, others: Sequence[str]) -> Wide | None:
     split = [(name, *name.rpartition(_EXPORTED)[::2]) for name in others if _EXPORTED in name]
     metrics = {metric for _, _, metric in split}
     if (
@@ -94,20 +95,20 @@ def _exported(clock: str, others: Sequence[str]) -> _Wide | None:
     (metric,) = metrics
     sizes = [_size(run) for _, run, _ in split]
     use = all(sizes) and len(set(sizes)) > 1
-    return _Wide(
+    return Wide(
         clock,
         tuple((name, run, size if use else None) for (name, run, _), size in zip(split, sizes, strict=True)),
         metric,
     )
 
 
-def _sized(clock: str, others: Sequence[str]) -> _Wide | None:
+def _sized(clock: str, others: Sequence[str]) -> Wide | None:
     sizes = [_size(name) for name in others]
     if len(others) < 2 or not all(sizes) or len(set(sizes)) < 2:
         return None
     if any({"token", "tokens", "shot", "shots"} & set(words_of(name)) for name in others):
         return None
-    return _Wide(clock, tuple(zip(others, others, sizes, strict=True)), "loss")
+    return Wide(clock, tuple(zip(others, others, sizes, strict=True)), "loss")
 
 
 def _size(text: str) -> str | None:
