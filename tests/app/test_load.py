@@ -179,7 +179,8 @@ def test_what_was_left_in_one_of_many_sessions_is_taken_up(tmp_path, monkeypatch
     [
         "null", "5", "[" * 50, '{"schema": "' + SCHEMA + '"}', "9" * 5_000, '{"a": "\\ud800"}',
         json.dumps({"schema": SCHEMA, "id": "0" * 12, "kind": "file", "source": "../../x.csv", "version": 1,
-                    "tasks": [], "dropped": [], "reading": {"columns": {}, "units": {}, "conventions": {}, "where": ""}}),
+                    "tasks": [], "dropped": [], "reading": {"columns": {}, "units": {}, "conventions": {},
+                                                             "where": ""}}),
     ],
     ids=["null", "number", "deep", "empty", "digits", "half a character", "a path"],
 )  # fmt: skip
