@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,12 @@ from isoflop.fitting import Fit
 from isoflop.laws.optimum import TRAIN, Optimum, check_positive, closed_form, optimum, require_n_and_d
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
+from isoflop.uncertainty.prior import shipped_prior
+from isoflop.uncertainty.predictive import Predictive, predictive
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
+Basis = Literal["law", "IsoFLOP minima", "runs near the optimum"]
 
 _STEP = 0.05  # in log C, for the slope of log N*
 
@@ -35,9 +39,12 @@ class Band(Value):
 class Plan(Shown):
     """How to spend a budget.
 
-    n, d, ratio (D/N), loss, exponent_a (d log N*/d log C): at the fit, with intervals over the draws; the loss is the
-    curve's. method: ``closed form`` or ``numeric``. band: the flat bottom of the valley, at the fit.
-    ensemble: what was asked.
+    n, d, ratio (D/N), exponent_a (d log N*/d log C): with intervals; ``basis`` says what they rest on: ``law``, the fit
+    to all runs; ``IsoFLOP minima``; or ``runs near the optimum``.
+    loss: of one new run of that size, with model error (prediction interval); law_loss: the mean if the law holds (its
+    confidence interval). model_error_share: of the width of ``loss``.
+    method: ``closed form`` or ``numeric``. band: the flat bottom of the valley.
+    law: where the basis is another one, the plan of the fit to all runs. ensemble: what was asked.
     """
 
     budget: float
@@ -50,10 +57,16 @@ class Plan(Shown):
     band: Band
     findings: tuple[Finding, ...]
     ensemble: Ensemble = field(repr=False, compare=False)
+    law_loss: Interval
+    model_error_share: float
+    basis: Basis = "law"
+    law: Plan | None = field(default=None, repr=False)
 
 
 def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: float = 0.002) -> Plan:
-    """argmin over N of L(N, C/(6N)) for the fit and for every draw.
+    """argmin over N of L(N, C/(6N)) for the fit and for every draw: the plan of the law, if it holds.
+
+    :func:`isoflop.planning.optimal_plan` rests on the runs near the optimum instead where it can.
 
     budget: training FLOPs C = 6ND. within: the relative loss that counts as flat.
     In closed form where the law is E + A/N^α + B/D^β, otherwise by bisection on the exact slope.
@@ -83,12 +96,15 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
     def interval(value: Floats, values: Floats) -> Interval:
         return interval_of(float(value[0]), values[kept], level=level)
 
+    loss = loss_at(ensemble, float(here.n[0]), budget, level=level)
     return Plan(
         budget=float(budget),
         n=interval(here.n, there.n),
         d=interval(here.d, there.d),
         ratio=interval(here.d / here.n, there.d / there.n),
-        loss=interval(here.loss, there.loss),
+        loss=loss.interval(),
+        law_loss=interval(here.loss, there.loss),
+        model_error_share=float(loss.model_error_share[0]),
         exponent_a=interval(slope_here, slope_there),
         method=method,
         band=_band(fit, here, budget, within),
@@ -96,10 +112,16 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
             *no_draws(ensemble),
             *tail_findings(ensemble, level=level),
             *_findings(fit, here, lost, len(ensemble)),
+            *loss.findings,
             *ensemble.findings,
         ),
         ensemble=ensemble,
     )
+
+
+def loss_at(ensemble: Ensemble, n: float, budget: float, *, level: float) -> Predictive:
+    """The loss of a run of n parameters at a budget, under both promises."""
+    return predictive(ensemble, {"N": n, "D": budget / (TRAIN * n)}, level=level)
 
 
 def best_size(fit: Fit, budget: float) -> float:
@@ -161,8 +183,8 @@ def _findings(fit: Fit, here: Optimum, lost: int, draws: int) -> list[Finding]:
                 Finding(
                     "far-reach",
                     "warning",
-                    f"the best {label} lies {decades:.1f} decades beyond the runs; the intervals cover noise in the "
-                    "runs, not the chance that the law bends out there.",
+                    f"the best {label} lies {decades:.1f} decades beyond the runs, and model error was learned from "
+                    f"forecasts up to {shipped_prior().farthest:g} decades beyond theirs.",
                     "Hold out the largest runs to see what the law would have planned, or train something larger.",
                 )
             )

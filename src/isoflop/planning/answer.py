@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from isoflop.accounting import Cost, doubts, parameters
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
-from isoflop.planning.allocate import Plan, allocate
+from isoflop.planning.allocate import Plan
 from isoflop.planning.constrained import Fixed, with_params, with_tokens
+from isoflop.planning.optimal import optimal_plan
 from isoflop.planning.overtrain import Served, for_serving
 from isoflop.planning.shapes import Shapes, Template, buildable
 from isoflop.planning.waste import Waste, wasted
@@ -25,7 +26,7 @@ Bill = Callable[[float], Cost]
 class Answer(Value):
     """A plan with what follows from it.
 
-    plan: the compute-optimal one. fixed: with the size or the tokens given. served: the over-trained one.
+    plan: the recommended one (:func:`isoflop.planning.optimal_plan`). fixed: with the size or the tokens given. served: the over-trained one.
     waste: what half and twice the best size waste. shapes: nearest to the size that is to be trained.
     cost: of its training FLOPs, where hardware was given. deadline: hours, where the budget came from one.
     """
@@ -80,7 +81,7 @@ def answer(
     """
     if sum(each is not None for each in (params, tokens, served)) > 1:
         raise IsoflopError("a given size, given tokens and tokens to be served are different questions; ask one")
-    plan = allocate(ensemble, budget=budget, level=level, within=within)
+    plan = optimal_plan(ensemble, budget=budget, level=level, within=within)
     fixed = None
     if params is not None:
         fixed = with_params(ensemble, plan, params=params)

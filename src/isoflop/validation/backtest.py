@@ -261,9 +261,9 @@ def _solved(
     """The windows of one table: optima by a search from many starts, then draws from each optimum, as weight rows."""
     ready = problem(law, runs, objective=objective)
     train = np.array([window.train for window in windows], dtype=np.float64)
-    best = _optima(ready, train, seed)
+    best = optima(ready, train, seed)
     theta, scale = best.theta, best.scale
-    weights = np.concatenate([_resampled(ready, runs, window, draws, seed) for window in windows])
+    weights = np.concatenate([resampled(ready, runs, window, draws, seed) for window in windows])
     drawn = ready.solve(
         np.repeat(theta, draws, axis=0),
         weights=weights,
@@ -297,7 +297,7 @@ def _creeping(law: Law, window: Window) -> Finding:
     )
 
 
-def _optima(ready: Problem, train: Floats, seed: int) -> Solution:
+def optima(ready: Problem, train: Floats, seed: int) -> Solution:
     """The best optimum of each row of weights (windows, rows)."""
     begin = ready.starts(count=_STARTS, seed=seed)
     if not len(begin):
@@ -319,7 +319,7 @@ def _optima(ready: Problem, train: Floats, seed: int) -> Solution:
     )
 
 
-def _resampled(ready: Problem, runs: Runs, window: Window, draws: int, seed: int) -> Floats:
+def resampled(ready: Problem, runs: Runs, window: Window, draws: int, seed: int) -> Floats:
     """How often each row counts in each draw, (draws, rows): the fitted runs drawn with replacement, no other."""
     codes = ready.table.run_codes
     fitted = np.unique(codes[window.train])
