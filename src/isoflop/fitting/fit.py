@@ -25,7 +25,7 @@ from isoflop.fitting.doubts import (
 from isoflop.fitting.kernel import Kernel
 from isoflop.fitting.objective import Objective, huber
 from isoflop.fitting.outer import Optimum, settle
-from isoflop.fitting.result import DataSummary, Fit, Search
+from isoflop.fitting.result import DataSummary, Fit, FittedRows, Search
 from isoflop.fitting.solve import Solution, polish, solve
 from isoflop.fitting.starts import find_starts
 from isoflop.fitting.table import Table, fit_table, prepared_runs
@@ -43,6 +43,7 @@ _ENOUGH = 12  # starts that must agree before the others are spared
 _LAST_STEPS = 3_000  # for the best alone: a flat, curved valley can take so many
 _SEARCH_STEPS = 60  # a start that is still wandering after so many is not the one; the best is finished without limit
 _QUANTILES = 1_001
+MOST_ROWS = 3_000  # whose residuals a fit remembers
 
 
 @dataclass(frozen=True)
@@ -342,4 +343,21 @@ def _summary(ready: Problem, runs: Runs, residual: Floats) -> DataSummary:
         param_convention=runs.columns["N"].convention if "N" in runs.columns else None,
         ranges={name: (float(values.min()), float(values.max())) for name, values in ready.table.by_row.items()},
         residuals=tuple(float(each) for each in quantiles),
+        rows=_rows(ready.table, residual),
+    )
+
+
+def _rows(table: Table, residual: Floats) -> FittedRows | None:
+    """Inputs and residuals (measured − fitted) of the rows, or of a random sample of them."""
+    if len(table.by_row) < len(table.inputs):
+        return None
+    kept: NDArray[np.int64] = np.arange(len(residual))
+    if len(kept) > MOST_ROWS:
+        kept = np.sort(np.random.default_rng(5).choice(len(kept), MOST_ROWS, replace=False))
+    _, run = np.unique(table.run_codes[kept], return_inverse=True)
+    return FittedRows(
+        {name: values[kept] for name, values in table.by_row.items()},
+        -residual[kept],
+        run,
+        None if table.weights is None else table.weights[kept],
     )

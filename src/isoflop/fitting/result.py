@@ -13,6 +13,7 @@ from isoflop.findings import Finding
 from isoflop.fitting.objective import Objective
 from isoflop.laws import Law
 from isoflop.laws.lists import Lists
+from isoflop.laws.lists import Lists
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.values import Value
@@ -21,12 +22,28 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class FittedRows(Value):
+    """Where a fit left its rows: what the error of the law is judged by, without the table.
+
+    inputs: name → (rows,). residual: measured − fitted, of log response or of the response as the objective has it,
+    (rows,). run: which run each row is of, (rows,). weights: how much each counts, (rows,), or None for alike.
+    A random sample of a large table's rows.
+    """
+
+    inputs: Mapping[str, Floats | Lists]
+    residual: Floats
+    run: NDArray[np.int64]
+    weights: Floats | None = None
+
+
+@dataclass(frozen=True)
 class DataSummary(Value):
     """What a fit remembers of its runs when they are not at hand.
 
     digest: SHA-256 of the table. ranges: each input's smallest and largest value. residuals: up to 1,001 quantiles of
     the residuals, of log loss or raw loss as the objective has it, ascending. loss_unit: the unit of the response, or
-    its name where it is not a loss.
+    its name where it is not a loss. rows: inputs and residuals of up to 3,000 rows, or None where the law takes lists
+    or the fit is of another's constants.
     """
 
     source: str
@@ -37,6 +54,7 @@ class DataSummary(Value):
     param_convention: str | None
     ranges: Mapping[str, tuple[float, float]]
     residuals: tuple[float, ...]
+    rows: FittedRows | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

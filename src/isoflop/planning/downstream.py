@@ -18,7 +18,7 @@ from isoflop.planning.forecast import Forecast, forecast
 from isoflop.runs import Runs
 from isoflop.runs.columns import read_header
 from isoflop.shown import Shown
-from isoflop.uncertainty.discrepancy import discrepancy
+from isoflop.uncertainty.discrepancy import discrepancy, knows_its_rows
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
 from isoflop.uncertainty.predictive import predictive
 from isoflop.uncertainty.scatter import new_runs
@@ -109,7 +109,7 @@ def _with_model_error(
     first: Ensemble, second: Ensemble, told: Forecast, link: str, level: float
 ) -> Interval | None:
     """The score over draws of the loss and, at each, of the score; None where a stage came without its runs."""
-    if first.fit.runs is None or second.fit.runs is None:
+    if not (knows_its_rows(first.fit) and knows_its_rows(second.fit)):
         return None
     losses = predictive(first, told.at, level=level).sample(_SCORE_DRAWS)[:, 0]
     if second.fit.law.inputs[0].domain == "positive":

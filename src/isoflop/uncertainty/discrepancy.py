@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -20,9 +20,11 @@ from isoflop.errors import FitError
 from isoflop.findings import Finding
 from isoflop.fitting import Fit
 from isoflop.fitting.coordinates import coordinates
+from isoflop.fitting.fit import MOST_ROWS
 from isoflop.fitting.kernel import Kernel
 from isoflop.fitting.objective import Space
-from isoflop.fitting.table import Table, fit_table
+from isoflop.fitting.result import FittedRows
+from isoflop.fitting.table import fit_table
 from isoflop.laws.lists import Lists
 from isoflop.uncertainty.kriging import DENSE_ROWS, INDUCING, Conditioned, Rows, condition
 from isoflop.uncertainty.mixture import Mixture
@@ -32,7 +34,6 @@ from isoflop.values import Value
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-MOST_ROWS = 3_000  # of a larger table a random sample is taken
 
 _LEAST_NOISE = 2e-4  # relative: below it lies the rounding of published losses
 _FEW_NOISE = 0.01  # relative scatter of runs where fewer than three residuals are free to show it
@@ -115,7 +116,7 @@ def discrepancy(fit: Fit, *, others: Sequence[Fit] = (), prior: Prior | None = N
     Raises FitError for a fit without its runs, and for laws of different runs or objectives.
     """
     prior = shipped_prior() if prior is None else prior
-    if not others and fit.runs is not None:
+    if not others:
         kept = _KNOWN.setdefault(fit, {})
         if prior not in kept:
             kept[prior] = _discrepancy((fit,), prior)
@@ -125,7 +126,6 @@ def discrepancy(fit: Fit, *, others: Sequence[Fit] = (), prior: Prior | None = N
 
 def _discrepancy(fits: tuple[Fit, ...], prior: Prior) -> Discrepancy:
     first = fits[0]
-    first.require_runs()
     for each in fits[1:]:
         if each.data.digest != first.data.digest or each.objective.space != first.objective.space:
             raise FitError(
@@ -133,14 +133,12 @@ def _discrepancy(fits: tuple[Fit, ...], prior: Prior) -> Discrepancy:
                 "laws of one forecast share both"
             )
     space = first.objective.space
-    tables = [fit_table(each.law, each.require_runs(), log_loss=space == "log") for each in fits]
-    rows = len(tables[0].loss)
-    if rows > MOST_ROWS:
-        kept = np.sort(np.random.default_rng(5).choice(rows, MOST_ROWS, replace=False))
-        tables = [_taken(table, kept) for table in tables]
-    unit = 1.0 if space == "log" else float(np.median(np.abs(tables[0].loss))) or 1.0
+    tables = [_fitted_rows(each) for each in fits]
+    unit = 1.0
+    if space == "raw":
+        unit = float(np.median(np.abs(_linear(first, tables[0].inputs)[0] + tables[0].residual))) or 1.0
     laws = tuple(_law(each, table, prior, unit) for each, table in zip(fits, tables, strict=True))
-    counted = len(tables[0].loss)
+    counted = len(tables[0].residual)
     evidence = np.array([[each.evidence for each in law.conditioned] for law in laws])
     weights = weights_of(prior, evidence, counted)
     return Discrepancy(
@@ -153,7 +151,7 @@ def _discrepancy(fits: tuple[Fit, ...], prior: Prior) -> Discrepancy:
         scatter=tuple(law.scatter for law in laws),
         run_effect=tuple(math.sqrt(law.rows.run_variance) for law in laws),
         unit=unit,
-        findings=_findings(rows),
+        findings=_findings(counted, first.data.n_rows),
         _laws=laws,
     )
 
@@ -167,10 +165,9 @@ def weights_of(prior: Prior, evidence: Floats, counted: int) -> Floats:
     return np.asarray(weights / weights.sum())
 
 
-def _law(fit: Fit, table: Table, prior: Prior, unit: float) -> _Law:
-    value, jacobian = _linear(fit, table.inputs)
-    residual = fit.objective.target(table.loss) - value
-    residual = np.where(np.isfinite(residual), residual, 0.0)
+def _law(fit: Fit, table: FittedRows, prior: Prior, unit: float) -> _Law:
+    _, jacobian = _linear(fit, table.inputs)
+    residual = np.where(np.isfinite(table.residual), table.residual, 0.0)
     count, free = len(residual), len(fit.law.params)
     scatter = noise_of(residual, free, unit)
     noise = scatter**2 * (_ROBUST + (residual / scatter) ** 2) / (_ROBUST + 1)
@@ -178,8 +175,9 @@ def _law(fit: Fit, table: Table, prior: Prior, unit: float) -> _Law:
         counted = table.weights / table.weights.mean()
         noise = noise / np.maximum(counted, 1e-6)
     run, effect = None, 0.0
-    if table.n_runs < count:
-        run, runs = table.run_codes, table.n_runs
+    runs = int(table.run.max()) + 1
+    if runs < count:
+        run = table.run
         effect = scatter**2 * runs / max(1, runs - min(free, runs - 2))
     places = _axes(fit, table)
     rows = Rows(residual, jacobian, _place(table.inputs, places), noise, run, effect)
@@ -215,7 +213,7 @@ def _linear(fit: Fit, points: Mapping[str, Floats | Lists]) -> tuple[Floats, Flo
     return np.concatenate(values), np.where(np.isfinite(found), found, 0.0)
 
 
-def _axes(fit: Fit, table: Table) -> tuple[tuple[str, float, float], ...]:
+def _axes(fit: Fit, table: FittedRows) -> tuple[tuple[str, float, float], ...]:
     """The inputs that δ depends on, each with the centre and the unit of its distance.
 
     A positive input counts in decades; one that may be zero or negative in its range among the runs.
@@ -242,16 +240,33 @@ def _place(points: Mapping[str, Floats | Lists], axes: tuple[tuple[str, float, f
     return np.stack(columns, axis=1) if columns else np.zeros((rows, 0))
 
 
-def _taken(table: Table, rows: Ints) -> Table:
-    """Some of the rows, those of one run still together."""
-    _, run = np.unique(table.run_codes[rows], return_inverse=True)
-    return replace(table.take(rows), run_codes=run)
+def _fitted_rows(fit: Fit) -> FittedRows:
+    """Where the fit left its rows; taken from the table where the law takes lists.
+
+    Raises FitError for a fit that has neither.
+    """
+    if fit.data.rows is not None:
+        return fit.data.rows
+    table = fit_table(fit.law, fit.require_runs(), log_loss=fit.objective.of_logarithms)
+    kept = np.arange(len(table.loss))
+    if len(kept) > MOST_ROWS:
+        kept = np.sort(np.random.default_rng(5).choice(len(kept), MOST_ROWS, replace=False))
+    inputs = {name: values[kept] for name, values in table.inputs.items()}
+    value, _ = _linear(fit, inputs)
+    _, run = np.unique(table.run_codes[kept], return_inverse=True)
+    weights = None if table.weights is None else table.weights[kept]
+    return FittedRows(inputs, fit.objective.target(table.loss[kept]) - value, run, weights)
 
 
-def _findings(rows: int) -> tuple[Finding, ...]:
-    if rows <= DENSE_ROWS:
+def knows_its_rows(fit: Fit) -> bool:
+    """Whether the fit carries what its model error is judged by."""
+    return fit.data.rows is not None or fit.runs is not None
+
+
+def _findings(counted: int, rows: int) -> tuple[Finding, ...]:
+    if counted <= DENSE_ROWS:
         return ()
-    sample = f"a random sample of {MOST_ROWS:,} of {rows:,} rows" if rows > MOST_ROWS else f"{rows:,} rows"
+    sample = f"a random sample of {counted:,} of {rows:,} rows" if counted < rows else f"{rows:,} rows"
     return (
         Finding(
             "inducing-points",

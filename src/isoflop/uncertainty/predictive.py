@@ -17,7 +17,7 @@ from isoflop.findings import Finding
 from isoflop.fitting import Fit
 from isoflop.fitting.objective import Space
 from isoflop.laws.lists import Lists
-from isoflop.uncertainty.discrepancy import discrepancy
+from isoflop.uncertainty.discrepancy import discrepancy, knows_its_rows
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level
 from isoflop.uncertainty.mixture import Mixture
 from isoflop.uncertainty.prior import Prior
@@ -132,7 +132,7 @@ def predictive(
     with np.errstate(all="ignore"):
         value = np.broadcast_to(fit.predict(points), (count,)).astype(np.float64)
         law_mean, law_loss = _by_draws(ensemble, points, count, ends)
-    if fit.runs is None:
+    if not knows_its_rows(fit):
         return Predictive(
             points, level, value, value, law_loss, law_mean, law_loss, law_mean,
             np.zeros(count), fit.objective.space, None, ensemble.seed, (_no_runs(fit),),
@@ -211,7 +211,7 @@ def _no_runs(fit: Fit) -> Finding:
     return Finding(
         "no-model-error",
         "warning",
-        f"the fit of {fit.data.source} came without its runs, so its intervals hold only if the law does: they count "
+        f"{fit.data.source} gives no residuals of runs, so its intervals hold only if the law does: they count "
         "sampling and scatter, not what the law misses.",
         "Forecast from the table of runs.",
     )
