@@ -2,10 +2,11 @@
 
     python benchmarks/extrapolation.py FOLDER [--domain LM] [--laws m1,m2,m3,m4,bnsl-1]
 
-FOLDER holds benchmark_lang.csv and benchmark_vision.csv(.gz) (isoflop datasets get revisiting-benchmark). The protocol
-is the authors': a law is fitted to the rows of a curve with Training = 1 (here by least squares on log loss) and scored
-on those with Training = 0 by RMSE = √mean((log L̂ − log L)²), with the standard error √(RMSE² + s/√n) − RMSE, where s
-is the standard deviation of the squared errors. M4's random guess is fixed at 0.999, above which no loss here lies.
+FOLDER holds benchmark_lang.csv and benchmark_vision.csv(.gz) (isoflop datasets --get revisiting-benchmark). The
+protocol is the authors': a law is fitted to the rows of a curve with Training = 1 (here by least squares on log loss)
+and scored on those with Training = 0 by RMSE = √mean((log L̂ − log L)²), with the standard error √(RMSE² + s/√n) − RMSE,
+where s is the standard deviation of the squared errors. M4's random guess is
+fixed at 0.999, above which no loss here lies.
 """
 
 from __future__ import annotations

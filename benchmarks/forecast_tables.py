@@ -141,7 +141,9 @@ def _gpt3(folder: Path) -> Iterator[ForecastTable]:
     for loss in ("train_loss", "val_loss"):
         pieces = []
         for (model,), own in frame.group_by("model"):
-            curve = own.select(D=pl.col("step").cast(pl.Float64) * 1e9, loss=pl.col(loss).cast(pl.Float64, strict=False))
+            curve = own.select(
+                D=pl.col("step").cast(pl.Float64) * 1e9, loss=pl.col(loss).cast(pl.Float64, strict=False)
+            )
             curve = curve.drop_nulls().filter(pl.col("D") > 1e9).group_by("D").agg(pl.col("loss").mean()).sort("D")
             if len(curve):
                 size = pl.lit(_GPT3[str(model).lower()]).alias("N")
@@ -153,7 +155,9 @@ def _opt(folder: Path) -> Iterator[ForecastTable]:
     frame = _read(folder / "hitchhiker-colpret" / "opt_perplexity_trajectories.csv")
     size = pl.col("model_size").str.to_lowercase()
     number = size.str.head(-1).cast(pl.Float64) * pl.when(size.str.ends_with("b")).then(1e9).otherwise(1e6)
-    yield _table("opt", "ppl", frame.select(run="model_size", N=number, D=10 ** pl.col("num_token"), loss=pl.col("ppl").log()))
+    yield _table(
+        "opt", "ppl", frame.select(run="model_size", N=number, D=10 ** pl.col("num_token"), loss=pl.col("ppl").log())
+    )
 
 
 def _parscale(folder: Path) -> Iterator[ForecastTable]:

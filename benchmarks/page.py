@@ -17,11 +17,13 @@ import time
 from pathlib import Path
 
 import numpy as np
-from isoflop.report.html import html
-from isoflop.report.report import make_report
 from playwright.sync_api import sync_playwright
 
 from isoflop import Runs, bootstrap, fit, law
+from isoflop.questions.base.context import Context
+from isoflop.questions.base.question import ask
+from isoflop.questions.report import Report
+from isoflop.render.html import html
 
 TRUTH = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658}
 ROUNDS = 7
@@ -59,7 +61,7 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
 
-        report = make_report(bootstrap(fit(law("chinchilla"), runs(500)), draws=1000))
+        report = ask(Report(), Context(given=bootstrap(fit(law("chinchilla"), runs(500)), draws=1000)))
         text = html(report)
         (folder / "report.html").write_text(text, encoding="utf-8")
         print(f"{'a report of 500 runs':<58} {len(text) / 1e6:8.2f} MB   (bound 3 MB)")

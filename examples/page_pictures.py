@@ -14,11 +14,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from isoflop.report.html import write_html
-from isoflop.report.report import make_report
 from playwright.sync_api import sync_playwright
 
 from isoflop import bootstrap, datasets, fit, law
+from isoflop.questions.base.context import Context
+from isoflop.questions.base.question import ask
+from isoflop.questions.report import Report
+from isoflop.render.html import write_html
 
 COMMAND = [sys.executable, "-c", "from isoflop.cli import main; main()", "app", "--no-browser", "--port", "0"]
 LOOKS = {"viewport": {"width": 1000, "height": 960}, "device_scale_factor": 1.5}
@@ -31,7 +33,9 @@ def main(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as held, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         report = Path(held) / "report.html"
-        write_html(make_report(bootstrap(fit(law("chinchilla"), datasets.load("python-bytes")))), report)
+        write_html(
+            ask(Report(), Context(given=bootstrap(fit(law("chinchilla"), datasets.load("python-bytes"))))), report
+        )
         tab = browser.new_page(**LOOKS)
         tab.goto(report.as_uri())
         tab.wait_for_timeout(2_000)  # the envelope is drawn a few budgets at a time

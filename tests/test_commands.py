@@ -48,10 +48,7 @@ source = "runs.csv"
 budget = "1e24"
 [forecast]
 at = { N = "70B", D = "1.4T" }
-[methods]
 [backtest]
-[influence]
-[report]
 """
 
 

@@ -172,11 +172,13 @@ def test_what_is_left_out_of_a_comparison_comes_back_as_well(known_runs):
     made = allocate(bootstrap(fit(CHINCHILLA, known_runs(0.01)), draws=40), budget=1e22)
     back = pickle.loads(pickle.dumps(made))
     assert back.ensemble == made.ensemble
-    assert back.ensemble.fit.runs == made.ensemble.fit.runs
+    assert back.ensemble.estimate.runs == made.ensemble.estimate.runs
     assert np.array_equal(back.ensemble.fit.theta, made.ensemble.fit.theta)
-    assert back.ensemble.fit.predict({"N": 1e9, "D": 1e10}) == made.ensemble.fit.predict({"N": 1e9, "D": 1e10})
+    assert back.ensemble.estimate.predict({"N": 1e9, "D": 1e10}) == made.ensemble.estimate.predict(
+        {"N": 1e9, "D": 1e10}
+    )
     assert forecast(back.ensemble, {"N": 1e10, "D": 1e12}) == forecast(made.ensemble, {"N": 1e10, "D": 1e12})
-    assert bootstrap(back.ensemble.fit, draws=40) == made.ensemble
+    assert bootstrap(back.ensemble.estimate, draws=40) == made.ensemble
 
 
 def test_a_copied_table_can_be_no_more_written_to_than_its_original(known_runs):

@@ -94,7 +94,7 @@ def study(quick: bool) -> Outcome:
         face = COLOURS[number] if general else "white"
         right.scatter(*points.T, marker=MARKERS[number], s=20, color=face, edgecolor=COLOURS[number], label=label)
     span = np.geomspace(moduli[0], moduli[-1], 50)
-    law_line = theory.fit.predict({"modulus": span})
+    law_line = theory.estimate.predict({"modulus": span})
     right.plot(span, law_line, color="black", linewidth=1, label=f"{kappa.value:.2f} log M / M")
     right.set(xscale="log", yscale="log", xlabel="modulus M", ylabel="share p of the M² sums")
     plain_ticks(right, moduli)

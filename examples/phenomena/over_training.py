@@ -136,7 +136,7 @@ def _slope(runs: Runs, entropy: float) -> Interval:
 
 def _score(ensemble: Ensemble, unseen: Runs) -> tuple[np.ndarray, np.ndarray]:
     """Relative errors of the forecasts, and whether each loss lies within its 90 % interval."""
-    names = ensemble.fit.law.input_names
+    names = ensemble.estimate.law.input_names
     columns = {name: unseen[name] for name in names}
     said = [
         forecast(ensemble, {name: columns[name][i] for name in names}, level=LEVEL).loss for i in range(len(unseen))

@@ -118,11 +118,13 @@ def study(quick: bool) -> Outcome:
     fresh = table[:, 0] == table[:, 1]
     _curve(axes, table[fresh], COLOURS[6], "o", "fresh text")
     span = np.geomspace(table[:, 0].min(), table[:, 0].max(), 100)
-    axes.plot(span / 1024, ensemble.fit.predict({"D": span, "U": span}), color=COLOURS[6], linewidth=1)
+    axes.plot(span / 1024, ensemble.estimate.predict({"D": span, "U": span}), color=COLOURS[6], linewidth=1)
     for number, u in enumerate(uniques):
         _curve(axes, table[table[:, 1] == u], COLOURS[number], MARKERS[number + 1], f"{u // 1024} KiB, repeated")
         along = span[(span >= u) & (span <= 16 * u)]
-        axes.plot(along / 1024, ensemble.fit.predict({"D": along, "U": float(u)}), color=COLOURS[number], linewidth=1)
+        axes.plot(
+            along / 1024, ensemble.estimate.predict({"D": along, "U": float(u)}), color=COLOURS[number], linewidth=1
+        )
     axes.set(xscale="log", xlabel="text read D (KiB)", ylabel="held-out loss (nats/byte)")
     plain_ticks(axes, [uniques[0] / 1024 * 2**k for k in range(9) if uniques[0] * 2**k <= longest])
     axes.legend(frameon=False, fontsize=9, title="lines: the law", title_fontsize=9)

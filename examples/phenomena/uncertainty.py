@@ -37,7 +37,7 @@ def study(quick: bool) -> Outcome:
             source=f"{part} uncertainty",
         )
         ensemble = bootstrap(fit(law("A/D^gamma"), runs, objective=squares()))
-        fits[part] = ensemble.fit, ensemble.interval("gamma", level=LEVEL)
+        fits[part] = ensemble.estimate, ensemble.interval("gamma", level=LEVEL)
     linear = _bayesian_linear_regression(counts)
 
     gammas = {part: gamma for part, (_, gamma) in fits.items()}

@@ -17,13 +17,19 @@ class HeldError(IsoflopError):
     """Another process holds the folder, or it cannot be held at all."""
 
 
+class NoLockError(HeldError):
+    """There are no locks on folders on this system."""
+
+
 @contextmanager
 def alone(folder: Path, *, patience: float = 0.0) -> Iterator[None]:
-    """Hold ``folder``, waiting up to ``patience`` seconds for it. Raises HeldError when another still holds it."""
+    """Hold ``folder``, waiting up to ``patience`` seconds for it. Raises HeldError when another still holds it,
+    NoLockError on a system without locks.
+    """
     try:
         import fcntl
     except ImportError as missing:
-        raise HeldError(
+        raise NoLockError(
             "folders that are written to are locked with flock, which this system lacks; use Linux, macOS or WSL"
         ) from missing
     with (folder / LOCK).open("a") as file:

@@ -1,8 +1,8 @@
-"""``Shown``: a result that a notebook shows as its card.
+"""``Shown``: a result that a notebook shows as its answer.
 
-Results live below the cards, so a result knows only that there is a way to show it. ``isoflop/__init__.py``, which
-every import of a part of the package passes first, says which: the card of :mod:`isoflop.report.notebook`, loaded when
-a notebook asks.
+Results live below the questions, so a result knows only that there is a way to show it. ``isoflop/__init__.py``, which
+every import of a part of the package passes first, says which: the answer of :mod:`isoflop.render.notebook`, loaded
+when a notebook asks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _renderers: list[Renderer] = []
 
 
 class Shown(Value):
-    """A result with a picture of itself; without a renderer, or without a card of its kind, its ``repr`` stands."""
+    """A result with a picture of itself; without a renderer, or where no question words it, its ``repr`` stands."""
 
     def _repr_html_(self) -> str | None:
         return _renderers[-1](self) if _renderers else None

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, TypeVar, get_args
+
+Number = TypeVar("Number", bound=Any)  # a float, an array, a Polars expression
+
+TRAIN = 6.0  # FLOPs a parameter and token in training, forward and backward
+SERVE = 2.0  # FLOPs a parameter and token in inference, forward alone
 
 LossUnit = Literal["nats/token", "bits/token", "nats/byte", "bits/byte", "perplexity", "error rate"]
 LOSS_UNITS: Final[tuple[str, ...]] = get_args(LossUnit)
@@ -23,6 +28,16 @@ SCALE_WORDS: Final[dict[str, float]] = {
 _QUANTITY = re.compile(
     r"\s*([+-]?(?:[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?|\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([kKmMBbGT]?)\s*"
 )
+
+
+def training_flops(params: Number, tokens: Number) -> Number:
+    """C = 6ND, of numbers, arrays or columns; what the layers cost besides is in :mod:`isoflop.accounting`."""
+    return params * TRAIN * tokens
+
+
+def tokens_within(budget: Number, params: Number) -> Number:
+    """D = C/(6N): the tokens that a budget buys for a size, or the size that it buys for so many tokens."""
+    return budget / (params * TRAIN)
 
 
 def parse_quantity(text: str) -> float:

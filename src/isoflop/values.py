@@ -36,6 +36,12 @@ class FrozenMapping(Mapping[K, V]):
     def __contains__(self, key: object) -> bool:
         return key in self._content
 
+    def __or__(self, other: Mapping[K, V]) -> dict[K, V]:
+        return {**self._content, **other}
+
+    def __ror__(self, other: Mapping[K, V]) -> dict[K, V]:
+        return {**other, **self._content}
+
     def __eq__(self, other: object) -> bool:
         return same(self, other) if isinstance(other, Mapping) else NotImplemented
 

@@ -67,11 +67,11 @@ def test_parameters_are_fixed_tied_and_held_and_the_study_says_so(session):
     session, task = asked(session, kind="fit", **given)
     perform(session, task, lambda share, doing: None)
     ensemble = load_fit(session.place("r1", "fit.json"))
-    assert ensemble.fit.law.param_names == ("A", "B", "alpha") and ensemble.fit.law.fixed == {"E": 1.8}
+    assert ensemble.estimate.law.param_names == ("A", "B", "alpha") and ensemble.estimate.law.fixed == {"E": 1.8}
     study = parse_study(session.place("r1", "study.toml").read_text(), folder=session.folder)
     restricted = (study.law.fixed, study.law.tied, study.law.domains)
     assert restricted == ({"E": 1.8}, {"beta": "alpha"}, {"alpha": "0.1:0.9"})
-    assert perform_study(replace(study, questions=())).ensembles[0].fit.params == ensemble.fit.params
+    assert perform_study(replace(study, questions=())).ensembles[0].fit.params == ensemble.estimate.params
 
 
 def test_a_formula_is_told_with_greek_letters_and_its_restrictions(session):
@@ -140,18 +140,21 @@ def test_the_menu_has_every_question_with_a_form_that_can_be_asked(session):
     ("given", "says"),
     [
         ({"kind": "open /etc/passwd"}, "the page asks for fit, plan"),
-        ({"kind": "fit", "draws": 10**9}, "draws is a number from 20 to 1e"),
+        ({"kind": "fit", "draws": 10**9}, "draws is a whole number from 20 to 1,000,000, not 1000000000"),
         ({"kind": "fit", "draws": 20_001}, "draws is a whole number up to 20,000 here, not 20,001"),
-        ({"kind": "fit", "draws": True}, "draws takes a number"),
+        ({"kind": "fit", "draws": True}, "draws is a whole number from 20 to 1,000,000, not True"),
         ({"kind": "fit", "level": 2}, "level is a number between 0 and 1, not 2"),
         (
             {"kind": "fit", "options": {"budget": "a lot"}},
-            "budget takes a number such as 0.5, 70B or 1e24, not 'a lot'",
+            "budget is a number above 0, such as 0.5, 70B or 1e24, not 'a lot'",
         ),
-        ({"kind": "fit", "options": {"budget": "-1e20"}}, "budget is a number above 0, not '-1e20'"),
+        (
+            {"kind": "fit", "options": {"budget": "-1e20"}},
+            "budget is a number above 0, such as 0.5, 70B or 1e24, not '-1e20'",
+        ),
         ({"kind": "fit", "options": {"bugdet": "1e20"}}, "'bugdet' is no option here"),
         ({"kind": "fit", "options": [1]}, "must be names with values"),
-        ({"kind": "backtest", "options": {"windows": 0}}, "windows is a number from 1"),
+        ({"kind": "backtest", "options": {"windows": 0}}, "windows is a whole number from 1 to 1,000, not 0"),
         ({"kind": "fit", "law": "__import__('os')"}, "is not part of the language"),
         ({"kind": "fit", "objective": "best"}, "objective"),
         ({"kind": "fit", "fixed": "E"}, "'E' is no parameter with its value; write for example E = 1.69"),

@@ -85,9 +85,8 @@ def spoiled(column, cells):
 
 def test_the_sound_table_is_sound(cli, table):
     code, out, err = cli("fit", table(), *QUICK, "--json")
-    params = json.loads(out)["params"]
     assert (code, err) == (0, "")
-    assert params["alpha"]["value"] == pytest.approx(TRUTH["alpha"], abs=0.03)
+    assert json.loads(out)["quantities"]["alpha"]["value"] == pytest.approx(TRUTH["alpha"], abs=0.03)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +187,7 @@ def test_copies_and_perplexity_are_doubts_of_a_fit_too(cli, table):
     ("words", "says"),
     [
         (("--law", "chinchila"), "no law is named 'chinchila'; the nearest are chinchilla"),
-        (("--law", ""), "the formula is empty"),
+        (("--law", ""), "--law takes a text (LAW), not ''"),
         (("--law", "E + A/width^alpha"), "unknown name 'width'"),
         (("--law", "E + A/N^alpha +"), "it ends too early"),
         (("--law", "E + (A/N^alpha"), "the brackets do not balance: 1 '(' and 0 ')'"),
@@ -209,13 +208,13 @@ def test_copies_and_perplexity_are_doubts_of_a_fit_too(cli, table):
         ((*QUICK, "--where", "__import__('os')"), "where a comparison is needed"),
         ((*QUICK, "--where", "size > 1"), "names 'size', which is no column"),
         ((*QUICK, "--where", "N > 1e30"), "no run of runs.csv satisfies 'N > 1e30'; loosen the selection"),
-        ((*QUICK, "--where", ""), "the selection is empty"),
+        ((*QUICK, "--where", ""), "--where takes a text (EXPR), not ''"),
         ((*QUICK, "--column", "N=widht"), "runs.csv has no column 'widht'"),
-        ((*QUICK, "--column", "N"), "--column takes NAME=VALUE, not 'N'"),
-        ((*QUICK, "--column", "=N"), "--column takes NAME=VALUE, not '=N'"),
+        ((*QUICK, "--column", "N"), "--column takes N=HEADER, not 'N'"),
+        ((*QUICK, "--column", "=N"), "--column takes N=HEADER, not '=N'"),
         ((*QUICK, "--column", "N=N", "--column", "N=D"), "--column N is given twice, 'N' and 'D'; choose one"),
         ((*QUICK, "--unit", "loss=furlongs"), "unit loss='furlongs' is not known; write loss= one of nats/token"),
-        ((*QUICK, "--unit", "perplexity"), "--unit takes NAME=VALUE, not 'perplexity'"),
+        ((*QUICK, "--unit", "perplexity"), "--unit takes loss=UNIT, not 'perplexity'"),
         ((*QUICK, "--convention", "N=some"), "write N= one of total, non-embedding, active"),
         (
             (*QUICK, "--objective", "nonsense"),
@@ -224,42 +223,41 @@ def test_copies_and_perplexity_are_doubts_of_a_fit_too(cli, table):
         ((*QUICK, "--objective", "huber:0"), "the Huber width must be positive, not 0"),
         ((*QUICK, "--objective", "huber:nan"), "the Huber width must be positive, not nan"),
         ((*QUICK, "--objective", "huber:wide"), "'wide' is no number; write for example huber:1e-3"),
-        ((*QUICK, "--objective", "lad:3"), "objective 'lad:3' is not known"),
+        ((*QUICK, "--objective", "lad:3"), "lad has no number, not 3; write lad, or huber:3"),
         ((*QUICK, "--objective", "raw-"), "objective 'raw-' is not known"),
-        ((*QUICK, "--level", "2"), "an interval's level lies between 0 and 1, not 2; 0.9 is usual"),
-        ((*QUICK, "--level", "90"), "between 0 and 1, not 90"),
-        ((*QUICK, "--level", "0"), "between 0 and 1, not 0"),
-        ((*QUICK, "--level", "nan"), "between 0 and 1, not nan"),
-        ((*QUICK, "--level", "x"), "'x' is not a valid float"),
-        (("--law", "chinchilla", "--draws", "1"), "Invalid value for '--draws': 1 is not in the range"),
-        (("--law", "chinchilla", "--draws", "-5"), "Invalid value for '--draws'"),
-        (("--law", "chinchilla", "--draws", "1000000000000"), "Invalid value for '--draws'"),
-        (("--law", "chinchilla", "--draws", "many"), "Invalid value for '--draws'"),
-        (("--law", "chinchilla", "--starts", "0"), "Invalid value for '--starts'"),
-        (("--law", "chinchilla", "--starts", "1000000000"), "Invalid value for '--starts'"),
-        ((*QUICK, "--seed", "-1"), "Invalid value for '--seed'"),
-        ((*QUICK, "--jobs", "0"), "Invalid value for '--jobs'"),
-        ((*QUICK, "--jobs", "-1"), "Invalid value for '--jobs'"),
+        ((*QUICK, "--level", "2"), "--level is a number between 0 and 1, not '2'"),
+        ((*QUICK, "--level", "90"), "between 0 and 1, not '90'"),
+        ((*QUICK, "--level", "0"), "between 0 and 1, not '0'"),
+        ((*QUICK, "--level", "nan"), "between 0 and 1, not 'nan'"),
+        ((*QUICK, "--level", "x"), "between 0 and 1, not 'x'"),
+        (("--law", "chinchilla", "--draws", "1"), "--draws is a whole number from 20 to 1,000,000, not '1'"),
+        (("--law", "chinchilla", "--draws", "-5"), "--draws is a whole number from 20 to 1,000,000, not '-5'"),
+        (("--law", "chinchilla", "--draws", "1000000000000"), "from 20 to 1,000,000, not '1000000000000'"),
+        (("--law", "chinchilla", "--draws", "many"), "--draws is a whole number from 20 to 1,000,000, not 'many'"),
+        (("--law", "chinchilla", "--starts", "0"), "--starts is a whole number from 1 to 100,000, not '0'"),
+        (("--law", "chinchilla", "--starts", "1000000000"), "from 1 to 100,000, not '1000000000'"),
+        ((*QUICK, "--seed", "-1"), "--seed is a whole number from 0 to 4,294,967,295, not '-1'"),
+        ((*QUICK, "--jobs", "0"), "--jobs is a whole number from 1 to 1,024, not '0'"),
+        ((*QUICK, "--jobs", "-1"), "--jobs is a whole number from 1 to 1,024, not '-1'"),
         ((*QUICK, "--fix", "E=-1"), "E = -1 lies outside its domain (0, inf); choose a value inside it"),
-        ((*QUICK, "--fix", "E=x"), "--fix E: 'x' is not a number such as 70e9, 70B or 1.4T"),
-        ((*QUICK, "--fix", "E=nan"), "--fix E: 'nan' is not a number"),
-        ((*QUICK, "--fix", "E"), "--fix takes NAME=VALUE, not 'E'"),
+        ((*QUICK, "--fix", "E=x"), "--fix E is a finite number, such as 0.5, 70B or 1e24, not 'x'"),
+        ((*QUICK, "--fix", "E=nan"), "--fix E is a finite number, such as 0.5, 70B or 1e24, not 'nan'"),
+        ((*QUICK, "--fix", "E"), "--fix takes E=1.69, not 'E'"),
         ((*QUICK, "--fix", "F=1"), "chinchilla has no free parameter 'F'; it has E, A, B, alpha, beta"),
         ((*QUICK, "--fix", "E=1", "--fix", "E=2"), "--fix E is given twice, '1' and '2'; choose one"),
         ((*QUICK, "--fix", "A=0", "--fix", "B=0"), "becomes E, which has no input"),
         ((*QUICK, "--tie", "beta=N"), "'N' is not a free parameter of chinchilla"),
         ((*QUICK, "--tie", "beta=alpha +"), "it ends too early"),
         ((*QUICK, "--tie", "beta=__import__('os')"), "is not part of the language"),
-        ((*QUICK, "--tie", "beta"), "--tie takes NAME=VALUE, not 'beta'"),
+        ((*QUICK, "--tie", "beta"), "--tie takes beta=alpha, not 'beta'"),
         ((*QUICK, "--tie", "beta=alpha", "--fix", "beta=1"), "chinchilla has no free parameter 'beta'"),
         ((*QUICK, "--domain", "E=3:0"), "parameter E has an empty domain (3.0, 0.0)"),
-        ((*QUICK, "--domain", "E=a:b"), "--domain E: 'a' is not a number"),
+        ((*QUICK, "--domain", "E=a:b"), "domain of E: 'a:b' is no domain: 'a' is not a number"),
         ((*QUICK, "--domain", "N=real"), "chinchilla has no parameter 'N'"),
         ((*QUICK, "--domain", "E=wide"), "use positive, real or (low, high)"),
         ((*QUICK, "--input", "width"), "chinchilla has the inputs N, D and not 'width'"),
         ((*QUICK, "--lawn", "x"), "No such option"),
         ((*QUICK, "more.csv"), "Got unexpected extra argument"),
-        ((), "Missing option '--law'"),
     ],
 )
 def test_options_that_mean_nothing(refused, cli, table, words, says):
@@ -269,15 +267,12 @@ def test_options_that_mean_nothing(refused, cli, table, words, says):
         assert cli("fit", table(), *words, "--draws", "20", "--json")[0] == 0
 
 
-@pytest.mark.parametrize(
-    "starts",
-    [
-        "1",
-        "2",
-        "3",
-        "4",
-    ],
-)
+def test_without_a_law_chinchilla_is_fitted_and_named(cli, table):
+    code, out, _ = cli("fit", table(), "--draws", "20", "--json")
+    assert code == 0 and json.loads(out)["provenance"]["law"] == "chinchilla"
+
+
+@pytest.mark.parametrize("starts", ["1", "2", "3", "4"])
 def test_few_starts_are_enough(cli, table, starts):
     assert cli("fit", table(), "--law", "chinchilla", "--draws", "20", "--starts", starts, "--json")[0] == 0
 
@@ -289,15 +284,15 @@ def test_a_column_of_text_is_no_input(refused, table):
 
 
 def test_commands_that_do_not_exist(refused, cli):
-    assert "No such command 'fitt'" in refused("fitt")
+    assert "there is no command 'fitt'; did you mean 'fit'?" in refused("fitt")
     assert "no law is named 'nope'" in refused("laws", "nope")
     code, out, err = cli()
     assert (code, out) == (2, "") and err.startswith("Usage: isoflop") and "forecast" in err
 
 
 def test_options_of_a_file_need_the_file(refused):
-    assert "describe a FILE, and none was given" in refused("fit", *QUICK, "--column", "N=params")
-    assert "describe a FILE, and none was given" in refused("check", "--unit", "loss=perplexity")
+    assert "describe a table, and none was given; name one" in refused("fit", *QUICK, "--column", "N=params")
+    assert "describe a table, and none was given; name one" in refused("check", "--unit", "loss=perplexity")
 
 
 # Saving
@@ -308,8 +303,8 @@ def test_options_of_a_file_need_the_file(refused):
     [
         ("gone/FIT.json", "there is no folder"),
         ("runs.csv/FIT.json", "there is no folder"),
-        ("", "is a directory"),
-        ("x" * 300, "File name too long"),
+        ("", "something is there that is not a plain file; write elsewhere"),
+        ("x" * 300, "the file's name has 300 bytes; use fewer than 245"),
     ],
 )
 def test_places_that_cannot_hold_a_fit(refused, table, tmp_path, place, says):
@@ -319,13 +314,13 @@ def test_places_that_cannot_hold_a_fit(refused, table, tmp_path, place, says):
 
 
 def test_a_save_without_a_name(refused, table):
-    assert "--save needs the name of a file" in refused("fit", table(), *QUICK, "--save", "")
+    assert "--save takes a text (FIT.json), not ''" in refused("fit", table(), *QUICK, "--save", "")
 
 
 def test_a_device_is_not_replaced_by_a_file(refused, table, tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    assert "something is there that is not a file" in refused("fit", table(), *QUICK, "--save", str(pipe))
+    assert "something is there that is not a plain file" in refused("fit", table(), *QUICK, "--save", str(pipe))
     assert pipe.is_fifo()
 
 
@@ -355,7 +350,7 @@ def saved(cli, table, tmp_path):
 @pytest.mark.parametrize(
     ("at", "says"),
     [
-        ((), "Missing option '--at'"),
+        ((), "a forecast needs --at, as --at N=70B --at D=1.4T, or --points FILE"),
         (("N=1e9",), "a forecast from chinchilla takes --at N=…, --at D=…; D is missing"),
         (("N=1e9", "D=1e9", "C=1e18"), "C is no input of it"),
         (("N=1e9", "Q=1"), "takes --at N=…, --at D=…"),
@@ -381,13 +376,15 @@ def test_points_that_are_none(refused, saved, at, says):
 )
 def test_numbers_as_people_write_them(cli, saved, n, d):
     code, out, _ = cli("forecast", saved, "--at", f"N={n}", "--at", f"D={d}", "--json")
-    assert code == 0 and json.loads(out)["at"] == pytest.approx({"N": 70e9, "D": 1.4e12})
+    found = json.loads(out)["quantities"]
+    assert code == 0 and found["at_N"]["value"] == pytest.approx(70e9)
+    assert found["at_D"]["value"] == pytest.approx(1.4e12)
 
 
 @pytest.mark.parametrize("level", ["2", "0", "1", "-1", "nan", "90"])
 def test_levels_that_are_none(refused, saved, level):
     sentence = refused("forecast", saved, "--at", "N=1e9", "--at", "D=1e9", "--level", level)
-    assert "an interval's level lies between 0 and 1" in sentence
+    assert f"--level is a number between 0 and 1, not '{level}'" in sentence
 
 
 AT = ("--at", "N=1e9", "--at", "D=1e9")
@@ -414,7 +411,7 @@ def test_a_fit_that_is_cut_anywhere_is_refused(refused, saved, tmp_path):
         (b'"isoflop.fit/1"', "is JSON, but no fit of isoflop"),
         (b'{"weights": [1, 2]}', "is JSON, but no fit of isoflop"),
         (b'{"schema": 1}', "is JSON, but no fit of isoflop"),
-        (b'{"schema": "isoflop.fit/1"}', "is damaged (no 'seal')"),
+        (b'{"schema": "isoflop.fit/2"}', "is damaged (no 'seal')"),
         (b'{"schema": "isoflop.fit/99", "law": {}}', "has schema 'isoflop.fit/99', this release reads 'isoflop.fit/"),
     ],
 )
@@ -425,9 +422,9 @@ def test_files_that_are_no_fit(refused, tmp_path, content, says):
 
 def test_paths_that_lead_to_no_fit(refused, tmp_path):
     assert "cannot be read (No such file or directory); give a file" in refused("forecast", "gone.json", *AT)
-    assert "cannot be read (Is a directory)" in refused("forecast", str(tmp_path), *AT)
+    assert "is a folder; name a CSV" in refused("forecast", str(tmp_path), *AT)
     assert "File name too long" in refused("forecast", "x" * 5000, *AT)
-    assert "Missing argument 'FIT'" in refused("forecast")
+    assert "a forecast needs --at" in refused("forecast")
 
 
 def places(node, path=()):
@@ -472,8 +469,8 @@ def test_a_fit_with_one_wrong_value_is_refused_or_still_answers(cli, saved, tmp_
         if code == 2:
             assert err.startswith("Error: ") and err.count("\n") == 1 and not out, (path, last, err)
         else:
-            answer = json.loads(out)
-            assert answer["loss"]["low"] <= answer["loss"]["high"] and answer["reach_decades"] >= 0, (path, last)
+            found = json.loads(out)["quantities"]
+            assert found["loss"]["low"] <= found["loss"]["high"] and found["extrapolation"]["value"] >= 0, (path, last)
 
 
 # The same as a real process
@@ -506,30 +503,37 @@ def test_a_pipe_that_knows_few_letters_breaks_nothing(table, encoding):
     done = process("check", path, PYTHONIOENCODING=encoding, PYTHONUTF8="0")
     assert done.returncode == 0 and b"20 runs" in done.stdout and done.stderr == b""
     done = process("fit", path, "--law", "A/N^α", "--draws", "20", "--json", PYTHONIOENCODING=encoding, PYTHONUTF8="0")
-    assert done.returncode == 0 and set(json.loads(done.stdout)["params"]) == {"A", "α"}
+    assert done.returncode == 0 and {"A", "α"} < set(json.loads(done.stdout)["quantities"])
     done = process("fit", path, "--law", "A/N^α²", PYTHONIOENCODING=encoding, PYTHONUTF8="0")
     assert done.returncode == 2 and done.stderr.startswith(b"Error: ") and b"Traceback" not in done.stderr
 
 
 def test_the_package_runs_as_a_module_too():
     done = subprocess.run([sys.executable, "-m", "isoflop", "nosuch"], capture_output=True, timeout=60, check=False)
-    assert done.returncode == 2 and done.stderr.startswith(b"Error: No such command 'nosuch'")
+    assert done.returncode == 2 and done.stderr.startswith(b"Error: there is no command 'nosuch'")
 
 
-@pytest.mark.parametrize("words", [("--budget", "0"), ("--budget", "-1e21"), ("--served", "0"), ("--served", "-2T")])
+@pytest.mark.parametrize(
+    "words", [("--budget", "0"), ("--budget", "-1e21"), ("--inference-tokens", "0"), ("--inference-tokens", "-2T")]
+)
 def test_a_report_refuses_what_it_cannot_plan(refused, table, tmp_path, words):
     out = tmp_path / "out.html"
-    assert "must be a positive number of" in refused("report", table(), "--draws", "20", "-o", str(out), *words)
+    says = f"{words[0]} is a number above 0, such as 0.5, 70B or 1e24, not '{words[1]}'"
+    assert says in refused("report", table(), "--draws", "20", "-o", str(out), *words)
     assert not out.exists()
 
 
-def test_a_law_or_a_table_where_a_fit_is_asked(refused, table):
+def test_a_law_or_a_table_where_a_fit_is_asked(refused, cli, table, saved):
     assert "there are chinchilla:hoffmann, " in refused("plan", "chinchilla", "--budget", "1e21")
-    assert "is a table, not a fit; make one: isoflop fit " in refused("forecast", table(), *AT)
+    assert "is a table, not a fit; make one: isoflop fit " in refused("compare", table(), saved)
+    assert "--fix is for a table, and a saved fit was given" in refused("forecast", saved, *AT, "--fix", "E=1")
+    told = [json.loads(cli("forecast", *words, *AT, "--json")[1]) for words in ((table(), *QUICK), (saved,))]
+    assert told[0]["quantities"] == told[1]["quantities"]  # a table is fitted first, with the options of a fit
 
 
 def test_options_of_the_protocol_and_of_hold_outs_do_not_mix(refused, table):
     path = table()
-    assert "options of --protocol hitchhiker" in refused("backtest", path, "--cut", "10B")
-    assert "options of --protocol hitchhiker" in refused("backtest", path, "--jobs", "2")
+    for words in (("--cut", "10B"), ("--jobs", "2")):
+        says = f"{words[0]} is an option of --protocol hitchhiker; add it, or leave {words[0]} out"
+        assert says in refused("backtest", path, *words)
     assert "by its own rules" in refused("backtest", path, "--protocol", "hitchhiker", "--windows", "3")

@@ -3,10 +3,12 @@
 import json
 import sys
 
+import jsonschema
 import numpy as np
 import pytest
 
 from isoflop import law
+from isoflop.answers.schema import answer_schema
 from isoflop.cli import main
 
 TRUTH = {"E": 1.8, "A": 400.0, "B": 2000.0, "alpha": 0.34, "beta": 0.36}
@@ -46,7 +48,7 @@ def test_check_names_the_outlier_and_its_remedy_works(cli, table):
     assert code == 0 and finding["rows"] == [7] and '--where "row not in [7]"' in finding["remedy"]
     _, out, _ = cli("check", table, "--where", "row not in [7]", "--json")
     assert "outliers" not in [each["code"] for each in json.loads(out)["findings"]]
-    code, out, _ = cli("check", table, "--law", "E + A/N^alpha + B/D^beta")
+    code, out, _ = cli("check", table, "--law", "E + A/N^alpha + B/D^beta", "--verbose")
     assert code == 0 and "row 7" in out and "robust standard deviations above the surface" in out
 
 
@@ -54,30 +56,35 @@ def test_influence_as_json(cli, table):
     code, out, err = cli("influence", table, "--budget", "1e22", "--objective", "lsq", "--json")
     said = json.loads(out)
     assert (code, err) == (0, "")
-    assert list(said) == [
-        "law", "objective", "n_runs", "budget", "at", "answers", "runs", "decided", "removals", "usual_count",
-        "fewest_by_chance", "outliers", "findings",
-    ]  # fmt: skip
-    assert (said["n_runs"], said["budget"], said["decided"]) == (30, 1e22, "N*")
-    assert [each["run"] for each in said["runs"]] == [f"row {row}" for row in range(1, 31)]
-    moves = {each["run"]: abs(np.log(each["without"]["N*"] / said["answers"]["N*"]["value"])) for each in said["runs"]}
-    assert max(moves, key=moves.get) == "row 7"
-    assert [each["how"] for each in said["removals"]] == ["down", "up", "outliers"]
-    assert said["removals"][2]["rows"] == [[7]] and said["outliers"][0]["row"] == 7
-    assert set(said["runs"][0]["curvature"]) == set(said["answers"])
+    jsonschema.validate(said, answer_schema())
+    found, tables = said["quantities"], {name: each["rows"] for name, each in said["tables"].items()}
+    assert (found["runs"]["value"], said["provenance"]["budget"], found["value"]["label"]) == (30, 1e22, "N*")
+    assert set(said["provenance"]["at"]) == {"N", "D"}
+    assert [each["run"] for each in tables["runs"]] == [f"row {row}" for row in range(1, 31)]
+    moves = {each["run"]: abs(np.log(each["N"] / found["value"]["value"])) for each in tables["runs"]}
+    assert max(moves, key=moves.get) == "row 7" == tables["strongest"][0]["run"]
+    assert found["moved"]["value"] == tables["runs"][6]["N"]
+    removals = [name for name in tables if name.startswith("removals_")]
+    assert removals == ["removals_down", "removals_up", "removals_outliers"]
+    assert [each["rows"] for each in tables["removals_outliers"]] == ["7"] and tables["outliers"][0]["row"] == 7
+    curved = {name.removesuffix("_curvature") for name in tables["runs"][0] if name.endswith("_curvature")}
+    assert len(curved) == len(tables["answers"]) >= 8 and curved < set(tables["runs"][0])
+    assert found["by_chance"]["value"] >= found["fewest"]["value"] >= 1
 
 
 def test_influence_as_a_card(cli, table):
     code, out, _ = cli("influence", table, "--budget", "1e22", "--show", "3")
-    assert code == 0 and out.count("without row") >= 3
+    assert code == 0 and "left out alone, row " in out
+    listed = out.partition("Runs that move N* most")[2].partition("Left out")[0]
+    assert listed.count("row ") == 3
     for words in (
         "N*",
         "exponent a",
         "forecast",
         "by curvature",
-        "90% interval",
-        "lowering it most:",
-        "off the surface:",
+        "90% CI",
+        "lowers it most",
+        "Left out one after another: outliers",
     ):
         assert words in out
 
@@ -85,35 +92,41 @@ def test_influence_as_a_card(cli, table):
 def test_sensitivity_as_json(cli, table):
     code, out, err = cli("sensitivity", table, "--draws", "20", "--at", "N=1e10", "--at", "D=2e11", "--json")
     said = json.loads(out)
-    assert (code, err) == (0, "") and said["at"] == {"N": 1e10, "D": 2e11}
-    assert list(said) == ["law", "objective", "budget", "at", "base", "choices", "findings"]
-    for each in said["choices"]:
-        assert list(each) == ["group", "setting", "n_runs", "answers", "note", "why_not"]
-        assert bool(each["answers"]) != bool(each["why_not"])
+    jsonschema.validate(said, answer_schema())
+    assert (code, err) == (0, "") and said["provenance"]["at"] == {"N": 1e10, "D": 2e11}
+    assert said["provenance"]["budget"] > 0 and "huber:0.001" in said["method"]
+    base, *choices = said["tables"]["choices"]["rows"]
+    assert base["choice"] == "base" and base["N"] == {**said["quantities"]["value"], "label": "N"}
+    assert {each["group"] for each in choices} >= {"rounding", "noise", "objective", "outliers", "starts"}
+    for each in choices:
+        assert (each["N"] is not None) != bool(each["why_not"]) and each["choice"].startswith(each["group"])
 
 
 def test_the_toy_as_a_card_and_as_json(cli):
-    code, out, _ = cli("sensitivity", "--example", "toy")
-    assert code == 0 and "0.6148" in out and "0.6262" in out and "+0.0531" in out
+    code, out, _ = cli("sensitivity", "--example", "toy", "--all")
+    assert code == 0 and "0.6148" in out and "0.6262" in out and " 0.0531 " in out
     _, out, _ = cli("sensitivity", "--example", "toy", "--json")
     said = json.loads(out)
-    assert len(said["rows"]) == 11 and said["rows"][0]["by_grid"]["params"]["alpha"] == pytest.approx(0.3490, abs=5e-5)
+    jsonschema.validate(said, answer_schema())
+    rows = said["tables"]["settings"]["rows"]
+    assert len(rows) == 2 * 11 and [each["by"] for each in rows[:2]] == ["grid", "optimum"]
+    assert rows[0]["alpha"] == pytest.approx(0.3490, abs=5e-5)
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("influence", "--budget", "-1"), "the budget must be a positive number of FLOPs, not -1"),
+        (("influence", "--budget", "-1"), "--budget is a number above 0, such as 0.5, 70B or 1e24, not '-1'"),
         (("influence", "--law", "E + A/N^alpha", "--budget", "1e20"), "a budget needs a law in N and D"),
         (("influence", "--at", "N=3"), "D is missing"),
         (("influence", "--answer", "gamma"), "'gamma' is no answer of this law; there are N*, exponent a, forecast"),
-        (("influence", "--level", "2"), "an interval's level lies between 0 and 1, not 2"),
+        (("influence", "--level", "2"), "--level is a number between 0 and 1, not '2'"),
         (("influence", "--where", "row < 7"), "6 runs cannot spare one for the 5 parameters of chinchilla"),
         (("influence", "--objective", "l2"), "objective 'l2' is not known"),
         (("sensitivity", "--where", "row < 5"), "4 runs cannot determine the 5 parameters of chinchilla"),
         (("sensitivity", "--law", "chinchila"), "chinchilla"),
         (("sensitivity", "--example", "toy"), "has its own runs; leave out"),
-        (("sensitivity", "--draws", "3"), "20<=x<=100000"),
+        (("sensitivity", "--draws", "3"), "--draws is a whole number from 20 to 100,000, not '3'"),
         (("check", "--law", "nobody"), "no law is named 'nobody'"),
     ],
 )

@@ -11,7 +11,14 @@ from isoflop.cli import isoflop
 from isoflop.errors import IsoflopError
 
 TOKENS = np.logspace(9, 11, 8)
-DIAGNOSIS = ["a-likelihood-B.svg"]
+DIAGNOSIS = [
+    "a-contours.svg",
+    "a-draws-B-beta.svg",
+    "a-likelihood-B.svg",
+    "a-residuals-against-C.svg",
+    "a-residuals-against-D.svg",
+    "a-residuals-against-order.svg",
+]
 
 
 @pytest.fixture

@@ -3,10 +3,12 @@
 import json
 import sys
 
+import jsonschema
 import numpy as np
 import pytest
 
 from isoflop import law
+from isoflop.answers.schema import answer_schema
 from isoflop.cli import main
 
 TRUTH = {"E": 1.8, "A": 400.0, "B": 2000.0, "alpha": 0.34, "beta": 0.36}
@@ -58,23 +60,29 @@ def refused(monkeypatch, capsys):
 def test_backtest_as_json(cli, table):
     words = ("--law", "chinchilla", "--law", "E + A/N^alpha", "--hold-out", "params", "--windows", "2")
     said = json.loads(cli("backtest", table, *words, "--draws", "60", "--json"))
-    assert list(said) == ["source", "response", "windows", "laws", "baselines", "held_out", "findings"]
-    assert [each["held_out_rows"] for each in said["windows"]] == [5, 5]
-    good, bad = said["laws"]
-    assert (good["law"], bad["law"], good["rows"]) == ("chinchilla", "E + A/N^alpha", 10)
-    assert good["are"]["value"] < 0.01 < bad["are"]["value"]
-    assert good["are"]["low"] < good["are"]["value"] < good["are"]["high"] and 8 <= good["covered"] <= 10
-    assert [each["name"] for each in said["baselines"]] == ["best seen", "most-trained run", "last two points"]
-    assert said["baselines"][0]["coverage"] is None
-    first = said["held_out"][0]
-    forecast = first["forecasts"]["chinchilla"]
-    assert forecast["low"] < forecast["value"] < forecast["high"]
-    assert {40 - 5 * 8 + 8 * each for each in range(1, 6)} == {each["row"] for each in said["held_out"][:5]}
+    jsonschema.validate(said, answer_schema())
+    assert (said["provenance"]["source"], said["provenance"]["response"]) == ("runs.csv", "loss")
+    tables = {name: each["rows"] for name, each in said["tables"].items()}
+    assert list(tables) == ["scores", "windows", "scores_by_window", "held_out"]
+    assert [each["held_out_rows"] for each in tables["windows"]] == [5, 5]
+    good, bad, *baselines = tables["scores"]
+    assert (good["forecaster"], bad["forecaster"], good["rows"]) == ("chinchilla", "E + A/N^alpha", 10)
+    assert good["mre"]["value"] < 0.01 < bad["mre"]["value"]
+    assert good["mre"]["low"] < good["mre"]["value"] < good["mre"]["high"] and 8 <= good["covered"] <= 10
+    assert said["quantities"]["mre"]["value"] == good["mre"]["value"]
+    assert [each["forecaster"] for each in baselines] == ["best seen", "most-trained run", "last two points"]
+    assert baselines[0]["coverage"] is None
+    forecast = tables["held_out"][0]["chinchilla"]
+    assert forecast["low"] < forecast["value"] < forecast["high"] and forecast["interval"] == "PI"
+    assert {40 - 5 * 8 + 8 * each for each in range(1, 6)} == {each["row"] for each in tables["held_out"][:5]}
 
 
 def test_backtest_as_a_card(cli, table):
     out = cli("backtest", table, "--law", "chinchilla", "--hold-out", "N", "--draws", "60")
-    assert "Not shown the runs with N ≥ 3.16B, chinchilla misses their loss by 0." in " ".join(out.split())
+    words = " ".join(out.split())
+    assert (
+        "With N ≥ 3.16B, chinchilla has a mean relative error (MRE) of 0." in words and "on the held-out loss" in words
+    )
     for word in ("chinchilla", "best seen", "most-trained run", "last two points", "of 5"):
         assert word in out
     families = cli("backtest", table, "--law", "chinchilla", "--per-family", "--hold-out", "N", "--draws", "40")
@@ -84,30 +92,33 @@ def test_backtest_as_a_card(cli, table):
 def test_rank_with_a_stacked_forecast(cli, table):
     words = ("--law", "chinchilla", "--law", "kaplan", "--law", "power-d-floor", "--hold-out", "N", "--draws", "60")
     said = json.loads(cli("rank", table, *words, "--at", "N=10B", "--at", "D=1T", "--json"))
-    laws = {each["law"]: each for each in said["laws"]}
-    assert said["laws"][0]["law"] == "chinchilla"
-    assert laws["chinchilla"]["tied"] and not laws["power-d-floor"]["tied"]
-    assert sum(each["weight"]["value"] for each in said["laws"]) == pytest.approx(1)
-    told = said["forecast"]
-    assert told["at"] == {"N": 1e10, "D": 1e12}
-    truth = float(law("chinchilla").value(TRUTH, told["at"]))
-    assert told["loss"]["low"] < truth < told["loss"]["high"]
-    assert told["within_laws"] > 0 and told["between_laws"] >= 0 and told["scatter"] > 0
-    assert sum(each["weight"] for each in told["members"]) == pytest.approx(1)
+    jsonschema.validate(said, answer_schema())
+    rows = said["tables"]["laws"]["rows"]
+    laws = {each["law"]: each for each in rows}
+    assert rows[0]["law"] == "chinchilla"
+    assert laws["chinchilla"]["rank"] == "best" and laws["power-d-floor"]["rank"] == ""  # neither best nor tied
+    ranked = [each for each in rows if each["rank"] != "baseline"]
+    assert sum(each["weight"]["value"] for each in ranked) == pytest.approx(1) and len(rows) == len(ranked) + 3
+    at, found = said["provenance"]["at"], said["quantities"]
+    assert at == {"N": 1e10, "D": 1e12}
+    truth = float(law("chinchilla").value(TRUTH, at))
+    assert found["stacked"]["low"] < truth < found["stacked"]["high"]
+    assert found["within"]["value"] > 0 and found["between"]["value"] >= 0 and found["scatter"]["value"] > 0
+    assert sum(each["weight"] for each in said["tables"]["members"]["rows"]) == pytest.approx(1)
     card = cli("rank", table, *words, "--at", "N=10B", "--at", "D=1T")
-    for words in ("stacked laws at N = 10B, D = 1T", "between laws", "within laws", "baseline", "best"):
+    for words in ("Weighted laws at N = 10B, D = 1T", "between laws", "within laws", "baseline", "best"):
         assert words in card
 
 
 def test_downstream(cli, table):
     words = ("--task", "quiz=val_loss,hits", "--at", "N=10B", "--at", "D=1T", "--draws", "60")
     said = json.loads(cli("downstream", table, *words, "--json"))
-    quiz = said["tasks"]["quiz"]
+    quiz = {each["task"]: each for each in said["tables"]["tasks"]["rows"]}["quiz"]
     loss = float(law("chinchilla").value(TRUTH, {"N": 1e10, "D": 1e12}))
     truth = float(law("task-accuracy-to-one").value(SCORE, {"loss": loss}))
-    assert quiz["accuracy"]["low"] < truth < quiz["accuracy"]["high"]
+    assert quiz["score"]["low"] < truth < quiz["score"]["high"]
     assert quiz["loss"]["low"] < loss < quiz["loss"]["high"]
-    assert "Expect quiz accuracy of 0." in cli("downstream", table, *words)
+    assert "Expected quiz accuracy: 0." in cli("downstream", table, *words)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +130,10 @@ def test_downstream(cli, table):
         (("backtest", "--law", "chinchilla", "--hold-out", "depth"), "no column 'depth'"),
         (("backtest", "--law", "chinchilla", "--law", "task-accuracy"), "test them one by one"),
         (("rank", "--response", "perplexity"), "no law of the catalogue predicts perplexity"),
-        (("rank", "--law", "chinchilla", "--at", "N=ten"), "'ten' is not a number"),
+        (
+            ("rank", "--law", "chinchilla", "--at", "N=ten"),
+            "--at N is a finite number, such as 0.5, 70B or 1e24, not 'ten'",
+        ),
         (("downstream", "--task", "quiz=val_loss", "--at", "N=1B"), "--task quiz takes LOSS,SCORE"),
         (("downstream", "--task", "quiz=val_loss,hit", "--at", "N=1B"), "no column 'hit'"),
         (("downstream", "--task", "q=val_loss,hits", "--then", "chinchilla", "--at", "N=1B"), "takes N, D"),

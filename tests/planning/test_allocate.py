@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from isoflop import bootstrap, fit, law
+from isoflop import bootstrap, fit, forecast, law
 from isoflop.errors import IsoflopError
-from isoflop.fitting.result import DataSummary, Fit, Search
+from isoflop.fitting.estimate import DataSummary, Estimate
 from isoflop.laws.optimum import closed_form, optimum, searched_optimum
 from isoflop.planning.allocate import allocate
+from isoflop.planning.answer import answer
 from isoflop.planning.overtrain import for_serving
 
 PRINTED = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
@@ -112,7 +113,7 @@ def ensemble(known_runs):
 
 def test_a_plan_pushes_every_number_through_the_draws(ensemble):
     plan = allocate(ensemble, budget=1e23)
-    p = ensemble.fit.params
+    p = ensemble.estimate.params
     a = p["beta"] / (p["alpha"] + p["beta"])
     scale = (p["alpha"] * p["A"] / (p["beta"] * p["B"])) ** (1 / (p["alpha"] + p["beta"]))
     assert plan.n.value == pytest.approx(scale * (1e23 / 6) ** a, rel=1e-9)
@@ -129,8 +130,8 @@ def test_the_band_is_flat_and_no_wider(ensemble):
     plan = allocate(ensemble, budget=1e22, within=0.001)
     for n, d in zip(plan.band.n, reversed(plan.band.d), strict=True):
         assert 6 * n * d == pytest.approx(1e22, rel=1e-9)
-        loss = float(ensemble.fit.predict({"N": n, "D": d}))
-        assert loss / plan.loss.value == pytest.approx(1.001, rel=1e-9)
+        loss = float(ensemble.estimate.predict({"N": n, "D": d}))
+        assert loss / plan.law_loss.value == pytest.approx(1.001, rel=1e-9)
     assert plan.band.n[0] < plan.n.value < plan.band.n[1]
 
 
@@ -144,31 +145,30 @@ def test_serving_many_tokens_asks_for_a_smaller_model(ensemble):
     assert many.n.value < few.n.value <= plan.n.value * 1.001
     assert few.n.value == pytest.approx(plan.n.value, rel=0.05)
     for each in (few, many):
-        assert float(ensemble.fit.predict({"N": each.n.value, "D": each.d.value})) == pytest.approx(
-            plan.loss.value, rel=1e-6
+        assert float(ensemble.estimate.predict({"N": each.n.value, "D": each.d.value})) == pytest.approx(
+            plan.law_loss.value, rel=1e-6
         )
         # no neighbour is cheaper
         for factor in (0.97, 1.03):
             n = each.n.value * factor
             rest = (
-                plan.loss.value
-                - ensemble.fit.params["E"]
-                - ensemble.fit.params["A"] / n ** ensemble.fit.params["alpha"]
+                plan.law_loss.value
+                - ensemble.estimate.params["E"]
+                - ensemble.estimate.params["A"] / n ** ensemble.estimate.params["alpha"]
             )
-            d = (ensemble.fit.params["B"] / rest) ** (1 / ensemble.fit.params["beta"])
+            d = (ensemble.estimate.params["B"] / rest) ** (1 / ensemble.estimate.params["beta"])
             assert 6 * n * d + 2 * n * each.tokens > each.compute.value * (1 - 1e-9)
     assert 0 < many.saved.low < many.saved.value < many.saved.high < 1
     assert many.flops.value == pytest.approx(6 * many.n.value * many.d.value, rel=1e-12)
     at_break_even = many.break_even.value
     half = plan.n.value / 2
-    d = tokens_at(ensemble.fit.params, half, plan.loss.value)
+    d = tokens_at(ensemble.estimate.params, half, plan.law_loss.value)
     assert 6 * half * d + 2 * half * at_break_even == pytest.approx(1e22 + 2 * plan.n.value * at_break_even, rel=1e-6)
 
 
 def made(text, **params):
     typed = law(text)
-    data = DataSummary("made", "0", 10, 10, "nats/token", None, {"N": (1e7, 1e10), "D": (1e9, 1e12)}, (0.0,))
-    return Fit(typed, None, params, 0.0, None, np.zeros(len(params)), {}, data, Search(1, 1, 0))
+    return Estimate(typed, params, DataSummary("made", "nats/token", ranges={"N": (1e7, 1e10), "D": (1e9, 1e12)}))
 
 
 def test_a_law_without_an_optimum_says_so(ensemble):
@@ -189,3 +189,48 @@ def test_a_law_without_tokens_cannot_plan(known_runs):
     alone = bootstrap(fit(law("power-n"), known_runs(0.01)), draws=30)
     with pytest.raises(IsoflopError, match="a plan needs a law in N and D; power-n has N"):
         allocate(alone, budget=1e21)
+
+
+def test_the_loss_of_a_plan_is_that_of_its_model_and_the_new_run_contains_it(ensemble):
+    for budget in (1e21, 1e23, 1e25):
+        plan = allocate(ensemble, budget=budget)
+        there = forecast(ensemble, {"N": plan.n.value, "D": plan.d.value})
+        assert (plan.loss, plan.prediction) == (there.expected, there.loss)
+        assert (plan.law_loss, plan.law_prediction) == (there.law_expected, there.law_loss)
+        assert plan.model_error_share == there.model_error_share
+        for mean, run in ((plan.loss, plan.prediction), (plan.law_loss, plan.law_prediction)):
+            assert run.low < mean.low < mean.high < run.high
+        # each draw at its own best size does no worse than at that of the plan
+        assert plan.least_loss.low <= plan.law_loss.low and plan.least_loss.high <= plan.law_loss.high
+        assert plan.least_loss.value == pytest.approx(plan.law_loss.value, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({}, "compute-optimal"),
+        ({"params": 1e9}, "given size"),
+        ({"tokens": 1e12}, "given tokens"),
+        ({"served": 1e13}, "inference-aware"),
+    ],
+)
+def test_one_model_is_recommended(ensemble, asked, why):
+    found = answer(ensemble, budget=1e23, **asked)
+    best = found.recommended
+    assert best.why == why and best.flops.value == pytest.approx(6 * best.n.value * best.d.value, rel=1e-9)
+    there = forecast(ensemble, {"N": best.n.value, "D": best.d.value})
+    assert best.loss == there.expected and best.prediction == there.loss
+    if why == "compute-optimal":
+        assert best.n == found.plan.n and best.d == found.plan.d
+    elif why == "inference-aware":
+        assert best.n == found.served.n and best.n.value < found.plan.n.value
+        # as far from N* as the law's own answer is from its optimum, at the same training and serving compute
+        own = for_serving(ensemble, found.plan.law, tokens=1e13 * found.plan.shift)
+        assert best.n.value == pytest.approx(own.n.value * found.plan.shift, rel=1e-9)
+        assert found.served.compute.value == pytest.approx(own.compute.value, rel=1e-9)
+    else:
+        assert (best.n.value, best.d.value) == (found.fixed.n, found.fixed.d)
+        at = {"N": best.n.value / found.plan.shift, "D": best.d.value * found.plan.shift}
+        assert found.fixed.waste.loss.value == pytest.approx(float(ensemble.estimate.predict(at)), rel=1e-9)
+    # shapes are looked for at the model that is recommended
+    assert found.shapes.wanted == best.n.value

@@ -43,9 +43,11 @@ def test_the_error_of_the_loss_is_carried_through():
     first, second = chain(ladder(0.01))
     said = downstream(first, second, AT)
     # through the second curve as fitted, the ends of the loss alone
-    ends = [float(second.fit.predict({"loss": each})) for each in (said.loss.law_loss.high, said.loss.law_loss.low)]
+    ends = [
+        float(second.estimate.predict({"loss": each})) for each in (said.loss.law_loss.high, said.loss.law_loss.low)
+    ]
     assert said.law_score.low < ends[0] < said.law_score.value < ends[1] < said.law_score.high
-    ends = [float(second.fit.predict({"loss": each})) for each in (said.loss.loss.high, said.loss.loss.low)]
+    ends = [float(second.estimate.predict({"loss": each})) for each in (said.loss.loss.high, said.loss.loss.low)]
     assert said.score.low < ends[0] < said.score.value < ends[1] < said.score.high
     # where runs are, the curve is known better than what one more run would measure
     inside = downstream(first, second, {"N": 5e8, "D": 3e10})

@@ -6,22 +6,14 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from isoflop import Runs, bootstrap, fit, law, read_runs
+from isoflop.accounting.embeddings import OMEGA, all_params, omega_of, without_embeddings
 from isoflop.errors import DataError, IsoflopError
 from isoflop.planning.counting import by_group, count_both_ways
 from isoflop.planning.minima import minima
 from isoflop.planning.published import published
-from isoflop.planning.reconcile import (
-    KAPLAN,
-    OMEGA,
-    all_params,
-    budget_at,
-    local_exponent,
-    omega_of,
-    recount,
-    without_embeddings,
-)
+from isoflop.planning.reconcile import KAPLAN, budget_at, local_exponent, recount
 
-PRINTED = published("chinchilla:hoffmann").fit.params
+PRINTED = published("chinchilla:hoffmann").estimate.params
 
 
 @pytest.mark.parametrize(
@@ -167,7 +159,7 @@ def test_too_few_budgets_are_refused():
 
 def counted_runs(noise=0.001):
     """Runs of Epoch's law in all parameters, with both counts in the table, small enough for embeddings to matter."""
-    truth = published("chinchilla:epoch").fit.params
+    truth = published("chinchilla:epoch").estimate.params
     rng = np.random.default_rng(0)
     without, d = (each.ravel() for each in np.meshgrid(np.geomspace(3e5, 3e9, 12), np.geomspace(3e8, 3e11, 5)))
     n = all_params(without, OMEGA)

@@ -33,7 +33,7 @@ def test_a_prediction_keeps_the_forecast_the_date_and_the_runs(ensemble: Ensembl
     kept = load_prediction(tmp_path / "p.json")
     assert before <= kept.made <= datetime.now(UTC)
     assert kept.loss == forecast(ensemble, AT).loss
-    assert kept.at == AT and kept.note == "the 10B run" and kept.digest == ensemble.fit.data.digest
+    assert kept.at == AT and kept.note == "the 10B run" and kept.digest == ensemble.estimate.data.digest
     shares, values = zip(*kept.quantiles, strict=True)
     assert list(values) == sorted(values) and shares[0] == 0.005 and shares[-1] == 0.995
     assert np.interp(0.05, shares, values) == pytest.approx(kept.loss.low, rel=1e-9)

@@ -12,7 +12,7 @@ from isoflop.planning.published import published
 from isoflop.planning.repeat import explained, fit_repeats, published_explains, repeat, with_unique
 
 MUENNIGHOFF, LOVELACE = published("muennighoff:c4"), published("lovelace:datablations")
-R_D = MUENNIGHOFF.fit.params["r_D"]
+R_D = MUENNIGHOFF.estimate.params["r_D"]
 
 
 def test_a_small_model_sees_effective_tokens_as_the_paper_writes_them():
@@ -38,7 +38,7 @@ def test_where_to_stop_is_where_the_next_pass_is_worth_less(least):
 
 def test_by_lovelace_the_loss_rises_in_the_end():
     said = repeat(LOVELACE, unique=4e9, params=2.8e9)
-    p = LOVELACE.fit.params
+    p = LOVELACE.estimate.params
     epochs = np.arange(2.0, 200)
     loss = (
         p["E"]
@@ -55,7 +55,7 @@ def test_by_lovelace_the_loss_rises_in_the_end():
 @pytest.mark.parametrize(("unique", "budget"), [(100e9, 1e23), (1e9, 1e21), (4e9, 5e19)])
 def test_the_best_use_of_a_budget_is_found(ensemble, unique, budget):
     best = repeat(ensemble, unique=unique, budget=budget).best
-    predict = ensemble.fit.predict
+    predict = ensemble.estimate.predict
 
     def loss(log_n):
         return float(predict({"N": np.exp(log_n), "D": budget / 6 / np.exp(log_n), "U": unique}))
@@ -73,7 +73,7 @@ def test_the_best_use_of_a_budget_is_found(ensemble, unique, budget):
 
 def test_with_tokens_to_spare_nothing_is_repeated():
     best = repeat(MUENNIGHOFF, unique=1e14, budget=1e21).best
-    p = MUENNIGHOFF.fit.params
+    p = MUENNIGHOFF.estimate.params
     scale = (p["A"] / p["B"]) ** (1 / (2 * p["alpha"]))
     assert best.n.value == pytest.approx(scale * math.sqrt(1e21 / 6), rel=1e-6)
     assert best.epochs.value == 1.0
@@ -91,14 +91,14 @@ def test_published_constants_explain_the_runs_as_carded(paper182, tables):
     each = law("muennighoff")
     assert published_explains(each, paper182) == pytest.approx(0.7722046084968408, abs=1e-12)
     # without decay; the later runs are far beyond what the law was fitted to
-    plain = {**MUENNIGHOFF.fit.params, "r_D": 1e12, "r_N": 1e12}
+    plain = {**MUENNIGHOFF.estimate.params, "r_D": 1e12, "r_N": 1e12}
     assert explained(each, plain, paper182) == pytest.approx(0.4451684378759986, abs=1e-5)
     assert published_explains(each, every) == pytest.approx(0.44704197, abs=1e-8)
 
 
 def test_the_recomputed_constants_of_lovelace_are_those_of_the_182_runs(paper182, tables):
     found = fit(law("lovelace"), paper182, objective=huber(1e-3))
-    assert found.params == pytest.approx(LOVELACE.fit.params, rel=2e-6)
+    assert found.params == pytest.approx(LOVELACE.estimate.params, rel=2e-6)
     assert explained(found.law, found.params, paper182) == pytest.approx(0.96126, abs=1e-5)
     every = read_runs(tables / "datablations" / "parametric_fit_runs.csv")
     assert published_explains(law("lovelace"), every) == pytest.approx(0.77469, abs=1e-5)
@@ -106,7 +106,7 @@ def test_the_recomputed_constants_of_lovelace_are_those_of_the_182_runs(paper182
 
 def test_the_papers_two_worths_refitted_have_intervals_that_hold_them(paper182):
     """r_D* and r_N* near the printed pair, with the paper's own five constants fixed and runs redrawn."""
-    values = MUENNIGHOFF.fit.params
+    values = MUENNIGHOFF.estimate.params
     near = law("muennighoff", domains={"r_D": (8.0, 30.0), "r_N": (3.0, 10.0)})
     given = {key: values[key] for key in ("E", "A", "B", "alpha", "beta")}
     ensemble = bootstrap(fit(fix(near, given), paper182, objective=huber(1e-3)), draws=300)
@@ -123,15 +123,15 @@ def runs_of_lovelace(noise=0.002):
         (n, u * e, u) for n in (1e8, 4e8, 1.6e9, 6e9) for u in (4e8, 2e9, 1e10) for e in (1, 2, 5, 12, 30) if n < 40 * u
     ]
     n, d, u = np.array(rows).T
-    loss = LOVELACE.fit.predict({"N": n, "D": d, "U": u})
+    loss = LOVELACE.estimate.predict({"N": n, "D": d, "U": u})
     return Runs.from_columns({"N": n, "D": d, "U": u, "loss": loss * np.exp(rng.normal(0, noise, len(n)))})
 
 
 def test_both_laws_are_fitted_with_draws_and_every_number_has_an_interval():
     runs = runs_of_lovelace()
     muennighoff, lovelace = fit_repeats(runs, draws=60)
-    assert (muennighoff.fit.law.name, lovelace.fit.law.name) == ("muennighoff", "lovelace")
-    assert explained(lovelace.fit.law, lovelace.fit.params, runs) > 0.999
+    assert (muennighoff.estimate.law.name, lovelace.estimate.law.name) == ("muennighoff", "lovelace")
+    assert explained(lovelace.estimate.law, lovelace.estimate.params, runs) > 0.999
     said = repeat(lovelace, unique=2e9, params=1.6e9, budget=1e20)
     truth = repeat(LOVELACE, unique=2e9, params=1.6e9, budget=1e20)
     for mine, true in zip(said.passes[1:], truth.passes[1:], strict=True):
@@ -193,7 +193,7 @@ def test_a_plan_for_such_a_law_points_here():
 def test_a_draw_beyond_all_numbers_is_left_out():
     from isoflop import Ensemble
 
-    fit_of = LOVELACE.fit
+    fit_of = LOVELACE.estimate
     good = np.array([fit_of.params[name] for name in fit_of.law.param_names])
     wild = good.copy()
     wild[list(fit_of.law.param_names).index("B")] = np.inf

@@ -13,7 +13,7 @@ SIZES = [3e8, 1.5e9, 7e9, 70e9, 1.2e12]
 
 
 def epoch(convention="total parameters"):
-    fit = published("chinchilla:epoch").fit
+    fit = published("chinchilla:epoch").estimate
     return replace(fit, data=replace(fit.data, param_convention=convention))
 
 

@@ -39,7 +39,7 @@ def test_the_best_size_wastes_nothing(ensemble, plan):
 def test_the_rest_of_the_budget_would_reach_the_same_loss(ensemble, plan, factor):
     size = plan.n.value * factor
     found = wasted(ensemble, budget=BUDGET, params=size)
-    p = ensemble.fit.params
+    p = ensemble.estimate.params
     off = p["E"] + p["A"] / size ** p["alpha"] + p["B"] / (BUDGET / 6 / size) ** p["beta"]
     assert found.loss.value == pytest.approx(off, rel=1e-12)
     assert best_loss(p, BUDGET - found.flops.value) == pytest.approx(off, rel=1e-9)
@@ -56,7 +56,7 @@ def test_a_law_without_a_closed_form_wastes_the_same():
     # a third term of no weight keeps the closed form from being recognised
     plain = published("chinchilla:epoch")
     n = allocate(plain, budget=BUDGET).n.value
-    p = plain.fit.params
+    p = plain.estimate.params
     numeric = law("E + A/N^alpha + B/D^beta + F/(N*D)^gamma")
     made = fit_of(numeric, {**p, "F": 1e-30, "gamma": 0.3})
     assert allocate(made, budget=BUDGET).method == "numeric"
@@ -70,7 +70,7 @@ def fit_of(typed, params):
 
     from isoflop.uncertainty import Ensemble
 
-    plain = published("chinchilla:epoch").fit
+    plain = published("chinchilla:epoch").estimate
     ordered = {label: params[label] for label in typed.param_names}
     return Ensemble(replace(plain, law=typed, params=ordered), np.empty((0, len(ordered))), method="none", seed=0)
 

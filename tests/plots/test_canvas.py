@@ -55,7 +55,7 @@ def test_a_place_that_holds_no_picture_is_refused(tmp_path, name, says):
 
 
 def test_nothing_of_matplotlib_loads_before_a_picture_is_drawn():
-    code = "import sys, isoflop.plots, isoflop.report.pictures; print('matplotlib' in sys.modules)"
+    code = "import sys, isoflop.plots, isoflop.render.html; print('matplotlib' in sys.modules)"
     assert run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
 
 

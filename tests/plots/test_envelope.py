@@ -18,11 +18,11 @@ def test_the_envelope_is_the_closed_form_optimum(known_runs):
     ensemble = bootstrap(fit(law("chinchilla"), known_runs(0.005)), draws=60)
     axes = draw(ensemble)
     line = next(line for line in axes.lines if line.get_label() == "compute-optimal")
-    p = ensemble.fit.params
+    p = ensemble.estimate.params
     scale = (p["alpha"] * p["A"] / (p["beta"] * p["B"])) ** (1 / (p["alpha"] + p["beta"]))
     budget, best = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
     n = scale * (budget / 6) ** (p["beta"] / (p["alpha"] + p["beta"]))
-    assert best == pytest.approx(ensemble.fit.predict({"N": n, "D": budget / (6 * n)}), rel=1e-4)
+    assert best == pytest.approx(ensemble.estimate.predict({"N": n, "D": budget / (6 * n)}), rel=1e-4)
 
 
 def test_the_band_reaches_beyond_the_runs_and_widens(known_runs):

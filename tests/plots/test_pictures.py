@@ -7,6 +7,7 @@ from tests.plots.room import crowded
 from isoflop import Runs, allocate, bootstrap, fit, fix, forecast, law, profile, squares
 from isoflop.errors import DataError, IsoflopError
 from isoflop.laws.optimum import optimum
+from isoflop.planning.answer import answer as answer_of
 from isoflop.planning.methods import compare_methods
 from isoflop.planning.parabolas import parabolas
 from isoflop.planning.published import published
@@ -27,6 +28,7 @@ from isoflop.plots import (
 )
 from isoflop.plots.fan import path_to
 from isoflop.plots.residuals import left_over, medians
+from isoflop.units import format_quantity
 
 
 def labelled(axes, label):
@@ -149,6 +151,16 @@ def test_a_plan_shows_its_band_its_interval_and_the_tokens_along_the_top(known, 
     assert top.transData.transform((best_d, 0))[0] == pytest.approx(axes.transData.transform((plan.n.value, 1))[0])
 
 
+def test_the_recommended_model_is_marked_where_it_is_another(known, axes):
+    found = answer_of(known, budget=1e22, served=1e13)
+    flat_band(found.plan, known, axes, recommended=found.recommended)
+    size, loss = found.recommended.n.value, found.recommended.loss.value
+    tokens = format_quantity(found.recommended.d.value)
+    point = labelled(axes, f"recommended (inference-aware), {tokens} tokens")
+    assert (point.get_xdata()[0], point.get_ydata()[0]) == (size, loss) and size < found.plan.n.value
+    assert axes.get_xlim()[0] < size < axes.get_xlim()[1] and crowded(axes) == []
+
+
 def test_a_plan_from_constants_has_a_curve_and_no_intervals(axes):
     ensemble = published("chinchilla:epoch")
     flat_band(allocate(ensemble, budget=5.76e23), ensemble, axes)
@@ -167,7 +179,9 @@ def test_the_fan_goes_straight_to_the_point_and_shades_what_lies_beyond(known, a
     forecast_fan(answer, known, axes)
     point = labelled(axes, "a new run, 90% interval")
     assert (point.get_xdata()[0], point.get_ydata()[0]) == pytest.approx((6 * 1e25, answer.loss.value))
-    assert any("2.0 decades beyond the runs" in each.get_text() for each in axes.texts)
+    # the axis is one of compute, so the distance says of which inputs it is
+    words = " and ".join(f"{name} {answer.reach[name]:.1f}" for name in ("N", "D"))
+    assert [each.get_text() for each in axes.texts] == [f"{words} decades beyond the runs"]
     shaded = [each for each in axes.patches if each.get_width() > 0]
     assert len(shaded) == int(np.ceil(path.reach.max()))
 

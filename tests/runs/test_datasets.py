@@ -261,9 +261,9 @@ def test_unknown_names_get_the_nearest():
 
 
 def test_a_table_that_is_not_here_says_how_to_get_it(nothing_here):
-    with pytest.raises(DataError, match=r"'epoch-chinchilla' is not on .*: isoflop datasets get epoch-chinchilla$"):
+    with pytest.raises(DataError, match=r"'epoch-chinchilla' is not on .*: isoflop datasets --get epoch-chinchilla$"):
         datasets.load("epoch-chinchilla")
-    with pytest.raises(DataError, match=r"isoflop datasets get datablations/curves$"):
+    with pytest.raises(DataError, match=r"isoflop datasets --get datablations/curves$"):
         datasets.load("datablations/curves")
 
 

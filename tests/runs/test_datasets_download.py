@@ -107,7 +107,7 @@ def test_a_file_comes_from_the_pinned_commit_once(server, cache, tiny):
 def test_a_damaged_file_in_the_cache_is_fetched_again(server, cache, tiny):
     (got,) = datasets.get("tiny", host=server.host).obtained
     got.path.write_bytes(BODY[:-1] + b"X")  # same length, other bytes
-    with pytest.raises(DataError, match=r"runs.csv is damaged .*: isoflop datasets get tiny$"):
+    with pytest.raises(DataError, match=r"runs.csv is damaged .*: isoflop datasets --get tiny$"):
         datasets.locate(tiny, tiny.tables[0])
     (again,) = datasets.get("tiny", host=server.host).obtained
     assert again.origin == "download"
@@ -254,7 +254,7 @@ def test_two_at_once_leave_one_whole_file(server, cache, tiny):
 def test_a_public_table_from_download_to_runs(server, cache, monkeypatch):
     body = (LOCAL / "epoch-chinchilla" / "svg_extracted_data.csv").read_bytes()
     server.answer = lambda handler: respond(handler, body)
-    with pytest.raises(DataError, match="isoflop datasets get epoch-chinchilla"):
+    with pytest.raises(DataError, match="isoflop datasets --get epoch-chinchilla"):
         datasets.load("epoch-chinchilla")
     datasets.get("epoch-chinchilla/runs", host=server.host)
     assert server.asked == [

@@ -36,7 +36,7 @@ def test_losses_are_nats_whatever_the_source_had(monkeypatch: pytest.MonkeyPatch
 
 def test_no_data_set_at_hand_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ISOFLOP_DATASETS", str(tmp_path))
-    with pytest.raises(DataError, match="none is on this machine; fetch one: isoflop datasets get"):
+    with pytest.raises(DataError, match="none is on this machine; fetch one: isoflop datasets --get"):
         datasets.load("checkpoint-families")
 
 

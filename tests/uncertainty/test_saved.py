@@ -19,15 +19,15 @@ def test_a_fit_comes_back_as_it_was(ensemble, tmp_path):
     save_fit(ensemble, tmp_path / "fit.json")
     back = load_fit(tmp_path / "fit.json")
     assert np.array_equal(back.params, ensemble.params)
-    assert back.fit.params == ensemble.fit.params and back.fit.value == ensemble.fit.value
-    assert back.fit.law == ensemble.fit.law or back.fit.law.expression == ensemble.fit.law.expression
-    assert back.fit.data == ensemble.fit.data and back.fit.search == ensemble.fit.search
-    assert back.findings == ensemble.findings and back.fit.findings == ensemble.fit.findings
+    assert back.fit.params == ensemble.estimate.params and back.fit.value == ensemble.fit.value
+    assert back.fit.law == ensemble.estimate.law or back.fit.law.expression == ensemble.estimate.law.expression
+    assert back.fit.data == ensemble.estimate.data and back.fit.search == ensemble.fit.search
+    assert back.findings == ensemble.findings and back.fit.findings == ensemble.estimate.findings
     at = {"N": 7e10, "D": 1.4e12}
     assert forecast(back, at).loss == forecast(ensemble, at).loss
     content = json.loads((tmp_path / "fit.json").read_text())
     assert content["versions"]["numpy"] == np.__version__ and content["ensemble"]["seed"] == 5
-    assert content["data"]["digest"] == ensemble.fit.runs.digest
+    assert content["data"]["digest"] == ensemble.estimate.runs.digest
 
 
 def test_with_its_runs_a_loaded_fit_can_be_bootstrapped_again(ensemble, known_runs, tmp_path):

@@ -12,7 +12,8 @@ from isoflop import Runs, law
 from isoflop.errors import DataError
 from isoflop.fitting import huber, squares
 from isoflop.runs import datasets
-from isoflop.validation.hitchhiker import compare_choices, error_grid, hitchhiker, iso_error
+from isoflop.validation.choices import compare_choices
+from isoflop.validation.hitchhiker import error_grid, hitchhiker, iso_error
 
 SIZES = np.array([1e8, 2e8, 5e8, 1e9, 3e9])
 

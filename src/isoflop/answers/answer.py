@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     import polars as pl
 
 SCHEMA_VERSION: Final = 1
-PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::bare)?\}")
+# a doubled brace is a literal one; else a quantity's name, with or without its interval
+PLACEHOLDER: Final = re.compile(r"\{\{|\}\}|\{([^\W\d]\w*)(?::bare)?\}")
+
+
+def literal(text: str) -> str:
+    """A text of the user's (a family, a file) as it stands in a headline: its braces are no placeholders."""
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 @dataclass(frozen=True)
@@ -67,9 +73,9 @@ class Answer(Shown):
         """The headline with its quantities filled in; ``fill(quantity, bare)`` words one."""
 
         def word(found: re.Match[str]) -> str:
-            return fill(self[found[1]], found[0].endswith(":bare}"))
+            return fill(self[found[1]], found[0].endswith(":bare}")) if found[1] else found[0][0]
 
-        return PLACEHOLDER.sub(word, self.headline).replace("{{", "{").replace("}}", "}")
+        return PLACEHOLDER.sub(word, self.headline)
 
     def to_dict(self) -> dict[str, Any]:
         """The one JSON of the product: numbers at full precision, in the order of the schema."""
@@ -98,17 +104,19 @@ class Answer(Shown):
         if table is None:
             rows: list[dict[str, Any]] = [{"name": each.name, **each.to_dict()} for each in self.quantities]
             return pl.DataFrame(rows, infer_schema_length=None)
-        found = self.table(table).to_dict()["rows"]
-        flat = [_flat(row) for row in found]  # type: ignore[attr-defined]
-        return pl.DataFrame(flat, infer_schema_length=None)
+        found = self.table(table)
+        columns: dict[str, list[Any]] = {}
+        for place, column in enumerate(found.columns):
+            cells = [row[place] for row in found.rows]
+            columns[column.name] = [each.value if isinstance(each, Quantity) else each for each in cells]
+            if any(isinstance(each, Quantity) for each in cells):  # an interval as two columns more
+                for end in ("low", "high"):
+                    columns[f"{column.name}_{end}"] = [getattr(each, end, None) for each in cells]
+        return pl.DataFrame({name: _of_one_type(cells) for name, cells in columns.items()}, strict=False)
 
 
-def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A cell with an interval as three columns: ``N``, ``N_low``, ``N_high``."""
-    plain: dict[str, Any] = {}
-    for name, cell in row.items():
-        if isinstance(cell, Mapping):
-            plain |= {name: cell["value"], f"{name}_low": cell["low"], f"{name}_high": cell["high"]}
-        else:
-            plain[name] = cell
-    return plain
+def _of_one_type(cells: list[Any]) -> list[Any]:
+    """Cells of words and numbers as words, since a column of a data frame has one type."""
+    if any(isinstance(each, str) for each in cells):
+        return [each if each is None or isinstance(each, str) else repr(each) for each in cells]
+    return cells

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from isoflop.answers.answer import SCHEMA_VERSION, Answer
+from isoflop.answers.answer import SCHEMA_VERSION, Answer, literal
 from isoflop.answers.picture import Picture
 from isoflop.answers.quantity import Quantity
 from isoflop.answers.table import Cell, Column, Table
@@ -28,7 +28,7 @@ def answer_from_dict(content: Mapping[str, Any], *, draw: Callable[[Axes], objec
         return Answer(
             question=content["question"],
             title=content["title"],
-            headline=content["headline"].replace("{", "{{").replace("}", "}}"),
+            headline=literal(content["headline"]),
             equation=content["equation"] or "",
             quantities=tuple(_quantity(name, each) for name, each in content["quantities"].items()),
             evidence=None if content["evidence"] is None else _table("evidence", content["evidence"]),

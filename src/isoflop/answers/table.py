@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
 from dataclasses import dataclass
 
 from isoflop.answers.quantity import Kind, Quantity
@@ -64,18 +64,10 @@ class Table:
         }
 
 
-def quantities_table(name: str, quantities: Sequence[Quantity], *, title: str = "") -> Table:
-    """One row a quantity: label, the quantity with its interval, and its note."""
-    return Table(
-        name,
-        (Column("quantity", ""), Column("value", "value"), Column("note", "")),
-        tuple((each.label or each.name, each, _told(each)) for each in quantities),
-        title=title,
-    )
-
-
-def _told(quantity: Quantity) -> str:
-    return "; ".join(filter(None, (quantity.unit, quantity.note)))
+def identifier(text: str) -> str:
+    """A law's name, a file or a formula as the name of a column or a table: letters, digits and underscores."""
+    found = re.sub(r"\W+", "_", text).strip("_") or "other"
+    return f"_{found}" if found[0].isdigit() else found
 
 
 def _plain(cell: Cell) -> object:

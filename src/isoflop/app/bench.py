@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import sys
+import traceback
 from asyncio.subprocess import PIPE, Process
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -19,6 +21,8 @@ from isoflop.errors import IsoflopError
 
 _MOST_TASKS = 200  # in one session
 _LINE = 1 << 20
+_LONGEST = 300
+_NO_ANSWER = "the working process ended without an answer"
 _SLICE = 0.5  # seconds after which somebody who waits for news looks whether the server is closing
 
 
@@ -35,6 +39,7 @@ class Bench:
         self._queue: deque[tuple[str, str]] = deque()
         self._undrawn: deque[tuple[str, str]] = deque()
         self._now: tuple[str, str] | None = None
+        self._drawing = False  # whether it is the pictures of what is done that are made now
         self._worker: Process | None = None
         self._wake = asyncio.Event()
         self._changed = asyncio.Condition()
@@ -83,10 +88,13 @@ class Bench:
         return held
 
     async def remove(self, name: str) -> None:
-        """Forget a session and its files."""
+        """Forget a session and its files; work on it ends first, so that nothing is written there any more."""
         session = self.get(name)
         for task in session.tasks:
             await self.stop(name, task.id)
+        if self._now is not None and self._now[0] == name:
+            await self._end_worker()
+        self._queue = deque(each for each in self._queue if each[0] != name)
         self._undrawn = deque(each for each in self._undrawn if each[0] != name)
         self._held.pop(name, None)
         forget(session)
@@ -113,6 +121,9 @@ class Bench:
         task = Task(f"r{number}", kind, settings)
         await self.change(name, lambda held: held.with_task(task))
         self._queue.append((name, task.id))
+        for each in self._held[name].tasks:  # what kept pictures from being drawn, such as a full disk, may be over
+            if each.undrawn and (name, each.id) not in self._undrawn:
+                self._undrawn.append((name, each.id))
         self._wake.set()
         return task
 
@@ -121,50 +132,71 @@ class Bench:
         if (name, task) in self._queue:
             self._queue.remove((name, task))
             await self._set(name, task, state="stopped", says="stopped before it began")
-        elif self._now == (name, task):
+        elif self._now == (name, task) and not self._drawing:
             await self._set(name, task, state="stopped", says="stopped")
             await self._end_worker()
 
     async def _work(self) -> None:
-        """Take one task after another, for ever."""
-        worker = await self._ready()
+        """Take one task after another, for ever: the queue outlives whatever a task, its files or its process do."""
+        with contextlib.suppress(OSError):  # a process that cannot be started now is told of when a task needs it
+            await self._ready()
         while True:
             while not self._queue and not self._undrawn:
                 self._wake.clear()
                 await self._wake.wait()
-            worker = await self._ready()
-            if not self._queue:  # pictures are drawn one at a time, whenever nothing else is asked
-                await self._draw(worker, *self._undrawn[0])
-                continue
-            self._now = self._queue.popleft()
-            await self._set(*self._now, state="running")
-            await self._one(worker, *self._now)
-            self._now = None
-
-    async def _draw(self, worker: Process, name: str, task: str) -> None:
-        """Draw the next picture of an answer; what cannot be drawn is left undrawn."""
-        left = None
-        async for said in self._news_of(worker, name, task, draw=True):
-            left = said.get("left")
-        if not left:
-            self._undrawn.popleft()
-            await self._set(name, task, drawn=left == 0)
-
-    async def _one(self, worker: Process, name: str, task: str) -> None:
-        async for said in self._news_of(worker, name, task, draw=False):
-            if "done" in said:
-                later = self.get(name).task(task).kind in REPORTS
-                await self._set(name, task, state="done", share=1.0, says=said["done"], drawn=not later)
-                if later:
-                    self._undrawn.append((name, task))
+            self._drawing = not self._queue  # pictures are drawn one at a time, whenever nothing else is asked
+            name, task = self._now = (self._undrawn if self._drawing else self._queue).popleft()
+            try:
+                await (self._draw(name, task) if self._drawing else self._one(name, task))
+            except Exception as error:  # noqa: BLE001  (said to the user; the terminal has the rest)
+                traceback.print_exc()
+                await self._end_worker()  # what it would say next answers nothing that is asked
+                why = f"the page's server could not go on with it ({type(error).__name__}: {error}); ask again"
+                if self._drawing:
+                    await self._set(name, task, undrawn=why[:_LONGEST])
                 else:
+                    await self._set(name, task, state="failed", says=why[:_LONGEST])
+            finally:
+                self._now = None
+
+    async def _draw(self, name: str, task: str) -> None:
+        """Draw the next picture of an answer; of what cannot be drawn the task says why."""
+        if self._task(name, task) is None:
+            return
+        said: dict[str, Any] = {}
+        async for news in self._news_of(name, task, draw=True):
+            said = news
+        if self._task(name, task) is None:
+            return
+        if said.get("left"):
+            self._undrawn.appendleft((name, task))
+        elif "left" in said:
+            await self._set(name, task, drawn=True, undrawn="")
+        else:
+            await self._set(name, task, undrawn=f"The report was not drawn: {said.get('failed', _NO_ANSWER)}")
+
+    async def _one(self, name: str, task: str) -> None:
+        await self._set(name, task, state="running")
+        begun = self._task(name, task)
+        if begun is None or begun.state == "stopped":
+            return
+        async for said in self._news_of(name, task, draw=False):
+            if "done" in said:
+                later = begun.kind in REPORTS
+                await self._set(name, task, state="done", share=1.0, says=said["done"], drawn=not later)
+                if later and self._task(name, task) is not None:
+                    self._undrawn.append((name, task))
+                elif not later:
                     await self._write_again(name, task)
             elif "failed" in said:
                 await self._set(name, task, state="failed", says=said["failed"])
             elif "share" in said:
                 await self._set(name, task, keep=False, share=said["share"], doing=said["doing"])
-        if name in self._held and self.get(name).task(task).state == "running":
-            await self._set(name, task, state="failed", says="the work ended without an answer; see the terminal")
+
+    def _task(self, name: str, task: str) -> Task | None:
+        """A task, or None where it or its session is gone."""
+        held = self._held.get(name)
+        return None if held is None else next((each for each in held.tasks if each.id == task), None)
 
     async def _write_again(self, name: str, task: str) -> None:
         """The reports of the fits on whose rows a ranking or a backtest was done: it stands in them from now on."""
@@ -176,27 +208,46 @@ class Bench:
                 await self._set(name, each.id, drawn=False)
                 self._undrawn.append((name, each.id))
 
-    async def _news_of(self, worker: Process, name: str, task: str, *, draw: bool) -> AsyncIterator[dict[str, Any]]:
-        """What the worker says of one task, until it is through with it or has ended."""
-        assert worker.stdin is not None and worker.stdout is not None
-        worker.stdin.write(json.dumps({"session": name, "task": task, "draw": draw}).encode() + b"\n")
-        while line := await worker.stdout.readline():
-            said = json.loads(line)
-            if "ready" not in said:
+    async def _news_of(self, name: str, task: str, *, draw: bool) -> AsyncIterator[dict[str, Any]]:
+        """What the working process says of one task, until it is through with it.
+
+        A process that ended before it said anything is started anew, once; one that ended later is news too, as
+        ``failed``, unless it was told to end.
+        """
+        for again in (False, True):
+            worker = await self._ready()
+            assert worker.stdin is not None and worker.stdout is not None
+            worker.stdin.write(json.dumps({"session": name, "task": task, "draw": draw}).encode() + b"\n")
+            heard = False
+            while line := await worker.stdout.readline():
+                said = json.loads(line)
+                if "ready" in said:
+                    continue
+                heard = True
                 yield said
-            if said.keys() & {"done", "failed", "left"}:
+                if said.keys() & {"done", "failed", "left"}:
+                    return
+            if self._worker is not worker:  # stopped by its user
                 return
-        await worker.wait()
-        self._worker = None
+            code = await worker.wait()
+            self._worker = None
+            if heard or again:
+                yield {"failed": _ended(code)}
+                return
 
     async def _set(self, name: str, task: str, *, keep: bool = True, **changes: Any) -> None:  # noqa: ANN401
-        """Change fields of a task, unless its session is gone or the task was stopped meanwhile."""
-        if name not in self._held:
+        """Change fields of a task, unless its session is gone or the task was stopped meanwhile.
+
+        Where the session cannot be written, as on a full disk, the change is held, and written with the next one.
+        """
+        held = self._task(name, task)
+        if held is None or held.state == "stopped":
             return
-        session = self._held[name]
-        if session.task(task).state == "stopped":
-            return
-        await self.add(session.with_task(replace(session.task(task), **changes)), keep=keep)
+        session = self._held[name].with_task(replace(held, **changes))
+        try:
+            await self.add(session, keep=keep)
+        except (IsoflopError, OSError):
+            await self.add(session, keep=False)
 
     async def _ready(self) -> Process:
         """The working process, started where there is none."""
@@ -211,7 +262,20 @@ class Bench:
         return self._worker
 
     async def _end_worker(self) -> None:
-        if self._worker is not None and self._worker.returncode is None:
-            self._worker.kill()
-            await self._worker.wait()
-        self._worker = None
+        worker, self._worker = self._worker, None  # whoever listens to it sees that it was told to end
+        if worker is not None and worker.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                worker.kill()
+            await worker.wait()
+
+
+def _ended(code: int) -> str:
+    """Why a working process may have ended, from its exit code."""
+    if code >= 0:
+        return f"{_NO_ANSWER} (exit code {code}); the terminal says more"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    hint = "; memory may have run out: leave rows out, or ask for fewer draws" if -code == signal.SIGKILL else ""
+    return f"{_NO_ANSWER}: it was ended by {name}{hint}"

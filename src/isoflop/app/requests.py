@@ -144,7 +144,7 @@ def checked(session: Session, asked: Mapping[str, Any], runs: Runs) -> tuple[str
     if fit.draws > MOST_DRAWS:
         raise DataError(f"draws is a whole number up to {MOST_DRAWS:,} here, not {fit.draws:,}")
     objective(fit.objective)
-    if question.subject in ("fit", "law") and settings["law"]:
+    if LawSpec in question.groups() and settings["law"]:
         law_of(settings, runs.headers)
     used(session, runs)
     return kind, settings
@@ -162,7 +162,7 @@ def menu() -> list[dict[str, Any]]:
             "name": name,
             "group": each.group,
             "summary": each.summary(),
-            "takes_law": each.subject in ("fit", "law"),
+            "takes_law": LawSpec in each.groups(),
             "options": [
                 {
                     "name": option.name,

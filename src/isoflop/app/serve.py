@@ -8,13 +8,16 @@ import shutil
 import socket
 import threading
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
 from isoflop.errors import IsoflopError
+from isoflop.lock import HeldError, NoLockError, alone
 
 _SHORTEST_TOKEN = 16
+_PATIENCE = 1.0  # seconds for a server that is just being stopped
 
 
 def serve(
@@ -31,8 +34,51 @@ def serve(
 
     root: the folder of the sessions. table: opened in a session of its own; the file is copied. port: 0 takes a free
     one. A host that is not loopback is bound only with a token.
-    Raises IsoflopError: the port is taken, the host is no address, the table cannot be read.
+    Raises IsoflopError: another server keeps its sessions in ``root``, the port is taken, the host is no address, the
+    table cannot be read.
     """
+    if not _is_loopback(host) and token is None:
+        raise IsoflopError(
+            f"{host} can be reached from other machines; give a token of {_SHORTEST_TOKEN} letters or more that they "
+            f"must know: --token {secrets.token_urlsafe(16)}"
+        )
+    if token is not None and len(token) < _SHORTEST_TOKEN:
+        raise IsoflopError(f"a token of {len(token)} letters can be guessed; use {_SHORTEST_TOKEN} or more")
+    with _sole_server(root):
+        _serve(root, table, host, port, token, browser, say)
+
+
+@contextmanager
+def _sole_server(root: Path) -> Iterator[None]:
+    """Hold the folder of the sessions: of two servers each would overwrite what the other saves."""
+    with ExitStack() as stack:
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(alone(root, patience=_PATIENCE))
+        except NoLockError:  # there is one server on most such systems, and a page is better than none
+            pass
+        except HeldError:
+            raise IsoflopError(
+                f"another isoflop app keeps its sessions in {str(root)!r}, and two would overwrite each other's "
+                "results; open the page of the other, stop it, or give this one a folder of its own (--state FOLDER)"
+            ) from None
+        except OSError as error:
+            raise IsoflopError(
+                f"the folder of the sessions, {str(root)!r}, cannot be used ({error.strerror}); give another: --state "
+                "FOLDER"
+            ) from None
+        yield
+
+
+def _serve(
+    root: Path,
+    table: Path | None,
+    host: str,
+    port: int,
+    token: str | None,
+    browser: bool,
+    say: Callable[[str], None],
+) -> None:
     import uvicorn
 
     from isoflop.app.bench import Bench
@@ -43,14 +89,6 @@ def serve(
             bench.closing = True
             super().handle_exit(sig, frame)
 
-    if not _is_loopback(host) and token is None:
-        raise IsoflopError(
-            f"{host} can be reached from other machines; give a token of {_SHORTEST_TOKEN} letters or more that they "
-            f"must know: --token {secrets.token_urlsafe(16)}"
-        )
-    if token is not None and len(token) < _SHORTEST_TOKEN:
-        raise IsoflopError(f"a token of {len(token)} letters can be guessed; use {_SHORTEST_TOKEN} or more")
-    root.mkdir(parents=True, exist_ok=True)
     session = None if table is None else open_table(root, table)
     bound = _bind(host, port)
     number = bound.getsockname()[1]

@@ -40,7 +40,8 @@ class Task:
     """Something that was asked: a fit, a ranking, a backtest, a comparison.
 
     state: waiting, running, done, failed or stopped. share: how much is done. says: what went wrong, or the title of
-    the result. settings: what was asked, with the reading and the rows that were left out when it was.
+    the result. undrawn: why the pictures of a result are not drawn, where they cannot be. settings: what was asked,
+    with the reading and the rows that were left out when it was.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Task:
     doing: str = ""
     says: str = ""
     drawn: bool = False
+    undrawn: str = ""
 
 
 @dataclass(frozen=True)

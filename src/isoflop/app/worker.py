@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported: small systems, threads only wait
@@ -47,6 +48,11 @@ def main() -> None:
             tell(failed="reading the table broke Polars; its bytes are damaged, so send the file anew")
         except MemoryError:
             tell(failed="there is not enough memory for this; leave rows out, or ask for fewer draws")
+        except OSError as error:
+            tell(failed=f"a file cannot be used ({error.strerror or error}); look at the folder and its free space")
+        except Exception as error:  # noqa: BLE001  (one task's fault is not the next one's)
+            traceback.print_exc()
+            tell(failed=f"isoflop has a fault here ({type(error).__name__}); the terminal says where")
         else:
             tell(done=says)
 

@@ -12,6 +12,7 @@ from isoflop.cli.output import Output, deliver
 from isoflop.cli.progress import bar
 from isoflop.errors import IsoflopError
 from isoflop.questions.base.context import Context, is_saved_fit
+from isoflop.questions.base.kinds import shown
 from isoflop.questions.base.option import Option, build, options_of
 from isoflop.questions.base.question import Question, ask
 from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec, RunsSpec
@@ -27,7 +28,7 @@ class _Command(click.Command):
         sections: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
-            if record is not None:
+            if record is not None and isinstance(param, click.Option):  # arguments stand in the line of usage
                 sections.setdefault(getattr(param, "section", "Options"), []).append(record)
         for title, records in sections.items():
             with formatter.section(title):
@@ -55,10 +56,7 @@ def command_of(cls: type[Question]) -> click.Command:
             )
         )
     params += [_click_option(each, "Options") for each in cls.options() if not each.positional]
-    own = {each.name for each in cls.options()} | {each.word for each in cls.options()}
-    for group in cls.groups():
-        free = (each for each in options_of(group) if each.name not in own and each.word not in own)
-        params += [_click_option(each, _TITLES[group]) for each in free]
+    params += [_click_option(each, _TITLES[group]) for group, each in cls.shared_options()]
     if cls.recommends:
         params.append(
             _Option(
@@ -106,7 +104,7 @@ def _context(cls: type[Question], values: Mapping[str, Any], *, quiet: bool) -> 
     law, fit, level = (given.get(group, group()) for group in (LawSpec, FitSpec, LevelSpec))
     force = bool(values.get("force"))
     if cls.subject == "fit" and source is not None and is_saved_fit(source):
-        _refuse_beside_fit(values, (RunsSpec, LawSpec))
+        _refuse_beside_fit(values, (RunsSpec, LawSpec, FitSpec))
         return Context(saved=source, fit_spec=fit, level_spec=level, force=force, progress=progress)
     return Context(runs_spec=runs, law_spec=law, fit_spec=fit, level_spec=level, force=force, progress=progress)
 
@@ -128,10 +126,21 @@ def _built(cls: type, values: Mapping[str, Any], *, leave: tuple[str, ...] = ())
     own = {}
     for each in options_of(cls):
         value = values.get(each.name)
-        if each.name in leave or value is None or (each.kind.repeated and value == ()):
+        if each.name in leave or value in (None, ()):
             continue
-        own[each.name] = list(value) if each.kind.repeated else value
+        own[each.name] = list(value) if each.kind.repeated else _once(value, each)
     return build(cls, own, where=lambda each: each.kind.metavar if each.positional else each.word)
+
+
+def _once(value: Any, each: Option) -> Any:  # noqa: ANN401
+    """The value of an option that is given once; two different ones are a slip, whichever was meant."""
+    if not isinstance(value, tuple):
+        return value
+    if len(set(value)) > 1:
+        raise IsoflopError(
+            f"{each.word} is given {len(value)} times, {shown(value[0])} and {shown(value[-1])}; choose one"
+        )
+    return value[0]
 
 
 def _click_option(each: Option, section: str) -> click.Option:
@@ -140,7 +149,7 @@ def _click_option(each: Option, section: str) -> click.Option:
         return _Option([names, each.name], is_flag=True, default=None, section=section, help=_told(each))
     return _Option(
         [each.word, *each.short, each.name],
-        multiple=each.kind.repeated,
+        multiple=True,  # so that an option which is given twice is seen
         metavar=each.kind.metavar,
         section=section,
         help=_told(each),
@@ -153,7 +162,8 @@ def _told(each: Option) -> str:
     if each.unit:
         parts.append(f"[{each.unit}]")
     default = each.default
-    if default not in (None, "", (), False) and default != {}:
+    # zero is a default as any other, but stands for "not given" where an option must be given
+    if not each.required and default is not None and default is not False and default not in ("", ()) and default != {}:
         plain = f"--{each.flag or each.name.replace('_', '-')}" if default is True else str(each.kind.plain(default))
         parts.append(f"[default: {plain}]")
     return "  ".join(parts)

@@ -9,12 +9,13 @@ logarithm: it is divided by its root mean square, and what multiplies it absorbs
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop.laws import Law
+from isoflop.laws import Input, Law, Param
 from isoflop.laws.evaluate import array_value
 from isoflop.laws.expression import (
     MINUS_ONE,
@@ -115,28 +116,37 @@ class Coordinates:
 
 def coordinates(law: Law, *, hold: Sequence[str] = ()) -> Coordinates:
     """The law's fitting coordinates; parameters in ``hold`` get their value from outside, problem by problem."""
+    return replace(_coordinates(law.expression, law.inputs, law.params, tuple(hold)), law=law)
+
+
+@lru_cache(maxsize=256)
+def _coordinates(
+    expression: Expr, inputs: tuple[Input, ...], params: tuple[Param, ...], hold: tuple[str, ...]
+) -> Coordinates:
+    """Kept by form, since a bootstrap, a hold-out and a ranking ask for the same one again and again."""
+    law = Law("", expression, inputs, params)
     reader = _Reader(law)
     free = tuple(label for label in law.param_names if label not in hold)
     value = reader.value(law.expression)
     shifts = _shifts(value, law, free)
-    replace: dict[Expr, Expr] = {
+    moved: dict[Expr, Expr] = {
         centred(each.name): add(centred(each.name), centre(each.name))
         if each.domain == "positive"
         else centre(each.name)
         for each in law.inputs
     }
-    replace |= {coordinate(label): add(coordinate(label), mul(MINUS_ONE, shift)) for label, shift in shifts.items()}
+    moved |= {coordinate(label): add(coordinate(label), mul(MINUS_ONE, shift)) for label, shift in shifts.items()}
     order = (*free, *hold)
     plain = {label: reader.value(name(label)) for label in order}
     return Coordinates(
         law=law,
         names=free,
-        held=tuple(hold),
-        value=_tidy(substitute(value, replace)),
-        log_value=_tidy(substitute(reader.logarithm(law.expression), replace))
+        held=hold,
+        value=_tidy(substitute(value, moved)),
+        log_value=_tidy(substitute(reader.logarithm(law.expression), moved))
         if reader.positive(law.expression)
         else None,
-        params=tuple(_tidy(substitute(plain[label], replace)) for label in order),
+        params=tuple(_tidy(substitute(plain[label], moved)) for label in order),
         inverse=tuple(add(coordinate(label), shifts.get(label, ZERO)) for label in order),
     )
 

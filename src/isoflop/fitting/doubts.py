@@ -19,6 +19,7 @@ Floats = NDArray[np.float64]
 _FEWEST_FOR_MISFIT = 12  # runs below which a pattern among residuals cannot be told from chance
 _MOST_FOR_MISFIT = 1_500  # runs looked at, so that their distances fit in memory
 _PERMUTATIONS = 499
+_TOGETHER = 0.2  # rank correlation below which a pattern is too weak to speak of
 _ROUNDING = 1e-10  # residuals below which a fit is exact and their pattern is that of rounding
 _FEWEST_FOR_SIZE = 4  # rows below which medians say little
 _FLAT = 1e-9  # losses that differ by less are all the same
@@ -257,9 +258,11 @@ def misfit_findings(table: Table, residual: Floats) -> list[Finding]:
     rank = np.argsort(np.argsort(mean)).astype(np.float64)
     rank = (rank - rank.mean()) / rank.std()
     together = float(np.mean(rank * rank[neighbour]))
+    if together < _TOGETHER:  # whatever chance says of it
+        return []
     shuffled = rng.permuted(np.tile(rank, (_PERMUTATIONS, 1)), axis=1)
     chance = (1 + int(((shuffled * shuffled[:, neighbour]).mean(axis=1) >= together).sum())) / (_PERMUTATIONS + 1)
-    if chance > 0.005 or together < 0.2:
+    if chance > 0.005:
         return []
     return [
         Finding(

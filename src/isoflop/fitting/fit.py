@@ -22,10 +22,12 @@ from isoflop.fitting.doubts import (
     seed_findings,
     size_findings,
 )
+from isoflop.fitting.estimate import summary
 from isoflop.fitting.kernel import Kernel
+from isoflop.fitting.native import engine
 from isoflop.fitting.objective import Objective, huber
 from isoflop.fitting.outer import Optimum, settle
-from isoflop.fitting.result import DataSummary, Fit, FittedRows, Search
+from isoflop.fitting.result import Fit, Search
 from isoflop.fitting.solve import Solution, polish, solve
 from isoflop.fitting.starts import find_starts
 from isoflop.fitting.table import Table, fit_table, prepared_runs
@@ -42,8 +44,6 @@ _FINISHERS = 4
 _ENOUGH = 12  # starts that must agree before the others are spared
 _LAST_STEPS = 3_000  # for the best alone: a flat, curved valley can take so many
 _SEARCH_STEPS = 60  # a start that is still wandering after so many is not the one; the best is finished without limit
-_QUANTILES = 1_001
-MOST_ROWS = 3_000  # whose residuals a fit remembers
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,7 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
         agreement.reached,
         seed,
         constants=tuple(each.name for each in open_constants if each.name in law.fixed),
+        engine="numpy" if objective.native is None else engine(),
     )
     fitted, residual = _fitted(ready, runs, best, search)
     params = fitted.params
@@ -164,7 +165,8 @@ def fit_at(ready: Problem, runs: Runs, optimum: Solution, *, seed: int = 0) -> F
 
     ready, runs: the rows of the fit, centred as the optimum was (one problem).
     """
-    return _fitted(ready, runs, optimum, Search(1, 1, seed))[0]
+    search = Search(1, 1, seed, engine="numpy" if ready.objective.native is None else engine())
+    return _fitted(ready, runs, optimum, search)[0]
 
 
 def _fitted(ready: Problem, runs: Runs, best: Solution, search: Search) -> tuple[Fit, Floats]:
@@ -179,7 +181,7 @@ def _fitted(ready: Problem, runs: Runs, best: Solution, search: Search) -> tuple
         scale=ready.objective.sigma(float(best.scale[0]), float(np.mean(residual**2))),
         theta=best.theta[0],
         centres=ready.kernel.centres,
-        data=_summary(ready, runs, residual),
+        data=summary(law, ready.table, runs, residual, space=ready.objective.space),
         search=search,
         runs=runs,
     ), residual
@@ -328,36 +330,3 @@ def _residuals(ready: Problem, theta: Floats) -> Floats:
         stop = min(start + width, len(value))
         value[start:stop] = ready.kernel.value(theta, start, stop)[0]
     return value - ready.target
-
-
-def _summary(ready: Problem, runs: Runs, residual: Floats) -> DataSummary:
-    quantiles = np.sort(residual)
-    if len(quantiles) > _QUANTILES:
-        quantiles = np.quantile(quantiles, np.linspace(0, 1, _QUANTILES))
-    return DataSummary(
-        source=runs.source,
-        digest=runs.digest,
-        n_rows=len(runs),
-        n_runs=ready.table.n_runs,
-        loss_unit=runs.loss_unit if ready.law.response == "loss" else ready.law.response,
-        param_convention=runs.columns["N"].convention if "N" in runs.columns else None,
-        ranges={name: (float(values.min()), float(values.max())) for name, values in ready.table.by_row.items()},
-        residuals=tuple(float(each) for each in quantiles),
-        rows=_rows(ready.table, residual),
-    )
-
-
-def _rows(table: Table, residual: Floats) -> FittedRows | None:
-    """Inputs and residuals (measured − fitted) of the rows, or of a random sample of them."""
-    if len(table.by_row) < len(table.inputs):
-        return None
-    kept: NDArray[np.int64] = np.arange(len(residual))
-    if len(kept) > MOST_ROWS:
-        kept = np.sort(np.random.default_rng(5).choice(len(kept), MOST_ROWS, replace=False))
-    _, run = np.unique(table.run_codes[kept], return_inverse=True)
-    return FittedRows(
-        {name: values[kept] for name, values in table.by_row.items()},
-        -residual[kept],
-        run,
-        None if table.weights is None else table.weights[kept],
-    )

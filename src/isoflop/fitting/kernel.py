@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.fitting.coordinates import Coordinates, coordinate
+from isoflop.fitting.native.tape import TapeCell
 from isoflop.fitting.objective import Space
 from isoflop.fitting.program import Data, Program, pair_data
 from isoflop.laws import Law
 from isoflop.laws.derivative import gradient
-from isoflop.laws.expression import Leaf, log
+from isoflop.laws.expression import Expr, Leaf, log
 from isoflop.laws.lists import Lists
 
 Floats = NDArray[np.float64]
@@ -62,10 +64,11 @@ class Kernel:
             else:
                 leaves[Leaf("scaled", each.name)] = values * math.exp(-self.centres[each.name])
         self.data = Data(leaves, self.order)
-        derivatives = gradient(target, tuple(coordinate(label) for label in coords.names))
+        derivatives = _derivatives(target, coords.names)
         pairs = None if self.offsets is None else pair_data(self.data, self.offsets)
         self._value = Program(self.data, (target,), pairs=pairs)
-        self._full = Program(self.data, (target, *derivatives), pairs=pairs)
+        self.full_program = Program(self.data, (target, *derivatives), pairs=pairs)
+        self.tape = TapeCell()
 
     def value(self, theta: Floats, start: int, stop: int) -> Floats:
         """G for problems theta (problems, coordinates) at rows start:stop, shape (problems, rows)."""
@@ -77,14 +80,19 @@ class Kernel:
 
         The arrays are the kernel's own buffers: they are overwritten by the next call.
         """
-        jacobian = self._full.buffer("jacobian", (len(theta), self.n_free, stop - start))
-        value, *_ = self._full.run(theta, start, stop, jacobian)
+        jacobian = self.full_program.buffer("jacobian", (len(theta), self.n_free, stop - start))
+        value, *_ = self.full_program.run(theta, start, stop, jacobian)
         return value, jacobian
 
     def tile_rows(self, problems: int) -> int:
         """How many rows a tile of that many problems should have."""
         longest = 1 if self.offsets is None else max(1, int(self.offsets[-1]) // self.n_rows)
         return max(1, min(self.n_rows, TILE // max(1, problems * longest)))
+
+
+@lru_cache(maxsize=256)
+def _derivatives(target: Expr, names: tuple[str, ...]) -> tuple[Expr, ...]:
+    return gradient(target, tuple(coordinate(label) for label in names))
 
 
 def input_centres(inputs: Mapping[str, Floats | Lists], law: Law) -> dict[str, float]:

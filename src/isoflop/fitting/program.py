@@ -38,7 +38,7 @@ _BINARY: Mapping[str, Callable[..., Any]] = {
 
 
 @dataclass(frozen=True)
-class _Ref:
+class Ref:
     """Where a value lives: ``data`` (rows,) constant, ``each`` (problems, 1), ``tile`` (problems, rows) buffer."""
 
     kind: Literal["data", "each", "tile"]
@@ -46,21 +46,21 @@ class _Ref:
 
 
 @dataclass(frozen=True)
-class _Step:
+class Step:
     """One NumPy call: ``out = function(*sources)``."""
 
     function: Callable[..., Any]
-    sources: tuple[_Ref, ...]
-    out: _Ref
+    sources: tuple[Ref, ...]
+    out: Ref
 
 
 @dataclass(frozen=True)
-class _Bound:
+class Bound:
     """An operation that binds names: a root to solve for, or a sum over lists."""
 
-    operation: _Root | _Sum
-    sources: tuple[_Ref, ...]
-    out: _Ref
+    operation: Root | Sum
+    sources: tuple[Ref, ...]
+    out: Ref
 
 
 class Data:
@@ -104,25 +104,25 @@ class Program:
         self, data: Data, outputs: Sequence[Expr], *, pairs: Data | None = None, given: str | None = None
     ) -> None:
         self.data = data
-        self.each: list[_Step] = []
-        self.tile: list[_Step | _Bound] = []
+        self.each: list[Step] = []
+        self.tile: list[Step | Bound] = []
         self.n_each = len(data.order)
         self.n_tile = 0
         self.given = given
-        self._known: dict[Expr, _Ref] = {
-            coordinate(label): _Ref("each", position) for position, label in enumerate(data.order)
+        self._known: dict[Expr, Ref] = {
+            coordinate(label): Ref("each", position) for position, label in enumerate(data.order)
         }
         if given is not None:
-            self._known[name(given)] = _Ref("tile", 0)
+            self._known[name(given)] = Ref("tile", 0)
             self.n_tile = 1
         self._kinds: dict[Expr, str] = {}
         self._sums: list[Expr] = []
         self.outputs = tuple(self._emit(output) for output in outputs)
-        self._sum: Program | None = None
+        self.pairs: Program | None = None
         if self._sums:
             if pairs is None:
                 raise ValueError("a total needs data that has lists")
-            self._sum = Program(pairs, [node.args[0] for node in self._sums])
+            self.pairs = Program(pairs, [node.args[0] for node in self._sums])
         self._assign_buffers()
         self._scratch = Scratch()
 
@@ -148,22 +148,22 @@ class Program:
     def _has_rows(self, node: Expr) -> bool:
         return (node.leaf is not None and node.leaf.role in BY_ROW) or any(self._has_rows(arg) for arg in node.args)
 
-    def _emit(self, node: Expr) -> _Ref:
+    def _emit(self, node: Expr) -> Ref:
         if node in self._known:
             return self._known[node]
         kind = self._kind(node)
         if kind == "data":
-            ref = _Ref("data", self.data.constant(node))
+            ref = Ref("data", self.data.constant(node))
         elif node.op in ("add", "mul"):
             ref = self._emit_chain(node)
         elif node.op == "root":
             equation, *ends = node.args
             slope = gradient(equation, (name(node.label),))
-            solver = _Root(Program(self.data, (equation, *slope), given=node.label))
+            solver = Root(Program(self.data, (equation, *slope), given=node.label))
             ref = self._bind(solver, tuple(self._emit(end) for end in ends))
         elif node.op == "total":
             self._sums.append(node)
-            ref = self._bind(_Sum(len(self._sums) - 1), ())
+            ref = self._bind(Sum(len(self._sums) - 1), ())
         elif node.op == "pow" and node.args[1].op == "num" and node.args[1].value in (-1.0, 0.5, 2.0):
             function = {-1.0: np.reciprocal, 0.5: np.sqrt, 2.0: np.square}[node.args[1].value]
             ref = self._step(function, (self._emit(node.args[0]),), kind)
@@ -174,7 +174,7 @@ class Program:
         self._known[node] = ref
         return ref
 
-    def _emit_chain(self, node: Expr) -> _Ref:
+    def _emit_chain(self, node: Expr) -> Ref:
         """A sum or product: first what needs data alone, then coordinates alone, then the pairs."""
         join = add if node.op == "add" else mul
         groups: dict[str, list[Expr]] = {"data": [], "each": [], "tile": []}
@@ -193,27 +193,27 @@ class Program:
             folded = self._step(_BINARY[node.op], (folded, ref), both)
         return folded
 
-    def _fold(self, op: str, parts: Sequence[Expr], kind: str) -> _Ref:
+    def _fold(self, op: str, parts: Sequence[Expr], kind: str) -> Ref:
         folded = self._emit(parts[0])
         for part in parts[1:]:
             folded = self._step(_BINARY[op], (folded, self._emit(part)), kind)
         return folded
 
-    def _step(self, function: Callable[..., Any], sources: tuple[_Ref, ...], kind: str) -> _Ref:
+    def _step(self, function: Callable[..., Any], sources: tuple[Ref, ...], kind: str) -> Ref:
         if kind == "each":
-            ref = _Ref("each", self.n_each)
+            ref = Ref("each", self.n_each)
             self.n_each += 1
-            self.each.append(_Step(function, sources, ref))
+            self.each.append(Step(function, sources, ref))
         else:
-            ref = _Ref("tile", self.n_tile)
+            ref = Ref("tile", self.n_tile)
             self.n_tile += 1
-            self.tile.append(_Step(function, sources, ref))
+            self.tile.append(Step(function, sources, ref))
         return ref
 
-    def _bind(self, operation: _Root | _Sum, sources: tuple[_Ref, ...]) -> _Ref:
-        ref = _Ref("tile", self.n_tile)
+    def _bind(self, operation: Root | Sum, sources: tuple[Ref, ...]) -> Ref:
+        ref = Ref("tile", self.n_tile)
         self.n_tile += 1
-        self.tile.append(_Bound(operation, sources, ref))
+        self.tile.append(Bound(operation, sources, ref))
         return ref
 
     def _assign_buffers(self) -> None:
@@ -258,9 +258,9 @@ class Program:
         each: list[Floats] = [theta[:, column, None] for column in range(len(self.data.order))]
         work = self.buffer("work", (max(1, self.n_buffers), *shape))
         constants = [value if value.ndim == 0 else value[start:stop] for value in self.data.constants]
-        sums = [] if self._sum is None else self._sum.sums(theta, start, stop)
+        sums = [] if self.pairs is None else self.pairs.sums(theta, start, stop)
 
-        def fetch(ref: _Ref) -> Floats:
+        def fetch(ref: Ref) -> Floats:
             if ref.kind == "each":
                 return each[ref.slot]
             if ref.kind == "data":
@@ -275,11 +275,11 @@ class Program:
             for single in self.each:
                 each.append(np.asarray(single.function(*map(fetch, single.sources)), dtype=np.float64))
             for step in self.tile:
-                if isinstance(step, _Bound):
+                if isinstance(step, Bound):
                     ends = [fetch(ref) for ref in step.sources]
                     fetch(step.out)[...] = (
                         step.operation.solve(theta, start, stop, *ends)
-                        if isinstance(step.operation, _Root)
+                        if isinstance(step.operation, Root)
                         else sums[step.operation.position]
                     )
                 else:
@@ -311,12 +311,13 @@ class Program:
 
 
 @dataclass(frozen=True)
-class _Root:
+class Root:
     """Solves an equation, (g, ∂g/∂u) for a given u, for every problem and row of a tile."""
 
     equation: Program
 
     def solve(self, theta: Floats, start: int, stop: int, low: Floats, high: Floats | None = None) -> Floats:
+        """The unknown between its ends, (problems, rows)."""
         slope = self.equation.buffer("slope", (len(theta), 1, stop - start))
 
         def at(unknown: Floats) -> tuple[Floats, Floats]:
@@ -327,7 +328,7 @@ class _Root:
 
 
 @dataclass(frozen=True)
-class _Sum:
+class Sum:
     """One of the sums over lists, which are computed together before everything else."""
 
     position: int

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.fitting.kernel import Kernel
+from isoflop.fitting.native import engine
+from isoflop.fitting.native.tape import Settings
 from isoflop.fitting.objective import Objective
 
 Floats = NDArray[np.float64]
@@ -41,6 +43,11 @@ class Solution:
     value: Floats
     steps: NDArray[np.int64]
     converged: NDArray[np.bool_]
+
+    def one(self, problem: int) -> Solution:
+        """The optimum of one problem alone."""
+        here = slice(problem, problem + 1)
+        return Solution(self.theta[here], self.scale[here], self.value[here], self.steps[here], self.converged[here])
 
 
 def batch_size(n_rows: int) -> int:
@@ -116,6 +123,8 @@ def solve_measured(
     """Minimise from every start in ``theta``; see :func:`solve`, which does so for rows in memory."""
 
     def descend(problem: Measured, theta: Floats, scale: Floats, tolerance: float) -> Solution:
+        if isinstance(problem, Batch) and problem.compiled:
+            return _descend_compiled(problem, theta, scale, tolerance, max_steps)
         return _descend(problem, theta, scale, tolerance, max_steps)
 
     return problem.objective.minimize(problem, theta, scale, tolerance, descend)
@@ -185,6 +194,13 @@ def _descend(problem: Measured, theta: Floats, scale: Floats, tolerance: float, 
     return Solution(theta, scale, value, steps, converged)
 
 
+def _descend_compiled(problem: Batch, theta: Floats, scale: Floats, tolerance: float, max_steps: int) -> Solution:
+    """The same steps in the compiled engine, one problem after another."""
+    settings = Settings(tolerance, _LONGEST, _LIMIT, _NEARLY, max_steps, _QUIET)
+    tape = problem.kernel.tape.of(problem.kernel)
+    return Solution(*tape.descend(problem.target, problem.weights, problem.objective, theta, scale, settings))
+
+
 def polish(
     kernel: Kernel, target: Floats, found: Solution, objective: Objective, *, weights: Floats | None = None
 ) -> Solution:
@@ -247,6 +263,11 @@ class Batch:
         self.n_free = kernel.n_free
         self.n_rows = kernel.n_rows
 
+    @property
+    def compiled(self) -> bool:
+        """Whether the compiled engine does the work."""
+        return self.objective.native is not None and engine() == "native"
+
     def weight_sums(self, count: int) -> Floats:
         """The sum of weights of each problem, (problems,)."""
         if self.weights is None:
@@ -258,6 +279,10 @@ class Batch:
     ) -> tuple[Floats, Floats, Floats]:
         """The objective (problems,), its gradient (problems, k) and curvature (problems, k, k), summed over tiles."""
         kernel = self.kernel
+        if self.compiled:
+            return kernel.tape.of(kernel).measure(
+                self.target, self.weights, self.objective, theta, scale, index, newton
+            )
         n_free, n_extra = kernel.n_free, self.objective.n_extra
         count, k = len(theta), n_free + n_extra
         value, slope, curvature = np.zeros(count), np.zeros((count, k)), np.zeros((count, k, k))

@@ -18,10 +18,11 @@ from isoflop.errors import FitError
 from isoflop.findings import Finding
 from isoflop.fitting.blocks import BlockRows, Progress
 from isoflop.fitting.curve_sample import sample_of
+from isoflop.fitting.estimate import QUANTILES, DataSummary
 from isoflop.fitting.fit import fit
 from isoflop.fitting.objective import Objective, huber
 from isoflop.fitting.outer import Optimum, settle
-from isoflop.fitting.result import DataSummary, Fit
+from isoflop.fitting.result import Fit
 from isoflop.fitting.solve import Solution
 from isoflop.laws import Law, fix
 from isoflop.laws.expression import runs_over_k
@@ -31,7 +32,6 @@ from isoflop.values import Value
 Floats = NDArray[np.float64]
 
 REFITTED_ROWS = 10_000  # up to which a fit keeps its table, so that it can be bootstrapped by refits
-_QUANTILES = 1_001
 _NEAR = 0.25  # first step of the search for a constant on all rows, in its logarithmic distance to 1
 _CLOSE = 0.02
 _LOOKS = 8
@@ -204,7 +204,8 @@ def _finished(
             loss_unit=table.loss_unit if law.response == "loss" else law.response,
             param_convention=table.columns["N"].convention if "N" in table.columns else None,
             ranges=dict(rows.ranges),
-            residuals=tuple(float(each) for each in np.quantile(residual, np.linspace(0, 1, _QUANTILES))),
+            residuals=tuple(float(each) for each in np.quantile(residual, np.linspace(0, 1, QUANTILES))),
+            space=rows.objective.space,
         ),
         findings=(*begun.findings, *findings, *left_out),
         runs=None,

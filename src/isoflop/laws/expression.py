@@ -75,11 +75,6 @@ class Expr:
         # made anew, since text hashes differently in another process and a kept hash would find nothing there
         return Expr, (self.op, self.args, self.value, self.label, self.leaf)
 
-    def __str__(self) -> str:
-        from isoflop.laws.text import write
-
-        return write(self)
-
 
 def num(value: float) -> Expr:
     """A number."""

@@ -33,6 +33,7 @@ from isoflop.laws.expression import (
     size,
     total,
 )
+from isoflop.laws.text import write
 
 MAX_LENGTH = 4_000
 MAX_NODES = 600
@@ -91,7 +92,7 @@ def refuse_bad_numbers(expression: Expr, shown: str) -> None:
         if node.op == "num" and not math.isfinite(node.value):
             raise FormulaError(f"the numbers in formula {shown} overflow; write smaller ones")
         if node.op in ("log", "pow") and all(arg.op == "num" for arg in node.args):  # otherwise it had been folded
-            raise FormulaError(f"formula {shown}: {node} is not a real number; leave it out")
+            raise FormulaError(f"formula {shown}: {write(node)} is not a real number; leave it out")
 
 
 def _nodes(expression: Expr) -> Iterator[Expr]:

@@ -14,12 +14,11 @@ from isoflop.laws.derivative import gradient
 from isoflop.laws.evaluate import array_value, array_values
 from isoflop.laws.expression import MINUS_ONE, ONE, Expr, mul, name, power
 from isoflop.laws.law import Law
+from isoflop.units import TRAIN
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
-TRAIN = 6.0  # FLOPs a parameter and token in training, forward and backward
-SERVE = 2.0  # FLOPs a parameter and token in serving
 _GRID = 161
 _HALVINGS = 48  # of a step of the grid: below the rounding of log N
 

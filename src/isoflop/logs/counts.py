@@ -14,8 +14,10 @@ from isoflop.errors import SpecError
 from isoflop.findings import Finding
 from isoflop.logs.logged import STEP, LoggedRun
 from isoflop.logs.metrics import EPOCH, FLOPS, SAMPLES, TOKENS
+from isoflop.logs.points import points_of
 from isoflop.logs.rules import Rules
 from isoflop.logs.settings import Settings
+from isoflop.units import training_flops
 
 STEP_UNIT: Final = "step_unit"  # a setting that readers make: what a step of the history is, where it is no step
 _APART: Final = 2.0  # a factor between FLOPs and 6ND that attention and embeddings do not explain
@@ -218,10 +220,11 @@ def _at(curve: pl.DataFrame, metric: str, step: int) -> float | None:
     """A metric's value at a step, linear between the steps at which it was logged."""
     if metric not in curve.columns:
         return None
-    points = curve.select(STEP, metric).drop_nulls().filter(pl.col(metric).is_finite())
-    if not points.height:
+    steps, values = points_of(curve, metric)
+    good = np.isfinite(values)
+    if not good.any():
         return None
-    return float(np.interp(step, points[STEP].to_numpy(), points[metric].to_numpy()))
+    return float(np.interp(step, steps[good], values[good]))
 
 
 def set_tokens(facts: Facts, logged: LoggedRun, settings: Settings, curve: pl.DataFrame, at: int, batch: Batch) -> None:
@@ -306,7 +309,7 @@ def set_flops(facts: Facts, logged: LoggedRun, settings: Settings, curve: pl.Dat
     if said is not None:
         facts.set("C", said[0], f"{said[1]} of the log")
     if facts.row.get("N") and facts.row.get("D"):
-        rule = 6 * facts.row["N"] * facts.row["D"]
+        rule = training_flops(facts.row["N"], facts.row["D"])
         facts.set("C", rule, "6ND")
         share = facts.row["C"] / rule
         if not 1 / _APART < share < _APART:

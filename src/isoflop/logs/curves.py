@@ -18,6 +18,7 @@ from isoflop.logs.scrub import plain_text
 _ROOM: Final = 64 * 2**20  # bytes that a table may take beyond four times its points
 _RESERVED: Final = (STEP, WALL)
 _MOST_STEPS: Final = 2**62
+_NO_STEPS: Final = np.empty(0, np.int64)
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -162,6 +163,8 @@ class Curves:
                 parts = [steps for steps, _ in points.chunks]
                 own = known[key] = _judged(np.concatenate(parts) if len(parts) > 1 else parts[0], points.sessions)
             kept[name] = own
+        for points in self._metrics.values():  # the steps that count are known now; all others are given back
+            points.chunks = [(_NO_STEPS, values) for _, values in points.chunks]
         return kept
 
     def _joined(self, kept: dict[str, _Kept]) -> pl.DataFrame:

@@ -27,6 +27,7 @@ from isoflop.logs.metrics import (
     renamed,
     unit_of,
 )
+from isoflop.logs.points import points_of
 from isoflop.logs.rules import ORDER, Pick, Rules, picked
 from isoflop.logs.settings import Settings, as_number
 from isoflop.runs.schedule import annealing_area, rate_area
@@ -39,6 +40,7 @@ _STATES: Final[Mapping[str, str]] = {
     "finished": "finished", "completed": "finished", "running": "running", "crashed": "crashed", "failed": "crashed",
     "killed": "crashed",
 }  # fmt: skip
+_MOST_RATES: Final = 200_000  # rows of a schedule from which its areas are computed
 DECAY: Final = 0.999  # λ of the annealing area in the table of runs, the value of Tissue et al. 2024
 LOGARITHM: Final = "loss (nats)"  # the curve that is the logarithm of a logged perplexity
 
@@ -252,7 +254,7 @@ def _last_steps(curve: pl.DataFrame, metrics: list[str]) -> Ends:
     first, end = int(curve[STEP][0]), int(curve[STEP][-1])
     found = {}
     for name in dict.fromkeys([*losses(metrics), *(each for each in ORDER if each in metrics)]):
-        steps = curve[STEP].filter(curve[name].is_not_null()).to_numpy()
+        steps, _ = points_of(curve, name)
         if len(steps):
             gaps = np.diff(steps, prepend=first)
             found[name] = int(steps[-1]), int(gaps.max()), end
@@ -293,8 +295,7 @@ def _set_loss(facts: Facts, logged: LoggedRun, curve: pl.DataFrame, metric: str 
     last = int(curve[STEP].max()) if curve.height else 0  # type: ignore[arg-type]
     if metric is None:
         return last
-    values = curve.select(STEP, metric).drop_nulls()
-    loss, at = picked(values[STEP].to_numpy(), values[metric].to_numpy(), how)
+    loss, at = picked(*points_of(curve, metric), how)
     # a diverged run has no best loss that a law could predict, only one at a step before it broke
     if math.isfinite(loss) and not (logged.status == "diverged" and how.kind != "step"):
         facts.row |= {"loss": loss, "loss_step": at}
@@ -369,13 +370,13 @@ def _set_schedule(facts: Facts, settings: Settings, curve: pl.DataFrame, at: int
         facts.how.setdefault("warmup", f"{warm[1]} of the log")
     elif "warmup" in facts.row:
         facts.row["warmup"] = int(facts.row["warmup"])
-    rates = curve.select(STEP, RATE).drop_nulls() if RATE in curve.columns else None
-    if rates is None or not rates.height:
+    logged_at, rate = points_of(curve, RATE) if RATE in curve.columns else (np.empty(0), np.empty(0))
+    if not len(rate):
         peak = settings.number("lr")
         if peak is not None:
             facts.set("lr", peak[0], f"{peak[1]} of the log")
         return
-    step, rate = rates[STEP].to_numpy().astype(np.float64), rates[RATE].to_numpy()
+    step = logged_at.astype(np.float64)
     if not (np.isfinite(rate).all() and (rate >= 0).all() and (step >= 0).all()):
         return
     facts.set("lr", float(rate.max()), "largest logged rate")
@@ -384,6 +385,9 @@ def _set_schedule(facts: Facts, settings: Settings, curve: pl.DataFrame, at: int
         facts.set("warmup", top, "step at which the logged rate is largest")
     upto = step <= max(at, int(step[0]))
     step, rate = step[upto], rate[upto]
+    if len(step) > _MOST_RATES:  # between two rows the rate changes evenly, so that fewer rows tell as much
+        some = np.unique(np.linspace(0, len(step) - 1, _MOST_RATES).round().astype(np.int64))
+        step, rate = step[some], rate[some]
     whose = np.zeros(len(step), dtype=np.int64)
     facts.set("S1", float(rate_area(step, rate, whose)[-1]), "Σ lr")
     facts.set("S2", float(annealing_area(step, rate, whose, decay=DECAY)[-1]), f"annealing area, λ = {DECAY}")

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from isoflop.values import FrozenMapping
+from isoflop.values import FrozenMapping, Value
 
 Where = Literal["after", "line", "below"]
 Step = Literal["own", "carried", "dictionary"]
@@ -37,7 +37,7 @@ BARRED: Final = re.compile(rf"\|\s{{0,4}}(?P<key>[A-Za-z][\w./-]{{0,60}})\s{{1,4
 
 
 @dataclass(frozen=True)
-class Dialect:
+class Dialect(Value):
     """One trainer's way of writing.
 
     mark: what a line of it holds; its group ``step`` counts the step, ``total`` is the number planned. Where a count

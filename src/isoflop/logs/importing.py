@@ -17,11 +17,14 @@ from isoflop.logs.choose import choose_in
 from isoflop.logs.derive import Described, describe
 from isoflop.logs.import_findings import copies_findings, gap_findings, told, unclaimed_findings
 from isoflop.logs.logged import STEP, LogError, LoggedRun, Unread
-from isoflop.logs.readers import read_logs
+from isoflop.logs.read_before import ReadBefore
+from isoflop.logs.reader import Found, Options
+from isoflop.logs.readers import read_found
 from isoflop.logs.rules import Rules
 from isoflop.logs.run_table import Told, unmatched_findings
 from isoflop.logs.same_training import Trainings
 from isoflop.logs.scores import are_scores, join_scores, keep_scores, waiting
+from isoflop.logs.sources import Unchanged, runs_of_sources
 from isoflop.logs.store import (
     CurveWriter,
     carry_over,
@@ -35,7 +38,6 @@ from isoflop.logs.store import (
 )
 from isoflop.runs.store import CURVE, Store, open_store, store_findings
 
-_DOWNLOADS: Final = "downloads"  # folder of a store: pages of histories that came over the network
 PATIENCE: Final = 600.0  # seconds to wait for another import into the same store
 
 
@@ -76,6 +78,7 @@ class _Gathered:
     findings: list[Finding] = field(default_factory=list)
     results: list[LoggedRun] = field(default_factory=list)
     trainings: Trainings = field(default_factory=Trainings)
+    passed: list[str] = field(default_factory=list)  # digests of runs that two loggers wrote
 
 
 def import_logs(
@@ -103,8 +106,9 @@ def import_logs(
     folder = Path(folder)
     existing(folder)  # refused before anything is read
     left: list[str] = []
-    logs = _read(sources, format=format, pattern=pattern, resume=folder / _DOWNLOADS, unclaimed=left.append)
-    done = add_runs(logs, folder, rules=rules, run_table=run_table, progress=progress)
+    before = ReadBefore(folder, pattern)
+    logs = runs_of_sources(sources, format=format, pattern=pattern, folder=folder, unclaimed=left.append, before=before)
+    done = _added(logs, folder, rules, run_table, progress, before)
     return replace(done, unclaimed=tuple(left), findings=(*done.findings, *unclaimed_findings(left)))
 
 
@@ -117,7 +121,17 @@ def add_runs(
     progress: Callable[[str], None] | None = None,
 ) -> Imported:
     """Put runs that were read already into a store; see :func:`import_logs`."""
-    folder = Path(folder)
+    return _added(logs, Path(folder), rules, run_table, progress, None)
+
+
+def _added(
+    logs: Iterable[LoggedRun | Unread | Unchanged],
+    folder: Path,
+    rules: Rules | None,
+    run_table: Told | None,
+    progress: Callable[[str], None] | None,
+    before: ReadBefore | None,
+) -> Imported:
     folder_was_there = folder.exists()
     reading = iter(logs)
     first = list(itertools.islice(reading, 1))  # where nothing is found, that is said before anything is made
@@ -128,7 +142,9 @@ def add_runs(
             store = existing(folder)
             own = _agreed(store, rules)
             own = replace(own, by_run={**own.by_run, **(run_table or {})})
-            done = _import(itertools.chain(first, reading), folder, store, own, progress)
+            done = _import(itertools.chain(first, reading), folder, store, own, progress, before)
+            if before is not None:
+                before.save()
             if run_table and store is not None:  # it may say something of runs that were here before
                 done = replace(done, store=choose_in(folder, own)[0])
             found = unmatched_findings(run_table or {}, done.store.runs["run"].to_list())
@@ -137,6 +153,26 @@ def add_runs(
         if not folder_was_there:
             _remove_empty(folder)
         raise
+
+
+def _new(
+    found: Found, options: Options, before: ReadBefore, stored: set[str]
+) -> Iterator[LoggedRun | Unread | Unchanged]:
+    """The runs of one log, unless the same bytes gave runs that are all there still."""
+    key = before.key(found)
+    known = before.runs(key, stored)
+    if known is not None:
+        yield Unchanged(known)
+        return
+    digests, whole = [], True
+    for each in read_found(found, options):
+        if isinstance(each, Unread):
+            whole = False
+        else:
+            digests.append(each.digest)
+        yield each
+    if whole:
+        before.note(key, digests)
 
 
 def choose_again(folder: str | Path, rules: Rules | None = None, *, run_table: Told | None = None) -> Imported:
@@ -156,26 +192,6 @@ def choose_again(folder: str | Path, rules: Rules | None = None, *, run_table: T
     return Imported(written, unchanged=len(names), findings=found)
 
 
-def _read(
-    sources: Sequence[str | Path],
-    *,
-    format: str | None,
-    pattern: str | None,
-    resume: Path,
-    unclaimed: Callable[[str], None],
-) -> Iterator[LoggedRun | Unread]:
-    """The runs of all sources; a source in which nothing is found counts as unread while others have something."""
-    if not sources:
-        raise LogError("no log was named; give the folder of a run, or its log")
-    for source in sources:
-        try:
-            yield from read_logs(source, format=format, pattern=pattern, resume=resume, unclaimed=unclaimed)
-        except LogError as error:
-            if len(sources) == 1:
-                raise
-            yield Unread(Path(str(source)).name, str(error))
-
-
 def _agreed(store: Store | None, rules: Rules | None) -> Rules:
     """The rules of the store, or those of a new one."""
     if store is None:
@@ -190,11 +206,12 @@ def _agreed(store: Store | None, rules: Rules | None) -> Rules:
 
 
 def _import(
-    logs: Iterator[LoggedRun | Unread],
+    logs: Iterator[LoggedRun | Unread | Unchanged],
     folder: Path,
     store: Store | None,
     rules: Rules,
     progress: Callable[[str], None] | None,
+    before: ReadBefore | None,
 ) -> Imported:
     sweep_up(folder, store)
     writer = CurveWriter(folder)
@@ -203,11 +220,17 @@ def _import(
         if isinstance(each, Unread):
             gathered.unread.append(each)
             continue
+        if isinstance(each, Unchanged):
+            gathered.unchanged += each.runs
+            continue
         _take(each, gathered, store, rules, writer)
         if progress is not None:
             progress(each.name)
     if store is None and not gathered.rows and not gathered.results:
         _refuse_nothing(gathered)
+    if before is not None:
+        for digest in gathered.passed:
+            before.passed(digest)
     runs = _merged(folder, store, gathered, writer, rules)
     if runs is not None:
         write_runs(folder, runs, rules)
@@ -243,6 +266,7 @@ def _refuse_nothing(gathered: _Gathered) -> None:
 def _take(logged: LoggedRun, gathered: _Gathered, store: Store | None, rules: Rules, writer: CurveWriter) -> None:
     """One run: passed over, added, or put in the place of its shorter self."""
     if gathered.trainings.seen(logged):
+        gathered.passed.append(logged.digest)
         return
     if logged.digest in gathered.digests:
         known = any(row["digest"] == logged.digest for row in (*gathered.rows.values(), *gathered.grown.values()))

@@ -17,6 +17,7 @@ from isoflop.findings import Finding
 from isoflop.logs.hashed_file import Digest, Lines, cut_short
 from isoflop.logs.json_numbers import as_float
 from isoflop.logs.logged import LogError
+from isoflop.logs.scrub import plain_text
 
 _LONGEST: Final = 1 << 20  # bytes of a line
 _LARGEST: Final = 256 * 2**20  # bytes of an array, which is held whole
@@ -163,7 +164,7 @@ class _Columns:
 
 def _flat(record: dict[str, Any], name: str, depth: int) -> Iterator[tuple[str, Cell]]:
     for key, value in record.items():
-        own = f"{name}.{key}" if name else str(key)
+        own = plain_text(f"{name}.{key}" if name else str(key))
         if isinstance(value, bool | int | float):
             yield own, as_float(value)
         elif isinstance(value, str):

@@ -98,6 +98,8 @@ SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = FrozenMapping(
     }
 )
 
+_PLAIN_SPELLINGS: Final = {name: tuple(plain(each) for each in spellings) for name, spellings in SPELLINGS.items()}
+_COUNTED: Final = frozenset(spelling for name in (TOKENS, FLOPS) for spelling in _PLAIN_SPELLINGS[name])
 _HELD_OUT: Final = re.compile(r"(?:^|[^a-z])(?:val|valid|validation|eval|evaluation|test|dev)(?:[^a-z]|$)")
 _LOSS: Final = re.compile(r"loss|cross.?entropy|(?:^|[^a-z])(?:ce|nll|ppl|perplexity|bpb)(?:[^a-z]|$)|bits.?per.?byte")
 # Losses that are added to that of the model, and what is said of a loss.
@@ -117,9 +119,9 @@ def canonical(metrics: Iterable[str]) -> dict[str, str]:
     for metric in own:
         by_spelling.setdefault(plain(metric), []).append(metric)
     names: dict[str, str] = {}
-    for name, spellings in SPELLINGS.items():
-        for spelling in spellings:
-            fits = by_spelling.get(plain(spelling), ())
+    for name in SPELLINGS:
+        for spelling in _PLAIN_SPELLINGS[name]:
+            fits = by_spelling.get(spelling, ())
             # a metric that is already called so keeps its name, and no other may take it
             taken = next((metric for metric in fits if metric == name), fits[0] if fits else None)
             if taken is not None and taken not in names:
@@ -135,13 +137,14 @@ def canonical(metrics: Iterable[str]) -> dict[str, str]:
 def renamed(history: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
     """A history under the store's names, and what each metric became; ``tokens_B`` are tokens, in whole ones."""
     headers = {metric: read_header(metric) for metric in history.columns}
-    counts = {plain(spelling) for name in (TOKENS, FLOPS) for spelling in SPELLINGS[name]}
-    scaled = {own: each for own, each in headers.items() if each.scale != 1 and plain(each.bare) in counts}
+    scaled = {own: each for own, each in headers.items() if each.scale != 1 and plain(each.bare) in _COUNTED}
     whole = {own: each for own, each in scaled.items() if each.bare not in history.columns}
-    history = history.with_columns(pl.col(own) * each.scale for own, each in whole.items())
+    if whole:
+        history = history.with_columns(pl.col(own) * each.scale for own, each in whole.items())
     names = canonical(whole[metric].bare if metric in whole else metric for metric in history.columns)
     named = {own: names[whole[own].bare if own in whole else own] for own in history.columns if own not in (STEP, WALL)}
-    return history.rename({old: new for old, new in named.items() if old != new}), named
+    changed = {old: new for old, new in named.items() if old != new}
+    return history.rename(changed) if changed else history, named
 
 
 def held_out_losses(metrics: Iterable[str]) -> list[str]:

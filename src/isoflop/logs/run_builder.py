@@ -7,11 +7,13 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 
 from isoflop.findings import Finding
 from isoflop.logs.curves import Curves
 from isoflop.logs.logged import STEP, LoggedRun, Status
+from isoflop.logs.points import points_of
 from isoflop.logs.scrub import plain_text, settings_of, tells_where
 from isoflop.values import FrozenMapping
 
@@ -60,22 +62,22 @@ def _judge(history: pl.DataFrame, said: Status) -> tuple[Status, list[Finding]]:
     losses = [name for name in history.columns if name != STEP and is_loss(name)]
     findings, broken, whole = [], False, False
     for name in losses:
-        curve = history.select(STEP, name).drop_nulls()
-        if curve.is_empty():
+        steps, values = points_of(history, name)
+        if not len(steps):
             continue
-        finite = curve[name].is_finite()
+        finite = np.isfinite(values)
         whole |= bool(finite.any())
         if finite.all():
             continue
-        first = curve.filter(~finite)[STEP][0]
+        first = int(steps[~finite][0])
         ends = not finite[-1]
         broken |= ends and bool(finite.any())
-        last = curve.filter(finite)[name]
+        last = values[finite]
         findings.append(
             Finding(
                 "diverged" if ends else "nan",
                 "warning",
-                f"{name} is {_worst(curve.filter(~finite)[name][0])} from step {first:,}"
+                f"{name} is {_worst(values[~finite][0])} from step {first:,}"
                 + (f" (before: {last[-1]:.4g})." if ends and len(last) else "." if ends else " and finite later."),
                 "Leave the run out, or choose a loss before that step.",
             )

@@ -169,6 +169,7 @@ SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "bias": ("bias", "include_bias", "add_bias_linear"),
 }
 
+_PLAIN: Final = {name: tuple((each, plain(each)) for each in spellings) for name, spellings in SPELLINGS.items()}
 _COUNTS: Final = frozenset({"N", "N_nonembed", "D", "U", "C", "batch"})  # what a scale in a name can be of
 
 
@@ -192,11 +193,13 @@ class Settings:
 
     def key(self, meaning: str) -> str | None:
         """The setting that has this meaning, by its full name."""
-        for spelling in SPELLINGS[meaning]:
-            own = self._by_end.get(plain(spelling))
+        for spelling, bare in _PLAIN[meaning]:
+            own = self._by_end.get(bare)
+            if own is None:
+                continue
             # n is no N, and c no C
-            scaled = own in self._scale and plain(end_of(own)) != plain(spelling)
-            if own is not None and (len(spelling) > 1 or end_of(own) == spelling):
+            scaled = own in self._scale and plain(end_of(own)) != bare
+            if len(spelling) > 1 or end_of(own) == spelling:
                 if scaled and meaning not in _COUNTS:
                     continue
                 return own

@@ -88,9 +88,12 @@ class CurveWriter:
             return
         # whole curves sorted by the name of their run, each sorted by step already: nothing is left to sort
         self._held.sort(key=lambda each: each[0])
-        frames = [curve.select(pl.lit(run).alias("run"), *ordered(curve)) for run, curve in self._held]
+        frames = [curve.lazy().select(pl.lit(run).alias("run"), *ordered(curve)) for run, curve in self._held]
         name = f"{PARTS}/{self._next:06d}.parquet"
-        _write(self._folder / name, pl.concat(frames, how="diagonal_relaxed"))
+        if len(frames) == 1:  # a long curve is written piece by piece, so that its names are never held all at once
+            _write(self._folder / name, frames[0])
+        else:
+            _write(self._folder / name, pl.concat(pl.collect_all(frames), how="diagonal_relaxed"))
         self.places |= {run: name for run, _ in self._held}
         self._held, self._rows, self._next = [], 0, self._next + 1
 
@@ -101,12 +104,15 @@ def ordered(curve: pl.DataFrame) -> list[str]:
     return [*first, *sorted(name for name in curve.columns if name not in first and name != "run")]
 
 
-def _write(path: Path, frame: pl.DataFrame) -> None:
+def _write(path: Path, frame: pl.DataFrame | pl.LazyFrame) -> None:
     """A file of curves, whole: written beside and moved into place."""
     path.parent.mkdir(exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        frame.write_parquet(beside, compression="zstd", compression_level=1, row_group_size=_GROUP_ROWS)
+        if isinstance(frame, pl.DataFrame):
+            frame.write_parquet(beside, compression="zstd", compression_level=1, row_group_size=_GROUP_ROWS)
+        else:
+            frame.sink_parquet(beside, compression="zstd", compression_level=1, row_group_size=_GROUP_ROWS)
         with beside.open("rb") as file:
             os.fsync(file.fileno())
         beside.replace(path)
@@ -115,10 +121,7 @@ def _write(path: Path, frame: pl.DataFrame) -> None:
         told = str(error).lower()
         full = isinstance(error, OSError) and error.errno in FULL
         if full or any(words in told for words in _NO_SPACE):
-            raise NoSpaceError(
-                f"no space to write {path.name} ({frame.estimated_size():,} bytes) in {path.parent}: free some and "
-                "import again"
-            ) from None
+            raise NoSpaceError(f"no space to write {path.name} in {path.parent}: free some and import again") from None
         raise
     except BaseException:
         beside.unlink(missing_ok=True)

@@ -7,14 +7,12 @@ table without steps has a row for each run.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import polars as pl
 
 from isoflop.findings import Finding
@@ -37,9 +35,10 @@ from isoflop.logs.hashed_file import Digest, cut_short, head_of
 from isoflop.logs.identity import blocks, run_columns
 from isoflop.logs.json_lines import holds_array, holds_lines, read_json_lines
 from isoflop.logs.logged import STEP, WALL, LogError, LoggedRun, Unread
+from isoflop.logs.points import nulls_of
 from isoflop.logs.reader import Candidate, Found, Options, Reader
 from isoflop.logs.run_builder import is_loss, logged_run
-from isoflop.logs.table_steps import EPOCHS, Charted, charted, epochs_note, steps_of
+from isoflop.logs.table_steps import EPOCHS, Charted, charted, epochs_note, one_row_a_step, steps_of, twice_note
 from isoflop.values import Value
 
 _DUCK: Final = b"DUCK"
@@ -298,36 +297,8 @@ def _curve(part: pl.DataFrame, name: str, step: str, source: Source) -> LoggedRu
         history = history.sort(STEP, maintain_order=True)
     history, twice = one_row_a_step(history)
     if twice:
-        findings.append(_twice(twice))
+        findings.append(twice_note(twice))
     return _made(name, history, settings, {}, source, findings)
-
-
-def one_row_a_step(history: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-    """Rows of one step (sorted) made one, of each metric the last value; and at how many steps values differed."""
-    steps = history[STEP].to_numpy()
-    starts = np.flatnonzero(np.append(True, steps[1:] != steps[:-1])) if len(steps) else np.empty(0, np.int64)
-    if len(starts) == len(steps):
-        return history, 0
-    ends = np.append(starts[1:], len(steps)) - 1
-    made, differs = [pl.Series(STEP, steps[ends])], np.zeros(len(starts), dtype=bool)
-    for series in history.drop(STEP):
-        at = np.where(series.is_not_null().to_numpy(), np.arange(len(steps)), -1)
-        last = np.maximum.accumulate(at)[ends]
-        made.append(pl.select(pl.when(pl.Series(last >= starts)).then(series.gather(np.maximum(last, 0)))).to_series())
-        made[-1] = made[-1].alias(series.name)
-        if series.name != WALL:
-            values = series.fill_null(math.nan).to_numpy()
-            differs |= np.fmax.reduceat(values, starts) > np.fmin.reduceat(values, starts)
-    return pl.DataFrame(made), int(differs.sum())
-
-
-def _twice(count: int) -> Finding:
-    return Finding(
-        "steps-twice",
-        "warning",
-        f"{count:,} steps of the run stand in several rows with different values; the last row counts.",
-        "Give the table a column called run that names the run of each row.",
-    )
 
 
 def _chart(frame: pl.DataFrame, step: str, columns: list[Charted], source: Source) -> Iterator[LoggedRun]:
@@ -388,8 +359,8 @@ def _digest(name: str, history: pl.DataFrame, settings: Mapping[str, Any], resul
     """SHA-256 of one run's rows, since other runs of its table may come and go."""
     digest = Digest().update(repr((name, sorted(settings.items()), sorted(results.items()))).encode(errors="replace"))
     for series in history:
-        digest.update(series.name.encode(errors="replace")).update(series.is_null().to_numpy().tobytes())
-        digest.update(series.fill_null(0).to_numpy().tobytes())
+        digest.update(series.name.encode(errors="replace")).update(nulls_of(series).tobytes())
+        digest.update((series.fill_null(0) if series.null_count() else series).to_numpy().tobytes())
     return digest.hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -10,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from isoflop.findings import Finding
+from isoflop.logs.logged import STEP, WALL
 from isoflop.logs.run_builder import is_loss
 from isoflop.logs.settings import end_of
 from isoflop.runs.columns import canonical_symbol, plain
@@ -87,6 +89,35 @@ def epochs_note(source: str) -> Finding:
         "note",
         f"the rows of {source} are epochs of a run; its steps count epochs, and no tokens follow from them.",
         "Add a column of steps or tokens, or give U, the tokens of an epoch.",
+    )
+
+
+def one_row_a_step(history: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Rows of one step (sorted) made one, of each metric the last value; and at how many steps values differed."""
+    steps = history[STEP].to_numpy()
+    starts = np.flatnonzero(np.append(True, steps[1:] != steps[:-1])) if len(steps) else np.empty(0, np.int64)
+    if len(starts) == len(steps):
+        return history, 0
+    ends = np.append(starts[1:], len(steps)) - 1
+    made, differs = [pl.Series(STEP, steps[ends])], np.zeros(len(starts), dtype=bool)
+    for series in history.drop(STEP):
+        at = np.where(series.is_not_null().to_numpy(), np.arange(len(steps)), -1)
+        last = np.maximum.accumulate(at)[ends]
+        made.append(pl.select(pl.when(pl.Series(last >= starts)).then(series.gather(np.maximum(last, 0)))).to_series())
+        made[-1] = made[-1].alias(series.name)
+        if series.name != WALL:
+            values = series.fill_null(math.nan).to_numpy()
+            differs |= np.fmax.reduceat(values, starts) > np.fmin.reduceat(values, starts)
+    return pl.DataFrame(made), int(differs.sum())
+
+
+def twice_note(count: int) -> Finding:
+    """What to know of a run whose rows contradict each other."""
+    return Finding(
+        "steps-twice",
+        "warning",
+        f"{count:,} steps of the run stand in several rows with different values; the last row counts.",
+        "Give the table a column called run that names the run of each row.",
     )
 
 

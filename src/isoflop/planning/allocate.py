@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
-from isoflop.fitting import Fit
-from isoflop.laws.optimum import TRAIN, Optimum, check_positive, closed_form, optimum, require_n_and_d
+from isoflop.fitting import Estimate
+from isoflop.laws.optimum import Optimum, check_positive, closed_form, optimum, require_n_and_d
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
-from isoflop.uncertainty.prior import shipped_prior
+from isoflop.uncertainty.extrapolation import distances
 from isoflop.uncertainty.predictive import Predictive, predictive
+from isoflop.uncertainty.prior import shipped_prior
+from isoflop.units import TRAIN
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -41,9 +43,12 @@ class Plan(Shown):
 
     n, d, ratio (D/N), exponent_a (d log N*/d log C): with intervals; ``basis`` says what they rest on: ``law``, the fit
     to all runs; ``IsoFLOP minima``; or ``runs near the optimum``.
-    loss: of one new run of that size, with model error (prediction interval); law_loss: the mean if the law holds (its
-    confidence interval). model_error_share: of the width of ``loss``.
-    method: ``closed form`` or ``numeric``. band: the flat bottom of the valley.
+    loss, prediction: of a run of this very N and D, its mean and what it would measure, with model error (as
+    :func:`forecast` has them). law_loss, law_prediction: the same if the law holds. model_error_share: the share of the
+    width of ``prediction`` that model error adds.
+    least_loss: min over N of L(N, C/(6N)), each draw at its own best size, which is never above the loss of the draw at
+    the N of the plan; None where the law has no optimum.
+    method: ``closed form`` or ``numeric``. band: the sizes of nearly the least loss.
     law: where the basis is another one, the plan of the fit to all runs. ensemble: what was asked.
     """
 
@@ -52,15 +57,23 @@ class Plan(Shown):
     d: Interval
     ratio: Interval
     loss: Interval
+    prediction: Interval
+    law_loss: Interval
+    law_prediction: Interval
+    model_error_share: float
+    least_loss: Interval | None
     exponent_a: Interval
     method: str
     band: Band
     findings: tuple[Finding, ...]
     ensemble: Ensemble = field(repr=False, compare=False)
-    law_loss: Interval
-    model_error_share: float
     basis: Basis = "law"
     law: Plan | None = field(default=None, repr=False)
+
+    @property
+    def shift(self) -> float:
+        """N* over that of the fit to all runs: 1 where the plan is that one's."""
+        return 1.0 if self.law is None else self.n.value / self.law.n.value
 
 
 def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: float = 0.002) -> Plan:
@@ -76,20 +89,20 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
     check_positive(budget, "the budget", "FLOPs")
     if not 0 < within < 1:
         raise IsoflopError(f"the flat band is a relative loss between 0 and 1, not {within:g}; 0.002 is usual")
-    fit = ensemble.fit
-    require_n_and_d(fit.law)
-    at_fit = {label: np.array([value]) for label, value in fit.params.items()}
-    here = optimum(fit.law, at_fit, budget)
+    estimate = ensemble.estimate
+    require_n_and_d(estimate.law)
+    at_fit = {label: np.array([value]) for label, value in estimate.params.items()}
+    here = optimum(estimate.law, at_fit, budget)
     if not here.inside[0]:
         where = "smaller" if here.n[0] < math.sqrt(budget / TRAIN) else "larger"
         raise IsoflopError(
-            f"{fit.law.name} has no compute-optimal size at {budget:g} FLOPs: along this budget its loss falls all the "
-            f"way to {where} models; the runs do not determine it"
+            f"{estimate.law.name} has no compute-optimal size at {budget:g} FLOPs: along this budget its loss falls "
+            f"all the way to {where} models; the runs do not determine it"
         )
     draws = ensemble.draws()
-    there = optimum(fit.law, draws, budget)
-    method = "closed form" if closed_form(fit.law, at_fit, budget) is not None else "numeric"
-    slope_here, slope_there = _exponent(fit, at_fit, budget), _exponent(fit, draws, budget)
+    there = optimum(estimate.law, draws, budget)
+    method = "closed form" if closed_form(estimate.law, at_fit, budget) is not None else "numeric"
+    slope_here, slope_there = _exponent(estimate, at_fit, budget), _exponent(estimate, draws, budget)
     lost = int((~there.inside).sum())
     kept = there.inside
 
@@ -102,16 +115,15 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
         n=interval(here.n, there.n),
         d=interval(here.d, there.d),
         ratio=interval(here.d / here.n, there.d / there.n),
-        loss=loss.interval(),
-        law_loss=interval(here.loss, there.loss),
-        model_error_share=float(loss.model_error_share[0]),
+        **promised(loss),
+        least_loss=interval(here.loss, there.loss),
         exponent_a=interval(slope_here, slope_there),
         method=method,
-        band=_band(fit, here, budget, within),
+        band=_band(estimate, here, budget, within),
         findings=(
             *no_draws(ensemble),
             *tail_findings(ensemble, level=level),
-            *_findings(fit, here, lost, len(ensemble)),
+            *_findings(estimate, here, lost, len(ensemble)),
             *loss.findings,
             *ensemble.findings,
         ),
@@ -124,29 +136,40 @@ def loss_at(ensemble: Ensemble, n: float, budget: float, *, level: float) -> Pre
     return predictive(ensemble, {"N": n, "D": budget / (TRAIN * n)}, level=level)
 
 
-def best_size(fit: Fit, budget: float) -> float:
+def promised(loss: Predictive) -> dict[str, Any]:
+    """What a plan says of the loss at its N and D."""
+    return {
+        "loss": loss.mean_interval(),
+        "prediction": loss.interval(),
+        "law_loss": loss.law_mean_interval(),
+        "law_prediction": loss.law_interval(),
+        "model_error_share": float(loss.model_error_share[0]),
+    }
+
+
+def best_size(estimate: Estimate, budget: float) -> float:
     """argmin over N of L(N, C/(6N)) at the fit; raises IsoflopError where there is no optimum inside."""
-    require_n_and_d(fit.law)
-    here = optimum(fit.law, {label: np.array([value]) for label, value in fit.params.items()}, budget)
+    require_n_and_d(estimate.law)
+    here = optimum(estimate.law, {label: np.array([value]) for label, value in estimate.params.items()}, budget)
     if not here.inside[0]:
-        raise IsoflopError(f"{fit.law.name} has no compute-optimal size at {budget:g} FLOPs without these rows")
+        raise IsoflopError(f"{estimate.law.name} has no compute-optimal size at {budget:g} FLOPs without these rows")
     return float(here.n[0])
 
 
-def _exponent(fit: Fit, params: Mapping[str, Floats], budget: float) -> Floats:
+def _exponent(estimate: Estimate, params: Mapping[str, Floats], budget: float) -> Floats:
     """d log N*/d log C by a central difference; exact where N* is a power of C."""
-    above, below = (optimum(fit.law, params, budget * math.exp(sign * _STEP)).n for sign in (1, -1))
+    above, below = (optimum(estimate.law, params, budget * math.exp(sign * _STEP)).n for sign in (1, -1))
     return np.log(above / below) / (2 * _STEP)
 
 
-def _band(fit: Fit, here: Optimum, budget: float, within: float) -> Band:
+def _band(estimate: Estimate, here: Optimum, budget: float, within: float) -> Band:
     """The ends of the flat bottom, by bisection outwards from the optimum."""
     goal = float(here.loss[0]) * (1 + within)
     centre = math.log(float(here.n[0]))
     total = budget / TRAIN
 
     def loss(log_n: float) -> float:
-        return float(fit.predict({"N": math.exp(log_n), "D": total / math.exp(log_n)}))
+        return float(estimate.predict({"N": math.exp(log_n), "D": total / math.exp(log_n)}))
 
     ends = [math.exp(_crossing(loss, centre, side, goal)) for side in (-1, 1)]
     return Band(within, (ends[0], ends[1]), (total / ends[1], total / ends[0]))
@@ -164,7 +187,7 @@ def _crossing(loss: Callable[[float], float], start: float, side: int, goal: flo
     return (inner + outer) / 2
 
 
-def _findings(fit: Fit, here: Optimum, lost: int, draws: int) -> list[Finding]:
+def _findings(estimate: Estimate, here: Optimum, lost: int, draws: int) -> list[Finding]:
     found = []
     if lost:
         found.append(
@@ -175,9 +198,7 @@ def _findings(fit: Fit, here: Optimum, lost: int, draws: int) -> list[Finding]:
                 "The runs hardly determine the trade of N against D; add runs, or tie exponents (--tie beta=alpha).",
             )
         )
-    for label, value in (("N", float(here.n[0])), ("D", float(here.d[0]))):
-        low, high = fit.data.ranges.get(label, (value, value))
-        decades = max(0.0, math.log10(value / high), math.log10(low / value))
+    for label, decades in distances(estimate, {"N": float(here.n[0]), "D": float(here.d[0])}).items():
         if decades > 1:
             found.append(
                 Finding(

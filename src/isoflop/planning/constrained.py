@@ -7,11 +7,11 @@ from typing import Literal
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
-from isoflop.laws.optimum import TRAIN, check_positive
+from isoflop.laws.optimum import check_positive
 from isoflop.planning.allocate import Plan
 from isoflop.planning.waste import Waste, wasted
 from isoflop.uncertainty.ensemble import Ensemble
-from isoflop.units import format_quantity
+from isoflop.units import TRAIN, format_quantity
 from isoflop.values import Value
 
 
@@ -50,7 +50,7 @@ def _fixed(ensemble: Ensemble, plan: Plan, given: Literal["params", "tokens"], n
         raise IsoflopError(
             f"{plan.budget:g} FLOPs leave {n:.3g} parameters and {d:.3g} tokens; give a smaller number or more FLOPs"
         )
-    waste = wasted(ensemble, budget=plan.budget, params=n, level=plan.n.level)
+    waste = wasted(ensemble, budget=plan.budget, params=n, level=plan.n.level, shift=plan.shift)
     found = []
     if given == "tokens" and d > plan.d.value:
         found.append(
@@ -69,7 +69,7 @@ def _fixed(ensemble: Ensemble, plan: Plan, given: Literal["params", "tokens"], n
                 "warning",
                 f"the best size ({format_quantity(plan.n.value)} parameters) would reach this loss with "
                 f"{1 - waste.share.value:.0%} of the budget.",
-                "Free the constraint or spend less, unless a small model is worth it for its serving (--served).",
+                "Free the constraint or spend less, unless a small model saves inference (--inference-tokens).",
             )
         )
     return Fixed(given, float(n), float(d), d / n, d / n / plan.ratio.value, waste, tuple(found))

@@ -8,16 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from isoflop.accounting.embeddings import OMEGA, all_params, omega_of, without_embeddings
 from isoflop.errors import DataError, IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import fit
 from isoflop.laws import law
-from isoflop.laws.optimum import TRAIN, check_positive
+from isoflop.laws.optimum import check_positive
 from isoflop.planning.minima import minima
-from isoflop.planning.reconcile import OMEGA, Recount, all_params, omega_of, recount, without_embeddings
+from isoflop.planning.reconcile import Recount, recount
 from isoflop.runs import Runs
 from isoflop.uncertainty import bootstrap
 from isoflop.uncertainty.ensemble import Ensemble, Interval
+from isoflop.units import training_flops
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -181,7 +183,7 @@ def _counts(runs: Runs, omega: float | None) -> tuple[Floats, Floats, float, str
 
 def _fit(runs: Runs, n: Floats, d: Floats, *, draws: int, seed: int) -> Ensemble:
     """Chinchilla's law in this count of N, C = 6ND."""
-    recounted = runs.with_column("N", n).with_column("C", TRAIN * n * d)
+    recounted = runs.with_column("N", n).with_column("C", training_flops(n, d))
     return bootstrap(fit(law("chinchilla"), recounted, seed=seed), draws=draws, seed=seed)
 
 

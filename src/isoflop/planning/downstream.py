@@ -72,32 +72,32 @@ def downstream(first: Ensemble, second: Ensemble, at: Mapping[str, float], *, le
     the same runs with one seed, a pair comes from the same runs. The curve's draws carry no scatter.
     Raises IsoflopError for laws that do not join, or as :func:`isoflop.planning.forecast`.
     """
-    link = check_chain(first.fit.law, second.fit.law)
+    link = check_chain(first.estimate.law, second.estimate.law)
     told = forecast(first, at, level=level)
     count = min(len(first), len(second))
-    curve = first.fit.law.value(first.draws(), told.at)[:count]
-    measured = new_runs(first, first.fit.law.value(first.draws(), told.at))[:count]
+    curve = first.estimate.law.value(first.draws(), told.at)[:count]
+    measured = new_runs(first, first.estimate.law.value(first.draws(), told.at))[:count]
     params = {name: each[:count] for name, each in second.draws().items()}
-    value = float(second.fit.predict({link: told.law_loss.value}))
-    expected = second.fit.law.value(params, {link: curve})
+    value = float(second.estimate.predict({link: told.law_loss.value}))
+    expected = second.estimate.law.value(params, {link: curve})
     by_laws = interval_of(
-        value, new_runs(second, second.fit.law.value(params, {link: measured}), stream=1), level=level
+        value, new_runs(second, second.estimate.law.value(params, {link: measured}), stream=1), level=level
     )
-    lowest = second.fit.data.ranges[link][0]
+    lowest = second.estimate.data.ranges[link][0]
     beyond = max(0.0, lowest - told.loss.value)
     return Downstream(
         loss=told,
         score=_with_model_error(first, second, told, link, level) or by_laws,
         law_score=by_laws,
         expected=interval_of(value, expected, level=level),
-        response=second.fit.law.response,
+        response=second.estimate.law.response,
         beyond=beyond,
         findings=(
             *_floor_findings(first, told),
             *_beyond_findings(second, told.loss.value, lowest),
             *told.findings,
-            *first.fit.findings,
-            *(each for each in second.fit.findings if each.code != "narrow-range"),  # it speaks of exponents
+            *first.estimate.findings,
+            *(each for each in second.estimate.findings if each.code != "narrow-range"),  # it speaks of exponents
             *second.findings,
         ),
         first=first,
@@ -105,17 +105,16 @@ def downstream(first: Ensemble, second: Ensemble, at: Mapping[str, float], *, le
     )
 
 
-def _with_model_error(
-    first: Ensemble, second: Ensemble, told: Forecast, link: str, level: float
-) -> Interval | None:
+def _with_model_error(first: Ensemble, second: Ensemble, told: Forecast, link: str, level: float) -> Interval | None:
     """The score over draws of the loss and, at each, of the score; None where a stage came without its runs."""
-    if not (knows_its_rows(first.fit) and knows_its_rows(second.fit)):
+    loss, score = first.estimate, second.estimate
+    if not (knows_its_rows(loss) and knows_its_rows(score)):
         return None
     losses = predictive(first, told.at, level=level).sample(_SCORE_DRAWS)[:, 0]
-    if second.fit.law.inputs[0].domain == "positive":
-        losses = np.maximum(losses, _LEAST * second.fit.data.ranges[link][0])
-    known = discrepancy(second.fit).at({link: losses}, joint=False).one_each(seed=second.seed)
-    scores = np.exp(known) if second.fit.objective.space == "log" else known
+    if score.law.inputs[0].domain == "positive":
+        losses = np.maximum(losses, _LEAST * score.data.ranges[link][0])
+    known = discrepancy(score).at({link: losses}, joint=False).one_each(seed=second.seed)
+    scores = np.exp(known) if score.data.space == "log" else known
     return interval_of(float(np.nanmedian(scores)), scores, level=level)
 
 
@@ -259,7 +258,7 @@ def _moving(values: Floats, width: int) -> Floats:
 
 def _floor_findings(first: Ensemble, told: Forecast) -> list[Finding]:
     """A first stage that lost a term on the way to a point beyond its runs."""
-    bound = [each for each in first.fit.findings if each.code == "at-bound"]
+    bound = [each for each in first.estimate.findings if each.code == "at-bound"]
     if not bound or not told.reach_decades > 0:
         return []
     low, high = told.loss.low / told.loss.value - 1, told.loss.high / told.loss.value - 1
@@ -278,14 +277,14 @@ def _floor_findings(first: Ensemble, told: Forecast) -> list[Finding]:
 def _beyond_findings(second: Ensemble, loss: float, lowest: float) -> list[Finding]:
     if loss >= lowest:
         return []
-    best = second.fit.data.ranges[second.fit.law.input_names[0]]
+    best = second.estimate.data.ranges[second.estimate.law.input_names[0]]
     span = best[1] - best[0]
     return [
         Finding(
             "score-extrapolated",
             "warning" if lowest - loss > span else "note",
             f"the loss forecast, {loss:.3g}, lies {lowest - loss:.2g} below the lowest at which "
-            f"{second.fit.law.response} was seen ({lowest:.3g}; the runs span {span:.2g}).",
+            f"{second.estimate.law.response} was seen ({lowest:.3g}; the runs span {span:.2g}).",
             "The ceiling of the score is a guess there; compare laws of the score, or add better runs.",
         )
     ]

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
-from isoflop.laws.optimum import TRAIN
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Interval, check_level
+from isoflop.units import training_flops
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -54,7 +54,7 @@ def envelope(runs: Runs, *, draws: int = 200, seed: int = 0, level: float = 0.9)
     Raises IsoflopError with fewer than three sizes that have curves. Source: Hoffmann et al. 2022, section 3.1.
     """
     check_level(level)
-    compute = np.log(TRAIN * runs["N"] * runs["D"])
+    compute = np.log(training_flops(runs["N"], runs["D"]))
     log_n, loss = np.log(runs["N"]), runs["loss"]
     codes = runs.run_codes() if "run" in runs.frame.columns else np.unique(np.round(log_n, 6), return_inverse=True)[1]
     curves = [rows for rows in _groups(codes) if len(rows) > 1]

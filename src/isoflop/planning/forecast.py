@@ -10,9 +10,10 @@ import numpy as np
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
-from isoflop.fitting import Fit
+from isoflop.fitting import Estimate
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, no_draws, tail_findings
+from isoflop.uncertainty.extrapolation import distances
 from isoflop.uncertainty.predictive import predictive
 from isoflop.uncertainty.prior import Prior, shipped_prior
 
@@ -64,16 +65,16 @@ def forecasts(
 ) -> tuple[Forecast, ...]:
     """Forecasts at several points, together. For differences and ranks of them take ``predictive`` and its draws."""
     check_level(level)
-    fit = ensemble.fit
+    estimate = ensemble.estimate
     if not points:
         return ()
-    asked = [_checked(fit, at) for at in points]
-    together = {name: np.array([at[name] for at in asked]) for name in fit.law.input_names}
+    asked = [_checked(estimate, at) for at in points]
+    together = {name: np.array([at[name] for at in asked]) for name in estimate.law.input_names}
     said = predictive(ensemble, together, level=level, prior=prior)
     farthest = (prior or shipped_prior()).farthest
     found = []
     for number, at in enumerate(asked):
-        reach = {name: _decades_beyond(at[name], *ends) for name, ends in fit.data.ranges.items()}
+        reach = distances(estimate, at)
         found.append(
             Forecast(
                 at=at,
@@ -82,13 +83,13 @@ def forecasts(
                 law_loss=said.law_interval(number),
                 law_expected=said.law_mean_interval(number),
                 model_error_share=float(said.model_error_share[number]),
-                unit=fit.data.loss_unit,
+                unit=estimate.data.loss_unit,
                 reach=reach,
                 findings=(
                     *no_draws(ensemble),
                     *tail_findings(ensemble, level=level),
                     *(each for each in said.findings if len(ensemble) or each.code != "no-model-error"),
-                    *_reach_findings(fit, reach, farthest),
+                    *_reach_findings(estimate, reach, farthest),
                     *ensemble.findings,
                 ),
                 ensemble=ensemble,
@@ -97,20 +98,20 @@ def forecasts(
     return tuple(found)
 
 
-def _checked(fit: Fit, at: Mapping[str, float]) -> dict[str, float]:
-    wanted = fit.law.input_names
-    if fit.law.list_inputs:
+def _checked(estimate: Estimate, at: Mapping[str, float]) -> dict[str, float]:
+    wanted = estimate.law.input_names
+    if estimate.law.list_inputs:
         raise IsoflopError(
-            f"{fit.law.name} sums over lists ({', '.join(fit.law.list_inputs)}), which --at cannot give; backtest it "
-            "on whole runs, or predict a table in Python: fit.predict(law_inputs(fit.law, runs))"
+            f"{estimate.law.name} sums over lists ({', '.join(estimate.law.list_inputs)}), which --at cannot give; "
+            "backtest it on whole runs, or predict a table in Python: fit.predict(law_inputs(fit.law, runs))"
         )
     missing = [name for name in wanted if name not in at]
     unknown = [name for name in at if name not in wanted]
     if missing or unknown:
         asked = ", ".join(f"--at {name}=…" for name in wanted)
         what = f"{', '.join(missing)} is missing" if missing else f"{', '.join(unknown)} is no input of it"
-        raise IsoflopError(f"a forecast from {fit.law.name} takes {asked}; {what}")
-    for each in fit.law.inputs:
+        raise IsoflopError(f"a forecast from {estimate.law.name} takes {asked}; {what}")
+    for each in estimate.law.inputs:
         value = at[each.name]
         lowest = {"positive": "a positive number", "nonnegative": "a number that is not negative"}.get(each.domain)
         inside = value > 0 or each.domain == "real" or (each.domain == "nonnegative" and value == 0)
@@ -119,26 +120,18 @@ def _checked(fit: Fit, at: Mapping[str, float]) -> dict[str, float]:
     return {name: float(at[name]) for name in wanted}
 
 
-def _decades_beyond(value: float, low: float, high: float) -> float:
-    """Decades beyond the range; for an input that may be zero, those of the distance in units of the range."""
-    if low <= 0:
-        beyond = max(0.0, value - high, low - value)
-        return math.log10(1 + beyond / (high - low)) if high > low else 0.0
-    return max(0.0, math.log10(value / high), math.log10(low / value))
-
-
-def _reach_findings(fit: Fit, reach: Mapping[str, float], farthest: float) -> list[Finding]:
+def _reach_findings(estimate: Estimate, reach: Mapping[str, float], farthest: float) -> list[Finding]:
     found = []
     for name, decades in reach.items():
-        low, high = fit.data.ranges[name]
+        low, high = estimate.data.ranges[name]
         span = math.log10(high / low) if low > 0 else 1.0
         if decades > max(1.0, min(span, farthest)):
             found.append(
                 Finding(
                     "far-reach",
                     "warning",
-                    f"{name} lies {decades:.1f} decades beyond the runs, which span {span:.1f} decades; model error was "
-                    f"learned from forecasts up to {farthest:g} decades beyond theirs.",
+                    f"{name} lies {decades:.1f} decades beyond the runs, which span {span:.1f} decades; model error "
+                    f"was learned from forecasts up to {farthest:g} decades beyond theirs.",
                     "Hold out the largest runs to see what the law would have predicted, or train something larger.",
                 )
             )

@@ -122,8 +122,8 @@ def isoflop_minima(runs: Runs, *, seed: int = 0) -> IsoflopMinima:
             found.append(minimum)
     if len(found) < FEWEST_BUDGETS:
         raise IsoflopError(
-            f"{runs.source} has {len(found)} {'budget' if len(found) == 1 else 'budgets'} with five or more sizes whose "
-            "least loss lies inside; N* by IsoFLOP minima needs three: add sizes around the minimum, or budgets"
+            f"{runs.source} has {len(found)} {'budget' if len(found) == 1 else 'budgets'} with five or more sizes "
+            "whose least loss lies inside; N* by IsoFLOP minima needs three: add sizes around the minimum, or budgets"
         )
     left = sorted(int(runs.rows[row]) for each in found for row in each.left_out)
     return _line(found, (*findings, *_left_out(left, len(found))))
@@ -135,7 +135,7 @@ def _line(found: Sequence[LocalMinimum], findings: tuple[Finding, ...]) -> Isofl
     weight = 1 / np.sqrt(np.array([each.sd for each in found]) ** 2 + _SHARED**2)
     centre = float(log_c.mean())
     basis = np.column_stack([np.ones_like(log_c), log_c - centre]) * weight[:, None]
-    inverse = np.linalg.inv(basis.T @ basis)
+    inverse: Floats = np.asarray(np.linalg.inv(basis.T @ basis), dtype=np.float64)
     value, exponent = inverse @ (basis.T @ (vertex * weight))
     free = len(found) - 2
     rest = basis @ [value, exponent] - vertex * weight

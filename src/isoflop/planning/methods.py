@@ -10,7 +10,6 @@ import numpy as np
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
-from isoflop.laws.optimum import TRAIN
 from isoflop.planning.allocate import Plan
 from isoflop.planning.envelope import envelope
 from isoflop.planning.optimal import optimal_plan
@@ -18,6 +17,7 @@ from isoflop.planning.parabolas import Parabolas, Profile, parabola_bias, parabo
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval
+from isoflop.units import TRAIN
 from isoflop.values import Value
 
 NAMES = ("envelope of curves", "IsoFLOP parabolas", "parametric fit")
@@ -93,7 +93,7 @@ def compare_methods(ensemble: Ensemble, runs: Runs, *, budget: float, level: flo
     except IsoflopError as error:
         answers.append(Method(NAMES[1], None, None, _reason(error, runs)))
     if law is None:
-        answers.append(Method(NAMES[2], None, None, f"{ensemble.fit.law.name} has no optimum at this budget"))
+        answers.append(Method(NAMES[2], None, None, f"{ensemble.estimate.law.name} has no optimum at this budget"))
     else:
         answers.append(Method(NAMES[2], law.exponent_a, law.n))
     intervals = [each.n for each in answers if each.n is not None]
@@ -142,5 +142,5 @@ def _reason(error: IsoflopError, runs: Runs) -> str:
 
 def _bias(ensemble: Ensemble, budgets: Sequence[float] | np.ndarray, budget: float) -> float:
     return parabola_bias(
-        ensemble.fit.law, dict(ensemble.fit.params), budgets=np.asarray(budgets, dtype=np.float64), at=budget
+        ensemble.estimate.law, dict(ensemble.estimate.params), budgets=np.asarray(budgets, dtype=np.float64), at=budget
     )

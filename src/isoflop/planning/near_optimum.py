@@ -14,9 +14,11 @@ from scipy import stats
 
 from isoflop.errors import IsoflopError
 from isoflop.fitting import Fit, fit
-from isoflop.laws.optimum import TRAIN, optimum, require_n_and_d
+from isoflop.laws.optimum import optimum, require_n_and_d
+from isoflop.runs import Runs
 from isoflop.uncertainty.bootstrap import bootstrap, too_few_runs
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level
+from isoflop.units import training_flops
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -62,19 +64,16 @@ class NearOptimum(Value):
             raise IsoflopError(f"{self.fit.law.name} fitted near the optimum has none at {budget:g} FLOPs")
         middle = math.log(float(here.n[0]))
         half = min(float(stats.t.ppf((1 + level) / 2, _FREE)) * self.sd(budget), 600.0)
-        return Interval(
-            math.exp(middle), math.exp(max(middle - half, -700)), math.exp(min(middle + half, 700)), level
-        )
+        return Interval(math.exp(middle), math.exp(max(middle - half, -700)), math.exp(min(middle + half, 700)), level)
 
 
-def near_optimum(whole: Fit, *, seed: int = 0) -> NearOptimum:
+def near_optimum(whole: Fit, runs: Runs, *, seed: int = 0) -> NearOptimum:
     """The law fitted to runs with |log N − log N*(C)| ≤ 1.2, N*(C) the optimum of the fit to all runs.
 
     Raises IsoflopError where fewer runs are left than the law needs, or the law has other inputs than N and D.
     """
     require_n_and_d(whole.law)
-    runs = whole.require_runs()
-    flops = TRAIN * runs["N"] * runs["D"]
+    flops = training_flops(runs["N"], runs["D"])
     with np.errstate(all="ignore"):
         params = {name: np.full(len(flops), each) for name, each in whole.params.items()}
         best = optimum(whole.law, params, flops)
@@ -87,7 +86,7 @@ def near_optimum(whole: Fit, *, seed: int = 0) -> NearOptimum:
             f"{count} {'run of' if count == 1 else 'runs of'} {runs.source} lie within a factor e^{WITHIN:g} of the "
             f"compute-optimal size, and a fit near it needs {needed} of three sizes"
         )
-    if kept.all():
+    if kept.all() and whole.runs is not None:
         fitted = whole
     else:
         fitted = fit(whole.law, runs.take(kept), objective=whole.objective, starts=_STARTS, seed=seed)

@@ -5,16 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 from scipy import stats
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
-from isoflop.laws.optimum import TRAIN, check_positive, require_n_and_d
-from isoflop.planning.allocate import Band, Plan, allocate, loss_at
+from isoflop.fitting import Estimate, Fit
+from isoflop.laws.optimum import check_positive, require_n_and_d
+from isoflop.planning.allocate import Band, Plan, allocate, best_size, loss_at, promised
 from isoflop.planning.isoflop_minima import IsoflopMinima, isoflop_minima
 from isoflop.planning.near_optimum import near_optimum
+from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, no_draws, tail_findings
+from isoflop.uncertainty.extrapolation import compute_distance
+from isoflop.units import TRAIN
 
 LAW_ANYWHERE = 0.3  # standard deviation of log N* of a fit to all runs, beyond what resampling them says
 LAW_DRIFT = 0.75  # the same for each decade of compute beyond the runs
@@ -36,8 +42,8 @@ def optimal_plan(
     """
     check_level(level)
     check_positive(budget, "the budget", "FLOPs")
-    require_n_and_d(ensemble.fit.law)
-    minima = _minima(ensemble, seed)
+    require_n_and_d(ensemble.estimate.law)
+    minima = _minima(ensemble.estimate, seed)
     try:
         law = allocate(ensemble, budget=budget, level=level, within=within)
     except IsoflopError:
@@ -48,21 +54,47 @@ def optimal_plan(
         n, a = minima.n_at(budget, level=level), minima.exponent_interval(level=level)
         return _plan(ensemble, law, n, a, budget, level, _band(minima, n.value, budget, within), minima.findings)
     assert law is not None
-    if ensemble.fit.runs is None:
+    runs = _fitted_runs(ensemble.estimate)
+    if runs is None or not isinstance(ensemble.estimate, Fit):
         return law
-    return _from_law(ensemble, law, level, seed)
+    return _from_law(ensemble, ensemble.estimate, runs, law, level, seed)
 
 
-def _minima(ensemble: Ensemble, seed: int) -> IsoflopMinima | None:
-    runs = ensemble.fit.runs
-    if runs is None or ensemble.fit.law.response != "loss" or not {"N", "D", "loss"} <= set(runs.frame.columns):
-        return None
-    if not ((runs["N"] > 0) & (runs["loss"] > 0)).all():
+def best_n(fit: Fit, budget: float, *, seed: int = 0) -> float:
+    """N* of :func:`optimal_plan` for a fit alone, without intervals. Raises IsoflopError where there is none."""
+    minima = _minima(fit, seed)
+    if minima is not None:
+        return minima.n_at(budget).value
+    try:
+        return near_optimum(fit, fit.require_runs(), seed=seed).n_at(budget).value
+    except IsoflopError:
+        return best_size(fit, budget)
+
+
+def _minima(estimate: Estimate, seed: int) -> IsoflopMinima | None:
+    runs = _fitted_runs(estimate)
+    if runs is None:
         return None
     try:
         return isoflop_minima(runs, seed=seed)
     except IsoflopError:
         return None
+
+
+def _fitted_runs(estimate: Estimate) -> Runs | None:
+    """The runs; of a fit that was saved, those whose inputs and residuals it remembers; None where losses are none."""
+    if estimate.law.response != "loss":
+        return None
+    runs, rows = estimate.runs, estimate.data.rows
+    if runs is None and rows is not None:
+        inputs = {name: np.asarray(values) for name, values in rows.inputs.items()}
+        fitted = estimate.predict(inputs)
+        loss = fitted * np.exp(rows.residual) if estimate.data.space == "log" else fitted + rows.residual
+        columns: dict[str, Any] = {**inputs, "loss": loss, "run": [str(each) for each in rows.run.tolist()]}
+        runs = Runs.from_columns(columns, source=estimate.data.source)
+    if runs is None or not {"N", "D", "loss"} <= set(runs.frame.columns):
+        return None
+    return runs if ((runs["N"] > 0) & (runs["D"] > 0) & (runs["loss"] > 0)).all() else None
 
 
 def _plan(
@@ -83,27 +115,26 @@ def _plan(
         n=n,
         d=_mapped(n, lambda size: budget / (TRAIN * size)),
         ratio=_mapped(n, lambda size: budget / (TRAIN * size**2)),
-        loss=loss.interval(),
+        **promised(loss),
+        least_loss=None if law is None else law.least_loss,
         exponent_a=exponent,
         method=law.method if law is not None else "numeric",
         band=band,
         findings=(*_apart(law, n, "the IsoFLOP minima"), *findings, *own),
         ensemble=ensemble,
-        law_loss=loss.law_mean_interval(),
-        model_error_share=float(loss.model_error_share[0]),
         basis="IsoFLOP minima",
         law=law,
     )
 
 
-def _from_law(ensemble: Ensemble, law: Plan, level: float, seed: int) -> Plan:
+def _from_law(ensemble: Ensemble, whole: Fit, runs: Runs, law: Plan, level: float, seed: int) -> Plan:
     """The law's optimum near the runs that show it, or that of all runs, with the error that such optima had."""
     budget = law.budget
     try:
-        near = near_optimum(ensemble.fit, seed=seed)
+        near = near_optimum(whole, runs, seed=seed)
         n = near.n_at(budget, level=level)
     except IsoflopError:
-        n = _widened(law, ensemble, level)
+        n = _widened(law, runs, level)
         return replace(
             law,
             n=n,
@@ -119,9 +150,7 @@ def _from_law(ensemble: Ensemble, law: Plan, level: float, seed: int) -> Plan:
         n=n,
         d=_mapped(n, lambda size: budget / (TRAIN * size)),
         ratio=_mapped(n, lambda size: budget / (TRAIN * size**2)),
-        loss=loss.interval(),
-        law_loss=loss.law_mean_interval(),
-        model_error_share=float(loss.model_error_share[0]),
+        **promised(loss),
         exponent_a=own.exponent_a,
         band=own.band,
         basis="runs near the optimum",
@@ -130,10 +159,9 @@ def _from_law(ensemble: Ensemble, law: Plan, level: float, seed: int) -> Plan:
     )
 
 
-def _widened(law: Plan, ensemble: Ensemble, level: float) -> Interval:
+def _widened(law: Plan, runs: Runs, level: float) -> Interval:
     """The law's N* with the error that optima of fits to all runs had on other tables."""
-    runs = ensemble.fit.require_runs()
-    beyond = max(0.0, math.log10(law.budget / float((TRAIN * runs["N"] * runs["D"]).max())))
+    beyond = compute_distance(runs, law.budget)
     normal = float(stats.norm.ppf((1 + level) / 2))
     spread = math.log(law.n.high / law.n.low) / (2 * normal) if law.n.low > 0 and math.isfinite(law.n.high) else 0.0
     half = min(float(stats.t.ppf((1 + level) / 2, _FREE)) * math.hypot(spread, LAW_ANYWHERE, LAW_DRIFT * beyond), 600)
@@ -184,8 +212,8 @@ def _apart(law: Plan | None, n: Interval, what: str) -> tuple[Finding, ...]:
         Finding(
             "law-optimum-apart",
             "note",
-            f"the law fitted to all runs has its optimum a factor of {ratio:.2g} from that of {what}: runs far from the "
-            "optimum decide it.",
+            f"the law fitted to all runs has its optimum a factor of {ratio:.2g} from that of {what}: runs far from "
+            "the optimum decide it.",
             "Trust the minima; they were measured.",
         ),
     )

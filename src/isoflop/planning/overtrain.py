@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop.fitting import Fit
-from isoflop.laws.optimum import SERVE, TRAIN, Optimum, check_positive, optimum
+from isoflop.fitting import Estimate
+from isoflop.laws.optimum import Optimum, check_positive, optimum
 from isoflop.planning.allocate import Plan
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
+from isoflop.units import SERVE, TRAIN, training_flops
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -40,17 +41,24 @@ class Served(Value):
 def for_serving(ensemble: Ensemble, plan: Plan, *, tokens: float) -> Served:
     """argmin over N of 6·N·D + 2·N·T with D such that L(N, D) is the plan's loss (Sardana et al. 2024, equation 2).
 
-    tokens: T, the tokens to be served. Each draw reaches its own best loss at the plan's budget.
+    tokens: T, the tokens to be served. Each draw reaches its own best loss at the plan's budget. Where the plan's N* is
+    not the law's, the law says how much smaller the model is than its own optimum and how much longer it trains, and
+    both are counted from N*.
     """
     check_positive(tokens, "served tokens", "tokens")
-    fit = ensemble.fit
+    estimate = ensemble.estimate
     level = plan.n.level
-    at_fit = {label: np.array([value]) for label, value in fit.params.items()}
-    here = _serving(fit, at_fit, plan.budget, tokens)
-    there = _serving(fit, ensemble.draws(), plan.budget, tokens) if len(ensemble) else None
+    at_fit = {label: np.array([value]) for label, value in estimate.params.items()}
+    # 2·N·T is of the model that is served, shift times the law's
+    served = tokens * plan.shift
+    here = _serving(estimate, at_fit, plan.budget, served)
+    there = _serving(estimate, ensemble.draws(), plan.budget, served) if len(ensemble) else None
+    scale = {"n": plan.shift, "d": 1 / plan.shift, "ratio": plan.shift**-2, "break_even": 1 / plan.shift}
 
     def interval(label: str) -> Interval:
-        return interval_of(float(here[label][0]), np.empty(0) if there is None else there[label], level=level)
+        times = scale.get(label, 1.0)
+        draws = np.empty(0) if there is None else times * there[label]
+        return interval_of(times * float(here[label][0]), draws, level=level)
 
     return Served(
         tokens=float(tokens),
@@ -64,14 +72,14 @@ def for_serving(ensemble: Ensemble, plan: Plan, *, tokens: float) -> Served:
     )
 
 
-def _serving(fit: Fit, params: Mapping[str, Floats], budget: float, tokens: float) -> dict[str, Floats]:
+def _serving(estimate: Estimate, params: Mapping[str, Floats], budget: float, tokens: float) -> dict[str, Floats]:
     """Every number of ``Served`` in each draw, (draws,)."""
-    best = optimum(fit.law, params, budget)
-    n, d = _cheapest(fit, params, best, tokens)
-    flops = TRAIN * n * d
+    best = optimum(estimate.law, params, budget)
+    n, d = _cheapest(estimate, params, best, tokens)
+    flops = training_flops(n, d)
     compute = flops + SERVE * n * tokens
     half = best.n / 2
-    extra = TRAIN * half * _tokens_for_loss(fit, params, half, best.loss) - budget
+    extra = TRAIN * half * _tokens_for_loss(estimate, params, half, best.loss) - budget
     return {
         "n": n,
         "d": d,
@@ -83,30 +91,30 @@ def _serving(fit: Fit, params: Mapping[str, Floats], budget: float, tokens: floa
     }
 
 
-def _cheapest(fit: Fit, params: Mapping[str, Floats], best: Optimum, tokens: float) -> tuple[Floats, Floats]:
+def _cheapest(estimate: Estimate, params: Mapping[str, Floats], best: Optimum, tokens: float) -> tuple[Floats, Floats]:
     """N and D of least training and serving compute at each draw's own best loss, (draws,), by golden section."""
     golden = (math.sqrt(5) - 1) / 2
     low, high = np.log(best.n) - 6.0, np.log(best.n)
 
     def cost(log_n: Floats) -> Floats:
         n = np.exp(log_n)
-        d = _tokens_for_loss(fit, params, n, best.loss)
-        return np.where(np.isfinite(d), TRAIN * n * d + SERVE * n * tokens, np.inf)
+        d = _tokens_for_loss(estimate, params, n, best.loss)
+        return np.where(np.isfinite(d), training_flops(n, d) + SERVE * n * tokens, np.inf)
 
     for _ in range(60):
         left, right = high - golden * (high - low), low + golden * (high - low)
         smaller = cost(left) < cost(right)
         low, high = np.where(smaller, low, left), np.where(smaller, right, high)
     n = np.exp((low + high) / 2)
-    return n, _tokens_for_loss(fit, params, n, best.loss)
+    return n, _tokens_for_loss(estimate, params, n, best.loss)
 
 
-def _tokens_for_loss(fit: Fit, params: Mapping[str, Floats], n: Floats, goal: Floats) -> Floats:
+def _tokens_for_loss(estimate: Estimate, params: Mapping[str, Floats], n: Floats, goal: Floats) -> Floats:
     """D with L(N, D) = goal, (draws,), by bisection; infinite where no D reaches it."""
     low, high = np.zeros(len(n)), np.full(len(n), 120.0)
-    reachable = fit.law.value(params, {"N": n, "D": np.exp(high)}) < goal
+    reachable = estimate.law.value(params, {"N": n, "D": np.exp(high)}) < goal
     for _ in range(70):
         middle = (low + high) / 2
-        above = fit.law.value(params, {"N": n, "D": np.exp(middle)}) > goal
+        above = estimate.law.value(params, {"N": n, "D": np.exp(middle)}) > goal
         low, high = np.where(above, middle, low), np.where(above, high, middle)
     return np.where(reachable, np.exp(high), np.inf)

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.laws import Law
-from isoflop.laws.optimum import TRAIN, optimum, require_n_and_d
+from isoflop.laws.optimum import optimum, require_n_and_d
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Interval, check_level
-from isoflop.units import format_quantity
+from isoflop.units import TRAIN, format_quantity, training_flops
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -136,7 +136,7 @@ def parabolas(runs: Runs, *, draws: int = 1_000, seed: int = 0, level: float = 0
 
 def flops_of_budgets(runs: Runs, log_n: Floats) -> tuple[Floats, list[Finding]]:
     """The FLOPs by which runs form budgets: C as the table has it, or 6ND where that gives more budgets."""
-    by_rule = TRAIN * runs["N"] * runs["D"]
+    by_rule = training_flops(runs["N"], runs["D"])
     if "C" not in runs:
         return by_rule, []
     if len(enough_sizes(by_budget(by_rule), log_n)[0]) <= len(enough_sizes(by_budget(runs["C"]), log_n)[0]):

@@ -7,10 +7,15 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+
 from isoflop.errors import IsoflopError
+from isoflop.fitting.table import prepared_runs
 from isoflop.laws import Law
-from isoflop.runs import read_runs
+from isoflop.laws.expression import runs_over_k
+from isoflop.runs import Runs, read_runs
 from isoflop.runs.columns import canonical_symbol, match_headers
+from isoflop.runs.schedule_shape import scheduled, shape
 from isoflop.units import parse_quantity
 
 MOST = 10_000  # points in one question
@@ -52,15 +57,61 @@ def points_of(words: Iterable[str], law: Law) -> tuple[Point, ...]:
 def points_in(path: str | Path, law: Law) -> tuple[Point, ...]:
     """A point for each row of a table that has a column for every input of the law; headers map as those of runs do.
 
+    Of a table of schedules (columns step and lr) the inputs are computed as they were for the fit, and the last row of
+    each run is a point.
     Raises DataError for a missing column, IsoflopError for a table that is too long.
     """
     table = read_runs(path)
+    computed = any(name in law.prepared and name not in table for name in law.input_names)
+    if computed and "step" in table and "lr" in table:
+        table = _ends(law, table)
     if len(table) > MOST:
         raise IsoflopError(
             f"{table.source} has {len(table):,} rows, and at most {MOST:,} are answered at once; split it"
         )
     columns = {name: table[name] for name in law.input_names}
     return tuple({name: float(values[row]) for name, values in columns.items()} for row in range(len(table)))
+
+
+def points_on(schedule: str, points: Iterable[Point], law: Law) -> tuple[Point, ...]:
+    """The points at the end of a schedule: each has ``step`` (the last) and ``lr`` (the peak), and may have ``warmup``.
+
+    schedule: ``cosine:0.1``, ``linear``, ``wsd:0.2`` or ``constant``; see :mod:`isoflop.runs.schedule_shape`.
+    Raises IsoflopError for a law whose inputs are not computed from a schedule, and for points without step or lr.
+    """
+    if not any(name in law.prepared for name in law.input_names):
+        raise IsoflopError(f"{law.name} has no input that follows from a schedule; leave --schedule out")
+    wanted = shape(schedule)
+    found = []
+    for point in points:
+        missing = [name for name in ("step", "lr") if name not in point]
+        if missing:
+            raise IsoflopError(f"--schedule needs the last step and the peak rate: --at {missing[0]}=…")
+        rates = scheduled(wanted, steps=point["step"], peak=point["lr"], warmup=point.get("warmup", 0.0))
+        others = {name: value for name, value in point.items() if name not in ("step", "lr", "warmup")}
+        for name, value in others.items():
+            rates = rates.with_column(name, np.full(len(rates), value))
+        ends = _ends(law, rates)
+        found.append({name: float(ends[name][0]) for name in law.input_names})
+    return tuple(found)
+
+
+def _ends(law: Law, table: Runs) -> Runs:
+    """The last row of each schedule, with what the law computes from the rates up to it."""
+    lists = [name for name in law.input_names if runs_over_k(name)]
+    if lists:
+        raise IsoflopError(
+            f"{law.name} takes lists ({', '.join(lists)}), which no point can hold; use a law of areas (annealing)"
+        )
+    made = prepared_runs(law, table)
+    codes, steps = made.run_codes(), made["step"]
+    if "run" not in made and len(made) > 1:
+        codes = np.zeros(len(made), dtype=np.int64)
+        made = prepared_runs(law, table.with_column("run", codes))
+    order = np.lexsort((steps, codes))
+    last = np.zeros(len(made), dtype=bool)
+    last[order[np.append(np.flatnonzero(np.diff(codes[order])), len(order) - 1)]] = True
+    return made.take(last)
 
 
 def _input(name: str, law: Law) -> tuple[str, float]:

@@ -1,12 +1,12 @@
-"""Published constants as something to ask: a fit without runs and without draws."""
+"""Published constants as something to ask: an estimate without runs and without draws."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from isoflop.errors import FormulaError
-from isoflop.fitting import Fit, huber
-from isoflop.fitting.result import DataSummary, Search
+from isoflop.fitting import Estimate
+from isoflop.fitting.estimate import DataSummary
 from isoflop.laws import Law, law
 from isoflop.uncertainty.ensemble import Ensemble
 
@@ -29,18 +29,8 @@ def published(text: str) -> Ensemble:
             f"{entry.source} gives no {', '.join(missing)}, so {text} cannot be evaluated; {_keys(each)}"
         )
     params = {label: float(entry.values[label]) for label in each.param_names}
-    data = DataSummary(
-        source=f"{each.name}:{key} ({entry.source})",
-        digest="",
-        n_rows=0,
-        n_runs=0,
-        loss_unit=entry.unit,
-        param_convention=entry.convention,
-        ranges={},
-        residuals=(),
-    )
-    fit = Fit(each, huber(), params, float("nan"), None, np.empty(0), {}, data, Search(0, 0, 0))
-    return Ensemble(fit, np.empty((0, len(params))), method="published constants", seed=0)
+    data = DataSummary(f"{each.name}:{key} ({entry.source})", entry.unit, entry.convention)
+    return Ensemble(Estimate(each, params, data), np.empty((0, len(params))), method="published constants", seed=0)
 
 
 def _keys(each: Law) -> str:

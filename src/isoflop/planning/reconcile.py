@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from isoflop.accounting.embeddings import OMEGA, all_params
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
-from isoflop.laws.optimum import TRAIN, check_positive, two_powers
+from isoflop.laws.optimum import check_positive, two_powers
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
+from isoflop.units import TRAIN
 
 Floats = NDArray[np.float64]
 
-OMEGA = 47_491.0  # Pearce and Song 2024, from the shapes of Chinchilla's models
 KAPLAN = (790.0, 1.58e9)  # non-embedding parameters of Kaplan's models, by Pearce and Song
 _POINTS = 200  # budgets on which a slope is read
 _FINE = 4_000  # sizes on which C(N) is inverted
@@ -46,33 +47,13 @@ class Recount(Shown):
     findings: tuple[Finding, ...]
 
 
-def all_params(nonembedding: Floats, omega: Floats | float) -> Floats:
-    """N = N_E + ω N_E^(1/3) (Pearce and Song 2024, equation 5)."""
-    return nonembedding + omega * np.cbrt(nonembedding)
-
-
-def without_embeddings(params: Floats, omega: float) -> Floats:
-    """N_E of N = N_E + ω N_E^(1/3), by bisection on log N_E (to 1e-13)."""
-    low, high = np.full(np.shape(params), -30.0), np.log(params)
-    for _ in range(60):
-        middle = (low + high) / 2
-        above = all_params(np.exp(middle), omega) > params
-        low, high = np.where(above, low, middle), np.where(above, middle, high)
-    return np.exp((low + high) / 2)
-
-
-def omega_of(nonembedding: Floats, params: Floats) -> float:
-    """The median of (N − N_E)/N_E^(1/3): embeddings grow with the width, and N_E with its cube."""
-    return float(np.median((params - nonembedding) / np.cbrt(nonembedding)))
-
-
 def local_exponent(n: Floats, alpha: Floats, beta: Floats, omega: Floats | float) -> Floats:
     """g(N) = d log N/d log C = 1/[1 + (1+α)/β · (N+ωu/3)/(N+ωu) − 1/β · (N+ωu/9)/(N+ωu/3)], u = N^(1/3).
 
     n: parameters without embeddings. Exact, from the optimum of :func:`budget_at`; β/(β+α/3) for N → 0 and β/(β+α) for
     N → ∞, but not monotone between.
     """
-    whole, third, ninth = (n + omega * np.cbrt(n) / part for part in (1, 3, 9))
+    whole, third, ninth = (all_params(n, omega / part) for part in (1, 3, 9))
     return 1 / (1 + (1 + alpha) / beta * third / whole - ninth / third / beta)
 
 
@@ -83,8 +64,7 @@ def budget_at(n: Floats, powers: tuple[Floats, Floats, Floats, Floats], omega: F
     """
     a, alpha, b, beta = powers
     scale = TRAIN * (beta * b / (alpha * a)) ** (1 / beta)
-    u = np.cbrt(n)
-    return scale * n * (n + omega * u) ** ((1 + alpha) / beta) * (n + omega * u / 3) ** (-1 / beta)
+    return scale * n * all_params(n, omega) ** ((1 + alpha) / beta) * all_params(n, omega / 3) ** (-1 / beta)
 
 
 def recount(
@@ -105,7 +85,7 @@ def recount(
         check_positive(each, "a model size", "parameters")
     if not sizes[0] < sizes[1]:
         raise IsoflopError(f"the sizes go from the smaller to the larger, not from {sizes[0]:g} to {sizes[1]:g}")
-    fit = ensemble.fit
+    fit = ensemble.estimate
     at_fit = {label: np.array([value]) for label, value in fit.params.items()}
     powers = two_powers(fit.law, at_fit)
     if powers is None:
@@ -197,14 +177,15 @@ def _slopes(x: Floats, y: Floats) -> Floats:
 
 
 def _about_count(ensemble: Ensemble) -> list[Finding]:
-    stated = ensemble.fit.data.param_convention or ""
+    stated = ensemble.estimate.data.param_convention or ""
     if "non-embedding" not in stated:
         return []
     return [
         Finding(
             "already-without-embeddings",
             "warning",
-            f"{ensemble.fit.data.source} already counts N without embeddings, and here it is read as all parameters.",
+            f"{ensemble.estimate.data.source} already counts N without embeddings, and here it is read as all "
+            "parameters.",
             "Fit in all parameters, or read only the limit for large models.",
         )
     ]

@@ -80,7 +80,7 @@ def register(
     if path.exists():
         raise SavedError(f"{path.name} is there already, and a registered prediction stays as it is; name another file")
     said = forecast(ensemble, at, level=level)
-    fit = ensemble.fit
+    fit = ensemble.estimate
     shares: list[list[float]] = []
     if math.isfinite(said.loss.low):
         known = predictive(ensemble, said.at, level=level)
@@ -89,7 +89,9 @@ def register(
         else:
             drawn = new_runs(ensemble, fit.law.value(ensemble.draws(), said.at))
             drawn = drawn[np.isfinite(drawn)]
-            shares = [[share, float(each)] for share, each in zip(_QUANTILES, np.quantile(drawn, _QUANTILES), strict=True)]
+            shares = [
+                [share, float(each)] for share, each in zip(_QUANTILES, np.quantile(drawn, _QUANTILES), strict=True)
+            ]
     content: dict[str, Any] = {
         "schema": SCHEMA,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),

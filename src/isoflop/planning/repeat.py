@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
-from isoflop.fitting import Fit, Objective, fit
+from isoflop.fitting import Estimate, Objective, fit
 from isoflop.laws import Law, law
-from isoflop.laws.optimum import TRAIN, check_positive
+from isoflop.laws.optimum import check_positive
 from isoflop.planning.published import published
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.uncertainty import bootstrap
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
+from isoflop.uncertainty.extrapolation import distances
+from isoflop.units import TRAIN
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -108,7 +110,7 @@ def repeat(
     """
     check_level(level)
     check_positive(unique, "the unique tokens", "tokens")
-    _require_n_d_and_u(ensemble.fit.law)
+    _require_n_d_and_u(ensemble.estimate.law)
     if not 0 < least < 1:
         raise IsoflopError(f"the worth at which to stop lies between 0 and 1, not {least:g}; 0.1 is usual")
     if any(not 1 <= each <= _WHOLE for each in shown):
@@ -120,8 +122,8 @@ def repeat(
         params = best.n.value if best is not None else math.nan
     check_positive(params, "the model size", "parameters")
     epochs = _epochs()
-    here = _along(ensemble.fit.law, _at_fit(ensemble.fit), params, unique, epochs, least)
-    there = _along(ensemble.fit.law, ensemble.draws(), params, unique, epochs, least) if len(ensemble) else None
+    here = _along(ensemble.estimate.law, _at_fit(ensemble.estimate), params, unique, epochs, least)
+    there = _along(ensemble.estimate.law, ensemble.draws(), params, unique, epochs, least) if len(ensemble) else None
 
     def interval(pick: Callable[[_Along], Floats]) -> Interval:
         draws = np.empty(0) if there is None else pick(there)
@@ -149,7 +151,7 @@ def repeat(
         findings=(
             *no_draws(ensemble),
             *tail_findings(ensemble, level=level),
-            *_reach(ensemble.fit, params, unique, best),
+            *_reach(ensemble.estimate, params, unique, best),
             *ensemble.findings,
         ),
     )
@@ -203,7 +205,7 @@ def explained(each: Law, params: Mapping[str, float], runs: Runs) -> float:
 def published_explains(each: Law, runs: Runs) -> float:
     """R² of the published constants of the law on the runs."""
     text = next(text for text in PUBLISHED if text.startswith(f"{each.name}:"))
-    return explained(each, published(text).fit.params, runs)
+    return explained(each, published(text).estimate.params, runs)
 
 
 @dataclass(frozen=True)
@@ -265,8 +267,8 @@ def _with_ends(epochs: Floats, here: Floats, there: Floats | None, level: float)
 
 def _spend(ensemble: Ensemble, unique: float, budget: float, level: float) -> Spent:
     check_positive(budget, "the budget", "FLOPs")
-    each = ensemble.fit.law
-    here = _best(each, _at_fit(ensemble.fit), unique, budget)
+    each = ensemble.estimate.law
+    here = _best(each, _at_fit(ensemble.estimate), unique, budget)
     there = _best(each, ensemble.draws(), unique, budget) if len(ensemble) else None
 
     def interval(label: str) -> Interval:
@@ -314,7 +316,7 @@ def _least(each: Law, params: Params, total: float, unique: Callable[[Floats], F
     return np.exp(found), loss(found, params)
 
 
-def _at_fit(fitted: Fit) -> dict[str, Floats]:
+def _at_fit(fitted: Estimate) -> dict[str, Floats]:
     return {label: np.array([value]) for label, value in fitted.params.items()}
 
 
@@ -337,16 +339,13 @@ def _require_n_d_and_u(each: Law) -> None:
         )
 
 
-def _reach(fitted: Fit, n: float, unique: float, best: Spent | None) -> list[Finding]:
+def _reach(fitted: Estimate, n: float, unique: float, best: Spent | None) -> list[Finding]:
     """Sizes, unique tokens and passes beyond those of the runs."""
     ranges = fitted.data.ranges
     asked = {"N": n, "U": unique} | ({} if best is None else {"D": best.d.value})
     found = []
-    for label, value in asked.items():
-        if label not in ranges:
-            continue
-        low, high = ranges[label]
-        decades = max(0.0, math.log10(value / high), math.log10(low / value))
+    for label, decades in distances(fitted, asked).items():
+        (low, high), value = ranges[label], asked[label]
         if decades > 0.5:
             found.append(
                 Finding(

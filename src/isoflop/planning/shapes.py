@@ -10,9 +10,9 @@ from typing import Final
 from isoflop.accounting import Shape, compare, parameters
 from isoflop.errors import SpecError
 from isoflop.findings import Finding
-from isoflop.fitting import Fit
-from isoflop.laws.optimum import TRAIN, check_positive
-from isoflop.units import ParamConvention
+from isoflop.fitting import Estimate
+from isoflop.laws.optimum import check_positive
+from isoflop.units import TRAIN, ParamConvention
 from isoflop.values import Value
 
 WIDTH_STEP: Final = 128  # widths that matrix units like
@@ -71,14 +71,23 @@ class Shapes(Value):
     findings: tuple[Finding, ...]
 
 
-def buildable(fit: Fit, *, n: float, budget: float, template: Template | None = None, count: int = 3) -> Shapes:
+def buildable(
+    estimate: Estimate,
+    *,
+    n: float,
+    budget: float,
+    template: Template | None = None,
+    count: int = 3,
+    shift: float = 1.0,
+) -> Shapes:
     """Shapes with a width in steps of 128, whole layers and heads of 128 (64 below a width of 1,024) nearest to ``n``.
 
     The feed-forward width is 8/3 of the width where it is gated and 4 times it where not, in steps of 128; width over
     layers lies between 32 and 192. Nearness is |log(N/n)|, and a little for unusual proportions and for heads that are
     not shared out evenly.
 
-    n: parameters as the law counts them: total, unless the runs say otherwise. budget: FLOPs C = 6nd.
+    n: parameters as the law counts them: total, unless the runs say otherwise. budget: FLOPs C = 6nd. shift: N* of the
+    plan over that of the law; losses are the law's as far from its own optimum as the shape is from that of the plan.
     Raises IsoflopError for a size or budget that is not positive, SpecError for a template that is no model.
     """
     check_positive(n, "the model size", "parameters")
@@ -87,7 +96,7 @@ def buildable(fit: Fit, *, n: float, budget: float, template: Template | None = 
     for what, value in (("vocabulary", template.vocabulary), ("context", template.context)):
         if value < 1:
             raise SpecError(f"{what} = {value} must be a whole number of at least 1")
-    convention, found = _convention(fit)
+    convention, found = _convention(estimate)
     best: dict[int, tuple[float, Shape, int]] = {}
     for shape in _candidates(n, convention, template):
         size = _count(shape, convention)
@@ -98,15 +107,21 @@ def buildable(fit: Fit, *, n: float, budget: float, template: Template | None = 
     chosen = sorted(best.values(), key=lambda each: each[0])[:count]
     if not chosen:
         return Shapes(float(n), convention, (), (*found, _no_shape(n, convention, template)))
-    goal = float(fit.predict({"N": n, "D": budget / (TRAIN * n)}))
+
+    def loss(size: float) -> float:
+        return float(estimate.predict({"N": size / shift, "D": budget * shift / (TRAIN * size)}))
+
+    goal = loss(n)
     return Shapes(
-        float(n), convention, tuple(_built(fit, shape, size, budget, goal) for _, shape, size in chosen), tuple(found)
+        float(n),
+        convention,
+        tuple(_built(shape, size, budget, loss(size), goal) for _, shape, size in chosen),
+        tuple(found),
     )
 
 
-def _built(fit: Fit, shape: Shape, size: int, budget: float, goal: float) -> Built:
+def _built(shape: Shape, size: int, budget: float, loss: float, goal: float) -> Built:
     d = budget / (TRAIN * size)
-    loss = float(fit.predict({"N": float(size), "D": d}))
     flops = compare(shape, d).total("exact")
     return Built(shape, size, parameters(shape).total, d, loss, loss / goal - 1, flops, flops / budget)
 
@@ -143,9 +158,9 @@ def _count(shape: Shape, convention: ParamConvention) -> int:
     return counted.non_embedding if convention == "non-embedding" else counted.total
 
 
-def _convention(fit: Fit) -> tuple[ParamConvention, list[Finding]]:
+def _convention(estimate: Estimate) -> tuple[ParamConvention, list[Finding]]:
     """How the law's N is counted; where nobody said, all parameters, with a finding."""
-    stated = (fit.data.param_convention or "").lower()
+    stated = (estimate.data.param_convention or "").lower()
     if "non-embedding" in stated or "non_embedding" in stated:
         return "non-embedding", []
     if "total" in stated or "active" in stated:
@@ -154,7 +169,7 @@ def _convention(fit: Fit) -> tuple[ParamConvention, list[Finding]]:
         Finding(
             "params-convention-unknown",
             "note",
-            f"{fit.data.source} does not say how N was counted, so shapes are matched in all parameters.",
+            f"{estimate.data.source} does not say how N was counted, so shapes are matched in all parameters.",
             "Say it when fitting: isoflop fit … --convention N=total or N=non-embedding.",
         )
     ]

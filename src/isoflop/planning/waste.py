@@ -13,8 +13,9 @@ from isoflop.laws import Law
 from isoflop.laws.derivative import gradient
 from isoflop.laws.evaluate import array_value
 from isoflop.laws.expression import name
-from isoflop.laws.optimum import TRAIN, check_positive, optimum, require_n_and_d
+from isoflop.laws.optimum import check_positive, optimum, require_n_and_d
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
+from isoflop.units import TRAIN
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -38,25 +39,27 @@ class Waste(Value):
     share: Interval
 
 
-def wasted(ensemble: Ensemble, *, budget: float, params: float, level: float = 0.9) -> Waste:
+def wasted(ensemble: Ensemble, *, budget: float, params: float, level: float = 0.9, shift: float = 1.0) -> Waste:
     """C − C′ with min over N of L(N, C′/(6N)) = L(params, C/(6·params)), at the fit and for every draw.
 
-    budget: C, FLOPs. params: the size that is trained instead of the best one.
+    budget: C, FLOPs. params: the size that is trained instead of the best one. shift: N* of the plan over that of the
+    law (:attr:`isoflop.planning.Plan.shift`); the law is asked at params/shift, as far from its own optimum.
     Raises IsoflopError for a budget or size ≤ 0 and for a law that has other inputs than N and D.
     """
     check_positive(budget, "the budget", "FLOPs")
     check_positive(params, "the model size", "parameters")
-    fit = ensemble.fit
-    require_n_and_d(fit.law)
-    at_fit = {label: np.array([value]) for label, value in fit.params.items()}
-    at = {"N": params, "D": budget / (TRAIN * params)}
-    here = _wasted(fit.law, at_fit, budget, fit.law.value(at_fit, at))
-    losses = fit.law.value(ensemble.draws(), at)
-    draws = _wasted(fit.law, ensemble.draws(), budget, losses) if len(ensemble) else np.empty(0)
+    estimate = ensemble.estimate
+    require_n_and_d(estimate.law)
+    at_fit = {label: np.array([value]) for label, value in estimate.params.items()}
+    n = params / shift
+    at = {"N": n, "D": budget / (TRAIN * n)}
+    here = _wasted(estimate.law, at_fit, budget, estimate.law.value(at_fit, at))
+    losses = estimate.law.value(ensemble.draws(), at)
+    draws = _wasted(estimate.law, ensemble.draws(), budget, losses) if len(ensemble) else np.empty(0)
     value = float(here[0])
     return Waste(
         params=float(params),
-        loss=interval_of(float(fit.predict(at)), losses, level=level),
+        loss=interval_of(float(estimate.predict(at)), losses, level=level),
         flops=interval_of(value, draws, level=level),
         share=interval_of(value / budget, draws / budget, level=level),
     )

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
-from isoflop.laws.optimum import TRAIN, Optimum, optimum
+from isoflop.laws.optimum import Optimum, optimum
 from isoflop.plots.design import isocompute
 from isoflop.plots.style import dots, legend, log_axis, response_label, shades
+from isoflop.units import TRAIN, training_flops
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +32,7 @@ def loss_contours(ensemble: Ensemble, axes: Axes, *, level: float = 0.9, decades
 
     decades: how far beyond the runs the axes reach. Raises IsoflopError for a law in other inputs.
     """
-    fit = ensemble.fit
+    fit = ensemble.estimate
     if set(fit.law.input_names) != {"N", "D"}:
         raise IsoflopError(f"contours need a law in N and D; {fit.law.name} has {', '.join(fit.law.input_names)}")
     runs = fit.require_runs()
@@ -45,7 +46,7 @@ def loss_contours(ensemble: Ensemble, axes: Axes, *, level: float = 0.9, decades
     axes.contour(d, n, surface, levels=levels, colors=ink.series[0], linewidths=0.8, alpha=0.8)
     dots(axes, runs["D"], runs["N"], colours=ink.muted, label="runs")
 
-    compute = TRAIN * runs["N"] * runs["D"]
+    compute = training_flops(runs["N"], runs["D"])
     budgets = np.geomspace(compute.min(), TRAIN * n[-1] * d[-1], _BUDGETS)
     path = np.array([float(optimum(fit.law, _one(fit.params), budget).n[0]) for budget in budgets])
     if len(ensemble):

@@ -28,10 +28,12 @@ def parameter_draws(ensemble: Ensemble, axes: Axes, *, x: str = "A", y: str = "a
     Raises IsoflopError for a name that is no free parameter, and for an ensemble without draws.
     """
     if not len(ensemble):
-        raise IsoflopError(f"{ensemble.fit.data.source} comes without draws; fit runs of your own to have some")
+        raise IsoflopError(f"{ensemble.estimate.data.source} comes without draws; fit runs of your own to have some")
     ink = shades(axes)
     across, up = ensemble.push(x), ensemble.push(y)
-    logs = [name in ensemble.fit.law.linear and bool((values > 0).all()) for name, values in ((x, across), (y, up))]
+    logs = [
+        name in ensemble.estimate.law.linear and bool((values > 0).all()) for name, values in ((x, across), (y, up))
+    ]
     dots(axes, across, up, colours=ink.series[0], label=f"{len(ensemble)} draws").set_alpha(0.55)
     for name, axis, in_logs in ((x, axes.xaxis, logs[0]), (y, axes.yaxis, logs[1])):
         _axis(axis, name, in_logs)
@@ -53,8 +55,8 @@ def parameter_draws(ensemble: Ensemble, axes: Axes, *, x: str = "A", y: str = "a
         drawn = [np.exp(values) if in_logs else values for values, in_logs in zip(line, logs, strict=True)]
         axes.plot(*drawn, color=ink.series[1], linewidth=1.5, label=f"ridge, correlation {correlation:.2f}")
     axes.plot(
-        [ensemble.fit.params[x]],
-        [ensemble.fit.params[y]],
+        [ensemble.estimate.params[x]],
+        [ensemble.estimate.params[y]],
         marker="D",
         markersize=7,
         linestyle="none",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
 from isoflop.plots.style import dots, legend, log_axis, loss_axis, shades, size_bar, size_colours, spread
+from isoflop.units import training_flops
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,12 +28,12 @@ def loss_against_compute(ensemble: Ensemble, axes: Axes, *, level: float = 0.9, 
     ensemble: of a law in N and D, with its runs. axes: where to draw. decades: how far beyond the runs.
     Raises IsoflopError for a law in other inputs.
     """
-    fit = ensemble.fit
+    fit = ensemble.estimate
     if set(fit.law.input_names) != {"N", "D"}:
         raise IsoflopError(f"this picture needs a law in N and D; {fit.law.name} has {', '.join(fit.law.input_names)}")
     runs = fit.require_runs()
     ink = shades(axes)
-    n, loss, compute = runs["N"], runs[fit.law.response], 6 * runs["N"] * runs["D"]
+    n, loss, compute = runs["N"], runs[fit.law.response], training_flops(runs["N"], runs["D"])
     norm, colours = size_colours(axes, n)
     for size in spread(n, _MOST_CURVES):
         own = np.isclose(np.log(n), np.log(size), atol=0.05)
@@ -62,7 +63,7 @@ def loss_against_compute(ensemble: Ensemble, axes: Axes, *, level: float = 0.9, 
 
 def _envelope(ensemble: Ensemble, budgets: Floats, level: float) -> tuple[Floats, Floats, Floats]:
     """The least loss at each budget: at the fit, and the ends of its interval over the draws."""
-    fit = ensemble.fit
+    fit = ensemble.estimate
     low_n, high_n = fit.data.ranges["N"]
     sizes = np.geomspace(low_n / 100, high_n * 1000, 400)
     least = fit.predict({"N": sizes, "D": budgets[:, None] / (6 * sizes)}).min(axis=1)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop.fitting import Fit
+from isoflop.fitting import Estimate
 from isoflop.fitting.table import law_inputs
-from isoflop.laws.optimum import TRAIN
 from isoflop.plots.style import dots, input_axis, legend_above, loss_axis, runs_of, shades
+from isoflop.uncertainty.extrapolation import decades_beyond
+from isoflop.units import training_flops
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +46,7 @@ class Path:
     asked: float
 
 
-def path_to(fit: Fit, at: Mapping[str, float]) -> Path:
+def path_to(fit: Estimate, at: Mapping[str, float]) -> Path:
     """The line that a forecast's fan is drawn along; an input that may be zero runs evenly instead of in logarithms."""
     names = fit.law.input_names
     ranges = [fit.data.ranges.get(name) for name in names]
@@ -72,20 +73,15 @@ def path_to(fit: Fit, at: Mapping[str, float]) -> Path:
     stop = float(np.min(forth[np.isfinite(forth)], initial=np.inf))
     steps = np.linspace(start if np.isfinite(start) else 0.0, max(stop if np.isfinite(stop) else 0.0, _BEYOND), _POINTS)
     places = middle + steps[:, None] * way
-    reach = np.zeros(_POINTS)
-    for column, each in enumerate(ranges):
-        if each is None:
-            continue
-        beyond = np.maximum(places[:, column] - high[column], low[column] - places[:, column])
-        if in_logs[column]:
-            reach = np.maximum(reach, beyond / math.log(10))
-        elif high[column] > low[column]:
-            reach = np.maximum(reach, np.log10(1 + np.maximum(beyond, 0) / (high[column] - low[column])))
     inputs = {
         name: np.exp(places[:, column]) if in_logs[column] else places[:, column] for column, name in enumerate(names)
     }
+    reach = np.zeros(_POINTS)
+    for name, each in zip(names, ranges, strict=True):
+        if each is not None:
+            reach = np.maximum(reach, decades_beyond(inputs[name], *each))
     axis, x = _axis(inputs, way, names)
-    asked = TRAIN * at["N"] * at["D"] if axis == "6ND" else at[axis]
+    asked = training_flops(at["N"], at["D"]) if axis == "6ND" else at[axis]
     return Path(inputs, axis, x, np.where(reach < 1e-9, 0.0, reach), float(asked))
 
 
@@ -95,10 +91,10 @@ def forecast_fan(forecast: Forecast, ensemble: Ensemble, axes: Axes) -> Axes:
     Dots are the runs with their distance from the law kept and their inputs moved onto the line. The error bar is what
     one new run would measure.
     """
-    fit, ink = ensemble.fit, shades(axes)
+    fit, ink = ensemble.estimate, shades(axes)
     path = path_to(fit, forecast.at)
     level = forecast.loss.level
-    _shade(path, axes)
+    _shade(path, forecast.reach, axes)
     if len(ensemble):
         many = fit.law.value({name: draws[:_DRAWS, None] for name, draws in ensemble.draws().items()}, path.inputs)
         for each, strength in ((level, 0.2), *((inner, 0.3) for inner in _LEVELS if inner < level)):
@@ -145,14 +141,14 @@ def forecast_fan(forecast: Forecast, ensemble: Ensemble, axes: Axes) -> Axes:
 def _axis(inputs: Mapping[str, Floats], way: Floats, names: tuple[str, ...]) -> tuple[str, Floats]:
     """6ND where the law has both and it changes along the line; else the input that changes most."""
     if {"N", "D"} <= set(names):
-        compute = TRAIN * inputs["N"] * inputs["D"]
+        compute = training_flops(inputs["N"], inputs["D"])
         if abs(math.log(compute[-1] / compute[0])) > 0.1:
             return "6ND", compute
     most = names[int(np.argmax(np.abs(way)))]
     return most, inputs[most]
 
 
-def _shade(path: Path, axes: Axes) -> None:
+def _shade(path: Path, distances: Mapping[str, float], axes: Axes) -> None:
     """Beyond the runs, each further decade a shade darker, with its number along the top."""
     ink = shades(axes)
     beyond = path.reach > 0
@@ -161,22 +157,22 @@ def _shade(path: Path, axes: Axes) -> None:
         for piece in _pieces(inside):
             x = path.x[piece]
             axes.axvspan(x.min(), x.max(), color=ink.muted, alpha=0.18 if ink.dark else 0.09, linewidth=0, zorder=0)
-    # named once, where the forecast lies
-    far = float(path.reach.max())
-    if far > 0:
-        at_point = float(np.interp(path.asked, *_ascending(path.x, path.reach)))
-        if at_point > 0:
-            axes.annotate(
-                f"{at_point:.1f} decades beyond the runs" if at_point >= 0.05 else "beyond the runs",
-                (path.asked, 0.0),
-                xycoords=axes.get_xaxis_transform(),
-                xytext=(0, 5),
-                textcoords="offset points",
-                ha="right",
-                va="bottom",
-                fontsize="x-small",
-                color=ink.muted,
-            )
+    # named once, where the forecast lies, for each input: on an axis of compute no number of them is one of the axis
+    out = {name: decades for name, decades in distances.items() if decades > 0}
+    if out:
+        far = {name: decades for name, decades in out.items() if decades >= 0.05}
+        words = " and ".join(f"{name} {decades:.1f}" for name, decades in far.items())
+        axes.annotate(
+            f"{words} decades beyond the runs" if far else f"{' and '.join(out)} beyond the runs",
+            (path.asked, 0.0),
+            xycoords=axes.get_xaxis_transform(),
+            xytext=(0, 5),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            fontsize="x-small",
+            color=ink.muted,
+        )
 
 
 def _pieces(inside: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
@@ -195,12 +191,12 @@ def _ascending(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     return x[order], y[order]
 
 
-def _carried(fit: Fit, path: Path, axes: Axes) -> None:
+def _carried(fit: Estimate, path: Path, axes: Axes) -> None:
     """The runs on the line: each keeps its place on the axis and its distance from the law."""
     runs = runs_of(fit)
-    x = TRAIN * runs["N"] * runs["D"] if path.axis == "6ND" else runs[path.axis]
+    x = training_flops(runs["N"], runs["D"]) if path.axis == "6ND" else runs[path.axis]
     fitted, measured = fit.predict(law_inputs(fit.law, runs)), runs[fit.law.response]
     on_line = np.interp(x, *_ascending(path.x, fit.predict(path.inputs)))
-    y = on_line * measured / fitted if fit.objective.of_logarithms else on_line + measured - fitted
+    y = on_line * measured / fitted if fit.data.space == "log" else on_line + measured - fitted
     shown = (x >= path.x.min()) & (x <= path.x.max())
     dots(axes, x[shown], y[shown], colours=shades(axes).muted, label="runs, carried onto this line")

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from isoflop.laws.optimum import TRAIN
 from isoflop.plots.canvas import paint
 from isoflop.plots.style import legend, log_axis, loss_axis, shades
+from isoflop.units import TRAIN, format_quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from isoflop.planning import Plan
+    from isoflop.planning.answer import Recommended
     from isoflop.uncertainty import Ensemble
 
 Floats = NDArray[np.float64]
@@ -24,14 +25,16 @@ _DRAWS = 300
 _SIDE = 6.0  # the curve reaches this factor beyond the flat band, or the interval, on both sides
 
 
-def flat_band(plan: Plan, ensemble: Ensemble, axes: Axes) -> Axes:
+def flat_band(plan: Plan, ensemble: Ensemble, axes: Axes, *, recommended: Recommended | None = None) -> Axes:
     """L(N, C/6N) against N at the plan's budget, with its interval over the draws; D = C/6N along the top.
 
     Shaded: all sizes within ``plan.band.within`` of the best loss. The bar at the minimum is the interval of N*.
+    recommended: another model than the compute-optimal one, marked at its N and loss, its tokens in the legend.
     """
-    fit, ink = ensemble.fit, shades(axes)
+    fit, ink = ensemble.estimate, shades(axes)
     level = plan.n.level
     ends = [plan.band.n[0], plan.band.n[1], plan.n.low, plan.n.high]
+    ends += [] if recommended is None else [recommended.n.value]
     known = [each for each in ends if np.isfinite(each)]
     n = np.geomspace(min(known) / _SIDE, max(known) * _SIDE, 160)
     d = plan.budget / (TRAIN * n)
@@ -63,6 +66,18 @@ def flat_band(plan: Plan, ensemble: Ensemble, axes: Axes) -> Axes:
     axes.plot(
         [plan.n.value], [best], marker="o", markersize=7, color=ink.series[1], linestyle="none", label="best size N*"
     )
+    if recommended is not None:
+        at = (recommended.n.value, recommended.loss.value)
+        if np.isfinite(recommended.n.low):
+            axes.plot([recommended.n.low, recommended.n.high], [at[1]] * 2, color=ink.series[3], linewidth=2)
+        axes.plot(
+            *([each] for each in at),
+            marker="D",
+            markersize=7,
+            color=ink.series[3],
+            linestyle="none",
+            label=f"recommended ({recommended.why}), {format_quantity(recommended.d.value)} tokens",
+        )
     log_axis(axes.xaxis, "N")
     loss_axis(axes.yaxis, fit)
     axes.margins(x=0)

@@ -39,7 +39,7 @@ def worth_of_repeats(answers: Sequence[Repeat], axes: Axes) -> Axes:
         epochs, fresh, low, high = each.along[:, each.along[0] <= end]
         if np.isfinite(low).all():
             axes.fill_between(epochs, low, high, color=colour, alpha=0.2, linewidth=0)
-        name = each.ensemble.fit.law.name
+        name = each.ensemble.estimate.law.name
         axes.plot(epochs, fresh, color=colour, linestyle=line, linewidth=1.6)
         axes.plot([], [], color=colour, linestyle=line, marker=MARKERS[place], markersize=7, label=name)
         tops.append(np.nanmax(np.where(np.isfinite(high), high, fresh)))

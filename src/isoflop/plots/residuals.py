@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
-from isoflop.fitting import Fit
+from isoflop.fitting import Estimate
 from isoflop.fitting.table import law_inputs
 from isoflop.plots.style import (
     AXES,
@@ -22,6 +22,7 @@ from isoflop.plots.style import (
     size_bar,
     size_colours,
 )
+from isoflop.units import training_flops
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +34,7 @@ _STRETCHES = 9  # of which the median is drawn
 _FEWEST = 18  # rows for medians to mean something
 
 
-def fit_against_measured(fit: Fit, axes: Axes) -> Axes:
+def fit_against_measured(fit: Estimate, axes: Axes) -> Axes:
     """Measured loss against the fitted one, on the diagonal where the law is right; coloured by its first input.
 
     Raises FitError for a fit without its runs.
@@ -51,7 +52,7 @@ def fit_against_measured(fit: Fit, axes: Axes) -> Axes:
         dots(axes, fitted, measured, colours=colours(norm(runs[first])))
         said, reading = AXES.get(first, (first, "plain"))
         size_bar(axes, norm, colours, label=said, reading=reading)
-    if fit.objective.of_logarithms or ends[0] > 0:
+    if fit.data.space == "log" or ends[0] > 0:
         loss_axis(axes.xaxis, fit)
         loss_axis(axes.yaxis, fit)
     axes.set(xlabel=f"fitted {response_label(fit)}", ylabel=f"measured {response_label(fit)}")
@@ -67,7 +68,7 @@ class Left:
     unit: str
 
 
-def left_over(fit: Fit, *, against: str) -> Left:
+def left_over(fit: Estimate, *, against: str) -> Left:
     """measured/fitted − 1 in per cent, or measured − fitted for a fit of raw losses, with what it stands against.
 
     against: an input of the law, ``C`` (6ND), or ``order``, the row's number in the table.
@@ -81,16 +82,16 @@ def left_over(fit: Fit, *, against: str) -> Left:
     elif against in inputs:
         x = runs[against]
     elif against == "C" and {"N", "D"} <= set(inputs):
-        x = 6 * runs["N"] * runs["D"]
+        x = training_flops(runs["N"], runs["D"])
     else:
         choices = [*inputs, *(["C"] if {"N", "D"} <= set(inputs) else []), ORDER]
         raise IsoflopError(f"residuals of {fit.law.name} can be drawn against {', '.join(choices)}, not {against!r}")
-    if fit.objective.of_logarithms:
+    if fit.data.space == "log":
         return Left(x, 100 * (measured / fitted - 1), "%")
     return Left(x, measured - fitted, fit.data.loss_unit)
 
 
-def residuals(fit: Fit, axes: Axes, *, against: str = "N") -> Axes:
+def residuals(fit: Estimate, axes: Axes, *, against: str = "N") -> Axes:
     """measured/fitted − 1 in per cent (measured − fitted for a fit of raw losses) against an input, C, or the row.
 
     against: an input of the law, ``C`` (6ND), or ``order`` (the row's number in the table). The line joins
@@ -115,7 +116,7 @@ def residuals(fit: Fit, axes: Axes, *, against: str = "N") -> Axes:
     return axes
 
 
-def _fitted(fit: Fit) -> Floats:
+def _fitted(fit: Estimate) -> Floats:
     return fit.predict(law_inputs(fit.law, fit.require_runs()))
 
 

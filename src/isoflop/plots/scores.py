@@ -28,18 +28,18 @@ def score_against_loss(answers: Mapping[str, Downstream], axes: Axes) -> Axes:
     ink = shades(axes)
     for place, (name, each) in enumerate(list(answers.items())[:MOST_TASKS]):
         colour, second, level = ink.series[place % len(ink.series)], each.second, each.score.level
-        link = second.fit.law.input_names[0]
-        runs = second.fit.require_runs()
-        ends = [each.loss.loss.value, each.loss.loss.low, each.loss.loss.high, *second.fit.data.ranges[link]]
+        link = second.estimate.law.input_names[0]
+        runs = second.estimate.require_runs()
+        ends = [each.loss.loss.value, each.loss.loss.low, each.loss.loss.high, *second.estimate.data.ranges[link]]
         known = [end for end in ends if np.isfinite(end)]
         loss = np.linspace(min(known), max(known), _POINTS)
         dots(axes, runs[link], runs[each.response], colours=colour, marker=MARKERS[place])
-        drawn = second.fit.law.value({key: draws[:, None] for key, draws in second.draws().items()}, {link: loss})
+        drawn = second.estimate.law.value({key: draws[:, None] for key, draws in second.draws().items()}, {link: loss})
         if len(drawn):
             tails = [(1 - level) / 2, (1 + level) / 2]
             for band, alpha in ((drawn, 0.3), (new_runs(second, drawn), 0.12)):
                 axes.fill_between(loss, *np.quantile(band, tails, axis=0), color=colour, alpha=alpha, linewidth=0)
-        axes.plot(loss, second.fit.predict({link: loss}), color=colour, linestyle=LINES[place], linewidth=1.6)
+        axes.plot(loss, second.estimate.predict({link: loss}), color=colour, linestyle=LINES[place], linewidth=1.6)
         told, score = each.loss.loss, each.score
         axes.errorbar(
             [told.value],

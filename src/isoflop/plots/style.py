@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop.fitting import Fit
+from isoflop.fitting import Estimate
 from isoflop.fitting.table import prepared_runs
 from isoflop.runs import Runs
 
@@ -129,17 +129,17 @@ def input_axis(axis: Axis, name: str, values: Floats) -> None:
         axis.set_label_text(AXES.get(name, (name.replace("_", " "), "plain"))[0])
 
 
-def runs_of(fit: Fit) -> Runs:
+def runs_of(fit: Estimate) -> Runs:
     """The fit's runs, with the columns that its law prepares; raises FitError for a fit without its runs."""
     return prepared_runs(fit.law, fit.require_runs())
 
 
-def loss_axis(axis: Axis, fit: Fit) -> None:
+def loss_axis(axis: Axis, fit: Estimate) -> None:
     """A logarithmic axis of what the law predicts, with its unit."""
     log_axis(axis, "", label=response_label(fit))
 
 
-def response_label(fit: Fit) -> str:
+def response_label(fit: Estimate) -> str:
     """``loss (nats/token)``, or the name of another response."""
     response = fit.law.response
     return f"loss ({fit.data.loss_unit})" if response == "loss" else response.replace("_", " ")
@@ -233,7 +233,7 @@ def plain(name: str) -> str:
     return name.replace("$", r"\$") if not name.startswith("_") else f" {name}".replace("$", r"\$")
 
 
-def answer_axis(axis: Axis, answer: Answer, asked: Question, fit: Fit) -> None:
+def answer_axis(axis: Axis, answer: Answer, asked: Question, fit: Estimate) -> None:
     """The axis of an answer that is asked of a fit: N*, an exponent, a forecast, a parameter."""
     from isoflop.plots.ticks import power
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from isoflop.answers import Answer, Cell, Column, Picture, Quantity, Table, of_interval
+from isoflop.answers import Answer, Cell, Column, Picture, Quantity, Table, literal, of_interval
 from isoflop.answers.wording import number
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
@@ -18,7 +18,7 @@ from isoflop.questions.base.hold_out import HoldOutOptions
 from isoflop.questions.base.kinds import Choice, Count, Text, Texts
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, InReport, Question, Subject
-from isoflop.questions.base.scores import MRE, score_cells, score_columns
+from isoflop.questions.base.scores import MRE, score_cells, score_columns, windows_table
 from isoflop.questions.base.specs import FitSpec, LevelSpec, RunsSpec
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Backtest(HoldOutOptions, Question):
     order: ClassVar[int] = 10
     subject: ClassVar[Subject] = "law"
     in_report: ClassVar[InReport] = "on request"
+    unused: ClassVar[tuple[str, ...]] = ("starts",)
     results: ClassVar[tuple[str, ...]] = (
         "isoflop.validation.backtest:Backtest",
         "isoflop.validation.hitchhiker:Hitchhiker",
@@ -57,6 +58,9 @@ class Backtest(HoldOutOptions, Question):
     cut: str | None = option(
         Text("SHARE"), help="With --protocol: dropped where a run begins, as 10% (the default) or 10B tokens."
     )
+    jobs: int | None = option(
+        Count(low=1, high=1024), help="With --protocol: processes, one law in each.", command_line_only=True
+    )
 
     @classmethod
     def groups(cls) -> tuple[type, ...]:
@@ -65,8 +69,9 @@ class Backtest(HoldOutOptions, Question):
 
     def check(self) -> None:
         """A protocol holds out by its own rules."""
-        if self.protocol is None and self.cut is not None:
-            raise IsoflopError("--cut is an option of --protocol hitchhiker; add it, or leave it out")
+        for flag, value in (("--cut", self.cut), ("--jobs", self.jobs)):
+            if self.protocol is None and value is not None:
+                raise IsoflopError(f"{flag} is an option of --protocol hitchhiker; add it, or leave {flag} out")
         if self.protocol is not None and (self.hold_out is not None or self.windows != 1 or self.per_family):
             raise IsoflopError(
                 "--protocol holds out by its own rules; leave out --hold-out, --windows and --per-family"
@@ -84,7 +89,7 @@ class Backtest(HoldOutOptions, Question):
         runs = context.runs
         laws = self._laws(context)
         if self.protocol is not None:
-            return hitchhiker_result(laws[0], context, cut=self.cut or "10%")
+            return hitchhiker_result(laws[0], context, cut=self.cut or "10%", jobs=self.jobs or context.fit_spec.jobs)
         families = len(set(runs.text("family"))) if self.per_family and "family" in runs else 1
         with context.progress(len(laws) * families, "backtest") as advance:
             return backtest(laws, runs, windows=self.windows, progress=advance, **self.hold_out_settings(context))
@@ -105,6 +110,7 @@ class Backtest(HoldOutOptions, Question):
             return hitchhiker_answer(self.name, result, context.level)
         best = min(result.laws, key=lambda each: result.scores(each).are.value)
         scores = result.scores(best)
+        interval = f"its {100 * result.level:g}% prediction intervals"
         first = result.windows[0].says
         cuts = (
             f"With {first}" if len(result.windows) == 1 else f"Over {len(result.windows)} windows ({first} the first)"
@@ -113,17 +119,29 @@ class Backtest(HoldOutOptions, Question):
             question=self.name,
             title=f"backtest on {result.source}",
             headline=(
-                f"{cuts}, {best.name} has a mean relative error (MRE) of {{mre}} on the held-out "
-                f"{result.response.replace('_', ' ')}; its {100 * result.level:g}% intervals cover {{covered}} of "
-                "{rows} rows."
+                f"{literal(cuts)}, {best.name} has a mean relative error (MRE) of {{mre}} on the held-out "
+                f"{result.response.replace('_', ' ')}"
+                + ("." if scores.covered is None else f"; {interval} cover {{covered}} of {{rows}} rows.")
             ),
             quantities=(
                 of_interval("mre", scores.are, "share", label=f"MRE of {best.name}"),
                 Quantity("covered", scores.covered, "integer", label="rows covered"),
+                Quantity(
+                    "law_covered",
+                    result.scores(best, promise="law").covered,
+                    "integer",
+                    label="rows covered if the law holds",
+                    note="intervals without model error",
+                ),
                 Quantity("rows", scores.rows, "integer", label="rows held out"),
                 Quantity("runs", scores.runs, "integer", label="runs held out"),
             ),
-            tables=(_scores(result), *_windows(result), _held_out(result, context)),
+            tables=(
+                _scores(result),
+                windows_table(result, detail=len(result.windows) == 1),
+                *_by_window(result),
+                _held_out(result, context),
+            ),
             findings=backtest_findings(result),
             method=(
                 f"objective {result.objective.name}, {result.draws} draws a window, seed {result.seed}; {MRE}; "
@@ -131,6 +149,7 @@ class Backtest(HoldOutOptions, Question):
                 "measured, in units of relative loss, higher is better"
             ),
             pictures=tuple(_pictures(result)),
+            provenance={"response": result.response},
         )
 
     def findings(self, result: object, context: Context) -> tuple[Finding, ...]:
@@ -147,45 +166,23 @@ def _scores(result: BacktestResult) -> Table:
     )
 
 
-def _windows(result: BacktestResult) -> Iterator[Table]:
-    yield Table(
-        "windows",
-        (
-            Column("window", kind="integer"),
-            Column("held_out", "held out"),
-            Column("fitted_rows", "fitted rows", "integer"),
-            Column("held_out_rows", "held-out rows", "integer"),
-            Column("by"),
-            Column("start", "from", "count"),
-            Column("family"),
-        ),
-        tuple(
-            (
-                place,
-                each.says,
-                int(each.train.sum()),
-                int(each.held.sum()),
-                each.by,
-                float(each.from_value),
-                each.family or None,
-            )
-            for place, each in enumerate(result.windows)
-        ),
-        title="Windows",
-        detail=len(result.windows) == 1,
-    )
-    if len(result.windows) > 1:
-        rows: list[tuple[Cell, ...]] = [
-            (law.name, place, *score_cells(result.scores(law, window=place)))
-            for law in result.laws
-            for place in range(len(result.windows))
-        ]
-        yield Table(
+def _by_window(result: BacktestResult) -> tuple[Table, ...]:
+    """Scores of each law in each window, where there are several."""
+    if len(result.windows) == 1:
+        return ()
+    rows: list[tuple[Cell, ...]] = [
+        (law.name, place, *score_cells(result.scores(law, window=place)))
+        for law in result.laws
+        for place in range(len(result.windows))
+    ]
+    return (
+        Table(
             "scores_by_window",
             (Column("law"), Column("window", kind="integer"), *score_columns(result.level)),
             tuple(rows),
             title="Scores by window",
-        )
+        ),
+    )
 
 
 def _held_out(result: BacktestResult, context: Context) -> Table:

@@ -108,7 +108,8 @@ class Compare(Question):
             ),
             findings=_whose(*_raised(result)),
             method=(
-                f"first: {result.first.fit.data.source}; second: {result.second.fit.data.source}; parameters differ "
+                f"first: {result.first.estimate.data.source}; second: {result.second.estimate.data.source}; "
+                "parameters differ "
                 "where the interval of the difference of their draws leaves out zero, plans where their intervals do "
                 "not overlap"
             ),
@@ -120,9 +121,9 @@ def compare(first: Ensemble, second: Ensemble, *, budget: float | None = None, l
 
     Raises IsoflopError for laws that share no parameter and cannot both plan.
     """
-    from isoflop.planning import allocate
+    from isoflop.planning import optimal_plan
 
-    shared = [name for name in first.fit.law.param_names if name in second.fit.law.param_names]
+    shared = [name for name in first.estimate.law.param_names if name in second.estimate.law.param_names]
     rows = [
         Row(
             name,
@@ -133,8 +134,8 @@ def compare(first: Ensemble, second: Ensemble, *, budget: float | None = None, l
         for name in shared
     ]
     plans = None
-    if budget is not None and all(set(each.fit.law.input_names) == {"N", "D"} for each in (first, second)):
-        plans = (allocate(first, budget=budget, level=level), allocate(second, budget=budget, level=level))
+    if budget is not None and all(set(each.estimate.law.input_names) == {"N", "D"} for each in (first, second)):
+        plans = (optimal_plan(first, budget=budget, level=level), optimal_plan(second, budget=budget, level=level))
         one, two = plans
         rows += [Row("N", one.n, two.n, None), Row("D", one.d, two.d, None), Row("loss", one.loss, two.loss, None)]
     if not rows:
@@ -147,7 +148,8 @@ def _cell(name: str, interval: Interval) -> Quantity:
 
 
 def _label(ensemble: Ensemble) -> str:
-    return f"{ensemble.fit.law.name} on {ensemble.fit.data.n_runs} {plural(ensemble.fit.data.n_runs, 'run')}"
+    count = ensemble.estimate.data.n_runs
+    return f"{ensemble.estimate.law.name} on {count} {plural(count, 'run')}"
 
 
 def _apart(first: Ensemble, second: Ensemble, name: str, level: float) -> Interval | None:
@@ -162,14 +164,14 @@ def _apart(first: Ensemble, second: Ensemble, name: str, level: float) -> Interv
     # one of the two in another order: fits with one seed draw runs of the same numbers
     order = np.random.default_rng([first.seed, second.seed, 5]).permutation(count)
     difference = second.draws()[name][order] - first.draws()[name][:count]
-    return interval_of(second.fit.params[name] - first.fit.params[name], difference, level=level)
+    return interval_of(second.estimate.params[name] - first.estimate.params[name], difference, level=level)
 
 
 def _raised(result: Compared) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
     """Those of both fits, and of their plans."""
     plans = result.plans or (None, None)
     return tuple(  # type: ignore[return-value]
-        (*each.fit.findings, *(each.findings if plan is None else plan.findings))
+        (*each.estimate.findings, *(each.findings if plan is None else plan.findings))
         for each, plan in zip((result.first, result.second), plans, strict=True)
     )
 

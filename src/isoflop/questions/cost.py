@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, ClassVar
 
-from isoflop.answers import Answer, Cell, Column, Quantity, Table
+from isoflop.answers import Answer, Cell, Column, Quantity, Table, identifier, literal
+from isoflop.answers.wording import number, plural
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
-from isoflop.questions.base.hardware import Hardware
+from isoflop.questions.base.hardware import Hardware, cost_table
 from isoflop.questions.base.kinds import Choice, Count, Flag, Number, Text
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
@@ -107,32 +108,46 @@ class Cost(Hardware, Question):
             Quantity("flops", comparison.total(result.chosen), "flops", label="training FLOPs", note=result.chosen),
             Quantity(
                 "prefill", prefill_flops(shape, prompt=shape.context) / shape.context, "flops",
-                label="inference FLOPs per prompt token", note=f"prompt of {shape.context:,} tokens",
+                label="inference FLOPs per prompt token", note=f"prompt of {number(shape.context, 'integer')} tokens",
             ),
             Quantity(
                 "decode", decode_flops(shape, position=shape.context), "flops", label="inference FLOPs per new token",
-                note=f"after {shape.context:,} tokens",
+                note=f"after {number(shape.context, 'integer')} tokens",
             ),
         ]  # fmt: skip
         if bill is not None:
             words += (
-                f": {{hours}} on {bill.devices:,} × {bill.hardware.name} at {bill.mfu:.0%} of its {bill.precision} peak"
+                f": {{hours}} on {{devices}} × {literal(bill.hardware.name)} at {{mfu}} of its {bill.precision} peak"
             )
-            quantities.append(Quantity("hours", bill.hours, "hours", label="time"))
-            quantities.append(Quantity("device_hours", bill.device_hours, "count", label="device-hours"))
+            quantities += [
+                Quantity("devices", bill.devices, "integer"),
+                Quantity("mfu", bill.mfu, "share", label="MFU"),
+                Quantity("hours", bill.hours, "hours", label="time"),
+                Quantity("device_hours", bill.device_hours, "count", label="device-hours"),
+            ]
             if bill.money is not None:
                 words += ", for {money}"
                 quantities.append(Quantity("money", bill.money, "money", label="cost"))
         return Answer(
             question=self.name,
-            title=f"{shape.layers} layers of width {shape.width:,}",
+            title=_title(shape),
             headline=words + ".",
             quantities=tuple(quantities),
-            tables=(_conventions(result), *_parts(comparison)),
+            tables=(
+                _conventions(result),
+                *_parts(comparison),
+                _shape(shape),
+                *(() if bill is None else (cost_table(bill),)),
+            ),
             findings=result.findings,
             method=_method(shape, bill),
             provenance={"hardware": None if bill is None else bill.hardware.source},
         )
+
+
+def _title(shape: Shape) -> str:
+    layers, width = number(shape.layers, "integer"), number(shape.width, "integer")
+    return f"{layers} {plural(shape.layers, 'layer')} of width {width}"
 
 
 def _conventions(result: Costed) -> Table:
@@ -143,6 +158,7 @@ def _conventions(result: Costed) -> Table:
         cells: list[Cell] = [
             row.label,
             row.name,
+            row.counts,
             float(row.parameters),
             float(row.flops.training),
             float(comparison.total(row.name)),
@@ -158,6 +174,7 @@ def _conventions(result: Costed) -> Table:
         (
             Column("convention"),
             Column("name", "--count"),
+            Column("counts", "N counts", detail=True),
             Column("N", kind="count"),
             Column("flops_per_token", "FLOPs/token", "flops"),
             Column("flops", "FLOPs", "flops"),
@@ -180,7 +197,7 @@ def _parts(comparison: Comparison) -> tuple[Table, ...]:
     )
     flops = Table(
         "forward",
-        (Column("part"), *(Column(row.name.replace("-", "_"), row.name, "flops") for row in comparison.rows)),
+        (Column("part"), *(Column(identifier(row.name), row.name, "flops") for row in comparison.rows)),
         tuple(
             (part, *(_part(row.flops.parts(), part) for row in comparison.rows))
             for part in dict.fromkeys(part for row in comparison.rows for part in row.flops.parts())
@@ -189,6 +206,11 @@ def _parts(comparison: Comparison) -> tuple[Table, ...]:
         detail=True,
     )
     return parameters, flops
+
+
+def _shape(shape: Shape) -> Table:
+    rows = tuple((name.replace("_", " "), value) for name, value in asdict(shape).items())
+    return Table("shape", (Column("setting"), Column("value", kind="integer")), rows, title="Shape", detail=True)
 
 
 def _part(parts: Mapping[str, float], name: str) -> float | None:
@@ -202,4 +224,6 @@ def _method(shape: Shape, bill: Bill | None) -> str:
     )
     if bill is None:
         return words
-    return f"{words}; peak {bill.hardware.peak[bill.precision]:.4g} FLOP/s: {bill.hardware.source}"
+    return (
+        f"{words}; peak {number(bill.hardware.peak[bill.precision], 'flops', digits=4)} FLOP/s: {bill.hardware.source}"
+    )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from isoflop.answers import Answer, Column, Quantity, Table
+from isoflop.answers import Answer, Column, Kind, Quantity, Table, literal
+from isoflop.answers.wording import plural
+from isoflop.errors import IsoflopError
 from isoflop.questions.base.context import Context
-from isoflop.questions.base.kinds import Text
+from isoflop.questions.base.kinds import Text, shown
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
 
@@ -19,11 +23,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DatasetList:
-    """Registered tables as plain facts; those of one data set, with where its files lie, where it was fetched."""
+    """Registered tables as plain facts, all of them or those of one data set, with its citation."""
 
     tables: tuple[Mapping[str, Any], ...]
-    fetched: str
+    one: str = ""
     citation: str = ""
+
+
+@dataclass(frozen=True)
+class FetchedFiles:
+    """The files of a data set on this machine; ``left``: those that cannot be downloaded."""
+
+    dataset: str
+    files: tuple[Mapping[str, Any], ...]
+    citation: str
     left: tuple[str, ...] = ()
 
 
@@ -36,6 +49,7 @@ class Datasets(Question):
     ISOFLOP_DATASETS.
 
     isoflop datasets
+    isoflop datasets epoch-chinchilla
     isoflop datasets --get epoch-chinchilla
     """
 
@@ -43,80 +57,150 @@ class Datasets(Question):
     group: ClassVar[Group] = "Read"
     order: ClassVar[int] = 40
     subject: ClassVar[Subject] = "nothing"
-    results: ClassVar[tuple[str, ...]] = ("isoflop.questions.datasets:DatasetList",)
+    results: ClassVar[tuple[str, ...]] = (
+        "isoflop.questions.datasets:DatasetList",
+        "isoflop.questions.datasets:FetchedFiles",
+    )
     in_study: ClassVar[bool] = False
     on_page: ClassVar[bool] = False  # the page opens data sets by a list of its own
 
+    dataset: str | None = option(Text("NAME"), positional=True, help="A data set, to be described.")
     get: str | None = option(Text("NAME"), help="Fetch a data set, or DATASET/TABLE for one table.")
 
-    def compute(self, context: Context) -> DatasetList:
-        """The registry, or the files of one data set."""
+    def check(self) -> None:
+        """One data set is described or fetched."""
+        if self.dataset is not None and self.get is not None:
+            raise IsoflopError(f"--get {shown(self.get)} names the data set already; leave {shown(self.dataset)} out")
+
+    def compute(self, context: Context) -> DatasetList | FetchedFiles:
+        """The registry, one data set of it, or the files of one."""
         from isoflop.runs.datasets import boxes, datasets
 
+        self.check()
         if self.get is not None:
             return _fetched(self.get)
+        if self.dataset is not None:
+            return _described(self.dataset)
         listed = [each for box in boxes() for each in _bundled(box)]
-        return DatasetList((*listed, *(each for data in datasets() for each in _registered(data))), "")
+        return DatasetList((*listed, *(each for data in datasets() for each in _registered(data))))
 
-    def answer(self, result: DatasetList, context: Context) -> Answer:
-        """One row a table."""
-        if result.fetched:
-            left = f" Not to be downloaded: {', '.join(result.left)}." if result.left else ""
+    def answer(self, result: DatasetList | FetchedFiles, context: Context) -> Answer:
+        """One row a table, or one a file."""
+        if isinstance(result, FetchedFiles):
+            return _of_files(self.name, result)
+        details = (*_DETAILS, *(_TOLD_ONCE if result.one else ()))
+        tables = Table(
+            "tables",
+            tuple(Column(name, kind=_KINDS.get(name, "number"), detail=name in details) for name in _FACTS),
+            tuple(tuple(each.get(name) for name in _FACTS) for each in result.tables),
+            note=f"isoflop datasets --get {result.one or 'NAME'} fetches {'it' if result.one else 'one'}.",
+        )
+        if not result.one:
             return Answer(
                 question=self.name,
-                title=result.fetched,
-                headline=f"{{files}} of the files of {result.fetched} are here.{left}",
-                quantities=(Quantity("files", len(result.tables), "integer"),),
-                tables=(
-                    Table(
-                        "files",
-                        (Column("path"), Column("origin", "from"), Column("bytes", kind="count"), Column("license")),
-                        tuple(
-                            (each["path"], each["from"], each.get("bytes"), each["license"]) for each in result.tables
-                        ),
-                    ),
-                ),
-                method=f"cite: {result.citation}",
+                title="Data sets",
+                headline="{tables} tables; a name stands wherever a table does.",
+                quantities=(Quantity("tables", len(result.tables), "integer"),),
+                tables=(tables,),
             )
-        names = ("name", "rows", "bytes", "state", "title", "laws", "license", "origin", "citation", "where", "sha256")
-        kinds = {"rows": "integer", "bytes": "count"}
+        about = result.tables[0]
+        words = "; ".join(dict.fromkeys(f"{each['origin']}, license: {each['license']}" for each in result.tables))
         return Answer(
             question=self.name,
-            title="Data sets",
-            headline="{tables} tables; a name stands wherever a table does.",
-            quantities=(Quantity("tables", len(result.tables), "integer"),),
-            tables=(
-                Table(
-                    "tables",
-                    tuple(Column(name, kind=kinds.get(name, "number")) for name in names),  # type: ignore[arg-type]
-                    tuple(tuple(each.get(name) for name in names) for each in result.tables),
-                    note="isoflop datasets --get NAME fetches one.",
-                ),
-            ),
+            title=result.one,
+            headline=literal(f"{about['title']}. Laws that suit: {about['laws']}."),
+            tables=(tables,),
+            method=f"{words}; cite: {result.citation}",
         )
 
 
-def _fetched(name: str) -> DatasetList:
+# What is known of a table; the last ones are for JSON and data frames.
+_DETAILS: Final = ("dataset", "citation", "where", "sha256", "repository", "commit", "path", "file", "derived")
+_FACTS: Final = ("name", "rows", "bytes", "state", "laws", "title", "license", "origin", *_DETAILS)
+_TOLD_ONCE: Final = ("laws", "title", "license", "origin")  # beside the table of one data set
+_LAB: Final = "trained by isoflop's lab"
+_KINDS: Final[Mapping[str, Kind]] = {"rows": "integer", "bytes": "count"}
+
+
+def _of_files(question: str, result: FetchedFiles) -> Answer:
+    folder = Path(os.path.commonpath([Path(each["path"]).parent for each in result.files]))
+    count = len(result.files)
+    files = f"{plural(count, 'file')} of {result.dataset} {'is' if count == 1 else 'are'}"
+    words = f"{{files}} {files} in {literal(str(folder))}."
+    if result.left:
+        words += f" Not to be downloaded: {', '.join(result.left)}."
+    return Answer(
+        question=question,
+        title=result.dataset,
+        headline=words,
+        quantities=(Quantity("files", count, "integer"),),
+        tables=(
+            Table(
+                "files",
+                (
+                    Column("file"),
+                    Column("bytes", kind="count"),
+                    Column("origin", "from"),
+                    Column("license"),
+                    Column("source"),
+                    Column("path", detail=True),
+                ),
+                tuple(
+                    (
+                        Path(each["path"]).relative_to(folder).as_posix(),
+                        each["bytes"],
+                        each["from"],
+                        each["license"],
+                        each["source"],
+                        each["path"],
+                    )
+                    for each in result.files
+                ),
+            ),
+        ),
+        method=f"cite: {result.citation}",
+    )
+
+
+def _described(name: str) -> DatasetList:
+    from isoflop.runs.datasets import boxes
+    from isoflop.runs.datasets.registry import find
+
+    own = name.partition("/")[0]
+    box = next((box for box in boxes() if box.name == own), None)
+    if box is not None:
+        return DatasetList(tuple(_bundled(box)), box.name, box.citation)
+    dataset, _ = find(own)
+    return DatasetList(tuple(_registered(dataset)), dataset.name, dataset.citation)
+
+
+def _fetched(name: str) -> FetchedFiles:
     from isoflop.runs.datasets import boxes, get
 
     box = next((box for box in boxes() if box.name == name.partition("/")[0]), None)
     if box is not None:
-        files: list[dict[str, Any]] = [
-            {"path": str(box.folder / f"{table}.parquet"), "from": "package", "license": box.licence}
-            for table in box.tables
-        ]
-        return DatasetList(tuple(files), box.name, box.citation)
+        facts = {"from": "package", "license": box.licence, "source": _LAB}
+        bundled = tuple(
+            {"path": str(box.folder / f"{table}.parquet"), "bytes": _size(box, table), **facts} for table in box.tables
+        )
+        return FetchedFiles(box.name, bundled, box.citation)
     got = get(name)
-    files = [
+    files = tuple(
         {
             "path": str(each.path),
             "from": each.origin,
             "bytes": each.path.stat().st_size,
             "license": each.file.source.licence,
+            "source": str(each.file.source),
         }
         for each in got.obtained
-    ]
-    return DatasetList(tuple(files), got.dataset.name, got.dataset.citation, tuple(file.label for file in got.left))
+    )
+    return FetchedFiles(got.dataset.name, files, got.dataset.citation, tuple(file.label for file in got.left))
+
+
+def _size(box: Box, table: str) -> int:
+    with box.path(table) as path:
+        return path.stat().st_size
 
 
 def _state(file: SourceFile) -> str:
@@ -127,13 +211,14 @@ def _state(file: SourceFile) -> str:
         return "in ISOFLOP_DATASETS"
     if here == "cache":
         return "in the cache"
-    return "to download" if file.derived is None else "derived; ISOFLOP_DATASETS only"
+    return "to download" if file.derived is None else "ISOFLOP_DATASETS only"
 
 
 def _registered(dataset: Dataset) -> list[dict[str, Any]]:
     return [
         {
             "name": dataset.full_name(table),
+            "dataset": dataset.name,
             "title": dataset.title,
             "citation": dataset.citation,
             "laws": ", ".join(dataset.laws),
@@ -154,6 +239,11 @@ def _facts(table: Registered) -> dict[str, Any]:
         "origin": f"{made} {file.source.repository}@{file.source.commit[:7]} {file.path}".rstrip(),
         "where": table.where,
         "sha256": file.copy.sha256,
+        "repository": file.source.repository,
+        "commit": file.source.commit,
+        "path": file.path,
+        "file": file.copy.name,
+        "derived": file.derived,
     }
 
 
@@ -166,6 +256,7 @@ def _bundled(box: Box) -> list[dict[str, Any]]:
             found.append(
                 {
                     "name": box.full_name(table),
+                    "dataset": box.name,
                     "title": box.title,
                     "citation": box.citation,
                     "laws": ", ".join(box.laws),
@@ -173,7 +264,7 @@ def _bundled(box: Box) -> list[dict[str, Any]]:
                     "bytes": path.stat().st_size,
                     "state": "bundled",
                     "license": box.licence,
-                    "origin": "trained by isoflop's lab",
+                    "origin": _LAB,
                 }
             )
     return found

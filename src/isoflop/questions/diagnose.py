@@ -152,7 +152,7 @@ def most_correlated(ensemble: Ensemble) -> tuple[str, str, float]:
     """
     import numpy as np
 
-    law = ensemble.fit.law
+    law = ensemble.estimate.law
     columns = {
         name: np.log(draws) if name in law.linear and (draws > 0).all() else draws
         for name, draws in ensemble.draws().items()
@@ -167,7 +167,7 @@ def most_correlated(ensemble: Ensemble) -> tuple[str, str, float]:
 
 
 def _worst(result: Diagnosis) -> Table:
-    names = result.ensemble.fit.law.row_inputs
+    names = result.ensemble.estimate.law.row_inputs
     return Table(
         "worst",
         (

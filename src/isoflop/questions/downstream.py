@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
+from isoflop.answers import Answer, Column, Picture, Quantity, Table, literal, of_interval
 from isoflop.answers.wording import told
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
-from isoflop.questions.base.context import Context
+from isoflop.questions.base.context import DEFAULT_LAW, Context
 from isoflop.questions.base.kinds import Count, Number, Numbers, Text, Words
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
@@ -69,7 +70,8 @@ class Downstream(Question):
 
     def compute(self, context: Context) -> Scores:
         """Both stages of every task, from the same resampled runs."""
-        from isoflop.fitting import fit, squares
+        from isoflop.fitting.fit import fit
+        from isoflop.fitting.objective import Squares
         from isoflop.fitting.sampling_errors import weighed
         from isoflop.laws import law
         from isoflop.planning.downstream import check_chain, stages
@@ -79,7 +81,7 @@ class Downstream(Question):
         self.check()
         named = {name: _headers(name, text) for name, text in self.tasks.items()}
         runs, spec = self._runs(context, named), context.fit_spec
-        first_law, then_law = context.law_spec.build((), default="chinchilla"), law(self.then)
+        first_law, then_law = context.law_spec.build(runs.headers, default=DEFAULT_LAW), law(self.then)
         check_chain(first_law, then_law)
         found = {}
         with context.progress(2 * spec.draws * len(named), "bootstrap") as advance:
@@ -88,13 +90,14 @@ class Downstream(Question):
                     runs, first_law, loss=loss, score=score, response=then_law.response, average=self.average,
                     skip=self.skip,
                 )  # fmt: skip
-                fitted = fit(first_law, tables.finals, objective=context.objective, seed=spec.seed)
-                first = bootstrap(fitted, draws=spec.draws, seed=spec.seed, progress=advance)
-                second_fit = fit(then_law, tables.points, objective=squares(space="raw"), seed=spec.seed)
+                fitted = fit(first_law, tables.finals, objective=context.objective, starts=spec.starts, seed=spec.seed)
+                first = bootstrap(fitted, draws=spec.draws, seed=spec.seed, jobs=spec.jobs, progress=advance)
+                raw = Squares(space="raw")
+                second_fit = fit(then_law, tables.points, objective=raw, starts=spec.starts, seed=spec.seed)
                 if tables.errors is not None:
                     table = weighed(second_fit, tables.errors)
-                    second_fit = fit(then_law, table, objective=second_fit.objective, seed=spec.seed)
-                second = bootstrap(second_fit, draws=spec.draws, seed=spec.seed, progress=advance)
+                    second_fit = fit(then_law, table, objective=raw, starts=spec.starts, seed=spec.seed)
+                second = bootstrap(second_fit, draws=spec.draws, seed=spec.seed, jobs=spec.jobs, progress=advance)
                 found[name] = chained(first, second, self.at, level=context.level)
         return Scores(found, runs.source)
 
@@ -118,7 +121,9 @@ class Downstream(Question):
     def answer(self, result: Scores | DownstreamResult, context: Context) -> Answer:
         """Each task's loss and score."""
         found = (
-            result if isinstance(result, Scores) else Scores({result.response: result}, result.second.fit.data.source)
+            result
+            if isinstance(result, Scores)
+            else Scores({result.response: result}, result.second.estimate.data.source)
         )
         name, first = next(iter(found.tasks.items()))
         where = ", ".join(
@@ -128,22 +133,34 @@ class Downstream(Question):
         return Answer(
             question=self.name,
             title=f"{first.response} at {where}",
-            headline=(f"Expected {name} {first.response}: {{score}}" if one else f"{len(found.tasks)} tasks")
-            + ", through the task's loss, {extrapolation} decades beyond the runs.",
+            headline=(f"Expected {literal(name)} {first.response}: {{score}}" if one else f"{len(found.tasks)} tasks")
+            + ", through the task's loss, {extrapolation} beyond the runs.",
             quantities=(
                 *((of_interval("score", first.score, label=first.response, promise="PI"),) if one else ()),
                 Quantity("extrapolation", first.loss.reach_decades, label="extrapolation distance", unit="decades"),
+                *(Quantity(label, value, "count") for label, value in first.loss.at.items()),
             ),
             tables=(
                 Table(
                     "tasks",
-                    (Column("task"), Column("loss"), Column("score", first.response), Column("mean", "mean")),
+                    (
+                        Column("task"),
+                        Column("loss"),
+                        Column("score", first.response),
+                        Column("mean", "mean", detail=True),
+                        Column("law_score", "score if the laws hold"),
+                        Column("extrapolation", "decades beyond the runs"),
+                        Column("below", "loss below all measured"),
+                    ),
                     tuple(
                         (
                             label,
-                            of_interval("loss", each.loss.loss, promise="PI"),
+                            of_interval("loss", each.loss.loss, unit=each.loss.unit, promise="PI"),
                             of_interval("score", each.score, promise="PI"),
                             of_interval("mean", each.expected),
+                            of_interval("law_score", each.law_score, promise="PI"),
+                            each.loss.reach_decades,
+                            each.beyond,
                         )
                         for label, each in found.tasks.items()
                     ),
@@ -151,9 +168,15 @@ class Downstream(Question):
             ),
             findings=_once(found.tasks),
             method=(
-                f"{first.first.fit.law.name}, then {first.second.fit.law.name}, on {found.source}; draws of both "
-                "stages in pairs, with the scatter of each"
+                f"{first.first.estimate.law.name}, then {first.second.estimate.law.name}, on {found.source}; "
+                "draws of both stages in pairs, with the scatter of each"
             ),
+            provenance={
+                "source": found.source,
+                "law": first.first.fit.law.name,
+                "then": first.second.fit.law.name,
+                "draws": len(first.first),
+            },
             pictures=(_picture(found.tasks),),
         )
 
@@ -168,11 +191,13 @@ def _headers(name: str, text: str) -> tuple[str, str]:
 
 
 def _once(tasks: Mapping[str, DownstreamResult]) -> tuple[Finding, ...]:
-    """One finding of each code, told of the first task that has it, with the names of the others."""
-    by_code: dict[str, dict[str, Finding]] = {}
+    """Each finding once, told of the first task that has one of its code, with the names of the others."""
+    by_code: dict[tuple[str, int], dict[str, Finding]] = {}
     for name, each in tasks.items():
+        seen: Counter[str] = Counter()
         for finding in each.findings:
-            by_code.setdefault(finding.code, {}).setdefault(name, finding)
+            by_code.setdefault((finding.code, seen[finding.code]), {})[name] = finding
+            seen[finding.code] += 1
     found = []
     for same in by_code.values():
         name, finding = next(iter(same.items()))

@@ -18,8 +18,10 @@ from isoflop.questions.base.option import option
 from isoflop.questions.base.places import check_place
 from isoflop.questions.base.question import Group, InReport, Question, Subject
 from isoflop.questions.check import columns_table
+from isoflop.units import training_flops
 
 if TYPE_CHECKING:
+    from isoflop.fitting import Estimate
     from isoflop.fitting import Fit as FitResult
     from isoflop.uncertainty import Ensemble
 
@@ -79,18 +81,20 @@ class Fit(Question):
         from isoflop.uncertainty.ensemble import tail_findings
 
         drawn = as_ensemble(result)
-        own = (*drawn.fit.findings, *drawn.findings, *tail_findings(drawn, level=context.level))
+        own = (*drawn.estimate.findings, *drawn.findings, *tail_findings(drawn, level=context.level))
         return own if self.curves or self.thin is not None else (*context.run_findings, *own)
 
     def answer(self, result: Ensemble | FitResult, context: Context) -> Answer:
         """The equation with its numbers, and a row for each parameter."""
+        from isoflop.fitting import Fit as Fitted
+
         ensemble, level = as_ensemble(result), context.level
-        fit = ensemble.fit
-        search = fit.search
+        fit = ensemble.estimate
+        search = fit.search if isinstance(fit, Fitted) else None
         again = f", {ensemble.restarted} of them searched again from all starts" if ensemble.restarted else ""
         drawn = f"{ensemble.method}, {len(ensemble)} draws, seed {ensemble.seed}{again}" if len(ensemble) else "none"
         fixed = tuple(
-            (name, value, "found by search, then held" if name in search.constants else "fixed")
+            (name, value, "found by search, then held" if search and name in search.constants else "fixed")
             for name, value in fit.law.fixed.items()
         ) + tuple((name, f"= {formula}", "tied") for name, formula in fit.law.tied.items())
         return Answer(
@@ -103,30 +107,45 @@ class Fit(Question):
                 *(_param(ensemble, each.name, each.meaning, level) for each in fit.law.params),
                 Quantity("runs", fit.data.n_runs, "integer"),
                 Quantity("rows", fit.data.n_rows, "integer"),
-                Quantity("objective", fit.value, label=f"objective ({fit.objective.name})"),
+                *(
+                    (Quantity("objective", fit.value, label=f"objective ({fit.objective.name})"),)
+                    if isinstance(fit, Fitted)
+                    else ()
+                ),
             ),
             tables=(
                 *((Table("held", (Column("parameter"), Column("value"), Column("how", "")), fixed),) if fixed else ()),
                 *_columns(fit),
             ),
-            method=(
-                f"objective {fit.objective.name}, reached from {search.reached} of {search.starts} starts; "
-                f"intervals: {drawn}{self._saved(ensemble)}"
-            ),
+            method=f"{_how(fit)}intervals: {drawn}{self._saved(ensemble)}",
             pictures=_pictures(ensemble, level),
-            provenance={"law": fit.law.name, "formula": fit.law.formula, "starts": search.starts},
+            provenance={"law": fit.law.name, "formula": fit.law.formula, "starts": search.starts if search else 0},
         )
+
+    def fit_of(self, result: Ensemble | FitResult, context: Context) -> Ensemble:
+        """The fit itself, which may be one of curves or one with a prior."""
+        return as_ensemble(result)
 
     def _saved(self, ensemble: Ensemble) -> str:
         if self.save is None:
             return ""
-        if ensemble.fit.law.list_inputs:  # no point can be asked of it
+        if ensemble.estimate.law.list_inputs:  # no point can be asked of it
             return f"; saved to {self.save}"
-        asked = " ".join(f"--at {name}=…" for name in ensemble.fit.law.input_names)
+        asked = " ".join(f"--at {name}=…" for name in ensemble.estimate.law.input_names)
         return f"; saved to {self.save}, for isoflop forecast {self.save} {asked}"
 
 
-def _columns(fit: FitResult) -> tuple[Table, ...]:
+def _how(estimate: Estimate) -> str:
+    """The objective and its search; an estimate that is no fit has neither."""
+    from isoflop.fitting import Fit as Fitted
+
+    if not isinstance(estimate, Fitted):
+        return ""
+    search = estimate.search
+    return f"objective {estimate.objective.name}, reached from {search.reached} of {search.starts} starts; "
+
+
+def _columns(fit: Estimate) -> tuple[Table, ...]:
     """From which columns of the table the law's inputs and its response were read."""
     if fit.runs is None:
         return ()
@@ -148,7 +167,7 @@ def as_ensemble(result: Ensemble | FitResult) -> Ensemble:
 
 
 def _param(ensemble: Ensemble, name: str, meaning: str, level: float) -> Quantity:
-    value = ensemble.fit.params[name]
+    value = ensemble.estimate.params[name]
     if math.isinf(value):  # the draws of an overflowed parameter are no interval of it
         return Quantity(name, math.copysign(1e308, value), note=meaning, limit="lower" if value > 0 else "upper")
     if not len(ensemble):
@@ -160,7 +179,7 @@ def _pictures(ensemble: Ensemble, level: float) -> tuple[Picture, ...]:
     """The runs with the law: against compute where the law is one of N and D, else fitted against measured."""
     from isoflop import plots
 
-    fit = ensemble.fit
+    fit = ensemble.estimate
     if fit.runs is None:
         return ()
     word = fit.law.response.replace("_", " ")
@@ -171,7 +190,7 @@ def _pictures(ensemble: Ensemble, level: float) -> tuple[Picture, ...]:
     )
     if set(fit.law.input_names) != {"N", "D"}:
         return (match,)
-    compute = 6 * fit.runs["N"] * fit.runs["D"]
+    compute = training_flops(fit.runs["N"], fit.runs["D"])
     against = Picture(
         "loss-against-compute",
         partial(plots.loss_against_compute, ensemble, level=level),

@@ -17,6 +17,7 @@ from isoflop.questions.base.equation import equation
 from isoflop.questions.base.evidence import forecast_evidence
 from isoflop.questions.base.kinds import Points, Text
 from isoflop.questions.base.option import option
+from isoflop.questions.base.promises import WITH_MODEL_ERROR, if_the_law_holds
 from isoflop.questions.base.question import Group, Question, Subject
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Forecast(Question):
     isoflop forecast fit.json --at params=70B --at tokens=1.4T
     isoflop forecast fit.json --at N=1B,3B,7B --at D=100B,1T
     isoflop forecast fit.json --points runs-to-come.csv
+    isoflop forecast annealing.json --schedule cosine:0.1 --at step=24000 --at lr=3e-4 --at warmup=500
     """
 
     name: ClassVar[str] = "forecast"
@@ -42,7 +44,14 @@ class Forecast(Question):
     results: ClassVar[tuple[str, ...]] = ("isoflop.planning.forecast:Forecast",)
 
     at: tuple[str, ...] = option(Points(), (), help="Input of the law; repeatable. N=1B,3B forecasts at both.")
-    points: str | None = option(Text("FILE"), help="Table with a row for each run to forecast.")
+    points: str | None = option(
+        Text("FILE"), help="Table with a row for each run to forecast, or with the steps and rates of its schedule."
+    )
+    schedule: str | None = option(
+        Text("SHAPE"),
+        help="Schedule of the run, for a law of learning rates: cosine:FINAL, linear:FINAL, wsd:DECAY:FINAL or "
+        "constant, with --at step=, lr= and warmup=.",
+    )
 
     def check(self) -> None:
         """Points from words or from a table, not both."""
@@ -50,22 +59,21 @@ class Forecast(Question):
             raise IsoflopError("a forecast needs --at, as --at N=70B --at D=1.4T, or --points FILE")
         if self.at and self.points is not None:
             raise IsoflopError("--at and --points both name the runs to forecast; give one")
+        if self.schedule is not None and self.points is not None:
+            raise IsoflopError("--points has the schedule of each run; leave --schedule out")
 
     def compute(self, context: Context) -> tuple[ForecastResult, ...]:
         """A forecast for each point."""
-        from isoflop.planning import forecast
-        from isoflop.planning.points import points_in, points_of
+        from isoflop.planning import forecasts
+        from isoflop.planning.points import points_in, points_of, points_on
 
         self.check()
         ensemble = context.ensemble
-        law = ensemble.fit.law
+        law = ensemble.estimate.law
         asked = points_of(self.at, law) if self.points is None else points_in(self.points, law)
-        found = []
-        with context.progress(len(asked), "forecasts") as advance:
-            for each in asked:
-                found.append(forecast(ensemble, each, level=context.level))
-                advance(1)
-        return tuple(found)
+        if self.schedule is not None:
+            asked = points_on(self.schedule, asked, law)
+        return forecasts(ensemble, asked, level=context.level)
 
     def answer(self, result: ForecastResult | Sequence[ForecastResult], context: Context) -> Answer:
         """One point as named numbers, several as a table."""
@@ -73,12 +81,12 @@ class Forecast(Question):
         ensemble = context.ensemble
         several = len(forecasts) > 1
         least = min(forecasts, key=lambda each: each.loss.value)
-        word = ensemble.fit.law.response.replace("_", " ")
-        unit = least.unit if ensemble.fit.law.response == "loss" else ""
+        word = ensemble.estimate.law.response.replace("_", " ")
+        unit = least.unit if ensemble.estimate.law.response == "loss" else ""
         return Answer(
             question=self.name,
             evidence=forecast_evidence(context, at=least.at, beyond=least.reach_decades),
-            title=f"{ensemble.fit.law.name} at " + (f"{len(forecasts)} points" if several else _where(least)),
+            title=f"{ensemble.estimate.law.name} at " + (f"{len(forecasts)} points" if several else _where(least)),
             headline=f"{'Lowest expected' if several else 'Expected'} {word}: {{loss}}"
             + (f", at {_where(least)}." if several else "."),
             quantities=_quantities(least, ensemble, unit),
@@ -96,11 +104,12 @@ def _where(forecast: ForecastResult) -> str:
 def _quantities(forecast: ForecastResult, ensemble: Ensemble, unit: str) -> tuple[Quantity, ...]:
     beyond = forecast.reach_decades
     return (
-        *(Quantity(f"at_{name}", forecast.at[name], "count", label=name) for name in ensemble.fit.law.input_names),
-        of_interval("loss", forecast.loss, unit=unit, promise="PI", note="one new run"),
+        *(Quantity(f"at_{name}", forecast.at[name], "count", label=name) for name in ensemble.estimate.law.input_names),
+        of_interval("loss", forecast.loss, unit=unit, promise="PI", note=f"one new run, {WITH_MODEL_ERROR}"),
         of_interval(
             "mean", forecast.expected, unit=unit, label="mean loss" if unit else "mean", note="expected over runs"
         ),
+        *if_the_law_holds(forecast.law_loss, forecast.model_error_share, unit=unit, word="loss" if unit else "score"),
         Quantity(
             "extrapolation", beyond if math.isfinite(beyond) else None, label="extrapolation distance",
             unit="decades beyond the runs",
@@ -109,12 +118,14 @@ def _quantities(forecast: ForecastResult, ensemble: Ensemble, unit: str) -> tupl
 
 
 def _table(forecasts: Sequence[ForecastResult], ensemble: Ensemble, word: str) -> Table:
-    names = ensemble.fit.law.input_names
+    names = ensemble.estimate.law.input_names
     rows = tuple(
         (
             *(each.at[name] for name in names),
             of_interval("loss", each.loss, promise="PI"),
             of_interval("mean", each.expected),
+            of_interval("law_loss", each.law_loss, promise="PI"),
+            each.model_error_share if math.isfinite(each.model_error_share) else None,
             each.reach_decades if math.isfinite(each.reach_decades) else None,
         )
         for each in forecasts
@@ -124,11 +135,13 @@ def _table(forecasts: Sequence[ForecastResult], ensemble: Ensemble, word: str) -
         (
             *(Column(name, kind="count") for name in names),
             Column("loss", word),
-            Column("mean", f"mean {word}"),
+            Column("mean", f"mean {word}", detail=True),
+            Column("law_loss", f"{word} if the law holds"),
+            Column("model_error_share", "model error", "share", detail=True),
             Column("extrapolation", "decades beyond"),
         ),
         rows,
-        note="Each row is one new run.",
+        note="Each row is one new run; its interval has model error, the last that of sampling and scatter alone.",
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from isoflop.answers import Answer, Cell, Column, Quantity, Table
+from isoflop.answers.wording import plural
 from isoflop.errors import IsoflopError
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.kinds import Choice, Count, Number, Text, Texts, Words
@@ -16,7 +17,7 @@ from isoflop.questions.base.question import Group, Question, Subject
 if TYPE_CHECKING:
     from isoflop.logs.importing import Imported
 
-_FORMATS: Final = "wandb, tensorboard, mlflow, trackio, trainer, lm-eval, lightning, text, table"
+_FORMATS: Final = "wandb, wandb-files, tensorboard, mlflow, trackio, trainer, lm-eval, lightning, text, table"
 
 
 @dataclass(frozen=True)
@@ -123,10 +124,7 @@ class Import(Question):
         return Answer(
             question=self.name,
             title=f"runs in {store.folder}",
-            headline=(
-                "{added} runs added, {grown} continued, {scored} with new scores, {unchanged} unchanged, {unread} logs "
-                "not read; the store holds {runs} runs with {rows} rows of curves."
-            ),
+            headline=_headline(result),
             quantities=(
                 Quantity("added", len(result.added), "integer"),
                 Quantity("grown", len(result.grown), "integer", label="continued"),
@@ -137,11 +135,37 @@ class Import(Question):
                 Quantity("runs", store.runs.height, "integer", label="runs in the store"),
                 Quantity("rows", int(store.runs["rows"].sum()), "integer", label="rows of curves"),
             ),
-            tables=(_runs(runs), *((unread,) if result.unread else ())),
+            tables=(_runs(runs), *((unread,) if result.unread else ()), _changes(result)),
             findings=result.findings,
             method=store.record["says"],
             provenance={"store": str(store.folder), "rules": dict(store.record["rules"])},
         )
+
+
+def _headline(result: Imported) -> str:
+    """What happened, without what did not."""
+    new = (
+        (len(result.added), f"{{added}} {plural(len(result.added), 'run')} added"),
+        (len(result.grown), "{grown} continued"),
+        (len(result.scored), f"scores of {{scored}} {plural(len(result.scored), 'run')} added"),
+        (result.unchanged, "{unchanged} unchanged"),
+        (len(result.left_out), "{left_out} unfinished left out"),
+        (len(result.unread), f"{{unread}} {plural(len(result.unread), 'log')} not read"),
+    )
+    words = ", ".join(text for count, text in new if count) or "Nothing new"
+    runs = plural(result.store.runs.height, "run")
+    rows = plural(int(result.store.runs["rows"].sum()), "row")
+    return f"{words}; the store holds {{runs}} {runs} with {{rows}} {rows} of curves."
+
+
+def _changes(result: Imported) -> Table:
+    """What became of which run."""
+    kinds = (
+        ("added", result.added), ("continued", result.grown), ("with new scores", result.scored),
+        ("unfinished, left out", result.left_out),
+    )  # fmt: skip
+    rows = tuple((str(run), kind) for kind, runs in kinds for run in runs)
+    return Table("changes", (Column("run"), Column("change")), rows, title="Changes", detail=True)
 
 
 def _runs(runs: Any) -> Table:  # noqa: ANN401 - a Polars frame, which this module does not import

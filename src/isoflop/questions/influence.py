@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from isoflop.answers import Answer, Cell, Column, Kind, Picture, Quantity, Table, of_interval
+from isoflop.answers import Answer, Cell, Column, Kind, Picture, Quantity, Table, literal, of_interval
 from isoflop.answers.wording import number
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.kinds import Count, Number, Numbers, Text
@@ -37,6 +37,7 @@ class Influence(Question):
     order: ClassVar[int] = 30
     subject: ClassVar[Subject] = "law"
     in_report: ClassVar[InReport] = "on request"
+    unused: ClassVar[tuple[str, ...]] = ("jobs",)
     results: ClassVar[tuple[str, ...]] = ("isoflop.validation.influence:Influence",)
 
     budget: float | None = option(
@@ -48,6 +49,7 @@ class Influence(Question):
     decide: str | None = option(
         Text("NAME"), flag="answer", help="Number for which runs are removed: N*, 'exponent a', forecast, alpha …"
     )
+    draws: int = option(Count(low=20, high=100_000), 400, help="Bootstrap draws of the intervals.")
     show: int = option(Count(low=1, high=10_000), 10, help="Runs that are listed.")
 
     @classmethod
@@ -68,6 +70,7 @@ class Influence(Question):
                 at=dict(self.at) or None,
                 decide=self.decide,
                 level=context.level,
+                draws=self.draws,
                 seed=context.fit_spec.seed,
                 progress=advance,
             )
@@ -85,7 +88,7 @@ class Influence(Question):
             ),
             headline=(
                 f"{effect.answer.name} is {{value}} with all {len(result.labels)} runs; left out alone, "
-                f"{_braced(result.labels[strongest])} moves it most, to {{moved}}."
+                f"{literal(result.labels[strongest])} moves it most, to {{moved}}."
             ),
             quantities=(
                 of_interval("value", effect.value, kind, label=effect.answer.name),
@@ -98,6 +101,7 @@ class Influence(Question):
                     label="jackknife standard error",
                     note="of the logarithm" if effect.answer.scale == "log" else "",
                 ),
+                Quantity("runs", len(result.labels), "integer"),
                 Quantity("by_chance", result.usual, "integer", label="runs that leave the interval by chance, median"),
                 Quantity("fewest", result.fewest, "integer", label="runs that leave it by chance, 5% quantile"),
                 Quantity("curvature", _finite(effect.agreement), label="correlation of curvature and refits"),
@@ -120,10 +124,6 @@ def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _braced(text: str) -> str:
-    return text.replace("{", "{{").replace("}", "}}")
-
-
 def _kind(effect: Effect) -> Kind:
     return "count" if effect.answer.scale == "log" else "number"
 
@@ -139,13 +139,20 @@ def _columns(result: InfluenceResult) -> tuple[Column, ...]:
 def _answers(result: InfluenceResult) -> Table:
     return Table(
         "answers",
-        (Column("answer"), Column("value"), Column("jackknife", "jackknife s.e."), Column("meaning", "")),
+        (
+            Column("answer"),
+            Column("value"),
+            Column("jackknife", "jackknife s.e."),
+            Column("meaning", ""),
+            Column("agreement", "correlation of curvature and refits", detail=True),
+        ),
         tuple(
             (
                 each.answer.name,
                 of_interval("value", each.value, _kind(each)),
                 _finite(each.standard_error),
                 each.answer.meaning,
+                _finite(each.agreement),
             )
             for each in result.effects
         ),
@@ -211,12 +218,24 @@ def _outliers(result: InfluenceResult) -> Table:
 def _all_runs(result: InfluenceResult) -> Table:
     return Table(
         "runs",
-        (Column("run", "without"), Column("rows"), *_columns(result)),
+        (
+            Column("run", "without"),
+            Column("rows"),
+            *_columns(result),
+            *(
+                Column(
+                    f"{_key(each.answer.name)}_curvature", f"{each.answer.name} by curvature", _kind(each), detail=True
+                )
+                for each in result.effects
+                if each.curvature is not None
+            ),
+        ),
         tuple(
             (
                 label,
                 ", ".join(map(str, rows)),
                 *(_finite(each.without[place]) for each in result.effects),
+                *(_finite(each.curvature[place]) for each in result.effects if each.curvature is not None),
             )
             for place, (label, rows) in enumerate(zip(result.labels, result.rows, strict=True))
         ),

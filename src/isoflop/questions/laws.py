@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
-from isoflop.answers import Answer, Cell, Column, Quantity, Table
+from isoflop.answers import Answer, Cell, Column, Quantity, Table, identifier, literal
+from isoflop.answers.wording import number
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.kinds import Text
 from isoflop.questions.base.option import option
@@ -13,6 +15,7 @@ from isoflop.questions.base.question import Group, Question, Subject
 
 if TYPE_CHECKING:
     from isoflop.laws import Law
+    from isoflop.laws.law import Published
 
 
 @dataclass(frozen=True)
@@ -61,50 +64,56 @@ def _all(question: str, laws: tuple[Law, ...]) -> Answer:
         tables=(
             Table(
                 "laws",
-                (Column("name"), Column("formula"), Column("response"), Column("inputs"), Column("reference")),
+                (
+                    Column("name"),
+                    Column("formula"),
+                    Column("response"),
+                    Column("inputs"),
+                    Column("reference"),
+                    Column("typeset", detail=True),
+                    Column("notes", detail=True),
+                ),
                 tuple(
-                    (each.name, each.stated or each.formula, each.response, ", ".join(each.input_names), each.reference)
+                    (
+                        each.name,
+                        each.stated or each.formula,
+                        each.response,
+                        ", ".join(each.input_names),
+                        each.reference,
+                        _typeset(each),
+                        each.notes,
+                    )
                     for each in laws
                 ),
                 note="isoflop laws NAME shows one in full.",
+            ),
+            Table("symbols", (Column("law"), *_SYMBOLS), _rows(laws, _symbols), title="Symbols", detail=True),
+            Table(
+                "published",
+                (Column("law"), Column("constant"), Column("value"), *_ENTRY),
+                tuple(
+                    (each.name, name, float(value), *_entry(entry))
+                    for each in laws
+                    for entry in each.published
+                    for name, value in entry.values.items()
+                ),
+                title="Published constants",
+                detail=True,
             ),
         ),
     )
 
 
 def _one(question: str, law: Law) -> Answer:
-    from isoflop.laws.unicode import typeset
-
-    formula, *where = typeset(law)
     names = tuple(dict.fromkeys(name for entry in law.published for name in entry.values))
-    symbols: list[tuple[Cell, ...]] = [
-        *(
-            (each.name, "input", "", each.meaning + _origin(law, each.name), *_rule(law, each.name))
-            for each in law.inputs
-        ),
-        *((each.name, "parameter", _domain(each.domain), each.meaning, None, None) for each in law.params),
-        *((each.name, "found by search", "", each.meaning, None, None) for each in law.searched),
-    ]
     published = Table(
         "published",
-        (
-            Column("key"),
-            *(Column(name.replace("-", "_"), name) for name in names),
-            Column("label"),
-            Column("source"),
-            Column("data"),
-            Column("convention", "N counts"),
-            Column("unit"),
-        ),
+        (_ENTRY[0], *(Column(identifier(name), name) for name in names), *_ENTRY[1:]),
         tuple(
             (
                 entry.key,
                 *(float(entry.values[name]) if name in entry.values else None for name in names),
-                entry.label,
-                entry.source,
-                entry.data,
-                entry.convention or "",
-                entry.unit,
+                *_entry(entry)[1:],
             )
             for entry in law.published
         ),
@@ -113,25 +122,60 @@ def _one(question: str, law: Law) -> Answer:
     return Answer(
         question=question,
         title=law.name,
-        headline="; where ".join((formula, *where)).replace("{", "{{").replace("}", "}}"),
+        headline=literal(_typeset(law)),
         equation=f"{law.response} = {law.stated or law.formula}",
-        tables=(
-            Table(
-                "symbols",
-                (
-                    *(Column("symbol"), Column("role"), Column("domain"), Column("meaning", "")),
-                    *(Column("rule", detail=True), Column("settings", detail=True)),
-                ),
-                tuple(symbols),
-            ),
-            *((published,) if law.published else ()),
-        ),
-        method="; ".join(filter(None, (law.notes, law.reference))),
+        tables=(Table("symbols", _SYMBOLS, tuple(_symbols(law))), *((published,) if law.published else ())),
+        method=" ".join(filter(None, (law.notes, f"Source: {law.reference}." if law.reference else ""))),
+        provenance={"formula": law.formula, "where": dict(law.where)},
     )
 
 
+_SYMBOLS: Final = (
+    Column("symbol"),
+    Column("role"),
+    Column("domain"),
+    Column("meaning"),
+    Column("rule", detail=True),
+    Column("settings", detail=True),
+)
+_ENTRY: Final = (
+    Column("key"),
+    Column("label"),
+    Column("source"),
+    Column("data"),
+    Column("convention", "N counts"),
+    Column("unit"),
+)
+
+
+def _typeset(law: Law) -> str:
+    from isoflop.laws.unicode import typeset
+
+    return "; where ".join(typeset(law))
+
+
+def _rows(laws: tuple[Law, ...], rows_of: Callable[[Law], list[tuple[Cell, ...]]]) -> tuple[tuple[Cell, ...], ...]:
+    """The rows of every law, with its name in front."""
+    return tuple((each.name, *row) for each in laws for row in rows_of(each))
+
+
+def _symbols(law: Law) -> list[tuple[Cell, ...]]:
+    return [
+        *(
+            (each.name, "input", "", each.meaning + _origin(law, each.name), *_rule(law, each.name))
+            for each in law.inputs
+        ),
+        *((each.name, "parameter", _domain(each.domain), each.meaning, None, None) for each in law.params),
+        *((each.name, "found by search", "", each.meaning, None, None) for each in law.searched),
+    ]
+
+
+def _entry(entry: Published) -> tuple[Cell, ...]:
+    return entry.key, entry.label, entry.source, entry.data, entry.convention or "", entry.unit
+
+
 def _domain(domain: str | tuple[float, float]) -> str:
-    return domain if isinstance(domain, str) else f"{domain[0]:g} to {domain[1]:g}"
+    return domain if isinstance(domain, str) else " to ".join(number(each, "number") for each in domain)
 
 
 def _origin(law: Law, column: str) -> str:

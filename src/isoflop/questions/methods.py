@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
-from isoflop.answers.wording import interval, worded
+from isoflop.answers.wording import interval, number, plural, worded
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.evidence import methods_of
 from isoflop.questions.base.kinds import Number
@@ -49,6 +49,7 @@ class Methods(Question):
 
     def answer(self, result: MethodsResult | Parabolas, context: Context) -> Answer:
         """How far the methods are apart, and each with its interval."""
+        from isoflop.planning.methods import NAMES
         from isoflop.planning.parabolas import Parabolas
 
         if isinstance(result, Parabolas):
@@ -65,10 +66,13 @@ class Methods(Question):
                     each.why_not,
                 )
             )
-        answered = [each.name for each in result.methods if each.n is not None]
+        reasons = "; ".join(f"{each.name}: {each.why_not}" for each in result.methods if each.why_not)
+        answered = [each.name for each in result.methods if each.n is not None and each.name in NAMES]
         overlap = "their intervals overlap" if result.agree else "their intervals do not all overlap"
         fit = result.ensemble.fit
-        quantities = [Quantity("apart", result.apart, "factor", label="largest ratio of two N*")]
+        quantities = [Quantity("budget", result.budget, "flops", label="training compute", unit="FLOPs")]
+        if len(answered) > 1:
+            quantities.append(Quantity("apart", result.apart, label="largest ratio of two N*"))
         if math.isfinite(result.bias):
             quantities.append(
                 Quantity(
@@ -79,11 +83,13 @@ class Methods(Question):
         curves = result.curves
         return Answer(
             question=self.name,
-            title=f"N* at {result.budget:.3g} FLOPs, {fit.data.source}".replace("e+", "e"),
-            headline=f"The methods differ by a factor of {{apart}}; {overlap}."
-            if len(answered) > 1
-            else f"Only the {answered[0]} has an answer here, so there is nothing to compare it with.",
-            quantities=tuple(quantities) if len(answered) > 1 else (),
+            title=f"N* at {number(result.budget, 'flops')} FLOPs, {fit.data.source}",
+            headline=(
+                f"The methods differ by a factor of {{apart}}; {overlap}."
+                if len(answered) > 1
+                else f"Only the {answered[0]} has an answer here, so there is nothing to compare it with."
+            ),
+            quantities=tuple(quantities),
             tables=(
                 Table(
                     "methods",
@@ -92,9 +98,10 @@ class Methods(Question):
                         Column("N", "N*"),
                         Column("D", "D*"),
                         Column("exponent", "exponent a"),
-                        Column("why_not", ""),
+                        Column("why_not", detail=True),
                     ),
                     tuple(rows),
+                    note=reasons,
                 ),
                 *(() if curves is None else (_budgets(curves),)),
             ),
@@ -106,12 +113,12 @@ class Methods(Question):
 
 def _of_parabolas(name: str, found: Parabolas) -> Answer:
     kept = [each for each in found.profiles if each.bracketed]
+    budgets = f"{len(kept)} of {len(found.profiles)} {plural(len(found.profiles), 'budget')}"
+    brackets = "brackets" if len(kept) == 1 else "bracket"
     return Answer(
         question=name,
         title=f"IsoFLOP curves of {found.source}",
-        headline=(
-            f"{len(kept)} of {len(found.profiles)} budgets bracket a minimum; N* grows as C to the power {{exponent}}."
-        ),
+        headline=f"{budgets} {brackets} a minimum; N* grows as C to the power {{exponent}}.",
         quantities=(of_interval("exponent", found.exponent_a, label="exponent a"),),
         tables=(_budgets(found),),
         findings=found.findings,
@@ -155,7 +162,7 @@ def _picture(result: MethodsResult) -> Picture:
     return Picture(
         "methods",
         partial(plots.methods_compared, result),
-        f"Compute-optimal parameters at {result.budget:.3g} FLOPs by each method: {told}.",
+        f"Compute-optimal parameters at {number(result.budget, 'flops')} FLOPs by each method: {told}.",
         (7.2, 3.0),
     )
 
@@ -164,7 +171,7 @@ def _curves_picture(found: Parabolas) -> Picture:
     from isoflop import plots
 
     told = "; ".join(
-        f"{each.budget:.2g} FLOPs {worded(Quantity('N', float(each.n_best), 'count'))}"
+        f"{number(each.budget, 'flops', digits=2)} FLOPs {worded(Quantity('N', float(each.n_best), 'count'))}"
         for each in found.profiles
         if each.bracketed
     )

@@ -16,6 +16,7 @@ from isoflop.questions.base.evidence import plan_evidence
 from isoflop.questions.base.hardware import Hardware, cost_table
 from isoflop.questions.base.kinds import Count, Duration, Flag, Number
 from isoflop.questions.base.option import option
+from isoflop.questions.base.promises import WITH_MODEL_ERROR, if_the_law_holds
 from isoflop.questions.base.question import Group, Question, Subject
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from isoflop.planning.answer import Answer as PlanResult
     from isoflop.planning.constrained import Fixed
     from isoflop.planning.overtrain import Served
+    from isoflop.uncertainty import Interval
 
 TOKENS = Number("TOKENS", low=0.0, open=True)
 
@@ -104,22 +106,38 @@ class Plan(Hardware, Question):
             level=context.level,
         )
 
-    def answer(self, result: PlanResult, context: Context) -> Answer:
+    def answer(self, result: PlanResult | Allocation, context: Context) -> Answer:
         """The recommended model in front, the compute-optimal one and everything else behind it."""
+        from isoflop.planning.answer import Answer as PlanResult
+        from isoflop.planning.answer import answer
+
+        if not isinstance(result, PlanResult):  # the allocation alone, as a notebook has it
+            result = answer(result.ensemble, budget=result.budget, level=result.n.level, within=result.band.within)
         ensemble, plan = context.ensemble, result.plan
-        quantities = tuple(_quantities(result, ensemble.fit.data.loss_unit))
+        quantities = tuple(_quantities(result, ensemble.estimate.data.loss_unit))
         return Answer(
             question=self.name,
             evidence=plan_evidence(context, budget=plan.budget),
-            title=f"{ensemble.fit.law.name} at {number(plan.budget, 'flops')} training FLOPs",
+            title=f"{ensemble.estimate.law.name} at {number(plan.budget, 'flops')} training FLOPs",
             headline=_headline(result),
             quantities=quantities,
-            tables=tuple(_tables(result, ensemble.fit.data.loss_unit)),
+            tables=tuple(_tables(result, ensemble.estimate.data.loss_unit)),
             equation=equation(ensemble, level=context.level),
             findings=result.findings,
-            method=f"{plan.method}, C = 6ND",
+            method=_method(plan),
             pictures=(_picture(result, context),),
         )
+
+
+_BASES = {
+    "IsoFLOP minima": "N* from a parabola at each IsoFLOP budget and a weighted power law through the minima",
+    "runs near the optimum": "N* from the law fitted to the runs near the optimum",
+}
+
+
+def _method(plan: Allocation) -> str:
+    basis = _BASES.get(plan.basis)
+    return f"{plan.method}, C = 6ND" if basis is None else f"{basis}, C = 6ND"
 
 
 def _headline(result: PlanResult) -> str:
@@ -132,18 +150,40 @@ def _headline(result: PlanResult) -> str:
     return words + "."
 
 
+_NOTES = {"given size": ("given", "from the given size"), "given tokens": ("from the given tokens", "given")}
+
+
 def _quantities(result: PlanResult, unit: str) -> Iterator[Quantity]:
-    plan = result.plan
-    tail = "" if result.fixed is None and result.served is None else "_optimal"
+    plan, best = result.plan, result.recommended
+    tail = "" if best.why == "compute-optimal" else "_optimal"
+    if tail:
+        of_n, of_d = _NOTES.get(best.why, (f"{best.why} optimum", ""))
+        yield of_interval("N", best.n, "count", unit="parameters", note=of_n)
+        yield of_interval("D", best.d, "count", unit="tokens", note=of_d)
     if result.fixed is not None:
         yield from _of_given(result.fixed, plan, unit)
     elif result.served is not None:
-        yield from _of_served(result.served, plan, unit)
+        yield from _of_served(result.served)
+    if tail:
+        yield of_interval("loss", best.loss, unit=unit)
+        yield _new_run("prediction", best.prediction, unit)
+        yield from if_the_law_holds(best.law_prediction, best.model_error_share, unit=unit, word="loss of one new run")
     label = " (compute-optimal)" if tail else ""
     yield of_interval(f"N{tail}", plan.n, "count", unit="parameters", label=f"N{label}")
     yield of_interval(f"D{tail}", plan.d, "count", unit="tokens", label=f"D{label}")
     yield of_interval(f"ratio{tail}", plan.ratio, label=f"D/N{label}", unit="tokens per parameter")
     yield of_interval(f"loss{tail}", plan.loss, unit=unit, label=f"loss{label}")
+    if not tail:
+        yield _new_run("prediction", plan.prediction, unit)
+        yield from if_the_law_holds(plan.law_prediction, plan.model_error_share, unit=unit, word="loss of one new run")
+    if plan.least_loss is not None:
+        yield of_interval(
+            "least_loss", plan.least_loss, unit=unit, label="the law's least loss", note="each draw at its own N*"
+        )
+    if plan.basis != "law" and plan.law is not None:
+        yield of_interval(
+            "N_law", plan.law.n, "count", unit="parameters", label="N* of the law", note="fitted to all runs"
+        )
     yield of_interval("exponent", plan.exponent_a, label="exponent a", note="N* grows as C to this power")
     yield Quantity("budget", plan.budget, "flops", label="training compute", unit="FLOPs")
     near = Quantity("within", plan.band.within, "share", label="near-optimal loss", note="above the optimum's")
@@ -163,23 +203,21 @@ def _quantities(result: PlanResult, unit: str) -> Iterator[Quantity]:
         yield Quantity("deadline", result.deadline, "hours")
 
 
+def _new_run(name: str, prediction: Interval, unit: str) -> Quantity:
+    return of_interval(name, prediction, unit=unit, label="loss of one new run", promise="PI", note=WITH_MODEL_ERROR)
+
+
 def _of_given(fixed: Fixed, plan: Allocation, unit: str) -> Iterator[Quantity]:
-    given = fixed.given == "params"
-    yield Quantity("N", fixed.n, "count", unit="parameters", note="given" if given else "from the given tokens")
-    yield Quantity("D", fixed.d, "count", unit="tokens", note="from the given size" if given else "given")
     yield Quantity("ratio", fixed.ratio, "number", label="D/N", unit="tokens per parameter")
     yield Quantity("over", fixed.over, "factor", label="D/N over the optimum's")
-    yield of_interval("loss", fixed.waste.loss, unit=unit)
-    yield Quantity("excess", fixed.waste.loss.value - plan.loss.value, unit=unit, label="loss above the optimum")
+    least = plan.least_loss.value if plan.least_loss is not None else plan.law_loss.value
+    yield Quantity("excess", fixed.waste.loss.value - least, unit=unit, label="loss above the optimum")
     yield of_interval("penalty", fixed.waste.share, "share", label="compute penalty", note="share of the budget")
     yield of_interval("penalty_flops", fixed.waste.flops, "flops", label="compute penalty", unit="FLOPs")
 
 
-def _of_served(served: Served, plan: Allocation, unit: str) -> Iterator[Quantity]:
-    yield of_interval("N", served.n, "count", unit="parameters", note="inference-aware optimum")
-    yield of_interval("D", served.d, "count", unit="tokens")
+def _of_served(served: Served) -> Iterator[Quantity]:
     yield of_interval("ratio", served.ratio, label="D/N", unit="tokens per parameter")
-    yield of_interval("loss", plan.loss, unit=unit, note="that of the compute-optimal model")
     yield Quantity("inference_tokens", served.tokens, "count", label="inference tokens", unit="tokens")
     yield of_interval("training", served.flops, "flops", label="training compute (inference-aware)", unit="FLOPs")
     yield of_interval("compute", served.compute, "flops", label="training and inference compute", unit="FLOPs")
@@ -190,7 +228,16 @@ def _of_served(served: Served, plan: Allocation, unit: str) -> Iterator[Quantity
 
 
 def _tables(result: PlanResult, unit: str) -> Iterator[Table]:
-    yield Table(
+    if result.waste:
+        yield _penalties(result, unit)
+    if result.shapes.built:
+        yield _shapes(result)
+    if result.cost is not None:
+        yield cost_table(result.cost)
+
+
+def _penalties(result: PlanResult, unit: str) -> Table:
+    return Table(
         "penalties",
         (
             Column("size", "size", "factor"),
@@ -214,10 +261,6 @@ def _tables(result: PlanResult, unit: str) -> Iterator[Table]:
         ),
         title="Compute penalty of another size",
     )
-    if result.shapes.built:
-        yield _shapes(result)
-    if result.cost is not None:
-        yield cost_table(result.cost)
 
 
 def _shapes(result: PlanResult) -> Table:
@@ -271,11 +314,17 @@ def _picture(result: PlanResult, context: Context) -> Picture:
 
     plan = result.plan
     best = of_interval("N", plan.n, "count")
+    marked = None if result.recommended.why == "compute-optimal" else result.recommended
+    chosen = (
+        ""
+        if marked is None
+        else (f" Recommended ({marked.why}): {worded(of_interval('N', marked.n, 'count'))} parameters.")
+    )
     sure = f" (interval {interval(best)})" if best.has_interval else ""
     band = Quantity("band", plan.n.value, "count", *plan.band.n)
     return Picture(
         "plan",
-        partial(plots.flat_band, plan, context.ensemble),
+        partial(plots.flat_band, plan, context.ensemble, recommended=marked),
         f"Loss against model size at {number(plan.budget, 'flops')} FLOPs: least at {worded(best)} parameters{sure}, "
-        f"and within {number(plan.band.within, 'share')} of that for {interval(band)}.",
+        f"and within {number(plan.band.within, 'share')} of that for {interval(band)}.{chosen}",
     )

@@ -9,14 +9,14 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Cell, Column, Picture, Quantity, Table, of_interval
-from isoflop.answers.wording import number
+from isoflop.answers.wording import number, plural
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.hold_out import HoldOutOptions
 from isoflop.questions.base.kinds import Count, Numbers, Text, Texts
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, InReport, Question, Subject
-from isoflop.questions.base.scores import MRE, score_cells, score_columns
+from isoflop.questions.base.scores import MRE, score_cells, score_columns, windows_table
 from isoflop.questions.base.specs import FitSpec, LevelSpec, RunsSpec
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Rank(HoldOutOptions, Question):
     order: ClassVar[int] = 20
     subject: ClassVar[Subject] = "law"
     in_report: ClassVar[InReport] = "on request"
+    unused: ClassVar[tuple[str, ...]] = ("starts",)
     results: ClassVar[tuple[str, ...]] = (
         "isoflop.validation.rank:Ranking",
         "isoflop.questions.rank:Ranked",
@@ -136,12 +137,13 @@ class Rank(HoldOutOptions, Question):
             tables=(
                 *(() if stacked is None else (_members(stacked),)),
                 _laws(ranking),
+                windows_table(ranking.backtest, detail=True),
                 _unranked(ranking),
             ),
             findings=(*ranking.findings, *(stacked.findings if stacked else ())),
             method="; ".join(
                 (
-                    f"{best.scores.runs} runs held out: "
+                    f"{number(best.scores.runs, 'integer')} {plural(best.scores.runs, 'run')} held out: "
                     + ", ".join(each.says for each in ranking.backtest.windows[:4]),
                     MRE,
                     "error difference: MRE minus the best law's, paired by run (above 100% counts as 100%)",
@@ -149,6 +151,10 @@ class Rank(HoldOutOptions, Question):
                 )
             ),
             pictures=(_picture(ranking),),
+            provenance={
+                "response": ranking.backtest.response,
+                "at": None if stacked is None else dict(stacked.at),
+            },
         )
 
 
@@ -163,12 +169,13 @@ def _laws(ranking: Ranking) -> Table:
             of_interval("weight", each.weight, "share"),
             *score_cells(each.scores)[1:],
             ", ".join(each.same_as),
+            each.tied,
         )
         for each in ranking.ranked
     ]
     for base in ranking.backtest.baselines:
         cells = score_cells(ranking.backtest.scores(base))
-        rows.append((base.name, cells[0], None, "baseline", None, *cells[1:], ""))
+        rows.append((base.name, cells[0], None, "baseline", None, *cells[1:], "", None))
     columns = score_columns(ranking.backtest.level)
     return Table(
         "laws",
@@ -180,6 +187,7 @@ def _laws(ranking: Ranking) -> Table:
             Column("weight", kind="share"),
             *columns[1:],
             Column("same_as", "identical forms"),
+            Column("tied", detail=True),
         ),
         tuple(rows),
         title="Laws and baselines",
@@ -232,13 +240,16 @@ def _stack_alone(question: str, stacked: StackedForecast) -> Answer:
         quantities=_stack_quantities(stacked),
         tables=(_members(stacked),),
         findings=stacked.findings,
+        provenance={"at": dict(stacked.at)},
     )
 
 
 def _picture(ranking: Ranking) -> Picture:
     from isoflop import plots
 
-    first = ", ".join(f"{each.law.name} {100 * each.scores.are.value:.2g}%" for each in ranking.ranked[:4])
+    first = ", ".join(
+        f"{each.law.name} {number(each.scores.are.value, 'share', digits=2)}" for each in ranking.ranked[:4]
+    )
     rows = min(len(ranking.ranked), plots.MOST_LAWS) + len(ranking.backtest.baselines)
     return Picture(
         "ranking",

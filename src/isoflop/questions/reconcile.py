@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from isoflop.answers import Answer, Cell, Column, Picture, Quantity, Table, of_interval
-from isoflop.answers.wording import number
+from isoflop.answers import Answer, Column, Picture, Quantity, Table, identifier, literal, of_interval
+from isoflop.answers.wording import number, plural, told
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context, is_saved_fit, open_saved
 from isoflop.questions.base.kinds import Number, Text
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
+from isoflop.questions.base.specs import FitSpec, LevelSpec, RunsSpec
 
 if TYPE_CHECKING:
     from isoflop.planning.counting import Counted, Step
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _PUBLISHED: Final = ("chinchilla:hoffmann", "chinchilla:hoffmann-tex", "chinchilla:epoch")
 _POSITIVE: Final = Number(low=0.0, open=True)
+_TOLD: Final = 8  # exponents of groups in a headline
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Reconcile(Question):
     group: ClassVar[Group] = "Ask"
     order: ClassVar[int] = 50
     subject: ClassVar[Subject] = "law"
+    unused: ClassVar[tuple[str, ...]] = ("objective", "starts", "jobs")
     results: ClassVar[tuple[str, ...]] = (
         "isoflop.questions.reconcile:Recounts",
         "isoflop.questions.reconcile:Steps",
@@ -71,10 +74,16 @@ class Reconcile(Question):
         Text("COLUMN"), help="With --by: standard deviation of log N, where rows are minima already."
     )
 
+    @classmethod
+    def groups(cls) -> tuple[type, ...]:
+        """How the table is read, draws, seed and level, but no law."""
+        return (RunsSpec, FitSpec, LevelSpec)
+
     def compute(self, context: Context) -> Recounts | Steps | Counted:
         """Laws, groups of runs, or one table in both counts."""
+        from isoflop.accounting.embeddings import OMEGA
         from isoflop.planning.counting import by_group, count_both_ways
-        from isoflop.planning.reconcile import KAPLAN, OMEGA, recount
+        from isoflop.planning.reconcile import KAPLAN, recount
 
         reading, spec = context.runs_spec, context.fit_spec
         if context.given_runs is None and (reading.source is None or is_saved_fit(reading.source)):
@@ -101,11 +110,11 @@ class Reconcile(Question):
         steps = by_group(runs, groups, spread=self.spread, draws=spec.draws, seed=spec.seed, level=context.level)
         return Steps(tuple(steps), runs.source)
 
-    def findings(self, result: object, context: Context) -> tuple[Finding, ...]:
-        """Those of a table, where there is one."""
-        if isinstance(result, Steps) or type(result).__name__ == "Counted":
-            return context.run_findings if context.has_runs else ()
-        return ()
+    def rests_on_runs(self, result: object, context: Context) -> bool:
+        """Whether a table was fitted; published constants have none."""
+        from isoflop.planning.counting import Counted
+
+        return isinstance(result, Steps | Counted) and context.has_runs
 
     def answer(self, result: Recounts | Steps | Counted | Recount, context: Context) -> Answer:
         """The exponents in both counts."""
@@ -115,7 +124,7 @@ class Reconcile(Question):
             case Steps():
                 return _of_steps(self.name, result)
             case Recount():
-                return _of_laws(self.name, {result.ensemble.fit.law.name: result})
+                return _of_laws(self.name, {result.ensemble.estimate.law.name: result})
             case Recounts():
                 return _of_laws(self.name, result.laws)
         return _of_table(self.name, result)
@@ -123,6 +132,38 @@ class Reconcile(Question):
 
 def _of_laws(question: str, laws: Mapping[str, Recount]) -> Answer:
     first = next(iter(laws.values()))
+    slopes = ", ".join(f"{told(of_interval('slope', each.slope))} by {name}" for name, each in laws.items())
+    limits = ", ".join(told(of_interval("large", each.large), bare=True) for each in laws.values())
+    return Answer(
+        question=question,
+        title=f"Non-embedding conversion, {', '.join(laws)}",
+        headline=(
+            f"From {{smallest}} to {{largest}} non-embedding parameters the exponent is {literal(slopes)}; for large "
+            f"models it becomes {limits}, as in all parameters."
+        ),
+        quantities=(
+            *(
+                of_interval(
+                    f"slope_{identifier(name)}" if len(laws) > 1 else "slope", each.slope, label=f"exponent, {name}"
+                )
+                for name, each in laws.items()
+            ),
+            Quantity("omega", first.omega, "count", label="ω", note="embedding parameters at N_E = 1"),
+            Quantity("smallest", first.sizes[0], "count", unit="non-embedding parameters"),
+            Quantity("largest", first.sizes[1], "count", unit="non-embedding parameters"),
+        ),
+        tables=_exponents(laws),
+        findings=tuple(dict.fromkeys(finding for each in laws.values() for finding in each.findings)),
+        method=(
+            "N = N_E + ω N_E^(1/3), C = 6 N_E D (Pearce and Song 2024); the local exponent rises to its peak and falls "
+            "again, so the range of sizes decides what a power law shows"
+        ),
+        pictures=(_picture(laws),),
+    )
+
+
+def _exponents(laws: Mapping[str, Recount]) -> tuple[Table, ...]:
+    """The exponent over the range, its limits and its peak for each law, and its curve."""
     rows = tuple(
         (
             name,
@@ -135,44 +176,18 @@ def _of_laws(question: str, laws: Mapping[str, Recount]) -> Answer:
         )
         for name, each in laws.items()
     )
-    slopes = ", ".join(f"{each.slope.value:.3f} ({name})" for name, each in laws.items())
-    limits = ", ".join(f"{each.large.value:.3f}" for each in laws.values())
-    low, high = (number(each, "count") for each in first.sizes)
-    return Answer(
-        question=question,
-        title="Non-embedding conversion of one law",
-        headline=(
-            f"From {low} to {high} non-embedding parameters the exponent is {slopes}; for large models it becomes "
-            f"{limits}, as in all parameters."
-        ),
-        quantities=(
-            Quantity("omega", first.omega, "count", label="ω", note="embedding parameters at N_E = 1"),
-            Quantity("smallest", first.sizes[0], "count", unit="non-embedding parameters"),
-            Quantity("largest", first.sizes[1], "count", unit="non-embedding parameters"),
-        ),
-        tables=(
-            Table(
-                "laws",
-                (
-                    Column("law"),
-                    Column("slope", "over the range"),
-                    Column("small", "small models"),
-                    Column("peak", "peak"),
-                    Column("peak_at", "peak at N_E"),
-                    Column("large", "large models"),
-                    Column("loss_slope", "exponent of loss"),
-                ),
-                rows,
-                title="Exponent of N_E in compute",
-            ),
-            *(_curve(name, each, several=len(laws) > 1) for name, each in laws.items()),
-        ),
-        findings=tuple(dict.fromkeys(finding for each in laws.values() for finding in each.findings)),
-        method=(
-            "N = N_E + ω N_E^(1/3), C = 6 N_E D (Pearce and Song 2024); the local exponent rises to its peak and falls "
-            "again, so the range of sizes decides what a power law shows"
-        ),
-        pictures=(_picture(laws),),
+    columns = (
+        Column("law"),
+        Column("slope", "over the range"),
+        Column("small", "small models"),
+        Column("peak"),
+        Column("peak_at", "peak at N_E"),
+        Column("large", "large models"),
+        Column("loss_slope", "exponent of loss"),
+    )
+    return (
+        Table("laws", columns, rows, title="Exponent of N_E in compute"),
+        *(_curve(name, each, several=len(laws) > 1) for name, each in laws.items()),
     )
 
 
@@ -181,7 +196,7 @@ def _curve(name: str, each: Recount, *, several: bool) -> Table:
 
     level = each.slope.level
     return Table(
-        f"curve_{name.replace('-', '_').replace(':', '_')}" if several else "curve",
+        f"curve_{identifier(name)}" if several else "curve",
         (Column("N", "N_E", "count"), Column("exponent", "local exponent")),
         tuple(
             (float(size), of_interval("exponent", Interval(float(value), float(low), float(high), level)))
@@ -193,31 +208,34 @@ def _curve(name: str, each: Recount, *, several: bool) -> Table:
 
 
 def _of_table(question: str, result: Counted) -> Answer:
-    rows: list[tuple[Cell, ...]] = [
+    rows = tuple(
         (each.name, None if each.exponent_a is None else of_interval("exponent", each.exponent_a), each.why_not)
         for each in result.ways
-    ]
+    )
     one, two = (each.exponent_a for each in result.ways[:2])
-    low, high = (number(each, "count") for each in result.recounted.sizes)
     known = [
         *((of_interval("total", one, label="exponent, all parameters"),) if one else ()),
         *((of_interval("non_embedding", two, label="exponent, non-embedding"),) if two else ()),
         of_interval("peak_at", result.recounted.peak_at, "count", label="peak of the local exponent"),
         Quantity("omega", result.omega, "count", label="ω", note=result.omega_source),
+        Quantity("smallest", result.recounted.sizes[0], "count", unit="non-embedding parameters"),
+        Quantity("largest", result.recounted.sizes[1], "count", unit="non-embedding parameters"),
     ]
-    told = "{total} in all parameters and {non_embedding} without embeddings" if one and two else "not known in both"
-    recounted = {result.recounted.ensemble.fit.law.name: result.recounted}
+    words = "{total} in all parameters and {non_embedding} without embeddings" if one and two else "not known in both"
+    recounted = {result.recounted.ensemble.estimate.law.name: result.recounted}
     return Answer(
         question=question,
         title=f"N counted with and without embeddings, {result.source}",
-        headline=f"N* grows as C to the power {told} ({low} to {high} without embeddings).",
+        headline=f"N* grows as C to the power {words} ({{smallest}} to {{largest}} without embeddings).",
         quantities=tuple(known),
         tables=(
             Table(
                 "ways",
-                (Column("count", "N counted"), Column("exponent", "exponent a"), Column("why_not", "")),
-                tuple(rows),
+                (Column("count", "N counted"), Column("exponent", "exponent a"), Column("why_not", detail=True)),
+                rows,
+                note=_reasons((each.name, each.why_not) for each in result.ways),
             ),
+            *_exponents(recounted),
         ),
         findings=result.findings,
         method="C = 6ND in each count; N = N_E + ω N_E^(1/3)",
@@ -227,12 +245,13 @@ def _of_table(question: str, result: Counted) -> Answer:
 
 def _of_steps(question: str, result: Steps) -> Answer:
     steps = result.steps
-    known = [each.exponent_a.value for each in steps if each.exponent_a is not None]
-    told = " → ".join(f"{each:.3f}" for each in known[:8]) + (" …" if len(known) > 8 else "")
+    known = [told(of_interval("exponent", each.exponent_a), bare=True) for each in steps if each.exponent_a is not None]
+    words = " → ".join(known[:_TOLD]) + (" …" if len(known) > _TOLD else "")
+    columns = tuple(dict.fromkeys(column for each in steps for column in each.labels))
     return Answer(
         question=question,
-        title=f"Exponents of {len(steps)} groups of runs, {result.source}",
-        headline=f"N* grows as C to the power {told}." if known else "No group of runs brackets three minima.",
+        title=f"Exponents of {len(steps)} {plural(len(steps), 'group')} of runs, {result.source}",
+        headline=f"N* grows as C to the power {words}." if known else "No group of runs brackets three minima.",
         tables=(
             Table(
                 "groups",
@@ -242,8 +261,9 @@ def _of_steps(question: str, result: Steps) -> Answer:
                     Column("change"),
                     Column("budgets", kind="integer"),
                     Column("runs", kind="integer"),
-                    Column("changed"),
-                    Column("why_not", ""),
+                    Column("changed", detail=True),
+                    Column("why_not", detail=True),
+                    *(Column(f"group_{identifier(each)}", each, detail=True) for each in columns),
                 ),
                 tuple(
                     (
@@ -254,14 +274,21 @@ def _of_steps(question: str, result: Steps) -> Answer:
                         each.runs,
                         ", ".join(each.changed),
                         each.why_not,
+                        *(each.labels.get(column) for column in columns),
                     )
                     for each in steps
                 ),
+                note=_reasons((each.name, each.why_not) for each in steps),
             ),
         ),
         findings=tuple(_of_group(finding, step) for step in steps for finding in step.findings),
         method="minima of splines through the losses of each budget; intervals: budgets redrawn",
     )
+
+
+def _reasons(ways: Iterable[tuple[str, str]]) -> str:
+    """What has no exponent, and why."""
+    return "; ".join(f"{name}: {why}" for name, why in ways if why)
 
 
 def _of_group(finding: Finding, step: Step) -> Finding:
@@ -273,14 +300,14 @@ def _picture(laws: Mapping[str, Recount]) -> Picture:
 
     first: Sequence[float] = next(iter(laws.values())).sizes
     low, high = (number(each, "count") for each in first)
-    told = "; ".join(
-        f"{name} {each.small.value:.3f} for the smallest, {each.slope.value:.3f} over the range, "
-        f"{each.large.value:.3f} for the largest"
+    words = "; ".join(
+        f"{name} {number(each.small.value, 'number')} for the smallest, {number(each.slope.value, 'number')} over the "
+        f"range, {number(each.large.value, 'number')} for the largest"
         for name, each in laws.items()
     )
     return Picture(
         "recount",
         partial(plots.exponents_recounted, laws),
         f"Exponent of the optimal size without embeddings against that size, with the range {low} to {high} shaded: "
-        f"{told}.",
+        f"{words}.",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from isoflop.answers import Answer, of_interval
+from isoflop.answers import Answer, literal, of_interval
 from isoflop.answers.wording import number
 from isoflop.errors import IsoflopError
 from isoflop.questions.base.context import Context
@@ -47,7 +47,7 @@ class Register(Question):
         from isoflop.planning.points import points_of
         from isoflop.planning.register import register
 
-        points = points_of(self.at, context.ensemble.fit.law)
+        points = points_of(self.at, context.ensemble.estimate.law)
         if len(points) != 1:
             raise IsoflopError(f"a prediction is of one run, and --at names {len(points)}; register them one by one")
         return register(context.ensemble, points[0], self.output, level=context.level, note=self.about)
@@ -58,7 +58,7 @@ class Register(Question):
         return Answer(
             question=self.name,
             title=f"registered {result.made:%Y-%m-%d %H:%M} UTC: {result.law} at {where}",
-            headline=f"Predicted {result.response.replace('_', ' ')}: {{loss}}; kept in {_plain(self.output)}.",
+            headline=f"Predicted {result.response.replace('_', ' ')}: {{loss}}; kept in {literal(self.output)}.",
             quantities=(of_interval("loss", result.loss, unit=result.unit, note="one new run", promise="PI"),),
             method=f"runs: {result.source}; seal {result.seal[:16]}…",
             provenance={
@@ -69,7 +69,3 @@ class Register(Question):
                 "note": result.note,
             },
         )
-
-
-def _plain(text: str) -> str:
-    return text.replace("{", "{{").replace("}", "}}")

@@ -76,8 +76,8 @@ class Report(Question):
                 "backtest"
             )
         ensemble = context.ensemble
-        ensemble.fit.require_runs()
-        law = ensemble.fit.law
+        ensemble.estimate.require_runs()
+        law = ensemble.estimate.law
         planned = set(law.input_names) == {"N", "D"}
         if self.budget is not None and not planned:
             raise IsoflopError(
@@ -139,7 +139,7 @@ class Report(Question):
         ensemble = result.ensemble
         return Answer(
             question=self.name,
-            title=f"{ensemble.fit.law.name} on {ensemble.fit.data.source}",
+            title=f"{ensemble.estimate.law.name} on {ensemble.estimate.data.source}",
             headline=lead.headline,
             quantities=lead.quantities,
             evidence=lead.evidence,
@@ -150,6 +150,6 @@ class Report(Question):
 
 
 def _ahead(ensemble: Ensemble) -> dict[str, float]:
-    from isoflop.planning.budget import AHEAD
+    from isoflop.uncertainty.extrapolation import AHEAD
 
-    return {name: float(f"{AHEAD * high:.1e}") for name, (_, high) in ensemble.fit.data.ranges.items()}
+    return {name: float(f"{AHEAD * high:.1e}") for name, (_, high) in ensemble.estimate.data.ranges.items()}

@@ -72,6 +72,7 @@ class Score(Question):
         covered = sum(bool(each.held) for each in known)
         first = scores[0]
         one = len(scores) == 1
+        inputs = tuple(dict.fromkeys(name for each in scores for name in each.prediction.at))
         return Answer(
             question=self.name,
             title="registered predictions, scored",
@@ -103,6 +104,8 @@ class Score(Question):
                         Column("error", kind="change"),
                         Column("covered"),
                         Column("place", "quantile", "share"),
+                        Column("law", detail=True),
+                        *(Column(f"at_{name}", name, "count", detail=True) for name in inputs),
                     ),
                     tuple(
                         (
@@ -114,6 +117,8 @@ class Score(Question):
                             each.error,
                             each.held,
                             each.place,
+                            each.prediction.law,
+                            *(each.prediction.at.get(name) for name in inputs),
                         )
                         for each in scores
                     ),

@@ -45,6 +45,7 @@ class Sensitivity(Question):
     order: ClassVar[int] = 40
     subject: ClassVar[Subject] = "law"
     in_report: ClassVar[InReport] = "on request"
+    unused: ClassVar[tuple[str, ...]] = ("jobs",)
     results: ClassVar[tuple[str, ...]] = (
         "isoflop.validation.sensitivity:Sensitivity",
         "isoflop.questions.sensitivity:ToyTable",
@@ -77,9 +78,14 @@ class Sensitivity(Question):
                 at=dict(self.at) or None,
                 level=context.level,
                 draws=self.draws,
+                starts=context.fit_spec.starts,
                 seed=context.fit_spec.seed,
                 progress=advance,
             )
+
+    def rests_on_runs(self, result: object, context: Context) -> bool:
+        """A toy surface has runs of its own."""
+        return not isinstance(result, ToyTable) and super().rests_on_runs(result, context)
 
     def findings(self, result: object, context: Context) -> tuple[Finding, ...]:
         """Those of the runs; a toy surface has none."""
@@ -134,6 +140,7 @@ def _choices(result: SensitivityResult) -> Table:
             *(of_interval(_key(each.name), result.base[each.name], _kind(each)) for each in answers),
             result.fit.data.n_runs,
             "",
+            *("base", "", False, "", ""),
         )
     ]
     for choice in result.choices:
@@ -149,6 +156,7 @@ def _choices(result: SensitivityResult) -> Table:
                 ),
                 choice.n_runs,
                 "; ".join(filter(None, (outside, choice.note, choice.why_not))),
+                *(choice.group, choice.setting, bool(outside), choice.note, choice.why_not),
             )
         )
     return Table(
@@ -158,6 +166,11 @@ def _choices(result: SensitivityResult) -> Table:
             *(Column(_key(each.name), each.name) for each in answers),
             Column("runs", kind="integer"),
             Column("note", ""),
+            Column("group", detail=True),
+            Column("setting", detail=True),
+            Column("outside", "outside the interval", detail=True),
+            Column("remark", detail=True),
+            Column("why_not", "why there is no answer", detail=True),
         ),
         tuple(rows),
         title="Choices",
@@ -200,8 +213,8 @@ def _toy(question: str, rows: tuple[ToyRow, ...]) -> Answer:
     return Answer(
         question=question,
         title="toy surface: one truth, small choices",
-        headline=f"The forecast at {FARTHEST:.0e} parameters is off by {{lowest}} to {{highest}} nats, from choices of "
-        "region, rounding and an error of 0.1 to 0.2 nats that follows the design.",
+        headline=f"The forecast at {number(FARTHEST, 'flops')} parameters is off by {{lowest}} to {{highest}} nats, "
+        "from choices of region, rounding and an error of 0.1 to 0.2 nats that follows the design.",
         quantities=(
             Quantity("lowest", min(errors), label="lowest error", unit=""),
             Quantity("highest", max(errors), label="highest error", unit=""),
@@ -220,7 +233,11 @@ def _toy(question: str, rows: tuple[ToyRow, ...]) -> Answer:
                     Column("squares", "sum of squares"),
                 ),
                 tuple(table),
-                note="grid: a search over a grid, which stops near the optimum; optimum: of the same objective",
+                note=(
+                    "grid: a search over a grid, which stops near the optimum (compare the sums of squares); "
+                    "optimum: of the same objective. Every row has a fixed ripple of about 0.01 nats; the error in "
+                    "milli-nats follows the design."
+                ),
             ),
         ),
         method=f"truth: {', '.join(f'{name} {value:g}' for name, value in TRUTH.items())}; raw loss, least squares",

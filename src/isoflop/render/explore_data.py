@@ -20,6 +20,7 @@ from isoflop.laws.javascript import javascript_block
 from isoflop.questions.report import Reported
 from isoflop.runs import Runs
 from isoflop.uncertainty.scatter import new_runs
+from isoflop.units import training_flops
 
 Floats = NDArray[np.float64]
 
@@ -49,8 +50,8 @@ def law_javascript(law: Law) -> str:
 
 def page_data(report: Reported) -> dict[str, Any]:
     """Everything that the page needs besides the law's JavaScript; numbers that must be exact as base64 of float64."""
-    ensemble, fit = report.ensemble, report.ensemble.fit
-    log = fit.objective.of_logarithms
+    ensemble, fit = report.ensemble, report.ensemble.estimate
+    log = fit.data.space == "log"
     flat = np.ones(len(ensemble)) if log else np.zeros(len(ensemble))
     ranges = fit.data.ranges
     return {
@@ -96,7 +97,7 @@ def runs_data(
     wanted = [label for label in dict.fromkeys((*inputs, "N", "D", "C", response)) if label in some]
     numbers = {label: some[label] for label in wanted}
     if "C" not in numbers and {"N", "D"} <= set(numbers):
-        numbers["C"] = 6 * numbers["N"] * numbers["D"]
+        numbers["C"] = training_flops(numbers["N"], numbers["D"])
     if fitted is not None:
         numbers["fitted"] = fitted({label: numbers[label] for label in inputs})
     others = [label for label in some.headers if label not in numbers][:_MOST_COLUMNS]

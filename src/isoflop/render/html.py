@@ -65,7 +65,7 @@ def html(answer: Answer, *, pictures: Pictures | None = None) -> str:
     scripts: tuple[str, ...] = ()
     data = ""
     if explored is not None:
-        scripts = (_text(f"{UPLOT}.js"), _bundle(law_javascript(explored.ensemble.fit.law)))
+        scripts = (_text(f"{UPLOT}.js"), _bundle(law_javascript(explored.ensemble.estimate.law)))
         data = script_json(page_data(explored))
     drawn = inline(draw_pictures(answer) if pictures is None else pictures)
     return (
@@ -108,7 +108,7 @@ def answer_parts(answer: Answer, draw: Draw) -> dict[str, Any]:
 
 def _explored(report: Reported) -> dict[str, Any]:
     """What the part of a report that moves starts from."""
-    fit, plan = report.ensemble.fit, report.plan
+    fit, plan = report.ensemble.estimate, report.plan
     figures = {"loss": _told(report.expected.loss), "curve": _told(report.expected.expected)}
     if plan is not None:
         figures |= {
@@ -234,7 +234,7 @@ def _told(interval: Interval, kind: Kind = "number") -> tuple[str, str]:
 
 def _valley_alt(report: Reported) -> str:
     if report.plan is None:
-        return f"The law's {report.ensemble.fit.law.response} against one of its inputs, with its band."
+        return f"The law's {report.ensemble.estimate.law.response} against one of its inputs, with its band."
     low, high = (number(each, "count") for each in report.plan.band.n)
     return (
         f"Loss against model size along the budget: least at {number(report.plan.n.value, 'count')} parameters, "

@@ -22,6 +22,7 @@ ROWS: Final = 10  # of a table, unless all are asked for
 _INDENT: Final = 2
 _GAP: Final = 2
 _WORD: Final = 34  # letters of a cell of words that are kept where room is short
+_LEAST: Final = 16  # fewer letters of a cell of words are of no use, and the column is left out
 _COLORS: Final[dict[Level, str]] = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
@@ -77,29 +78,17 @@ def show_findings(findings: Sequence[Finding], console: Console, *, verbose: boo
 def _grid(table: Grid, console: Console, *, whole: bool = False) -> None:
     """A table within the width of the terminal.
 
-    Numbers are never cut: columns that find no room are named below. whole: every column, with long words folded.
+    Numbers are never cut: columns that find no room are named below. whole: every column, in blocks, long words folded.
     """
     if not table.rows:
         return
     if table.title:
         console.print(Text(f"\n{table.title}", style="dim"))
     room = console.width - _INDENT
-    kept, left = (list(range(len(table.header))), []) if whole else _fitting(table, room)
-    shown = RichTable(
-        box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="dim", show_header=any(table.header)
-    )
-    widths = {} if whole else _shared_out(table, kept, room)
-    for place in kept:
-        shown.add_column(
-            Text(table.header[place]),
-            justify="right" if table.right[place] else "left",
-            overflow="fold" if whole else "ellipsis",
-            no_wrap=not whole,
-            width=widths.get(place),
-        )
-    for row in table.rows:
-        shown.add_row(*(Text(row[place]) for place in kept))
-    console.print(Padding(shown, (0, 0, 0, _INDENT)))
+    kept, left = _fitting(table, room)
+    for block in _blocks(table, room) if whole else [kept]:
+        _block(table, block, console, fold=whole)
+    left = [] if whole else left
     notes = [f"… {table.more:,} more rows"] if table.more else []
     named = ", ".join(table.header[place] for place in left if table.header[place])
     notes += [f"further columns: {named}"] if named else []
@@ -107,6 +96,54 @@ def _grid(table: Grid, console: Console, *, whole: bool = False) -> None:
         console.print(Text(f"  {'; '.join(notes)} (--all)", style="dim"), overflow="ellipsis", no_wrap=True)
     if table.note:
         console.print(Text(f"  {table.note}", style="dim"))
+
+
+def _block(table: Grid, places: list[int], console: Console, *, fold: bool) -> None:
+    """Some columns of a table. fold: whether long words go on in the next line, rather than being cut."""
+    shown = RichTable(
+        box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="dim", show_header=any(table.header)
+    )
+    widths = _shared_out(table, places, console.width - _INDENT)
+    words = _words(table, places)
+    for place in places:
+        folded = fold and place in words
+        shown.add_column(
+            Text(table.header[place]),
+            justify="right" if table.right[place] else "left",
+            overflow="fold" if folded else "ellipsis",
+            no_wrap=not folded,
+            width=widths[place],
+        )
+    for row in table.rows:
+        shown.add_row(*(Text(row[place]) for place in places))
+    console.print(Padding(shown, (0, 0, 0, _INDENT)))
+
+
+def _needed(table: Grid, unit: Sequence[int], widths: Sequence[int]) -> int:
+    """Room for a unit of columns: numbers whole, words in part."""
+    return sum((widths[each] if table.right[each] else min(widths[each], _WORD)) + _GAP for each in unit)
+
+
+def _blocks(table: Grid, room: int) -> list[list[int]]:
+    """Every column, in blocks that have room, each with the first column in front."""
+    widths = _widths(table)
+    first = table.units[0]
+    blocks: list[list[int]] = [[*first]]
+    spare = room - _needed(table, first, widths)
+    for unit in table.units[1:]:
+        needed = _needed(table, unit, widths)
+        if needed > spare + _GAP and len(blocks[-1]) > len(first):
+            blocks.append([*first])
+            spare = room - _needed(table, first, widths)
+        blocks[-1] += unit
+        spare -= needed
+    return blocks
+
+
+def _words(table: Grid, places: Sequence[int]) -> list[int]:
+    """Those of the columns that hold words, which may be cut or folded; numbers and intervals may not."""
+    intervals = {place for unit in table.units for place in unit[1:]}
+    return [place for place in places if not table.right[place] and place not in intervals]
 
 
 def _widths(table: Grid) -> list[int]:
@@ -121,8 +158,9 @@ def _fitting(table: Grid, room: int) -> tuple[list[int], list[int]]:
     kept: list[int] = []
     widths = _widths(table)
     for unit in table.units:
-        needed = sum((widths[each] if table.right[each] else min(widths[each], _WORD)) + _GAP for each in unit)
-        if needed > room + _GAP and kept:
+        needed = _needed(table, unit, widths)
+        words = len(unit) == 1 and not table.right[unit[0]]
+        if needed > room + _GAP and kept and not (words and room >= _LEAST):
             continue
         kept += unit
         room -= needed
@@ -133,8 +171,7 @@ def _fitting(table: Grid, room: int) -> tuple[list[int], list[int]]:
 def _shared_out(table: Grid, kept: list[int], room: int) -> dict[int, int]:
     """The width of each column: numbers and intervals whole, words as far as there is room, the last ones first."""
     natural = _widths(table)
-    intervals = {place for unit in table.units for place in unit[1:]}
-    words = [place for place in kept if not table.right[place] and place not in intervals]
+    words = _words(table, kept)
     widths = {place: min(natural[place], _WORD) if place in words else natural[place] for place in kept}
     spare = room - sum(each + _GAP for each in widths.values()) + _GAP
     for place in reversed(words):

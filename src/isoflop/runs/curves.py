@@ -19,6 +19,7 @@ from isoflop.findings import Finding
 from isoflop.runs.read import read_runs
 from isoflop.runs.store import METRIC, Store, curve_batches, open_store, scan_curves
 from isoflop.runs.table import Runs
+from isoflop.units import training_flops
 from isoflop.values import FrozenMapping, Value
 
 Flags = NDArray[np.bool_]
@@ -176,7 +177,7 @@ def with_tokens(frame: pl.DataFrame) -> pl.DataFrame:
     if shares:
         frame = frame.with_columns(pl.coalesce(shares).alias("D"))
         if "N" in has and "C" not in has:
-            frame = frame.with_columns((6 * pl.col("N") * pl.col("D")).alias("C"))
+            frame = frame.with_columns((training_flops(pl.col("N"), pl.col("D"))).alias("C"))
     if "flops" in has and "C" in frame.columns:
         frame = frame.with_columns(pl.coalesce("flops", "C").alias("C"))  # as logged, where it was
     return frame.drop([name for name in ("batch", "steps") if name in has])

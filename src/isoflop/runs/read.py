@@ -15,7 +15,7 @@ from isoflop.runs.columns import Header, Match, canonical_symbol, header_of, mat
 from isoflop.runs.files import load
 from isoflop.runs.table import ROW, Column, Runs, is_text, rows_phrase, with_rows
 from isoflop.runs.where import selection
-from isoflop.units import LOSS_UNITS, PARAM_CONVENTIONS, parse_quantity
+from isoflop.units import LOSS_UNITS, PARAM_CONVENTIONS, parse_quantity, training_flops
 from isoflop.values import FrozenMapping
 
 _MISSING = ("", "na", "n/a", "nan", "null", "none", "-")
@@ -260,6 +260,6 @@ def _derive(frame: pl.DataFrame, known: dict[str, Column]) -> tuple[pl.DataFrame
         )
         return frame, known, [found]
     if {"N", "D"} <= set(known) and "C" not in frame.columns:
-        frame = frame.with_columns((6 * pl.col("N") * pl.col("D")).alias("C"))
+        frame = frame.with_columns((training_flops(pl.col("N"), pl.col("D"))).alias("C"))
         known = known | {"C": Column("C", "", derived="6ND")}
     return frame, known, []

@@ -35,6 +35,28 @@ def run_curve(source: str | Path, *, run: str | None = None, where: str | None =
     """
     store = open_store(source)
     name = _chosen(store, run, where)
+    return _as_runs(store, _rows_of(store, name), [name], f"{name} of {store.folder.name}")
+
+
+def run_curves(source: str | Path, *, where: str | None = None) -> Runs:
+    """The curves of all runs of a store that have a loss and learning rates, as :func:`run_curve` gives one.
+
+    where: a selection of runs. Raises DataError where no run has such a curve, or their losses have several units.
+    """
+    store = open_store(source)
+    frames = {}
+    for name in _curved(store, where):
+        try:
+            frames[name] = _rows_of(store, name)
+        except DataError:
+            continue  # a run without rates or without a loss is no curve
+    if not frames:
+        raise DataError(f"no run of {store.folder.name} has a curve with losses and learning rates")
+    return _as_runs(store, pl.concat(frames.values()), list(frames), store.folder.name)
+
+
+def _rows_of(store: Store, name: str) -> pl.DataFrame:
+    """The curve of a run: run, step, lr and loss."""
     frame = _curve_of(store, name)
     if "lr" not in frame.columns and "rate" in frame.columns:  # of a sweep
         frame = frame.rename({"rate": "lr"})
@@ -55,13 +77,23 @@ def run_curve(source: str | Path, *, run: str | None = None, where: str | None =
             ahead.select("step", "lr", pl.lit(None, dtype=pl.Float64).alias("loss")),
         ]
     )
-    table = table.with_columns(pl.lit(name).alias("run"))
-    row = store.runs.row(by_predicate=pl.col("run") == name, named=True)
-    made = read_runs(
-        table.select("run", pl.col("step").cast(pl.Float64), "lr", "loss"),
-        units={"loss": row["loss_unit"]} if row.get("loss_unit") else None,
+    return table.select(
+        pl.lit(name).alias("run"), pl.col("step").cast(pl.Float64), pl.col("lr").cast(pl.Float64), "loss"
     )
-    return Runs(made.frame, made.columns, f"{name} of {store.folder.name}", findings=made.findings)
+
+
+def _as_runs(store: Store, rows: pl.DataFrame, names: Sequence[str], source: str) -> Runs:
+    """Rows of curves as a table, with the unit of their losses."""
+    units = []
+    if "loss_unit" in store.runs.columns:
+        units = store.runs.filter(pl.col("run").is_in(names))["loss_unit"].drop_nulls().unique().sort().to_list()
+    if len(units) > 1:
+        raise DataError(
+            f"the losses of {source} have several units ({', '.join(units[:_SHOWN])}); keep one of them, such as "
+            f"--where \"loss_unit == '{units[0]}'\""
+        )
+    made = read_runs(rows, units={"loss": units[0]} if units else None)
+    return Runs(made.frame, made.columns, source, findings=made.findings)
 
 
 def planned_steps(source: str | Path, *, run: str | None = None, where: str | None = None) -> int | None:
@@ -127,19 +159,24 @@ def _chosen(store: Store, run: str | None, where: str | None) -> str:
         if len(ends) != 1:
             raise DataError(f"{store.folder.name} has no run called {run[:80]!r}; it has {_listed(names)}")
         return str(ends[0])
-    if where is not None:
-        names = read_runs(store.folder, where=where).frame["run"].to_list()
-    if CURVE in store.runs.columns:
-        curved = set(store.runs.filter(pl.col(CURVE).is_not_null())["run"])
-        names = [name for name in names if name in curved]
-    if not names:
-        raise DataError(f"{store.folder.name} has no run with a curve; import the logs themselves")
+    names = _curved(store, where)
     if len(names) > 1:
         raise DataError(
             f"{store.folder.name} has {len(names)} runs; name the one that is under way with --run, such as "
             f"--run {names[0]!r} ({_listed(names)})"
         )
     return str(names[0])
+
+
+def _curved(store: Store, where: str | None) -> list[str]:
+    """The runs that have a curve."""
+    names = (store.runs if where is None else read_runs(store.folder, where=where).frame)["run"].to_list()
+    if CURVE in store.runs.columns:
+        curved = set(store.runs.filter(pl.col(CURVE).is_not_null())["run"])
+        names = [name for name in names if name in curved]
+    if not names:
+        raise DataError(f"{store.folder.name} has no run with a curve; import the logs themselves")
+    return names
 
 
 def _curve_of(store: Store, name: str) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from isoflop.answers import Answer
 from isoflop.errors import IsoflopError
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.question import ask
+from isoflop.questions.base.specs import FitSpec, LawSpec
 from isoflop.questions.check import Check
 from isoflop.questions.fit import Fit
 from isoflop.runs import Runs
@@ -22,8 +23,8 @@ Progress = Callable[[str], object]
 class Performed:
     """What a study came to.
 
-    answers: name (``check``, ``fit``, ``plan`` …) → answer, in order. ensembles: one for each law. refused: question →
-    why it has no answer on these runs; the others are answered all the same.
+    answers: name (``check``, ``fit``, ``plan`` …) → answer, in order. ensembles: one for each law that was fitted.
+    refused: question → why it has no answer on these runs; the others are answered all the same.
     """
 
     study: Study
@@ -36,7 +37,8 @@ class Performed:
 def perform(study: Study, *, progress: Progress | None = None) -> Performed:
     """Read the runs, fit every law, and answer every question with the first.
 
-    A study always holds a check of its runs and the fit of every law; the questions that it names come after these.
+    A study always holds a check of its runs and the fit of every law, but where all its questions bring laws of their
+    own (a run under way, repeated tokens); the questions that it names come after these.
     progress: called with the name of each step before it is taken.
     Raises IsoflopError where there is nothing to answer from: runs that cannot be read, a law that cannot be fitted.
     """
@@ -49,7 +51,8 @@ def perform(study: Study, *, progress: Progress | None = None) -> Performed:
     if not any(isinstance(each, Check) for _, each in asked):
         tell("check")
         answers["check"] = ask(Check(), context)
-    if not any(isinstance(each, Fit) for _, each in asked):
+    fitted = not _laws_of_their_own(study)
+    if fitted and not any(isinstance(each, Fit) for _, each in asked):
         for number, each in enumerate(contexts, 1):
             tell(f"fit {each.law.name}")
             answers[f"fit-{number}" if others else "fit"] = ask(Fit(), each)
@@ -60,7 +63,14 @@ def perform(study: Study, *, progress: Progress | None = None) -> Performed:
             answers[name] = ask(question, context)
         except IsoflopError as error:
             refused[name] = str(error)
-    return Performed(study, context.runs, tuple(each.ensemble for each in contexts), answers, refused)
+    ensembles = tuple(each.ensemble for each in contexts) if fitted else ()
+    return Performed(study, context.runs, ensembles, answers, refused)
+
+
+def _laws_of_their_own(study: Study) -> bool:
+    """Whether no question is answered from the study's law: each but the check fits laws of its own."""
+    asked = [each.groups() for each in study.questions if not isinstance(each, Check)]
+    return bool(asked) and not study.further_laws and all(FitSpec in each and LawSpec not in each for each in asked)
 
 
 def study_context(study: Study) -> Context:

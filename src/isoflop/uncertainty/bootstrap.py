@@ -84,7 +84,7 @@ def bootstrap(
         raise IsoflopError(f"{failed} of {draws} bootstrap refits failed; the runs do not determine {fit.law.name}")
     params = ready.params(theta[good])
     return Ensemble(
-        fit=fit,
+        estimate=fit,
         params=params,
         method="bootstrap over runs",
         seed=seed,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeGuard
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -18,15 +19,14 @@ from numpy.typing import NDArray
 
 from isoflop.errors import FitError
 from isoflop.findings import Finding
-from isoflop.fitting import Fit
+from isoflop.fitting import Estimate, Fit
 from isoflop.fitting.coordinates import coordinates
-from isoflop.fitting.fit import MOST_ROWS
+from isoflop.fitting.estimate import MOST_ROWS, FittedRows
 from isoflop.fitting.kernel import Kernel
 from isoflop.fitting.objective import Space
-from isoflop.fitting.result import FittedRows
 from isoflop.fitting.table import fit_table
 from isoflop.laws.lists import Lists
-from isoflop.uncertainty.kriging import DENSE_ROWS, INDUCING, Conditioned, Rows, condition
+from isoflop.uncertainty.kriging import DENSE_ROWS, INDUCING, Conditioned, Rows, condition, one_thread
 from isoflop.uncertainty.mixture import Mixture
 from isoflop.uncertainty.prior import Prior, shipped_prior
 from isoflop.values import Value
@@ -71,7 +71,8 @@ class Discrepancy(Value):
             value, jacobian = law.linear(points)
             place = law.place(points)
             for each in law.conditioned:
-                mean, variance, cov = each.at(jacobian, place, joint=joint)
+                with one_thread():
+                    mean, variance, cov = each.at(jacobian, place, joint=joint)
                 means.append(value + mean)
                 variances.append(variance)
                 covs.append(cov)
@@ -116,12 +117,13 @@ def discrepancy(fit: Fit, *, others: Sequence[Fit] = (), prior: Prior | None = N
     Raises FitError for a fit without its runs, and for laws of different runs or objectives.
     """
     prior = shipped_prior() if prior is None else prior
-    if not others:
-        kept = _KNOWN.setdefault(fit, {})
-        if prior not in kept:
-            kept[prior] = _discrepancy((fit,), prior)
-        return kept[prior]
-    return _discrepancy((fit, *others), prior)
+    with one_thread():
+        if not others:
+            kept = _KNOWN.setdefault(fit, {})
+            if prior not in kept:
+                kept[prior] = _discrepancy((fit,), prior)
+            return kept[prior]
+        return _discrepancy((fit, *others), prior)
 
 
 def _discrepancy(fits: tuple[Fit, ...], prior: Prior) -> Discrepancy:
@@ -129,8 +131,8 @@ def _discrepancy(fits: tuple[Fit, ...], prior: Prior) -> Discrepancy:
     for each in fits[1:]:
         if each.data.digest != first.data.digest or each.objective.space != first.objective.space:
             raise FitError(
-                f"{each.law.name} was fitted to other runs or with an objective of another scale than {first.law.name}; "
-                "laws of one forecast share both"
+                f"{each.law.name} was fitted to other runs or with an objective of another scale than "
+                f"{first.law.name}; laws of one forecast share both"
             )
     space = first.objective.space
     tables = [_fitted_rows(each) for each in fits]
@@ -258,9 +260,9 @@ def _fitted_rows(fit: Fit) -> FittedRows:
     return FittedRows(inputs, fit.objective.target(table.loss[kept]) - value, run, weights)
 
 
-def knows_its_rows(fit: Fit) -> bool:
-    """Whether the fit carries what its model error is judged by."""
-    return fit.data.rows is not None or fit.runs is not None
+def knows_its_rows(estimate: Estimate) -> TypeGuard[Fit]:
+    """Whether it was fitted to runs, and carries what its model error is judged by."""
+    return isinstance(estimate, Fit) and (estimate.data.rows is not None or estimate.runs is not None)
 
 
 def _findings(counted: int, rows: int) -> tuple[Finding, ...]:

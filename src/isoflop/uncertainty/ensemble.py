@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop.errors import IsoflopError
+from isoflop.errors import FitError, IsoflopError
 from isoflop.findings import Finding
-from isoflop.fitting import Fit
+from isoflop.fitting import Estimate, Fit
 from isoflop.shown import Shown
 from isoflop.values import Value
 
@@ -36,9 +36,10 @@ class Interval(Value):
 
 @dataclass(frozen=True)
 class Ensemble(Shown):
-    """Draws of a fit's parameters.
+    """Draws of an estimate's parameters.
 
-    params: (draws, parameters) in the units of the runs, in the order of ``fit.law.params``.
+    estimate: what the draws belong to, a :class:`~isoflop.fitting.Fit` where runs were fitted. params: (draws,
+    parameters) in the units of the runs, in the order of ``estimate.law.params``.
     method: how the draws came about. failed: draws without a finite optimum, left out of ``params``. unsettled: draws
     still creeping along a flat valley when they were stopped; they are kept, since leaving them out would cut the
     valley off.
@@ -46,7 +47,7 @@ class Ensemble(Shown):
     better optimum than the one that began at the fit.
     """
 
-    fit: Fit
+    estimate: Estimate
     params: Floats = field(repr=False)
     method: str
     seed: int
@@ -56,12 +57,22 @@ class Ensemble(Shown):
     improved: int = 0
     findings: tuple[Finding, ...] = ()
 
+    @property
+    def fit(self) -> Fit:
+        """The fit that was resampled; raises FitError where the draws belong to no fit (published constants …)."""
+        if not isinstance(self.estimate, Fit):
+            raise FitError(
+                f"{self.estimate.data.source} is no fit ({self.method}): it has no objective and no residuals of its "
+                "own; fit runs for that"
+            )
+        return self.estimate
+
     def __len__(self) -> int:
         return len(self.params)
 
     def draws(self) -> dict[str, Floats]:
         """Each parameter's draws, shape (draws,)."""
-        return {name: self.params[:, column] for column, name in enumerate(self.fit.law.param_names)}
+        return {name: self.params[:, column] for column, name in enumerate(self.estimate.law.param_names)}
 
     def push(self, quantity: Quantity) -> Floats:
         """The quantity in every draw, shape (draws, …): a parameter's name, or a function of the parameters.
@@ -70,18 +81,20 @@ class Ensemble(Shown):
         """
         if callable(quantity):
             return np.asarray(quantity(self.draws()), dtype=np.float64)
-        if quantity not in self.fit.law.param_names:
-            raise IsoflopError(f"{quantity!r} is no free parameter; there are {', '.join(self.fit.law.param_names)}")
+        if quantity not in self.estimate.law.param_names:
+            raise IsoflopError(
+                f"{quantity!r} is no free parameter; there are {', '.join(self.estimate.law.param_names)}"
+            )
         return self.draws()[quantity]
 
     def interval(self, quantity: Quantity, *, level: float = 0.9) -> Interval:
         """The quantity at the fit, with the central ``level`` of its draws."""
         draws = self.push(quantity)
         if callable(quantity):
-            at_fit = {name: np.asarray(value, dtype=np.float64) for name, value in self.fit.params.items()}
+            at_fit = {name: np.asarray(value, dtype=np.float64) for name, value in self.estimate.params.items()}
             value = float(np.asarray(quantity(at_fit)))
         else:
-            value = self.fit.params[quantity]
+            value = self.estimate.params[quantity]
         return interval_of(value, draws, level=level)
 
     def standard_error(self, quantity: Quantity) -> float:
@@ -107,7 +120,7 @@ def no_draws(ensemble: Ensemble) -> tuple[Finding, ...]:
         Finding(
             "no-interval",
             "warning",
-            f"{ensemble.fit.data.source} comes without draws, so nothing here has an interval.",
+            f"{ensemble.estimate.data.source} comes without draws, so nothing here has an interval.",
             "Fit runs of your own (isoflop fit), or save a fit after bootstrap().",
         ),
     )

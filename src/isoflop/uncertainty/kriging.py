@@ -7,11 +7,14 @@ of δ + b + ε; large tables take them through inducing points.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
+from threadpoolctl import ThreadpoolController
 
 from isoflop.values import Value
 
@@ -76,6 +79,16 @@ class Conditioned(Value):
         return mean, variance, np.empty((0, 0))
 
 
+@cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """Linear algebra on one thread: sums are taken in one order then, whatever the machine and however many jobs."""
+    return _libraries().limit(limits=1, user_api="blas")
+
+
 def condition(rows: Rows, *, noise_share: float, size: float, length: float) -> Conditioned:
     """β̂ = (JᵀV⁻¹J + 1)⁻¹JᵀV⁻¹r with V = size²·K + noise_share²·noise + run effects; K is a Matérn 5/2 kernel.
 
@@ -89,11 +102,15 @@ def condition(rows: Rows, *, noise_share: float, size: float, length: float) -> 
     j, r = rows.jacobian, rows.residual
     gram = solver.inner(np.column_stack([j, r]), np.column_stack([j, r]))
     inner = gram[:-1, :-1] + np.eye(j.shape[1]) / PRIOR_SD**2
-    leverage = np.linalg.cholesky(inner)
+    leverage = _cholesky(inner)
     toward = solve_triangular(leverage, gram[:-1, -1], lower=True)
     beta = solve_triangular(leverage, toward, lower=True, trans=1)
     evidence = -0.5 * (gram[-1, -1] - toward @ toward) - 0.5 * solver.log_det - float(np.log(np.diag(leverage)).sum())
     return Conditioned(rows, size, length, float(evidence), beta, solver, leverage)
+
+
+def _cholesky(matrix: Floats) -> Floats:
+    return np.asarray(np.linalg.cholesky(matrix), dtype=np.float64)
 
 
 def matern(one: Floats, other: Floats, length: float) -> Floats:
@@ -134,7 +151,7 @@ def _dense(rows: Rows, noise: Floats, size: float, length: float) -> _Dense:
     if rows.run is not None:
         v += rows.run_variance * (rows.run[:, None] == rows.run[None])
     v[np.diag_indices_from(v)] += noise + _JITTER * size**2
-    factor = np.linalg.cholesky(v)
+    factor = _cholesky(v)
     return _Dense(factor, rows.place, size, length, 2 * float(np.log(np.diag(factor)).sum()))
 
 
@@ -196,7 +213,7 @@ def _inducing(rows: Rows, noise: Floats, size: float, length: float) -> _Inducin
         low, inducing, root, left_out = np.empty((count, 0)), rows.place[:0], np.empty((0, 0)), 0.0
     else:
         inducing = rows.place[spread_out(rows.place, INDUCING)]
-        root = np.linalg.cholesky(matern(inducing, inducing, length) + 1e-8 * np.eye(len(inducing)))
+        root = _cholesky(matern(inducing, inducing, length) + 1e-8 * np.eye(len(inducing)))
         low = np.asarray(solve_triangular(root, size * matern(inducing, rows.place, length), lower=True)).T
         left_out = np.maximum(size**2 - (low**2).sum(axis=1), 0.0)
     diagonal = noise + left_out
@@ -205,7 +222,7 @@ def _inducing(rows: Rows, noise: Floats, size: float, length: float) -> _Inducin
     if run is not None:
         log_det += float(np.log1p(rows.run_variance * np.bincount(run, weights=1 / diagonal)).sum())
     inner = np.eye(low.shape[1]) + low.T @ _divided(low, diagonal, run, rows.run_variance)
-    factor = np.linalg.cholesky(inner) if len(inner) else inner
+    factor = _cholesky(inner) if len(inner) else inner
     log_det += 2 * float(np.log(np.diag(factor)).sum())
     return _Inducing(
         diagonal, run, rows.run_variance, low, inducing, root, size, length, factor, log_det

@@ -55,7 +55,7 @@ def one_step_bootstrap(curve_fit: CurveFit, *, draws: int = 1_000, seed: int = 0
     theta = fit.theta[None] + steps[good, :n_params]
     params = coordinates(fit.law).to_params(theta, fit.centres)
     return Ensemble(
-        fit=fit,
+        estimate=fit,
         params=params,
         method="one-step bootstrap over runs",
         seed=seed,

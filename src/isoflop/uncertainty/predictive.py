@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
-from isoflop.fitting import Fit
+from isoflop.fitting import Estimate, Fit
 from isoflop.fitting.objective import Space
 from isoflop.laws.lists import Lists
 from isoflop.uncertainty.discrepancy import discrepancy, knows_its_rows
@@ -125,7 +125,7 @@ def predictive(
     Raises IsoflopError for a level outside (0, 1).
     """
     check_level(level)
-    fit = ensemble.fit
+    fit = ensemble.estimate
     points = _arrays(points, dict.fromkeys(name for each in (fit, *others) for name in each.law.input_names))
     count = len(next(iter(points.values())))
     ends = ((1 - level) / 2, (1 + level) / 2)
@@ -135,7 +135,7 @@ def predictive(
     if not knows_its_rows(fit):
         return Predictive(
             points, level, value, value, law_loss, law_mean, law_loss, law_mean,
-            np.zeros(count), fit.objective.space, None, ensemble.seed, (_no_runs(fit),),
+            np.zeros(count), fit.data.space, None, ensemble.seed, (_no_runs(fit),),
         )  # fmt: skip
     known = discrepancy(fit, others=others, prior=prior)
     mixture = known.at(points, joint=count <= JOINT_POINTS)
@@ -185,7 +185,7 @@ def _by_draws(
         nothing = np.full(count, np.nan)
         return (nothing, nothing), (nothing, nothing)
     params = {name: draws[:, None] for name, draws in ensemble.draws().items()}
-    curve = np.broadcast_to(ensemble.fit.law.value(params, points), (len(ensemble), count))
+    curve = np.broadcast_to(ensemble.estimate.law.value(params, points), (len(ensemble), count))
     return _quantiles(curve, ends), _quantiles(new_runs(ensemble, curve), ends)
 
 
@@ -207,7 +207,7 @@ def _response(values: Floats, space: Space) -> Floats:
     return np.asarray(np.exp(np.minimum(values, 700.0)) if space == "log" else values)
 
 
-def _no_runs(fit: Fit) -> Finding:
+def _no_runs(fit: Estimate) -> Finding:
     return Finding(
         "no-model-error",
         "warning",

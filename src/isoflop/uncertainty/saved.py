@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,24 +16,25 @@ import numpy as np
 from isoflop.errors import SavedError
 from isoflop.files import write_whole
 from isoflop.findings import Finding
-from isoflop.fitting import Fit, objective
-from isoflop.fitting.result import DataSummary, FittedRows, Search
+from isoflop.fitting import Estimate, Fit, objective
+from isoflop.fitting.estimate import DataSummary, FittedRows
+from isoflop.fitting.result import Search
 from isoflop.laws import Input, Law, Param, Prepared
 from isoflop.laws.formula import parse
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Ensemble
 
-SCHEMA = "isoflop.fit/1"
+SCHEMA = "isoflop.fit/2"
 
 
-def save_fit(fit: Fit | Ensemble, path: str | Path) -> None:
-    """Write a fit, or a fit with its draws, to a JSON file, whole or not at all.
+def save_fit(fit: Estimate | Ensemble, path: str | Path) -> None:
+    """Write a fit or another estimate, with its draws where it has some, to a JSON file, whole or not at all.
 
     The file holds the law, the objective, parameters, draws, findings, seeds, versions, the digest of the runs, their
     ranges, and inputs and residuals of up to 3,000 rows, by which the law's error is judged; no other column.
     """
     ensemble = fit if isinstance(fit, Ensemble) else None
-    fitted = fit.fit if isinstance(fit, Ensemble) else fit
+    fitted = fit.estimate if isinstance(fit, Ensemble) else fit
     law, data = fitted.law, fitted.data
     content: dict[str, Any] = {
         "schema": SCHEMA,
@@ -50,18 +52,8 @@ def save_fit(fit: Fit | Ensemble, path: str | Path) -> None:
             "reference": law.reference,
             "response": law.response,
         },
-        "objective": fitted.objective.name,
         "params": dict(zip(fitted.params, _told(fitted.params.values()), strict=True)),
-        "value": fitted.value,
-        "scale": fitted.scale,
-        "theta": _told(fitted.theta.tolist()),
-        "centres": dict(fitted.centres),
-        "search": {
-            "starts": fitted.search.starts,
-            "reached": fitted.search.reached,
-            "seed": fitted.search.seed,
-            "constants": list(fitted.search.constants),
-        },
+        "fit": _how_fitted(fitted) if isinstance(fitted, Fit) else None,
         "data": {
             "source": data.source,
             "digest": data.digest,
@@ -72,6 +64,7 @@ def save_fit(fit: Fit | Ensemble, path: str | Path) -> None:
             "ranges": {name: list(ends) for name, ends in data.ranges.items()},
             "residuals": _told(data.residuals),
             "rows": _saved_rows(data.rows),
+            "space": data.space,
         },
         "findings": [finding.as_dict() for finding in fitted.findings],
         "ensemble": None
@@ -89,6 +82,24 @@ def save_fit(fit: Fit | Ensemble, path: str | Path) -> None:
     }
     content["seal"] = seal(content)
     write_whole(Path(path), json.dumps(content, indent=1, allow_nan=False).encode())
+
+
+def _how_fitted(fitted: Fit) -> dict[str, Any]:
+    """What a fit has beyond an estimate."""
+    return {
+        "objective": fitted.objective.name,
+        "value": fitted.value,
+        "scale": fitted.scale,
+        "theta": _told(fitted.theta.tolist()),
+        "centres": dict(fitted.centres),
+        "search": {
+            "starts": fitted.search.starts,
+            "reached": fitted.search.reached,
+            "seed": fitted.search.seed,
+            "constants": list(fitted.search.constants),
+            "engine": fitted.search.engine,
+        },
+    }
 
 
 def load_fit(path: str | Path, *, runs: Runs | None = None) -> Ensemble:
@@ -124,31 +135,12 @@ def seal(content: Mapping[str, Any]) -> str:
 
 
 def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
-    law, data, saved = content["law"], content["data"], content["ensemble"]
+    data, saved, how = content["data"], content["ensemble"], content["fit"]
     if runs is not None and runs.digest != data["digest"]:
         raise SavedError(f"{name} was fitted to other runs ({data['source']}); the digests differ")
-    fitted = Fit(
-        law=Law(
-            name=law["name"],
-            expression=parse(law["formula"]),
-            inputs=tuple(
-                Input(each["name"], each["meaning"], each.get("domain", "positive")) for each in law["inputs"]
-            ),
-            prepared={
-                column: Prepared(how["rule"], how["settings"]) for column, how in law.get("prepared", {}).items()
-            },
-            params=tuple(Param(each["name"], _domain(each["domain"]), each["meaning"]) for each in law["params"]),
-            reference=law["reference"],
-            response=law["response"],
-            fixed=law["fixed"],
-            tied=law["tied"],
-        ),
-        objective=objective(content["objective"]),
+    estimate = Estimate(
+        law=_law(content["law"]),
         params={name: float(value) for name, value in content["params"].items()},
-        value=content["value"],
-        scale=content["scale"],
-        theta=np.asarray(content["theta"], dtype=np.float64),
-        centres=content["centres"],
         data=DataSummary(
             source=data["source"],
             digest=data["digest"],
@@ -159,16 +151,17 @@ def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
             ranges={key: (low, high) for key, (low, high) in data["ranges"].items()},
             residuals=tuple(float(each) for each in data["residuals"]),
             rows=_fitted_rows(data.get("rows")),
+            space=data["space"],
         ),
-        search=_search(content["search"]),
         findings=_findings(content["findings"]),
         runs=runs,
     )
+    fitted = estimate if how is None else _fit(estimate, how)
     if saved is None:
         return Ensemble(fitted, np.empty((0, len(fitted.law.params))), method="none", seed=0)
     columns = [np.asarray(saved["draws"][each], dtype=np.float64) for each in fitted.law.param_names]
     return Ensemble(
-        fit=fitted,
+        estimate=fitted,
         params=np.stack(columns, axis=1),
         method=saved["method"],
         seed=int(saved["seed"]),
@@ -177,6 +170,37 @@ def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
         restarted=int(saved["restarted"]),
         improved=int(saved["improved"]),
         findings=_findings(saved["findings"]),
+    )
+
+
+def _law(saved: Mapping[str, Any]) -> Law:
+    return Law(
+        name=saved["name"],
+        expression=parse(saved["formula"]),
+        inputs=tuple(Input(each["name"], each["meaning"], each["domain"]) for each in saved["inputs"]),
+        prepared={column: Prepared(how["rule"], how["settings"]) for column, how in saved["prepared"].items()},
+        params=tuple(Param(each["name"], _domain(each["domain"]), each["meaning"]) for each in saved["params"]),
+        reference=saved["reference"],
+        response=saved["response"],
+        fixed=saved["fixed"],
+        tied=saved["tied"],
+    )
+
+
+def _fit(estimate: Estimate, how: Mapping[str, Any]) -> Fit:
+    search = how["search"]
+    return Fit(
+        **{each.name: getattr(estimate, each.name) for each in fields(estimate)},
+        objective=objective(how["objective"]),
+        value=how["value"],
+        scale=how["scale"],
+        theta=np.asarray(how["theta"], dtype=np.float64),
+        centres=how["centres"],
+        search=Search(
+            *(search["starts"], search["reached"], search["seed"]),
+            constants=tuple(search["constants"]),
+            engine=search["engine"],
+        ),
     )
 
 
@@ -189,7 +213,7 @@ def _saved_rows(rows: FittedRows | None) -> dict[str, Any] | None:
     if rows is None:
         return None
     return {
-        "inputs": {name: _told(values.tolist()) for name, values in rows.inputs.items()},
+        "inputs": {name: _told(np.asarray(values).tolist()) for name, values in rows.inputs.items()},
         "residual": _told(rows.residual.tolist()),
         "run": rows.run.tolist(),
         "weights": None if rows.weights is None else _told(rows.weights.tolist()),
@@ -216,8 +240,3 @@ def _findings(saved: list[dict[str, Any]]) -> tuple[Finding, ...]:
 
 def _domain(saved: str | list[float]) -> str | tuple[float, float]:
     return saved if isinstance(saved, str) else (saved[0], saved[1])
-
-
-def _search(content: Mapping[str, Any]) -> Search:
-    """How the optimum was found; files of older versions say nothing of constants."""
-    return Search(content["starts"], content["reached"], content["seed"], tuple(content.get("constants", ())))

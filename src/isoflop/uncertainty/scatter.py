@@ -40,12 +40,12 @@ def new_runs(ensemble: Ensemble, curve: Floats, *, stream: int = 0) -> Floats:
     stream: residuals of one stream are drawn in one order; two scatters that are to be independent, as in a chain of
     laws with one seed, take two streams.
     """
-    fit = ensemble.fit
+    estimate = ensemble.estimate
     return with_scatter(
         curve,
-        np.asarray(fit.data.residuals),
-        n_runs=fit.data.n_runs,
-        n_params=len(fit.law.params),
-        space=fit.objective.space,
+        np.asarray(estimate.data.residuals),
+        n_runs=estimate.data.n_runs,
+        n_params=len(estimate.law.params),
+        space=estimate.data.space,
         rng=np.random.default_rng([ensemble.seed, 2] if stream == 0 else [ensemble.seed, 2, stream]),
     )

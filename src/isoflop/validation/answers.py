@@ -14,12 +14,12 @@ from isoflop.errors import IsoflopError
 from isoflop.fitting import Fit
 from isoflop.fitting.fit import Problem
 from isoflop.laws import Law
-from isoflop.laws.optimum import TRAIN, Optimum, check_positive, optimum
+from isoflop.laws.optimum import Optimum, check_positive, optimum
+from isoflop.uncertainty.extrapolation import usual_budget
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
-BEYOND = 10.0  # the budget that is asked where none is given, in units of the largest 6ND of the runs
 _STEP = 0.05  # in log C, for the slope of log N*
 
 
@@ -72,7 +72,7 @@ class Question(Value):
 def question(fit: Fit, *, budget: float | None = None, at: Mapping[str, float] | None = None) -> Question:
     """N*, exponent a, forecast, then every parameter of the law.
 
-    budget: training FLOPs for N*, ten times the largest 6ND of the runs where none is given. at: the inputs of the
+    budget: training FLOPs for N*, the usual one where none is given. at: the inputs of the
     forecast; where none is given, the fit's own optimum at the budget, or the largest inputs of the runs for a law
     that is not in N and D alone; no forecast for a law that sums over lists, which a point cannot give.
     Raises IsoflopError for a budget that is not positive or a law without N*, missing or unknown inputs.
@@ -87,14 +87,7 @@ def question(fit: Fit, *, budget: float | None = None, at: Mapping[str, float] |
                 "forecast (--at)"
             )
     if planned and budget is None:
-        # a table with its largest N and largest D in different runs has no run at their product
-        runs = fit.runs
-        largest = (
-            float((TRAIN * runs["N"] * runs["D"]).max())
-            if runs is not None
-            else TRAIN * fit.data.ranges["N"][1] * fit.data.ranges["D"][1]
-        )
-        budget = BEYOND * largest
+        budget = usual_budget(fit)
     chosen = _place(fit, budget, at)
     answers = []
     if budget is not None:

@@ -8,21 +8,22 @@ and Σ by maximum likelihood (EM). A new family's run then weighs in by Bayes' r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import DataError, FitError
 from isoflop.findings import Finding
-from isoflop.fitting import fit, squares
+from isoflop.fitting import Estimate, fit
 from isoflop.fitting.coordinates import coordinates
+from isoflop.fitting.estimate import summary
 from isoflop.fitting.kernel import Kernel, input_centres
-from isoflop.fitting.result import Search
 from isoflop.fitting.table import fit_table, prepared_runs
 from isoflop.laws import Law
 from isoflop.runs import Runs
 from isoflop.uncertainty import Ensemble
+from isoflop.uncertainty.hierarchical import pooled
 from isoflop.uncertainty.walkers import WALKERS, walk
 from isoflop.validation.progress import share_of_training
 from isoflop.values import Value
@@ -30,7 +31,6 @@ from isoflop.values import Value
 Floats = NDArray[np.float64]
 
 _FEWEST = 5  # families that make a prior
-_ROUNDS = 300  # of EM; it has settled long before
 _BEGINNING = 0.1  # of each run's training is left out: warm-up says nothing of the end
 _NOISE_FLOOR = 1e-3  # relative: two seeds of one run differ by about so much
 
@@ -81,7 +81,7 @@ def family_prior(law: Law, runs: Runs, *, without: Sequence[str] = ()) -> Family
         raise DataError(f"{len(found)} families of {runs.source} can be fitted; {_FEWEST} or more make a prior")
     sizes = {group: sum(other == group for _, other in names) for _, group in names}
     share = np.array([1 / sizes[group] for _, group in names])
-    mean, covariance = _pooled(np.array([each[0] for each in found]), np.array([each[1] for each in found]), share)
+    mean, covariance = pooled(np.array([each[0] for each in found]), np.array([each[1] for each in found]), share=share)
     return FamilyPrior(law, centres, mean, covariance, tuple(name for name, _ in names))
 
 
@@ -104,22 +104,16 @@ def borrow(prior: FamilyPrior, runs: Runs, *, draws: int = 1_000, seed: int = 0)
         mode = _mode(kernel, target, prior, whiten, scale, mode)
         scale = _noise(kernel.value(mode[None], 0, kernel.n_rows)[0] - target, table.run_codes)
     theta, taken = _posterior(kernel, target, prior, whiten, scale, mode, draws, seed)
-    base = fit(law, late, objective=squares(), starts=4, seed=seed)
     coords = coordinates(law)
     residual = kernel.value(mode[None], 0, kernel.n_rows)[0] - target
-    fitted = replace(
-        base,
+    estimate = Estimate(
+        law=law,
         params=dict(zip(law.param_names, coords.to_params(mode[None], prior.centres)[0].tolist(), strict=True)),
-        theta=mode,
-        centres=prior.centres,
-        value=float(np.sum(residual**2)),
-        scale=float(np.sqrt(np.mean(residual**2))),
-        data=replace(base.data, residuals=tuple(np.sort(residual).tolist())),
-        search=Search(1, 1, seed),
-        findings=(),
+        data=summary(law, table, late, residual, space="log"),
+        runs=late,
     )
     return Ensemble(
-        fit=fitted,
+        estimate=estimate,
         params=coords.to_params(theta, prior.centres),
         method=f"one run and a prior from {len(prior.families)} families",
         seed=seed,
@@ -150,23 +144,6 @@ def _noise(residual: Floats, codes: NDArray[np.int64]) -> float:
     pairs = np.clip(residual[1:][same], -3 * scale, 3 * scale) * np.clip(residual[:-1][same], -3 * scale, 3 * scale)
     lag = float(np.clip(pairs.mean() / scale**2, 0.0, 0.98)) if len(pairs) > 2 else 0.0
     return scale * float(np.sqrt((1 + lag) / (1 - lag)))
-
-
-def _pooled(theta: Floats, covariance: Floats, share: Floats) -> tuple[Floats, Floats]:
-    """μ and Σ by EM from θ̂_f (families, k) with V_f (families, k, k), families weighted by ``share``."""
-    weight = share / share.sum()
-    mean = np.median(theta, axis=0)
-    spread = np.diag(np.square(1.4826 * np.median(np.abs(theta - mean), axis=0)) + 1e-4)
-    for _ in range(_ROUNDS):
-        gain = spread @ np.linalg.inv(spread + covariance)
-        expected = mean + np.einsum("fij,fj->fi", gain, theta - mean)
-        left = spread - gain @ spread
-        mean = weight @ expected
-        apart = expected - mean
-        spread = np.einsum("f,fij->ij", weight, left + apart[:, :, None] * apart[:, None, :])
-        spread = (spread + spread.T) / 2 + 1e-9 * np.eye(len(mean))
-    groups = share.sum()  # as many independent families as there are collections
-    return mean, spread * (1 + 1 / groups)
 
 
 def _mode(kernel: Kernel, target: Floats, prior: FamilyPrior, whiten: Floats, scale: float, start: Floats) -> Floats:

@@ -10,30 +10,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import DataError
 from isoflop.findings import Finding
-from isoflop.laws import Law, law
 from isoflop.runs import Runs
-from isoflop.runs.schedule import annealing_area, rate_area
 from isoflop.shown import Shown
 from isoflop.uncertainty import Interval
 from isoflop.uncertainty.ensemble import check_level, interval_of
+from isoflop.uncertainty.hierarchical import pooled
 from isoflop.uncertainty.walkers import WALKERS, walk
-from isoflop.validation.schedule_ahead import Ahead, Shape, ahead
+from isoflop.validation.annealing_curve import (
+    FEWEST,
+    MEMORIES,
+    Areas,
+    Binned,
+    Seen,
+    areas_of,
+    binned,
+    curve_of,
+    one_run,
+)
+from isoflop.validation.schedule_ahead import Shape, ahead
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_BINS = 120  # means of neighbouring losses: the law has nothing to say within them
-_SKIPPED = 0.05  # of the steps so far: after the warm-up the loss still falls faster than any power law
-_FEWEST = 10  # losses after that
-_MEMORIES = np.log(np.array([0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 5e-4, 2e-4, 1e-4, 5e-5]))  # log(1 − λ)
 _NAMES = ("L_0", "A", "alpha", "C", "lambda")
 # The law is not exact: on the 27 curves of three models under nine schedules (Luo et al. 2025) it misses the end by a
 # share of the fall that was still to come, whatever the draws say; with this share nine intervals of ten hold it.
@@ -84,24 +89,24 @@ def finish(
     Raises DataError: several runs, no schedule, too few losses, a run that is past its end.
     """
     check_level(level)
-    seen, given = _one_run(runs)
+    seen, given = one_run(runs)
     if given is None:
         if steps is None:
             raise DataError("say where the run ends (--steps), or add rows with step and lr but without a loss")
         given = ahead(seen.step, seen.rate, end=float(steps), wanted=schedule)
     whole = seen.then(given)
-    reference = _areas(whole.step, whole.rate, _whole(len(whole.step)))
+    reference = areas_of(whole.step, whole.rate)
     usual = _usual(seen, end=float(whole.step[-1]))
     mean, covariance, count = usual[0], usual[1], 0
     if earlier is not None:
         mean, covariance, count = _learnt(earlier, usual, reference)
     part = reference.rows(np.arange(len(whole.step)) < len(seen.step))
-    data = _binned(part, seen)
+    data = binned(part, seen)
     posterior = _posterior(data, mean, covariance, draws=draws, seed=seed)
     theta = posterior.theta
     points = np.unique(np.linspace(0, len(whole.step) - 1, 200).round().astype(np.int64))
-    drawn = _with_inexactness(_curve(theta, reference.at(points)), whole.step[points] > seen.step[-1], seed)
-    centre = _curve(posterior.mode[None], reference.at(points))[0]
+    drawn = _with_inexactness(curve_of(theta, reference.at(points)), whole.step[points] > seen.step[-1], seed)
+    centre = curve_of(posterior.mode[None], reference.at(points))[0]
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
     rng = np.random.default_rng([seed, 2])
     measured = drawn[:, -1] + posterior.single * rng.standard_normal(len(drawn))
@@ -187,7 +192,7 @@ def truncations(
             )
     if not any(found.values()):
         raise DataError(
-            f"no run of {runs.source} has {_FEWEST} losses before a cut; give finished runs with their curves"
+            f"no run of {runs.source} has {FEWEST} losses before a cut; give finished runs with their curves"
         )
     return tuple(
         Truncation(
@@ -203,135 +208,10 @@ def truncations(
     )
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """One run so far: step, rate and loss, (rows,), by step; rows before the warm-up's end are kept for the areas."""
-
-    name: str
-    step: Floats
-    rate: Floats
-    loss: Floats
-
-    def some(self, most: int) -> Floats:
-        """Step and loss of at most that many rows, evenly chosen, (rows, 2)."""
-        known = np.flatnonzero(np.isfinite(self.loss))
-        rows = known[np.unique(np.linspace(0, len(known) - 1, most).round().astype(np.int64))]
-        return np.column_stack([self.step[rows], self.loss[rows]])
-
-    def then(self, future: Ahead) -> _Seen:
-        """The run with its steps to come, whose losses are not known."""
-        return _Seen(
-            self.name,
-            np.concatenate([self.step, future.step]),
-            np.concatenate([self.rate, future.rate]),
-            np.concatenate([self.loss, np.full(len(future.step), np.nan)]),
-        )
-
-
-def _one_run(runs: Runs) -> tuple[_Seen, Ahead | None]:
-    """The run's rows up to its last loss, and the rates after it where rows give them."""
-    names = sorted(set(runs.text("run"))) if "run" in runs else [runs.source]
-    if len(names) > 1:
-        raise DataError(
-            f"{runs.source} has {len(names)} runs; choose the one that is under way, such as "
-            f"--where \"run == '{names[0]}'\""
-        )
-    step, rate, loss = runs["step"], runs["lr"], runs["loss"]
-    order = np.argsort(step, kind="stable")
-    step, rate, loss = step[order], rate[order], loss[order]
-    if (rate < 0).any():
-        raise DataError(
-            f"{int((rate < 0).sum())} of {len(rate)} rows have a learning rate below zero (first: step "
-            f'{step[np.argmax(rate < 0)]:g}); mend the schedule, or drop them with --where "lr >= 0"'
-        )
-    known = np.flatnonzero(np.isfinite(loss))
-    if not len(known):
-        raise DataError(f"{runs.source} has no loss; name its column with --column loss=…")
-    last = int(known[-1]) + 1
-    seen = _Seen(names[0], step[:last], rate[:last], loss[:last])
-    if last == len(step):
-        return seen, None
-    return seen, Ahead(step[last:], rate[last:], "rows without a loss")
-
-
-@dataclass(frozen=True)
-class _Areas:
-    """Features of rows: S₁ over its value at the end of all; S₂ over η/(1 − λ) for each memory, (memories, rows)."""
-
-    first: Floats
-    second: Floats
-    area: float
-    peak: float
-
-    def at(self, rows: Ints) -> _Areas:
-        return _Areas(self.first[rows], self.second[:, rows], self.area, self.peak)
-
-    def rows(self, keep: NDArray[np.bool_]) -> _Areas:
-        return self.at(np.flatnonzero(keep))
-
-
-def _whole(rows: int) -> Ints:
-    return np.zeros(rows, dtype=np.int64)
-
-
-def _areas(step: Floats, rate: Floats, codes: Ints, *, area: float | None = None) -> _Areas:
-    first = rate_area(step, rate, codes)
-    area = float(first[-1]) if area is None else area
-    peak = float(rate.max())
-    second = np.stack(
-        [annealing_area(step, rate, codes, decay=1 - fade) * fade / peak for fade in np.exp(_MEMORIES).tolist()]
-    )
-    return _Areas(first / area, second, area, peak)
-
-
-@dataclass(frozen=True)
-class _Data:
-    """Means of neighbouring losses and their features; ``noise`` of single losses about their neighbours."""
-
-    areas: _Areas
-    loss: Floats
-    noise: float
-
-
-def _binned(areas: _Areas, seen: _Seen) -> _Data:
-    peak = seen.rate.max()
-    warm = seen.step[int(np.argmax(seen.rate >= peak * (1 - 1e-9)))]
-    start = max(float(warm), seen.step[0]) + _SKIPPED * (seen.step[-1] - seen.step[0])
-    rows = np.flatnonzero((seen.step >= start) & np.isfinite(seen.loss) & (seen.loss > 0))
-    if len(rows) < _FEWEST:
-        raise DataError(
-            f"{len(rows)} losses after the warm-up say too little of {seen.name}; wait for {_FEWEST}, or give a curve "
-            "with more points"
-        )
-    loss = seen.loss[rows]
-    noise = 1.4826 * float(np.median(np.abs(np.diff(loss) - np.median(np.diff(loss))))) / np.sqrt(2)
-    parts = np.array_split(rows, min(_BINS, len(rows)))
-    middle = np.array([part[len(part) // 2] for part in parts])
-    return _Data(areas.at(middle), np.array([float(np.mean(seen.loss[part])) for part in parts]), noise)
-
-
-@cache
-def _law() -> Law:
-    return law("annealing")
-
-
-def _curve(theta: Floats, areas: _Areas) -> Floats:
-    """L(s) for draws of θ, (draws, rows)."""
-    floor, reducible, exponent, saved = np.exp(theta[:, :4, None].clip(-50, 50)).transpose(1, 0, 2)
-    place = np.interp(theta[:, 4], _MEMORIES[::-1], np.arange(len(_MEMORIES))[::-1].astype(float))
-    below = np.minimum(place.astype(np.int64), len(_MEMORIES) - 2)
-    above = (place - below)[:, None]
-    second = areas.second[below] * (1 - above) + areas.second[below + 1] * above
-    # with S1 as a share of its end A is r, and with S2 as a share of η/(1 − λ) C is g
-    return _law().value(
-        {"L_0": floor, "A": reducible, "alpha": exponent, "C": saved}, {"S1": areas.first[None], "S2": second}
-    )
-
-
-def _usual(seen: _Seen, *, end: float) -> tuple[Floats, Floats]:
+def _usual(seen: Seen, *, end: float) -> tuple[Floats, Floats]:
     """What is usual, for a loss of this size and a run of this length: mean and covariance of θ."""
     last = float(np.nanmedian(seen.loss[-max(3, len(seen.loss) // 20) :]))
-    memory = np.clip(20 / end, np.exp(_MEMORIES[-1]), np.exp(_MEMORIES[0]))
+    memory = np.clip(20 / end, np.exp(MEMORIES[-1]), np.exp(MEMORIES[0]))
     mean = np.array([np.log(0.85 * last), np.log(0.12 * last), np.log(0.45), np.log(0.03 * last), np.log(memory)])
     return mean, np.diag(np.square([0.25, 0.8, 0.5, 0.7, 0.8]))
 
@@ -347,7 +227,7 @@ class _Posterior:
     taken: float
 
 
-def _posterior(data: _Data, mean: Floats, covariance: Floats, *, draws: int, seed: int) -> _Posterior:
+def _posterior(data: Binned, mean: Floats, covariance: Floats, *, draws: int, seed: int) -> _Posterior:
     from scipy.optimize import least_squares
 
     whiten = np.linalg.cholesky(np.linalg.inv(covariance)).T
@@ -355,18 +235,18 @@ def _posterior(data: _Data, mean: Floats, covariance: Floats, *, draws: int, see
     for _ in range(4):
 
         def residuals(theta: Floats, scale: float = scale) -> Floats:
-            return np.concatenate([(_curve(theta[None], data.areas)[0] - data.loss) / scale, whiten @ (theta - mean)])
+            return np.concatenate([(curve_of(theta[None], data.areas)[0] - data.loss) / scale, whiten @ (theta - mean)])
 
         found = least_squares(residuals, mode, loss="linear")
         mode = found.x
-        scale = _scale(_curve(mode[None], data.areas)[0] - data.loss, float(np.median(data.loss)))
+        scale = _scale(curve_of(mode[None], data.areas)[0] - data.loss, float(np.median(data.loss)))
     curvature = found.jac.T @ found.jac
     if draws == 0:
         return _Posterior(mode[None], mode, curvature, data.noise, 1.0)
 
     def height(theta: Floats) -> Floats:
         with np.errstate(all="ignore"):
-            miss = (_curve(theta, data.areas) - data.loss) / scale
+            miss = (curve_of(theta, data.areas) - data.loss) / scale
         chi = np.square(miss).sum(axis=1) + np.square((theta - mean) @ whiten.T).sum(axis=1)
         return np.where(np.isfinite(chi), -0.5 * chi, -np.inf)
 
@@ -383,54 +263,38 @@ def _scale(residual: Floats, size: float) -> float:
     return scale * float(np.sqrt((1 + lag) / (1 - lag)))
 
 
-def _learnt(earlier: Runs, usual: tuple[Floats, Floats], reference: _Areas) -> tuple[Floats, Floats, int]:
+def _learnt(earlier: Runs, usual: tuple[Floats, Floats], reference: Areas) -> tuple[Floats, Floats, int]:
     """Mean and covariance of θ over earlier runs, drawn towards what is usual where they are few."""
     codes = earlier.run_codes()
     modes, covariances = [], []
     for run in range(int(codes.max()) + 1):
         rows = codes == run
         order = np.argsort(earlier["step"][rows], kind="stable")
-        seen = _Seen(earlier.source, *(earlier[name][rows][order] for name in ("step", "lr", "loss")))
+        seen = Seen(earlier.source, *(earlier[name][rows][order] for name in ("step", "lr", "loss")))
         try:
-            areas = _areas(seen.step, seen.rate, _whole(len(seen.step)), area=reference.area)
-            data = _binned(areas, seen)
+            areas = areas_of(seen.step, seen.rate, area=reference.area)
+            data = binned(areas, seen)
         except DataError:
             continue
         found = _posterior(data, *usual, draws=0, seed=0)
         modes.append(found.mode)
         covariances.append(np.linalg.inv(found.curvature))
     if not modes:
-        raise DataError(f"{earlier.source} has no run with {_FEWEST} losses and learning rates to borrow from")
-    return (*_between(np.array(modes), np.array(covariances), usual), len(modes))
+        raise DataError(f"{earlier.source} has no run with {FEWEST} losses and learning rates to borrow from")
+    mean, spread = pooled(np.array(modes), np.array(covariances), usual=usual[1] * _BETWEEN**2, worth=_USUAL_RUNS)
+    return mean, spread, len(modes)
 
 
-def _between(modes: Floats, covariances: Floats, usual: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
-    """μ and Σ between runs by EM, with the usual spread as ``_USUAL_RUNS`` runs more."""
-    spread0 = usual[1] * _BETWEEN**2
-    spread, mean = spread0, modes.mean(axis=0)
-    count = len(modes)
-    for _ in range(200):
-        gain = spread @ np.linalg.inv(spread + covariances)
-        expected = mean + np.einsum("fij,fj->fi", gain, modes - mean)
-        left = spread - gain @ spread
-        mean = expected.mean(axis=0)
-        apart = expected - mean
-        scatter = left.sum(axis=0) + np.einsum("fi,fj->ij", apart, apart)
-        spread = (scatter + _USUAL_RUNS * spread0) / (count + _USUAL_RUNS)
-        spread = (spread + spread.T) / 2
-    return mean, spread * (1 + 1 / count)
-
-
-def _constants(theta: Floats, reference: _Areas) -> Floats:
+def _constants(theta: Floats, reference: Areas) -> Floats:
     """L_0, A, alpha, C and lambda of draws of θ, for S₁ and S₂ in the units of the learning rate."""
     floor, reducible, exponent, saved = np.exp(theta[:, :4].T)
-    fade = np.exp(np.clip(theta[:, 4], _MEMORIES[-1], _MEMORIES[0]))
+    fade = np.exp(np.clip(theta[:, 4], MEMORIES[-1], MEMORIES[0]))
     return np.column_stack(
         [floor, reducible * reference.area**exponent, exponent, saved * fade / reference.peak, 1 - fade]
     )
 
 
-def _findings(posterior: _Posterior, seen: _Seen, end: float, earlier: int) -> list[Finding]:
+def _findings(posterior: _Posterior, seen: Seen, end: float, earlier: int) -> list[Finding]:
     found = []
     peak = seen.rate.max()
     if not earlier:

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import DataError, IsoflopError
-from isoflop.fitting import Fit, Objective, huber
-from isoflop.fitting.fit import Problem, fit_at, problem, problem_from_table
+from isoflop.fitting import Objective, huber
+from isoflop.fitting.fit import Problem, problem
 from isoflop.fitting.solve import Solution
-from isoflop.fitting.table import Table
 from isoflop.laws import Law
 from isoflop.laws.lists import Lists
 from isoflop.runs import Runs
@@ -21,7 +20,7 @@ from isoflop.uncertainty.ensemble import Ensemble
 from isoflop.uncertainty.mixture import Mixture
 from isoflop.uncertainty.prior import Prior
 from isoflop.uncertainty.scatter import new_runs
-from isoflop.validation.backtest import optima, resampled
+from isoflop.validation.backtest import optima, resampled, window_fit
 from isoflop.validation.score import log_density
 from isoflop.validation.split import Window
 from isoflop.values import Value
@@ -116,7 +115,7 @@ def trials(
     best = optima(ready, np.array([window.train for window in windows], dtype=np.float64), seed)
     found = []
     for number, (each, window) in enumerate(zip(cut, windows, strict=True)):
-        ensemble = _ensemble(ready, table.runs, window, _one(best, number), draws, seed)
+        ensemble = _ensemble(ready, table.runs, window, best.one(number), draws, seed)
         held = _forecast_rows(at - each)
         if len(held):
             found.append(_trial(table, ready, ensemble, held, each, (at - each)[held], prior))
@@ -172,22 +171,9 @@ def _forecast_rows(reach: Floats) -> Ints:
     return rows
 
 
-def _one(solution: Solution, number: int) -> Solution:
-    return Solution(*(getattr(solution, each)[number : number + 1] for each in Solution.__dataclass_fields__))
-
-
 def _ensemble(ready: Problem, runs: Runs, window: Window, best: Solution, draws: int, seed: int) -> Ensemble:
     """The fit to a window's smaller runs and its draws, as ``fit`` and ``bootstrap`` would give them."""
-    kept = np.flatnonzero(window.train)
-    _, codes = np.unique(ready.table.run_codes[kept], return_inverse=True)
-    table = Table(
-        {name: values[kept] for name, values in ready.table.inputs.items()},
-        ready.table.loss[kept],
-        codes,
-        None if ready.table.weights is None else ready.table.weights[kept],
-    )
-    few = problem_from_table(ready.law, table, objective=ready.objective, centres=ready.kernel.centres)
-    fitted: Fit = fit_at(few, runs.take(window.train), best, seed=seed)
+    fitted = window_fit(ready, runs, window, best, seed=seed)
     drawn = ready.solve(
         np.repeat(best.theta, draws, axis=0),
         weights=resampled(ready, runs, window, draws, seed),
@@ -266,9 +252,7 @@ def votes(found: Sequence[Trial]) -> Floats:
         cuts[each.dataset, each.table] = cuts.get((each.dataset, each.table), 0) + 1
     return np.concatenate(
         [
-            np.full(
-                len(each.truth), 1 / len(tables[each.dataset]) / cuts[each.dataset, each.table] / len(each.truth)
-            )
+            np.full(len(each.truth), 1 / len(tables[each.dataset]) / cuts[each.dataset, each.table] / len(each.truth))
             for each in found
         ]
     )

@@ -54,9 +54,7 @@ def learn(found: Sequence[Trial], prior: Prior, *, steps: int = _STEPS) -> Prior
         shares = shares * (gained / total + _SMOOTH / count) / (given / total + _SMOOTH / count)
         shares = np.maximum(shares, 1e-8)
         shares /= shares.sum()
-    hypotheses = tuple(
-        replace(each, weight=float(share)) for each, share in zip(prior.hypotheses, shares, strict=True)
-    )
+    hypotheses = tuple(replace(each, weight=float(share)) for each, share in zip(prior.hypotheses, shares, strict=True))
     return replace(prior, hypotheses=hypotheses)
 
 

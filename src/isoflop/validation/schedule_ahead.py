@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop.errors import DataError, SpecError
+from isoflop.errors import DataError
 from isoflop.findings import Finding
+from isoflop.runs.schedule_shape import SHAPES, Shape, shape
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
-SHAPES = ("cosine", "linear", "wsd", "constant")
+__all__ = ["SHAPES", "Ahead", "Shape", "ahead", "shape"]
+
 _POINTS = 400  # of the schedule ahead; between two the rate changes evenly
 _ALIKE = 2e-3  # of the peak rate: how near the rates so far must be to a shape that is read off them
 
@@ -28,48 +28,6 @@ class Ahead(Value):
     rate: Floats
     says: str
     findings: tuple[Finding, ...] = ()
-
-
-@dataclass(frozen=True)
-class Shape(Value):
-    """``cosine:FINAL``, ``linear:FINAL``, ``wsd:DECAY:FINAL`` or ``constant``: rates as shares of the peak."""
-
-    kind: str
-    final: float = 0.0
-    decay: float = 0.2
-
-    def factor(self, step: Floats, *, top: float, end: float) -> Floats:
-        """The share of the peak rate at steps between ``top``, where the warm-up has ended, and ``end``."""
-        if self.kind == "constant":
-            return np.ones_like(step)
-        begin = end - self.decay * end if self.kind == "wsd" else top
-        done = np.clip((step - begin) / max(end - begin, 1.0), 0.0, 1.0)
-        fall = 0.5 * (1 + np.cos(math.pi * done)) if self.kind == "cosine" else 1 - done
-        return self.final + (1 - self.final) * fall
-
-
-def shape(text: str) -> Shape:
-    """A schedule as written: ``cosine``, ``cosine:0.1``, ``linear``, ``wsd:0.2``, ``wsd:0.2:0.1``, ``constant``.
-
-    Raises SpecError for another word (with the nearest) or a share outside 0 and 1.
-    """
-    kind, *rest = text.strip().lower().split(":")
-    if kind not in SHAPES:
-        near = difflib.get_close_matches(kind, SHAPES, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(SHAPES)}"
-        raise SpecError(f"--schedule {text!r} is not known; {hint}")
-    try:
-        shares = [float(each) for each in rest]
-    except ValueError:
-        shares = [math.nan]
-    most = {"constant": 0, "wsd": 2}.get(kind, 1)
-    if len(shares) > most or not all(0 <= each <= 1 for each in shares):
-        raise SpecError(
-            f"--schedule {text!r}: write cosine:FINAL, linear:FINAL, wsd:DECAY:FINAL (shares of 1) or constant"
-        )
-    if kind == "wsd":
-        return Shape(kind, decay=shares[0] if shares else 0.2, final=shares[1] if len(shares) > 1 else 0.0)
-    return Shape(kind, final=shares[0] if shares else 0.0)
 
 
 def ahead(step: Floats, rate: Floats, *, end: float, wanted: Shape | None) -> Ahead:

@@ -17,6 +17,7 @@ from isoflop.runs import Runs
 from isoflop.uncertainty.bootstrap import bootstrap
 from isoflop.uncertainty.ensemble import Interval, check_level, interval_of
 from isoflop.uncertainty.scatter import new_runs
+from isoflop.units import training_flops
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -219,7 +220,7 @@ def _askable(
     findings = []
     given = {name: float(value) for name, value in at.items()}
     if "C" not in given and {"N", "D"} <= set(given):
-        given["C"] = 6 * given["N"] * given["D"]
+        given["C"] = training_flops(given["N"], given["D"])
     lacking = {law.name: [name for name in law.input_names if name not in given] for law, _ in weighted}
     kept = [(law, weight) for law, weight in weighted if not lacking[law.name]]
     if not kept:

@@ -448,7 +448,7 @@ function resultItem(task) {
   if (task.state === "done" && (task.kind === "fit" || task.kind === "plan")) {
     tools.append(element("a", "Fit", { href: `${at}/fit.json`, download: true, "aria-label": `fit of ${task.id}` }), element("a", "Study", { href: `${at}/study.toml`, download: true, "aria-label": `study of ${task.id}` }));
     if (task.drawn) tools.append(element("a", "Report", { href: `${at}/report.html`, download: true, "aria-label": `report of ${task.id}` }));
-    else tools.append(element("span", "Report is being drawn …", { class: "quiet" }));
+    else tools.append(element("span", task.undrawn || "Report is being drawn …", { class: "quiet" }));
   }
   item.append(words, tools);
   if (task.state === "running") item.append(element("progress", undefined, { max: 1, value: task.share, "aria-label": `${task.id}, ${task.doing}` }));

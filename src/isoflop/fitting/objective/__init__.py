@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from isoflop.errors import FitError
-from isoflop.fitting.objective.absolute import Absolute
+from isoflop.fitting.objective.absolute_loss import Absolute
 from isoflop.fitting.objective.base import OUTER, Objective, Parts, Space
-from isoflop.fitting.objective.huber import Huber
-from isoflop.fitting.objective.squares import Squares
-from isoflop.fitting.objective.student_t import StudentT
+from isoflop.fitting.objective.huber_loss import Huber
+from isoflop.fitting.objective.squares_loss import Squares
+from isoflop.fitting.objective.student_t_loss import StudentT
 
 __all__ = [
     "OBJECTIVES",

@@ -72,7 +72,7 @@ class Context:
         if self.from_result and self.given is None:
             return False
         if self.given is not None or self.saved is not None:
-            return self.ensemble.fit.runs is not None
+            return self.ensemble.estimate.runs is not None
         return True
 
     @property
@@ -86,14 +86,14 @@ class Context:
         if self.given_runs is not None:
             return self.given_runs
         if self.given is not None or self.saved is not None:
-            return self.ensemble.fit.require_runs()
+            return self.ensemble.estimate.require_runs()
         return self.runs_spec.read()
 
     @cached_property
     def law(self) -> Law:
         """The law with its restrictions."""
         if self.given is not None or self.saved is not None:
-            return self.ensemble.fit.law
+            return self.ensemble.estimate.law
         return self.law_spec.build(self.runs.headers, default=DEFAULT_LAW)
 
     @cached_property
@@ -147,32 +147,33 @@ class Context:
 
         drawn = self.ensemble
         return distinct(
-            (*self.run_findings, *drawn.fit.findings, *drawn.findings, *tail_findings(drawn, level=self.level))
+            (*self.run_findings, *drawn.estimate.findings, *drawn.findings, *tail_findings(drawn, level=self.level))
         )
 
     @cached_property
     def budget(self) -> float:
-        """The training compute that is asked where none is given; see :func:`isoflop.planning.usual_budget`."""
-        from isoflop.planning.budget import usual_budget
+        """The training compute that is asked where none is given; see :mod:`isoflop.uncertainty.extrapolation`."""
+        from isoflop.uncertainty.extrapolation import usual_budget
 
         return usual_budget(self.runs)
 
-    def provenance(self, *, runs: bool, fit: bool) -> dict[str, Any]:
-        """What an answer rests on, as plain values."""
+    def provenance(self, *, runs: bool, fit: Ensemble | None) -> dict[str, Any]:
+        """What an answer rests on, as plain values: a fit with its draws, or runs alone."""
         from importlib.metadata import version
 
         told: dict[str, Any] = {"isoflop": version("isoflop")}
-        if fit:
-            drawn = self.ensemble
-            data = drawn.fit.data
+        if fit is not None:
+            from isoflop.fitting import Fit
+
+            drawn, made, data = fit, fit.estimate, fit.estimate.data
             told |= {
                 "source": data.source,
                 "digest": data.digest or None,
                 "runs": data.n_runs,
                 "rows": data.n_rows,
-                "law": drawn.fit.law.name,
-                "formula": drawn.fit.law.formula,
-                "objective": drawn.fit.objective.name if data.n_rows else None,
+                "law": made.law.name,
+                "formula": made.law.formula,
+                "objective": made.objective.name if isinstance(made, Fit) else None,
                 "draws": len(drawn),
                 "draws_by": drawn.method,
                 "seed": drawn.seed,

@@ -16,7 +16,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 def equation(ensemble: Ensemble, *, level: float) -> str:
     """``loss = 1.82 + 482/N^0.348 + 2090/D^0.366``: every parameter replaced by its value, in its interval's digits."""
-    fit = ensemble.fit
+    fit = ensemble.estimate
     values = {
         name: worded(of_interval(name, ensemble.interval(name, level=level))) or f"{fit.params[name]:.4g}"
         for name in fit.law.param_names

@@ -85,10 +85,11 @@ def methods_of(context: Context, budget: float) -> Methods:
 
 
 def _without_outliers_plan(context: Context, budget: float) -> Iterator[tuple[Cell, ...]]:
-    from isoflop.planning.allocate import best_size
+    """N* as the plan has it; of the fit to all runs where the plan rests on that."""
+    from isoflop.planning.optimal import best_n
 
     def size(fit: Fit) -> Quantity:
-        return Quantity("N", best_size(fit, budget), "count")
+        return Quantity("N", best_n(fit, budget, seed=context.fit_spec.seed), "count")
 
     yield from _without_outliers(context, size)
 
@@ -155,6 +156,7 @@ def _hold_out(context: Context) -> Iterator[tuple[Cell, ...]]:
     words = f"MRE {mre}"
     if scores.covered is not None:
         words += f"; coverage {scores.covered}/{scores.rows}"
+        words += f" (if the law holds {result.scores(result.laws[0], promise='law').covered})"
     yield (f"hold-out, {result.windows[0].says}", None, words)
 
 
@@ -177,19 +179,19 @@ def backtest_of(context: Context) -> Backtest:
 
 
 def _extrapolation_of_budget(context: Context, budget: float) -> Iterator[tuple[Cell, ...]]:
-    from isoflop.planning.budget import AHEAD, usual_budget
+    from isoflop.uncertainty.extrapolation import compute_distance
 
     if not context.has_runs:
         yield ("extrapolation distance", None, "not known without the runs")
         return
-    decades = max(0.0, math.log10(budget / (usual_budget(context.runs) / AHEAD)))
+    decades = compute_distance(context.runs, budget)
     where = f"{decades:.1f} decades of compute" if decades > 0 else "none: within the runs' compute"
     yield ("extrapolation distance", None, where)
 
 
 def _residuals(context: Context) -> Iterator[tuple[Cell, ...]]:
     """What the fit itself says of structure in its residuals."""
-    if not context.ensemble.fit.data.n_rows:
+    if not context.ensemble.estimate.data.n_rows:
         return
     found = [each for each in context.fit_findings if each.code in STRUCTURE]
     words = f"structured ({', '.join(each.code for each in found)})" if found else "no structure found"

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
+from isoflop.answers.wording import number
 from isoflop.errors import IsoflopError
 from isoflop.questions.base.kinds import Number, shown
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
     from isoflop.laws import Law
     from isoflop.questions.base.context import Context
-    from isoflop.validation.hitchhiker import Comparison, Hitchhiker
+    from isoflop.validation.choices import Comparison
+    from isoflop.validation.hitchhiker import Hitchhiker
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class HitchhikerStudy:
     grid: pl.DataFrame
 
 
-def hitchhiker_result(law: Law, context: Context, *, cut: str) -> HitchhikerStudy:
+def hitchhiker_result(law: Law, context: Context, *, cut: str, jobs: int = 1) -> HitchhikerStudy:
     """Perform the protocol on the context's runs."""
     from isoflop.validation.hitchhiker import hitchhiker
 
@@ -35,13 +37,14 @@ def hitchhiker_result(law: Law, context: Context, *, cut: str) -> HitchhikerStud
     families = len(set(runs.text("family"))) if "family" in runs else 1
     with context.progress(families, "families") as advance:
         study = hitchhiker(
-            law, runs, objective=context.objective, cut=_cut(cut), seed=spec.seed, jobs=spec.jobs, progress=advance
+            law, runs, objective=context.objective, cut=_cut(cut), seed=spec.seed, jobs=jobs, progress=advance
         )
     return _compared(study, context.level, spec.seed)
 
 
 def _compared(study: Hitchhiker, level: float, seed: int) -> HitchhikerStudy:
-    from isoflop.validation.hitchhiker import compare_choices, error_grid
+    from isoflop.validation.choices import compare_choices
+    from isoflop.validation.hitchhiker import error_grid
 
     return HitchhikerStudy(study, tuple(compare_choices(study, level=level, seed=seed)), error_grid(study))
 
@@ -87,7 +90,9 @@ def hitchhiker_answer(question: str, result: HitchhikerStudy | Hitchhiker, level
     words = []
     for models in sorted(set(iso["models"])):
         kept = {row["error"]: row["share"] for row in iso.filter(iso["models"] == models).iter_rows(named=True)}
-        shares = ", ".join(f"{error:.0%}: {share:.0%}" if share else f"{error:.0%}: –" for error, share in kept.items())
+        shares = ", ".join(
+            f"{number(error, 'share')}: {number(share, 'share') if share else '–'}" for error, share in kept.items()
+        )
         words.append(f"{models} models {shares}")
     return Answer(
         question=question,

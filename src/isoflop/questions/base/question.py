@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from isoflop.answers import Answer
 from isoflop.errors import IsoflopError
@@ -12,6 +12,9 @@ from isoflop.findings import Finding
 from isoflop.questions.base.context import Context, distinct
 from isoflop.questions.base.option import Option, options_of
 from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec, RunsSpec
+
+if TYPE_CHECKING:
+    from isoflop.uncertainty import Ensemble
 
 Group = Literal["Read", "Fit", "Ask", "Test", "Share"]
 GROUPS: tuple[Group, ...] = ("Read", "Fit", "Ask", "Test", "Share")
@@ -32,6 +35,7 @@ class Question:
     subject: ``runs`` reads a table; ``law`` reads a table and takes a law's options, but makes fits of its own;
     ``fit`` takes a saved fit, published constants, or a table with a law; ``nothing`` takes only its own options.
     results: the results that this question words, as ``module:class``, so that a notebook shows them.
+    unused: shared options that would change nothing here, which no front end offers.
     recommends: whether someone may spend a budget by the answer; such a question is refused for a fit with an
     error-level finding, unless it is forced, and its answers have an evidence block.
     writes: the file that the command writes where no other is named; none where empty.
@@ -44,6 +48,7 @@ class Question:
     order: ClassVar[int] = 50
     subject: ClassVar[Subject] = "fit"
     results: ClassVar[tuple[str, ...]] = ()
+    unused: ClassVar[tuple[str, ...]] = ()
     recommends: ClassVar[bool] = False
     writes: ClassVar[str] = ""
     in_report: ClassVar[InReport] = ""
@@ -61,11 +66,19 @@ class Question:
         """The result as numbers, tables, headline and pictures."""
         raise NotImplementedError
 
+    def rests_on_runs(self, result: Any, context: Context) -> bool:  # noqa: ANN401
+        """Whether the result was made from the context's table, whose findings and digest its answer then carries."""
+        return self.subject in ("runs", "law") and context.has_runs
+
     def findings(self, result: Any, context: Context) -> tuple[Finding, ...]:  # noqa: ANN401
         """Those of the runs and the fit that belong under every answer of this question."""
         if self.subject == "fit":
             return context.fit_findings if context.has_fit else ()
-        return context.run_findings if self.subject in ("runs", "law") else ()
+        return context.run_findings if self.rests_on_runs(result, context) else ()
+
+    def fit_of(self, result: Any, context: Context) -> Ensemble:  # noqa: ANN401
+        """The fit on which an answer rests: the context's, where the question makes none of its own."""
+        return context.ensemble
 
     @classmethod
     def of_result(cls, result: Any) -> Question:  # noqa: ANN401
@@ -106,6 +119,17 @@ class Question:
         return ()
 
     @classmethod
+    def shared_options(cls) -> tuple[tuple[type, Option], ...]:
+        """The shared options with their groups, but for those that it has itself under the same name, or cannot use."""
+        own = {word for each in cls.options() for word in (each.name, each.word)} | set(cls.unused)
+        return tuple(
+            (group, each)
+            for group in cls.groups()
+            for each in options_of(group)
+            if each.name not in own and each.word not in own
+        )
+
+    @classmethod
     def options(cls) -> tuple[Option, ...]:
         """Its own options."""
         return options_of(cls)
@@ -118,7 +142,9 @@ class Question:
             "title": cls.name,
             "description": cls.summary(),
             "type": "object",
-            "properties": {each.name: each.schema() for group in (cls, *cls.groups()) for each in options_of(group)},
+            "properties": {
+                each.name: each.schema() for each in (*cls.options(), *(one for _, one in cls.shared_options()))
+            },
             "additionalProperties": False,
         }
 
@@ -136,12 +162,14 @@ def ask(question: Question, context: Context) -> Answer:
 def word(question: Question, result: Any, context: Context) -> Answer:  # noqa: ANN401
     """The answer of a result that is at hand."""
     answer = question.answer(result, context)
-    of_fit = question.subject == "fit" and context.has_fit
-    of_runs = question.subject in ("runs", "law") and context.has_runs
+    fit = question.fit_of(result, context) if question.subject == "fit" and context.has_fit else None
     return replace(
         answer,
         findings=distinct((*answer.findings, *question.findings(result, context))),
-        provenance={**context.provenance(runs=of_runs, fit=of_fit), **answer.provenance},
+        provenance={
+            **context.provenance(runs=question.rests_on_runs(result, context), fit=fit),
+            **answer.provenance,
+        },
         result=result,
     )
 

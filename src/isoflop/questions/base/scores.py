@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from isoflop.answers import Cell, Column, Quantity, of_interval
+from isoflop.answers import Cell, Column, Quantity, Table, of_interval
 
 if TYPE_CHECKING:
+    from isoflop.validation.backtest import Backtest
     from isoflop.validation.score import Scores
 
 MRE = "MRE is the mean of |L − L̂|/L over the held-out rows"
@@ -40,4 +41,34 @@ def score_cells(scores: Scores) -> tuple[Cell, ...]:
         scores.covered,
         scores.rows,
         scores.runs,
+    )
+
+
+def windows_table(result: Backtest, *, detail: bool) -> Table:
+    """What each window holds out."""
+    return Table(
+        "windows",
+        (
+            Column("window", kind="integer"),
+            Column("held_out", "held out"),
+            Column("fitted_rows", "fitted rows", "integer"),
+            Column("held_out_rows", "held-out rows", "integer"),
+            Column("by"),
+            Column("start", "from", "count"),
+            Column("family"),
+        ),
+        tuple(
+            (
+                place,
+                each.says,
+                int(each.train.sum()),
+                int(each.held.sum()),
+                each.by,
+                float(each.from_value),
+                each.family or None,
+            )
+            for place, each in enumerate(result.windows)
+        ),
+        title="Windows",
+        detail=detail,
     )

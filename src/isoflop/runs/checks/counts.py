@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from isoflop.findings import Finding
 from isoflop.runs.checks.rows import MANY_PASSES, passes_over_data, rows_where, without
 from isoflop.runs.table import Runs, rows_phrase
-from isoflop.units import format_quantity
+from isoflop.units import format_quantity, training_flops
 
 Floats = NDArray[np.float64]
 
@@ -69,7 +69,7 @@ def _flops(runs: Runs) -> list[Finding]:
     ):
         return []
     with np.errstate(all="ignore"):
-        ratio = runs["C"] / (6 * runs["N"] * runs["D"])
+        ratio = runs["C"] / (training_flops(runs["N"], runs["D"]))
     odd = np.isfinite(ratio) & ((ratio < 0.5) | (ratio > 2))
     if not odd.any():
         return []

@@ -11,6 +11,7 @@ from isoflop.findings import Finding
 from isoflop.runs.checks.repeats import is_sweep_of_settings
 from isoflop.runs.checks.rows import hardly_repeated, rows_where, setting_groups, without
 from isoflop.runs.table import Runs, rows_phrase
+from isoflop.units import training_flops
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -48,7 +49,7 @@ def off_isoflop_curve(runs: Runs) -> list[OffCurve]:
         return []
     n, loss = runs["N"], runs["loss"]
     with np.errstate(all="ignore"):
-        flops = runs["C"] if "C" in runs.frame.columns else 6 * n * runs["D"]
+        flops = runs["C"] if "C" in runs.frame.columns else training_flops(n, runs["D"])
         log_n, log_loss, log_c = np.log(n), np.log(loss), np.log(flops)
     good = np.flatnonzero(np.isfinite(log_n) & np.isfinite(log_loss) & np.isfinite(log_c))
     good = good[hardly_repeated(runs)[good]]

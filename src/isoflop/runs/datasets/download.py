@@ -78,9 +78,11 @@ def locate(dataset: Dataset, table: Table) -> Obtained:
         raise DataError(_why_derived(file, name))
     path = cache_folder() / file.dataset / file.copy.name
     if not path.is_file():
-        raise DataError(f"the data set {name!r} is not on this machine; run: isoflop datasets get {name}")
+        raise DataError(f"the data set {name!r} is not on this machine; run: isoflop datasets --get {name}")
     if not _matches(path, file.copy):
-        raise DataError(f"{path} is damaged (its SHA-256 is not the registered one); run: isoflop datasets get {name}")
+        raise DataError(
+            f"{path} is damaged (its SHA-256 is not the registered one); run: isoflop datasets --get {name}"
+        )
     return Obtained(file, path, "cache")
 
 

@@ -14,9 +14,10 @@ import polars as pl
 
 from isoflop.errors import DataError
 from isoflop.findings import Finding
-from isoflop.runs.datasets.loading import FAMILIES, load
+from isoflop.runs.datasets.tables import load_table
 from isoflop.runs.table import Runs
 
+FAMILIES = "checkpoint-families"  # the checkpoints of all registered model families, as one table
 _COLUMNS = ("family", "run", "N", "D", "loss", "counts")
 _GPT3 = {
     "small": 125e6, "medium": 350e6, "large": 760e6, "xl": 1.3e9, "2.7b": 2.7e9, "6.7b": 6.7e9, "13b": 13e9,
@@ -40,7 +41,7 @@ def checkpoint_families() -> Runs:
     frames, findings = [], []
     for source in _SOURCES:
         try:
-            runs = load(source.table)
+            runs = load_table(source.table)
         except DataError as error:
             findings.append(Finding("not-here", "note", f"{source.table} is left out: {error}", ""))
             continue
@@ -48,7 +49,7 @@ def checkpoint_families() -> Runs:
         frames.append(source.arrange(runs.frame).select(collection, *_COLUMNS))
     if not frames:
         raise DataError(
-            f"{FAMILIES} is made of public data sets, and none is on this machine; fetch one: isoflop datasets get "
+            f"{FAMILIES} is made of public data sets, and none is on this machine; fetch one: isoflop datasets --get "
             f"{_SOURCES[0].table}"
         )
     sizes = pl.col("N").n_unique().over("family")

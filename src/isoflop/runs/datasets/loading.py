@@ -1,43 +1,25 @@
-"""A registered table as ``Runs``."""
+"""What a name of a data set stands for, as ``Runs``."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-
-import polars as pl
-
-from isoflop.errors import DataError
-from isoflop.runs.datasets.box import Box, boxes
-from isoflop.runs.datasets.download import locate
-from isoflop.runs.datasets.registry import Table, datasets, find
-from isoflop.runs.read import read_runs
+from isoflop.runs.datasets.box import boxes
+from isoflop.runs.datasets.families import FAMILIES, checkpoint_families
+from isoflop.runs.datasets.registry import datasets
+from isoflop.runs.datasets.tables import load_table
 from isoflop.runs.table import Runs
-
-FAMILIES = "checkpoint-families"  # the checkpoints of all registered model families, as one table
 
 
 def load(name: str, *, where: str | None = None) -> Runs:
     """The runs of ``NAME``, or of ``NAME/TABLE``, with headers, units and conventions as registered.
 
     Runs that ship in the package are read from it; public ones from the mirror that ISOFLOP_DATASETS names, or from
-    the cache that ``isoflop datasets get NAME`` fills; ``checkpoint-families`` joins those that have checkpoints of
-    model families. No network is used. What is known against the table stands
-    in ``findings``.
+    the cache that ``isoflop datasets --get NAME`` fills; ``checkpoint-families`` joins those that have checkpoints of
+    model families. No network is used. What is known against the table stands in ``findings``.
 
     where: a further selection, such as ``tokens > 1e9``.
     Raises DataError: unknown name (with the nearest), not on this machine (with the command), damaged.
     """
-    wanted, _, part = name.partition("/")
-    box = next((box for box in boxes() if box.name == wanted), None)
-    if name == FAMILIES:
-        from isoflop.runs.datasets.families import (
-            checkpoint_families,
-        )  # made of tables that are loaded by this function
-
-        runs = checkpoint_families()
-    else:
-        runs = _from_box(box, part) if box is not None else _from_registry(name)
+    runs = checkpoint_families() if name == FAMILIES else load_table(name)
     return runs if where is None else runs.where(where)
 
 
@@ -45,37 +27,3 @@ def is_data_set(name: str) -> bool:
     """Whether this names the bundled example runs or a registered data set, with or without one of its tables."""
     first = name.partition("/")[0]
     return first in {FAMILIES, *(box.name for box in boxes()), *(each.name for each in datasets())}
-
-
-def _from_box(box: Box, part: str) -> Runs:
-    table = part or box.tables[0]
-    if table not in box.tables:
-        raise DataError(
-            f"the data set {box.name!r} has no table {part!r}; it has {', '.join(map(box.full_name, box.tables))}"
-        )
-    with box.path(table) as path:
-        runs = read_runs(path, conventions={"N": "total"})
-    return replace(runs, source=box.full_name(table))
-
-
-def _from_registry(name: str) -> Runs:
-    dataset, table = find(name)
-    frame = prepared(locate(dataset, table).path, table)
-    runs = read_runs(frame, columns=table.columns, units=table.units, conventions=table.conventions, where=table.where)
-    selected = f" where {table.where}" if table.where else ""
-    source = f"{dataset.full_name(table)} ({table.file.source}{selected})"
-    return replace(runs, source=source, findings=(*runs.findings, *table.findings))
-
-
-def prepared(path: Path, table: Table) -> pl.DataFrame:
-    """The file's own table, with wrong columns dropped and odd units turned into plain counts."""
-    if path.suffix == ".parquet":
-        frame = pl.read_parquet(path, hive_partitioning=False, glob=False)
-    else:
-        # every cell as text: the reader decides what is a number, and says so where it is not
-        frame = pl.read_csv(path, infer_schema=False, glob=False)
-    return frame.drop(table.drop).with_columns(
-        *(pl.col(header).cast(pl.Float64) * factor for header, factor in table.times.items()),
-        *(pl.lit(10.0).pow(pl.col(header).cast(pl.Float64)).alias(header) for header in table.antilog),
-        *(pl.concat_str(parts, separator=" ").alias(header) for header, parts in table.join.items()),
-    )

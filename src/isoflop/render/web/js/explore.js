@@ -15,6 +15,20 @@ export function told(each, quantity) {
   return { value: write(each.value), ends: Number.isFinite(each.low) ? `${write(each.low)} – ${write(each.high)}` : "" };
 }
 
+/** A number inside a sentence, as Python's isoflop.answers.wording writes it: about 10B (90% CI 3B–90B). */
+export function phrase(each, { level, quantity = false, unit = "", promise = "CI" }) {
+  const known = Number.isFinite(each.low) && Number.isFinite(each.high);
+  const ratio = !quantity || !known ? 1 : each.low > 0 ? each.high / each.low : Infinity;
+  const digits = ratio > 4 ? 1 : ratio > 1.1 ? 2 : 3;
+  const bare = (value) => (Math.abs(value) < 1e5 ? general(value, 4) : general(value, 3));
+  const write = quantity ? (value) => formatQuantity(value, digits) : known ? (value) => formatByInterval(value, each.low, each.high) : bare;
+  const value = write(each.value) + (unit && !quantity ? ` ${unit}` : "");
+  if (!known) return value;
+  const ends = [write(each.low), write(each.high)];
+  const joined = ends.some((end) => end.startsWith("-")) ? ends.join(" to ") : ends.join("–");
+  return `${ratio > 1.5 ? "about " : ""}${value} (${general(100 * level)}% ${promise} ${joined})`;
+}
+
 /** Bring the answer in `root` to life. Returns {move(budget)} for tests and for the page. */
 export function explore(root, data, law, runs) {
   const panel = root.querySelector("[data-explore]");
@@ -94,10 +108,10 @@ function exploreBudget(root, panel, data, law, runs) {
     figure(panel, "ratio", answer.ratio, true);
     figure(panel, "loss", answer.newRun);
     figure(panel, "curve", answer.loss);
-    const loss = told(answer.newRun);
+    const { level } = law;
     lead.textContent = answer.inside
-      ? `With ${flops(budget)} training FLOPs, train ${told(answer.n, true).value} parameters on ${told(answer.d, true).value} tokens; expect a ${data.law.response} of ${loss.value}${data.law.unit && ` ${data.law.unit}`}.`
-      : `At ${flops(budget)} training FLOPs this law has no best size: its ${data.law.response} falls all the way.`;
+      ? `Train ${phrase(answer.n, { level, quantity: true })} parameters on ${phrase(answer.d, { level, quantity: true })} tokens; expected loss ${phrase(answer.loss, { level, unit: data.law.unit })}.`
+      : `At ${flops(budget)} training FLOPs this law has no compute-optimal size: its ${data.law.response} falls all the way.`;
     root.querySelector("[data-sure]").textContent = sureness(law, data, answer);
     const beyond = Math.log10(budget / runs.largestCompute);
     panel.querySelector("[data-reach]").textContent =
@@ -172,7 +186,7 @@ function exploreInputs(root, panel, data, law) {
     figure(panel, "loss", answer.newRun);
     figure(panel, "curve", answer.curve);
     const where = data.law.inputs.map((each) => `${each} = ${formatQuantity(at[each])}`).join(", ");
-    lead.textContent = `At ${where}, expect a ${data.law.response} of ${told(answer.newRun).value}${data.law.unit && ` ${data.law.unit}`}.`;
+    lead.textContent = `Expected ${data.law.response} at ${where}: ${phrase(answer.newRun, { level: law.level, unit: data.law.unit, promise: "PI" })}.`;
     draw(name);
     return answer;
   };

@@ -22,7 +22,7 @@ function scientific(mantissa, exponent) {
 /** 7.23e10 as 72.3B; below a thousand plain, above 1e15 scientific. */
 export function formatQuantity(value, digits = 3) {
   if (!Number.isFinite(value) || value === 0) return general(value);
-  const size = Math.abs(value);
+  const size = Math.abs(Number(value.toPrecision(digits))); // as it will be printed: 999.95M is 1B
   for (const [scale, suffix] of SCALES) {
     if (scale <= size && size < 1e15) {
       const shown = value / scale;

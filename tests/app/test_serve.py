@@ -1,0 +1,84 @@
+"""One server to a folder of sessions: a second one is refused in a sentence, and the first goes on."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from isoflop.app import serve as module
+from isoflop.app.serve import _sole_server
+from isoflop.errors import IsoflopError
+from isoflop.lock import NoLockError
+
+COMMAND = [sys.executable, "-m", "isoflop", "app", "--no-browser", "--port", "0", "--state"]
+
+
+@pytest.fixture
+def start():
+    """A function that starts a server on a folder and returns it with its first line."""
+    begun = []
+
+    def run(folder):
+        server = subprocess.Popen(
+            [*COMMAND, str(folder)],
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        begun.append(server)
+        return server, server.stdout.readline()
+
+    yield run
+    for server in begun:
+        server.kill()
+        server.communicate()
+
+
+def sessions(line):
+    address = re.search(r"http://\S+", line)[0]
+    return json.loads(urllib.request.urlopen(f"{address}api/start", timeout=60).read())["sessions"]
+
+
+def test_a_second_server_is_refused_and_the_first_goes_on(start, tmp_path):
+    (tmp_path / "same").symlink_to(tmp_path / "state")
+    first, line = start(tmp_path / "state")
+    assert sessions(line) == []
+    second, said = start(tmp_path / "same")
+    assert second.wait(60) == 2 and said == ""
+    assert re.fullmatch(
+        r"Error: another isoflop app keeps its sessions in '.*same', and two would .* \(--state FOLDER\)\n",
+        second.stderr.read(),
+    )
+    assert sessions(line) == []
+    other, elsewhere = start(tmp_path / "other")
+    assert sessions(elsewhere) == [] and other.poll() is None
+    first.send_signal(signal.SIGKILL)  # however a server ends, the folder is free
+    first.wait(60)
+    assert sessions(start(tmp_path / "state")[1]) == []
+
+
+def test_a_folder_that_cannot_be_used_is_said(tmp_path):
+    (tmp_path / "file").write_text("")
+    said = r"cannot be used \(Not a directory\); give another: --state FOLDER"
+    with pytest.raises(IsoflopError, match=said), _sole_server(tmp_path / "file" / "state"):
+        pass
+
+
+def test_a_system_without_locks_has_its_page(tmp_path, monkeypatch):
+    def none(folder, *, patience):
+        raise NoLockError("no locks here")
+
+    monkeypatch.setattr(module, "alone", none)
+    with _sole_server(tmp_path / "state"):
+        assert (tmp_path / "state").is_dir()
+
+
+def test_what_goes_wrong_while_it_serves_is_not_taken_for_the_lock(tmp_path):
+    with pytest.raises(OSError, match="of another kind"), _sole_server(tmp_path / "state"):
+        raise OSError("of another kind")

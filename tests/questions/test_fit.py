@@ -1,0 +1,102 @@
+"""A fit as an answer: parameters with intervals, what was fixed, from which columns, and where it is kept."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from isoflop import bootstrap, fit, fix, law, tie
+from isoflop.answers.wording import told
+from isoflop.errors import IsoflopError
+from isoflop.questions.base.context import Context
+from isoflop.questions.base.question import ask, word
+from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec, RunsSpec
+from isoflop.questions.fit import Fit
+from isoflop.uncertainty.saved import load_fit
+
+
+def test_parameters_are_those_of_the_draws(drawn, same):
+    answer = ask(Fit(), drawn)
+    for each in drawn.ensemble.estimate.law.params:
+        assert same(answer[each.name], drawn.ensemble.interval(each.name))
+        assert answer[each.name].note == each.meaning
+    assert (answer["runs"].value, answer["rows"].value) == (30, 30)
+    assert answer["objective"].value == drawn.ensemble.fit.value
+    assert answer.sentence(told) == "loss = E + A/N^alpha + B/D^beta, fitted to 30 runs."
+
+
+def test_a_wider_level_gives_wider_intervals(drawn, same):
+    answer = ask(Fit(), replace(drawn, level_spec=LevelSpec(0.99)))
+    assert same(answer["alpha"], drawn.ensemble.interval("alpha", level=0.99))
+
+
+def test_the_equation_has_no_digit_that_an_interval_does_not_support(drawn):
+    equation = ask(Fit(), drawn).equation
+    alpha = drawn.ensemble.interval("alpha")
+    shown = equation.partition("N^")[2].partition(" ")[0]
+    digits = len(shown.partition(".")[2])
+    assert abs(float(shown) - alpha.value) <= 0.5 * 10**-digits and 10 ** (-digits) > (alpha.high - alpha.low) / 250
+
+
+def test_what_is_fixed_or_tied_is_told_apart(known_runs):
+    restricted = tie(fix(law("chinchilla"), {"E": 1.8}), {"beta": "alpha"})
+    answer = ask(Fit(), Context(given=bootstrap(fit(restricted, known_runs(0.003)), draws=30)))
+    assert answer.table("held").rows == (("E", 1.8, "fixed"), ("beta", "= alpha", "tied"))
+    assert {"A", "B", "alpha"} == {each.name for each in answer.quantities} - {"runs", "rows", "objective"}
+
+
+def test_a_parameter_that_overflowed_is_a_limit(drawn):
+    ensemble = drawn.ensemble
+    gone = replace(ensemble, estimate=replace(ensemble.estimate, params={**ensemble.estimate.params, "A": math.inf}))
+    answer = ask(Fit(), Context(given=gone))
+    assert (answer["A"].limit, answer["A"].has_interval) == ("lower", False)
+
+
+def test_a_fit_without_draws_has_values_alone(known_runs):
+    fitted = fit(law("chinchilla"), known_runs(0.003))
+    answer = word(Fit(), fitted, Context(given=None, given_runs=fitted.runs))
+    assert answer["E"].value == fitted.params["E"] and not answer["E"].has_interval
+    assert answer.method.endswith("intervals: none")
+
+
+def test_checkpoints_are_rows_of_fewer_runs(tmp_path):
+    steps = range(1, 31)
+    rows = [f"{run},{step},{2 + size / step**0.5:.6f}" for run, size in (("a", 3), ("b", 4)) for step in steps]
+    path = tmp_path / "two.csv"
+    path.write_text("\n".join(["run,step,loss", *rows]))
+    context = Context(RunsSpec(source=str(path)), LawSpec(law="E + A/step^alpha"), FitSpec(draws=20))
+    answer = ask(Fit(), context)
+    assert "fitted to 2 runs in 60 rows." in answer.sentence(told)
+    (column,) = (row for row in answer.table("columns").rows if row[0] == "step")
+    assert column[1:3] == (1.0, 30.0)
+
+
+def test_a_fit_is_saved_as_it_is_told(drawn, tmp_path, same):
+    path = tmp_path / "fit.json"
+    answer = ask(Fit(save=str(path)), drawn)
+    assert same(answer["E"], load_fit(path).interval("E"))
+    assert answer.method.endswith(f"saved to {path}, for isoflop forecast {path} --at N=… --at D=…")
+
+
+@pytest.mark.parametrize(
+    ("question", "says"),
+    [
+        (Fit(save="gone/fit.json"), "there is no folder 'gone'; make it, or write elsewhere"),
+        (Fit(prior="other.csv", curves=True), "--prior is for one run of a table, not for --curves"),
+        (Fit(prior="other.csv", thin=3), "--prior is for one run of a table"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_it_is_begun(question, says):
+    with pytest.raises(IsoflopError, match=says):
+        question.check()
+
+
+def test_curves_need_a_store(drawn):
+    with pytest.raises(IsoflopError, match="--curves needs a store; make one with isoflop import"):
+        ask(Fit(curves=True), Context())
+
+
+def test_pictures_are_of_the_runs_with_the_law(drawn, known_runs):
+    assert [each.name for each in ask(Fit(), drawn).pictures] == ["loss-against-compute", "fit-against-measured"]
+    other = Context(given=bootstrap(fit(law("power-n-floor"), known_runs(0.003)), draws=20))
+    assert [each.name for each in ask(Fit(), other).pictures] == ["fit-against-measured"]
