@@ -12,7 +12,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeGuard
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,9 +103,6 @@ class _Law:
         return _place(points, self.places)
 
 
-_KNOWN: WeakKeyDictionary[Fit, dict[Prior, Discrepancy]] = WeakKeyDictionary()
-
-
 def discrepancy(fit: Fit, *, others: Sequence[Fit] = (), prior: Prior | None = None) -> Discrepancy:
     """Condition every hypothesis of the prior on the residuals of a fit, and of ``others`` to the same runs.
 
@@ -119,7 +115,8 @@ def discrepancy(fit: Fit, *, others: Sequence[Fit] = (), prior: Prior | None = N
     prior = shipped_prior() if prior is None else prior
     with one_thread():
         if not others:
-            kept = _KNOWN.setdefault(fit, {})
+            # kept with the fit and forgotten with it
+            kept: dict[Prior, Discrepancy] = fit.__dict__.setdefault("_discrepancies", {})
             if prior not in kept:
                 kept[prior] = _discrepancy((fit,), prior)
             return kept[prior]

@@ -86,7 +86,7 @@ def methods_of(context: Context, budget: float) -> Methods:
 
 def _without_outliers_plan(context: Context, budget: float) -> Iterator[tuple[Cell, ...]]:
     """N* as the plan has it; of the fit to all runs where the plan rests on that."""
-    from isoflop.planning.optimal import best_n
+    from isoflop.planning.sizes import best_n
 
     def size(fit: Fit) -> Quantity:
         return Quantity("N", best_n(fit, budget, seed=context.fit_spec.seed), "count")
