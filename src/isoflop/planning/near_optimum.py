@@ -18,7 +18,6 @@ from isoflop.laws.optimum import optimum, require_n_and_d
 from isoflop.runs import Runs
 from isoflop.uncertainty.bootstrap import bootstrap, too_few_runs
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level
-from isoflop.units import training_flops
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -49,7 +48,7 @@ class NearOptimum(Value):
     def sd(self, budget: float) -> float:
         """√(s² + 0.1² + (0.45 · decades beyond)²), s half of the central 68 % of log N* over draws of the runs."""
         with np.errstate(all="ignore"):
-            there = optimum(self.fit.law, self.draws.draws(), budget)
+            there = optimum(self.fit.law, self.draws.draws(), budget, counted=self.fit.data.flops)
             found = np.log(there.n[there.inside])
         found = found[np.isfinite(found)]
         low, high = np.quantile(found, [0.1587, 0.8413]) if len(found) > 1 else (0.0, 0.0)
@@ -59,7 +58,12 @@ class NearOptimum(Value):
     def n_at(self, budget: float, *, level: float = 0.9) -> Interval:
         """N* at a budget, with a t interval in log N. Raises IsoflopError where the fit has no optimum there."""
         check_level(level)
-        here = optimum(self.fit.law, {name: np.array([each]) for name, each in self.fit.params.items()}, budget)
+        here = optimum(
+            self.fit.law,
+            {name: np.array([each]) for name, each in self.fit.params.items()},
+            budget,
+            counted=self.fit.data.flops,
+        )
         if not here.inside[0]:
             raise IsoflopError(f"{self.fit.law.name} fitted near the optimum has none at {budget:g} FLOPs")
         middle = math.log(float(here.n[0]))
@@ -73,10 +77,10 @@ def near_optimum(whole: Fit, runs: Runs, *, seed: int = 0) -> NearOptimum:
     Raises IsoflopError where fewer runs are left than the law needs, or the law has other inputs than N and D.
     """
     require_n_and_d(whole.law)
-    flops = training_flops(runs["N"], runs["D"])
+    flops = whole.data.flops.flops(runs["N"], runs["D"])
     with np.errstate(all="ignore"):
         params = {name: np.full(len(flops), each) for name, each in whole.params.items()}
-        best = optimum(whole.law, params, flops)
+        best = optimum(whole.law, params, flops, counted=whole.data.flops)
     kept: Mask = best.inside & (np.abs(np.log(runs["N"]) - np.log(np.where(best.inside, best.n, 1.0))) <= WITHIN)
     codes = runs.run_codes()
     needed = max(_FEWEST, len(whole.law.params) + 3)

@@ -9,11 +9,11 @@ from dataclasses import replace
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.laws.optimum import check_positive, require_n_and_d
+from isoflop.laws.training_flops import TrainingFlops
 from isoflop.planning.allocate import Band, Basis, Plan, allocate, loss_at, promised
 from isoflop.planning.isoflop_minima import IsoflopMinima
 from isoflop.planning.sizes import sizes
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, no_draws, tail_findings
-from isoflop.units import TRAIN
 
 _WIDE = 4.0  # ratio of the ends of N*'s interval from which it is said to be open
 _APART = 1.5  # ratio of the law's N* to the other from which it is said
@@ -51,7 +51,7 @@ def optimal_plan(
     if law is not None:
         band, exponent, method = law.band, law.exponent_a, law.method
     if known.minima is not None:
-        band = _band(known.minima, n.value, budget, within)
+        band = _band(known.minima, n.value, budget, within, ensemble.estimate.data.flops)
         exponent, findings = known.minima.exponent_interval(level=level), known.minima.findings
     elif basis == "runs near the optimum" and known.near is not None:
         near = allocate(replace(known.near.draws, findings=()), budget=budget, level=level, within=within)
@@ -59,11 +59,12 @@ def optimal_plan(
     assert band is not None and exponent is not None
     own_findings = law.findings if law is not None else (*no_draws(ensemble), *tail_findings(ensemble, level=level))
     loss = loss_at(ensemble, n.value, budget, level=level)
+    counted = ensemble.estimate.data.flops
     return Plan(
         budget=float(budget),
         n=n,
-        d=_mapped(n, lambda size: budget / (TRAIN * size)),
-        ratio=_mapped(n, lambda size: budget / (TRAIN * size**2)),
+        d=_mapped(n, lambda size: counted.tokens(size, budget)),
+        ratio=_mapped(n, lambda size: counted.tokens(size, budget) / size),
         **promised(loss),
         least_loss=None if law is None else law.least_loss,
         exponent_a=exponent,
@@ -81,11 +82,11 @@ def _mapped(n: Interval, of: Callable[[float], float]) -> Interval:
     return Interval(of(n.value), of(n.high), of(n.low), n.level)
 
 
-def _band(minima: IsoflopMinima, n: float, budget: float, within: float) -> Band:
+def _band(minima: IsoflopMinima, n: float, budget: float, within: float, counted: TrainingFlops) -> Band:
     """Sizes whose loss is within ``within`` of the least: log N* ± √(log(1 + within)/c)."""
     half = math.sqrt(math.log1p(within) / minima.curvature())
     low, high = n * math.exp(-half), n * math.exp(half)
-    return Band(within, (low, high), (budget / (TRAIN * high), budget / (TRAIN * low)))
+    return Band(within, (low, high), (counted.tokens(high, budget), counted.tokens(low, budget)))
 
 
 def _open(n: Interval, basis: Basis) -> tuple[Finding, ...]:

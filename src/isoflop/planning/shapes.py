@@ -12,7 +12,7 @@ from isoflop.errors import SpecError
 from isoflop.findings import Finding
 from isoflop.fitting import Estimate
 from isoflop.laws.optimum import check_positive
-from isoflop.units import TRAIN, ParamConvention
+from isoflop.units import ParamConvention
 from isoflop.values import Value
 
 WIDTH_STEP: Final = 128  # widths that matrix units like
@@ -109,19 +109,21 @@ def buildable(
         return Shapes(float(n), convention, (), (*found, _no_shape(n, convention, template)))
 
     def loss(size: float) -> float:
-        return float(estimate.predict({"N": size / shift, "D": budget * shift / (TRAIN * size)}))
+        return float(estimate.predict({"N": size / shift, "D": estimate.data.flops.tokens(size / shift, budget)}))
 
     goal = loss(n)
     return Shapes(
         float(n),
         convention,
-        tuple(_built(shape, size, budget, loss(size), goal) for _, shape, size in chosen),
+        tuple(
+            _built(shape, size, estimate.data.flops.tokens(float(size), budget), budget, loss(size), goal)
+            for _, shape, size in chosen
+        ),
         tuple(found),
     )
 
 
-def _built(shape: Shape, size: int, budget: float, loss: float, goal: float) -> Built:
-    d = budget / (TRAIN * size)
+def _built(shape: Shape, size: int, d: float, budget: float, loss: float, goal: float) -> Built:
     flops = compare(shape, d).total("exact")
     return Built(shape, size, parameters(shape).total, d, loss, loss / goal - 1, flops, flops / budget)
 

@@ -78,13 +78,14 @@ class Sizes(Value):
 
         Without runs there is no such error to count, and the interval is that of the draws.
         """
-        law = self.ensemble.estimate.law
-        here = optimum(law, {name: np.array([each]) for name, each in self.ensemble.estimate.params.items()}, budget)
+        law, counted = self.ensemble.estimate.law, self.ensemble.estimate.data.flops
+        at_fit = {name: np.array([each]) for name, each in self.ensemble.estimate.params.items()}
+        here = optimum(law, at_fit, budget, counted=counted)
         if not here.inside[0]:
             raise IsoflopError(f"{law.name} has no compute-optimal size at {budget:g} FLOPs")
         n = float(here.n[0])
         draws = {name: values[:_DRAWS] for name, values in self.ensemble.draws().items()}
-        there = optimum(law, draws, budget)
+        there = optimum(law, draws, budget, counted=counted)
         drawn = interval_of(n, there.n[there.inside], level=level)
         if self.runs is None:
             return drawn
@@ -119,7 +120,8 @@ def fitted_runs(estimate: Estimate) -> Runs | None:
         inputs = {name: np.asarray(values) for name, values in rows.inputs.items()}
         fitted = estimate.predict(inputs)
         loss = fitted * np.exp(rows.residual) if estimate.data.space == "log" else fitted + rows.residual
-        columns: dict[str, Any] = {**inputs, "loss": loss, "run": [str(each) for each in rows.run.tolist()]}
+        spent = estimate.data.flops.flops(inputs["N"], inputs["D"]) if {"N", "D"} <= set(inputs) else np.nan * loss
+        columns: dict[str, Any] = {**inputs, "C": spent, "loss": loss, "run": [str(each) for each in rows.run.tolist()]}
         runs = Runs.from_columns(columns, source=estimate.data.source)
     if runs is None or not {"N", "D", "loss"} <= set(runs.frame.columns):
         return None

@@ -137,7 +137,7 @@ _BASES = {
 
 def _method(plan: Allocation) -> str:
     basis = _BASES.get(plan.basis)
-    return f"{plan.method}, C = 6ND" if basis is None else f"{basis}, C = 6ND"
+    return f"{plan.method if basis is None else basis}, {plan.ensemble.estimate.data.flops.told()}"
 
 
 def _headline(result: PlanResult) -> str:

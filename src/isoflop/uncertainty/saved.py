@@ -21,6 +21,7 @@ from isoflop.fitting.estimate import DataSummary, FittedRows
 from isoflop.fitting.result import Search
 from isoflop.laws import Input, Law, Param, Prepared
 from isoflop.laws.formula import parse
+from isoflop.laws.training_flops import TrainingFlops
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Ensemble
 
@@ -65,6 +66,8 @@ def save_fit(fit: Estimate | Ensemble, path: str | Path) -> None:
             "residuals": _told(data.residuals),
             "rows": _saved_rows(data.rows),
             "space": data.space,
+            "flops": [data.flops.per, data.flops.n_power, data.flops.d_power],
+            "headers": dict(data.headers),
         },
         "findings": [finding.as_dict() for finding in fitted.findings],
         "ensemble": None
@@ -152,6 +155,8 @@ def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
             residuals=tuple(float(each) for each in data["residuals"]),
             rows=_fitted_rows(data.get("rows")),
             space=data["space"],
+            flops=TrainingFlops(*data.get("flops", ())),
+            headers=data.get("headers", {}),
         ),
         findings=_findings(content["findings"]),
         runs=runs,

@@ -23,6 +23,7 @@ from isoflop.shown import Shown
 from isoflop.uncertainty.bootstrap import strata
 from isoflop.uncertainty.discrepancy import discrepancy
 from isoflop.uncertainty.ensemble import check_level
+from isoflop.uncertainty.quantiles import finite_quantiles
 from isoflop.uncertainty.scatter import with_scatter
 from isoflop.validation.baselines import BASELINES, baselines
 from isoflop.validation.score import Scores, log_density, score
@@ -390,8 +391,7 @@ def _piece(
         rng=np.random.default_rng([seed, 2]),
     )
     low, high, log_score = _with_model_error(fitted, there, truth, level)
-    with np.errstate(all="ignore"):
-        ends = np.nanquantile(np.where(np.isfinite(predicted), predicted, np.nan), _ends(level), axis=0)
+    ends = finite_quantiles(predicted, _ends(level))
     idle = [each for each in parameter_findings(law, ready.kernel, fitted.theta[None]) if each.code == "at-bound"]
     return _Piece(
         value=np.broadcast_to(fitted.predict(there), truth.shape).astype(np.float64),
