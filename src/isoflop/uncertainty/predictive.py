@@ -186,7 +186,10 @@ def _by_draws(
         return (nothing, nothing), (nothing, nothing)
     params = {name: draws[:, None] for name, draws in ensemble.draws().items()}
     curve = np.broadcast_to(ensemble.estimate.law.value(params, points), (len(ensemble), count))
-    return _quantiles(curve, ends), _quantiles(new_runs(ensemble, curve), ends)
+    # one scatter for all points: each then has the interval that it has alone
+    log = ensemble.estimate.data.space == "log"
+    scatter = new_runs(ensemble, np.ones(len(ensemble)) if log else np.zeros(len(ensemble)))[:, None]
+    return _quantiles(curve, ends), _quantiles(curve * scatter if log else curve + scatter, ends)
 
 
 def _quantiles(draws: Floats, ends: tuple[float, float]) -> tuple[Floats, Floats]:
