@@ -8,6 +8,7 @@ import pytest
 
 from isoflop import bootstrap, fit, fix, forecast, law, load_fit, save_fit, student_t
 from isoflop.errors import FitError, SavedError
+from isoflop.uncertainty import Ensemble
 
 
 @pytest.fixture
