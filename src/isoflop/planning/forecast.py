@@ -11,6 +11,7 @@ import numpy as np
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Estimate
+from isoflop.fitting.inputs import by_symbol
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, no_draws, tail_findings
 from isoflop.uncertainty.extrapolation import distances
@@ -53,8 +54,8 @@ def forecast(
 ) -> Forecast:
     """The loss of a run at a point; see :class:`Forecast` and :func:`isoflop.uncertainty.predictive.predictive`.
 
-    at: every input of the law, in the units of the runs, positive. prior: of the model error; the shipped one by
-    default. A fit that came without its runs has no model error, and a finding says so.
+    at: every input of the law under its symbol or its word (``params``, ``tokens``), positive. prior: of the model
+    error; the shipped one by default. A fit that came without its runs has no model error, and a finding says so.
     Raises IsoflopError for a missing, unknown or non-positive input.
     """
     return forecasts(ensemble, [at], level=level, prior=prior)[0]
@@ -68,7 +69,7 @@ def forecasts(
     estimate = ensemble.estimate
     if not points:
         return ()
-    asked = [_checked(estimate, at) for at in points]
+    asked = [_checked(estimate, by_symbol(estimate.law, at)) for at in points]
     together = {name: np.array([at[name] for at in asked]) for name in estimate.law.input_names}
     said = predictive(ensemble, together, level=level, prior=prior)
     farthest = (prior or shipped_prior()).farthest
@@ -103,7 +104,7 @@ def _checked(estimate: Estimate, at: Mapping[str, float]) -> dict[str, float]:
     if estimate.law.list_inputs:
         raise IsoflopError(
             f"{estimate.law.name} sums over lists ({', '.join(estimate.law.list_inputs)}), which --at cannot give; "
-            "backtest it on whole runs, or predict a table in Python: fit.predict(law_inputs(fit.law, runs))"
+            "backtest it on whole runs, or predict a table in Python: fit.predict(runs)"
         )
     missing = [name for name in wanted if name not in at]
     unknown = [name for name in at if name not in wanted]
