@@ -15,6 +15,7 @@ from isoflop.fitting.objective import Space
 from isoflop.fitting.own_flops import own_flops
 from isoflop.fitting.table import Table
 from isoflop.laws import Law
+from isoflop.laws.lists import Lists
 from isoflop.laws.training_flops import SIX_ND, TrainingFlops
 from isoflop.runs import Runs
 from isoflop.shown import Shown

@@ -50,6 +50,7 @@ _PREDICTION = Record(
         "unit": Text(most=1_000),
         "level": Number(low=0.0, high=1.0),
         "loss": Record({"value": ANY_NUMBER, "low": _END, "high": _END}, more=True),
+        "law_loss": Record({"value": ANY_NUMBER, "low": _END, "high": _END}, more=True),
         "quantiles": List(List(ANY_NUMBER, fewest=2, most=2), most=10_000),
         "findings": List(FINDING, most=10_000),
         "seal": Text(most=200),
