@@ -54,9 +54,13 @@ def group_checkpoints(
         return frame, known, []
     reason = _reason(frame, clock, total, share)
     keys = _settings(frame, clock, total, share)
-    codes = None if keys is None else _codes(frame, keys)
-    if codes is None or keys is None:
-        return frame, known, [_ungrouped(clock, reason)] if reason else []
+    if keys is not None:
+        codes = _codes(frame, keys)
+    else:
+        begun, keys = _begun_anew(frame, clock, known), []
+        if begun is None:
+            return frame, known, [_ungrouped(clock, reason)] if reason else []
+        codes, reason = begun, reason or f"{clock} begins anew {int(begun.max())} times"
     sizes = np.bincount(codes)
     if np.median(sizes) < 2 or len(sizes) == frame.height:
         return frame, known, []
@@ -67,14 +71,15 @@ def group_checkpoints(
         return frame, known, []
     shown = [key for key in keys if frame[key].n_unique() > 1][:4]
     labels = _labels(frame, shown, codes)
-    settings = ", ".join(key[:30] for key in keys[:4]) or "settings"
+    settings = ", ".join(key[:30] for key in keys[:4])
+    alike = f"rows of equal {settings}" if settings else "all rows" if len(sizes) == 1 else "rows of rising steps"
     frame = frame.with_columns(pl.Series("run", labels))
-    known = known | {"run": Column("run", header="", derived=f"rows of equal {settings}")}
+    known = known | {"run": Column("run", header="", derived=alike)}
     finding = Finding(
         "checkpoints-grouped",
         "note",
-        f"{frame.height:,} rows are checkpoints of {len(sizes):,} runs ({reason}); rows of equal {settings} were "
-        "taken for one run.",
+        f"{frame.height:,} rows are checkpoints of {len(sizes):,} {'run' if len(sizes) == 1 else 'runs'} ({reason}); "
+        f"{alike} were taken for one run.",
         'Name the run with --column run=HEADER; if each row is a run of its own, say --derive "run = row".',
     )
     return frame, known, [finding]
@@ -128,13 +133,36 @@ def _settings(frame: pl.DataFrame, clock: str, total: str | None, share: str | N
         if name not in BY_SYMBOL and name not in (clock, total, share, ROW) and frame[name].dtype.is_numeric()
         and 4 * frame[name].n_unique() <= frame.height
     ]  # fmt: skip
-    while True:
-        groups = [*keys, clock]
-        if frame.select(pl.struct([pl.col(name) for name in groups]).n_unique()).item() == frame.height:
-            return keys
+
+    def apart(chosen: list[str]) -> bool:
+        return bool(
+            frame.select(pl.struct([pl.col(name) for name in (*chosen, clock)]).n_unique()).item() == frame.height
+        )
+
+    added: list[str] = []
+    while not apart([*keys, *added]):
         if not rest:
             return None
-        keys.append(rest.pop(0))
+        added.append(rest.pop(0))
+    for name in tuple(added[:-1]):  # a rate that follows a schedule was no setting, where another column is enough
+        if apart([*keys, *(each for each in added if each != name)]):
+            added.remove(name)
+    return [*keys, *added]
+
+
+def _begun_anew(frame: pl.DataFrame, clock: str, known: dict[str, Column]) -> NDArray[np.int64] | None:
+    """For each row the number of its run where runs follow each other and steps begin anew; None where they do not."""
+    if clock != "step" or plain(known["step"].header) not in _ONE_STEP:
+        return None
+    falls = (frame["step"].diff() <= 0).fill_null(value=False).to_numpy()
+    codes = np.asarray(np.cumsum(falls), dtype=np.int64)
+    if np.median(np.bincount(codes)) < _FEWEST_STEPS:
+        return None
+    if "N" in frame.columns:
+        sizes = frame["N"].to_numpy()
+        if (sizes[1:][~falls[1:]] != sizes[:-1][~falls[1:]]).any():
+            return None
+    return codes
 
 
 def _codes(frame: pl.DataFrame, keys: list[str]) -> NDArray[np.int64]:
