@@ -14,6 +14,7 @@ from isoflop.errors import DataError, FitError
 from isoflop.findings import Finding
 from isoflop.fitting import Objective
 from isoflop.laws import Law, catalogue
+from isoflop.processes import side_by_side
 from isoflop.runs import Runs
 from isoflop.runs.prepare import RULES
 from isoflop.shown import Shown
@@ -171,12 +172,7 @@ class _Test:
 
 def _tested(each: _Test, laws: Sequence[Law], jobs: int) -> Iterator[Backtest | str]:
     """The result of every law in the order of ``laws``, as they come."""
-    if jobs == 1:
-        yield from map(each, laws)
-        return
-    import joblib
-
-    yield from joblib.Parallel(n_jobs=jobs, return_as="generator")(joblib.delayed(each)(law) for law in laws)
+    yield from side_by_side(each, laws, jobs=jobs)
 
 
 def _ranked(joint: Backtest) -> tuple[Ranked, ...]:
