@@ -37,7 +37,8 @@ def catalogue() -> Mapping[str, Entry]:
     entries: dict[str, Entry] = {}
     for topic, codes in told.items():
         for code, each in codes.items():
-            levels: tuple[Level, ...] = tuple([each["level"]] if isinstance(each["level"], str) else each["level"])
+            told_levels = each["level"]
+            levels: tuple[Level, ...] = tuple(told_levels if isinstance(told_levels, list) else (told_levels,))
             if code in entries:
                 raise ValueError(f"finding {code!r} stands twice, under {entries[code].topic} and {topic}")
             entries[code] = Entry(code, topic, levels, len(entries), each["meaning"], each["remedy"])
