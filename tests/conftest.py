@@ -21,6 +21,15 @@ def tables() -> Path:
 
 
 @pytest.fixture(scope="session")
+def cases() -> Path:
+    """The folder of small tables that users had trouble with; tests that need it are skipped where it is absent."""
+    folder = Path(os.environ.get("ISOFLOP_CASES", ROOT.parent / "shared" / "cases"))
+    if not folder.is_dir():
+        pytest.skip("no tables of cases; set ISOFLOP_CASES to the folder that holds them")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def epoch245(tables: Path) -> Runs:
     """All 245 runs that Epoch digitised from Hoffmann et al., Figure 4."""
     return read_runs(tables / "epoch-chinchilla" / "svg_extracted_data.csv")

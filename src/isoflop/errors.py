@@ -36,3 +36,10 @@ class SpecError(IsoflopError):
 
 class MissingExtraError(IsoflopError):
     """A command needs an optional package that is not installed."""
+
+
+def excerpt(value: object, most: int = 60) -> str:
+    """A value as a message repeats it: in quotes, on one line, cut where it is long, without what cannot be printed."""
+    text = str(value)
+    cut = text if len(text) <= most else f"{text[: most - 1]}…"
+    return repr(cut.encode("utf-8", "replace").decode())

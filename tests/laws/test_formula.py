@@ -106,7 +106,10 @@ def test_arithmetic_is_as_on_paper(text, value):
         ("log(*N)", "a * needs a value before it"),
         ("log(**N)", "a call takes plain values"),
         ("log(x=N)", "'=' is not part of the language; write only its right-hand side, without L ="),
-        ("L = E + A/N^alpha", "write only its right-hand side, without L ="),
+        ("= E + A/N^alpha", "write only its right-hand side, without L ="),
+        ("L = x = E + A/N^alpha", "write only its right-hand side, without L ="),
+        ("log(L) = A + B*log(N)", "or one column's name in front of the ="),
+        ("1 - acc = A/N^a", "or one column's name in front of the ="),
         ("(x := 3)*N", "':' is not part of the language"),
         ("lambda x: x", "':' is not part of the language"),
         ("A/N^lambda", "'lambda' is not part of the language; write lambda_1 or λ"),
@@ -490,6 +493,50 @@ def test_tying_to_nonsense_is_refused(formulas, says):
 def test_domains_of_nothing_are_refused(text, domains, says):
     with pytest.raises(FormulaError, match=re.escape(says)):
         law(text, domains=domains)
+
+
+@pytest.mark.parametrize(
+    ("text", "response", "inputs"),
+    [
+        ("L = E + A/N^alpha", "loss", ("N",)),
+        ("loss ~ E + A/N^alpha + B/D^beta", "loss", ("N", "D")),
+        ("L(N, D) = E + A/N^alpha + B/D^beta", "loss", ("N", "D")),
+        ("lr = A*N^a*D^b", "lr", ("N", "D")),
+        ("acc=1 - A/C^a", "acc", ("C",)),
+        ("`top 1` ~ 1 - A/C^a", "top 1", ("C",)),
+        ("N = A*D^b", "N", ("D",)),
+        ("acc ~ power-c", "acc", ("C",)),
+    ],
+)
+def test_what_stands_left_of_the_law_is_what_it_predicts(text, response, inputs):
+    made = law(text)
+    assert (made.response, made.input_names) == (response, inputs)
+    assert made.formula == law(text.replace("~", "=", 1).partition("=")[2]).formula
+
+
+def test_a_law_that_predicts_an_input_of_its_own_is_refused():
+    with pytest.raises(FormulaError, match="predicts N from itself"):
+        law("N = A*N^a")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "domain"),
+    [
+        ("c_0 + A/N^a + t_1*share", "share", "real"),
+        ("c_0 + A/N^a + t_1*share^2", "share", "real"),
+        ("c_0 + A/N^a*exp(t_1*share)", "share", "real"),
+        ("c_0 + A/N^a + t_1*share^b", "share", "positive"),
+        ("c_0 + A/N^a + t_1*log(share)", "share", "positive"),
+        ("c_0 + A/N^a + t_1*log(share + k)", "share", "nonnegative"),
+        ("c_0 + A/N^a/(1 + t_1*share)^b", "share", "nonnegative"),
+        ("c_0 + A*N", "N", "positive"),
+    ],
+)
+def test_an_input_may_be_zero_or_negative_where_no_power_or_logarithm_is_taken_of_it(text, name, domain):
+    made = law(text, inputs=["share"] if name == "share" else [])
+    assert {each.name: each.domain for each in made.inputs}[name] == domain
+    declared = law(text, inputs=["share"] if name == "share" else [], domains={name: "nonnegative"})
+    assert {each.name: each.domain for each in declared.inputs}[name] == "nonnegative"
 
 
 def test_a_domain_reaches_a_law_of_the_catalogue():

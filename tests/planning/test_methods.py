@@ -105,17 +105,14 @@ def test_the_command_prints_every_method(tmp_path):
     isoflop_table().to_polars().write_csv(path)
     said = CliRunner().invoke(isoflop, ["methods", str(path), "--budget", "1e22", "--json"], catch_exceptions=False)
     content = json.loads(said.stdout)
-    assert [each["name"] for each in content["methods"]] == [
-        "envelope of curves",
-        "IsoFLOP parabolas",
-        "parametric fit",
-    ]
-    assert content["methods"][0]["N"] is None and content["agree"] is True
-    for each in content["methods"][1:]:
+    methods, budgets = (content["tables"][name]["rows"] for name in ("methods", "budgets"))
+    assert [each["method"] for each in methods] == ["envelope of curves", "IsoFLOP parabolas", "parametric fit"]
+    assert methods[0]["N"] is None and "their intervals overlap" in content["headline"]
+    for each in methods[1:]:
         assert 6 * each["N"]["value"] * each["D"]["value"] == pytest.approx(1e22)
         assert 6 * each["N"]["low"] * each["D"]["high"] == pytest.approx(1e22)
-    assert content["methods"][0]["D"] is None and content["methods"][0]["why_not"].startswith("the table has training")
-    assert [(each["sizes"], each["bracketed"]) for each in content["budgets"]] == [(9, True)] * 4
+    assert methods[0]["D"] is None and methods[0]["why_not"].startswith("the table has training")
+    assert [(each["runs"], each["bracketed"]) for each in budgets] == [(9, True)] * 4
     text = CliRunner().invoke(isoflop, ["methods", str(path)], catch_exceptions=False).stdout
     assert "IsoFLOP parabolas" in text and "parametric fit" in text and "D*" in text
 

@@ -21,6 +21,7 @@ _MOST_FOR_MISFIT = 1_500  # runs looked at, so that their distances fit in memor
 _PERMUTATIONS = 499
 _TOGETHER = 0.2  # rank correlation below which a pattern is too weak to speak of
 _ROUNDING = 1e-10  # residuals below which a fit is exact and their pattern is that of rounding
+_NOISELESS = 1e-6  # relative: no measured loss lies this near to a law, and a pattern of such residuals means nothing
 _FEWEST_FOR_SIZE = 4  # rows below which medians say little
 _FLAT = 1e-9  # losses that differ by less are all the same
 _EDGE = 12.0  # logistic coordinate beyond which a parameter is at an end of its interval
@@ -227,6 +228,25 @@ def seed_findings(
             f"places), so their means are known to {known}, and the law misses these by {off}: that is no chance of "
             "the seeds.",
             "Try another law, or look at what else differs between the runs.",
+        )
+    ]
+
+
+def is_noiseless(table: Table, residual: Floats, *, log_loss: bool) -> bool:
+    """Whether every residual is below one part in a million: numbers that were computed by the law, not measured."""
+    scale = 1.0 if log_loss else float(np.median(np.abs(table.loss)))
+    return bool(np.abs(residual).max(initial=0.0) <= _NOISELESS * scale)
+
+
+def noiseless_findings(residual: Floats, *, log_loss: bool) -> list[Finding]:
+    """That the runs have no noise; see :func:`is_noiseless`."""
+    return [
+        Finding(
+            "noiseless",
+            "note",
+            f"the runs have no noise: the law misses none of them by more than {np.abs(residual).max():.1g}"
+            f"{' (relative)' if log_loss else ''}, as computed numbers do.",
+            "Nothing to do for a trial; the intervals tell of rounding alone, not of measured runs.",
         )
     ]
 

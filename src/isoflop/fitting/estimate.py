@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from isoflop.errors import FitError
 from isoflop.findings import Finding
 from isoflop.fitting.objective import Space
+from isoflop.fitting.own_flops import own_flops
 from isoflop.fitting.table import Table
 from isoflop.laws import Law
 from isoflop.laws.lists import Lists
+from isoflop.laws.training_flops import SIX_ND, TrainingFlops
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.values import Value
@@ -29,7 +31,8 @@ class DataSummary(Value):
 
     digest: SHA-256 of the table. ranges: each input's smallest and largest value. residuals: up to 1,001 quantiles of
     the residuals, of log or raw response as ``space`` has it, ascending. loss_unit: the unit of the response, or its
-    name where it is not a loss.
+    name where it is not a loss. flops: how the table counts training FLOPs (:mod:`isoflop.fitting.own_flops`).
+    headers: the header that each input was read from, so that another table of the same hand is read alike.
     """
 
     source: str
@@ -41,6 +44,8 @@ class DataSummary(Value):
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     residuals: tuple[float, ...] = ()
     space: Space = "log"
+    flops: TrainingFlops = SIX_ND
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,4 +95,10 @@ def summary(law: Law, table: Table, runs: Runs, residual: Floats, *, space: Spac
         ranges={name: (float(values.min()), float(values.max())) for name, values in table.by_row.items()},
         residuals=tuple(float(each) for each in quantiles),
         space=space,
+        flops=own_flops(runs)[0],
+        headers={
+            name: runs.columns[name].header
+            for name in law.input_names
+            if name in runs.columns and runs.columns[name].header not in ("", name)
+        },
     )

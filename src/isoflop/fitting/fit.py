@@ -14,7 +14,9 @@ from isoflop.fitting.coordinates import Coordinates, coordinates
 from isoflop.fitting.doubts import (
     count_findings,
     family_findings,
+    is_noiseless,
     misfit_findings,
+    noiseless_findings,
     overflow_findings,
     parameter_findings,
     search_findings,
@@ -26,6 +28,7 @@ from isoflop.fitting.kernel import Kernel
 from isoflop.fitting.native import engine
 from isoflop.fitting.objective import Objective, huber
 from isoflop.fitting.outer import Optimum, settle
+from isoflop.fitting.own_flops import own_flops
 from isoflop.fitting.result import Fit, Search
 from isoflop.fitting.solve import Solution, polish, solve
 from isoflop.fitting.starts import find_starts
@@ -150,17 +153,33 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
         *evidence_findings(runs),
         *overflow_findings(params),
         *search_findings(fitted.search, exact=agreement.exact, gap=agreement.gap, converged=bool(best.converged[0])),
+        *(own_flops(runs)[1] if {"N", "D"} <= set(law.input_names) else ()),
         *parameter_findings(law, ready.kernel, best.theta),
         *settled,
         *preparation_findings(runs, {column: how.rule for column, how in law.prepared.items()}),
-        *design_findings(prepared_runs(law, runs), tuple(ready.table.by_row)),
+        *design_findings(prepared_runs(law, runs), _of_powers(ready)),
         *count_findings(law, ready.table),
         *size_findings(ready.table, residual, log_loss=objective.of_logarithms),
+        *_residual_findings(ready, runs, residual),
+    )
+    return replace(fitted, findings=found)
+
+
+def _of_powers(ready: Problem) -> tuple[str, ...]:
+    """The inputs whose logarithm matters: those that may not be negative."""
+    return tuple(each.name for each in ready.law.inputs if each.name in ready.table.by_row and each.domain != "real")
+
+
+def _residual_findings(ready: Problem, runs: Runs, residual: Floats) -> list[Finding]:
+    """What the pattern of the residuals tells; nothing but that there is no noise where they are rounding."""
+    log_loss = ready.objective.of_logarithms
+    if is_noiseless(ready.table, residual, log_loss=log_loss):
+        return noiseless_findings(residual, log_loss=log_loss)
+    return [
         *_seed_findings(ready, runs, residual),
         *_family_findings(ready, runs, residual),
         *misfit_findings(ready.table, residual),
-    )
-    return replace(fitted, findings=found)
+    ]
 
 
 def _family_findings(ready: Problem, runs: Runs, residual: Floats) -> list[Finding]:

@@ -106,7 +106,7 @@ def _refuse_foreign(text: str) -> None:
     found = _FOREIGN.search(text)
     if found is not None:
         hint = {
-            "=": "; write only its right-hand side, without L =",
+            "=": "; write only its right-hand side, without L =, or one column's name in front of the =",
             "#": "; a formula has no comments",
             '"': "; a formula has no quoted text",
             "'": "; a formula has no quoted text",

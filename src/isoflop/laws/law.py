@@ -18,6 +18,7 @@ from isoflop.laws.expression import Expr, Floats, names, runs_over_k, substitute
 from isoflop.laws.expression import name as symbol
 from isoflop.laws.formula import MAX_LENGTH, parse, show
 from isoflop.laws.lists import Lists
+from isoflop.laws.responses import check_input_domain, inferred_domain, split_response
 from isoflop.laws.text import write
 from isoflop.values import Value
 
@@ -191,13 +192,27 @@ def law(
     others positive, unless ``domains`` says ``real``, ``positive`` or (low, high).
 
     inputs: further names that are inputs.
-    columns: headers of the table at hand; longer names that are such a header become inputs.
+    The law predicts the loss, or what stands before ``=`` or ``~``: ``lr = A*N^a*D^b``, ``acc = 1 - A/C^a``,
+    ``acc ~ power-c``. Inputs other than counts may be zero or negative where no power or logarithm is taken of them;
+    ``domains`` may say ``positive``, ``nonnegative`` or ``real`` of an input too.
+
+    columns: headers of the table at hand. A name that is one of them is an input, whatever its shape (``N_active``,
+        ``D1``), save single letters and Greek ones, which are parameters unless ``inputs`` says otherwise.
 
     Raises FormulaError: not in the language, an unknown name (with the nearest), no input, no parameter.
     """
     text = text.strip()
-    if text in catalogue():
-        return _with_domains(catalogue()[text], domains or {}, inputs)
+    response, right = split_response(text)
+    if right in catalogue():
+        named = _with_domains(catalogue()[right], domains or {}, inputs)
+        return named if right == text else replace(named, response=response)
+    if right != text:
+        if split_response(right)[1] != right:
+            parse(right)  # a second = is refused with its place
+        made = law(right, inputs=inputs, domains=domains, columns=columns)
+        if response in made.input_names:
+            raise FormulaError(f"the law {show(text)} predicts {response} from itself; write only what explains it")
+        return replace(made, name=text, response=response)
     if len(text) > MAX_LENGTH:
         parse(text)
     if re.fullmatch(r"[A-Za-z][\w-]+", text) and text not in INPUTS and not _PARAMETER.fullmatch(text):
@@ -241,9 +256,28 @@ def law_from_expression(
             expression = substitute(expression, {symbol(word): symbol(letter)})
     present = names(expression)
     domains = domains or {}
-    declared = {*inputs, *(header for header in columns if len(header) > 1 and not _PARAMETER.fullmatch(header))}
-    found_inputs = tuple(Input(each, INPUTS.get(each, "")) for each in present if each in INPUTS or each in declared)
+    declared = {*inputs, *(header for header in columns if len(header) > 1 and not _greek(header))}
+    found_inputs = tuple(
+        Input(
+            each,
+            INPUTS.get(each, ""),
+            check_input_domain(each, domains[each])
+            if each in domains
+            else "positive"
+            if each in INPUTS
+            else inferred_domain(expression, each),
+        )
+        for each in present
+        if each in INPUTS or each in declared
+    )
     taken = {each.name for each in found_inputs}
+    for given in found_inputs:
+        if given.domain == "real" and inferred_domain(expression, given.name) == "positive":
+            raise FormulaError(
+                f"{given.name!r} is an input and no parameter of the formula {show(name)}, which takes a power or a "
+                "logarithm of it, so it cannot be negative (real); say positive or nonnegative"
+            )
+    domains = {each: domain for each, domain in domains.items() if each not in taken}
     if "loss" in present:
         raise FormulaError(f"the formula {show(name)} has the loss itself as an input; write only what explains it")
     for each in present:
@@ -270,6 +304,11 @@ def law_from_expression(
     for param in params:
         _check_domain(param)
     return Law(name, expression, found_inputs, params)
+
+
+def _greek(header: str) -> bool:
+    """Whether a header is a Greek letter, with or without a suffix, and so a parameter in a formula."""
+    return header.split("_")[0].rstrip("0123456789").lower() in GREEK
 
 
 def _unknown_name(label: str, formula: str, known: Iterable[str]) -> FormulaError:

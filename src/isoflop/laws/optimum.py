@@ -14,7 +14,7 @@ from isoflop.laws.derivative import gradient
 from isoflop.laws.evaluate import array_value, array_values
 from isoflop.laws.expression import MINUS_ONE, ONE, Expr, mul, name, power
 from isoflop.laws.law import Law
-from isoflop.units import TRAIN
+from isoflop.laws.training_flops import SIX_ND, TrainingFlops
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -46,35 +46,41 @@ def require_n_and_d(law: Law) -> None:
         raise IsoflopError(f"a plan needs a law in N and D; {law.name} has {', '.join(law.input_names)}: {hint}")
 
 
-def optimum(law: Law, params: Mapping[str, Floats], budget: Floats | float) -> Optimum:
+def optimum(
+    law: Law, params: Mapping[str, Floats], budget: Floats | float, *, counted: TrainingFlops = SIX_ND
+) -> Optimum:
     """argmin over N of L(N, C/(6N)), (draws,): by the closed form where the law has one, else by a search.
 
-    params: each (draws,). budget: FLOPs, one number or (draws,).
+    params: each (draws,). budget: FLOPs, one number or (draws,). counted: what N and D cost, 6ND or as a table counts.
     """
     draws = len(next(iter(params.values())))
-    known = closed_form(law, params, budget)
+    known = closed_form(law, params, budget, counted=counted)
     if known is None:
-        return searched_optimum(law, params, budget)
-    total = np.broadcast_to(np.asarray(budget, dtype=np.float64) / TRAIN, draws)
+        return searched_optimum(law, params, budget, counted=counted)
+    spent = np.broadcast_to(np.asarray(budget, dtype=np.float64), draws)
     n, d = known[0].copy(), known[1].copy()
     with np.errstate(invalid="ignore"):
         inside = (n > 1) & (d > 1)
     loss = law.value(params, {"N": n, "D": d})
     others = np.flatnonzero(~inside)
     if len(others):  # along the budget these draws have no minimum: the search says at which end they are lowest
-        rest = searched_optimum(law, {label: values[others] for label, values in params.items()}, TRAIN * total[others])
+        some = {label: values[others] for label, values in params.items()}
+        rest = searched_optimum(law, some, spent[others], counted=counted)
         n[others], d[others], loss[others], inside[others] = rest.n, rest.d, rest.loss, rest.inside
     return Optimum(n, d, loss, inside)
 
 
-def searched_optimum(law: Law, params: Mapping[str, Floats], budget: Floats | float) -> Optimum:
+def searched_optimum(
+    law: Law, params: Mapping[str, Floats], budget: Floats | float, *, counted: TrainingFlops = SIX_ND
+) -> Optimum:
     """argmin over N of L(N, C/(6N)), (draws,): a grid finds the valley, bisection on the exact slope its bottom."""
     draws = len(next(iter(params.values())))
-    total = np.broadcast_to(np.asarray(budget, dtype=np.float64) / TRAIN, draws)
+    total = np.broadcast_to(counted.product(np.asarray(budget, dtype=np.float64)), draws)
+    power = counted.power
     middle = 0.5 * np.log(total)
     grid = np.linspace(-0.5, 0.5, _GRID) * np.log(total)[:, None] + middle[:, None]
     wide = {label: values[:, None] for label, values in params.items()}
-    losses = law.value(wide, {"N": np.exp(grid), "D": total[:, None] / np.exp(grid)})
+    losses = law.value(wide, {"N": np.exp(grid), "D": (total[:, None] / np.exp(grid)) ** (1 / power)})
     best = np.where(np.isfinite(losses), losses, np.inf).argmin(axis=1)
     inside = (best > 0) & (best < _GRID - 1)
     rows = np.arange(draws)
@@ -82,27 +88,30 @@ def searched_optimum(law: Law, params: Mapping[str, Floats], budget: Floats | fl
     by_n, by_d = gradient(law.expression, (name("N"), name("D")))
     for _ in range(_HALVINGS):
         at = (low + high) / 2
-        rising = _slope(by_n, by_d, params, at, total) > 0
+        rising = _slope(by_n, by_d, params, at, total, power) > 0
         high, low = np.where(rising, at, high), np.where(rising, low, at)
     n = np.exp((low + high) / 2)
-    d = total / n
+    d = (total / n) ** (1 / power)
     return Optimum(n, d, law.value(params, {"N": n, "D": d}), inside)
 
 
-def _slope(by_n: Expr, by_d: Expr, params: Mapping[str, Floats], log_n: Floats, total: Floats) -> Floats:
-    """dL/dlog N at fixed N·D: N ∂L/∂N − D ∂L/∂D."""
+def _slope(by_n: Expr, by_d: Expr, params: Mapping[str, Floats], log_n: Floats, total: Floats, power: float) -> Floats:
+    """dL/dlog N at fixed N·D^s: N ∂L/∂N − (D/s) ∂L/∂D."""
     n = np.exp(log_n)
-    leaves = {**params, "N": n, "D": total / n}
+    d = (total / n) ** (1 / power)
+    leaves = {**params, "N": n, "D": d}
     slope_n, slope_d = array_values((by_n, by_d), leaves)
-    return np.asarray(n * slope_n - total / n * slope_d, dtype=np.float64)
+    return np.asarray(n * slope_n - d / power * slope_d, dtype=np.float64)
 
 
-def closed_form(law: Law, params: Mapping[str, Floats], budget: Floats | float) -> tuple[Floats, Floats] | None:
+def closed_form(
+    law: Law, params: Mapping[str, Floats], budget: Floats | float, *, counted: TrainingFlops = SIX_ND
+) -> tuple[Floats, Floats] | None:
     """N* = G (C/6)^a, D* = (C/6)^b / G with G = (αA/βB)^(1/(α+β)), a = β/(α+β), for E + c (A/N^α + B/D^β)^k; else None.
 
     A power with c k > 0 rises with its base, so it moves no minimum: k = 1 is Chinchilla, and Kaplan's form and
-    Skaling's have the same plan. NaN for draws without a minimum. Recognised by the form of the expression, not by the
-    law's name.
+    Skaling's have the same plan. Where training is counted as C = k·N^p·D^q, D^(q/p) stands for D. NaN for
+    draws without a minimum. Recognised by the form of the expression, not by the law's name.
     Source: Hoffmann et al. 2022, equation 4.
     """
     moving = _moving(law.expression)
@@ -115,13 +124,15 @@ def closed_form(law: Law, params: Mapping[str, Floats], budget: Floats | float) 
     if found is None:
         return None
     draws = len(next(iter(params.values())))
-    total = np.asarray(budget, dtype=np.float64) / TRAIN
+    total = counted.product(np.asarray(budget, dtype=np.float64))
+    power = counted.power
     with np.errstate(all="ignore"):
         rising, a, alpha, b, beta = (_at(each, params, draws) for each in (sign, *found))
+        beta = beta / power
         scale = (alpha * a / (beta * b)) ** (1 / (alpha + beta))
         minimum = (rising > 0) & (a > 0) & (b > 0)
         n = np.where(minimum, scale * total ** (beta / (alpha + beta)), np.nan)
-    return n, total / n
+    return n, (total / n) ** (1 / power)
 
 
 def two_powers(law: Law, params: Mapping[str, Floats]) -> tuple[Floats, Floats, Floats, Floats] | None:

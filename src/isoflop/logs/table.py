@@ -39,6 +39,8 @@ from isoflop.logs.points import nulls_of
 from isoflop.logs.reader import Candidate, Found, Options, Reader
 from isoflop.logs.run_builder import is_loss, logged_run
 from isoflop.logs.table_steps import EPOCHS, Charted, charted, epochs_note, one_row_a_step, steps_of, twice_note
+from isoflop.runs.wide import columns_of_runs
+from isoflop.units import parse_quantity
 from isoflop.values import Value
 
 _DUCK: Final = b"DUCK"
@@ -178,6 +180,14 @@ def runs_of(frame: pl.DataFrame, source: Source) -> Iterator[LoggedRun]:
     chart = charted(frame, step)
     if chart:
         yield from _chart(frame, step, chart, source)
+        return
+    wide = None if source.one_run else columns_of_runs(frame)
+    if wide is not None and wide.clock == step:
+        for column, name, size in wide.runs:
+            part = frame.select(step, pl.col([column]).alias(wide.value)).drop_nulls()
+            sized = {"N": parse_quantity(size)} if size else {}
+            if part.height:
+                yield _curve(part, name, step, replace(source, settings={**source.settings, **sized}))
         return
     metric = next(
         (by_word[word] for word in _METRIC if word in by_word and frame[by_word[word]].dtype == pl.String), None

@@ -17,7 +17,6 @@ from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
 from isoflop.uncertainty.extrapolation import distances
 from isoflop.uncertainty.scatter import mean_and_prediction
-from isoflop.units import TRAIN
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -63,7 +62,8 @@ class Plan(Shown):
 def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: float = 0.002) -> Plan:
     """argmin over N of L(N, C/(6N)) for the fit and for every draw.
 
-    budget: training FLOPs C = 6ND. within: the relative loss that counts as flat.
+    budget: training FLOPs, 6ND or as the fit's table counts them (``estimate.data.flops``). within: the
+    relative loss that counts as flat.
     In closed form where the law is E + A/N^α + B/D^β, otherwise by bisection on the exact slope.
     Raises IsoflopError for a law that has other inputs than N and D, a budget ≤ 0, or no interior optimum.
     """
@@ -74,16 +74,17 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
     estimate = ensemble.estimate
     require_n_and_d(estimate.law)
     at_fit = {label: np.array([value]) for label, value in estimate.params.items()}
-    here = optimum(estimate.law, at_fit, budget)
+    counted = estimate.data.flops
+    here = optimum(estimate.law, at_fit, budget, counted=counted)
     if not here.inside[0]:
-        where = "smaller" if here.n[0] < math.sqrt(budget / TRAIN) else "larger"
+        where = "smaller" if here.n[0] < math.sqrt(counted.product(budget)) else "larger"
         raise IsoflopError(
             f"{estimate.law.name} has no compute-optimal size at {budget:g} FLOPs: along this budget its loss falls "
             f"all the way to {where} models; the runs do not determine it"
         )
     draws = ensemble.draws()
-    there = optimum(estimate.law, draws, budget)
-    method = "closed form" if closed_form(estimate.law, at_fit, budget) is not None else "numeric"
+    there = optimum(estimate.law, draws, budget, counted=counted)
+    method = "closed form" if closed_form(estimate.law, at_fit, budget, counted=counted) is not None else "numeric"
     slope_here, slope_there = _exponent(estimate, at_fit, budget), _exponent(estimate, draws, budget)
     lost = int((~there.inside).sum())
     kept = there.inside
@@ -117,7 +118,8 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
 def best_size(estimate: Estimate, budget: float) -> float:
     """argmin over N of L(N, C/(6N)) at the fit; raises IsoflopError where there is no optimum inside."""
     require_n_and_d(estimate.law)
-    here = optimum(estimate.law, {label: np.array([value]) for label, value in estimate.params.items()}, budget)
+    at_fit = {label: np.array([value]) for label, value in estimate.params.items()}
+    here = optimum(estimate.law, at_fit, budget, counted=estimate.data.flops)
     if not here.inside[0]:
         raise IsoflopError(f"{estimate.law.name} has no compute-optimal size at {budget:g} FLOPs without these rows")
     return float(here.n[0])
@@ -125,7 +127,10 @@ def best_size(estimate: Estimate, budget: float) -> float:
 
 def _exponent(estimate: Estimate, params: Mapping[str, Floats], budget: float) -> Floats:
     """d log N*/d log C by a central difference; exact where N* is a power of C."""
-    above, below = (optimum(estimate.law, params, budget * math.exp(sign * _STEP)).n for sign in (1, -1))
+    above, below = (
+        optimum(estimate.law, params, budget * math.exp(sign * _STEP), counted=estimate.data.flops).n
+        for sign in (1, -1)
+    )
     return np.log(above / below) / (2 * _STEP)
 
 
@@ -133,13 +138,14 @@ def _band(estimate: Estimate, here: Optimum, budget: float, within: float) -> Ba
     """The ends of the flat bottom, by bisection outwards from the optimum."""
     goal = float(here.loss[0]) * (1 + within)
     centre = math.log(float(here.n[0]))
-    total = budget / TRAIN
+    counted = estimate.data.flops
 
     def loss(log_n: float) -> float:
-        return float(estimate.predict({"N": math.exp(log_n), "D": total / math.exp(log_n)}))
+        n = math.exp(log_n)
+        return float(estimate.predict({"N": n, "D": counted.tokens(n, budget)}))
 
     ends = [math.exp(_crossing(loss, centre, side, goal)) for side in (-1, 1)]
-    return Band(within, (ends[0], ends[1]), (total / ends[1], total / ends[0]))
+    return Band(within, (ends[0], ends[1]), (counted.tokens(ends[1], budget), counted.tokens(ends[0], budget)))
 
 
 def _crossing(loss: Callable[[float], float], start: float, side: int, goal: float) -> float:

@@ -11,7 +11,7 @@ from isoflop.laws.optimum import check_positive
 from isoflop.planning.allocate import Plan
 from isoflop.planning.waste import Waste, wasted
 from isoflop.uncertainty.ensemble import Ensemble
-from isoflop.units import TRAIN, format_quantity
+from isoflop.units import format_quantity
 from isoflop.values import Value
 
 
@@ -36,13 +36,13 @@ class Fixed(Value):
 def with_params(ensemble: Ensemble, plan: Plan, *, params: float) -> Fixed:
     """D = C/(6N) for a given size N at the plan's budget. Raises IsoflopError for a size ≤ 0."""
     check_positive(params, "the model size", "parameters")
-    return _fixed(ensemble, plan, "params", params, plan.budget / (TRAIN * params))
+    return _fixed(ensemble, plan, "params", params, ensemble.estimate.data.flops.tokens(params, plan.budget))
 
 
 def with_tokens(ensemble: Ensemble, plan: Plan, *, tokens: float) -> Fixed:
     """N = C/(6D) for given tokens D at the plan's budget. Raises IsoflopError for tokens ≤ 0."""
     check_positive(tokens, "the training tokens", "tokens")
-    return _fixed(ensemble, plan, "tokens", plan.budget / (TRAIN * tokens), tokens)
+    return _fixed(ensemble, plan, "tokens", ensemble.estimate.data.flops.params(tokens, plan.budget), tokens)
 
 
 def _fixed(ensemble: Ensemble, plan: Plan, given: Literal["params", "tokens"], n: float, d: float) -> Fixed:

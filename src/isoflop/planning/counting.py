@@ -168,7 +168,7 @@ def by_group(
 def _counts(runs: Runs, omega: float | None) -> tuple[Floats, Floats, float, str]:
     """All parameters, those without embeddings, ω, and where ω is from."""
     n = runs["N"]
-    if "N_nonembed" in runs:
+    if "N_nonembed" in runs.frame.columns:
         without = runs["N_nonembed"]
         if not (without < n).any():
             raise DataError(f"N and N_nonembed of {runs.source} are the same; give all parameters as N (--column N=…)")

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
+from isoflop.laws.training_flops import SIX_ND, TrainingFlops
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Interval, check_level
-from isoflop.units import training_flops
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -46,15 +46,17 @@ class Envelope(Value):
         return Interval(value, float(low), float(high), level)
 
 
-def envelope(runs: Runs, *, draws: int = 200, seed: int = 0, level: float = 0.9) -> Envelope:
+def envelope(
+    runs: Runs, *, draws: int = 200, seed: int = 0, level: float = 0.9, counted: TrainingFlops = SIX_ND
+) -> Envelope:
     """At 1,500 log-spaced budgets the N of least loss over curves interpolated in log C; log N* = g + a·log C.
 
     runs: checkpoints with N, D, loss and a ``run`` column, or several rows of each size, which then make one curve;
-    C = 6ND. Intervals: runs redrawn with replacement.
+    C = 6ND, or as ``counted`` has it. Intervals: runs redrawn with replacement.
     Raises IsoflopError with fewer than three sizes that have curves. Source: Hoffmann et al. 2022, section 3.1.
     """
     check_level(level)
-    compute = np.log(training_flops(runs["N"], runs["D"]))
+    compute = np.log(counted.flops(runs["N"], runs["D"]))
     log_n, loss = np.log(runs["N"]), runs["loss"]
     codes = runs.run_codes() if "run" in runs.frame.columns else np.unique(np.round(log_n, 6), return_inverse=True)[1]
     curves = [rows for rows in _groups(codes) if len(rows) > 1]

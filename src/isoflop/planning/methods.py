@@ -10,13 +10,13 @@ import numpy as np
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
+from isoflop.laws.training_flops import SIX_ND, TrainingFlops
 from isoflop.planning.allocate import allocate
 from isoflop.planning.envelope import envelope
 from isoflop.planning.parabolas import Parabolas, Profile, parabola_bias, parabolas
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval
-from isoflop.units import TRAIN
 from isoflop.values import Value
 
 NAMES = ("envelope of curves", "IsoFLOP parabolas", "parametric fit")
@@ -30,12 +30,13 @@ class Method(Value):
     exponent_a: Interval | None
     n: Interval | None
     why_not: str = ""
+    counted: TrainingFlops = SIX_ND
 
     def tokens(self, budget: float) -> Interval | None:
-        """D* = C/(6N*), with its interval."""
+        """D* = C/(6N*), or as the table counts C, with its interval."""
         if self.n is None:
             return None
-        value, low, high = (budget / (TRAIN * each) for each in (self.n.value, self.n.high, self.n.low))
+        value, low, high = (self.counted.tokens(each, budget) for each in (self.n.value, self.n.high, self.n.low))
         return Interval(value, low, high, self.n.level)
 
 
@@ -68,24 +69,25 @@ def compare_methods(ensemble: Ensemble, runs: Runs, *, budget: float, level: flo
 
     ensemble: the parametric fit of a law in N and D. runs: the table, with C for method 2 and curves for method 1.
     """
+    counted = ensemble.estimate.data.flops
     plan = allocate(ensemble, budget=budget, level=level)
     found: list[Finding] = []
     answers = []
     budgets = np.empty(0)
     second: Parabolas | None = None
     try:
-        first = envelope(runs, level=level, seed=seed)
-        answers.append(Method(NAMES[0], first.exponent_a, first.n_at(budget)))
+        first = envelope(runs, level=level, seed=seed, counted=counted)
+        answers.append(Method(NAMES[0], first.exponent_a, first.n_at(budget), counted=counted))
     except IsoflopError as error:
         answers.append(Method(NAMES[0], None, None, _reason(error, runs)))
     try:
         second = parabolas(runs, level=level, seed=seed)
-        answers.append(Method(NAMES[1], second.exponent_a, second.n_at(budget)))
+        answers.append(Method(NAMES[1], second.exponent_a, second.n_at(budget), counted=counted))
         budgets = np.array([profile.budget for profile in second.profiles if profile.bracketed])
         found += second.findings
     except IsoflopError as error:
         answers.append(Method(NAMES[1], None, None, _reason(error, runs)))
-    answers.append(Method(NAMES[2], plan.exponent_a, plan.n))
+    answers.append(Method(NAMES[2], plan.exponent_a, plan.n, counted=counted))
     intervals = [each.n for each in answers if each.n is not None]
     apart = max(each.value for each in intervals) / min(each.value for each in intervals)
     agree = max(each.low for each in intervals) <= min(each.high for each in intervals)
@@ -130,5 +132,9 @@ def _reason(error: IsoflopError, runs: Runs) -> str:
 
 def _bias(ensemble: Ensemble, budgets: Sequence[float] | np.ndarray, budget: float) -> float:
     return parabola_bias(
-        ensemble.estimate.law, dict(ensemble.estimate.params), budgets=np.asarray(budgets, dtype=np.float64), at=budget
+        ensemble.estimate.law,
+        dict(ensemble.estimate.params),
+        budgets=np.asarray(budgets, dtype=np.float64),
+        at=budget,
+        counted=ensemble.estimate.data.flops,
     )

@@ -13,7 +13,7 @@ from isoflop.fitting import Estimate
 from isoflop.laws.optimum import Optimum, check_positive, optimum
 from isoflop.planning.allocate import Plan
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
-from isoflop.units import SERVE, TRAIN, training_flops
+from isoflop.units import SERVE
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -67,12 +67,13 @@ def for_serving(ensemble: Ensemble, plan: Plan, *, tokens: float) -> Served:
 
 def _serving(estimate: Estimate, params: Mapping[str, Floats], budget: float, tokens: float) -> dict[str, Floats]:
     """Every number of ``Served`` in each draw, (draws,)."""
-    best = optimum(estimate.law, params, budget)
+    counted = estimate.data.flops
+    best = optimum(estimate.law, params, budget, counted=counted)
     n, d = _cheapest(estimate, params, best, tokens)
-    flops = training_flops(n, d)
+    flops = counted.flops(n, d)
     compute = flops + SERVE * n * tokens
     half = best.n / 2
-    extra = TRAIN * half * _tokens_for_loss(estimate, params, half, best.loss) - budget
+    extra = counted.flops(half, _tokens_for_loss(estimate, params, half, best.loss)) - budget
     return {
         "n": n,
         "d": d,
@@ -92,7 +93,7 @@ def _cheapest(estimate: Estimate, params: Mapping[str, Floats], best: Optimum, t
     def cost(log_n: Floats) -> Floats:
         n = np.exp(log_n)
         d = _tokens_for_loss(estimate, params, n, best.loss)
-        return np.where(np.isfinite(d), training_flops(n, d) + SERVE * n * tokens, np.inf)
+        return np.where(np.isfinite(d), estimate.data.flops.flops(n, d) + SERVE * n * tokens, np.inf)
 
     for _ in range(60):
         left, right = high - golden * (high - low), low + golden * (high - low)

@@ -12,10 +12,11 @@ from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.laws import Law
 from isoflop.laws.optimum import optimum, require_n_and_d
+from isoflop.laws.training_flops import SIX_ND, TrainingFlops
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Interval, check_level
-from isoflop.units import TRAIN, format_quantity, training_flops
+from isoflop.units import format_quantity, training_flops
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -227,7 +228,15 @@ def _power_laws(minima: Floats, log_c: Floats) -> Floats:
     return np.column_stack([coefficient, exponent])
 
 
-def parabola_bias(law: Law, params: dict[str, float], *, budgets: Floats, at: float, reach: float = 8.0) -> float:
+def parabola_bias(
+    law: Law,
+    params: dict[str, float],
+    *,
+    budgets: Floats,
+    at: float,
+    reach: float = 8.0,
+    counted: TrainingFlops = SIX_ND,
+) -> float:
     """D*(method 2)/D*(true) − 1 at budget ``at``, on noiseless losses of the law.
 
     At each of ``budgets`` 15 sizes over a factor of ``reach`` on both sides of the true optimum. A parabola is not the
@@ -238,13 +247,13 @@ def parabola_bias(law: Law, params: dict[str, float], *, budgets: Floats, at: fl
     arrays = {label: np.array([value]) for label, value in params.items()}
     tokens = []
     for budget in budgets:
-        best = math.log(float(optimum(law, arrays, float(budget)).d[0]))
+        best = math.log(float(optimum(law, arrays, float(budget), counted=counted).d[0]))
         log_d = best + np.linspace(-math.log(reach), math.log(reach), _BIAS_POINTS)
         d = np.exp(log_d)
-        loss = law.value(params, {"N": budget / (TRAIN * d), "D": d})
+        loss = law.value(params, {"N": counted.params(d, float(budget)), "D": d})
         tokens.append(_vertex(log_d, loss)[0])
     exponent, coefficient = np.polyfit(np.log(budgets), tokens, 1)
-    true = math.log(float(optimum(law, arrays, at).d[0]))
+    true = math.log(float(optimum(law, arrays, at, counted=counted).d[0]))
     return math.expm1(coefficient + exponent * math.log(at) - true)
 
 

@@ -121,7 +121,7 @@ def _input(name: str, law: Law) -> tuple[str, float]:
     known = canonical_symbol(name)
     if known is not None:
         return known, 1.0
-    matches = match_headers([name], is_words=lambda header: False)
+    matches = match_headers([name])
     if not matches:
         return name, 1.0
     symbol, match = next(iter(matches.items()))

@@ -12,7 +12,7 @@ from isoflop.errors import SpecError
 from isoflop.findings import Finding
 from isoflop.fitting import Estimate
 from isoflop.laws.optimum import check_positive
-from isoflop.units import TRAIN, ParamConvention
+from isoflop.units import ParamConvention
 from isoflop.values import Value
 
 WIDTH_STEP: Final = 128  # widths that matrix units like
@@ -100,7 +100,7 @@ def buildable(
     chosen = sorted(best.values(), key=lambda each: each[0])[:count]
     if not chosen:
         return Shapes(float(n), convention, (), (*found, _no_shape(n, convention, template)))
-    goal = float(estimate.predict({"N": n, "D": budget / (TRAIN * n)}))
+    goal = float(estimate.predict({"N": n, "D": estimate.data.flops.tokens(n, budget)}))
     return Shapes(
         float(n),
         convention,
@@ -110,7 +110,7 @@ def buildable(
 
 
 def _built(estimate: Estimate, shape: Shape, size: int, budget: float, goal: float) -> Built:
-    d = budget / (TRAIN * size)
+    d = estimate.data.flops.tokens(float(size), budget)
     loss = float(estimate.predict({"N": float(size), "D": d}))
     flops = compare(shape, d).total("exact")
     return Built(shape, size, parameters(shape).total, d, loss, loss / goal - 1, flops, flops / budget)

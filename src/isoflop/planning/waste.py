@@ -14,8 +14,8 @@ from isoflop.laws.derivative import gradient
 from isoflop.laws.evaluate import array_value
 from isoflop.laws.expression import name
 from isoflop.laws.optimum import check_positive, optimum, require_n_and_d
+from isoflop.laws.training_flops import TrainingFlops
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
-from isoflop.units import TRAIN
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -50,10 +50,11 @@ def wasted(ensemble: Ensemble, *, budget: float, params: float, level: float = 0
     estimate = ensemble.estimate
     require_n_and_d(estimate.law)
     at_fit = {label: np.array([value]) for label, value in estimate.params.items()}
-    at = {"N": params, "D": budget / (TRAIN * params)}
-    here = _wasted(estimate.law, at_fit, budget, estimate.law.value(at_fit, at))
+    counted = estimate.data.flops
+    at = {"N": params, "D": counted.tokens(params, budget)}
+    here = _wasted(estimate.law, at_fit, budget, counted, estimate.law.value(at_fit, at))
     losses = estimate.law.value(ensemble.draws(), at)
-    draws = _wasted(estimate.law, ensemble.draws(), budget, losses) if len(ensemble) else np.empty(0)
+    draws = _wasted(estimate.law, ensemble.draws(), budget, counted, losses) if len(ensemble) else np.empty(0)
     value = float(here[0])
     return Waste(
         params=float(params),
@@ -63,21 +64,21 @@ def wasted(ensemble: Ensemble, *, budget: float, params: float, level: float = 0
     )
 
 
-def _wasted(law: Law, params: Mapping[str, Floats], budget: float, goal: Floats) -> Floats:
+def _wasted(law: Law, params: Mapping[str, Floats], budget: float, counted: TrainingFlops, goal: Floats) -> Floats:
     """C − C′ in each draw, (draws,): Newton's steps on log C′ below log C, halving where one leaves the bracket.
 
-    By the envelope theorem the best loss falls with log C as the loss does with log D at the optimum.
+    By the envelope theorem the best loss falls with log C as the loss does with log D^q at the optimum.
     """
     (slope,) = gradient(law.expression, (name("D"),))
     high = np.full(len(goal), math.log(budget))
     low = high - _LEAST
     at = high.copy()
     for _ in range(_STEPS):
-        n, d, loss = _best(law, params, np.exp(at))
+        n, d, loss = _best(law, params, np.exp(at), counted)
         worse = loss > goal
         low, high = np.where(worse, at, low), np.where(worse, high, at)
         with np.errstate(all="ignore"):
-            fall = d * np.asarray(array_value(slope, {**params, "N": n, "D": d}), dtype=np.float64)
+            fall = d / counted.d_power * np.asarray(array_value(slope, {**params, "N": n, "D": d}), dtype=np.float64)
             step = at - (loss - goal) / fall
         settled = np.abs(step - at) < _SETTLED
         if settled.all():
@@ -86,7 +87,9 @@ def _wasted(law: Law, params: Mapping[str, Floats], budget: float, goal: Floats)
     return np.maximum(0.0, budget - np.exp(at))
 
 
-def _best(law: Law, params: Mapping[str, Floats], budget: Floats) -> tuple[Floats, Floats, Floats]:
+def _best(
+    law: Law, params: Mapping[str, Floats], budget: Floats, counted: TrainingFlops
+) -> tuple[Floats, Floats, Floats]:
     """N, D and loss of the best allocation in each draw, (draws,)."""
-    found = optimum(law, params, budget)
+    found = optimum(law, params, budget, counted=counted)
     return found.n, found.d, found.loss

@@ -12,7 +12,7 @@ from isoflop.errors import IsoflopError
 from isoflop.laws.optimum import Optimum, optimum
 from isoflop.plots.design import isocompute
 from isoflop.plots.style import dots, legend, log_axis, response_label, shades
-from isoflop.units import TRAIN, training_flops
+from isoflop.uncertainty.quantiles import finite_quantiles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,17 +46,18 @@ def loss_contours(ensemble: Ensemble, axes: Axes, *, level: float = 0.9, decades
     axes.contour(d, n, surface, levels=levels, colors=ink.series[0], linewidths=0.8, alpha=0.8)
     dots(axes, runs["D"], runs["N"], colours=ink.muted, label="runs")
 
-    compute = training_flops(runs["N"], runs["D"])
-    budgets = np.geomspace(compute.min(), TRAIN * n[-1] * d[-1], _BUDGETS)
-    path = np.array([float(optimum(fit.law, _one(fit.params), budget).n[0]) for budget in budgets])
+    counted = fit.data.flops
+    compute = counted.flops(runs["N"], runs["D"])
+    budgets = np.geomspace(compute.min(), counted.flops(float(n[-1]), float(d[-1])), _BUDGETS)
+    path = np.array([float(optimum(fit.law, _one(fit.params), budget, counted=counted).n[0]) for budget in budgets])
     if len(ensemble):
         draws = {name: values[:_DRAWS] for name, values in ensemble.draws().items()}
-        many = np.stack([_inside(optimum(fit.law, draws, budget)) for budget in budgets])
-        ends = np.nanquantile(many, [(1 - level) / 2, (1 + level) / 2], axis=1)
+        many = np.stack([_inside(optimum(fit.law, draws, budget, counted=counted)) for budget in budgets])
+        ends = finite_quantiles(many, [(1 - level) / 2, (1 + level) / 2], axis=1)
         around = np.concatenate([ends[0], ends[1][::-1]])
-        total = np.concatenate([budgets, budgets[::-1]]) / TRAIN
+        total = np.concatenate([budgets, budgets[::-1]])
         axes.fill(
-            total / around,
+            counted.tokens(around, total),
             around,
             facecolor=ink.series[1],
             edgecolor="none",
@@ -64,7 +65,7 @@ def loss_contours(ensemble: Ensemble, axes: Axes, *, level: float = 0.9, decades
             label=f"{100 * level:g}% interval",
             zorder=2,
         )
-    axes.plot(budgets / TRAIN / path, path, color=ink.series[1], linewidth=2, label="compute-optimal", zorder=4)
+    axes.plot(counted.tokens(path, budgets), path, color=ink.series[1], linewidth=2, label="compute-optimal", zorder=4)
     log_axis(axes.xaxis, "D")
     log_axis(axes.yaxis, "N")
     axes.set_xlim(d[0], d[-1])

@@ -14,6 +14,7 @@ from isoflop.fitting import Estimate
 from isoflop.fitting.table import law_inputs
 from isoflop.plots.style import dots, input_axis, legend_above, loss_axis, runs_of, shades
 from isoflop.uncertainty.extrapolation import decades_beyond
+from isoflop.uncertainty.quantiles import finite_quantiles
 from isoflop.units import training_flops
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def forecast_fan(forecast: Forecast, ensemble: Ensemble, axes: Axes) -> Axes:
     if len(ensemble):
         many = fit.law.value({name: draws[:_DRAWS, None] for name, draws in ensemble.draws().items()}, path.inputs)
         for each, strength in ((level, 0.2), *((inner, 0.3) for inner in _LEVELS if inner < level)):
-            low, high = np.nanquantile(many, [(1 - each) / 2, (1 + each) / 2], axis=0)
+            low, high = finite_quantiles(many, [(1 - each) / 2, (1 + each) / 2])
             axes.fill_between(
                 path.x,
                 low,

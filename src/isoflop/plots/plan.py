@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from isoflop.laws.training_flops import SIX_ND, TrainingFlops
 from isoflop.plots.canvas import paint
 from isoflop.plots.style import legend, log_axis, loss_axis, shades
-from isoflop.units import TRAIN, format_quantity
+from isoflop.units import format_quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +38,7 @@ def flat_band(plan: Plan, ensemble: Ensemble, axes: Axes, *, recommended: Recomm
     ends += [] if recommended is None else [recommended.n.value]
     known = [each for each in ends if np.isfinite(each)]
     n = np.geomspace(min(known) / _SIDE, max(known) * _SIDE, 160)
-    d = plan.budget / (TRAIN * n)
+    d = fit.data.flops.tokens(n, plan.budget)
     curve = fit.predict({"N": n, "D": d})
     axes.axvspan(
         *plan.band.n,
@@ -81,9 +82,9 @@ def flat_band(plan: Plan, ensemble: Ensemble, axes: Axes, *, recommended: Recomm
     log_axis(axes.xaxis, "N")
     loss_axis(axes.yaxis, fit)
     axes.margins(x=0)
-    other = _other(plan.budget)
-    top = axes.secondary_xaxis("top", functions=(other, other))
-    top.set_xlabel("training tokens D = C/6N")
+    counted = fit.data.flops
+    top = axes.secondary_xaxis("top", functions=_other(counted, plan.budget))
+    top.set_xlabel(f"training tokens D{' = C/6N' if counted == SIX_ND else f', {counted.told()}'}")
     from isoflop.plots.ticks import set_log_ticks
 
     set_log_ticks(top.xaxis, "quantity")
@@ -92,10 +93,15 @@ def flat_band(plan: Plan, ensemble: Ensemble, axes: Axes, *, recommended: Recomm
     return axes
 
 
-def _other(budget: float) -> Callable[[ArrayLike], Floats]:
-    """N to D at the budget, and back: both are C/6 over the other."""
+def _other(
+    counted: TrainingFlops, budget: float
+) -> tuple[Callable[[ArrayLike], Floats], Callable[[ArrayLike], Floats]]:
+    """N to D at the budget, and back."""
 
-    def flip(values: ArrayLike) -> Floats:
-        return budget / (TRAIN * np.maximum(np.asarray(values, dtype=np.float64), 1e-30))
+    def tokens(values: ArrayLike) -> Floats:
+        return counted.tokens(np.maximum(np.asarray(values, dtype=np.float64), 1e-30), budget)
 
-    return flip
+    def params(values: ArrayLike) -> Floats:
+        return counted.params(np.maximum(np.asarray(values, dtype=np.float64), 1e-30), budget)
+
+    return tokens, params

@@ -100,7 +100,7 @@ class Backtest(HoldOutOptions, Question):
 
         if not self.laws:
             return [context.law]
-        return [law(text, columns=context.runs.headers) for text in dict.fromkeys(self.laws)]
+        return [law(text, columns=context.runs.names) for text in dict.fromkeys(self.laws)]
 
     def answer(self, result: BacktestResult | HitchhikerStudy, context: Context) -> Answer:
         """Errors and coverage of every law and baseline, over all windows and one by one."""

@@ -56,7 +56,7 @@ class Check(Question):
         from isoflop.validation.check import check, groups
 
         runs = context.runs
-        chosen = law(self.surface, columns=runs.headers) if self.surface else None
+        chosen = law(self.surface, columns=runs.names) if self.surface else None
         with context.progress(groups(runs, law=chosen), "surfaces") as advance:
             return Checked(runs, check(runs, law=chosen, progress=advance))
 

@@ -124,7 +124,7 @@ class Plan(Hardware, Question):
             tables=tuple(_tables(result, ensemble.estimate.data.loss_unit)),
             equation=equation(ensemble, level=context.level),
             findings=result.findings,
-            method=f"{plan.method}, C = 6ND",
+            method=f"{plan.method}, {ensemble.estimate.data.flops.told()}",
             pictures=(_picture(result, context),),
         )
 

@@ -72,7 +72,7 @@ class Rank(HoldOutOptions, Question):
         from isoflop.validation.stack import check_point, forecast_stacked
 
         runs, spec = context.runs, context.fit_spec
-        named = [law(text, columns=runs.headers) for text in dict.fromkeys(self.laws)]
+        named = [law(text, columns=runs.names) for text in dict.fromkeys(self.laws)]
         laws = named or applicable(runs, response=self.response)
         check_point(self.at, laws)
         with context.progress(len(laws), "rank") as advance:

@@ -50,7 +50,8 @@ def parse_cell(text: str) -> Cell:
     word = text.strip().translate(_MINUS)
     if len(word) > _LONGEST:
         return Cell(float(word)) if word.lstrip("+-").isdigit() else _no_number(text)
-    word = word.strip("$").strip()
+    if len(word) > 2 and word[0] == word[-1] == "$":  # mathematics in Markdown
+        word = word[1:-1].strip()
     word = _ABOUT.sub("", word)
     if len(stripped := _UNIT_WORDS.sub("", word)) and any(letter.isdigit() for letter in stripped):
         word = stripped

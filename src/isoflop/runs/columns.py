@@ -1,278 +1,222 @@
-"""What a column of a run table can be, and how its header is spelled in the wild."""
+"""Which header of a table stands for which canonical column, and which could, where none does."""
 
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
-from isoflop.errors import DataError
+import numpy as np
+from numpy.typing import NDArray
 
-NUMBER = "number"
-TEXT = "text"
+from isoflop.errors import DataError, excerpt
+from isoflop.runs.headers import Header, plain, read_header, word_set, words_of
+from isoflop.runs.meanings import BY_SYMBOL, COUNTED, MEANINGS, NUMBER, SAMPLES, SEEN, TEXT, Meaning
 
+__all__ = [
+    "BY_SYMBOL", "COUNTED", "MEANINGS", "NUMBER", "TEXT", "Header", "Match", "Meaning", "agrees", "canonical_symbol",
+    "counts_samples", "header_of", "is_score", "likely", "match_headers", "missing_column", "plain", "read_header",
+]  # fmt: skip
 
-@dataclass(frozen=True)
-class Meaning:
-    """A canonical column: its symbol in formulas, its word, what it counts, and header spellings, best first.
+Floats = NDArray[np.float64]
 
-    Spellings are compared without case, spaces and punctuation. ``convention`` and ``unit`` are what a header that is
-    spelled so asserts; ``None`` leaves them unknown.
-    """
+_RULE = 10_000  # rank of the first header that follows a rule, behind all spellings
+_HELD_OUT = word_set("val valid validation test eval evaluation dev held heldout holdout")
+_TRAINED = word_set("train training")
+_NOT_NATS = word_set("bpb ppl perplexity")
+_AFTER = "eval/loss"  # losses of held-out data that follow the rule rank behind this spelling, before train_loss
+_HIGHEST_LOSS = 50.0
 
-    symbol: str
-    word: str
-    counts: str
-    spellings: tuple[str, ...]
-    kind: str = NUMBER
-
-
-MEANINGS: tuple[Meaning, ...] = (
-    Meaning(
-        "N",
-        "params",
-        "model parameters",
-        (
-            "N",
-            "params",
-            "n_params",
-            "num_params",
-            "parameters",
-            "n_parameters",
-            "param_count",
-            "params_total",
-            "total_params",
-            "model_size",
-            "model_params",
-            "size",
-            "n",
-        ),
-    ),
-    Meaning(
-        "N_nonembed",
-        "nonembedding_params",
-        "parameters without embeddings",
-        (
-            "N_nonembed",
-            "params_nonembed",
-            "params_no_embed",
-            "non_embedding_params",
-            "params_non_embedding",
-            "n_params_non_embedding",
-        ),
-    ),
-    Meaning("N_active", "active_params", "active parameters", ("N_active", "active_params", "activated_params")),
-    Meaning(
-        "D",
-        "tokens",
-        "training tokens",
-        (
-            "D",
-            "tokens",
-            "n_tokens",
-            "num_tokens",
-            "train_tokens",
-            "training_tokens",
-            "total_tokens",
-            "tokens_seen",
-            "token_num",
-            "num_token",
-            "throughput/total_tokens",
-            "pretraining_data_size",
-            "seen_examples",
-            "d",
-        ),
-    ),
-    Meaning(
-        "U",
-        "unique_tokens",
-        "unique training tokens",
-        ("U", "unique_tokens", "unique", "n_unique_tokens", "tokens_per_epoch"),
-    ),
-    Meaning("epochs", "epochs", "passes over the unique tokens", ("epochs", "n_epochs", "num_epochs", "epoch")),
-    Meaning(
-        "C",
-        "flops",
-        "training FLOPs",
-        (
-            "C",
-            "flops",
-            "training_flop",
-            "training_flops",
-            "train_flops",
-            "flop",
-            "total_flops",
-            "total_flos",
-            "compute",
-            "budget",
-            "c",
-        ),
-    ),
-    Meaning(
-        "loss",
-        "loss",
-        "loss",
-        (
-            "loss",
-            "final_loss",
-            "test_loss",
-            "val_loss",
-            "validation_loss",
-            "eval_loss",
-            "L",
-            "log_perplexity",
-            "nll",
-            "cross_entropy",
-            "val/loss",
-            "eval/loss",
-            "train_loss",
-            "bpb",
-            "bits_per_byte",
-            "ppl",
-            "perplexity",
-        ),
-    ),
-    Meaning("run", "run", "the run a row belongs to", ("run", "run_id", "run_name", "runid", "run_file"), TEXT),
-    Meaning(
-        "family",
-        "family",
-        "models that differ only in size and tokens",
-        ("family", "model_family", "scaled_family", "model_type"),
-        TEXT,
-    ),
-    Meaning("seed", "seed", "random seed", ("seed", "random_seed"), TEXT),
-    Meaning("step", "step", "optimiser step", ("step", "steps", "n_steps", "iteration", "global_step", "_step")),
-    Meaning("lr", "lr", "peak learning rate", ("lr", "learning_rate", "learning_rate_peak", "max_lr", "peak_lr")),
-    Meaning("batch", "batch", "tokens a step", ("batch_tokens", "batch_size_in_tokens", "batch_size_tokens", "batch")),
-    Meaning("schedule", "schedule", "learning-rate schedule", ("schedule", "lr_schedule", "scheduler"), TEXT),
-    Meaning("P", "streams", "parallel streams", ("P", "streams")),
-    Meaning("N_encoder", "encoder_params", "encoder parameters", ("N_encoder", "encoder_params", "params_encoder")),
-    Meaning("N_decoder", "decoder_params", "decoder parameters", ("N_decoder", "decoder_params", "params_decoder")),
-    Meaning("N_nonvocab", "nonvocab_params", "non-vocabulary parameters", ("N_nonvocab", "non_vocab_parameters")),
-    Meaning("N_vocab", "vocab_params", "vocabulary parameters", ("N_vocab", "vocab_params", "vocab_parameters")),
-    Meaning("D_store", "datastore_tokens", "tokens in a datastore", ("D_store", "datastore_tokens", "datastore_size")),
-    Meaning("experts", "experts", "experts in each routed layer", ("experts", "n_experts", "num_experts")),
-    Meaning("bits", "bits", "bits a parameter", ("bits", "bits_per_param", "bits_per_parameter")),
-    Meaning("width", "width", "width of the model", ("width", "d_model", "hidden_size")),
-    Meaning("patch", "patch", "side of a patch", ("patch", "patch_size")),
+# What a header must not be offered for: words of losses and scores, and settings that are no counts.
+_SCORES = frozenset(
+    [
+        "acc",
+        "accuracy",
+        "top1",
+        "top5",
+        "em",
+        "f1",
+        "bleu",
+        "rouge",
+        "score",
+        "win",
+        "rate",
+        "pass",
+        "exact",
+        "match",
+        "mmlu",
+        "auc",
+        "reward",
+        "elo",
+        "map",
+        "miou",
+        "iou",
+    ]
 )
-
-BY_SYMBOL: dict[str, Meaning] = {meaning.symbol: meaning for meaning in MEANINGS}
-
-# How a header tells a scale: "Model Size (B)", "FLOPs (1E21)", "tokens_B", "size_M".
-_TAIL = re.compile(r"^(.+)_([BMT])$")
-_SCALES = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6, "b": 1e9, "billion": 1e9, "t": 1e12, "trillion": 1e12}
-_SCALES |= {f"{word}s": scale for word, scale in _SCALES.items() if len(word) > 1}
-_POWER = re.compile(r"(?:[x×]\s*)?(?:1?e\+?|10\s*\^\s*)(\d{1,2})")
-_COUNTED = frozenset({"N", "N_nonembed", "N_active", "D", "U", "C", "batch"})  # what a scale in a header can be of
-_COUNT_WORDS = frozenset({"flop", "flops", "tokens", "params", "parameters"})
-_COPY = re.compile(r"_duplicated_\d+$")  # what the reader adds to a header that stands there a second time
-
-# What a header says about the unit of a loss.
-_UNIT_OF_WORD = {"ppl": "perplexity", "perplexity": "perplexity", "bpb": "bits/byte", "bitsperbyte": "bits/byte"}
-_LOSS_BRACKETS = {
-    "nats": "nats/token",
-    "nats/token": "nats/token",
-    "bits": "bits/token",
-    "bits/token": "bits/token",
-    "bits/byte": "bits/byte",
-    "bpb": "bits/byte",
-    "nats/byte": "nats/byte",
-    "ppl": "perplexity",
+_LOSS_WORDS = word_set("loss nll ppl perplexity bpb xent entropy")
+_SETTINGS = frozenset(
+    plain(name)
+    for name in (
+        "vocab_size", "batch_size", "global_batch_size", "micro_batch_size", "context_length", "seq_len", "seq_length",
+        "sequence_length", "block_size", "n_layers", "num_layers", "n_heads", "num_heads", "d_head", "head_dim",
+        "weight_decay", "dropout", "warmup_steps", "total_steps", "max_steps", "seed", "depth", "width",
+    )
+)  # fmt: skip
+_KIN: Final = {
+    "N": word_set("param params parameter parameters size weights"),
+    "D": frozenset(
+        [
+            "token",
+            "tokens",
+            "toks",
+            "samples",
+            "examples",
+            "images",
+            "sequences",
+            "seen",
+            "characters",
+            "words",
+            "bytes",
+            "data",
+        ]
+    ),
+    "C": word_set("flop flops flos compute macs budget"),
+    "loss": word_set("loss nll ce xent ppl perplexity bpb entropy"),
 }
-
-
-@dataclass(frozen=True)
-class Header:
-    """One header of a file, read: ``scale`` multiplies its numbers, ``unit`` is what the spelling says of a loss."""
-
-    text: str
-    bare: str
-    scale: float = 1.0
-    unit: str | None = None
-
-
-def plain(text: str) -> str:
-    """The spelling without case, spaces and punctuation: ``Model Size`` and ``model_size`` are both ``modelsize``."""
-    return re.sub(r"[^a-z0-9]", "", text.lower())
-
-
-def read_header(text: str) -> Header:
-    """Split a header into its name and what it says of scale and unit."""
-    own = _COPY.sub("", text).strip()
-    opening = max(own.rfind("("), own.rfind("["))
-    if opening >= 0 and own.endswith((")", "]")):
-        bare, inside = own[:opening].strip(), own[opening + 1 : -1].strip().lower().removeprefix("in ").strip()
-        if inside in _SCALES:
-            return Header(text, bare, scale=_SCALES[inside])
-        if inside in _LOSS_BRACKETS:
-            return Header(text, bare, unit=_LOSS_BRACKETS[inside])
-        power = _POWER.fullmatch(inside)
-        if power:
-            return Header(text, bare, scale=float(f"1e{power[1]}"))
-        if inside in _COUNT_WORDS:
-            return Header(text, bare)
-    tail = _TAIL.match(own)
-    if tail:
-        return Header(text, tail[1], scale=_SCALES[tail[2].lower()])
-    return Header(text, own, unit=_unit_of(own))
-
-
-def _unit_of(text: str) -> str | None:
-    """The loss unit that a header's words say: ``val_ppl`` is a perplexity, ``log_perplexity`` is none."""
-    said = plain(text)
-    words = re.findall(r"[a-z0-9]+", text.lower())
-    if "log" in words or said.startswith("log"):
-        return None
-    fits = (unit for word, unit in _UNIT_OF_WORD.items() if word in words or (len(word) > 3 and word in said))
-    return next(fits, None)
-
-
-def header_of(symbol: str, text: str) -> Header:
-    """The header that the user named for a column; a scale can only be one of counts, so ``loss_B`` has none."""
-    header = read_header(text)
-    return header if symbol in _COUNTED else replace(header, scale=1.0)
+_NO_AMOUNT = frozenset(
+    [
+        "per",
+        "batch",
+        "seq",
+        "sequence",
+        "context",
+        "length",
+        "vocab",
+        "max",
+        "rate",
+        "sps",
+        "second",
+        "sec",
+        "throughput",
+    ]
+)
 
 
 @dataclass(frozen=True)
 class Match:
-    """Which header stands for which canonical symbol; ``rivals`` are other headers that fit as well."""
+    """Which header stands for which canonical symbol.
+
+    rivals: other headers that fit as well. others: headers that fit less well, best first. sure: whether the header
+    can hardly mean anything else.
+    """
 
     symbol: str
     header: Header
     rivals: tuple[str, ...] = ()
+    others: tuple[Header, ...] = ()
+    sure: bool = True
 
 
-def match_headers(headers: Sequence[str], *, is_words: Callable[[str], bool]) -> dict[str, Match]:
-    """Map the headers that have a known spelling; where two fit equally well, the first is taken and the rest named.
+def match_headers(
+    headers: Sequence[str], *, fits: Callable[[Meaning, Header, bool], bool] | None = None
+) -> dict[str, Match]:
+    """Map the headers that have a known spelling or follow a rule; of two that fit alike the first is taken.
 
-    A single letter must have the case of the symbol (``N``) unless the lower-case letter is itself listed. Headers for
-    which ``is_words`` stand over columns without a single number and are passed over where a number is meant.
+    A single letter must have the case of the symbol (``N``) unless the lower-case letter is itself listed.
+    fits: whether a column's cells agree with a meaning; its third argument says whether the spelling is sure.
     """
     read = [read_header(text) for text in headers]
     bare = [plain(header.bare) for header in read]
     taken: set[str] = set()
     matches: dict[str, Match] = {}
     for meaning in MEANINGS:
-        best: list[Header] = []
-        for spelling in meaning.spellings:
-            sought = plain(spelling)
-            fits = [
-                header
-                for header, text in zip(read, bare, strict=True)
-                if (header.bare == spelling if len(spelling) == 1 else text == sought)
-                and header.text not in taken
-                and (header.scale == 1 or meaning.symbol in _COUNTED)
-                and not (meaning.kind == NUMBER and is_words(header.text))
-            ]
-            if fits:
-                best = fits
-                break
-        if best:
-            matches[meaning.symbol] = Match(meaning.symbol, best[0], tuple(h.text for h in best[1:]))
-            taken.update(header.text for header in best)
+        ranked: list[tuple[int, bool, Header]] = []
+        for header, text in zip(read, bare, strict=True):
+            if header.text in taken or (header.scale != 1 and meaning.symbol not in COUNTED):
+                continue
+            found = _rank(meaning, header, text)
+            if found is not None and (fits is None or fits(meaning, header, found[1])):
+                ranked.append((*found, header))
+        if not ranked:
+            continue
+        ranked.sort(key=lambda each: each[0])
+        rank, sure, best = ranked[0]
+        alike = [header for other, _, header in ranked if other == rank]
+        matches[meaning.symbol] = Match(
+            meaning.symbol,
+            best,
+            tuple(header.text for header in alike[1:]),
+            tuple(header for other, _, header in ranked if other != rank),
+            sure,
+        )
+        taken.update(header.text for header in alike)
     return matches
+
+
+def _rank(meaning: Meaning, header: Header, text: str) -> tuple[int, bool] | None:
+    """How well a header fits a meaning, least is best, and whether it can hardly mean anything else."""
+    for place, spelling in enumerate(meaning.spellings):
+        if header.bare == spelling if len(spelling) == 1 else text == plain(spelling):
+            # a prefix, as in GFLOPs, is as common for one forward pass as for a whole training
+            scaled = meaning.symbol == "C" and header.scale != 1
+            return 10 * place, not scaled and (spelling not in meaning.weak or header.counts)
+    return _by_rule(meaning, header)
+
+
+def _by_rule(meaning: Meaning, header: Header) -> tuple[int, bool] | None:
+    rule = meaning.rule
+    if rule is None:
+        return None
+    words = words_of(header.bare)
+    heads = [word for word in words if word in rule.heads]
+    if not heads or not set(words) <= rule.heads | rule.around or not all(need & set(words) for need in rule.needs):
+        return None
+    if len(words) == 1 and len(words[0]) == 1:
+        return None
+    if meaning.symbol == "loss":
+        return _loss_rank(set(words), meaning), False
+    if meaning.symbol == "D" and set(heads) <= SAMPLES:
+        return (_RULE + 10, False) if SEEN & set(words) else None
+    return _RULE, False
+
+
+def _loss_rank(words: set[str], meaning: Meaning) -> int:
+    """Held-out losses before others, losses of training last; nats before bits a byte and perplexity."""
+    if words <= {"entropy"} or words == {"cross"}:
+        return _RULE
+    rank = 10 * meaning.spellings.index(_AFTER)
+    rank += 1 if words & _HELD_OUT else 15 if words & _TRAINED else 2
+    return rank + (40 if words & _NOT_NATS else 0)
+
+
+def agrees(meaning: Meaning, values: Floats) -> bool:
+    """Whether numbers can be what an uncertain header says: counts large enough, a loss no number of layers."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return True
+    if meaning.symbol == "P":
+        return bool((values >= 1).all() and (values % 1 == 0).all())
+    if meaning.symbol == "loss":
+        return bool((values > 0).all() and (values.max() > _HIGHEST_LOSS or (values % 1 != 0).any()))
+    return float(values.max()) >= meaning.least
+
+
+def is_score(header: str) -> bool:
+    """Whether a header is that of a score rather than of a loss."""
+    return bool(set(words_of(header)) & _SCORES) or any(word.startswith("acc") for word in words_of(header))
+
+
+def counts_samples(header: Header) -> bool:
+    """Whether a header of D says that it counts samples or images rather than tokens."""
+    words = set(words_of(header.bare))
+    return bool(words & SAMPLES) and not words & word_set("token tokens toks tok")
+
+
+def header_of(symbol: str, text: str) -> Header:
+    """The header that the user named for a column; a scale can only be one of counts, so ``loss_B`` has none."""
+    header = read_header(text)
+    return header if symbol in COUNTED else replace(header, scale=1.0)
 
 
 def canonical_symbol(name: str) -> str | None:
@@ -283,34 +227,61 @@ def canonical_symbol(name: str) -> str | None:
     return None
 
 
+def likely(symbol: str, headers: Iterable[str]) -> list[str]:
+    """The headers that could stand for a canonical column, likeliest first; none that means something else."""
+    base = symbol.partition("_")[0]
+    scored = []
+    for header in headers:
+        words = set(words_of(read_header(header).bare))
+        if not _could_be(symbol, header, words):
+            continue
+        kin = len(words & _KIN.get(base, frozenset())) - (2 if words & _NO_AMOUNT else 0)
+        if kin > 0:
+            scored.append((-kin, header))
+    return [header for _, header in sorted(scored, key=lambda each: each[0])]
+
+
+def _could_be(symbol: str, header: str, words: set[str]) -> bool:
+    if plain(header) in _SETTINGS and symbol not in ("seed", "width"):
+        return False
+    if words & _SCORES:
+        return False
+    if symbol != "loss" and words & _LOSS_WORDS:
+        return False
+    return set(match_headers([header])) <= {symbol}
+
+
 def missing_column(name: str, present: Sequence[str], *, source: str) -> DataError:
     """The sentence for a column that is not there, with the nearest names that are.
 
     present: the headers that are left, without those that stand for something else already.
     """
     by_plain = {plain(header): header for header in present}
-    wanted = [plain(name)]
+    wanted = [plain(name)[:100]]
     symbol = canonical_symbol(name)
     if symbol is not None:
         wanted += [plain(spelling) for spelling in BY_SYMBOL[symbol].spellings]
-    near: list[str] = []
+    near: list[str] = [] if symbol is None else likely(symbol, present)
     for key in wanted:
         near += [by_plain[hit] for hit in difflib.get_close_matches(key, by_plain, n=2, cutoff=0.6)]
         near += [header for text, header in by_plain.items() if len(key) > 3 and key in text]
+    if symbol is not None:
+        near = [each for each in near if _could_be(symbol, each, set(words_of(read_header(each).bare)))]
     near = list(dict.fromkeys(near))[:4]
     shown = near or list(present)[:8]
-    listed = ", ".join(repr(header) for header in shown)
+    listed = ", ".join(excerpt(header, 30) for header in shown)
     many = len(shown) > 1
     hint = f"the {'nearest' if near else 'other'} {'columns are' if many else 'column is'}"
     if symbol is not None:
         counts = BY_SYMBOL[symbol].counts
         what = f"{symbol} ({counts})" if counts != symbol else f"the {symbol}"
-        named = repr(near[0]) if near else "HEADER"
+        named = repr(near[0]) if near and len(near[0]) <= 60 else "HEADER"
         return DataError(
             f"{source} has no column for {what}; {hint} {listed}. Name it with --column {symbol}={named}."
             if shown
             else f"{source} has no column for {what}, and no column is left that could be it; add one."
         )
+    wrong = excerpt(name, 60)
     return DataError(
-        f"{source} has no column {name!r}; {hint} {listed}." if shown else f"{source} has no column {name!r}."
+        f"{source} has no column {wrong}; {hint} {listed}." if shown else f"{source} has no column {wrong}."
     )

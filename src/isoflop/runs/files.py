@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import json
-import re
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import polars as pl
 
 from isoflop.errors import DataError
 from isoflop.findings import Finding
+from isoflop.runs.bounds import refuse_file, refuse_shape
+from isoflop.runs.delimited import read_delimited, read_markdown_file
+from isoflop.runs.json_tables import read_json, read_json_lines
 from isoflop.runs.store import is_store, open_store, store_findings
+from isoflop.runs.tidy import tidy
 
 _READERS = {
     ".csv": "csv",
     ".tsv": "tsv",
     ".txt": "csv",
+    ".json": "json",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".md": "markdown",
+    ".markdown": "markdown",
     ".parquet": "parquet",
     ".pq": "parquet",
 }
+_INSTEAD = {
+    ".pkl": "a pickle can run code when it is opened, so it is not read; write it with to_csv or to_parquet",
+    ".pickle": "a pickle can run code when it is opened, so it is not read; write it with to_csv or to_parquet",
+    ".xlsx": "a spreadsheet is not read; save its sheet as CSV",
+    ".xls": "a spreadsheet is not read; save its sheet as CSV",
+    ".ods": "a spreadsheet is not read; save its sheet as CSV",
+}
 _COMPRESSED = {".gz", ".zst"}
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-_HEAD = 65_536
-_MARKS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
-_DECIMAL_COMMA = r"^\s*[+-]?\d+,\d+(?:[eE][+-]?\d+)?\s*$"
 
 Raw = tuple[pl.DataFrame, str, list[Finding]]
 
@@ -43,6 +47,10 @@ def load(source: str | Path | Any) -> Raw:  # noqa: ANN401  (any frame that narw
     else:
         frame, name = (source, "the Polars frame") if isinstance(source, pl.DataFrame) else _load_foreign(source)
         found = []
+    try:
+        frame = tidy(frame)
+    except ValueError as error:
+        raise DataError(f"{name} cannot be read: {error}") from None
     if frame.is_empty() or not frame.columns:
         raise DataError(f"{name} holds no rows; give a table with one row a run below a line of headers")
     return frame, name, found
@@ -52,7 +60,7 @@ def _load_file(source: str | Path) -> Raw:
     path = Path(source)
     name = path.name
     if "://" in str(source):
-        raise DataError(f"{str(source)!r} is an address on the web; download the table and give its path")
+        raise DataError(f"{str(source)[:200]!r} is an address on the web; download the table and give its path")
     try:
         str(path).encode()
         if not path.exists():
@@ -65,25 +73,35 @@ def _load_file(source: str | Path) -> Raw:
         store = open_store(path)
         return store.runs, name or str(path), store_findings(store)
     if path.is_dir():
-        raise DataError(f"{str(path)!r} is a folder; name a CSV, TSV, JSON Lines or Parquet file in it")
+        raise DataError(f"{str(path)!r} is a folder; name a CSV, TSV, JSON or Parquet file in it")
+    refuse_file(path)
     if path.stat().st_size == 0:
         raise DataError(f"{name} is empty; give a table with one row a run below a line of headers")
     endings = [ending.lower() for ending in path.suffixes[-2:] if ending.lower() not in _COMPRESSED]
     kind = _READERS.get(endings[-1] if endings else "")
     if kind is None:
-        raise DataError(f"{name} has no ending that isoflop reads; use one of {', '.join(_READERS)} (also .gz)")
+        instead = _INSTEAD.get(endings[-1] if endings else "", "")
+        raise DataError(
+            f"{name[:200]} has no ending that isoflop reads; use one of {', '.join(_READERS)} (also .gz)"
+            f"{': ' * bool(instead)}{instead}"
+        )
     try:
         match kind:
             case "parquet":
-                return pl.read_parquet(path, hive_partitioning=False, glob=False), name, []
+                return _read_parquet(path), name, []
             case "jsonl":
-                return _read_json_lines(path), name, []
-        frame, found = _read_delimited(path, tab=kind == "tsv")
+                return read_json_lines(path), name, []
+            case "json":
+                return read_json(path), name, []
+            case "markdown":
+                frame, found = read_markdown_file(path)
+            case _:
+                frame, found = read_delimited(path, tab=kind == "tsv")
     except pl.exceptions.PanicException:  # derives from BaseException; its words are about Polars' own code
         raise DataError(
             f"{name} cannot be read as {kind.upper()}: its bytes are damaged; copy the file anew, or write it again"
         ) from None
-    except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error, UnicodeDecodeError, ValueError) as error:
+    except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise DataError(
             f"{name} cannot be read as {kind.upper()}: {reason}; mend the file, or write it again"
@@ -91,119 +109,13 @@ def _load_file(source: str | Path) -> Raw:
     return frame, name, found
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    """The bytes of the file, unpacked where it is gzip."""
-    with path.open("rb") as file:
-        packed = file.read(2) == _GZIP
-        file.seek(0)
-        if packed:
-            with gzip.open(file) as unpacked:
-                yield unpacked
-        else:
-            yield file
-
-
-def _read_delimited(path: Path, *, tab: bool) -> tuple[pl.DataFrame, list[Finding]]:
-    """Every cell as text, so that a stray word is reported with its row instead of turning a column into words."""
-    with _opened(path) as file:
-        head = file.read(_HEAD)
-    packed = head.startswith(_ZSTD)  # Polars unpacks it; its separator is the ending's
-    mark = "\t" if tab else ","
-    if not packed:
-        _refuse_binary(head)
-        mark = _separator(head, mark)
-    try:
-        frame = pl.read_csv(path, separator=mark, infer_schema=False, encoding="utf8-lossy", glob=False)
-    except pl.exceptions.ComputeError:
-        if not packed:
-            _refuse_ragged(path, mark)
-        raise
-    return _decimal_commas(frame) if mark == ";" else (frame, [])
-
-
-def _refuse_binary(head: bytes) -> None:
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise ValueError("it is text in UTF-16, and only UTF-8 is read")
-    unread = head.decode("utf-8", errors="replace").count("\ufffd")
-    if b"\0" in head or unread > len(head) / 10:
-        raise ValueError("it holds binary data, not text")
-    if b"\r" in head and b"\n" not in head:
-        raise ValueError("its lines end in bare carriage returns, not in line feeds")
-
-
-def _separator(head: bytes, default: str) -> str:
-    """The mark that stands most often in the line of headers, outside quotes."""
-    lines = head.decode("utf-8", errors="replace").splitlines()
-    first = re.sub(r'"[^"]*"', "", next((line for line in lines if line.strip()), ""))
-    counts = {mark: first.count(mark) for mark in (default, *_MARKS)}
-    most = max(counts, key=lambda mark: counts[mark])
-    return most if counts[most] else default
-
-
-def _refuse_ragged(path: Path, mark: str) -> None:
-    """Name the first row with more cells than the header."""
-    with _opened(path) as file:
-        lines = (line.decode("utf-8", errors="replace") for line in file)
-        rows = csv.reader(lines, delimiter=mark)
-        header = next((row for row in rows if row), [])
-        for number, row in enumerate(rows, 1):
-            if len(row) > len(header):
-                raise ValueError(
-                    f"row {number} has {len(row)} cells and the header {len(header)} (a cell that holds a "
-                    f"{_MARKS[mark]} needs quotes)"
-                )
-
-
-def _decimal_commas(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]]:
-    """Columns of a file with semicolons whose numbers have a decimal comma, with a point in its place."""
-    read: dict[str, pl.Series] = {}
-    examples: list[str] = []
-    for series in frame:
-        cells = series.filter(series.str.contains(",", literal=True).fill_null(value=False))
-        if len(cells) and cells.str.contains(_DECIMAL_COMMA).all():
-            read[series.name] = series.str.replace(",", ".", literal=True)
-            # 2,50 can only be a decimal comma; 2,500 could separate thousands
-            examples += [cell.strip() for cell in cells.filter(~cells.str.contains(r",\d{3}\s*$"))[:1]]
-    if not read:
-        return frame, []
-    found = Finding(
-        "decimal-comma",
-        "note" if examples else "warning",
-        f"the comma in the numbers of {', '.join(map(repr, read))} was read as a decimal point, since semicolons "
-        "separate the columns.",
-        "If it separates thousands, write the numbers without it.",
-    )
-    return frame.with_columns(**read), [found]
-
-
-def _read_json_lines(path: Path) -> pl.DataFrame:
-    """One object a line; Polars reads them fast, and what it refuses (NaN, broken lines) is read line by line."""
-    try:
-        with path.open("rb") as file:  # by its name it would be a pattern: `runs[1].jsonl`
-            return pl.read_ndjson(file, infer_schema_length=None)
-    except pl.exceptions.PolarsError:
-        pass
-    records: list[dict[str, Any]] = []
-    with _opened(path) as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                try:
-                    record = json.loads(line)
-                except (ValueError, RecursionError):
-                    record = None
-                if not isinstance(record, dict):
-                    raise ValueError(f"line {number} is no JSON object")
-                records.append(record)
-    names = dict.fromkeys(name for record in records for name in record)
-    return pl.DataFrame([_json_series(name, [record.get(name) for record in records]) for name in names])
-
-
-def _json_series(name: str, values: list[Any]) -> pl.Series:
-    if all(value is None or type(value) in (int, float) for value in values):
-        return pl.Series(name, [None if value is None else float(value) for value in values], dtype=pl.Float64)
-    texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
-    return pl.Series(name, texts, dtype=pl.String)
+def _read_parquet(path: Path) -> pl.DataFrame:
+    """The table, whose rows and columns are counted before they are read: runs of one value take no bytes."""
+    scan = pl.scan_parquet(path, hive_partitioning=False, glob=False)
+    columns = len(scan.collect_schema())
+    if columns:
+        refuse_shape(int(scan.select(pl.len()).collect().item()), columns)
+    return pl.read_parquet(path, hive_partitioning=False, glob=False)
 
 
 def _load_foreign(source: Any) -> tuple[pl.DataFrame, str]:  # noqa: ANN401

@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-from isoflop.errors import DataError
+from isoflop.errors import DataError, excerpt
 from isoflop.findings import Finding
 from isoflop.runs.columns import BY_SYMBOL, TEXT, canonical_symbol, missing_column, read_header
+from isoflop.runs.headers import safe_header
 from isoflop.runs.where import selection
 from isoflop.shown import Shown
 from isoflop.values import FrozenMapping
@@ -109,8 +110,9 @@ class Runs(Shown):
                 words = numbers.is_null() & series.is_not_null()
                 bad = self.rows[words.to_numpy()]
                 raise DataError(
-                    f"column {resolved!r} of {self.source} holds text where numbers are needed: "
-                    f"{series.filter(words)[0]!r} ({rows_phrase(bad.tolist())}); mend the cells, or use another column"
+                    f"column {excerpt(resolved)} of {self.source} holds text where numbers are needed: "
+                    f"{excerpt(series.filter(words)[0])} ({rows_phrase(bad.tolist())}); mend the cells, or use "
+                    "another column"
                 )
             values = np.ascontiguousarray(numbers.fill_null(float("nan")).to_numpy(), dtype=np.float64)
             values.flags.writeable = False
@@ -132,6 +134,12 @@ class Runs(Shown):
         """All column names, canonical ones first."""
         own = [name for name in self.frame.columns if name != ROW]
         return tuple(sorted(own, key=lambda name: name not in BY_SYMBOL))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names that a column answers to: the headers, and for canonical columns those of the file."""
+        aliases = (column.header for column in self.columns.values() if column.header)
+        return tuple(dict.fromkeys((*self.headers, *aliases)))
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -191,7 +199,7 @@ class Runs(Shown):
         }
         kept = self.frame.filter(selection(expression, self.frame.schema, aliases=aliases))
         if kept.is_empty():
-            raise DataError(f"no run of {self.source} satisfies {expression!r}; loosen the selection")
+            raise DataError(f"no run of {self.source} satisfies {excerpt(expression, 120)}; loosen the selection")
         return replace(self, frame=kept, source=f"{self.source} where {expression}")
 
     def with_column(self, name: str, values: ArrayLike) -> Runs:
@@ -211,15 +219,30 @@ class Runs(Shown):
 
     def _candidates(self, name: str) -> list[str]:
         """The headers that a missing column could be: those that stand for no canonical one, for a canonical one."""
-        if canonical_symbol(name) is None:
+        symbol = canonical_symbol(name)
+        if symbol is None:
             return [header for header in self.headers if header not in self.columns or self.columns[header].header]
-        return [header for header in self.headers if header not in self.columns]
+        free = [header for header in self.headers if header not in self.columns]
+        return free if is_text(symbol) else [header for header in free if not self._cannot_count(header)]
+
+    def _cannot_count(self, header: str) -> bool:
+        """Whether a column cannot be a count or a loss: text, truth values, nothing above zero."""
+        series = self.frame[header]
+        if not series.dtype.is_numeric():
+            return True
+        return bool((series.cast(pl.Float64).fill_nan(None).max() or 0) <= 0)  # type: ignore[operator]
 
     def _resolve(self, name: str) -> str | None:
         if name in self.frame.columns:
             return name
+        if safe_header(name) in self.frame.columns:
+            return safe_header(name)
         read = next((each.name for each in self.columns.values() if each.header and each.header == name), None)
         symbol = canonical_symbol(name) if read is None else read
+        part = {"N_nonembed": "non-embedding", "N_active": "active"}.get(symbol or "")
+        if part is not None and symbol not in self.frame.columns and "N" in self.columns:
+            # where the table has this count alone, it was read as N
+            return "N" if self.columns["N"].convention == part else None
         return symbol if symbol in self.frame.columns else None
 
 

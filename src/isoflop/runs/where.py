@@ -8,24 +8,20 @@ canonical ones (``N`` or ``params``, ``D`` or ``tokens``, ``C`` or ``flops``, ``
 from __future__ import annotations
 
 import ast
-import difflib
 import re
-import warnings
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from isoflop.errors import FormulaError
-from isoflop.runs.columns import canonical_symbol
-from isoflop.units import parse_quantity
+from isoflop.errors import FormulaError, excerpt
+from isoflop.runs.arithmetic import FUNCTIONS, MAX_DEPTH, MAX_LENGTH, Arithmetic, too_deep, tree_of
+from isoflop.runs.cells import parse_cell
 
 if TYPE_CHECKING:
     import polars as pl
 
-MAX_LENGTH = 2_000
-MAX_DEPTH = 40
+__all__ = ["MAX_DEPTH", "MAX_LENGTH", "selection"]
+
 MAX_CHAIN = 4  # 1e8 < N < D is a chain of two
-_SUFFIXED = re.compile(r"(?<![\w.])((?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[kKmMBbGT])(?!\w)")
-_QUOTED = re.compile(r"('[^']*'|\"[^\"]*\")")
 # What people write who have SQL, C or pandas in their fingers, and how it is written here.
 _SLIPS = (
     (re.compile(r"=>"), ">="),
@@ -43,77 +39,42 @@ _SLIPS = (
 )
 
 
-def selection(text: str, columns: Mapping[str, pl.DataType], *, aliases: Mapping[str, str] | None = None) -> pl.Expr:
+def selection(
+    text: str,
+    columns: Mapping[str, pl.DataType],
+    *,
+    aliases: Mapping[str, str] | None = None,
+    texts: Mapping[str, str] | None = None,
+) -> pl.Expr:
     """The Polars expression that a selection means, for a frame with these columns.
 
-    aliases: further names of columns, such as the headers that became canonical ones.
+    aliases: further names of columns, such as the headers that became canonical ones. texts: for columns that were read
+    as numbers, the column of the frame that holds their cells as they were written.
     Missing values and NaN compare as false. Raises FormulaError with the reason and the nearest names.
     """
-    if len(text) > MAX_LENGTH:
-        raise FormulaError(f"the selection has {len(text):,} characters; the limit is {MAX_LENGTH:,}")
-    shown = _cut(text, 120)
-    if not text.strip():
-        raise FormulaError('the selection is empty; write for example "N > 1e9"')
-    names: list[str] = []
-
-    def keep_name(found: re.Match[str]) -> str:
-        names.append(found[1])
-        return f"_quoted_{len(names) - 1}"
-
-    parts = _QUOTED.split(text)
-    parts[::2] = [re.sub(r"`([^`]+)`", keep_name, part) for part in parts[::2]]
-    for part in parts[::2]:
-        for slip, instead in _SLIPS:
-            found = slip.search(part)
-            if found is not None:
-                raise FormulaError(f"the selection {shown} holds {found[0]!r}; write {instead}")
-    parts[::2] = [_SUFFIXED.sub(lambda found: repr(parse_quantity(found[1])), part) for part in parts[::2]]
+    own = {name: kind for name, kind in columns.items() if name not in set((texts or {}).values())}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python's remarks on style are not for the user
-            tree = ast.parse("".join(parts).strip(), mode="eval").body
-        reader = _Reader(shown, columns, names, aliases or {})
+        tree, names = tree_of(text, what=_WHAT, slips=_SLIPS, example='"N > 1e9"')
+        reader = _Reader(excerpt(text, 120), own, names, aliases or {})
+        reader.texts = texts or {}
         expression = reader.condition(tree, 0)
-    except (SyntaxError, ValueError) as error:
-        reason = error.msg if isinstance(error, SyntaxError) else "it holds bytes that are no text"
-        raise FormulaError(f'the selection {shown} cannot be read ({reason}); write for example "N > 1e9"') from None
     except (RecursionError, MemoryError):
-        raise FormulaError(_TOO_DEEP) from None
+        raise FormulaError(too_deep(_WHAT)) from None
     return expression.fill_null(value=False)
 
 
-_TOO_DEEP = f"the selection nests more than {MAX_DEPTH} levels deep; write it flatter"
+_WHAT = "the selection"
 
 
-class _Reader:
+class _Reader(Arithmetic):
     """Walks the syntax tree of one selection."""
 
-    def __init__(
-        self, shown: str, columns: Mapping[str, pl.DataType], quoted: Sequence[str], aliases: Mapping[str, str]
-    ) -> None:
-        self.shown = shown
-        self.columns = columns
-        self.quoted = quoted
-        self.aliases = aliases
-
-    def refuse(self, what: str) -> NoReturn:
-        raise FormulaError(
-            f"the selection {self.shown} uses {what}; it may compare columns with numbers or quoted text, "
-            "join with and, or, not, in, and call log, abs, finite and last"
-        )
-
-    def source(self, node: ast.expr) -> str:
-        """The node as the user would write it, cut where it is too long for a sentence."""
-        text = re.sub(r"_quoted_(\d+)", self.as_typed, ast.unparse(node))
-        return _cut(text)
-
-    def as_typed(self, found: re.Match[str]) -> str:
-        return f"`{self.quoted[int(found[1])]}`" if int(found[1]) < len(self.quoted) else found[0]
-
-    def deeper(self, depth: int) -> int:
-        if depth > MAX_DEPTH:
-            raise FormulaError(_TOO_DEEP)
-        return depth + 1
+    what = _WHAT
+    language = (
+        "it may compare columns with numbers or quoted text, join with and, or, not, in, and call last, finite, "
+        + ", ".join(FUNCTIONS)
+    )
+    texts: Mapping[str, str] = {}
 
     def condition(self, node: ast.expr, depth: int) -> pl.Expr:
         depth = self.deeper(depth)
@@ -175,6 +136,10 @@ class _Reader:
                 self.refuse("'in' with an empty list")
             found = self.some(hits)
             return found if isinstance(op, ast.In) else ~found
+        if isinstance(op, ast.Eq | ast.NotEq):
+            same = self.same_text(left, right)
+            if same is not None:
+                return same if isinstance(op, ast.Eq) else ~same
         as_text = _is_text(left) or _is_text(right) or (self.holds_text(left) and self.holds_text(right))
         if as_text:
             a, b = self.words(left), self.words(right)
@@ -195,6 +160,28 @@ class _Reader:
                 return a >= b
         self.refuse("text in an ordering" if as_text else f"the operator {type(op).__name__!r}")
 
+    def same_text(self, left: ast.expr, right: ast.expr) -> pl.Expr | None:
+        """A column of numbers beside a quoted text: the cells as they were written, else the number of the text."""
+        import polars as pl
+
+        node, text = (right, left) if _is_text(left) else (left, right)
+        if not (isinstance(node, ast.Name) and isinstance(text, ast.Constant) and isinstance(text.value, str)):
+            return None
+        name, word = self.column(node), text.value.strip()
+        kind = self.columns[name]
+        if not (kind.is_numeric() or isinstance(kind, pl.Boolean)):
+            return None
+        if isinstance(kind, pl.Boolean):
+            return pl.col(name).cast(pl.String) == word.lower()
+        try:
+            number = pl.col(name).cast(pl.Float64) == parse_cell(word).value
+        except (ValueError, OverflowError):
+            number = pl.lit(value=False) & pl.col(name).is_null()
+        if name not in self.texts:
+            return number
+        written = (pl.col(self.texts[name]).str.strip_chars() == word).fill_null(value=False)
+        return pl.when(written.any()).then(written).otherwise(number)
+
     def holds_text(self, node: ast.expr) -> bool:
         import polars as pl
 
@@ -211,56 +198,6 @@ class _Reader:
             case ast.Name():
                 return pl.col(self.column(node)).cast(pl.String)
         self.refuse(f"{self.source(node)} beside text")
-
-    def number(self, node: ast.expr, depth: int) -> pl.Expr:
-        import polars as pl
-
-        depth = self.deeper(depth)
-        match node:
-            case ast.Constant(value=int() | float() as value):
-                try:
-                    return pl.lit(float(value))
-                except OverflowError:
-                    self.refuse("a number beyond 1e308")
-            case ast.Name():
-                return pl.col(self.column(node)).cast(pl.Float64, strict=False)
-            case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return -self.number(operand, depth)
-            case ast.Call(func=ast.Name(id="log"), args=[argument], keywords=[]):
-                return self.number(argument, depth).log()
-            case ast.Call(func=ast.Name(id="abs"), args=[argument], keywords=[]):
-                return self.number(argument, depth).abs()
-            case ast.BinOp(left=left, op=op, right=right):
-                a, b = self.number(left, depth), self.number(right, depth)
-                match op:
-                    case ast.Add():
-                        return a + b
-                    case ast.Sub():
-                        return a - b
-                    case ast.Mult():
-                        return a * b
-                    case ast.Div():
-                        return a / b
-                    case ast.Pow() | ast.BitXor():
-                        return a.pow(b)
-        self.refuse(self.source(node))
-
-    def column(self, node: ast.Name) -> str:
-        name = node.id
-        if name.startswith("_quoted_") and name[8:].isdigit() and int(name[8:]) < len(self.quoted):
-            name = self.quoted[int(name[8:])]
-        for known in (name, self.aliases.get(name), canonical_symbol(name)):
-            if known in self.columns:
-                return str(known)
-        every = [*self.columns, *self.aliases]
-        near = difflib.get_close_matches(name, every, n=3, cutoff=0.6)
-        listed = f"{'nearest' if near else 'columns'} are {', '.join(near or every[:8])}"
-        raise FormulaError(f"the selection names {_cut(name)}, which is no column; the {listed} (text needs quotes)")
-
-
-def _cut(text: str, length: int = 60) -> str:
-    """The text in quotes, cut where it is too long for a sentence."""
-    return repr(text if len(text) <= length else text[: length - 3] + "…")
 
 
 def _is_text(node: ast.expr) -> bool:

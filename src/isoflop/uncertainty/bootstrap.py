@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Fit
+from isoflop.fitting.doubts import is_noiseless
 from isoflop.fitting.fit import SAME, SEARCH_ROWS, Problem, problem, sampled
 from isoflop.fitting.refit import refit
 from isoflop.fitting.solve import Solution
@@ -79,6 +80,10 @@ def bootstrap(
     good = np.isfinite(value)
     unsettled = int((good & ~np.concatenate([piece.converged for piece in pieces])).sum())
     checked, improved = plan.restart(theta, value, min(restarted, draws))
+    if improved and is_noiseless(
+        ready.table, np.asarray(fit.data.residuals), log_loss=fit.objective.of_logarithms
+    ):  # another optimum of rounding errors is no better
+        improved = 0
     failed = int((~good).sum())
     if good.sum() < 20:
         raise IsoflopError(f"{failed} of {draws} bootstrap refits failed; the runs do not determine {fit.law.name}")

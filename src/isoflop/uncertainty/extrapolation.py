@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from isoflop.fitting import Estimate
+from isoflop.fitting.own_flops import own_flops
 from isoflop.runs import Runs
-from isoflop.units import training_flops
 
 Floats = NDArray[np.float64]
 
@@ -36,12 +36,16 @@ def distances(estimate: Estimate, at: Mapping[str, float]) -> dict[str, float]:
 
 
 def largest_compute(of: Runs | Estimate) -> float:
-    """The largest 6ND of the runs; where they are not at hand, 6ND of the largest N and the largest D."""
-    runs = of if isinstance(of, Runs) else of.runs
-    if runs is not None:
-        return float(training_flops(runs["N"], runs["D"]).max())
-    assert isinstance(of, Estimate)
-    return training_flops(of.data.ranges["N"][1], of.data.ranges["D"][1])
+    """The largest training FLOPs of the runs, 6ND or as the table counts them.
+
+    Where the runs are not at hand, those of the largest N and the largest D.
+    """
+    if isinstance(of, Runs):
+        return float(own_flops(of)[0].flops(of["N"], of["D"]).max())
+    counted = of.data.flops
+    if of.runs is not None:
+        return float(counted.flops(of.runs["N"], of.runs["D"]).max())
+    return counted.flops(of.data.ranges["N"][1], of.data.ranges["D"][1])
 
 
 def usual_budget(of: Runs | Estimate) -> float:

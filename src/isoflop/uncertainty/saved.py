@@ -21,6 +21,7 @@ from isoflop.fitting.estimate import DataSummary
 from isoflop.fitting.result import Search
 from isoflop.laws import Input, Law, Param, Prepared
 from isoflop.laws.formula import parse
+from isoflop.laws.training_flops import TrainingFlops
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Ensemble
 
@@ -64,6 +65,8 @@ def save_fit(fit: Estimate | Ensemble, path: str | Path) -> None:
             "ranges": {name: list(ends) for name, ends in data.ranges.items()},
             "residuals": _told(data.residuals),
             "space": data.space,
+            "flops": [data.flops.per, data.flops.n_power, data.flops.d_power],
+            "headers": dict(data.headers),
         },
         "findings": [finding.as_dict() for finding in fitted.findings],
         "ensemble": None
@@ -150,6 +153,8 @@ def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
             ranges={key: (low, high) for key, (low, high) in data["ranges"].items()},
             residuals=tuple(float(each) for each in data["residuals"]),
             space=data["space"],
+            flops=TrainingFlops(*data.get("flops", ())),
+            headers=data.get("headers", {}),
         ),
         findings=_findings(content["findings"]),
         runs=runs,

@@ -15,6 +15,7 @@ from isoflop.fitting import Fit
 from isoflop.fitting.fit import Problem
 from isoflop.laws import Law
 from isoflop.laws.optimum import Optimum, check_positive, optimum
+from isoflop.laws.training_flops import TrainingFlops
 from isoflop.uncertainty.extrapolation import usual_budget
 from isoflop.values import Value
 
@@ -92,8 +93,13 @@ def question(fit: Fit, *, budget: float | None = None, at: Mapping[str, float] |
     answers = []
     if budget is not None:
         answers = [
-            Answer("N*", f"compute-optimal parameters at {budget:.3g} FLOPs", "log", _OptimalSize(law, budget)),
-            Answer("exponent a", "N* grows as C to this power", "linear", _Exponent(law, budget)),
+            Answer(
+                "N*",
+                f"compute-optimal parameters at {budget:.3g} FLOPs",
+                "log",
+                _OptimalSize(law, budget, fit.data.flops),
+            ),
+            Answer("exponent a", "N* grows as C to this power", "linear", _Exponent(law, budget, fit.data.flops)),
         ]
     if chosen:
         answers.append(Answer("forecast", f"{law.response} at {_words(chosen)}", "linear", _Response(law, chosen)))
@@ -138,7 +144,7 @@ def _place(fit: Fit, budget: float | None, at: Mapping[str, float] | None) -> di
                 raise IsoflopError(f"{name} must be a positive number, not {value:g}")
         return {name: float(at[name]) for name in law.input_names}
     if budget is not None:
-        best = optimum(law, at_fit(fit), budget)
+        best = optimum(law, at_fit(fit), budget, counted=fit.data.flops)
         if best.inside[0]:
             return {"N": float(best.n[0]), "D": float(best.d[0])}
     return {name: fit.data.ranges[name][1] for name in law.input_names}
@@ -158,18 +164,22 @@ class _OptimalSize(Value):
 
     law: Law
     budget: float
+    counted: TrainingFlops
 
     def __call__(self, params: Mapping[str, Floats]) -> Floats:
-        return _inside(optimum(self.law, params, self.budget))
+        return _inside(optimum(self.law, params, self.budget, counted=self.counted))
 
 
 @dataclass(frozen=True)
 class _Exponent(Value):
     law: Law
     budget: float
+    counted: TrainingFlops
 
     def __call__(self, params: Mapping[str, Floats]) -> Floats:
-        above, below = (_OptimalSize(self.law, self.budget * math.exp(side * _STEP))(params) for side in (1, -1))
+        above, below = (
+            _OptimalSize(self.law, self.budget * math.exp(side * _STEP), self.counted)(params) for side in (1, -1)
+        )
         return np.log(above / below) / (2 * _STEP)
 
 

@@ -21,6 +21,7 @@ from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.uncertainty.bootstrap import strata
 from isoflop.uncertainty.ensemble import check_level
+from isoflop.uncertainty.quantiles import finite_quantiles
 from isoflop.uncertainty.scatter import with_scatter
 from isoflop.validation.baselines import BASELINES, baselines
 from isoflop.validation.score import Scores, log_density, score
@@ -359,8 +360,7 @@ def _piece(
         space=ready.objective.space,
         rng=np.random.default_rng([seed, 2]),
     )
-    with np.errstate(all="ignore"):
-        ends = np.nanquantile(np.where(np.isfinite(predicted), predicted, np.nan), _ends(level), axis=0)
+    ends = finite_quantiles(predicted, _ends(level))
     idle = [each for each in parameter_findings(law, ready.kernel, theta[None]) if each.code == "at-bound"]
     return _Piece(
         value=fitted[window.held],

@@ -94,7 +94,7 @@ class Context:
         """The law with its restrictions."""
         if self.given is not None or self.saved is not None:
             return self.ensemble.estimate.law
-        return self.law_spec.build(self.runs.headers, default=DEFAULT_LAW)
+        return self.law_spec.build(self.runs.names, default=DEFAULT_LAW)
 
     @cached_property
     def objective(self) -> Objective:

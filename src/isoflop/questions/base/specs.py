@@ -38,6 +38,21 @@ class RunsSpec:
     conventions: Mapping[str, str] = option(
         Words("N=WORD"), {}, flag="convention", help="What N counts: total, non-embedding or active parameters."
     )
+    derive: Mapping[str, str] = option(
+        Words("D=FORMULA"), {}, flag="derive", help='Column computed from others, as "D=steps*batch*2048"; repeatable.'
+    )
+    best: str | None = option(
+        Text("COLUMN"), help="Column whose lowest row of each setting is kept, as loss (-COLUMN: the highest)."
+    )
+    per: tuple[str, ...] = option(
+        Texts("COLUMN"), (), flag="per", help="Column that is a setting for --best and --frontier, as N; repeatable."
+    )
+    within: float = option(
+        Number(low=0.0, high=0.999), 0.0, help="With --best, share above the best up to which rows are kept, as 0.0025."
+    )
+    frontier: str | None = option(
+        Text("COLUMN"), help="Column, as C: keep rows with a lower loss than every row with no more of it."
+    )
     folder: Path = Path()
 
     @property
@@ -51,7 +66,7 @@ class RunsSpec:
     def read(self) -> Runs:
         """The runs; raises DataError for what cannot be read."""
         from isoflop.runs import read_runs
-        from isoflop.runs.datasets import boxes, is_data_set, load
+        from isoflop.runs.datasets import boxes, is_data_set
 
         described = bool(self.columns or self.units or self.conventions)
         if self.source is None:
@@ -60,17 +75,36 @@ class RunsSpec:
             bundled = boxes()
             if not bundled:
                 raise DataError("no table was given, and this copy of the package has no example runs; name a table")
-            return load(bundled[0].name, where=self.where)
+            return self._of_data_set(bundled[0].name)
         place = self.folder / self.source
         if not described and not place.exists() and is_data_set(self.source):
-            return load(self.source, where=self.where)
+            return self._of_data_set(self.source)
         return read_runs(
             place,
             columns=self.columns,
             where=self.where,
             units=self.units,
             conventions=self.conventions,
+            derive=self.derive,
+            best=self.best,
+            per=self._settings,
+            within=self.within,
+            frontier=self.frontier,
         )
+
+    @property
+    def _settings(self) -> tuple[str, ...]:
+        """The columns of ``per``, which may also stand in one text between commas."""
+        return tuple(name.strip() for each in self.per for name in each.split(",") if name.strip())
+
+    def _of_data_set(self, name: str) -> Runs:
+        from isoflop.runs.datasets import load
+        from isoflop.runs.derive import with_derived
+        from isoflop.runs.reduce import reduced
+
+        runs = with_derived(load(name), self.derive)
+        runs = runs if self.where is None else runs.where(self.where)
+        return reduced(runs, best=self.best, per=self._settings, within=self.within, frontier=self.frontier)
 
 
 @dataclass(frozen=True)

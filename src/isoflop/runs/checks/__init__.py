@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from isoflop.findings import Finding
-from isoflop.runs.checks.counts import count_findings
+from isoflop.runs.checks.counts import count_findings, implausible_counts
 from isoflop.runs.checks.curves import curve_findings
 from isoflop.runs.checks.design import design_findings
+from isoflop.runs.checks.direction import direction_findings
 from isoflop.runs.checks.repeats import duplicate_findings, repeat_findings
 from isoflop.runs.checks.schedules import schedule_findings
 from isoflop.runs.checks.units import loss_findings
@@ -33,6 +34,7 @@ def check(runs: Runs) -> tuple[Finding, ...]:
             *duplicate_findings(runs),
             *repeat_findings(runs),
             *loss_findings(runs),
+            *direction_findings(runs),
             *counts,
             *curve_findings(runs),
             *schedule_findings(runs),
@@ -59,8 +61,13 @@ def _number_findings(runs: Runs) -> list[Finding]:
 
 
 def evidence_findings(runs: Runs) -> tuple[Finding, ...]:
-    """What would mislead a fit without breaking it: rows that are copies, losses in another unit."""
-    return (*duplicate_findings(runs), *loss_findings(runs))
+    """What would mislead a fit without breaking it: copies, losses in another unit or rising, counts without scale."""
+    return (
+        *duplicate_findings(runs),
+        *loss_findings(runs),
+        *direction_findings(runs),
+        *implausible_counts(runs),
+    )
 
 
 def most_serious_first(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from isoflop.findings import Finding
 from isoflop.runs.checks.rows import MANY_PASSES, passes_over_data, rows_where, without
+from isoflop.runs.meanings import BY_SYMBOL
 from isoflop.runs.table import Runs, rows_phrase
 from isoflop.units import format_quantity, training_flops
 
@@ -15,6 +16,10 @@ Floats = NDArray[np.float64]
 OMEGA = 47_491.0  # N = n + ω·n^(1/3) with n without embeddings; Pearce & Song 2024, arXiv:2406.12907
 _LARGE_SHARE = 0.3  # of the parameters in embeddings, from which the two counts bend apart
 _LOGARITHMS = 40.0  # no run has so few parameters or tokens, and no log10 of a count is so large
+_LEAST = {"N": 1e3, "D": 1e3, "C": 1e9}  # counts that the largest run of a table surpasses
+_REAL = 1e5
+_MANY = 8
+_ORDERS_BELOW = 1e-2
 _STARVED = 1.0  # tokens a parameter below which runs leave the law's surface
 _LONG = 2_000.0
 
@@ -24,7 +29,7 @@ def count_findings(runs: Runs) -> list[Finding]:
     logs = _logarithms(runs)
     if logs:
         return logs
-    return [*_flops(runs), *_embeddings(runs), *_ratio(runs), *_repeated(runs)]
+    return [*implausible_counts(runs), *_flops(runs), *_embeddings(runs), *_ratio(runs), *_repeated(runs)]
 
 
 def total_from_nonembedding(count: Floats) -> Floats:
@@ -39,6 +44,49 @@ def nonembedding_from_total(count: Floats) -> Floats:
         for _ in range(60):
             root = root - (root**3 + OMEGA * root - count) / (3 * root**2 + OMEGA)
     return np.asarray(root**3, dtype=np.float64)
+
+
+def implausible_counts(runs: Runs) -> list[Finding]:
+    """Counts too small for their name, and tokens that are orders below the parameters: a scale is missing."""
+    found = []
+    for name, least in _LEAST.items():
+        if name not in runs.columns or (runs.columns[name].derived in ("6ND", "C/(6N)") and name != "D"):
+            continue
+        values = runs[name][np.isfinite(runs[name])]
+        if not len(values) or not 0 < values.max() < least:
+            continue
+        others = "D" if name == "N" else "N"
+        sized = others in runs.frame.columns and np.nanmax(runs[others], initial=0) >= _REAL
+        counts = BY_SYMBOL[name].counts
+        found.append(
+            Finding(
+                "implausible-counts",
+                "error" if sized or len(values) >= _MANY else "warning",
+                f"{name} goes from {values.min():.3g} to {values.max():.3g} {counts}: no language model has so few; "
+                "its numbers have a scale that the header does not say, or the column is another.",
+                f"Say the scale, as --unit {name}=millions, --unit {name}=B or --unit {name}=1e18, or name the column "
+                f"with --column {name}=HEADER.",
+            )
+        )
+    if found or not {"N", "D"} <= set(runs.columns):
+        return found
+    with np.errstate(all="ignore"):
+        ratio = runs["D"] / runs["N"]
+    ratio = ratio[np.isfinite(ratio) & (ratio > 0)]
+    if not len(ratio) or np.median(ratio) >= _ORDERS_BELOW or np.nanmax(runs["N"]) < _REAL:
+        return found
+    samples = runs.columns["D"].convention == "samples"
+    what = "samples" if samples else "tokens"
+    return [
+        Finding(
+            "implausible-counts",
+            "warning",
+            f"the median run has {np.median(ratio):.2g} {what} per parameter, orders below any training: D, N or C has "
+            f"another scale or unit than was read{', or a sample holds many tokens' if samples else ''}.",
+            "Say the scale, as --unit D=billions, or give the tokens as a column (--column D=HEADER, or --derive "
+            '"D = steps * tokens_per_step").',
+        )
+    ]
 
 
 def _logarithms(runs: Runs) -> list[Finding]:

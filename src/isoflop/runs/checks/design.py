@@ -13,13 +13,16 @@ from isoflop.runs.table import Runs
 
 
 def design_findings(runs: Runs, inputs: Sequence[str]) -> tuple[Finding, ...]:
-    """Fewer than three values or less than a decade of an input, and inputs that move together."""
+    """Fewer than three values or less than a decade of an input, and inputs that move together.
+
+    An input that is zero or negative somewhere stands in no power law and is left out.
+    """
     found = []
     logs = {}
     for name in inputs:
         values = runs[name]
-        values = values[np.isfinite(values) & (values > 0)]
-        if not len(values):
+        values = values[np.isfinite(values)]
+        if not len(values) or (values <= 0).any():
             continue
         distinct = len(np.unique(np.round(np.log(values), 6)))
         decades = math.log10(values.max()) - math.log10(values.min())

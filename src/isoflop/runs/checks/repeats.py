@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from isoflop.findings import Finding
 from isoflop.runs.checks.rows import codes_of, last_of_run, rows_where, settings, without
+from isoflop.runs.headers import word_set, words_of
 from isoflop.runs.table import ROW, Runs, rows_phrase
 from isoflop.values import Value
 
@@ -20,6 +21,7 @@ _APART = 0.01  # relative difference of losses that no seed explains: seeds diff
 _SWEEP = 8  # rows for each pair of N and D, from which the table is a sweep over something else
 _SEEDS_APART = 6.0  # times the spread of seeds: less is no wonder between two of them
 _SIZES = ("N", "D", "C", "step", "N_nonembed", "N_active", "N_vocab", "N_nonvocab", "width")
+_SIZE_WORDS = word_set("param params parameter parameters size depth layers layer width model hidden dim embd heads")
 _MEMBERS = 3  # runs in a group whose spread is looked at
 _MOST_PAIRS = 4_000  # rows beyond which pairs are not looked for
 
@@ -146,13 +148,24 @@ def near_duplicates(runs: Runs) -> list[tuple[int, int, float]]:
     return pairs
 
 
+def _size_unread(runs: Runs) -> bool:
+    """Whether the size was not read and stands in another column: rows of several sizes are no repetition."""
+    if {"N", "N_nonembed", "N_active", "width"} & set(runs.frame.columns):
+        return False
+    return any(
+        set(words_of(header)) & _SIZE_WORDS and 1 < runs.frame[header].n_unique() < len(runs)
+        for header in runs.headers
+        if header not in runs.columns
+    )
+
+
 def seed_spread(runs: Runs) -> SeedSpread | None:
     """The spread of log loss in groups of runs that agree in every setting; None where no three do.
 
     Groups share all settings, and the step where there is one; runs, seeds and measurements differ. Without a column of
     seeds only the ends of runs are compared, since checkpoints of runs with other schedules are no repetition.
     """
-    if "loss" not in runs.frame.columns or not ({"run", "seed"} & set(runs.frame.columns)):
+    if "loss" not in runs.frame.columns or not ({"run", "seed"} & set(runs.frame.columns)) or _size_unread(runs):
         return None
     keys = [name for name in settings(runs) if name != "C" or "N" not in runs.frame.columns]
     if not keys:

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from isoflop.findings import Finding
+from isoflop.runs.checks.absent import absent_findings
 from isoflop.runs.checks.rows import header_like, quoted, rows_where
 from isoflop.runs.table import Runs, rows_phrase
 
@@ -15,35 +16,7 @@ _ENDED = ("finished", "completed", "complete", "done", "success", "succeeded", "
 
 def value_findings(runs: Runs) -> list[Finding]:
     """Rows whose N, D, C or loss is missing, infinite or not positive, and rows marked as unfinished."""
-    return [*_bad_values(runs), *_nothing_to_fit(runs), *_marked_unfinished(runs)]
-
-
-def _nothing_to_fit(runs: Runs) -> list[Finding]:
-    """No column that was read as a loss, or none as anything that a loss could depend on."""
-    found = []
-    numeric = [
-        header for header in runs.headers if runs.frame[header].dtype.is_numeric() and header not in runs.columns
-    ]
-    others = f"; numbers that were not used stand in {', '.join(map(repr, numeric[:6]))}" if numeric else ""
-    if "loss" not in runs.frame.columns:
-        found.append(
-            Finding(
-                "no-loss",
-                "note",
-                f"no column was read as the loss{others}.",
-                "Name it with --column loss=HEADER; isoflop downstream takes those of tasks by their headers.",
-            )
-        )
-    if not {"N", "N_nonembed", "D", "U", "C", "step"} & set(runs.frame.columns):
-        found.append(
-            Finding(
-                "no-inputs",
-                "note",
-                f"no column was read as parameters, tokens, FLOPs or steps{others}.",
-                "Name them with --column N=HEADER --column D=HEADER.",
-            )
-        )
-    return found
+    return [*_bad_values(runs), *absent_findings(runs), *_marked_unfinished(runs)]
 
 
 def _bad_values(runs: Runs) -> list[Finding]:

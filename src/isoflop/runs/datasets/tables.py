@@ -11,6 +11,7 @@ from isoflop.errors import DataError
 from isoflop.runs.datasets.box import Box, boxes
 from isoflop.runs.datasets.download import locate
 from isoflop.runs.datasets.registry import Table, find
+from isoflop.runs.meanings import COUNTED
 from isoflop.runs.read import read_runs
 from isoflop.runs.table import Runs
 
@@ -36,7 +37,11 @@ def _from_box(box: Box, part: str) -> Runs:
 def _from_registry(name: str) -> Runs:
     dataset, table = find(name)
     frame = prepared(locate(dataset, table).path, table)
-    runs = read_runs(frame, columns=table.columns, units=table.units, conventions=table.conventions, where=table.where)
+    whole = {*table.times, *table.antilog}  # what the registry made whole counts, the header's scale does not multiply
+    units = dict(table.units) | {
+        symbol: "1" for symbol, header in table.columns.items() if header in whole and symbol in COUNTED
+    }
+    runs = read_runs(frame, columns=table.columns, units=units, conventions=table.conventions, where=table.where)
     selected = f" where {table.where}" if table.where else ""
     source = f"{dataset.full_name(table)} ({table.file.source}{selected})"
     return replace(runs, source=source, findings=(*runs.findings, *table.findings))

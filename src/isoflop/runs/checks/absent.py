@@ -1,0 +1,86 @@
+"""Columns that a law needs and that no header was read as: the loss, the size, the tokens; with the likely headers."""
+
+from __future__ import annotations
+
+from isoflop.errors import excerpt
+from isoflop.findings import Finding
+from isoflop.runs.columns import likely
+from isoflop.runs.table import Runs
+
+_SIZES = frozenset({"N", "N_nonembed", "N_active", "N_nonvocab", "N_encoder", "N_decoder"})
+_AMOUNTS = frozenset({"D", "U", "C", "step", "epochs"})
+_SHOWN = 4
+
+
+def absent_findings(runs: Runs) -> list[Finding]:
+    """No loss, nothing that a loss could depend on, no size, no tokens."""
+    there = set(runs.frame.columns)
+    unused = [header for header in runs.headers if header not in runs.columns and runs.frame[header].dtype.is_numeric()]
+    others = f"; numbers that were not used stand in {_listed(unused)}" if unused else ""
+    inputs = there & (_SIZES - {"N_nonvocab", "N_encoder", "N_decoder"} | _AMOUNTS)
+    if "loss" not in there and not inputs:
+        return [
+            Finding(
+                "nothing-to-fit",
+                "error",
+                f"no column was read as a loss, nor as parameters, tokens, FLOPs or steps, so nothing can be "
+                f"fitted{others}.",
+                "Name them: --column loss=HEADER --column N=HEADER --column D=HEADER; isoflop downstream takes "
+                "scores of tasks by their headers.",
+            )
+        ]
+    found = []
+    if "loss" not in there:
+        near = likely("loss", unused)
+        found.append(
+            Finding(
+                "no-loss",
+                "warning",
+                f"no column was read as the loss{_candidates(near) or others}.",
+                f"Name it with --column loss={_first(near)}; isoflop downstream takes scores of tasks by their "
+                "headers.",
+            )
+        )
+    if not inputs:
+        found.append(
+            Finding(
+                "no-inputs",
+                "warning",
+                f"no column was read as parameters, tokens, FLOPs or steps{others}.",
+                "Name them with --column N=HEADER --column D=HEADER.",
+            )
+        )
+        return found
+    curves = "step" in there and bool({"lr", "run"} & there)
+    if not there & _SIZES:
+        found += _absent("no-size", "N", "the number of parameters", unused, curves=curves)
+    if not there & _AMOUNTS:
+        found += _absent("no-tokens", "D", "training tokens", unused, curves=curves)
+    return found
+
+
+def _absent(code: str, symbol: str, counts: str, unused: list[str], *, curves: bool) -> list[Finding]:
+    """A warning where a header could be it; a note where none could, and nothing for curves of one model."""
+    near = likely(symbol, unused)
+    if curves and not near:
+        return []
+    return [
+        Finding(
+            code,
+            "warning" if near else "note",
+            f"no column was read as {symbol}, {counts}{_candidates(near)}.",
+            f'Name it with --column {symbol}={_first(near)}, or compute it: --derive "{symbol} = …".',
+        )
+    ]
+
+
+def _candidates(near: list[str]) -> str:
+    return f"; it may be {_listed(near)}" if near else ""
+
+
+def _first(near: list[str]) -> str:
+    return repr(near[0]) if near and len(near[0]) <= 60 else "HEADER"
+
+
+def _listed(headers: list[str]) -> str:
+    return ", ".join(excerpt(header, 40) for header in headers[:_SHOWN])
