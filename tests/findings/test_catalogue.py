@@ -31,16 +31,13 @@ def texts(node):
     return {ANY}
 
 
-def arguments(name, function):
-    """What callers give for a parameter of a function of the package."""
-    place = [each.arg for each in (*function.args.args, *function.args.kwonlyargs)].index(name)
-    found = set()
+def callers(function):
+    """What each call of a function of the package gives for its parameters, by name."""
+    order = [each.arg for each in function.args.args]
     for tree in TREES.values():
         for call in ast.walk(tree):
             if isinstance(call, ast.Call) and getattr(call.func, "id", "") == function.name:
-                named = {each.arg: each.value for each in call.keywords}
-                found |= texts(named[name] if name in named else call.args[place])
-    return found
+                yield dict(zip(order, call.args, strict=False)) | {each.arg: each.value for each in call.keywords}
 
 
 def constructions():
@@ -63,24 +60,26 @@ def constructions():
                 continue  # restored from what was written, or a data set's own, which is tested below
             around = [each for each in functions if each.lineno <= call.lineno <= each.end_lineno]
             inner = max(around, key=lambda each: each.lineno, default=None)
+            handed = inner is not None and getattr(code, "id", "") in [each.arg for each in inner.args.args]
+            for outer in callers(inner) if handed else [{}]:  # a function that is given the code: one for each call
+                told = [choices(given[part], inner, outer, tables) for part in ("code", "level", "remedy")]
+                yield f"{path.relative_to(SOURCE)}:{call.lineno}", *told
 
-            def choices(part, inner=inner, given=given, tables=tables):
-                node = given[part]
-                if isinstance(node, ast.Subscript) and getattr(node.value, "id", "") in tables:
-                    return set().union(*map(texts, tables[node.value.id].values))
-                if isinstance(node, ast.Name) and inner is not None:
-                    if node.id in [each.arg for each in (*inner.args.args, *inner.args.kwonlyargs)]:
-                        return arguments(node.id, inner)
-                    assigned = [
-                        each.value
-                        for each in ast.walk(inner)
-                        if isinstance(each, ast.Assign)
-                        and any(getattr(one, "id", "") == node.id for one in each.targets)
-                    ]
-                    return set().union(*map(texts, assigned)) if assigned else {ANY}
-                return texts(node)
 
-            yield f"{path.relative_to(SOURCE)}:{call.lineno}", choices("code"), choices("level"), choices("remedy")
+def choices(node, function, outer, tables):
+    """What an argument of ``Finding`` can be: its constants, those of a table, of a name, or of the caller."""
+    if isinstance(node, ast.Subscript) and getattr(node.value, "id", "") in tables:
+        return set().union(*map(texts, tables[node.value.id].values))
+    if not isinstance(node, ast.Name) or function is None:
+        return texts(node)
+    if node.id in outer:
+        return texts(outer[node.id])
+    assigned = [
+        each.value
+        for each in ast.walk(function)
+        if isinstance(each, ast.Assign) and any(getattr(one, "id", "") == node.id for one in each.targets)
+    ]
+    return set().union(*map(texts, assigned)) if assigned else {ANY}
 
 
 def of_data_sets():

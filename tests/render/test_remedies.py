@@ -31,6 +31,11 @@ def finding(text, code="far-reach", level="warning"):
             "Give “unit of the loss”: loss=perplexity.",
             "Give units={'loss': 'perplexity'}.",
         ),
+        (
+            'Give it (--derive "D = C/(6*N)").',
+            "Give it (“derive”: D = C/(6*N)).",
+            "Give it (derive={'D': 'C/(6*N)'}).",
+        ),
         ("Set it (--fix E=1.69).", "Set it (“fixed to values”: E=1.69).", "Set it (fix({'E': 1.69}))."),
         ("Ask for more (--windows 3).", "Ask for more (“windows”: 3).", "Ask for more (windows=3)."),
         (
@@ -75,7 +80,9 @@ def test_functions_that_python_remedies_name_are_public():
     ("text", "change"),
     [
         ('Drop them with --where "row not in [3, 4]".', {"where": "row not in [3, 4]"}),
-        ("Say it with --convention N=total or N=non-embedding.", {"conventions": {"N": "total"}}),
+        ("Say it with --convention N=total.", {"conventions": {"N": "total"}}),
+        ("Say it with --convention N=total or N=non-embedding.", None),
+        ("State it as --unit N=millions or --unit N=B.", None),
         ("If so, say it: --unit loss=perplexity.", {"units": {"loss": "perplexity"}}),
         ("Keep the others (--where).", None),
         ("Set it (--fix E=…).", None),

@@ -52,16 +52,15 @@ def reworded(findings: tuple[Finding, ...], front_end: FrontEnd) -> tuple[Findin
 
 
 def reading(finding: Finding) -> dict[str, Any] | None:
-    """What the page's button changes in how the table is read; None where the remedy is no such change."""
-    for found in _OPTION.finditer(finding.remedy):
-        flag, value = found["flag"], _bare(found["value"])
-        if flag not in _APPLIED or not value or "…" in value:
-            continue
-        if flag == "where":
-            return {"where": value}
-        name, _, word = value.partition("=")
-        return {"units" if flag == "unit" else "conventions": {name: word}}
-    return None
+    """What the page's button changes in how the table is read; None where the remedy is no such change, or a choice."""
+    stated = [found for found in _OPTION.finditer(finding.remedy) if found["flag"] in _APPLIED and found["value"]]
+    if len(stated) != 1 or finding.remedy[stated[0].end() :].startswith(" or "):
+        return None
+    flag, value = stated[0]["flag"], _bare(stated[0]["value"])
+    if flag == "where":
+        return {"where": value}
+    name, _, word = value.partition("=")
+    return None if word in ("", "…") else {"units" if flag == "unit" else "conventions": {name: word}}
 
 
 def _bare(value: str | None) -> str:
@@ -83,14 +82,14 @@ def _argument(found: re.Match[str]) -> str:
     name = _names().get(flag, flag.replace("-", "_"))
     if not value:
         return f"{name}="
-    if name in ("columns", "units", "conventions", "domains", "at") and "=" in value:
+    if name in ("columns", "units", "conventions", "domains", "derive", "at") and "=" in value:
         return f"{name}={_mapping(value)}"
     return f"{name}={_literal(value)}"
 
 
 def _mapping(pair: str) -> str:
     name, _, value = pair.partition("=")
-    return f"{{{name!r}: {_literal(value)}}}"
+    return f"{{{name.strip()!r}: {_literal(value.strip())}}}"
 
 
 def _literal(value: str) -> str:
