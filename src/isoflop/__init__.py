@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from isoflop.shown import show_with
+from isoflop.shown import Display, show_with
 
 if TYPE_CHECKING:
+    __version__: str
     from isoflop.errors import IsoflopError
     from isoflop.findings import Finding
     from isoflop.fitting import Fit, Objective, absolute, fit, huber, objective, squares, student_t
@@ -74,6 +75,10 @@ __all__ = sorted({*_HOME_OF, *_MODULES})
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("isoflop")
     if name in _MODULES:
         return importlib.import_module(_MODULES[name])
     if name not in _HOME_OF:
@@ -85,8 +90,10 @@ def __dir__() -> list[str]:
     return __all__
 
 
-@show_with
-def _as_html(result: object) -> str | None:
-    """Results in a notebook; the layers that word them are loaded when the first result is shown."""
-    html: str | None = importlib.import_module("isoflop.render.notebook").html(result)
-    return html
+def _display() -> Display:
+    """What shows results; the layers that word them are loaded when the first result is shown."""
+    module: Any = importlib.import_module("isoflop.render.notebook")
+    return module
+
+
+show_with(_display)

@@ -2,9 +2,50 @@
 
 from __future__ import annotations
 
+import re
+
+_SHOWN = 60  # letters of a value that a message repeats
+_LONGEST_VALUE = 300
+_LONGEST_MESSAGE = 2_000
+_KEPT = 240  # letters of a long message that stay at its end, where it says what to do
+_LONG_QUOTE = re.compile(rf"""(['"])((?:(?!\1).){{{_LONGEST_VALUE},}})\1""", re.DOTALL)
+_LONG_WORD = re.compile(rf"\S{{{_LONGEST_VALUE + 1},}}")
+# what a terminal would obey, and halves of characters, which no encoding can write
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def shown(value: object) -> str:
+    """A value as a message repeats it, cut where it is long."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**_SHOWN:
+        # Python refuses to write the longest out
+        return f"a whole number of {int(value.bit_length() * 0.30103) + 1:,} digits"
+    text = value if isinstance(value, str) else _repr(value)
+    cut = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    return repr(cut.encode("utf-8", "replace").decode()) if isinstance(value, str) else cut
+
+
+def _repr(value: object) -> str:
+    try:
+        return repr(value)
+    except (ValueError, RecursionError):  # a number of too many digits inside, or brackets without end
+        return f"{type(value).__name__} …"
+
+
+def brief(message: str) -> str:
+    """The message with no value of more than 300 characters, and without characters that a terminal would obey."""
+    if len(message) > _LONGEST_VALUE:
+        message = _LONG_QUOTE.sub(lambda found: f"{found[1]}{found[2][:_SHOWN]}…{found[1]}", message)
+        message = _LONG_WORD.sub(lambda found: f"{found[0][:_SHOWN]}…", message)
+    if len(message) > _LONGEST_MESSAGE:
+        message = f"{message[: _LONGEST_MESSAGE - _KEPT]} … {message[-_KEPT:]}"
+    return _UNPRINTABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", message)
+
 
 class IsoflopError(Exception):
     """Bad input or an answer that cannot be given. The command line prints it as one sentence and exits with 2."""
+
+    def __init__(self, says: str = "") -> None:
+        super().__init__(brief(says))
 
 
 class DataError(IsoflopError):

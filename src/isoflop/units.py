@@ -64,6 +64,7 @@ def format_quantity(value: float, *, digits: int = 3) -> str:
     return f"{value:.{digits}g}"
 
 
+_MOST_DIGITS = 6  # that are read, however narrow the interval
 _WIDE = 3.0  # an interval whose ends differ by more than this factor is told in two digits
 
 
@@ -87,6 +88,8 @@ def format_by_interval(value: float, low: float, high: float) -> str:
     if abs(value) >= 1e5 or (value != 0 and abs(value) < 1e-3):
         digits = max(0, math.floor(math.log10(abs(value))) - math.floor(math.log10(half)) + 1) if value else 1
         return f"{value:.{min(digits, 8)}e}"
-    return (
-        f"{value:.{decimals_for(low, high)}f}" if half < 10 else f"{round(value, 1 - math.floor(math.log10(half))):.0f}"
-    )
+    if half >= 10:
+        return f"{round(value, 1 - math.floor(math.log10(half))):.0f}"
+    decimals = decimals_for(low, high)
+    most = _MOST_DIGITS - 1 - (math.floor(math.log10(abs(value))) if value else 0)
+    return f"{value:.{decimals}f}" if decimals <= most else f"{value:.{_MOST_DIGITS}g}"

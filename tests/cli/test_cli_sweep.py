@@ -110,7 +110,7 @@ def test_the_plan_of_a_users_program_shows_its_command_lines(tmp_path):
 @pytest.mark.parametrize(
     ("words", "change", "sentence"),
     [
-        (["nosuch.toml"], ("", ""), "cannot read the sweep 'nosuch.toml': No such file or directory"),
+        (["nosuch.toml"], ("", ""), "the sweep 'nosuch.toml' cannot be read (No such file or directory)"),
         (["tiny.toml"], ("batch", "bacth"), "unknown key 'bacth' in [train]; did you mean 'batch'?"),
         (["tiny.toml"], ("heads = 1 }]", "heads = 3 }]"), "heads = 3 does not divide width = 16"),
         (["tiny.toml"], ("640", "20"), "tokens = 20 in design 1 is less than one step of 64 tokens"),

@@ -13,6 +13,7 @@ from isoflop.questions.base.question import ask, word
 from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec, RunsSpec
 from isoflop.questions.fit import Fit
 from isoflop.uncertainty.saved import load_fit
+from isoflop.uncertainty.wald import wald
 
 
 def test_parameters_are_those_of_the_draws(drawn, same):
@@ -52,11 +53,24 @@ def test_a_parameter_that_overflowed_is_a_limit(drawn):
     assert (answer["A"].limit, answer["A"].has_interval) == ("lower", False)
 
 
-def test_a_fit_without_draws_has_values_alone(known_runs):
+def test_a_fit_without_draws_has_the_intervals_of_its_sandwich(known_runs):
     fitted = fit(law("chinchilla"), known_runs(0.003))
     answer = word(Fit(), fitted, Context(given=None, given_runs=fitted.runs))
+    own = wald(fitted)["E"]
+    assert (answer["E"].value, answer["E"].low, answer["E"].high) == (fitted.params["E"], own.low, own.high)
+    assert answer.method.endswith("intervals: sandwich covariance over runs, no draws")
+
+
+def test_a_fit_without_draws_and_runs_has_values_alone(known_runs):
+    fitted = replace(fit(law("chinchilla"), known_runs(0.003)), runs=None)
+    answer = word(Fit(), fitted, Context(given=None))
     assert answer["E"].value == fitted.params["E"] and not answer["E"].has_interval
     assert answer.method.endswith("intervals: none")
+
+
+def test_a_floor_has_the_unit_of_the_response_and_an_exponent_has_none(drawn):
+    answer = ask(Fit(), drawn)
+    assert (answer["E"].unit, answer["A"].unit, answer["alpha"].unit) == ("nats/token", "", "")
 
 
 def test_checkpoints_are_rows_of_fewer_runs(tmp_path):

@@ -44,7 +44,7 @@ def displayed(result):
     ("what", "says"),
     [
         (lambda e: e.fit.runs, "30 runs"),
-        (lambda e: e.fit, "intervals: none"),
+        (lambda e: e.fit, "intervals: sandwich covariance"),
         (lambda e: e, "40 draws"),
         (lambda e: forecast(e, {"N": 7e10, "D": 1.4e12}), "Expected loss: "),
         (lambda e: allocate(e, budget=1e22), "parameters on"),
@@ -153,10 +153,11 @@ def test_without_a_renderer_the_repr_stands(known_runs):
     import isoflop
 
     try:
-        show_with(lambda result: None)
-        assert displayed(known_runs())[0] is None
+        show_with(None)
+        html, _ = displayed(known_runs())
+        assert html is None and str(known_runs()) == repr(known_runs())
     finally:
-        show_with(isoflop._as_html)
+        show_with(isoflop._display)
     assert displayed(known_runs())[0]
 
 

@@ -44,7 +44,7 @@ def test_a_fit_is_told_with_its_interval_and_findings(known_runs):
 def test_values_without_draws_keep_their_digits_and_one_that_overflowed_is_shown_as_such(known_runs):
     found = fit(law("chinchilla"), known_runs())
     text = printed(of_fit(found))
-    assert re.search(r"^ +A +482 ", text, re.M) and re.search(r"^ +alpha +0\.3478 ", text, re.M)
+    assert re.search(r"^ +A +482\.01 ", text, re.M) and re.search(r"^ +alpha +0\.3478 ", text, re.M)
     lost = replace(found, params={**found.params, "A": float("inf")})
     assert re.search(r"^ +A +> 1e\+?308", printed(of_fit(lost)), re.M)
 

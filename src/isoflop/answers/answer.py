@@ -11,10 +11,11 @@ from isoflop.answers.picture import Picture
 from isoflop.answers.quantity import Quantity
 from isoflop.answers.table import Table
 from isoflop.findings import Finding
-from isoflop.shown import Shown
+from isoflop.shown import Shown, figure_of
 
 if TYPE_CHECKING:
     import polars as pl
+    from matplotlib.figure import Figure
 
 SCHEMA_VERSION: Final = 1
 # a doubled brace is a literal one; else a quantity's name, with or without its interval
@@ -96,6 +97,10 @@ class Answer(Shown):
             "pictures": [{"name": each.name, "alt": each.alt, "size": list(each.size)} for each in self.pictures],
             "parts": [each.to_dict() for each in self.parts],
         }
+
+    def plot(self, picture: str | None = None) -> Figure:
+        """The first picture, or the one of that name, on a matplotlib figure of its own."""
+        return figure_of(self, picture)
 
     def to_frame(self, table: str | None = None) -> pl.DataFrame:
         """A table of the answer as a Polars data frame; without a name the quantities, one row each."""

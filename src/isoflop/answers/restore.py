@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from isoflop.answers.answer import SCHEMA_VERSION, Answer, literal
 from isoflop.answers.picture import Picture
 from isoflop.answers.quantity import Quantity
+from isoflop.answers.saved_schema import ANSWER
 from isoflop.answers.table import Cell, Column, Table
-from isoflop.errors import SavedError
+from isoflop.errors import SavedError, shown
 from isoflop.findings import Finding
+from isoflop.schema import SchemaError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,30 +24,35 @@ def answer_from_dict(content: Mapping[str, Any], *, draw: Callable[[Axes], objec
     draw: what draws its pictures, which JSON does not hold.
     Raises SavedError for what is no answer of this release.
     """
+    if not isinstance(content, Mapping) or content.get("schema") != SCHEMA_VERSION:
+        found = content.get("schema") if isinstance(content, Mapping) else content
+        raise SavedError(f"this answer has schema {shown(found)}, this release reads {SCHEMA_VERSION}")
     try:
-        if content["schema"] != SCHEMA_VERSION:
-            raise SavedError(f"this answer has schema {content['schema']!r}, this release reads {SCHEMA_VERSION}")
-        return Answer(
-            question=content["question"],
-            title=content["title"],
-            headline=literal(content["headline"]),
-            equation=content["equation"] or "",
-            quantities=tuple(_quantity(name, each) for name, each in content["quantities"].items()),
-            evidence=None if content["evidence"] is None else _table("evidence", content["evidence"]),
-            tables=tuple(_table(name, each) for name, each in content["tables"].items()),
-            findings=tuple(
-                Finding(each["code"], each["level"], each["message"], each["remedy"], tuple(each["rows"]))
-                for each in content["findings"]
-            ),
-            method=content["method"],
-            provenance=content["provenance"],
-            pictures=tuple(
-                Picture(each["name"], draw, each["alt"], tuple(each["size"])) for each in content["pictures"]
-            ),
-            parts=tuple(answer_from_dict(each, draw=draw) for each in content["parts"]),
-        )
-    except (KeyError, TypeError, AttributeError, ValueError):
-        raise SavedError("this is no answer of isoflop, or a damaged one; ask again") from None
+        return _answer(ANSWER.read(content, ""), draw)
+    except SchemaError as error:
+        raise SavedError(f"this is no answer of isoflop, or a damaged one ({error}); ask again") from None
+
+
+def _answer(content: Mapping[str, Any], draw: Callable[[Axes], object]) -> Answer:
+    return Answer(
+        question=content["question"],
+        title=content["title"],
+        headline=literal(content["headline"]),
+        equation=content["equation"] or "",
+        quantities=tuple(_quantity(name, each) for name, each in content["quantities"].items()),
+        evidence=None if content["evidence"] is None else _table("evidence", content["evidence"]),
+        tables=tuple(_table(name, each) for name, each in content["tables"].items()),
+        findings=tuple(
+            Finding(each["code"], each["level"], each["message"], each["remedy"], tuple(each["rows"]))
+            for each in content["findings"]
+        ),
+        method=content["method"],
+        provenance=content["provenance"],
+        pictures=tuple(
+            Picture(each["name"], draw, each["alt"], (each["size"][0], each["size"][1])) for each in content["pictures"]
+        ),
+        parts=tuple(_answer(each, draw) for each in content["parts"]),
+    )
 
 
 def _quantity(name: str, told: Mapping[str, Any]) -> Quantity:

@@ -331,7 +331,8 @@ def _state(session: Session) -> dict[str, Any]:
     def task(each: Task) -> dict[str, Any]:
         said = {key: value for key, value in asdict(each).items() if key != "settings"}
         asked = {key: each.settings.get(key) for key in _ASKED}
-        where = {"where": each.settings["reading"]["where"], "dropped": len(each.settings["dropped"])}
+        reading, dropped = each.settings.get("reading") or {}, each.settings.get("dropped") or ()
+        where = {"where": reading.get("where", ""), "dropped": len(dropped)}
         return {**said, **asked, **where}
 
     return {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
 import shutil
@@ -14,15 +13,50 @@ from typing import Any
 
 import numpy as np
 
+from isoflop.documents import DocumentError, parse_json, read_bounded
 from isoflop.errors import IsoflopError, SavedError
 from isoflop.files import write_whole
 from isoflop.runs import Runs, read_runs
+from isoflop.schema import FLAG, TEXT, Choice, List, Map, Number, Plain, Record, Schema, SchemaError, Text, Whole
 
 SCHEMA = "isoflop.session/2"
 REPORTS = ("fit", "plan")  # kinds of task that are reports: of a law to fit, of a fit at another budget
 _NAME = re.compile(r"[^\w.() -]+")
 _ID = re.compile(r"[0-9a-f]{12}")
 _ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet", ".pq")
+
+
+MOST_BYTES = 50_000_000
+_WORDS = Map(TEXT, most=10_000)
+_READING = Record({"columns": _WORDS, "units": _WORDS, "conventions": _WORDS, "where": TEXT})
+_ROWS = List(Whole())
+_SETTINGS: Mapping[str, Schema] = {"reading": _READING, "dropped": _ROWS, "options": Map(Plain())}
+_TASK = Record(
+    {
+        "id": Text(matching=r"r[0-9]{1,9}", belongs="a task's id, as r1"),
+        "kind": Text(most=100),
+        # what was asked is checked by the question itself; these are what the page reads of it
+        "settings": Record(_SETTINGS, may=frozenset(_SETTINGS), more=True, keep=True),
+        "state": Choice("waiting", "running", "done", "failed", "stopped"),
+        "share": Number(low=0.0, high=1.0),
+        "doing": TEXT,
+        "says": TEXT,
+        "drawn": FLAG,
+        "undrawn": TEXT,
+    }
+)
+_SESSION = Record(
+    {
+        "schema": TEXT,
+        "id": Text(most=100),
+        "kind": Choice("file", "dataset"),
+        "source": Text(most=1_000),
+        "reading": _READING,
+        "dropped": _ROWS,
+        "tasks": List(_TASK, most=10_000),
+        "version": Whole(),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -100,12 +134,6 @@ class Session:
         return self.folder / f"{task}.{name}"
 
 
-def state_folder() -> Path:
-    """Where sessions are kept: $XDG_STATE_HOME/isoflop, else ~/.local/state/isoflop."""
-    base = os.environ.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "state") / "isoflop"
-
-
 def new_session(root: Path, *, kind: str, source: str) -> Session:
     """A session with a folder of its own, not yet saved. kind: ``file`` or ``dataset``."""
     name = secrets.token_hex(6)
@@ -134,14 +162,16 @@ def load(root: Path, name: str) -> Session:
     if not _ID.fullmatch(name) or not (folder / "session.json").is_file():
         raise SavedError(f"there is no session {name[:20]!r} here; start a new one")
     try:
-        content = json.loads((folder / "session.json").read_bytes())
-        if content.pop("schema") != SCHEMA:
-            raise SavedError(f"session {name} is of another release; start a new one")
-        reading = Reading(**content.pop("reading"))
-        tasks = tuple(Task(**each) for each in content.pop("tasks"))
-        return Session(folder=folder, reading=reading, tasks=tasks, **{**content, "dropped": tuple(content["dropped"])})
-    except (ValueError, TypeError, KeyError, OSError):
-        raise SavedError(f"session {name} is damaged; start a new one") from None
+        content = _SESSION.read(parse_json(read_bounded(folder / "session.json", most=MOST_BYTES)), "")
+    except (DocumentError, SchemaError):
+        raise SavedError(f"session {name} is damaged or of another release; start a new one") from None
+    if content.pop("schema") != SCHEMA or content["id"] != name:
+        raise SavedError(f"session {name} is of another release; start a new one")
+    if content["kind"] == "file" and file_name(content["source"]) != content["source"]:
+        raise SavedError(f"session {name} is damaged: its table lies elsewhere; start a new one")
+    reading = Reading(**content.pop("reading"))
+    tasks = tuple(Task(**each) for each in content.pop("tasks"))
+    return Session(folder=folder, reading=reading, tasks=tasks, **{**content, "dropped": tuple(content["dropped"])})
 
 
 def sessions(root: Path) -> list[Session]:

@@ -13,6 +13,7 @@ from isoflop.answers.restore import answer_from_dict
 from isoflop.answers.wording import told as worded
 from isoflop.app.requests import question_of, specs_of
 from isoflop.app.session import Reading, Session, Task, read, used
+from isoflop.documents import DocumentError, parse_json, read_bounded
 from isoflop.errors import SavedError
 from isoflop.files import plain_json, write_whole
 from isoflop.questions.base.context import Context, distinct
@@ -34,6 +35,7 @@ Tell = Callable[[float, str], None]
 
 _kept: dict[tuple[str, str], Answer] = {}  # reports whose pictures are being drawn
 _MOST_KEPT = 3
+_MOST_ANSWER = 100_000_000  # bytes
 
 
 def perform(session: Session, task: Task, tell: Tell) -> str:
@@ -152,9 +154,9 @@ def _drawn(session: Session, task: Task, key: str) -> tuple[bytes, bytes]:
 def _restored(session: Session, task: Task) -> Answer | None:
     """The answer that another task left; its pictures lie beside it, drawn. None where the file is gone or damaged."""
     try:
-        content = json.loads(session.place(task.id, "answer.json").read_bytes())
+        content = parse_json(read_bounded(session.place(task.id, "answer.json"), most=_MOST_ANSWER))
         return answer_from_dict(content, draw=_is_drawn)
-    except (OSError, ValueError, RecursionError, SavedError):
+    except (DocumentError, SavedError):
         return None
 
 

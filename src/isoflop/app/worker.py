@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-import traceback
+from collections.abc import Mapping
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported: small systems, threads only wait
@@ -20,6 +20,8 @@ import polars as pl
 from isoflop.app.session import load
 from isoflop.app.work import draw_next, perform
 from isoflop.errors import IsoflopError
+from isoflop.faults import no_memory
+from isoflop.faults import tell as unforeseen
 
 
 def main() -> None:
@@ -47,14 +49,22 @@ def main() -> None:
         except pl.exceptions.PanicException:
             tell(failed="reading the table broke Polars; its bytes are damaged, so send the file anew")
         except MemoryError:
-            tell(failed="there is not enough memory for this; leave rows out, or ask for fewer draws")
+            tell(failed=no_memory())
         except OSError as error:
             tell(failed=f"a file cannot be used ({error.strerror or error}); look at the folder and its free space")
         except Exception as error:  # noqa: BLE001  (one task's fault is not the next one's)
-            traceback.print_exc()
-            tell(failed=f"isoflop has a fault here ({type(error).__name__}); the terminal says where")
+            tell(failed=unforeseen(error, ("page", asked["task"], *_kind(root, asked)), folder=root / "faults"))
         else:
             tell(done=says)
+
+
+def _kind(root: Path, asked: Mapping[str, str]) -> tuple[str, ...]:
+    """What was asked, for a report: the kind of task and its settings."""
+    try:
+        task = load(root, asked["session"]).task(asked["task"])
+    except IsoflopError:
+        return ()
+    return task.kind, json.dumps(task.settings, default=str)[:2_000]
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ import importlib
 import io
 import os
 import sys
+import warnings
+from typing import NoReturn
 
 import click
 
@@ -77,11 +79,17 @@ def isoflop() -> None:
 
 
 def main() -> None:
-    """Run the command line; bad input ends with one sentence on standard error and exit code 2."""
+    """Run the command line: bad input ends with one sentence on standard error and exit code 2.
+
+    What nobody foresaw ends with one sentence too, which says where its report is kept, and exit code 70.
+    """
     from isoflop.errors import IsoflopError
+    from isoflop.faults import EXIT_CODE, no_memory, tell
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a pipe that knows no ≤ shows ?, and nothing breaks
+    if not sys.warnoptions:  # what is to be doubted is a finding; a library's remarks are for who asks for them (-W)
+        warnings.showwarning = _unsaid
     try:
         isoflop.main(prog_name="isoflop", standalone_mode=False)
     except IsoflopError as error:
@@ -102,8 +110,20 @@ def main() -> None:
         sys.exit(0)
     except OSError as error:
         _end(f"{error.filename or 'a file'} cannot be used: {error.strerror}; check the path and its permissions", 2)
+    except MemoryError:
+        _end(no_memory(), 2)
+    except (SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # noqa: BLE001  (the last boundary; a panic of Polars is no Exception)
+        _end(tell(error, sys.argv), EXIT_CODE)
 
 
-def _end(message: str, code: int) -> None:
-    click.echo("Stopped" if code == 130 else f"Error: {message}", err=True)
+def _unsaid(*_: object, **__: object) -> None:
+    """Where warnings go."""
+
+
+def _end(message: str, code: int) -> NoReturn:
+    from isoflop.errors import brief
+
+    click.echo("Stopped" if code == 130 else f"Error: {brief(message)}", err=True)
     sys.exit(code)

@@ -23,7 +23,7 @@ def app(
 ) -> None:
     """Open a page on this machine to explore runs, fit laws and plan budgets. FILE: a table to begin with."""
     from isoflop.app.serve import serve
-    from isoflop.app.session import state_folder
+    from isoflop.faults import state_folder
 
     root = Path(state) if state else state_folder()
     if root.exists() and not root.is_dir():

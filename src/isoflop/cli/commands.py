@@ -10,9 +10,8 @@ import click
 
 from isoflop.cli.output import Output, deliver
 from isoflop.cli.progress import bar
-from isoflop.errors import IsoflopError
+from isoflop.errors import IsoflopError, shown
 from isoflop.questions.base.context import Context, is_saved_fit
-from isoflop.questions.base.kinds import shown
 from isoflop.questions.base.option import Option, build, options_of
 from isoflop.questions.base.question import Question, ask
 from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec, RunsSpec

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from isoflop.errors import FitError
 from isoflop.findings import Finding
+from isoflop.fitting.inputs import Given, inputs_of
 from isoflop.fitting.objective import Space
 from isoflop.fitting.own_flops import own_flops
 from isoflop.fitting.table import Table
 from isoflop.laws import Law
-from isoflop.laws.lists import Lists
 from isoflop.laws.training_flops import SIX_ND, TrainingFlops
 from isoflop.runs import Runs
 from isoflop.shown import Shown
@@ -63,12 +63,29 @@ class Estimate(Shown):
     findings: tuple[Finding, ...] = ()
     runs: Runs | None = field(default=None, repr=False, compare=False)
 
-    def predict(self, inputs: Mapping[str, Floats | Lists | float]) -> Floats:
-        """The law's loss at these inputs."""
-        missing = [name for name in self.law.input_names if name not in inputs]
-        if missing:
-            raise FitError(f"{self.law.name} needs {', '.join(self.law.input_names)}; {', '.join(missing)} is missing")
-        return self.law.value(self.params, inputs)
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={value:.4g}" for name, value in self.params.items())
+        return f"{type(self).__name__}({self.law.name}: {values}; {self.data.n_runs} runs of {self.data.source})"
+
+    def predict(self, inputs: Given) -> Floats:
+        """L̂ = law(inputs; params): the law's response, in its unit.
+
+        Parameters
+        ----------
+        inputs :
+            Runs, a mapping, or a pandas, Polars or Arrow frame. A mapping has arrays or numbers under the law's inputs
+            or their words: ``{"params": 70e9, "tokens": 1.4e12}``.
+
+        Returns
+        -------
+        An array of the shape to which the inputs broadcast; a value a row for runs and frames.
+
+        Raises
+        ------
+        FitError, DataError :
+            An input is missing, or is given twice.
+        """
+        return self.law.value(self.params, inputs_of(self.law, inputs))
 
     def require_runs(self) -> Runs:
         """The table of runs; raises FitError for a fit that was loaded without it."""

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from isoflop.errors import SpecError
+from isoflop.errors import SpecError, shown
 from isoflop.lab.schedules import Schedule
 from isoflop.lab.shapes import MlpShape, Shape, TransformerShape
 from isoflop.lab.tasks import TaskSpec
+from isoflop.schema import Number, SchemaError, Whole
 
 
 @dataclass(frozen=True)
@@ -84,19 +85,24 @@ def as_json(cell: Cell) -> dict[str, Any]:
 def from_json(values: Mapping[str, Any]) -> Cell:
     """The cell that :func:`as_json` wrote. Raises SpecError on a file of another kind."""
     if values.get("kind") != "train":
-        raise SpecError(f"a cell of kind {values.get('kind')!r} is not a training of the lab; regenerate the cell")
-    shape = dict(values["shape"])
-    form = MlpShape if shape["family"] == "mlp" else TransformerShape
-    schedule = dict(values["schedule"])
-    schedule["milestones"] = tuple(schedule["milestones"])
-    return Cell(
-        task=TaskSpec(**values["task"]),
-        shape=form(**shape),
-        steps=values["steps"],
-        batch=values["batch"],
-        lr=values["lr"],
-        seed=values["seed"],
-        schedule=Schedule(**schedule),
-        optimiser=Optimiser(**values["optimiser"]),
-        evaluation=Evaluation(**values["evaluation"]),
-    )
+        raise SpecError(f"a cell of kind {shown(values.get('kind'))} is not a training of the lab; regenerate the cell")
+    try:
+        shape = dict(values["shape"])
+        form = MlpShape if shape["family"] == "mlp" else TransformerShape
+        schedule = dict(values["schedule"])
+        schedule["milestones"] = tuple(schedule["milestones"])
+        return Cell(
+            task=TaskSpec(**values["task"]),
+            shape=form(**shape),
+            **{name: _count(values[name], name) for name in ("steps", "batch", "seed")},
+            lr=Number(low=0.0).read(values["lr"], "lr"),
+            schedule=Schedule(**schedule),
+            optimiser=Optimiser(**values["optimiser"]),
+            evaluation=Evaluation(**values["evaluation"]),
+        )
+    except (KeyError, TypeError, ValueError, SchemaError) as error:
+        raise SpecError(f"the cell is damaged ({type(error).__name__}: {error}); regenerate the cell") from None
+
+
+def _count(value: object, name: str) -> int:
+    return Whole(low=0).read(value, name)

@@ -25,11 +25,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from isoflop.documents import DocumentError, parse_json, read_bounded
 from isoflop.errors import IsoflopError, SpecError
 
 KIND = "command"
 GIVEN = ("cell", "python")  # fields that a template may use without listing values
 OUTPUT = "output.txt"
+_MOST_METRICS = 10_000_000  # bytes
 _KEPT = 65_536  # bytes at the end of the program's output in which the metrics are sought
 
 Value = str | int | float
@@ -89,8 +91,11 @@ def program_as_json(program: Program) -> dict[str, Any]:
 
 def program_from_json(values: Mapping[str, Any]) -> Program:
     """The program that :func:`program_as_json` wrote."""
-    fields = {name: value for name, value in values.items() if name != "kind"}
-    return Program(**{**fields, "values": tuple(fields["values"].items())})
+    try:
+        fields = {name: value for name, value in values.items() if name != "kind"}
+        return Program(**{**fields, "values": tuple(fields["values"].items())})
+    except (KeyError, TypeError, AttributeError) as error:
+        raise SpecError(f"the cell is damaged ({type(error).__name__}: {error}); regenerate the cell") from None
 
 
 def run_program(
@@ -161,11 +166,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _metrics(program: Program, folder: Path) -> dict[str, Any]:
     if program.metrics is not None:
         try:
-            found = json.loads((folder / program.metrics).read_bytes())
-        except OSError as error:
-            raise ProgramError(f"the program wrote no metrics file {program.metrics!r}{_last_words(folder)}") from error
-        except ValueError as error:
-            raise ProgramError(f"the metrics file {program.metrics!r} is not JSON: {error}") from error
+            found = parse_json(read_bounded(folder / program.metrics, most=_MOST_METRICS), words=True)
+        except DocumentError as error:
+            if "No such file" in str(error):
+                says = f"the program wrote no metrics file {program.metrics!r}"
+                raise ProgramError(says + _last_words(folder)) from None
+            raise ProgramError(f"the metrics file {program.metrics!r} {error}") from None
         if isinstance(found, dict):
             return found
         raise ProgramError(f"the metrics file {program.metrics!r} holds {type(found).__name__}, not an object")
@@ -173,8 +179,8 @@ def _metrics(program: Program, folder: Path) -> dict[str, Any]:
         text = line.strip()
         if text.startswith("{"):
             try:
-                found = json.loads(text)
-            except ValueError:
+                found = parse_json(text, words=True)
+            except DocumentError:
                 continue
             if isinstance(found, dict):
                 return found
@@ -204,8 +210,9 @@ def _row(program: Program, metrics: Mapping[str, Any], seconds: float) -> dict[s
 
 
 def _tail(folder: Path) -> str:
-    data = (folder / OUTPUT).read_bytes()
-    return data[-_KEPT:].decode("utf-8", errors="replace")
+    with (folder / OUTPUT).open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _KEPT))
+        return file.read(_KEPT).decode("utf-8", errors="replace")
 
 
 def _last_words(folder: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from isoflop.lab.command import Program
 from isoflop.lab.shapes import Shape
 from isoflop.lab.spec import Design, SweepSpec
 from isoflop.lab.tasks import open_task
+
+MOST_CELLS = 100_000
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ def search_cells(spec: SweepSpec) -> dict[str, tuple[Cell, ...]]:
     if not spec.rate.search:
         return {}
     steps = max(1, round((spec.rate.tokens or 0) / spec.batch))
+    _refuse_many(len(spec.shapes) * len(spec.rate.search))
     return {
         sized.shape.name: tuple(_cell(spec, sized.shape, steps, lr, spec.seeds[0]) for lr in spec.rate.search)
         for sized in sizes_of(spec)
@@ -52,6 +56,12 @@ def cells_of(spec: SweepSpec, *, rates: Mapping[str, float] | None = None) -> tu
 
     Raises SpecError when a budget does not buy one step for any of its sizes, and when a design yields no cell.
     """
+    _refuse_many(
+        sum(
+            len(design.sizes) * len(design.tokens or design.budgets) * len(design.seeds or spec.seeds)
+            for design in spec.designs
+        )
+    )
     found: dict[str, tuple[float, Cell]] = {}
     for number, design in enumerate(spec.designs, start=1):
         chosen = [sized for sized in sizes_of(spec) if sized.shape.name in design.sizes]
@@ -76,6 +86,7 @@ def programs_of(spec: SweepSpec) -> tuple[Program, ...]:
     """One run of the user's program for each combination of its values."""
     if spec.commands is None:
         return ()
+    _refuse_many(math.prod(len(listed) for _, listed in spec.commands.values))
     names = [name for name, _ in spec.commands.values]
     return tuple(
         Program(
@@ -87,6 +98,12 @@ def programs_of(spec: SweepSpec) -> tuple[Program, ...]:
         )
         for chosen in itertools.product(*(listed for _, listed in spec.commands.values))
     )
+
+
+def _refuse_many(cells: int) -> None:
+    """Cells are counted before one of them is built."""
+    if cells > MOST_CELLS:
+        raise SpecError(f"the sweep has {cells:,} cells; at most {MOST_CELLS:,} fit in one, so list fewer values")
 
 
 def _tokens(design: Design, sized: Sized, batch: int) -> tuple[float, ...]:

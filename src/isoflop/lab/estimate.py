@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from isoflop.lab.cell import Cell, Evaluation
+from isoflop.lab.shapes import MlpShape
 from isoflop.lab.tasks import open_task
 
 # A step this long is not timed but taken from the largest size that was: a plan must not cost minutes.
@@ -25,7 +26,8 @@ def seconds_a_step(cells: Iterable[Cell]) -> dict[str, float]:
     measured: dict[str, float] = {}
     rate = 0.0  # FLOPs a second of the largest size timed so far
     for name, cell in sorted(sizes.items(), key=lambda item: flops_a_step(item[1])):
-        if rate and flops_a_step(cell) > TOO_LONG:
+        if flops_a_step(cell) > TOO_LONG:
+            rate = rate or _rate_of_small(cell)
             measured[name] = flops_a_step(cell) / rate
             continue
         few = replace(cell, steps=4, evaluation=Evaluation(points=1, windows=1))
@@ -35,6 +37,20 @@ def seconds_a_step(cells: Iterable[Cell]) -> dict[str, float]:
         measured[name] = (time.perf_counter() - began) / 4
         rate = flops_a_step(cell) / measured[name]
     return measured
+
+
+def _rate_of_small(cell: Cell) -> float:
+    """FLOPs a second of a model of two narrow layers, where every size of the sweep is too large to be timed."""
+    from isoflop.lab.train import train
+
+    shape = cell.shape
+    narrow = MlpShape(64) if isinstance(shape, MlpShape) else replace(shape, width=64, layers=2, heads=2, ratio=4.0)
+    context = open_task(cell.task).context
+    few = replace(cell, shape=narrow, batch=context, steps=4, evaluation=Evaluation(points=1, windows=1))
+    train(replace(few, steps=1))
+    began = time.perf_counter()
+    train(few)
+    return 4 * flops_a_step(few) / (time.perf_counter() - began)
 
 
 def flops_a_step(cell: Cell) -> float:

@@ -36,19 +36,32 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import tomllib
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from isoflop.errors import SpecError
+from isoflop.documents import DocumentError, parse_toml, read_bounded
+from isoflop.errors import SpecError, shown
 from isoflop.lab.cell import Evaluation, Optimiser
 from isoflop.lab.command import GIVEN, Value, fields_of
 from isoflop.lab.schedules import KINDS, Schedule
 from isoflop.lab.shapes import MlpShape, Shape, TransformerShape
 from isoflop.lab.tasks import TASKS, TaskSpec
-from isoflop.toml_table import Table, check_number
+from isoflop.toml_table import MOST, Table, check_number
+
+MOST_BYTES = 1_000_000
+MOST_SIZES = 1_000
+MOST_DESIGNS = 1_000
+MOST_WIDTH = 1_000_000
+MOST_LAYERS = 10_000
+MOST_TOKENS = 10**12  # of one step, and of one window
+MOST_SEED = 2**32 - 1
+MOST_POINTS = 100_000
+MOST_SECONDS = 1e9
+MOST_LABEL = 200
+_MOST_BOUGHT = 1e18  # tokens of one training
 
 
 @dataclass(frozen=True)
@@ -131,22 +144,24 @@ def read_spec(path: str | Path) -> SweepSpec:
     """The description in a file. Raises SpecError with one sentence for whatever is wrong with it."""
     source = Path(path)
     try:
-        text = source.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise SpecError(f"cannot read the sweep {str(source)!r}: {reason}") from error
+        text = read_bounded(source, most=MOST_BYTES).decode("utf-8")
+    except DocumentError as error:
+        raise SpecError(f"the sweep {str(source)!r} {error}; give a TOML file of a few lines") from None
+    except UnicodeDecodeError:
+        raise SpecError(f"the sweep {str(source)!r} cannot be read: not UTF-8 text") from None
     return parse_spec(text, name=source.stem, base=source.parent)
 
 
 def parse_spec(text: str, *, name: str = "sweep", base: Path | None = None) -> SweepSpec:
     """The description in TOML text; relative paths in it start at ``base``."""
     try:
-        tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"the sweep is not valid TOML: {error}") from error
+        tree = parse_toml(text)
+    except DocumentError as error:
+        says = str(error).removeprefix("is not TOML: ")
+        raise SpecError(f"the sweep is not valid TOML: {says}") from None
     top = Table(tree, "the sweep")
     top.allow("name", "task", "model", "train", "schedule", "evaluate", "design", "command", "limits")
-    label = top.text("name", name)
+    label = _label(top, name)
     limits = _limits(top.table("limits"))
     if "command" in tree:
         clash = sorted({"task", "model", "train", "schedule", "evaluate", "design"} & set(tree))
@@ -159,7 +174,7 @@ def parse_spec(text: str, *, name: str = "sweep", base: Path | None = None) -> S
     )
     shapes = _shapes(top.table("model"))
     task = _task(top.table("task"), base)
-    batch = train.whole("batch", 2048 if task.name != "digits" else 64)
+    batch = train.whole("batch", 2048 if task.name != "digits" else 64, high=MOST_TOKENS)
     context = task.context if task.name != "digits" else 1
     if batch % context:
         raise SpecError(
@@ -178,7 +193,7 @@ def parse_spec(text: str, *, name: str = "sweep", base: Path | None = None) -> S
         shapes=shapes,
         batch=batch,
         rate=_rate(train.values.get("lr", 3e-3), batch),
-        seeds=train.wholes("seeds", (0,)),
+        seeds=train.wholes("seeds", (0,), high=MOST_SEED),
         optimiser=_optimiser(train),
         schedule=_schedule(top.table("schedule")),
         evaluation=_evaluation(top.table("evaluate")),
@@ -194,7 +209,7 @@ def _task(table: Table, base: Path | None) -> TaskSpec:
     if path is not None and base is not None:
         path = str((base / path).resolve())
     limit = table.whole("limit", 1) if "limit" in table.values else None
-    return TaskSpec(name, table.whole("context", 128, low=2), path, limit)
+    return TaskSpec(name, table.whole("context", 128, low=2, high=10**9), path, limit)
 
 
 def _shapes(table: Table) -> tuple[Shape, ...]:
@@ -203,22 +218,26 @@ def _shapes(table: Table) -> tuple[Shape, ...]:
     sizes = table.values.get("sizes", [])
     if not isinstance(sizes, list) or not sizes or not all(isinstance(size, Mapping) for size in sizes):
         raise SpecError("[model] needs sizes = [{ width = 32, layers = 3, heads = 2 }, …], one or more")
+    if len(sizes) > MOST_SIZES:
+        raise SpecError(f"[model] lists {len(sizes):,} sizes; at most {MOST_SIZES:,} fit in a sweep")
     shapes: list[Shape] = []
     for number, size in enumerate(sizes, start=1):
         entry = Table(size, f"size {number} of [model]")
         if family == "mlp":
             entry.allow("width", "layers")
-            shapes.append(MlpShape(entry.whole("width", 64), entry.whole("layers", 2)))
+            shapes.append(
+                MlpShape(entry.whole("width", 64, high=MOST_WIDTH), entry.whole("layers", 2, high=MOST_LAYERS))
+            )
             continue
         entry.allow("width", "layers", "heads")
         if "width" not in size:
             raise SpecError(f"size {number} of [model] has no width; write {{ width = 32, layers = 3, heads = 2 }}")
         shapes.append(
             TransformerShape(
-                width=entry.whole("width", 32),
-                layers=entry.whole("layers", 2),
-                heads=entry.whole("heads", 1),
-                ratio=table.number("ratio", 4.0, low=0.01),
+                width=entry.whole("width", 32, high=MOST_WIDTH),
+                layers=entry.whole("layers", 2, high=MOST_LAYERS),
+                heads=entry.whole("heads", 1, high=MOST_WIDTH),
+                ratio=table.number("ratio", 4.0, low=0.01, high=1_000),
                 feed_forward=table.choice("feed_forward", "plain", ("plain", "gated")),
                 tied=table.flag("tied", True),
             )
@@ -236,18 +255,18 @@ def _rate(value: object, batch: int) -> Rate:
     table = Table(value, "lr of [train]")
     table.allow("at", "params", "power", "search", "tokens")
     if "search" in value:
-        rates = table.numbers("search", low=1e-12)
+        rates = table.numbers("search", low=1e-12, high=1e3)
         if len(rates) < 2 or {"at", "power", "params"} & set(value):
             raise SpecError(
                 "lr.search needs two rates or more and stands without at, params and power; "
                 "write lr = { search = [1e-3, 3e-3, 1e-2], tokens = 5e5 }"
             )
-        tokens = table.number("tokens", 500 * batch, low=1)
+        tokens = table.number("tokens", 500 * batch, low=1, high=_MOST_BOUGHT)
         if tokens < batch:
             raise SpecError(f"lr.tokens = {tokens:g} is less than one step of {batch} tokens; give more")
         return Rate(search=rates, tokens=tokens)
     return Rate(
-        at=table.number("at", 3e-3, low=1e-12),
+        at=table.number("at", 3e-3, low=1e-12, high=1e3),
         params=table.number("params", 1e6, low=1),
         power=table.number("power", 0.0, low=-2, high=2),
     )
@@ -285,29 +304,32 @@ def _evaluation(table: Table) -> Evaluation:
     table.allow("points", "first", "windows")
     base = Evaluation()
     return Evaluation(
-        points=table.whole("points", base.points),
+        points=table.whole("points", base.points, high=MOST_POINTS),
         first=table.number("first", base.first, low=1e-6, high=1),
-        windows=table.whole("windows", base.windows),
+        windows=table.whole("windows", base.windows, high=10**9),
     )
 
 
 def _designs(entries: object, shapes: tuple[Shape, ...], batch: int) -> tuple[Design, ...]:
     if not isinstance(entries, list) or not entries:
         raise SpecError('the sweep has no [[design]]; add one with kind = "grid" and tokens, or "isoflop" and budgets')
+    if len(entries) > MOST_DESIGNS:
+        raise SpecError(f"the sweep has {len(entries):,} designs; at most {MOST_DESIGNS:,} fit in one")
     designs = []
     names = [shape.name for shape in shapes]
     for number, entry in enumerate(entries, start=1):
         if not isinstance(entry, Mapping):
-            raise SpecError(f"design = {entry!r} must be a list of tables, each begun with [[design]]")
+            raise SpecError(f"design = {shown(entry)} must be a list of tables, each begun with [[design]]")
         table = Table(entry, f"design {number}")
         kind: Literal["grid", "isoflop"] = table.choice("kind", "grid", ("grid", "isoflop"))
         common = ("kind", "sizes", "seeds")
         table.allow(*common, *(("tokens",) if kind == "grid" else ("budgets", "count", "least", "most")))
-        for size in entry.get("sizes", []):
+        chosen = table.texts("sizes", tuple(names))
+        for size in chosen:
             if size not in names:
-                raise SpecError(f"design {number} names the size {size!r}; the sizes are {', '.join(names)}")
+                raise SpecError(f"design {number} names the size {shown(size)}; the sizes are {', '.join(names)}")
         needed = "tokens" if kind == "grid" else "budgets"
-        amounts = table.numbers(needed, low=1)
+        amounts = table.numbers(needed, low=1, high=_MOST_BOUGHT if kind == "grid" else MOST)
         if not amounts:
             raise SpecError(f"design {number} ({kind}) needs {needed} = […], one or more")
         if kind == "grid" and min(amounts) < batch:
@@ -320,8 +342,8 @@ def _designs(entries: object, shapes: tuple[Shape, ...], batch: int) -> tuple[De
                 kind=kind,
                 tokens=amounts if kind == "grid" else (),
                 budgets=amounts if kind == "isoflop" else (),
-                sizes=tuple(entry.get("sizes", names)),
-                seeds=table.wholes("seeds", ()),
+                sizes=chosen,
+                seeds=table.wholes("seeds", (), high=MOST_SEED),
                 count=table.choice("count", "6ND", ("6ND", "counted")),
                 least=table.number("least", 0.0),
                 most=table.number("most", math.inf),
@@ -338,9 +360,15 @@ def _commands(table: Table, base: Path | None) -> Commands:
     values: dict[str, tuple[Value, ...]] = {}
     for name, listed in table.table("values").values.items():
         each = listed if isinstance(listed, list) else [listed]
-        if not each or not all(isinstance(value, str | int | float) for value in each):
-            raise SpecError(f"{name} = {listed!r} in [command.values] must be a list of numbers or texts")
+        if not each or not all(isinstance(value, str | int | float) and _finite(value) for value in each):
+            raise SpecError(f"{name} = {shown(listed)} in [command.values] must be a list of numbers or texts")
         values[name] = tuple(each)
+    try:
+        shlex.split(template)
+    except ValueError as error:
+        raise SpecError(
+            f"the command {shown(template)} cannot be split into words ({str(error).lower()}); balance its quotes"
+        ) from None
     fields = fields_of(template)
     missing = [name for name in fields if name not in values and name not in GIVEN]
     if missing:
@@ -367,5 +395,17 @@ def _commands(table: Table, base: Path | None) -> Commands:
 
 def _limits(table: Table) -> Limits:
     table.allow("seconds", "patience")
-    seconds = table.number("seconds", 0.0, low=1) if "seconds" in table.values else None
-    return Limits(seconds, table.number("patience", Limits.patience, low=1))
+    seconds = table.number("seconds", 0.0, low=1, high=MOST_SECONDS) if "seconds" in table.values else None
+    return Limits(seconds, table.number("patience", Limits.patience, low=1, high=MOST_SECONDS))
+
+
+def _label(top: Table, name: str) -> str:
+    """The sweep's name, which is that of its folder too."""
+    label = top.text("name", name)
+    if not label.strip() or "\0" in label or len(label.encode()) > MOST_LABEL:
+        raise SpecError(f"name = {shown(label)} in the sweep must be a text of 1 to {MOST_LABEL} bytes")
+    return label
+
+
+def _finite(value: str | float) -> bool:
+    return isinstance(value, str) or math.isfinite(value)

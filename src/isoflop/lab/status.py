@@ -13,13 +13,29 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
+from isoflop.documents import DocumentError, parse_json, read_bounded
 from isoflop.files import NoSpaceError, write_whole
+from isoflop.schema import Choice, Number, Record, SchemaError, Text, Whole
 
 State = Literal["waiting", "running", "done", "diverged", "failed"]
 STATES: tuple[str, ...] = get_args(State)
 FINAL = frozenset({"done", "diverged", "failed"})
 FILE = "status.json"
 _ROOM = 1024  # the file is padded to this size, so that its last word fits even on a full disk
+_MOST = 65_536
+_SECONDS = Number(low=0.0, high=1e12)
+_STATUS = Record(
+    {
+        "state": Choice(*STATES),
+        "step": Whole(),
+        "steps": Whole(),
+        "started": _SECONDS,
+        "beat": _SECONDS,
+        "says": Text(),
+        "host": Text(),
+        "pid": Whole(),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +75,6 @@ def write_status(folder: Path, status: Status) -> None:
 def read_status(folder: Path) -> Status:
     """The cell's status; ``waiting`` where the file is absent or torn."""
     try:
-        values = json.loads((folder / FILE).read_bytes())
-        return Status(**values)
-    except (OSError, ValueError, TypeError):
+        return Status(**_STATUS.read(parse_json(read_bounded(folder / FILE, most=_MOST)), ""))
+    except (DocumentError, SchemaError):
         return Status("waiting")

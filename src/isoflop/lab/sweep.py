@@ -22,10 +22,11 @@ from isoflop.lab.command import Program, program_as_json
 from isoflop.lab.design import cells_of, programs_of, search_cells
 from isoflop.lab.estimate import flops_a_step
 from isoflop.lab.executors.base import Executor, Job, Outcome
+from isoflop.lab.result import RESULT, read_result
 from isoflop.lab.spec import SweepSpec
 from isoflop.lab.status import Status, read_status, write_status
 from isoflop.lab.table import write_tables
-from isoflop.lab.worker import CELL, RESULT
+from isoflop.lab.worker import CELL
 from isoflop.lock import alone
 
 CELLS = "cells"
@@ -94,8 +95,8 @@ def perform(
             rates = _search(spec, out, executor=executor, watch=watch, seconds=seconds)
             tasks = _tasks(spec, out, rates=rates, seconds=seconds)
             statuses = _run(tasks, executor, watch=watch, patience=spec.limits.patience)
-            ended = [task.folder / RESULT for task in tasks if statuses[task.name].state != "failed"]
-            runs, curves = write_tables([json.loads(path.read_bytes()) for path in ended], out)
+            left = [read_result(task.folder) for task in tasks if statuses[task.name].state != "failed"]
+            runs, curves = write_tables([each for each in left if each is not None], out)
     finally:
         executor.close()
     return Swept(
@@ -125,8 +126,8 @@ def _search(
     for size, cells in trials.items():
         losses = {}
         for cell in cells:
-            result = out / SEARCH / cell.name / RESULT
-            loss = json.loads(result.read_bytes())["row"]["loss"] if result.exists() else None
+            result = read_result(out / SEARCH / cell.name)
+            loss = None if result is None else result["row"].get("loss")
             if loss is not None:
                 losses[cell.lr] = loss
         if not losses:
@@ -220,6 +221,7 @@ def _prepare(task: _Task) -> Status:
         result = _result(task)
         if result is not None:
             return result
+        (task.folder / RESULT).unlink(missing_ok=True)  # a damaged one: the cell is done again
         write_whole(task.folder / CELL, json.dumps(task.content).encode())
         write_status(task.folder, Status("waiting"))
     except NoSpaceError as error:
@@ -240,10 +242,8 @@ def _last_word(task: _Task, outcome: Outcome) -> Status:
 
 def _result(task: _Task) -> Status | None:
     """How the cell ended, if it left a result."""
-    if not (task.folder / RESULT).exists():
-        return None
-    state = json.loads((task.folder / RESULT).read_bytes())["status"]
-    return Status(state, says=read_status(task.folder).says)
+    result = read_result(task.folder)
+    return None if result is None else Status(result["status"], says=read_status(task.folder).says)
 
 
 def _overdue(task: _Task, since: float, patience: float) -> str:

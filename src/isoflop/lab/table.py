@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,8 @@ def frame_of(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     columns = {name: [row.get(name) for row in rows] for name in names}
     series = []
     for name, values in columns.items():
-        whole = name in _WHOLE and all(value is None or value == int(value) for value in values)
         numeric = all(value is None or isinstance(value, int | float) for value in values)
-        if numeric and whole:
+        if numeric and name in _WHOLE and all(value is None or _whole(value) for value in values):
             series.append(pl.Series(name, [None if v is None else int(v) for v in values], dtype=pl.Int64))
         elif numeric:
             series.append(pl.Series(name, values, dtype=pl.Float64))
@@ -47,3 +47,8 @@ def frame_of(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     frame = pl.DataFrame(series)
     order = [name for name in ("N", "D", "seed", "run", "step") if name in frame.columns]
     return frame.sort(order, nulls_last=True) if order else frame
+
+
+def _whole(value: float) -> bool:
+    """Whether 64 bits hold the number as a whole one."""
+    return math.isfinite(value) and value == int(value) and abs(value) < 2**63

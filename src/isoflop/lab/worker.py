@@ -17,11 +17,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from isoflop.errors import IsoflopError
+from isoflop.documents import DocumentError, parse_json, read_bounded
+from isoflop.errors import IsoflopError, SpecError
 from isoflop.files import write_whole
 from isoflop.lab.cell import Cell, from_json
 from isoflop.lab.command import KIND as COMMAND
 from isoflop.lab.command import program_from_json, run_program
+from isoflop.lab.result import RESULT, checked, read_result
 from isoflop.lab.shapes import nonembedding_of
 from isoflop.lab.status import Status, read_status, write_status
 from isoflop.lab.tasks import open_task
@@ -29,7 +31,7 @@ from isoflop.lab.train import CHECKPOINT, Trained, train
 from isoflop.lock import LOCK, HeldError, alone
 
 CELL = "cell.json"
-RESULT = "result.json"
+_MOST_CELL = 10_000_000  # bytes
 LOCK_PATIENCE = 120.0  # seconds to wait for a worker of an earlier, killed sweep to notice that it is alone
 
 
@@ -49,7 +51,7 @@ def run_cell(folder: Path, *, deadline: float = float("inf"), device: str = "aut
     try:
         with alone(folder, patience=LOCK_PATIENCE):
             status = read_status(folder)
-            if status.final and status.state != "failed" and (folder / RESULT).exists():
+            if status.final and status.state != "failed" and read_result(folder) is not None:
                 return status
             return _perform(folder, deadline=deadline, device=device, save_every=save_every)
     except HeldError as error:
@@ -74,7 +76,7 @@ def _perform(folder: Path, *, deadline: float, device: str, save_every: float) -
             raise OrphanedError("the sweep is gone; a new one goes on from the checkpoint")
 
     try:
-        values = json.loads((folder / CELL).read_bytes())
+        values = _cell_file(folder)
         if values.get("kind") == COMMAND:
             result = run_program(program_from_json(values), folder, beat=lambda: beat(0), deadline=deadline)
             state, says = result["status"], ""
@@ -85,7 +87,7 @@ def _perform(folder: Path, *, deadline: float, device: str, save_every: float) -
             trained = train(cell, folder, device=device, beat=beat, save_every=save_every)
             result, state, says = _rows(cell, trained), trained.status, trained.says
             status = replace(status, step=trained.steps)
-        write_whole(folder / RESULT, json.dumps(result).encode())
+        write_whole(folder / RESULT, json.dumps(checked(result), allow_nan=False).encode())
         status = replace(status, state=state, says=says)
         (folder / CHECKPOINT).unlink(missing_ok=True)
     except IsoflopError as error:
@@ -96,6 +98,17 @@ def _perform(folder: Path, *, deadline: float, device: str, save_every: float) -
         status = replace(status, state="failed", says=f"{type(error).__name__}: {_first_line(error)}")
     write_status(folder, status)
     return status
+
+
+def _cell_file(folder: Path) -> dict[str, Any]:
+    """The plain values of the cell that is to be done. Raises SpecError where the file is damaged."""
+    try:
+        values = parse_json(read_bounded(folder / CELL, most=_MOST_CELL))
+    except DocumentError as error:
+        raise SpecError(f"{CELL} {error}; start the sweep again, which writes it anew") from None
+    if not isinstance(values, dict):
+        raise SpecError(f"{CELL} holds no cell; start the sweep again, which writes it anew")
+    return values
 
 
 def _rows(cell: Cell, trained: Trained) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from isoflop.laws.formula import MAX_LENGTH, parse, show
 from isoflop.laws.lists import Lists
 from isoflop.laws.responses import check_input_domain, inferred_domain, split_response
 from isoflop.laws.text import write
+from isoflop.symbols import WORDS
 from isoflop.values import Value
 
 # What a name in a formula stands for if nobody says otherwise.
@@ -35,7 +36,7 @@ INPUTS: Mapping[str, str] = {
     "batch": "tokens a step",
     "lr": "peak learning rate",
 }
-_WORDS = {"params": "N", "tokens": "D", "flops": "C", "unique_tokens": "U", "compute": "C"}
+_WORDS = {word: letter for word, letter in WORDS.items() if letter in INPUTS}
 
 GREEK = (
     *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"),
@@ -134,6 +135,10 @@ class Law(Value):
     where: Mapping[str, str] = field(default_factory=dict)
     prepared: Mapping[str, Prepared] = field(default_factory=dict)
     searched: tuple[Searched, ...] = ()
+
+    def __repr__(self) -> str:
+        named = "" if self.name == self.formula else f"{self.name}: "
+        return f"Law({named}{self.response} = {self.formula})"
 
     @property
     def formula(self) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Estimate
+from isoflop.fitting.inputs import by_symbol
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, no_draws, tail_findings
 from isoflop.uncertainty.extrapolation import distances
@@ -42,13 +43,14 @@ class Forecast(Shown):
 def forecast(ensemble: Ensemble, at: Mapping[str, float], *, level: float = 0.9) -> Forecast:
     """L(at) over the draws, and L(at)·exp(r) (log loss) or L(at) + r (raw loss) with r drawn from the fit's residuals.
 
-    at: every input of the law, in the units of the runs, positive. Residuals are widened by √(n/(n − p)) for the p
-    parameters that were fitted to them, and by √((n − p)/χ²) for how little n − p residuals say of their own size.
+    at: every input of the law under its symbol or its word (``params``, ``tokens``), positive. Residuals are widened
+    by √(n/(n − p)) for the p parameters that were fitted to them, and by √((n − p)/χ²) for how little n − p residuals
+    say of their own size.
     Raises IsoflopError for a missing, unknown or non-positive input.
     """
     check_level(level)
     estimate = ensemble.estimate
-    at = _checked(estimate, at)
+    at = _checked(estimate, by_symbol(estimate.law, at))
     mean, prediction = mean_and_prediction(ensemble, at, level=level)
     reach = distances(estimate, at)
     return Forecast(
@@ -72,7 +74,7 @@ def _checked(estimate: Estimate, at: Mapping[str, float]) -> dict[str, float]:
     if estimate.law.list_inputs:
         raise IsoflopError(
             f"{estimate.law.name} sums over lists ({', '.join(estimate.law.list_inputs)}), which --at cannot give; "
-            "backtest it on whole runs, or predict a table in Python: fit.predict(law_inputs(fit.law, runs))"
+            "backtest it on whole runs, or predict a table in Python: fit.predict(runs)"
         )
     missing = [name for name in wanted if name not in at]
     unknown = [name for name in at if name not in wanted]

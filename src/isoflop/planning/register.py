@@ -17,10 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from isoflop.errors import DataError, SavedError
+from isoflop.documents import DocumentError, parse_json, read_bounded
+from isoflop.errors import DataError, SavedError, shown
 from isoflop.files import write_whole
 from isoflop.planning.forecast import forecast
 from isoflop.runs import Runs
+from isoflop.schema import ANY_NUMBER, FINDING, TEXT, List, Map, Number, Optional, Record, SchemaError, Text
 from isoflop.uncertainty import Ensemble, Interval
 from isoflop.uncertainty.saved import seal
 from isoflop.uncertainty.scatter import new_runs
@@ -28,6 +30,30 @@ from isoflop.units import format_quantity
 from isoflop.values import Value
 
 SCHEMA = "isoflop.prediction/1"
+_MOST_BYTES = 1_000_000
+_END = Optional(ANY_NUMBER)
+_NAMED = Map(ANY_NUMBER, most=200)
+_PREDICTION = Record(
+    {
+        "schema": TEXT,
+        "made": Text(most=100),
+        "note": TEXT,
+        "versions": Map(Text(most=200), most=50),
+        "law": TEXT,
+        "formula": TEXT,
+        "params": _NAMED,
+        "source": TEXT,
+        "digest": Text(most=200),
+        "at": Map(ANY_NUMBER, most=200),
+        "response": Text(most=1_000),
+        "unit": Text(most=1_000),
+        "level": Number(low=0.0, high=1.0),
+        "loss": Record({"value": ANY_NUMBER, "low": _END, "high": _END}, more=True),
+        "quantiles": List(List(ANY_NUMBER, fewest=2, most=2), most=10_000),
+        "findings": List(FINDING, most=10_000),
+        "seal": Text(most=200),
+    }
+)
 _QUANTILES = tuple(round(0.005 * place, 3) for place in range(1, 200))
 
 
@@ -114,11 +140,10 @@ def load_prediction(path: str | Path) -> Prediction:
     """Read a registered prediction. Raises SavedError for a file that is absent, foreign, or changed since."""
     path = Path(path)
     try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise SavedError(f"{str(path)!r} cannot be read ({error.strerror}); give a file of isoflop register") from None
-    except (ValueError, RecursionError):
-        raise SavedError(f"{path.name} is not JSON or is cut short; give a file of isoflop register") from None
+        content = parse_json(read_bounded(path, most=_MOST_BYTES))
+    except DocumentError as error:
+        named = repr(str(path)) if str(error).startswith("cannot be read") else path.name
+        raise SavedError(f"{named} {error}; give a file of isoflop register") from None
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise SavedError(f"{path.name} is no registered prediction; give a file written by isoflop register")
     kept = content.pop("seal", None)
@@ -126,7 +151,27 @@ def load_prediction(path: str | Path) -> Prediction:
         raise SavedError(
             f"{path.name} was changed after it was registered (its seal does not match); it counts no more"
         )
-    return _prediction({**content, "seal": kept})
+    try:
+        return _prediction(_checked({**content, "seal": kept}))
+    except SchemaError as error:
+        raise SavedError(f"{path.name} is damaged ({error}); give a file of isoflop register") from None
+
+
+def _checked(content: object) -> dict[str, Any]:
+    """The content of a prediction, each value of its kind. Raises SchemaError."""
+    said: dict[str, Any] = _PREDICTION.read(content, "")
+    try:
+        made = datetime.fromisoformat(said["made"])
+    except ValueError:
+        raise SchemaError(f"made must be a date and a time, not {shown(said['made'])}") from None
+    if made.tzinfo is None:
+        raise SchemaError(f"made must say its time zone, as {said['made']}+00:00 does")
+    shares, values = ([pair[place] for pair in said["quantiles"]] for place in (0, 1))
+    if shares != sorted(shares) or values != sorted(values):
+        raise SchemaError("quantiles must rise")
+    if said["loss"]["value"] == 0:
+        raise SchemaError("loss.value must not be 0, from which no error can be taken")
+    return said
 
 
 def score(prediction: Prediction, measured: float) -> Score:

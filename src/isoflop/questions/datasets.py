@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from isoflop.answers import Answer, Column, Kind, Quantity, Table, literal
 from isoflop.answers.wording import plural
-from isoflop.errors import IsoflopError
+from isoflop.errors import IsoflopError, shown
 from isoflop.questions.base.context import Context
-from isoflop.questions.base.kinds import Text, shown
+from isoflop.questions.base.kinds import Text
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
 

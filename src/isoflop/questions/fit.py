@@ -12,7 +12,7 @@ from isoflop.answers.wording import plural
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
-from isoflop.questions.base.equation import equation
+from isoflop.questions.base.equation import equation, param_intervals
 from isoflop.questions.base.kinds import Count, Flag, Text
 from isoflop.questions.base.option import option
 from isoflop.questions.base.places import check_place
@@ -23,7 +23,7 @@ from isoflop.units import training_flops
 if TYPE_CHECKING:
     from isoflop.fitting import Estimate
     from isoflop.fitting import Fit as FitResult
-    from isoflop.uncertainty import Ensemble
+    from isoflop.uncertainty import Ensemble, Interval
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Fit(Question):
     results: ClassVar[tuple[str, ...]] = (
         "isoflop.uncertainty.ensemble:Ensemble",
         "isoflop.fitting.result:Fit",
+        "isoflop.fitting.estimate:Estimate",
     )
 
     prior: str | None = option(
@@ -93,7 +94,12 @@ class Fit(Question):
         fit = ensemble.estimate
         search = fit.search if isinstance(fit, Fitted) else None
         again = f", {ensemble.restarted} of them searched again from all starts" if ensemble.restarted else ""
-        drawn = f"{ensemble.method}, {len(ensemble)} draws, seed {ensemble.seed}{again}" if len(ensemble) else "none"
+        intervals = param_intervals(ensemble, level=level)
+        if len(ensemble):
+            drawn = f"{ensemble.method}, {len(ensemble)} draws, seed {ensemble.seed}{again}"
+        else:
+            known = any(each.low == each.low for each in intervals.values())
+            drawn = "sandwich covariance over runs, no draws" if known else "none"
         fixed = tuple(
             (name, value, "found by search, then held" if search and name in search.constants else "fixed")
             for name, value in fit.law.fixed.items()
@@ -105,14 +111,10 @@ class Fit(Question):
             + (f" in {{rows}} {plural(fit.data.n_rows, 'row')}." if fit.data.n_rows != fit.data.n_runs else "."),
             equation=equation(ensemble, level=level),
             quantities=(
-                *(_param(ensemble, each.name, each.meaning, level) for each in fit.law.params),
+                *(_param(fit, each.name, each.meaning, intervals[each.name]) for each in fit.law.params),
                 Quantity("runs", fit.data.n_runs, "integer"),
                 Quantity("rows", fit.data.n_rows, "integer"),
-                *(
-                    (Quantity("objective", fit.value, label=f"objective ({fit.objective.name})"),)
-                    if isinstance(fit, Fitted)
-                    else ()
-                ),
+                *((Quantity("objective", fit.value, note=fit.objective.name),) if isinstance(fit, Fitted) else ()),
             ),
             tables=(
                 *((Table("held", (Column("parameter"), Column("value"), Column("how", "")), fixed),) if fixed else ()),
@@ -167,13 +169,14 @@ def as_ensemble(result: Ensemble | FitResult) -> Ensemble:
     return Ensemble(result, np.empty((0, len(result.law.params))), method="no draws yet", seed=0)
 
 
-def _param(ensemble: Ensemble, name: str, meaning: str, level: float) -> Quantity:
-    value = ensemble.estimate.params[name]
+def _param(estimate: Estimate, name: str, meaning: str, known: Interval) -> Quantity:
+    """A parameter with its interval; a floor, which is a term by itself, has the unit of the response."""
+    value = estimate.params[name]
     if math.isinf(value):  # the draws of an overflowed parameter are no interval of it
         return Quantity(name, math.copysign(1e308, value), note=meaning, limit="lower" if value > 0 else "upper")
-    if not len(ensemble):
-        return Quantity(name, value, note=meaning)
-    return of_interval(name, ensemble.interval(name, level=level), note=meaning)
+    expression = estimate.law.expression
+    alone = any(term.op == "name" and term.label == name for term in expression.args) and expression.op == "add"
+    return of_interval(name, known, note=meaning, unit=estimate.data.loss_unit if alone else "")
 
 
 def _pictures(ensemble: Ensemble, level: float) -> tuple[Picture, ...]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from isoflop.answers import Answer
-from isoflop.errors import IsoflopError
+from isoflop.errors import IsoflopError, shown
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context, distinct
-from isoflop.questions.base.kinds import Number, Texts, shown
+from isoflop.questions.base.kinds import Number, Texts
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject, ask
 from isoflop.questions.forecast import Forecast

@@ -1,12 +1,14 @@
-"""Results in a notebook: the answer as an HTML fragment that needs nothing from outside."""
+"""Results that show themselves: an HTML fragment that needs nothing from outside, a text, a figure."""
 
 from __future__ import annotations
 
 from base64 import b64encode
 from html import escape
+from typing import TYPE_CHECKING
 
 from isoflop.answers import Answer, Picture
-from isoflop.plots.canvas import render
+from isoflop.errors import IsoflopError
+from isoflop.plots.canvas import new_axes, render
 from isoflop.questions import question_of
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.question import word
@@ -14,7 +16,11 @@ from isoflop.questions.base.specs import LevelSpec
 from isoflop.render.layout import Grid
 from isoflop.render.text import parts_of, text_of
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 MOST_ROWS = 30
+WIDTH = 80  # columns of a printed result
 
 
 def answer_of(result: object) -> Answer | None:
@@ -58,10 +64,31 @@ def text(result: object) -> str | None:
     answer = answer_of(result)
     if answer is None:
         return None
-    console = Console(width=100, color_system=None, highlight=False)
+    console = Console(width=WIDTH, color_system=None, highlight=False)
     with console.capture() as captured:
         show(answer, console, verbose=True, front_end="python")
-    return captured.get()
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def figure(result: object, picture: str | None) -> Figure:
+    """A picture of a result on a figure of its own: the first, or the one of that name.
+
+    Raises IsoflopError where there is none, with the names that there are.
+    """
+    answer = answer_of(result)
+    pictures = {} if answer is None else {each.name: each for each in answer.pictures}
+    if not pictures:
+        raise IsoflopError(
+            f"a {type(result).__name__} without runs or draws has no picture; fit runs, then bootstrap()"
+        )
+    name = next(iter(pictures)) if picture is None else picture
+    if name not in pictures:
+        raise IsoflopError(f"there is no picture {name!r} of it; there are {', '.join(pictures)}")
+    axes = new_axes(size=pictures[name].size)
+    pictures[name].draw(axes)
+    drawn = axes.get_figure(root=True)
+    assert drawn is not None
+    return drawn
 
 
 def answer_html(answer: Answer) -> str:

@@ -139,6 +139,8 @@ def _blocks(table: Grid, room: int) -> list[list[int]]:
     spare = room - _needed(table, first, widths)
     for unit in table.units[1:]:
         needed = _needed(table, unit, widths)
+        if len(unit) == 1 and not table.right[unit[0]] and spare >= _LEAST:
+            needed = min(needed, spare)  # words fold into the room there is
         if needed > spare + _GAP and len(blocks[-1]) > len(first):
             blocks.append([*first])
             spare = room - _needed(table, first, widths)

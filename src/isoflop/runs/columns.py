@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from isoflop.errors import DataError, excerpt
 from isoflop.runs.headers import Header, plain, read_header, word_set, words_of
 from isoflop.runs.meanings import BY_SYMBOL, COUNTED, MEANINGS, NUMBER, SAMPLES, SEEN, TEXT, Meaning
+from isoflop.symbols import WORDS
 
 __all__ = [
     "BY_SYMBOL", "COUNTED", "MEANINGS", "NUMBER", "TEXT", "Header", "Match", "Meaning", "agrees", "canonical_symbol",
@@ -224,7 +225,7 @@ def canonical_symbol(name: str) -> str | None:
     for meaning in MEANINGS:
         if name in (meaning.symbol, meaning.word):
             return meaning.symbol
-    return None
+    return WORDS.get(name)
 
 
 def likely(symbol: str, headers: Iterable[str]) -> list[str]:

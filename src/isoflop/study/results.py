@@ -5,22 +5,28 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from isoflop.documents import DocumentError, parse_json, read_bounded
 from isoflop.errors import IsoflopError
 from isoflop.files import plain_json
 from isoflop.render.html import write_html
 from isoflop.render.markdown import write_markdown
+from isoflop.schema import Map, Record, SchemaError, Text
 from isoflop.study.perform import Performed
 from isoflop.study.spec import study_toml
 from isoflop.uncertainty.saved import save_fit
 
 MANIFEST = "manifest.json"
 SCHEMA = "isoflop.study/2"
+_MOST_BYTES = 10_000_000
+_MANIFEST = Record({"schema": Text(), "files": Map(Text())}, more=True)
+_UNFINISHED = re.compile(r"\.(?P<name>.+)\.(?P<process>\d{1,10})(?P<old>\.old)?")
 
 
 @dataclass(frozen=True)
@@ -44,9 +50,10 @@ def write_results(done: Performed, folder: str | Path) -> Written:
     Results of an earlier study are replaced; a folder with anything else in it is not touched: IsoflopError.
     """
     folder = Path(folder)
-    earlier = _earlier(folder)
     if not folder.parent.is_dir():
         raise IsoflopError(f"there is no folder {str(folder.parent)!r} for {folder.name}; make it, or write elsewhere")
+    _sweep_up(folder)
+    earlier = _earlier(folder)
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(beside, ignore_errors=True)
     try:
@@ -67,6 +74,33 @@ def write_results(done: Performed, folder: str | Path) -> Written:
     return Written(folder, files, changed)
 
 
+def _sweep_up(folder: Path) -> None:
+    """Take away what studies that were killed while they wrote to ``folder`` left beside it.
+
+    Where one was killed between its two renamings, the earlier results are put back.
+    """
+    for left in folder.parent.glob(".*"):
+        found = _UNFINISHED.fullmatch(left.name)
+        if found is None or found["name"] != folder.name or not left.is_dir() or _runs_still(int(found["process"])):
+            continue
+        if found["old"] and not folder.exists():
+            left.rename(folder)
+        else:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _runs_still(process: int) -> bool:
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # it is somebody else's
+        return True
+    return True
+
+
 def _earlier(folder: Path) -> Mapping[str, str] | None:
     """The files of earlier results, or None where the folder is not there or empty."""
     if not folder.exists():
@@ -77,10 +111,10 @@ def _earlier(folder: Path) -> Mapping[str, str] | None:
     if not names:
         return None
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
+        manifest = _MANIFEST.read(parse_json(read_bounded(folder / MANIFEST, most=_MOST_BYTES)), "")
         known: dict[str, str] = manifest["files"]
         ours = manifest["schema"] == SCHEMA and names <= {*known, MANIFEST}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (DocumentError, SchemaError):
         ours, known = False, {}
     if not ours:
         raise IsoflopError(

@@ -21,17 +21,17 @@ A table is a question of the registry, and its keys are the question's options; 
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from isoflop.errors import IsoflopError, SpecError
+from isoflop.documents import DocumentError, parse_toml, read_bounded
+from isoflop.errors import IsoflopError, SpecError, shown
 from isoflop.questions import questions
 from isoflop.questions.base.context import DEFAULT_LAW
-from isoflop.questions.base.kinds import Text, Texts, shown
+from isoflop.questions.base.kinds import Text, Texts
 from isoflop.questions.base.option import Option, build, options_of
 from isoflop.questions.base.question import Question
 from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec, RunsSpec
@@ -74,14 +74,10 @@ def read_study(path: str | Path) -> Study:
     """
     path = Path(path)
     try:
-        size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise SpecError(f"{path.name} has {size:,} bytes, which is no study; give a TOML file of a few lines")
-        if not path.is_file():
-            raise SpecError(f"{path.name} is not a file; give a study, a TOML file of a few lines")
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SpecError(f"the study {str(path)!r} cannot be read: {error.strerror}; check its path") from None
+        text = read_bounded(path, most=MOST_BYTES).decode("utf-8-sig")
+    except DocumentError as error:
+        named = f"the study {str(path)!r}" if str(error).startswith("cannot") else path.name
+        raise SpecError(f"{named} {error}; give a study, a TOML file of a few lines") from None
     except UnicodeDecodeError:
         raise SpecError(f"{path.name} is not text; a study is a TOML file") from None
     return parse_study(text, name=path.name, folder=path.parent)
@@ -90,9 +86,9 @@ def read_study(path: str | Path) -> Study:
 def parse_study(text: str, *, name: str = "the study", folder: Path = Path()) -> Study:
     """The study of a text; ``folder`` is what a path in it is relative to. Raises SpecError as ``read_study``."""
     try:
-        values = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # tomllib raises plain ValueError for an integer that is too long
-        raise SpecError(f"{name} is not TOML: {str(error)[:200]}") from None
+        values = parse_toml(text)
+    except DocumentError as error:
+        raise SpecError(f"{name} {error}") from None
     asked = {key: value for key, value in values.items() if key in askable()}
     groups = (LawSpec, FitSpec, LevelSpec)
     known = {each.name: group for group in groups for each in options_of(group) if not each.command_line_only}

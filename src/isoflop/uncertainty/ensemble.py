@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from isoflop.errors import FitError, IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Estimate, Fit
+from isoflop.fitting.inputs import Given, inputs_of
+from isoflop.laws.lists import Lists
 from isoflop.shown import Shown
 from isoflop.values import Value
 
@@ -70,6 +73,9 @@ class Ensemble(Shown):
     def __len__(self) -> int:
         return len(self.params)
 
+    def __repr__(self) -> str:
+        return f"Ensemble({len(self)} draws, {self.method}, seed {self.seed}, of {self.estimate!r})"
+
     def draws(self) -> dict[str, Floats]:
         """Each parameter's draws, shape (draws,)."""
         return {name: self.params[:, column] for column, name in enumerate(self.estimate.law.param_names)}
@@ -100,6 +106,87 @@ class Ensemble(Shown):
     def standard_error(self, quantity: Quantity) -> float:
         """Standard deviation of the quantity's draws."""
         return float(np.std(self.push(quantity), ddof=1))
+
+    def predict(self, inputs: Given, *, level: float = 0.9) -> pl.DataFrame:
+        """L̂ at the estimate, with the central ``level`` of law(inputs; draw): the confidence interval of the mean.
+
+        Parameters
+        ----------
+        inputs :
+            Runs, a mapping, or a data frame, as :meth:`isoflop.Fit.predict` takes them.
+        level :
+            Of the interval; what one new run would measure scatters around it, as :func:`isoflop.forecast` says.
+
+        Returns
+        -------
+        A Polars frame with the columns ``value``, ``low`` and ``high``, a row for each point; without draws the ends
+        are null.
+        """
+        check_level(level)
+        law = self.estimate.law
+        given = inputs_of(law, inputs)
+        value = law.value(self.estimate.params, given).ravel()
+        arrays = {name: each for name, each in given.items() if not isinstance(each, Lists)}
+        points = dict(zip(arrays, (each.ravel() for each in np.broadcast_arrays(*arrays.values())), strict=True))
+        low, high = np.full(len(value), np.nan), np.full(len(value), np.nan)
+        for place in range(len(value) if len(self) else 0):
+            at = {name: points[name][place] if name in points else given[name][[place]] for name in given}
+            with np.errstate(all="ignore"):
+                found = interval_of(value[place], law.value(self.draws(), at), level=level)
+            low[place], high[place] = found.low, found.high
+        return pl.DataFrame({"value": value, "low": low, "high": high}).fill_nan(None)
+
+    @property
+    def covariance(self) -> Floats:
+        """Cov of the draws, (params, params), in the order of the law's parameters; FitError without draws."""
+        if len(self) < 2:
+            raise FitError(f"{self.method}: there are no draws to take a covariance of; make them with bootstrap()")
+        return np.atleast_2d(np.cov(self.params, rowvar=False))
+
+    @property
+    def residuals(self) -> Floats:
+        """Those of the fit, (rows,); see :attr:`isoflop.Fit.residuals`."""
+        return self.fit.residuals
+
+    @property
+    def fitted_values(self) -> Floats:
+        """Those of the fit, (rows,)."""
+        return self.fit.fitted_values
+
+    @property
+    def aic(self) -> float:
+        """That of the fit; FitError where its objective is no likelihood."""
+        return self.fit.aic
+
+    @property
+    def bic(self) -> float:
+        """That of the fit; FitError where its objective is no likelihood."""
+        return self.fit.bic
+
+    def to_frame(self, table: str | None = None, *, level: float = 0.9) -> pl.DataFrame:
+        """A row for each parameter: value, standard deviation of its draws, and their central ``level``.
+
+        table: ``draws`` for a row a draw under the parameters' names; another name for a table of the summary.
+        """
+        if table == "draws":
+            return pl.DataFrame(self.draws())
+        if table is not None:
+            return super().to_frame(table)
+        intervals = [self.interval(name, level=level) for name in self.estimate.law.param_names]
+        return pl.DataFrame(
+            {
+                "parameter": self.estimate.law.param_names,
+                "value": [each.value for each in intervals],
+                "standard_error": [self.standard_error(name) for name in self.estimate.law.param_names]
+                if len(self) > 1
+                else [None] * len(intervals),
+                "low": [each.low for each in intervals],
+                "high": [each.high for each in intervals],
+                "level": [level] * len(intervals),
+                "meaning": [each.meaning for each in self.estimate.law.params],
+            },
+            schema_overrides={"standard_error": pl.Float64},
+        ).fill_nan(None)
 
 
 def interval_of(value: float, draws: Floats, *, level: float) -> Interval:

@@ -13,17 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from isoflop.errors import SavedError
+from isoflop.documents import DocumentError, parse_json, read_bounded
+from isoflop.errors import DataError, FitError, FormulaError, SavedError, shown
 from isoflop.files import write_whole
 from isoflop.findings import Finding
 from isoflop.fitting import Estimate, Fit, objective
 from isoflop.fitting.estimate import DataSummary
 from isoflop.fitting.result import Search
 from isoflop.laws import Input, Law, Param, Prepared
+from isoflop.laws.expression import names
 from isoflop.laws.formula import parse
 from isoflop.laws.training_flops import TrainingFlops
 from isoflop.runs import Runs
+from isoflop.schema import SchemaError
 from isoflop.uncertainty.ensemble import Ensemble
+from isoflop.uncertainty.saved_schema import MOST_BYTES, checked
 
 SCHEMA = "isoflop.fit/2"
 
@@ -112,23 +116,23 @@ def load_fit(path: str | Path, *, runs: Runs | None = None) -> Ensemble:
     """
     path = Path(path)
     try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise SavedError(f"{str(path)!r} cannot be read ({error.strerror}); give a file written by --save") from None
-    except (ValueError, RecursionError):
-        raise SavedError(
-            f"{path.name} is not JSON or is cut short; save the fit again (isoflop fit … --save)"
-        ) from None
+        content = parse_json(read_bounded(path, most=MOST_BYTES))
+    except DocumentError as error:
+        if str(error).startswith("cannot be read"):
+            raise SavedError(f"{str(path)!r} {error}; give a file written by --save") from None
+        raise SavedError(f"{path.name} {error}; save the fit again (isoflop fit … --save)") from None
     if not isinstance(content, dict) or not str(content.get("schema", "")).startswith("isoflop.fit/"):
         raise SavedError(f"{path.name} is JSON, but no fit of isoflop; give a file written by isoflop fit … --save")
     if content["schema"] != SCHEMA:
-        raise SavedError(f"{path.name} has schema {content['schema']!r}, this release reads {SCHEMA!r}; fit again")
-    # the seal makes every later look-up safe: what passes is what save_fit wrote
+        raise SavedError(f"{path.name} has schema {shown(content['schema'])}, this release reads {SCHEMA!r}; fit again")
     kept = content.pop("seal", None)
     if kept is None or kept != seal(content):
         reason = "no 'seal'" if kept is None else "its seal does not match its content"
         raise SavedError(f"{path.name} is damaged ({reason}); save the fit again (isoflop fit … --save)")
-    return _read(content, path.name, runs)
+    try:
+        return _read(checked(content), path.name, runs)
+    except (SchemaError, FormulaError, FitError, DataError) as error:
+        raise SavedError(f"{path.name} is damaged ({error}); save the fit again (isoflop fit … --save)") from None
 
 
 def seal(content: Mapping[str, Any]) -> str:
@@ -177,9 +181,16 @@ def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
 
 
 def _law(saved: Mapping[str, Any]) -> Law:
+    expression = parse(saved["formula"])
+    params, inputs = ([each["name"] for each in saved[kind]] for kind in ("params", "inputs"))
+    foreign = [each for each in names(expression) if each not in (*params, *inputs)]
+    if foreign:
+        raise FormulaError(
+            f"the law's formula has {shown(foreign[0])}, which is neither a parameter nor an input of it"
+        )
     return Law(
         name=saved["name"],
-        expression=parse(saved["formula"]),
+        expression=expression,
         inputs=tuple(Input(each["name"], each["meaning"], each["domain"]) for each in saved["inputs"]),
         prepared={column: Prepared(how["rule"], how["settings"]) for column, how in saved["prepared"].items()},
         params=tuple(Param(each["name"], _domain(each["domain"]), each["meaning"]) for each in saved["params"]),

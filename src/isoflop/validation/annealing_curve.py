@@ -17,6 +17,7 @@ from isoflop.laws import Law, law
 from isoflop.runs import Runs
 from isoflop.runs.schedule import annealing_area, rate_area
 from isoflop.validation.schedule_ahead import Ahead
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -28,7 +29,7 @@ MEMORIES = np.log(np.array([0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 5e-4, 2e
 
 
 @dataclass(frozen=True)
-class Seen:
+class Seen(Value):
     """One run so far: step, rate and loss, (rows,), by step; rows before the warm-up's end are kept for the areas."""
 
     name: str
@@ -79,7 +80,7 @@ def one_run(runs: Runs) -> tuple[Seen, Ahead | None]:
 
 
 @dataclass(frozen=True)
-class Areas:
+class Areas(Value):
     """Features of rows: S₁ over its value at the end of all; S₂ over η/(1 − λ) for each memory, (memories, rows)."""
 
     first: Floats
@@ -109,7 +110,7 @@ def areas_of(step: Floats, rate: Floats, *, area: float | None = None) -> Areas:
 
 
 @dataclass(frozen=True)
-class Binned:
+class Binned(Value):
     """Means of neighbouring losses and their features; ``noise`` of single losses about their neighbours."""
 
     areas: Areas

@@ -11,14 +11,13 @@ import numpy as np
 
 from isoflop.errors import FitError
 from isoflop.fitting.objective.base import Descent, Flags, Floats, Objective, Parts, Space
-from isoflop.fitting.objective.huber_loss import huber_parts, without_outer_share
+from isoflop.fitting.objective.huber_loss import CURVED, huber_parts, without_outer_share
 
 if TYPE_CHECKING:
     from isoflop.fitting.solve import Measured, Solution
 
 _STAGES = 12  # widths of Huber's function on the way to absolute deviations
 _NARROWER = 0.05
-_CURVED = 0.3  # of the residuals' size: the width at which the optimum is given a curvature
 _CORNER = 1e-9  # of the residuals' size: a width that stands for none
 
 
@@ -52,7 +51,7 @@ class Absolute(Objective):
 
     def curvature_scale(self, scale: Floats, typical: Callable[[], Floats]) -> Floats:
         """A width within which a share of the residuals lies, so that there is a curvature."""
-        return _CURVED * typical()
+        return CURVED * typical()
 
     def minimize(
         self, problem: Measured, theta: Floats, scale: Floats | None, tolerance: float, descend: Descent

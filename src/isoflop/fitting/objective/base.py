@@ -127,6 +127,10 @@ class Objective(ABC):
         """
         return scale
 
+    def sandwich_scale(self, scale: Floats, typical: Callable[[], Floats]) -> Floats:
+        """The scale at which a covariance takes gradients and curvature, so that enough rows have a curvature."""
+        return self.curvature_scale(scale, typical)
+
     def sigma(self, scale: float, mean_square: float) -> float | None:
         """σ of the residuals where the objective is a likelihood, else None."""
         return None
@@ -153,6 +157,10 @@ class Objective(ABC):
         return 1e-24 * rows
 
     # -- likelihood --------------------------------------------------------------------------------------------------
+
+    def log_likelihood(self, value: float, rows: int) -> float:
+        """The log density of the target at a value of the objective, its scale fitted; for a likelihood alone."""
+        raise NotImplementedError
 
     def deviance(self, value: float, least: float, rows: int) -> float:
         """Twice the difference of log-likelihoods at two values of the objective; for a likelihood alone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -12,6 +13,7 @@ from isoflop.errors import FitError
 from isoflop.fitting.objective.base import OUTER, Flags, Floats, Objective, Parts, Space
 
 USUAL = 1e-3
+CURVED = 0.3  # of the residuals' size: a width within which a share of them lies, so that there is a curvature
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,10 @@ class Huber(Objective):
     def scale_at(self, sigma: float | None, typical: float) -> float:
         """The width."""
         return self.delta
+
+    def sandwich_scale(self, scale: Floats, typical: Callable[[], Floats]) -> Floats:
+        """The width, or CURVED of the residuals' size where it is wider: few rows lie within 1e-3, and none has to."""
+        return np.maximum(scale, CURVED * typical())
 
 
 def huber_parts(residual: Floats, weights: Floats | None, newton: Flags, width: Floats) -> Parts:

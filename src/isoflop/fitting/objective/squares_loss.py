@@ -40,6 +40,10 @@ class Squares(Objective):
         """√(Σ r²/n)."""
         return math.sqrt(mean_square)
 
+    def log_likelihood(self, value: float, rows: int) -> float:
+        """−(n/2)·(log(2π·RSS/n) + 1)."""
+        return -rows / 2 * (math.log(2 * math.pi * value / rows) + 1) if value > 0 else math.inf
+
     def deviance(self, value: float, least: float, rows: int) -> float:
         """n·log(RSS/RSS_min)."""
         return rows * math.log(value / least) if value > 0 else 0.0

@@ -87,6 +87,10 @@ class StudentT(Objective):
         """No log-likelihood is exact."""
         return -math.inf
 
+    def log_likelihood(self, value: float, rows: int) -> float:
+        """Minus the objective."""
+        return -value
+
     def deviance(self, value: float, least: float, rows: int) -> float:
         """Twice the difference of the objective."""
         return 2 * (value - least)

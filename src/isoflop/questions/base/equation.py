@@ -9,17 +9,35 @@ from isoflop.answers import of_interval
 from isoflop.answers.wording import worded
 
 if TYPE_CHECKING:
-    from isoflop.uncertainty import Ensemble
+    from isoflop.uncertainty import Ensemble, Interval
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def param_intervals(ensemble: Ensemble, *, level: float) -> dict[str, Interval]:
+    """Each parameter with its interval: from draws, or of a fit without them from its sandwich covariance.
+
+    Where neither is known, as of published constants, the ends are NaN.
+    """
+    from isoflop.errors import FitError
+    from isoflop.fitting import Fit
+    from isoflop.uncertainty.wald import wald
+
+    estimate = ensemble.estimate
+    if not len(ensemble) and isinstance(estimate, Fit) and estimate.runs is not None:
+        try:
+            return wald(estimate, level=level)
+        except FitError:  # no more runs than parameters: the findings say so
+            pass
+    return {name: ensemble.interval(name, level=level) for name in estimate.law.param_names}
 
 
 def equation(ensemble: Ensemble, *, level: float) -> str:
     """``loss = 1.82 + 482/N^0.348 + 2090/D^0.366``: every parameter replaced by its value, in its interval's digits."""
     fit = ensemble.estimate
     values = {
-        name: worded(of_interval(name, ensemble.interval(name, level=level))) or f"{fit.params[name]:.4g}"
-        for name in fit.law.param_names
+        name: worded(of_interval(name, each)) or f"{each.value:.4g}"
+        for name, each in param_intervals(ensemble, level=level).items()
     }
 
     def number(found: re.Match[str]) -> str:

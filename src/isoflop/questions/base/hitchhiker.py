@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
 from isoflop.answers.wording import number
-from isoflop.errors import IsoflopError
-from isoflop.questions.base.kinds import Number, shown
+from isoflop.errors import IsoflopError, shown
+from isoflop.questions.base.kinds import Number
 
 if TYPE_CHECKING:
     import polars as pl

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
-from isoflop.errors import IsoflopError
+from isoflop.errors import IsoflopError, shown
 from isoflop.units import parse_quantity
 
 T = TypeVar("T")
@@ -16,14 +16,6 @@ T = TypeVar("T")
 _HOURS = {"h": 1.0, "d": 24.0, "w": 168.0}
 _DURATION = re.compile(r"\s*(.+?)\s*(hours?|h|days?|d|weeks?|w)\s*")
 _MOST = 2**53  # whole numbers up to here are exact as floats
-_SHOWN = 60  # letters of a value that a message repeats
-
-
-def shown(value: object) -> str:
-    """A value as a message repeats it, cut where it is long."""
-    text = value if isinstance(value, str) else repr(value)[: _SHOWN + 20]
-    cut = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
-    return repr(cut.encode("utf-8", "replace").decode()) if isinstance(value, str) else cut
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
-from isoflop.errors import IsoflopError
-from isoflop.questions.base.kinds import Kind, shown
+from isoflop.errors import IsoflopError, shown
+from isoflop.questions.base.kinds import Kind
 
 T = TypeVar("T")
 

@@ -1,0 +1,149 @@
+"""What the file of a saved fit may hold, and how its parts must agree with each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, get_args
+
+from isoflop.fitting.objective import Space
+from isoflop.runs.prepare import RULES
+from isoflop.schema import (
+    ANY_NUMBER,
+    FINDING,
+    TEXT,
+    Choice,
+    Either,
+    List,
+    Map,
+    Number,
+    Optional,
+    Record,
+    SchemaError,
+    Text,
+    Whole,
+)
+
+MOST_BYTES: Final = 400_000_000  # a million draws of a dozen parameters
+MOST_DRAWS: Final = 1_000_000
+_NAME = Text(most=200, matching=r"[^\W\d]\w*", belongs="a name")
+_NAMED = Map(ANY_NUMBER, most=200, keys=_NAME)
+# a draw along an open valley may overflow; its word stands for it
+_TOLD = Number(words=True)
+_DOMAIN = Either((Choice("positive", "real"), List(ANY_NUMBER, fewest=2, most=2)), "positive, real or [low, high]")
+
+FIT: Final = Record(
+    {
+        "schema": TEXT,
+        "versions": Map(Text(most=200), most=50),
+        "law": Record(
+            {
+                "name": TEXT,
+                "formula": TEXT,
+                "inputs": List(
+                    Record({"name": _NAME, "meaning": TEXT, "domain": Choice("positive", "nonnegative", "real")}),
+                    fewest=1,
+                    most=200,
+                ),
+                "prepared": Map(
+                    Record(
+                        {
+                            "rule": Choice(*RULES),
+                            "settings": Map(Either((ANY_NUMBER, TEXT), "a number or a text"), most=50),
+                        }
+                    ),
+                    most=200,
+                ),
+                "params": List(Record({"name": _NAME, "domain": _DOMAIN, "meaning": TEXT}), most=200),
+                "fixed": _NAMED,
+                "tied": Map(TEXT, most=200, keys=_NAME),
+                "reference": TEXT,
+                "response": Text(most=1_000),
+            },
+        ),
+        "params": Map(_TOLD, most=200, keys=_NAME),
+        "fit": Optional(
+            Record(
+                {
+                    "objective": Text(most=200),
+                    "value": ANY_NUMBER,
+                    "scale": Optional(ANY_NUMBER),
+                    "theta": List(_TOLD, most=1_000),
+                    "centres": _NAMED,
+                    "search": Record(
+                        {
+                            "starts": Whole(),
+                            "reached": Whole(),
+                            "seed": Whole(),
+                            "constants": List(_NAME, most=200),
+                            "engine": Text(most=200),
+                        }
+                    ),
+                }
+            )
+        ),
+        "data": Record(
+            {
+                "source": TEXT,
+                "digest": Text(most=200),
+                "n_rows": Whole(),
+                "n_runs": Whole(),
+                "loss_unit": Text(most=1_000),
+                "param_convention": Optional(Text(most=200)),
+                "ranges": Map(List(ANY_NUMBER, fewest=2, most=2), most=200),
+                "residuals": List(_TOLD),
+                "space": Choice(*get_args(Space)),
+            }
+        ),
+        "findings": List(FINDING, most=10_000),
+        "ensemble": Optional(
+            Record(
+                {
+                    "method": Text(most=200),
+                    "seed": Whole(),
+                    "failed": Whole(),
+                    "unsettled": Whole(),
+                    "restarted": Whole(),
+                    "improved": Whole(),
+                    "findings": List(FINDING, most=10_000),
+                    "draws": Map(List(_TOLD, most=MOST_DRAWS), most=200, keys=_NAME),
+                }
+            )
+        ),
+    }
+)
+
+
+def checked(content: object) -> dict[str, Any]:
+    """The content of a saved fit, each value of its kind and all of them of one fit. Raises SchemaError."""
+    fit: dict[str, Any] = FIT.read(content, "")
+    law, params, drawn, data = fit["law"], fit["params"], fit["ensemble"], fit["data"]
+    names = [each["name"] for each in law["params"]]
+    inputs = [each["name"] for each in law["inputs"]]
+    _once([*names, *inputs])
+    _same("params", params, names)
+    for each in law["params"]:
+        if isinstance(each["domain"], list) and not each["domain"][0] < each["domain"][1]:
+            raise SchemaError(f"the domain of {each['name']} is empty: {each['domain']}")
+    if drawn is not None:
+        _same("ensemble.draws", drawn["draws"], names)
+        lengths = {len(values) for values in drawn["draws"].values()}
+        if len(lengths) > 1:
+            raise SchemaError("ensemble.draws has a different number of draws for one parameter than for another")
+    if fit["fit"] is not None and len(fit["fit"]["theta"]) != len(names):
+        raise SchemaError(f"fit.theta has {len(fit['fit']['theta'])} values for {len(names)} parameters")
+    for name, (low, high) in data["ranges"].items():
+        if not low <= high:
+            raise SchemaError(f"data.ranges.{name} falls from {low:g} to {high:g}")
+    return fit
+
+
+def _once(names: list[str]) -> None:
+    twice = next((each for each in names if names.count(each) > 1), None)
+    if twice is not None:
+        raise SchemaError(f"law names {twice} twice")
+
+
+def _same(where: str, found: Mapping[str, Any], names: list[str]) -> None:
+    if set(found) != set(names):
+        odd = sorted(set(found) ^ set(names))[0]
+        raise SchemaError(f"{where} and the law's parameters differ by {odd}")

@@ -1,0 +1,214 @@
+"""Cases: a command of the registry with sound words, and one thing about it made unsound."""
+
+import hashlib
+import json
+
+from tests.fuzz import mutate
+from tests.fuzz.case import Case
+
+from isoflop.questions import questions
+from isoflop.questions.base.kinds import Choice, Count, Duration, Flag, Number
+from isoflop.questions.base.specs import FitSpec, LawSpec
+
+AT = ("--at", "N=7B", "--at", "D=1T")
+# What a command needs beside its table, where a sample of the option's kind would not do.
+NEEDS = {
+    "forecast": AT,
+    "register": (*AT, "-o", "out.json"),
+    "fit": ("--save", "out.json"),
+    "report": ("-o", "out.html", "--include", "influence"),
+    "downstream": ("--task", "acc=loss,acc", *AT),
+    "rank": ("--law", "chinchilla", "--law", "kaplan", "--draws", "20", "--windows", "1"),
+    "backtest": ("--draws", "20", "--windows", "1"),
+    "influence": ("--draws", "20"),
+    "sensitivity": ("--draws", "20"),
+    "finish": ("--run", "c0", "--steps", "4000"),
+}
+OTHER_TABLE = {"finish": "curves.csv"}
+SLOW = {"rank", "report", "sensitivity", "backtest", "downstream", "reconcile"}
+
+
+def case(seeds, rng):
+    """One case."""
+    kind = rng.choice(
+        ["table", "table", "table", "options", "options", "fit", "fit", "prediction", "study", "sweep", "programs",
+         "result", "session", "answer", "log", "upload"]
+    )  # fmt: skip
+    return KINDS[kind](seeds, rng)
+
+
+def on_tables():
+    """The questions that take a table; slow ones seldom."""
+    quick = [name for name, each in questions().items() if each.subject != "nothing" and name not in SLOW]
+    return quick * 3 + sorted(SLOW & set(questions()))
+
+
+def words_of(name, source, *, given=()):
+    """A command with everything that it needs, and as few draws as it takes."""
+    cls = questions()[name]
+    words = [name, *([] if source is None else [source])]
+    extra = list(NEEDS.get(name, ()))
+    for each in cls.options():
+        if each.required and not each.positional and each.word not in extra and not set(each.short) & set(extra):
+            extra += [each.word, sample(each)]
+    groups = cls.groups()
+    if source is not None and not source.endswith("fit.json"):
+        if LawSpec in groups and name not in ("rank",):
+            extra += ["--law", "E + A/step^alpha" if source.startswith("curves") else "chinchilla"]
+        if FitSpec in groups and "--draws" not in extra and "draws" not in getattr(cls, "unused", ()):
+            extra += ["--draws", "20"]
+    return (*words, *extra, *given)
+
+
+def sample(option):
+    """A sound value of an option's kind."""
+    match option.kind:
+        case Count():
+            return "12"
+        case Number():
+            return "1e9"
+        case Duration():
+            return "30d"
+        case Choice(values=values):
+            return values[0]
+    return "x"
+
+
+def mutated_table(data, name, rng):
+    """A table of any format with something changed."""
+    if name.endswith(".parquet") or rng.random() < 0.2:
+        return mutate.blob(data, rng)
+    if name.endswith(".jsonl"):
+        rows = data.decode().strip().split("\n")
+        row = rng.randrange(len(rows))
+        changed = mutate.tree(json.loads(rows[row]), rng)
+        text = (
+            json.dumps(changed) if rng.random() < 0.9 else rng.choice([mutate.deep(rng), '{"N": ' + "9" * 5_000 + "}"])
+        )
+        rows = [text] * len(rows) if rng.random() < 0.3 else [*rows[:row], text, *rows[row + 1 :]]
+        return "\n".join(rows).encode()
+    return mutate.lines(data, rng, "\t" if name.endswith(".tsv") else ",")
+
+
+def table(seeds, rng):
+    """A damaged or odd table under a sound command."""
+    name = rng.choice(on_tables())
+    source = OTHER_TABLE.get(name) or rng.choice([each for each in seeds.tables if each.startswith("runs")])
+    data = mutated_table(seeds.tables[source], source, rng)
+    return Case(words_of(name, source), {source: data})
+
+
+def options(seeds, rng):
+    """A sound table, and options with odd values."""
+    name = rng.choice([*on_tables(), "cost", "laws", "datasets", "compare", "score", "schema", "study", "sweep"])
+    if name not in questions():
+        return Case((name, rng.choice(mutate.TEXTS), *rng.choice([(), ("--plan",), ("-o", rng.choice(mutate.TEXTS))])))
+    cls = questions()[name]
+    source = OTHER_TABLE.get(name, "runs.csv") if cls.subject != "nothing" else None
+    words = list(words_of(name, source))
+    offered = [*cls.options(), *(each for _, each in cls.shared_options())]
+    for _ in range(rng.choice([1, 1, 2, 3])):
+        option = rng.choice(offered)
+        value = rng.choice([*mutate.NUMBERS, *mutate.TEXTS, sample(option)])
+        if option.positional:
+            words.append(value)
+        elif isinstance(option.kind, Flag):
+            words.append(option.word)
+        else:
+            words += [option.word, rng.choice([value, f"{rng.choice(['N', 'D', 'E', 'loss', 'x'])}={value}"])]
+    words += rng.choice(
+        [(), (), ("--json",), ("--picture", "p.svg"), ("-o", "a.md"), ("--picture", rng.choice(mutate.TEXTS))]
+    )
+    words = [each.replace("\0", "") for each in words]
+    return Case(tuple(words), {} if source is None else {source: seeds.tables[source]})
+
+
+def sealed(content):
+    """The content under a seal of its own: what a forger would write."""
+    if isinstance(content, dict):
+        content.pop("seal", None)
+        content["seal"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return json.dumps(content).encode()
+
+
+def document(kind, words):
+    """Cases of one of isoflop's own JSON files, forged or damaged."""
+
+    def build(seeds, rng):
+        content = seeds.documents[kind]
+        data = mutate.blob(sealed(content), rng) if rng.random() < 0.2 else sealed(mutate.tree(content, rng))
+        return Case(rng.choice(words), {f"{kind}.json": data, "runs.csv": seeds.tables["runs.csv"]})
+
+    return build
+
+
+def described(kind, words):
+    """Cases of a TOML description."""
+
+    def build(seeds, rng):
+        data = mutate.blob(seeds.toml[kind], rng) if rng.random() < 0.2 else mutate.toml(seeds.toml[kind], rng)
+        return Case(words, {f"{kind}.toml": data, "runs.csv": seeds.tables["runs.csv"]})
+
+    return build
+
+
+def result(seeds, rng):
+    """A sweep that finds a damaged file of a cell."""
+    cell, which = f"out/cells/{seeds.cell}", rng.choice(["result", "result", "status", "cell"])
+    files = {f"{cell}/{name}.json": json.dumps(seeds.documents[name]).encode() for name in ("result", "status", "cell")}
+    name = f"{cell}/{which}.json"
+    files[name] = (
+        json.dumps(mutate.tree(seeds.documents[which], rng)).encode()
+        if rng.random() < 0.8
+        else mutate.blob(files[name], rng)
+    )
+    spec = seeds.toml["programs"].replace(b"a = [1, 2]", b"a = [1]")
+    return Case(("sweep", "programs.toml", "-o", "out"), {"programs.toml": spec, **files})
+
+
+def session(seeds, rng):
+    """A session's state, changed."""
+    content = mutate.tree(seeds.documents["session"], rng)
+    data = json.dumps(content).encode()
+    data = mutate.blob(data, rng) if rng.random() < 0.2 else data
+    files = {f"{seeds.session}/session.json": data, f"{seeds.session}/runs.csv": seeds.tables["runs.csv"]}
+    return Case(("@session", seeds.session), files)
+
+
+def log(seeds, rng):
+    """A run's log, changed, to be imported."""
+    name = rng.choice(sorted(seeds.logs))
+    data = (
+        mutated_table(seeds.logs[name], name, rng) if not name.endswith(".log") else mutate.blob(seeds.logs[name], rng)
+    )
+    return Case(("import", f"logs/{name}", "-o", "store"), {f"logs/{name}": data})
+
+
+def upload(seeds, rng):
+    """A table that is sent to the page."""
+    name = rng.choice(sorted(seeds.tables))
+    return Case(("@upload", name), {name: mutated_table(seeds.tables[name], name, rng)})
+
+
+KINDS = {
+    "table": table,
+    "options": options,
+    "fit": document(
+        "fit",
+        [("forecast", "fit.json", *AT), ("plan", "fit.json", "--budget", "1e22"), ("fit", "fit.json"),
+         ("compare", "fit.json", "fit.json"), ("register", "fit.json", *AT, "-o", "out.json"),
+         ("forecast", "fit.json", *AT, "--picture", "p.svg"), ("plan", "fit.json", "--force", "--picture", "p.png"),
+         ("diagnose", "fit.json"), ("methods", "fit.json")],
+    ),
+    "prediction": document(
+        "prediction", [("score", "prediction.json", *end) for end in (("--measured", "2.3"), ("--runs", "runs.csv"))]
+    ),
+    "answer": document("answer", [("@answer", "answer.json")]),
+    "study": described("study", ("study", "study.toml", "-o", "out")),
+    "sweep": described("sweep", ("sweep", "sweep.toml", "--plan", "--json")),
+    "programs": described("programs", ("sweep", "programs.toml", "--plan")),
+    "result": result,
+    "session": session,
+    "log": log,
+    "upload": upload,
+}  # fmt: skip
