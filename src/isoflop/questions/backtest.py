@@ -36,6 +36,7 @@ class Backtest(HoldOutOptions, Question):
     """
 
     name: ClassVar[str] = "backtest"
+    examples: ClassVar[tuple[str, ...]] = ("isoflop backtest runs.csv --law chinchilla --draws 100",)
     group: ClassVar[Group] = "Test"
     order: ClassVar[int] = 10
     subject: ClassVar[Subject] = "law"

@@ -60,6 +60,11 @@ class Compare(Question):
     """
 
     name: ClassVar[str] = "compare"
+    examples: ClassVar[tuple[str, ...]] = (
+        "isoflop fit runs.csv --law chinchilla --save whole.json",
+        'isoflop fit runs.csv --law chinchilla --where "N < 300000" --save small.json',
+        "isoflop compare small.json whole.json --budget 1e16",
+    )
     group: ClassVar[Group] = "Test"
     order: ClassVar[int] = 60
     subject: ClassVar[Subject] = "nothing"

@@ -40,6 +40,9 @@ class Downstream(Question):
     """
 
     name: ClassVar[str] = "downstream"
+    examples: ClassVar[tuple[str, ...]] = (
+        "isoflop downstream scores.csv --task quiz=quiz_loss,quiz_score --at N=20B --at D=1T",
+    )
     group: ClassVar[Group] = "Ask"
     order: ClassVar[int] = 60
     subject: ClassVar[Subject] = "law"

@@ -38,6 +38,7 @@ class Forecast(Question):
     """
 
     name: ClassVar[str] = "forecast"
+    examples: ClassVar[tuple[str, ...]] = ("isoflop forecast runs.csv --law chinchilla --at N=10M --at D=500M",)
     group: ClassVar[Group] = "Ask"
     order: ClassVar[int] = 10
     subject: ClassVar[Subject] = "fit"

@@ -28,6 +28,7 @@ class Methods(Question):
     """
 
     name: ClassVar[str] = "methods"
+    examples: ClassVar[tuple[str, ...]] = ("isoflop methods runs.csv --budget 1e16",)
     group: ClassVar[Group] = "Ask"
     order: ClassVar[int] = 30
     subject: ClassVar[Subject] = "fit"

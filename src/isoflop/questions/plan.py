@@ -42,6 +42,7 @@ class Plan(Hardware, Question):
     """
 
     name: ClassVar[str] = "plan"
+    examples: ClassVar[tuple[str, ...]] = ("isoflop plan runs.csv --law chinchilla --budget 1e16",)
     group: ClassVar[Group] = "Ask"
     order: ClassVar[int] = 20
     subject: ClassVar[Subject] = "fit"
