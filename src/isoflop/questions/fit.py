@@ -38,6 +38,7 @@ class Fit(Question):
     """
 
     name: ClassVar[str] = "fit"
+    examples: ClassVar[tuple[str, ...]] = ("isoflop fit runs.csv --law chinchilla",)
     group: ClassVar[Group] = "Fit"
     order: ClassVar[int] = 10
     subject: ClassVar[Subject] = "fit"

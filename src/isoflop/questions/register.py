@@ -26,6 +26,9 @@ class Register(Question):
     """
 
     name: ClassVar[str] = "register"
+    examples: ClassVar[tuple[str, ...]] = (
+        "isoflop register runs.csv --law chinchilla --at N=1M --at D=10M -o prediction.json",
+    )
     group: ClassVar[Group] = "Share"
     order: ClassVar[int] = 20
     subject: ClassVar[Subject] = "fit"
