@@ -72,9 +72,9 @@ export function plansOf(data) {
       const middle = n[0](where);
       return { x: Array.from(factors, (each) => Math.log10(middle * each)), value: row(0), low: row(1), high: row(2) };
     },
-    /** The loss at N* of every budget. */
+    /** The loss at N* of every budget, all in log10. */
     envelope() {
-      const rows = [0, 1, 2].map((row) => Array.from(budgets, (_, i) => loss[row](i)));
+      const rows = [0, 1, 2].map((row) => Array.from(budgets, (_, i) => Math.log10(loss[row](i))));
       return { x: Array.from(budgets, Math.log10), value: rows[0], low: rows[1], high: rows[2] };
     },
   };
