@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, get_args
 
+from isoflop.fitting.estimate import LONGEST_HEADER
 from isoflop.fitting.objective import Space
 from isoflop.runs.prepare import RULES
 from isoflop.schema import (
@@ -92,6 +93,14 @@ FIT: Final = Record(
                 "ranges": Map(List(ANY_NUMBER, fewest=2, most=2), most=200),
                 "residuals": List(_TOLD),
                 "space": Choice(*get_args(Space)),
+                "flops": Record(
+                    {
+                        "per": Number(low=1e-30, high=1e30),
+                        "n_power": Number(low=0.1, high=10.0),
+                        "d_power": Number(low=0.1, high=10.0),
+                    }
+                ),
+                "headers": Map(Text(most=LONGEST_HEADER), most=200, keys=_NAME),
             }
         ),
         "findings": List(FINDING, most=10_000),
