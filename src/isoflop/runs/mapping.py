@@ -101,10 +101,8 @@ def choose(
         if sure:
             return True
         said = scale_named(scales[meaning.symbol]) if meaning.symbol in scales else None
-        agree = agrees(
-            meaning,
-            cells.scaled(header if said is None else replace(header, scale=said)).fill_null(float("nan")).to_numpy(),
-        )
+        scaled = [header] if said is None else [header, replace(header, scale=said)]
+        agree = any(agrees(meaning, cells.scaled(each).fill_null(float("nan")).to_numpy()) for each in scaled)
         if not agree:
             passed.setdefault(meaning.symbol, header)
         return agree
