@@ -40,9 +40,9 @@ def test_reach_counts_decades_beyond_the_runs(ensemble):
 
 def test_farther_than_the_runs_span_is_doubted(ensemble):
     far = forecast(ensemble, {"N": 1e14, "D": 1e12})
-    assert {finding.code for finding in far.findings} >= {"far-reach", "reach"}
+    assert {finding.code for finding in far.findings} >= {"far-extrapolation", "extrapolation"}
     assert "4.0 decades beyond the runs, which span 2.5" in next(
-        f.message for f in far.findings if f.code == "far-reach"
+        f.message for f in far.findings if f.code == "far-extrapolation"
     )
     near = forecast(ensemble, {"N": 1e9, "D": 1e10})
     assert {finding.code for finding in near.findings} == set()

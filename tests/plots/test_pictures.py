@@ -177,7 +177,7 @@ def test_the_fan_goes_straight_to_the_point_and_shades_what_lies_beyond(known, a
     near = int(np.abs(np.log(path.x / path.asked)).argmin())
     assert path.reach[near] == pytest.approx(answer.reach_decades, abs=0.05)
     forecast_fan(answer, known, axes)
-    point = labelled(axes, "a new run, 90% interval")
+    point = labelled(axes, "90% prediction interval")
     assert (point.get_xdata()[0], point.get_ydata()[0]) == pytest.approx((6 * 1e25, answer.loss.value))
     # the axis is one of compute, so the distance says of which inputs it is
     words = " and ".join(f"{name} {answer.reach[name]:.1f}" for name in ("N", "D"))

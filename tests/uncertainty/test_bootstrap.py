@@ -112,7 +112,7 @@ def test_a_flat_valley_is_doubted_and_not_cut_off():
     runs = Runs.from_columns({"N": n.ravel(), "D": d.ravel(), "loss": loss * np.exp(rng.normal(0, 0.003, 16))})
     ensemble = bootstrap(fit(CHINCHILLA, runs), draws=200)
     assert ensemble.unsettled > 2
-    assert "draws-unsettled" in {finding.code for finding in ensemble.findings}
+    assert "draws-not-converged" in {finding.code for finding in ensemble.findings}
     assert len(ensemble) == 200
 
 
@@ -138,7 +138,7 @@ def test_an_interval_whose_ends_are_the_outermost_draws_is_doubted(known_runs):
     ensemble = bootstrap(fit(CHINCHILLA, known_runs(0.01)), draws=100)
     assert tail_findings(ensemble, level=0.9) == ()
     (finding,) = tail_findings(ensemble, level=0.999999)
-    assert finding.code == "few-tail-draws" and finding.level == "warning"
+    assert finding.code == "few-draws" and finding.level == "warning"
     assert finding.message.startswith("100 draws have 5e-05 beyond each end of a 0.999999 interval")
 
 

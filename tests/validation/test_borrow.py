@@ -76,7 +76,7 @@ def test_one_run_says_that_it_borrows() -> None:
     one = runs.take((np.asarray(runs.text("family")) == "f0") & (runs["N"] == SIZES[0]))
     ensemble = borrow(prior, one, draws=200)
     assert "one run and a prior from 7 families" in ensemble.method
-    assert [finding.code for finding in ensemble.findings] == ["borrowed"]
+    assert [finding.code for finding in ensemble.findings] == ["hierarchical-prior"]
     again = borrow(prior, one, draws=200)
     assert np.array_equal(ensemble.params, again.params)
 

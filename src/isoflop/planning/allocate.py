@@ -70,7 +70,7 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
     check_level(level)
     check_positive(budget, "the budget", "FLOPs")
     if not 0 < within < 1:
-        raise IsoflopError(f"the flat band is a relative loss between 0 and 1, not {within:g}; 0.002 is usual")
+        raise IsoflopError(f"the near-optimal range is a relative loss between 0 and 1, not {within:g}; 0.002 is usual")
     estimate = ensemble.estimate
     require_n_and_d(estimate.law)
     at_fit = {label: np.array([value]) for label, value in estimate.params.items()}
@@ -175,10 +175,10 @@ def _findings(estimate: Estimate, here: Optimum, lost: int, draws: int) -> list[
         if decades > 1:
             found.append(
                 Finding(
-                    "far-reach",
+                    "far-extrapolation",
                     "warning",
                     f"the best {label} lies {decades:.1f} decades beyond the runs; the intervals cover noise in the "
-                    "runs, not the chance that the law bends out there.",
+                    "runs, not the chance that the law has another form there.",
                     "Hold out the largest runs to see what the law would have planned, or train something larger.",
                 )
             )

@@ -95,7 +95,7 @@ def answer(
     Raises IsoflopError for quantities ≤ 0, more than one question, and a law without an optimum in N and D.
     """
     if sum(each is not None for each in (params, tokens, served)) > 1:
-        raise IsoflopError("a given size, given tokens and tokens to be served are different questions; ask one")
+        raise IsoflopError("a given size, given tokens and inference tokens are different questions; give one")
     plan = allocate(ensemble, budget=budget, level=level, within=within)
     fixed = None
     if params is not None:

@@ -99,17 +99,17 @@ def _reach_findings(estimate: Estimate, reach: Mapping[str, float]) -> list[Find
         if decades > max(1.0, span):
             found.append(
                 Finding(
-                    "far-reach",
+                    "far-extrapolation",
                     "warning",
                     f"{name} lies {decades:.1f} decades beyond the runs, which span {span:.1f} decades; the interval "
-                    "covers noise in the runs, not the chance that the law bends out there.",
+                    "covers noise in the runs, not the chance that the law has another form there.",
                     "Hold out the largest runs to see what the law would have predicted, or train something larger.",
                 )
             )
         elif decades > 0:
             found.append(
                 Finding(
-                    "reach",
+                    "extrapolation",
                     "note",
                     f"{name} lies {decades:.2f} decades beyond the runs.",
                     "The further out, the more the answer rests on the law's form.",

@@ -43,7 +43,7 @@ def for_serving(ensemble: Ensemble, plan: Plan, *, tokens: float) -> Served:
 
     tokens: T, the tokens to be served. Each draw reaches its own best loss at the plan's budget.
     """
-    check_positive(tokens, "served tokens", "tokens")
+    check_positive(tokens, "the inference tokens", "tokens")
     estimate = ensemble.estimate
     level = plan.n.level
     at_fit = {label: np.array([value]) for label, value in estimate.params.items()}

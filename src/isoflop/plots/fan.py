@@ -130,7 +130,7 @@ def forecast_fan(forecast: Forecast, ensemble: Ensemble, axes: Axes) -> Axes:
         linestyle="none",
         color=ink.series[1],
         zorder=6,
-        label=f"a new run, {100 * level:g}% interval" if np.isfinite(low) else "the forecast",
+        label=f"{100 * level:g}% prediction interval" if np.isfinite(low) else "the forecast",
     )
     input_axis(axes.xaxis, path.axis, path.x)
     loss_axis(axes.yaxis, fit)

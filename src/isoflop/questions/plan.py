@@ -52,7 +52,7 @@ class Plan(Hardware, Question):
     params: float | None = option(Number("8B", low=0.0, open=True), help="Given model size: how long to train it.")
     tokens: float | None = option(Number("2T", low=0.0, open=True), help="Given training tokens: how big a model.")
     inference_tokens: float | None = option(
-        TOKENS, help="Tokens served at inference, as 10T: recommends the inference-aware optimum."
+        TOKENS, help="Inference tokens, as 10T: recommends the inference-aware optimum."
     )
     vocabulary: int = option(Count(low=1), 32_000, flag="vocab", help="Vocabulary of the proposed shapes.")
     context_length: int = option(Count(low=1), 2_048, flag="context", help="Context length of the proposed shapes.")
@@ -185,7 +185,7 @@ def _quantities(result: PlanResult, unit: str) -> Iterator[Quantity]:
 
 
 def _new_run(name: str, prediction: Interval, unit: str) -> Quantity:
-    return of_interval(name, prediction, unit=unit, label="loss of one new run", promise="PI", note="with scatter")
+    return of_interval(name, prediction, unit=unit, label="loss of one run", promise="PI", note="with scatter")
 
 
 def _of_given(fixed: Fixed, plan: Allocation, unit: str) -> Iterator[Quantity]:

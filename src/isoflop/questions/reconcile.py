@@ -225,13 +225,13 @@ def _of_table(question: str, result: Counted) -> Answer:
     recounted = {result.recounted.ensemble.estimate.law.name: result.recounted}
     return Answer(
         question=question,
-        title=f"N counted with and without embeddings, {result.source}",
+        title=f"N with and without embeddings, {result.source}",
         headline=f"N* grows as C to the power {words} ({{smallest}} to {{largest}} without embeddings).",
         quantities=tuple(known),
         tables=(
             Table(
                 "ways",
-                (Column("count", "N counted"), Column("exponent", "exponent a"), Column("why_not", detail=True)),
+                (Column("count", "count of N"), Column("exponent", "exponent a"), Column("why_not", detail=True)),
                 rows,
                 note=_reasons((each.name, each.why_not) for each in result.ways),
             ),

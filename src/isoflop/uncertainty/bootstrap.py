@@ -24,7 +24,7 @@ Ints = NDArray[np.int64]
 
 CHUNK = 250  # draws with one seed, solved together: the unit of work for other processes
 FEWEST_RUNS = 3
-_ADD_RUNS = f"add runs: {FEWEST_RUNS} at the least, 10 for intervals worth reading"
+_ADD_RUNS = f"add runs: {FEWEST_RUNS} at the least, 10 for usable intervals"
 _RESTARTED = 16
 _STARTS = 24
 _SEARCH_STEPS = 60
@@ -208,10 +208,10 @@ def _findings(failed: int, unsettled: int, draws: int, checked: int, improved: i
     if unsettled > draws / 100:
         found.append(
             Finding(
-                "draws-unsettled",
+                "draws-not-converged",
                 "warning",
-                f"{unsettled} of {draws} bootstrap refits were still creeping along a flat valley when they were "
-                "stopped: these runs leave some combination of parameters open.",
+                f"{unsettled} of {draws} bootstrap refits had not converged at the limit of steps (the objective is "
+                "nearly flat): these runs do not determine some combination of parameters.",
                 "Read curves and forecasts rather than single constants; fix or tie a parameter, or add runs.",
             )
         )

@@ -224,7 +224,7 @@ def tail_findings(ensemble: Ensemble, *, level: float) -> tuple[Finding, ...]:
     )
     return (
         Finding(
-            "few-tail-draws",
+            "few-draws",
             "warning",
             f"{len(ensemble)} draws have {beyond:.2g} beyond each end of a {level:.6g} interval, so its ends "
             "are nearly the outermost draws.",

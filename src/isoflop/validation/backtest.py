@@ -186,9 +186,9 @@ def backtest_findings(result: Backtest) -> tuple[Finding, ...]:
                 Finding(
                     "undercovers",
                     "warning",
-                    f"{each.name}'s {100 * result.level:g} % intervals held {scores.covered} of {scores.rows} held-out "
-                    f"{'losses' if result.response == 'loss' else 'values'}: they are too narrow out there (runs "
-                    "held out together err together, so the count is rougher than it looks).",
+                    f"{each.name} has coverage {scores.covered}/{scores.rows} (nominal {100 * result.level:g} %) of "
+                    f"held-out {'losses' if result.response == 'loss' else 'values'}: its prediction intervals are too narrow "
+                    "there (errors of runs held out together are correlated, so the share is uncertain).",
                     "Widen them by what the backtest shows, or forecast with stacked laws (isoflop rank).",
                 )
             )
@@ -292,8 +292,8 @@ def _creeping(law: Law, window: Window) -> Finding:
     return Finding(
         "not-converged",
         "warning",
-        f"{law.name} without {window.says}: the fit was still creeping along a valley after {_LAST_STEPS} steps, so "
-        "what it forecasts depends on where it was stopped.",
+        f"{law.name} without {window.says}: the fit had not converged after {_LAST_STEPS} steps (the objective is "
+        "nearly flat), so its forecast depends on where it was stopped.",
         "Do not forecast with it on these runs; fix or tie a parameter.",
     )
 

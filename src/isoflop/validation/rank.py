@@ -354,8 +354,8 @@ def _findings(joint: Backtest, ranked: Sequence[Ranked]) -> list[Finding]:
             Finding(
                 "not-converged",
                 "warning",
-                f"fits of {' and '.join(creeping)} to the smaller runs were still creeping along a valley when they "
-                "were stopped: their place and weight here depend on that.",
+                f"fits of {' and '.join(creeping)} to the smaller runs had not converged at the limit of steps (the "
+                "objective is nearly flat): their rank and weight depend on where they were stopped.",
                 f"Rank the others alone (--law), or fix a parameter of {creeping[0]}.",
             )
         )
