@@ -137,7 +137,7 @@ def _about_flops(rows: tuple[Row, ...], exact: Parameters) -> list[Finding]:
         short = row.parameters / same - 1
         if abs(short) > APART:
             says += f", and its {row.counts} N is {abs(short):.0%} {'above' if short > 0 else 'below'} the exact one"
-        found.append(Finding(f"flops-{row.name}", "warning", says + ".", _FIXES.get(row.name, _convert)(away)))
+        found.append(Finding(_CODES[row.name], "warning", says + ".", _FIXES.get(row.name, _convert)(away)))
     return found
 
 
@@ -162,6 +162,14 @@ def _masked(away: float) -> str:
     )
 
 
+_CODES: Final = {
+    "6nd": "flops-6nd",
+    "12ld2": "flops-12ld2",
+    "kaplan": "flops-kaplan",
+    "chinchilla": "flops-chinchilla",
+    "palm": "flops-palm",
+    "exact-full": "flops-exact-full",
+}
 _FIXES: Final[dict[str, Callable[[float], str]]] = {"palm": _utilisation, "exact-full": _masked}
 
 _GROUPS: Final = {

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 import polars as pl
 
 from isoflop.findings import Finding
 from isoflop.logs.scores import waiting
 from isoflop.runs.store import Store
+
+_CODES: Final = {"loss": "no-loss", "N": "no-n", "D": "no-d"}  # what a run of a store can be without
 
 
 def told(findings: Sequence[Finding]) -> list[Finding]:
@@ -74,5 +77,5 @@ def gap_findings(store: Store) -> list[Finding]:
         if lacking:
             shown = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
             says = f"{len(lacking)} {'run has' if len(lacking) == 1 else 'runs have'} no {name} ({shown})."
-            found.append(Finding(f"no-{name.lower()}", "warning", says, fix))
+            found.append(Finding(_CODES[name], "warning", says, fix))
     return found

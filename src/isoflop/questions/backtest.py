@@ -36,6 +36,7 @@ class Backtest(HoldOutOptions, Question):
     """
 
     name: ClassVar[str] = "backtest"
+    examples: ClassVar[tuple[str, ...]] = ("isoflop backtest runs.csv --law chinchilla --draws 100",)
     group: ClassVar[Group] = "Test"
     order: ClassVar[int] = 10
     subject: ClassVar[Subject] = "law"
@@ -126,6 +127,13 @@ class Backtest(HoldOutOptions, Question):
             quantities=(
                 of_interval("mre", scores.are, "share", label=f"MRE of {best.name}"),
                 Quantity("covered", scores.covered, "integer", label="rows covered"),
+                Quantity(
+                    "law_covered",
+                    result.scores(best, promise="law").covered,
+                    "integer",
+                    label="rows covered if the law holds",
+                    note="intervals without model error",
+                ),
                 Quantity("rows", scores.rows, "integer", label="rows held out"),
                 Quantity("runs", scores.runs, "integer", label="runs held out"),
             ),

@@ -39,6 +39,7 @@ class Check(Question):
     """
 
     name: ClassVar[str] = "check"
+    examples: ClassVar[tuple[str, ...]] = ("isoflop check runs.csv",)
     group: ClassVar[Group] = "Read"
     order: ClassVar[int] = 10
     subject: ClassVar[Subject] = "runs"

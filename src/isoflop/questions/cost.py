@@ -40,6 +40,9 @@ class Cost(Hardware, Question):
     """  # noqa: E501 - an example is one line
 
     name: ClassVar[str] = "cost"
+    examples: ClassVar[tuple[str, ...]] = (
+        "isoflop cost --layers 32 --width 4096 --heads 32 --vocab 128000 --context 4096 --tokens 1T",
+    )
     group: ClassVar[Group] = "Ask"
     order: ClassVar[int] = 90
     subject: ClassVar[Subject] = "nothing"

@@ -54,6 +54,7 @@ class Datasets(Question):
     """
 
     name: ClassVar[str] = "datasets"
+    examples: ClassVar[tuple[str, ...]] = ("isoflop datasets python-bytes",)
     group: ClassVar[Group] = "Read"
     order: ClassVar[int] = 40
     subject: ClassVar[Subject] = "nothing"

@@ -65,6 +65,7 @@ class Diagnose(Question):
     """
 
     name: ClassVar[str] = "diagnose"
+    examples: ClassVar[tuple[str, ...]] = ("isoflop diagnose runs.csv --law chinchilla",)
     group: ClassVar[Group] = "Fit"
     order: ClassVar[int] = 20
     subject: ClassVar[Subject] = "fit"

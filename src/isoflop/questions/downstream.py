@@ -40,6 +40,9 @@ class Downstream(Question):
     """
 
     name: ClassVar[str] = "downstream"
+    examples: ClassVar[tuple[str, ...]] = (
+        "isoflop downstream scores.csv --task quiz=quiz_loss,quiz_score --at N=20B --at D=1T",
+    )
     group: ClassVar[Group] = "Ask"
     order: ClassVar[int] = 60
     subject: ClassVar[Subject] = "law"
@@ -147,7 +150,8 @@ class Downstream(Question):
                         Column("task"),
                         Column("loss"),
                         Column("score", first.response),
-                        Column("mean", "mean"),
+                        Column("mean", "mean", detail=True),
+                        Column("law_score", "score if the laws hold"),
                         Column("extrapolation", "decades beyond the runs"),
                         Column("below", "loss below all measured"),
                     ),
@@ -157,6 +161,7 @@ class Downstream(Question):
                             of_interval("loss", each.loss.loss, unit=each.loss.unit, promise="PI"),
                             of_interval("score", each.score, promise="PI"),
                             of_interval("mean", each.expected),
+                            of_interval("law_score", each.law_score, promise="PI"),
                             each.loss.reach_decades,
                             each.beyond,
                         )

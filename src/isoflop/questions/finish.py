@@ -53,6 +53,7 @@ class Finish(Question):
     """
 
     name: ClassVar[str] = "finish"
+    examples: ClassVar[tuple[str, ...]] = ("isoflop finish curve.csv --steps 4000 --schedule wsd:0.2",)
     group: ClassVar[Group] = "Ask"
     order: ClassVar[int] = 70
     subject: ClassVar[Subject] = "runs"

@@ -31,6 +31,7 @@ class Import(Question):
     """
 
     name: ClassVar[str] = "import"
+    examples: ClassVar[tuple[str, ...]] = ("isoflop import train.log -o store/",)
     group: ClassVar[Group] = "Read"
     order: ClassVar[int] = 20
     subject: ClassVar[Subject] = "nothing"

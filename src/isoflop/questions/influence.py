@@ -33,6 +33,7 @@ class Influence(Question):
     """
 
     name: ClassVar[str] = "influence"
+    examples: ClassVar[tuple[str, ...]] = ("isoflop influence runs.csv --law chinchilla --budget 1e16",)
     group: ClassVar[Group] = "Test"
     order: ClassVar[int] = 30
     subject: ClassVar[Subject] = "law"

@@ -35,6 +35,7 @@ class Laws(Question):
     """
 
     name: ClassVar[str] = "laws"
+    examples: ClassVar[tuple[str, ...]] = ("isoflop laws chinchilla",)
     group: ClassVar[Group] = "Fit"
     order: ClassVar[int] = 30
     subject: ClassVar[Subject] = "nothing"

@@ -41,6 +41,7 @@ class Rank(HoldOutOptions, Question):
     """
 
     name: ClassVar[str] = "rank"
+    examples: ClassVar[tuple[str, ...]] = ("isoflop rank runs.csv --law chinchilla --law kaplan --draws 100",)
     group: ClassVar[Group] = "Test"
     order: ClassVar[int] = 20
     subject: ClassVar[Subject] = "law"

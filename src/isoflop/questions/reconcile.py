@@ -55,6 +55,7 @@ class Reconcile(Question):
     """
 
     name: ClassVar[str] = "reconcile"
+    examples: ClassVar[tuple[str, ...]] = ("isoflop reconcile runs.csv",)
     group: ClassVar[Group] = "Ask"
     order: ClassVar[int] = 50
     subject: ClassVar[Subject] = "law"

@@ -46,6 +46,7 @@ class Repeat(Question):
     """
 
     name: ClassVar[str] = "repeat"
+    examples: ClassVar[tuple[str, ...]] = ("isoflop repeat --unique 100B --budget 1e23",)
     group: ClassVar[Group] = "Ask"
     order: ClassVar[int] = 40
     subject: ClassVar[Subject] = "law"

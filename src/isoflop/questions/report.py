@@ -52,6 +52,7 @@ class Report(Question):
     """
 
     name: ClassVar[str] = "report"
+    examples: ClassVar[tuple[str, ...]] = ("isoflop report runs.csv --law chinchilla --budget 1e16 -o report.md",)
     group: ClassVar[Group] = "Share"
     order: ClassVar[int] = 10
     subject: ClassVar[Subject] = "fit"

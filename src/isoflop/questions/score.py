@@ -34,6 +34,10 @@ class Score(Question):
     """
 
     name: ClassVar[str] = "score"
+    examples: ClassVar[tuple[str, ...]] = (
+        "isoflop register runs.csv --law chinchilla --at N=1M --at D=10M -o prediction.json",
+        "isoflop score prediction.json --measured 1.21",
+    )
     group: ClassVar[Group] = "Share"
     order: ClassVar[int] = 30
     subject: ClassVar[Subject] = "nothing"

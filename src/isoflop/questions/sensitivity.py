@@ -41,6 +41,7 @@ class Sensitivity(Question):
     """
 
     name: ClassVar[str] = "sensitivity"
+    examples: ClassVar[tuple[str, ...]] = ("isoflop sensitivity runs.csv --law chinchilla --budget 1e16",)
     group: ClassVar[Group] = "Test"
     order: ClassVar[int] = 40
     subject: ClassVar[Subject] = "law"

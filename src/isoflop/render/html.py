@@ -18,13 +18,14 @@ from isoflop.answers import Answer, Kind, Picture, of_interval
 from isoflop.answers.wording import interval as ends_of
 from isoflop.answers.wording import number, worded
 from isoflop.files import write_whole
-from isoflop.findings import Finding
+from isoflop.findings import Finding, ordered
 from isoflop.laws.law import GREEK
 from isoflop.laws.mathml import mathml
 from isoflop.laws.unicode import symbol
 from isoflop.plots.canvas import render
 from isoflop.questions.report import Reported
 from isoflop.render.explore_data import law_javascript, page_data, script_json
+from isoflop.render.remedies import FrontEnd, reading, reworded
 from isoflop.render.text import keyed_pictures, parts_of, text_of
 from isoflop.uncertainty import Interval
 
@@ -86,21 +87,23 @@ def html(answer: Answer, *, pictures: Pictures | None = None) -> str:
 
 def body_html(answer: Answer, *, draw: Draw) -> str:
     """The body of the document alone: answer, warnings and evidence, for a page that has the scripts already."""
-    return environment().get_template("answer.html.j2").render(**answer_parts(answer, draw))
+    return environment().get_template("answer.html.j2").render(**answer_parts(answer, draw, front_end="page"))
 
 
 def findings_html(findings: Sequence[Finding]) -> str:
-    """A list of findings."""
+    """A list of findings for the page, ordered by what they do to the answer, with remedies in the page's words."""
     module: Any = environment().get_template("parts.html.j2").module
-    return str(module.findings(findings))
+    told = ordered(findings)
+    return str(module.findings(reworded(told, "page"), [reading(each) for each in told]))
 
 
-def answer_parts(answer: Answer, draw: Draw) -> dict[str, Any]:
+def answer_parts(answer: Answer, draw: Draw, *, front_end: FrontEnd = "command") -> dict[str, Any]:
     """What the template of an answer asks for."""
     parts = list(parts_of(answer))
     return {
-        "answer": text_of(answer),
-        "parts": [text_of(part, place=place) for place, part in enumerate(parts, 1)],
+        "answer": text_of(answer, front_end=front_end),
+        "readings": [reading(each) for each in answer.findings] if front_end == "page" else [],
+        "parts": [text_of(part, place=place, front_end=front_end) for place, part in enumerate(parts, 1)],
         "draw": lambda key, picture: _safe(draw(key, picture)),
         "explored": _explored(answer.result) if isinstance(answer.result, Reported) else None,
     }

@@ -66,7 +66,7 @@ def text(result: object) -> str | None:
         return None
     console = Console(width=WIDTH, color_system=None, highlight=False)
     with console.capture() as captured:
-        show(answer, console, verbose=True)
+        show(answer, console, verbose=True, front_end="python")
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
@@ -95,7 +95,7 @@ def answer_html(answer: Answer) -> str:
     """Title, equation, headline, tables, picture, findings, method; one ``div`` in the notebook's own colors."""
     parts = []
     for place, each in enumerate((answer, *parts_of(answer))):
-        told = text_of(each, place=place, most=MOST_ROWS)
+        told = text_of(each, place=place, most=MOST_ROWS, front_end="python")
         parts.append(f"<h4>{escape(told.title)}</h4>")
         if told.equation:
             parts.append(f"<p><code>{escape(told.equation)}</code></p>")

@@ -17,6 +17,7 @@ from isoflop.answers.answer import PLACEHOLDER
 from isoflop.answers.wording import told
 from isoflop.findings import Finding, Level
 from isoflop.render.layout import Grid, grid, quantities_grid
+from isoflop.render.remedies import FrontEnd, reworded
 
 ROWS: Final = 10  # of a table, unless all are asked for
 _INDENT: Final = 2
@@ -27,12 +28,18 @@ _COLORS: Final[dict[Level, str]] = {"error": "bold red", "warning": "yellow", "n
 
 
 def show(
-    answer: Answer, console: Console, *, all_rows: bool = False, verbose: bool = False, findings: bool = True
+    answer: Answer,
+    console: Console,
+    *,
+    all_rows: bool = False,
+    verbose: bool = False,
+    findings: bool = True,
+    front_end: FrontEnd = "command",
 ) -> None:
     """Print an answer.
 
     all_rows: every row of every table. verbose: findings whole, with their remedies. findings: whether they are shown;
-    those of an answer's parts are among its own.
+    those of an answer's parts are among its own. front_end: whose words their remedies take.
     """
     most = None if all_rows else ROWS
     if answer.equation:
@@ -47,9 +54,9 @@ def show(
         _grid(grid(table, most=most), console, whole=all_rows)
     for part in answer.parts:
         console.print()
-        show(part, console, all_rows=all_rows, verbose=verbose, findings=False)
+        show(part, console, all_rows=all_rows, verbose=verbose, findings=False, front_end=front_end)
     if findings:
-        show_findings(answer.findings, console, verbose=verbose)
+        show_findings(reworded(answer.findings, front_end), console, verbose=verbose)
     if answer.method:
         console.print(Text(answer.method, style="dim"))
 

@@ -9,6 +9,7 @@ from isoflop.answers import Answer, Picture
 from isoflop.answers.wording import told
 from isoflop.findings import Finding
 from isoflop.render.layout import Grid, grid, quantities_grid
+from isoflop.render.remedies import FrontEnd, reworded
 
 MOST_ROWS = 200  # of a table in a document; the rest is counted
 
@@ -29,8 +30,8 @@ class Told:
     pictures: tuple[tuple[str, Picture], ...]
 
 
-def text_of(answer: Answer, *, place: int = 0, most: int | None = MOST_ROWS) -> Told:
-    """One answer, without its parts. place: its number within the document."""
+def text_of(answer: Answer, *, place: int = 0, most: int | None = MOST_ROWS, front_end: FrontEnd = "command") -> Told:
+    """One answer, without its parts. place: its number within the document. front_end: whose words remedies take."""
     return Told(
         anchor=f"{answer.question}-{place}",
         title=answer.title,
@@ -39,7 +40,7 @@ def text_of(answer: Answer, *, place: int = 0, most: int | None = MOST_ROWS) -> 
         evidence=None if answer.evidence is None else grid(answer.evidence),
         quantities=quantities_grid(answer.quantities),
         tables=tuple(grid(each, most=most) for each in answer.tables),
-        findings=answer.findings,
+        findings=reworded(answer.findings, front_end),
         method=answer.method,
         pictures=tuple((f"{place}-{each.name}", each) for each in answer.pictures),
     )

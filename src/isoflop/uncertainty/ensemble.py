@@ -108,7 +108,7 @@ class Ensemble(Shown):
         return float(np.std(self.push(quantity), ddof=1))
 
     def predict(self, inputs: Given, *, level: float = 0.9) -> pl.DataFrame:
-        """L̂ at the estimate, with the central ``level`` of law(inputs; draw): the confidence interval of the mean.
+        """L̂ at the estimate, with the central ``level`` of law(inputs; draw): the mean if the law holds.
 
         Parameters
         ----------
@@ -207,7 +207,8 @@ def no_draws(ensemble: Ensemble) -> tuple[Finding, ...]:
         Finding(
             "no-interval",
             "warning",
-            f"{ensemble.estimate.data.source} comes without draws, so nothing here has an interval.",
+            f"{ensemble.estimate.data.source} comes without draws, so what rests on resampled runs has "
+            "no interval here.",
             "Fit runs of your own (isoflop fit), or save a fit after bootstrap().",
         ),
     )

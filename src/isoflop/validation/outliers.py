@@ -179,7 +179,7 @@ def _against_seeds(seen: Outliers, runs: Runs) -> list[Finding]:
     if ratio > _LIMITED:
         return [
             Finding(
-                "lack-of-fit",
+                "surface-lack-of-fit",
                 "warning",
                 f"{says}: the law, not noise, limits the fit, and no interval over runs covers that.",
                 "Try another law (isoflop rank), or fit the largest runs alone.",

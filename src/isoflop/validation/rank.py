@@ -14,6 +14,7 @@ from isoflop.errors import DataError, FitError
 from isoflop.findings import Finding
 from isoflop.fitting import Objective, fit
 from isoflop.laws import Law, catalogue
+from isoflop.processes import side_by_side
 from isoflop.runs import Runs
 from isoflop.runs.prepare import RULES
 from isoflop.shown import Shown
@@ -201,12 +202,7 @@ class _Tested(Value):
 
 def _tested(each: _Test, laws: Sequence[Law], jobs: int) -> Iterator[_Tested | str]:
     """The result of every law in the order of ``laws``, as they come."""
-    if jobs == 1:
-        yield from map(each, laws)
-        return
-    import joblib
-
-    yield from joblib.Parallel(n_jobs=jobs, return_as="generator")(joblib.delayed(each)(law) for law in laws)
+    yield from side_by_side(each, laws, jobs=jobs)
 
 
 def _ranked(joint: Backtest, errors: Mapping[str, str]) -> tuple[Ranked, ...]:
@@ -319,8 +315,8 @@ def _mean_error(joint: Backtest, each: Forecasts) -> float:
 
 
 def _log_score(each: Forecasts) -> Floats:
-    assert each.log_score is not None
-    return each.log_score
+    assert each.law_log_score is not None
+    return each.law_log_score
 
 
 def _findings(joint: Backtest, ranked: Sequence[Ranked]) -> list[Finding]:
@@ -368,7 +364,7 @@ def _findings(joint: Backtest, ranked: Sequence[Ranked]) -> list[Finding]:
                 "no-weight",
                 "warning" if len(without) == len(ranked) else "note",
                 f"{len(without)} of {len(ranked)} laws have no weight ({named}).",
-                "Forecast with the others; diagnose one of these alone to see its findings.",
+                "Forecast with the others; see the findings of one of these alone (isoflop fit).",
             )
         )
     base = min(joint.baselines, key=lambda each: joint.scores(each).are.value)

@@ -211,7 +211,7 @@ def _with_error(law: Law, weight: float, wrong: Finding) -> Finding:
         "law-left-out",
         "warning" if weight >= _MATTERS else "note",
         f"{law.name}, of weight {weight:.0%}, is left out, and its weight is shared among the others: {wrong.message}",
-        wrong.remedy,
+        "Rank without that law (--law), or fix or tie one of its parameters.",
     )
 
 

@@ -254,6 +254,17 @@ byId("reading-form").addEventListener("submit", (event) => {
   readAgain({ columns, units: { loss: byId("read-unit").value }, conventions: { N: byId("read-convention").value } });
 });
 
+// what a finding's remedy changes in how the table is read, by its button
+document.addEventListener("click", (event) => {
+  const remedy = event.target.closest?.("[data-reading]");
+  if (!remedy) return;
+  const { where, ...named } = JSON.parse(remedy.dataset.reading);
+  const before = page.state.reading;
+  const change = Object.fromEntries(Object.entries(named).map(([name, value]) => [name, { ...before[name], ...value }]));
+  if (where) change.where = before.where ? `(${before.where}) and (${where})` : where;
+  readAgain(change);
+});
+
 // ---- the law
 
 const RESTRICTIONS = ["fixed", "tied", "domains"];

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from isoflop.errors import IsoflopError
-from isoflop.findings import Finding
+from isoflop.findings import Finding, ordered
 from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec, RunsSpec
 
 if TYPE_CHECKING:
@@ -190,13 +190,9 @@ class Context:
         return told
 
 
-_ORDER = {"error": 0, "warning": 1, "note": 2}
-
-
 def distinct(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Each finding once, the most serious first."""
-    once = {(each.code, each.message): each for each in findings}
-    return tuple(sorted(once.values(), key=lambda each: _ORDER[each.level]))
+    """Each finding once, ordered by what it does to the answer."""
+    return ordered({(each.code, each.message): each for each in findings}.values())
 
 
 _TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".gz")

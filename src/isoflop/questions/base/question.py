@@ -32,6 +32,7 @@ class Question:
     are its examples.
 
     name: the command, the table in a study, the entry of the page's menu. group, order: where a user meets it.
+    examples: commands that the documentation runs in order, on the files of ``docs_build/runner.py``, and shows.
     subject: ``runs`` reads a table; ``law`` reads a table and takes a law's options, but makes fits of its own;
     ``fit`` takes a saved fit, published constants, or a table with a law; ``nothing`` takes only its own options.
     results: the results that this question words, as ``module:class``, so that a notebook shows them.
@@ -44,6 +45,7 @@ class Question:
     """
 
     name: ClassVar[str]
+    examples: ClassVar[tuple[str, ...]] = ()
     group: ClassVar[Group]
     order: ClassVar[int] = 50
     subject: ClassVar[Subject] = "fit"

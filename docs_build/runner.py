@@ -1,0 +1,80 @@
+"""Commands of the documentation, run where their example files lie, with what they printed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from click.testing import CliRunner
+
+FORMATS = Path(__file__).parents[1] / "docs" / "formats"
+WIDTH = 100
+# What would make the same command print something else on another machine.
+_ENVIRONMENT = {
+    "COLUMNS": str(WIDTH),
+    "NO_COLOR": "1",
+    "TERM": "dumb",
+    "ISOFLOP_DATASETS": None,
+    "XDG_CACHE_HOME": "cache",
+}
+
+
+@contextlib.contextmanager
+def folder() -> Iterator[Path]:
+    """A folder with the example files, as the current one for as long as the context lasts."""
+    with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
+        write_examples(Path(name))
+        yield Path(name)
+
+
+def write_examples(place: Path) -> None:
+    """Bundled runs (runs.csv, curves.csv), simulated ones (scores.csv, curve.csv), and a log (train.log)."""
+    import numpy as np
+    import polars as pl
+
+    from isoflop import datasets, law
+
+    hidden = ("row", "task_digest", "wall_seconds", "hardware", "shape", "C_6ND")
+    runs = datasets.load("python-bytes").frame
+    runs.drop([each for each in hidden if each in runs.columns]).write_csv(place / "runs.csv")
+    curves = datasets.load("python-bytes/curves").frame
+    curves.drop([each for each in hidden if each in curves.columns]).write_csv(place / "curves.csv")
+    n, d = (each.ravel() for each in np.meshgrid(np.logspace(8, 10, 5), np.logspace(9.5, 11.5, 5)))
+    draws = np.random.default_rng(0)
+    loss = law("chinchilla").value({"E": 0.9, "A": 300.0, "B": 900.0, "alpha": 0.35, "beta": 0.33}, {"N": n, "D": d})
+    loss = loss * np.exp(draws.normal(0, 0.01, n.size))
+    score = 0.25 + 0.7 / (1 + np.exp(4 * (loss - 1.6))) + draws.normal(0, 0.005, n.size)
+    pl.DataFrame({"N": n, "D": d, "quiz_loss": loss, "quiz_score": score}).write_csv(place / "scores.csv")
+    step = np.arange(20, 2001, 20)
+    rate = 1e-3 * np.minimum(step / 200, 1)  # constant after the warm-up
+    falling = 2.4 + 9 * step**-0.4 + draws.normal(0, 0.01, step.size)
+    pl.DataFrame({"step": step, "lr": rate, "loss": falling}).write_csv(place / "curve.csv")
+    excerpt = re.search(r"```(?:text)?\n(.*?)```", (FORMATS / "nanogpt.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert excerpt is not None
+    (place / "train.log").write_text(excerpt[1], encoding="utf-8")
+
+
+def run(line: str) -> tuple[int, str]:
+    """The exit code and the output of one ``isoflop …`` command in the current folder."""
+    from isoflop.cli import isoflop
+    from isoflop.errors import IsoflopError
+
+    program, *words = shlex.split(line, comments=True)
+    if program != "isoflop":
+        raise ValueError(f"{line!r} is no command of isoflop")
+    done = CliRunner().invoke(isoflop, words, prog_name="isoflop", env=_ENVIRONMENT)
+    if isinstance(done.exception, IsoflopError):  # as isoflop.cli.main ends it
+        return 2, f"{done.output}Error: {done.exception}\n"
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, without_place(done.output)
+
+
+def without_place(text: str) -> str:
+    """The output without the name of the temporary folder."""
+    return text.replace(f"{Path.cwd()}{os.sep}", "")
