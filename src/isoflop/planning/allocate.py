@@ -84,6 +84,16 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
     relative loss that counts as flat.
     In closed form where the law is E + A/N^α + B/D^β, otherwise by bisection on the exact slope.
     Raises IsoflopError for a law that has other inputs than N and D, a budget ≤ 0, or no interior optimum.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> runs = isoflop.datasets.load("python-bytes")
+    >>> fitted = isoflop.fit(isoflop.law("chinchilla"), runs)
+    >>> drawn = isoflop.bootstrap(fitted, draws=40)
+    >>> plan = isoflop.allocate(drawn, budget=1e20)
+    >>> plan.n.low < plan.n.value < plan.n.high
+    True
     """
     check_level(level)
     check_positive(budget, "the budget", "FLOPs")

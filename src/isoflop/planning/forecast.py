@@ -57,6 +57,18 @@ def forecast(
     at: every input of the law under its symbol or its word (``params``, ``tokens``), positive. prior: of the model
     error; the shipped one by default. A fit that came without its runs has no model error, and a finding says so.
     Raises IsoflopError for a missing, unknown or non-positive input.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> runs = isoflop.datasets.load("python-bytes")
+    >>> fitted = isoflop.fit(isoflop.law("chinchilla"), runs)
+    >>> drawn = isoflop.bootstrap(fitted, draws=40)
+    >>> found = isoflop.forecast(drawn, {"params": 1e9, "tokens": 2e10})
+    >>> found.unit, sorted(found.at)
+    ('nats/byte', ['D', 'N'])
+    >>> found.loss.low < found.law_loss.low
+    True
     """
     return forecasts(ensemble, [at], level=level, prior=prior)[0]
 

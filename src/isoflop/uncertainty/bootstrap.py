@@ -47,8 +47,39 @@ def bootstrap(
     are drawn among themselves, so that every draw keeps its number of repetitions. Every draw starts at the fit; a
     sample of ``restarted`` draws is searched again from the whole grid of starts, and disagreement is a finding.
 
-    jobs: processes, through joblib; whatever its backend, the draws are the same bytes. progress: called with the
-    number of draws finished.
+    Parameters
+    ----------
+    fit :
+        With its runs, three or more.
+    draws, seed :
+        Number of draws, 20 or more, and the seed of their weights.
+    jobs :
+        Processes, through joblib; whatever its backend, the draws are the same bytes.
+    restarted :
+        Draws that are searched again.
+    progress :
+        Called with the number of draws finished.
+
+    Returns
+    -------
+    An :class:`Ensemble`.
+
+    Raises
+    ------
+    IsoflopError
+        Fewer than 20 draws, fewer than three runs, or too few draws with an optimum.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> runs = isoflop.datasets.load("python-bytes")
+    >>> fitted = isoflop.fit(isoflop.law("chinchilla"), runs)
+    >>> drawn = isoflop.bootstrap(fitted, draws=40)
+    >>> len(drawn)
+    40
+    >>> interval = drawn.interval("alpha", level=0.8)
+    >>> interval.low < interval.value < interval.high
+    True
     """
     if draws < 20:
         raise IsoflopError(f"{draws} draws make no interval; ask for 20 or more (1000 is usual)")

@@ -25,7 +25,14 @@ Quantity = str | Callable[[Mapping[str, Floats]], Floats]
 
 @dataclass(frozen=True)
 class Interval(Value):
-    """A value with the interval that holds it at ``level``."""
+    """A value with the interval that holds it at ``level``.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> isoflop.Interval(2.0, 1.9, 2.1, 0.9).as_dict()
+    {'value': 2.0, 'low': 1.9, 'high': 2.1}
+    """
 
     value: float
     low: float
@@ -48,6 +55,18 @@ class Ensemble(Shown):
     valley off.
     restarted, improved: how many draws were searched again from the whole grid of starts, and how many of these found a
     better optimum than the one that began at the fit.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> runs = isoflop.datasets.load("python-bytes")
+    >>> fitted = isoflop.fit(isoflop.law("chinchilla"), runs)
+    >>> drawn = isoflop.bootstrap(fitted, draws=40)
+    >>> drawn.to_frame("draws").columns
+    ['E', 'A', 'B', 'alpha', 'beta']
+    >>> share = drawn.interval(lambda p: p["beta"] / (p["alpha"] + p["beta"]))
+    >>> 0 < share.low < share.high < 1
+    True
     """
 
     estimate: Estimate

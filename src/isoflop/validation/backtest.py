@@ -145,6 +145,15 @@ def backtest(
     first, each predicted from what is smaller than itself. draws: bootstrap draws for each law and window, 20 or more.
     progress: called with 1 for each law and family done.
     Raises DataError (a hold-out that leaves too few runs, one family), FitError (laws of different responses).
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> runs = isoflop.datasets.load("python-bytes")
+    >>> tested = isoflop.backtest(isoflop.law("chinchilla"), runs, draws=40)
+    >>> scores = tested.scores(tested.laws[0])
+    >>> scores.are.value < 0.05
+    True
     """
     check_level(level)
     laws = (laws,) if isinstance(laws, Law) else tuple(laws)
