@@ -233,7 +233,7 @@ def test_methods_without_an_answer_are_named(known, axes):
 def test_draws_trade_along_a_straight_ridge(known, axes):
     parameter_draws(known, axes, x="A", y="alpha")
     points = np.asarray(next(each for each in axes.collections if len(each.get_offsets()) == len(known)).get_offsets())
-    assert points[:, 0] == pytest.approx(known.push("A")) and points[:, 1] == pytest.approx(known.push("alpha"))
+    assert points[:, 0] == pytest.approx(known.evaluate("A")) and points[:, 1] == pytest.approx(known.evaluate("alpha"))
     ridge = next(each for each in axes.lines if "ridge" in str(each.get_label()))
     assert float(str(ridge.get_label()).split()[-1]) > 0.95
     (x0, x1), (y0, y1) = np.log(ridge.get_xdata()), ridge.get_ydata()

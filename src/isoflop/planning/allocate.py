@@ -110,7 +110,7 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
             f"{estimate.law.name} has no compute-optimal size at {budget:g} FLOPs: along this budget its loss falls "
             f"all the way to {where} models; the runs do not determine it"
         )
-    draws = ensemble.draws()
+    draws = ensemble.draws
     there = optimum(estimate.law, draws, budget, counted=counted)
     method = "closed form" if closed_form(estimate.law, at_fit, budget, counted=counted) is not None else "numeric"
     slope_here, slope_there = _exponent(estimate, at_fit, budget), _exponent(estimate, draws, budget)

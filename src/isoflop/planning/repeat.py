@@ -123,7 +123,7 @@ def repeat(
     check_positive(params, "the model size", "parameters")
     epochs = _epochs()
     here = _along(ensemble.estimate.law, _at_fit(ensemble.estimate), params, unique, epochs, least)
-    there = _along(ensemble.estimate.law, ensemble.draws(), params, unique, epochs, least) if len(ensemble) else None
+    there = _along(ensemble.estimate.law, ensemble.draws, params, unique, epochs, least) if len(ensemble) else None
 
     def interval(pick: Callable[[_Along], Floats]) -> Interval:
         draws = np.empty(0) if there is None else pick(there)
@@ -267,7 +267,7 @@ def _spend(ensemble: Ensemble, unique: float, budget: float, level: float) -> Sp
     check_positive(budget, "the budget", "FLOPs")
     each = ensemble.estimate.law
     here = _best(each, _at_fit(ensemble.estimate), unique, budget)
-    there = _best(each, ensemble.draws(), unique, budget) if len(ensemble) else None
+    there = _best(each, ensemble.draws, unique, budget) if len(ensemble) else None
 
     def interval(label: str) -> Interval:
         return interval_of(float(here[label][0]), np.empty(0) if there is None else there[label], level=level)

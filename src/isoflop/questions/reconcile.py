@@ -84,7 +84,7 @@ class Reconcile(Question):
         """Laws, groups of runs, or one table in both counts."""
         from isoflop.accounting.embeddings import OMEGA
         from isoflop.planning.counting import by_group, count_both_ways
-        from isoflop.planning.reconcile import KAPLAN, recount
+        from isoflop.planning.reconcile import KAPLAN, convert_counts
 
         reading, spec = context.runs_spec, context.fit_spec
         if context.given_runs is None and (reading.source is None or is_saved_fit(reading.source)):
@@ -96,7 +96,10 @@ class Reconcile(Question):
             omega = OMEGA if self.omega is None else self.omega
             names = [reading.source] if reading.source else _PUBLISHED
             return Recounts(
-                {name: recount(open_saved(name), omega=omega, sizes=sizes, level=context.level) for name in names}
+                {
+                    name: convert_counts(open_saved(name), omega=omega, sizes=sizes, level=context.level)
+                    for name in names
+                }
             )
         if self.low is not None or self.high is not None:
             raise IsoflopError("--from and --to are for a law; a table is read over its own sizes (--where keeps some)")
@@ -307,7 +310,7 @@ def _picture(laws: Mapping[str, Recount]) -> Picture:
         for name, each in laws.items()
     )
     return Picture(
-        "recount",
+        "parameter-counts",
         partial(plots.exponents_recounted, laws),
         f"Exponent of the optimal size without embeddings against that size, with the range {low} to {high} shaded: "
         f"{words}.",

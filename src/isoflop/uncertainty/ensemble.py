@@ -95,26 +95,28 @@ class Ensemble(Shown):
     def __repr__(self) -> str:
         return f"Ensemble({len(self)} draws, {self.method}, seed {self.seed}, of {self.estimate!r})"
 
+    @property
     def draws(self) -> dict[str, Floats]:
         """Each parameter's draws, shape (draws,)."""
         return {name: self.params[:, column] for column, name in enumerate(self.estimate.law.param_names)}
 
-    def push(self, quantity: Quantity) -> Floats:
+    def evaluate(self, quantity: Quantity) -> Floats:
         """The quantity in every draw, shape (draws, …): a parameter's name, or a function of the parameters.
 
-        ``ensemble.push(lambda p: p["beta"] / (p["alpha"] + p["beta"]))`` gives draws of the compute-optimal exponent.
+        ``ensemble.evaluate(lambda p: p["beta"] / (p["alpha"] + p["beta"]))`` gives draws of the exponent
+        of N*.
         """
         if callable(quantity):
-            return np.asarray(quantity(self.draws()), dtype=np.float64)
+            return np.asarray(quantity(self.draws), dtype=np.float64)
         if quantity not in self.estimate.law.param_names:
             raise IsoflopError(
                 f"{quantity!r} is no free parameter; there are {', '.join(self.estimate.law.param_names)}"
             )
-        return self.draws()[quantity]
+        return self.draws[quantity]
 
     def interval(self, quantity: Quantity, *, level: float = 0.9) -> Interval:
         """The quantity at the fit, with the central ``level`` of its draws."""
-        draws = self.push(quantity)
+        draws = self.evaluate(quantity)
         if callable(quantity):
             at_fit = {name: np.asarray(value, dtype=np.float64) for name, value in self.estimate.params.items()}
             value = float(np.asarray(quantity(at_fit)))
@@ -124,7 +126,7 @@ class Ensemble(Shown):
 
     def standard_error(self, quantity: Quantity) -> float:
         """Standard deviation of the quantity's draws."""
-        return float(np.std(self.push(quantity), ddof=1))
+        return float(np.std(self.evaluate(quantity), ddof=1))
 
     def predict(self, inputs: Given, *, level: float = 0.9) -> pl.DataFrame:
         """L̂ at the estimate, with the central ``level`` of law(inputs; draw): the mean if the law holds.
@@ -151,7 +153,7 @@ class Ensemble(Shown):
         for place in range(len(value) if len(self) else 0):
             at = {name: points[name][place] if name in points else given[name][[place]] for name in given}
             with np.errstate(all="ignore"):
-                found = interval_of(value[place], law.value(self.draws(), at), level=level)
+                found = interval_of(value[place], law.value(self.draws, at), level=level)
             low[place], high[place] = found.low, found.high
         return pl.DataFrame({"value": value, "low": low, "high": high}).fill_nan(None)
 
@@ -188,7 +190,7 @@ class Ensemble(Shown):
         table: ``draws`` for a row a draw under the parameters' names; another name for a table of the summary.
         """
         if table == "draws":
-            return pl.DataFrame(self.draws())
+            return pl.DataFrame(self.draws)
         if table is not None:
             return super().to_frame(table)
         intervals = [self.interval(name, level=level) for name in self.estimate.law.param_names]

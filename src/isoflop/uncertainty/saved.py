@@ -96,7 +96,7 @@ def save_fit(fit: Estimate | Ensemble, path: str | Path) -> None:
             "restarted": ensemble.restarted,
             "improved": ensemble.improved,
             "findings": [finding.as_dict() for finding in ensemble.findings],
-            "draws": {name: _told(draws.tolist()) for name, draws in ensemble.draws().items()},
+            "draws": {name: _told(draws.tolist()) for name, draws in ensemble.draws.items()},
         },
     }
     content["seal"] = seal(content)

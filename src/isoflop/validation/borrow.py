@@ -85,7 +85,7 @@ def family_prior(law: Law, runs: Runs, *, without: Sequence[str] = ()) -> Family
     return FamilyPrior(law, centres, mean, covariance, tuple(name for name, _ in names))
 
 
-def borrow(prior: FamilyPrior, runs: Runs, *, draws: int = 1_000, seed: int = 0) -> Ensemble:
+def fit_with_prior(prior: FamilyPrior, runs: Runs, *, draws: int = 1_000, seed: int = 0) -> Ensemble:
     """The prior's law for the family of ``runs``, which may be the checkpoints of one model alone.
 
     p(θ | runs) ∝ N(θ; μ, Σ) · Π_i N(log L_i − log L(θ); s²/κ), s the robust scatter of the run about the curve and κ

@@ -115,9 +115,7 @@ def influence(
     theta = np.full((n_runs, len(fit.theta)), np.nan)
     theta[chosen] = ask.without(np.zeros(n_runs, dtype=np.bool_), chosen, fit.theta)
     effects = tuple(
-        _effect(
-            answer, fit, ready, theta, near, interval_of(answer.value(fit), answer.of(ensemble.draws()), level=level)
-        )
+        _effect(answer, fit, ready, theta, near, interval_of(answer.value(fit), answer.of(ensemble.draws), level=level))
         for answer in asked.answers
     )
     decided = next(each for each in effects if each.answer is main)

@@ -144,7 +144,7 @@ def forecast_stacked(
         fitted = fit(law, runs, objective=objective, seed=seed)
         ensemble = bootstrap(fitted, draws=draws, seed=seed, restarted=0)
         with np.errstate(all="ignore"):
-            curve = law.value(ensemble.draws(), at)
+            curve = law.value(ensemble.draws, at)
             measured = new_runs(ensemble, curve)
         if progress is not None:
             progress(1)
