@@ -290,7 +290,7 @@ def _unfinished(task: Task) -> bool:
 def _ended(code: int) -> str:
     """Why a working process may have ended, from its exit code."""
     if code >= 0:
-        return f"{_NO_ANSWER} (exit code {code}); the terminal says more"
+        return f"{_NO_ANSWER} (exit code {code}); see the terminal"
     try:
         name = signal.Signals(-code).name
     except ValueError:

@@ -25,12 +25,18 @@ SCHEMA = "isoflop.session/2"
 REPORTS = ("fit", "plan")  # kinds of task that are reports: of a law to fit, of a fit at another budget
 _NAME = re.compile(r"[^\w.() -]+")
 _ID = re.compile(r"[0-9a-f]{12}")
-_ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet", ".pq")
+_ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".md", ".parquet", ".pq")
 
 
 MOST_BYTES = 50_000_000
 _WORDS = Map(TEXT, most=10_000)
-_READING = Record({"columns": _WORDS, "units": _WORDS, "conventions": _WORDS, "where": TEXT})
+_READING = Record(
+    {
+        "columns": _WORDS, "units": _WORDS, "conventions": _WORDS, "where": TEXT,
+        "derive": _WORDS, "best": TEXT, "per": TEXT, "frontier": TEXT,
+    },
+    may=frozenset({"derive", "best", "per", "frontier"}),
+)  # fmt: skip
 _ROWS = List(Whole())
 _TASK_ID = Text(matching=r"r[0-9]{1,9}", belongs="a task's id, as r1")
 _SETTINGS: Mapping[str, Schema] = {"reading": _READING, "dropped": _ROWS, "options": Map(Plain())}
@@ -71,6 +77,15 @@ class Reading:
     units: Mapping[str, str] = field(default_factory=dict)
     conventions: Mapping[str, str] = field(default_factory=dict)
     where: str = ""
+    derive: Mapping[str, str] = field(default_factory=dict)
+    best: str = ""
+    per: str = ""
+    frontier: str = ""
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The columns of ``per``, which stand between commas."""
+        return tuple(name.strip() for name in self.per.split(",") if name.strip())
 
 
 @dataclass(frozen=True)
@@ -234,6 +249,10 @@ def read(session: Session) -> Runs:
         units=reading.units,
         conventions=reading.conventions,
         where=reading.where or None,
+        derive=reading.derive,
+        best=reading.best or None,
+        per=reading.settings,
+        frontier=reading.frontier or None,
     )
 
 
