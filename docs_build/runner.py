@@ -13,7 +13,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 FORMATS = Path(__file__).parents[1] / "docs" / "formats"
-WIDTH = 100
+WIDTH = 84  # of the site's blocks
 # What would make the same command print something else on another machine.
 _ENVIRONMENT = {
     "COLUMNS": str(WIDTH),
