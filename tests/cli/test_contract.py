@@ -144,10 +144,10 @@ def test_forecast_prints_the_promised_object(asked, cli, table, tmp_path):
     params = values(asked("fit", table, "--law", "chinchilla", "--save", saved, *QUICK))
     answer = asked("forecast", saved, "--at", "N=70B", "--at", "D=1.4e12")
     found = values(answer)
-    assert set(found) == {"at_N", "at_D", "loss", "mean", "extrapolation"}
+    assert set(found) == {"at_N", "at_D", "loss", "mean", "law_loss", "model_error_share", "extrapolation"}
     assert (found["at_N"], found["at_D"]) == (70e9, 1.4e12)
     curve = params["E"] + params["A"] / 70e9 ** params["alpha"] + params["B"] / 1.4e12 ** params["beta"]
-    assert found["loss"] == pytest.approx(curve, rel=1e-9)
+    assert found["law_loss"] == pytest.approx(curve, rel=1e-9)
     assert answer["quantities"]["loss"]["low"] < found["loss"] < answer["quantities"]["loss"]["high"]
     beyond = max(np.log10(70e9 / 10**9.5), np.log10(1.4e12 / 1e11))
     assert found["extrapolation"] == pytest.approx(beyond, rel=1e-9)

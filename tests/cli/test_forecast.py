@@ -29,7 +29,10 @@ def test_one_point_is_one_object_whatever_its_inputs_are_called(saved):
     plain = asked(saved, "--at", "N=70B", "--at", "D=1.4T")
     assert asked(saved, "--at", "params=70B", "--at", "tokens=1.4T") == plain
     found = plain["quantities"]
-    assert list(found) == ["at_N", "at_D", "loss", "mean", "extrapolation"] and plain["tables"] == {}
+    assert (
+        list(found) == ["at_N", "at_D", "loss", "mean", "law_loss", "model_error_share", "extrapolation"]
+        and plain["tables"] == {}
+    )
     assert (found["at_N"]["value"], found["at_D"]["value"]) == (70e9, 1.4e12)
     assert (found["loss"]["interval"], found["mean"]["interval"]) == ("PI", "CI")
     assert found["loss"]["unit"] == found["mean"]["unit"] != "" and plain["findings"]
@@ -40,9 +43,12 @@ def test_several_points_are_each_what_they_would_be_alone(saved):
     for row, n in zip(rows, ("1B", "70B"), strict=True):
         alone = asked(saved, "--at", f"N={n}", "--at", "D=1.4T")["quantities"]
         assert (row["N"], row["D"]) == (alone["at_N"]["value"], alone["at_D"]["value"])
-        for name in ("loss", "mean"):
-            same = ("value", "low", "high", "level", "interval")
-            assert [row[name][key] for key in same] == [alone[name][key] for key in same]
+        for name in ("loss", "mean", "law_loss"):
+            assert [row[name][key] for key in ("level", "interval")] == [
+                alone[name][key] for key in ("level", "interval")
+            ]
+            for key in ("value", "low", "high"):
+                assert row[name][key] == pytest.approx(alone[name][key], rel=1e-10)
         assert row["extrapolation"] == alone["extrapolation"]["value"]
 
 

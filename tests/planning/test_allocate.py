@@ -131,7 +131,7 @@ def test_the_band_is_flat_and_no_wider(ensemble):
     for n, d in zip(plan.band.n, reversed(plan.band.d), strict=True):
         assert 6 * n * d == pytest.approx(1e22, rel=1e-9)
         loss = float(ensemble.estimate.predict({"N": n, "D": d}))
-        assert loss / plan.loss.value == pytest.approx(1.001, rel=1e-9)
+        assert loss / plan.law_loss.value == pytest.approx(1.001, rel=1e-9)
     assert plan.band.n[0] < plan.n.value < plan.band.n[1]
 
 
@@ -146,13 +146,13 @@ def test_serving_many_tokens_asks_for_a_smaller_model(ensemble):
     assert few.n.value == pytest.approx(plan.n.value, rel=0.05)
     for each in (few, many):
         assert float(ensemble.estimate.predict({"N": each.n.value, "D": each.d.value})) == pytest.approx(
-            plan.loss.value, rel=1e-6
+            plan.law_loss.value, rel=1e-6
         )
         # no neighbour is cheaper
         for factor in (0.97, 1.03):
             n = each.n.value * factor
             rest = (
-                plan.loss.value
+                plan.law_loss.value
                 - ensemble.estimate.params["E"]
                 - ensemble.estimate.params["A"] / n ** ensemble.estimate.params["alpha"]
             )
@@ -162,7 +162,7 @@ def test_serving_many_tokens_asks_for_a_smaller_model(ensemble):
     assert many.flops.value == pytest.approx(6 * many.n.value * many.d.value, rel=1e-12)
     at_break_even = many.break_even.value
     half = plan.n.value / 2
-    d = tokens_at(ensemble.estimate.params, half, plan.loss.value)
+    d = tokens_at(ensemble.estimate.params, half, plan.law_loss.value)
     assert 6 * half * d + 2 * half * at_break_even == pytest.approx(1e22 + 2 * plan.n.value * at_break_even, rel=1e-6)
 
 
@@ -195,11 +195,14 @@ def test_the_loss_of_a_plan_is_that_of_its_model_and_the_new_run_contains_it(ens
     for budget in (1e21, 1e23, 1e25):
         plan = allocate(ensemble, budget=budget)
         there = forecast(ensemble, {"N": plan.n.value, "D": plan.d.value})
-        assert plan.loss == there.expected and plan.prediction == there.loss
-        assert plan.prediction.low < plan.loss.low < plan.loss.high < plan.prediction.high
+        assert (plan.loss, plan.prediction) == (there.expected, there.loss)
+        assert (plan.law_loss, plan.law_prediction) == (there.law_expected, there.law_loss)
+        assert plan.model_error_share == there.model_error_share
+        for mean, run in ((plan.loss, plan.prediction), (plan.law_loss, plan.law_prediction)):
+            assert run.low < mean.low < mean.high < run.high
         # each draw at its own best size does no worse than at that of the plan
-        assert plan.least_loss.low <= plan.loss.low and plan.least_loss.high <= plan.loss.high
-        assert plan.least_loss.value == pytest.approx(plan.loss.value, rel=1e-12)
+        assert plan.least_loss.low <= plan.law_loss.low and plan.least_loss.high <= plan.law_loss.high
+        assert plan.least_loss.value == pytest.approx(plan.law_loss.value, rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -221,8 +224,13 @@ def test_one_model_is_recommended(ensemble, asked, why):
         assert best.n == found.plan.n and best.d == found.plan.d
     elif why == "inference-aware":
         assert best.n == found.served.n and best.n.value < found.plan.n.value
-        assert best.loss.value == pytest.approx(found.plan.loss.value, rel=1e-9)
+        # as far from N* as the law's own answer is from its optimum, at the same training and serving compute
+        own = for_serving(ensemble, found.plan.law, tokens=1e13 * found.plan.shift)
+        assert best.n.value == pytest.approx(own.n.value * found.plan.shift, rel=1e-9)
+        assert found.served.compute.value == pytest.approx(own.compute.value, rel=1e-9)
     else:
-        assert (best.n.value, best.d.value) == (found.fixed.n, found.fixed.d) and best.loss == found.fixed.waste.loss
+        assert (best.n.value, best.d.value) == (found.fixed.n, found.fixed.d)
+        at = {"N": best.n.value / found.plan.shift, "D": best.d.value * found.plan.shift}
+        assert found.fixed.waste.loss.value == pytest.approx(float(ensemble.estimate.predict(at)), rel=1e-9)
     # shapes are looked for at the model that is recommended
     assert found.shapes.wanted == best.n.value

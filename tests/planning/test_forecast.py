@@ -18,16 +18,17 @@ def test_the_value_is_the_law_at_the_fit(ensemble):
     p = ensemble.estimate.params
     got = forecast(ensemble, {"N": 7e10, "D": 1.4e12})
     expected = p["E"] + p["A"] / 7e10 ** p["alpha"] + p["B"] / 1.4e12 ** p["beta"]
-    assert got.loss.value == pytest.approx(expected, rel=1e-12)
+    assert got.law_loss.value == got.law_expected.value == pytest.approx(expected, rel=1e-12)
     draws = ensemble.push(lambda q: q["E"] + q["A"] / 7e10 ** q["alpha"] + q["B"] / 1.4e12 ** q["beta"])
-    assert (got.expected.low, got.expected.high) == pytest.approx(np.quantile(draws, [0.05, 0.95]), rel=1e-12)
+    assert (got.law_expected.low, got.law_expected.high) == pytest.approx(np.quantile(draws, [0.05, 0.95]), rel=1e-12)
 
 
 def test_a_new_run_scatters_more_than_the_curve(ensemble):
     inside = forecast(ensemble, {"N": 1e9, "D": 5e10})
-    width, curve = inside.loss.high - inside.loss.low, inside.expected.high - inside.expected.low
+    width, curve = inside.law_loss.high - inside.law_loss.low, inside.law_expected.high - inside.law_expected.low
     # the residuals have a standard deviation of 1 %: a 90 % interval is at least ±1.6 % wide
-    assert width / inside.loss.value > 0.025 and width > 2 * curve
+    assert width / inside.law_loss.value > 0.025 and width > 2 * curve
+    assert inside.loss.low < inside.expected.low < inside.expected.high < inside.loss.high
 
 
 def test_reach_counts_decades_beyond_the_runs(ensemble):

@@ -105,14 +105,20 @@ def test_the_command_prints_every_method(tmp_path):
     isoflop_table().to_polars().write_csv(path)
     said = CliRunner().invoke(isoflop, ["methods", str(path), "--budget", "1e22", "--json"], catch_exceptions=False)
     content = json.loads(said.stdout)
-    methods, budgets = (content["tables"][name]["rows"] for name in ("methods", "budgets"))
-    assert [each["method"] for each in methods] == ["envelope of curves", "IsoFLOP parabolas", "parametric fit"]
-    assert methods[0]["N"] is None and "their intervals overlap" in content["headline"]
-    for each in methods[1:]:
+    tables = {name: each["rows"] for name, each in content["tables"].items()}
+    assert [each["method"] for each in tables["methods"]] == [
+        "envelope of curves",
+        "IsoFLOP parabolas",
+        "parametric fit",
+        "IsoFLOP minima",
+    ]
+    assert "their intervals overlap" in content["headline"]
+    for each in tables["methods"][1:]:
         assert 6 * each["N"]["value"] * each["D"]["value"] == pytest.approx(1e22)
         assert 6 * each["N"]["low"] * each["D"]["high"] == pytest.approx(1e22)
-    assert methods[0]["D"] is None and methods[0]["why_not"].startswith("the table has training")
-    assert [(each["runs"], each["bracketed"]) for each in budgets] == [(9, True)] * 4
+    first = tables["methods"][0]
+    assert first["N"] is None and first["D"] is None and first["why_not"].startswith("the table has training")
+    assert [(each["runs"], each["bracketed"]) for each in tables["budgets"]] == [(9, True)] * 4
     text = CliRunner().invoke(isoflop, ["methods", str(path)], catch_exceptions=False).stdout
     assert "IsoFLOP parabolas" in text and "parametric fit" in text and "D*" in text
 
@@ -123,9 +129,11 @@ def test_llama_3_by_two_methods(tables):
     answer = compare_methods(
         bootstrap(fit(CHINCHILLA, runs, objective=squares(space="raw")), draws=100), runs, budget=3.8e25
     )
-    _, second, third = (each.tokens(answer.budget) for each in answer.methods)
+    _, second, third, minima = (each.tokens(answer.budget) for each in answer.methods)
     assert second.value == pytest.approx(16.1e12, rel=0.005) and third.value == pytest.approx(10.2e12, rel=0.005)
     assert third.low < 10.2e12 < third.high
+    assert answer.recommended.basis == "IsoFLOP minima" and minima == answer.recommended.d
+    assert minima.low < 16.1e12 < minima.high
     assert len(answer.profiles) == 10 and all(profile.bracketed for profile in answer.profiles)
 
 

@@ -42,8 +42,9 @@ def table(runs, tmp_path_factory):
 def test_the_score_is_the_engines_to_the_bit(runs, same):
     answer = ask(Downstream(tasks=QUIZ, at=AT), Context(given_runs=runs, fit_spec=FitSpec(draws=60)))
     found = engine(runs, draws=60)
-    ((task, loss, score, mean, beyond, below),) = answer.table("tasks").rows
+    ((task, loss, score, mean, law, beyond, below),) = answer.table("tasks").rows
     assert task == "quiz" and same(loss, found.loss.loss) and same(score, found.score) and same(mean, found.expected)
+    assert same(law, found.law_score)
     assert (beyond, below) == (found.loss.reach_decades, found.beyond)
     assert (loss.interval, score.interval, mean.interval) == ("PI", "PI", "CI")
     assert same(answer["score"], found.score) and answer["extrapolation"].value == found.loss.reach_decades

@@ -7,6 +7,7 @@ import pytest
 from isoflop import forecast
 from isoflop.answers.wording import told
 from isoflop.errors import IsoflopError
+from isoflop.planning import forecasts
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.question import ask, word
 from isoflop.questions.base.specs import LevelSpec
@@ -34,9 +35,13 @@ def test_every_combination_of_values_is_a_row(drawn, same):
     answer = ask(Forecast(at=("N=1B,70B", "D=20B,1.4T")), drawn)
     rows = answer.table("forecasts").rows
     assert [row[:2] for row in rows] == [(1e9, 2e10), (1e9, 1.4e12), (70e9, 2e10), (70e9, 1.4e12)]
-    for n, d, loss, mean, beyond in rows:
-        made = forecast(drawn.ensemble, {"N": n, "D": d})
+    points = [{"N": row[0], "D": row[1]} for row in rows]
+    for row, made in zip(rows, forecasts(drawn.ensemble, points), strict=True):
+        n, d, loss, mean, law, share, beyond = row
+        alone = forecast(drawn.ensemble, {"N": n, "D": d})
+        assert (loss.low, loss.high) == pytest.approx((alone.loss.low, alone.loss.high), rel=1e-9)
         assert same(loss, made.loss) and same(mean, made.expected) and beyond == made.reach_decades
+        assert same(law, made.law_loss) and share == made.model_error_share
     assert answer["loss"].value == min(row[2].value for row in rows)
     assert answer.sentence(told).endswith("at N = 70B, D = 1.4T.") and answer.pictures == ()
 

@@ -8,6 +8,7 @@ import pytest
 
 from isoflop import bootstrap, fit, fix, forecast, law, load_fit, save_fit, student_t
 from isoflop.errors import FitError, SavedError
+from isoflop.uncertainty import Ensemble
 
 
 @pytest.fixture
@@ -54,8 +55,11 @@ def test_a_fit_without_draws_forecasts_without_interval_and_says_so(known_runs, 
     fitted = fit(law("chinchilla"), known_runs(0.01))
     save_fit(fitted, tmp_path / "fit.json")
     answer = forecast(load_fit(tmp_path / "fit.json"), {"N": 1e10, "D": 1e12})
-    assert answer.loss.value == float(fitted.predict({"N": 1e10, "D": 1e12}))
-    assert np.isnan(answer.loss.low) and np.isnan(answer.expected.high)
+    assert answer.law_loss.value == float(fitted.predict({"N": 1e10, "D": 1e12}))
+    assert np.isnan(answer.law_loss.low) and np.isnan(answer.law_expected.high)
+    # residuals were saved, and model error is judged by them
+    assert answer.loss == forecast(Ensemble(fitted, np.empty((0, 5)), method="none", seed=0), answer.at).loss
+    assert answer.loss.low < answer.loss.value < answer.loss.high
     assert "no-interval" in {finding.code for finding in answer.findings}
 
 

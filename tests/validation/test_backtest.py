@@ -40,10 +40,12 @@ def test_a_wrong_law_is_told_off(known_runs):
     runs = known_runs(0.002, sizes=8)
     result = backtest([CHINCHILLA, law("power-d")], runs, hold_out=hold_out("N"), draws=200)
     codes = {finding.code: finding.message for finding in backtest_findings(result)}
-    assert "power-d" in codes["baseline-wins"] and "power-d" in codes["undercovers"]
-    good, bad = (result.scores(each) for each in result.laws)
-    assert good.are.value < bad.are.value and good.log_score.value > bad.log_score.value
-    assert good.covered == 5 and bad.covered < 4
+    assert "power-d" in codes["baseline-wins"]
+    for promise in ("held", "law"):
+        good, bad = (result.scores(each, promise=promise) for each in result.laws)
+        assert good.are.value < bad.are.value and good.log_score.value > bad.log_score.value
+        assert good.covered >= 4
+    assert bad.covered < 4  # if power-d held; its model error is in its residuals, and the default interval has it
 
 
 @pytest.mark.slow

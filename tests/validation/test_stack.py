@@ -59,8 +59,9 @@ def test_one_law_alone_is_its_own_forecast(known_runs):
     at = {"N": 3e10, "D": 1e12}
     together = forecast_stacked(TWO, [1.0, 0.0], runs, at)
     alone = forecast(bootstrap(fit(TWO[0], runs)), at)
-    width = alone.loss.high - alone.loss.low
-    assert (together.loss.low, together.loss.high) == pytest.approx((alone.loss.low, alone.loss.high), abs=0.03 * width)
+    width = alone.law_loss.high - alone.law_loss.low
+    ends = (alone.law_loss.low, alone.law_loss.high)
+    assert (together.loss.low, together.loss.high) == pytest.approx(ends, abs=0.03 * width)
     assert together.between == 0 and together.within > 0 and together.scatter > 0
     assert [member.name for member in together.members] == ["chinchilla"]
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from isoflop.app.session import REPORTS, Session, used
-from isoflop.errors import DataError, IsoflopError
+from isoflop.errors import DataError, IsoflopError, shown
 from isoflop.fitting import objective
 from isoflop.questions import questions
 from isoflop.questions.base.option import build
@@ -182,9 +182,13 @@ def menu() -> list[dict[str, Any]]:
 
 def question_of(kind: str, settings: Mapping[str, Any]) -> Question:
     """The question of a task; raises IsoflopError for options that it does not take."""
+    if kind not in REPORTS and kind not in on_page():
+        raise DataError(f"the page has no question {shown(kind)}; it has {', '.join((*REPORTS, *on_page()))}")
     cls: type[Question] = Report if kind in REPORTS else on_page()[kind]
     given = {name: value for name, value in settings["options"].items() if value not in (None, "", [], {})}
     if cls is Compare:  # fits of the session stand in the place of files
+        if len(settings.get("of") or ()) != 2:
+            raise DataError("a comparison takes two fits")
         given |= dict(zip(("first", "second"), settings["of"], strict=True))
     return build(cls, given, where=lambda option: option.name.replace("_", " "))
 

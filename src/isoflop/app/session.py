@@ -30,10 +30,12 @@ MOST_BYTES = 50_000_000
 _WORDS = Map(TEXT, most=10_000)
 _READING = Record({"columns": _WORDS, "units": _WORDS, "conventions": _WORDS, "where": TEXT})
 _ROWS = List(Whole())
+_TASK_ID = Text(matching=r"r[0-9]{1,9}", belongs="a task's id, as r1")
 _SETTINGS: Mapping[str, Schema] = {"reading": _READING, "dropped": _ROWS, "options": Map(Plain())}
+_ASKED = Record(_SETTINGS, more=True, keep=True)
 _TASK = Record(
     {
-        "id": Text(matching=r"r[0-9]{1,9}", belongs="a task's id, as r1"),
+        "id": _TASK_ID,
         "kind": Text(most=100),
         # what was asked is checked by the question itself; these are what the page reads of it
         "settings": Record(_SETTINGS, may=frozenset(_SETTINGS), more=True, keep=True),
@@ -172,6 +174,18 @@ def load(root: Path, name: str) -> Session:
     reading = Reading(**content.pop("reading"))
     tasks = tuple(Task(**each) for each in content.pop("tasks"))
     return Session(folder=folder, reading=reading, tasks=tasks, **{**content, "dropped": tuple(content["dropped"])})
+
+
+def settings_of(session: Session, task: Task) -> dict[str, Any]:
+    """What a task was asked, whole: its reading, its rows, its options. Raises SavedError where the state lacks one."""
+    try:
+        asked: dict[str, Any] = _ASKED.read(task.settings, "settings")
+        of = asked.get("of") or ()
+        for name in [of] if isinstance(of, str) else List(_TASK_ID, most=2).read(of, "settings.of"):
+            session.task(_TASK_ID.read(name, "settings.of"))
+    except SchemaError as error:
+        raise SavedError(f"task {task.id} of session {session.id} is damaged ({error}); ask again") from None
+    return asked
 
 
 def sessions(root: Path) -> list[Session]:

@@ -12,7 +12,7 @@ from isoflop.answers import Answer, Picture
 from isoflop.answers.restore import answer_from_dict
 from isoflop.answers.wording import told as worded
 from isoflop.app.requests import question_of, specs_of
-from isoflop.app.session import Reading, Session, Task, read, used
+from isoflop.app.session import Reading, Session, Task, read, settings_of, used
 from isoflop.documents import DocumentError, parse_json, read_bounded
 from isoflop.errors import SavedError
 from isoflop.files import plain_json, write_whole
@@ -44,6 +44,7 @@ def perform(session: Session, task: Task, tell: Tell) -> str:
     Raises IsoflopError where there is no answer.
     """
     tell(0.0, "reading")
+    task = replace(task, settings=settings_of(session, task))
     question = question_of(task.kind, task.settings)
     if isinstance(question, Report):
         return _report(session, task, question, tell)

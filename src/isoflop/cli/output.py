@@ -12,10 +12,9 @@ import click
 
 from isoflop.answers import Answer, Picture
 from isoflop.errors import IsoflopError
-from isoflop.files import plain_json, write_whole
+from isoflop.files import check_place, plain_json, write_whole
 from isoflop.questions.base.kinds import Flag, Text
 from isoflop.questions.base.option import option
-from isoflop.questions.base.places import check_place
 
 
 @dataclass(frozen=True)

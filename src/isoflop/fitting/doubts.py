@@ -123,7 +123,8 @@ def parameter_findings(law: Law, kernel: Kernel, theta: Floats) -> list[Finding]
                     "at-bound",
                     "warning",
                     f"{label} is at its bound: it changes no loss by more than one part in 100,000.",
-                    f"The runs do not show this term; fix {label}, or use a law without it.",
+                    f"The runs do not show this term; fix {label}, or use a law without it"
+                    f"{f' (or let it be negative: --domain {label}=real)' if domain == 'positive' else ''}.",
                 )
             )
     return [*found, *_confounded(gram, np.flatnonzero(alive), names)]

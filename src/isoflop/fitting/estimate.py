@@ -15,6 +15,7 @@ from isoflop.fitting.objective import Space
 from isoflop.fitting.own_flops import own_flops
 from isoflop.fitting.table import Table
 from isoflop.laws import Law
+from isoflop.laws.lists import Lists
 from isoflop.laws.training_flops import SIX_ND, TrainingFlops
 from isoflop.runs import Runs
 from isoflop.shown import Shown
@@ -23,6 +24,22 @@ from isoflop.values import Value
 Floats = NDArray[np.float64]
 
 QUANTILES = 1_001  # of the residuals, that are kept
+MOST_ROWS = 3_000  # whose residuals are kept one by one
+
+
+@dataclass(frozen=True)
+class FittedRows(Value):
+    """Where a fit left its rows: what the error of the law is judged by, without the table.
+
+    inputs: name → (rows,). residual: measured − fitted, of log or raw response as the objective has it, (rows,).
+    run: which run each row is of, (rows,). weights: how much each counts, (rows,), or None for alike.
+    A random sample of a large table's rows.
+    """
+
+    inputs: Mapping[str, Floats | Lists]
+    residual: Floats
+    run: NDArray[np.int64]
+    weights: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -33,6 +50,7 @@ class DataSummary(Value):
     the residuals, of log or raw response as ``space`` has it, ascending. loss_unit: the unit of the response, or its
     name where it is not a loss. flops: how the table counts training FLOPs (:mod:`isoflop.fitting.own_flops`).
     headers: the header that each input was read from, so that another table of the same hand is read alike.
+    rows: inputs and residuals of up to 3,000 rows, or None where the law takes lists or the constants are a paper's.
     """
 
     source: str
@@ -46,6 +64,7 @@ class DataSummary(Value):
     space: Space = "log"
     flops: TrainingFlops = SIX_ND
     headers: Mapping[str, str] = field(default_factory=dict)
+    rows: FittedRows | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -118,4 +137,21 @@ def summary(law: Law, table: Table, runs: Runs, residual: Floats, *, space: Spac
             for name in law.input_names
             if name in runs.columns and runs.columns[name].header not in ("", name)
         },
+        rows=_rows(table, residual),
+    )
+
+
+def _rows(table: Table, residual: Floats) -> FittedRows | None:
+    """Inputs and residuals (measured − fitted) of the rows, or of a random sample of them."""
+    if len(table.by_row) < len(table.inputs):
+        return None
+    kept: NDArray[np.int64] = np.arange(len(residual))
+    if len(kept) > MOST_ROWS:
+        kept = np.sort(np.random.default_rng(5).choice(len(kept), MOST_ROWS, replace=False))
+    _, run = np.unique(table.run_codes[kept], return_inverse=True)
+    return FittedRows(
+        {name: values[kept] for name, values in table.by_row.items()},
+        -residual[kept],
+        run,
+        None if table.weights is None else table.weights[kept],
     )

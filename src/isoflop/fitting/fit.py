@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -105,10 +106,17 @@ def problem(law: Law, runs: Runs, *, objective: Objective, hold: tuple[str, ...]
     return problem_from_table(law, table, objective=objective, hold=hold)
 
 
-def problem_from_table(law: Law, table: Table, *, objective: Objective, hold: tuple[str, ...] = ()) -> Problem:
-    """Lay out the arrays of a law on a checked table."""
+def problem_from_table(
+    law: Law,
+    table: Table,
+    *,
+    objective: Objective,
+    hold: tuple[str, ...] = (),
+    centres: Mapping[str, float] | None = None,
+) -> Problem:
+    """Lay out the arrays of a law on a checked table; centres: those of another table, for its coordinates."""
     coords = coordinates(law, hold=hold)
-    kernel = Kernel(coords, table.inputs, space=objective.space)
+    kernel = Kernel(coords, table.inputs, space=objective.space, centres=centres)
     return Problem(law, table, objective, coords, kernel, objective.target(table.loss))
 
 
@@ -128,26 +136,15 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
     law, settled = settle(law, _outer_optimum(runs, objective, starts, seed), present=runs.headers)
     ready = problem(law, runs, objective=objective)
     best, agreement = _search(ready, starts, seed)
-    params = dict(zip(law.param_names, (float(each) for each in ready.params(best.theta)[0]), strict=True))
-    residual = _residuals(ready, best.theta)
-    fitted = Fit(
-        law=law,
-        objective=objective,
-        params=params,
-        value=float(best.value[0]),
-        scale=objective.sigma(float(best.scale[0]), float(np.mean(residual**2))),
-        theta=best.theta[0],
-        centres=ready.kernel.centres,
-        data=summary(ready.law, ready.table, runs, residual, space=ready.objective.space),
-        search=Search(
-            agreement.tried,
-            agreement.reached,
-            seed,
-            constants=tuple(each.name for each in open_constants if each.name in law.fixed),
-            engine="numpy" if objective.native is None else engine(),
-        ),
-        runs=runs,
+    search = Search(
+        agreement.tried,
+        agreement.reached,
+        seed,
+        constants=tuple(each.name for each in open_constants if each.name in law.fixed),
+        engine="numpy" if objective.native is None else engine(),
     )
+    fitted, residual = _fitted(ready, runs, best, search)
+    params = fitted.params
     found = (
         *runs.findings,
         *evidence_findings(runs),
@@ -180,6 +177,33 @@ def _residual_findings(ready: Problem, runs: Runs, residual: Floats) -> list[Fin
         *_family_findings(ready, runs, residual),
         *misfit_findings(ready.table, residual),
     ]
+
+
+def fit_at(ready: Problem, runs: Runs, optimum: Solution, *, seed: int = 0) -> Fit:
+    """The fit at an optimum that was found otherwise, as a window of a hold-out is: without findings.
+
+    ready, runs: the rows of the fit, centred as the optimum was (one problem).
+    """
+    search = Search(1, 1, seed, engine="numpy" if ready.objective.native is None else engine())
+    return _fitted(ready, runs, optimum, search)[0]
+
+
+def _fitted(ready: Problem, runs: Runs, best: Solution, search: Search) -> tuple[Fit, Floats]:
+    """A fit without findings, and the residuals of all rows."""
+    law = ready.law
+    residual = _residuals(ready, best.theta)
+    return Fit(
+        law=law,
+        objective=ready.objective,
+        params=dict(zip(law.param_names, (float(each) for each in ready.params(best.theta)[0]), strict=True)),
+        value=float(best.value[0]),
+        scale=ready.objective.sigma(float(best.scale[0]), float(np.mean(residual**2))),
+        theta=best.theta[0],
+        centres=ready.kernel.centres,
+        data=summary(law, ready.table, runs, residual, space=ready.objective.space),
+        search=search,
+        runs=runs,
+    ), residual
 
 
 def _family_findings(ready: Problem, runs: Runs, residual: Floats) -> list[Finding]:

@@ -44,6 +44,11 @@ class Solution:
     steps: NDArray[np.int64]
     converged: NDArray[np.bool_]
 
+    def one(self, problem: int) -> Solution:
+        """The optimum of one problem alone."""
+        here = slice(problem, problem + 1)
+        return Solution(self.theta[here], self.scale[here], self.value[here], self.steps[here], self.converged[here])
+
 
 def batch_size(n_rows: int) -> int:
     """Problems to solve together on a table of that many rows."""

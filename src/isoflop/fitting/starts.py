@@ -1,8 +1,9 @@
 """Where a global search begins: many random candidates, screened on a few rows, the best kept.
 
 Because inputs are centred and amplitudes are losses at the middle of the data, one set of ranges serves every table.
-For half of the candidates the parameters that enter linearly are replaced by their least-squares values given the
-others (variable projection), which laws with more terms need.
+For half of the candidates the parameters that enter linearly, in the law or in its logarithm, are replaced by their
+least-squares values given the others (variable projection), which laws with more terms need, and those whose
+parameters lie on very different scales.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop.fitting.coordinates import Coordinates
+from isoflop.fitting.coordinates import Coordinates, coordinate
 from isoflop.fitting.kernel import Kernel
 from isoflop.fitting.table import Table
+from isoflop.laws.derivative import gradient
 from isoflop.laws.expression import Expr, leaves, names
 
 Floats = NDArray[np.float64]
@@ -40,6 +42,10 @@ def find_starts(
     candidates = _random_candidates(coords, centres, float(np.median(np.abs(table.loss))), rng)
     half = len(candidates) // 2
     candidates[:half] = _project(coords, kernel, candidates[:half], target)
+    loglinear = _loglinear(coords)
+    if loglinear and np.all(target > 0):
+        in_logs = Kernel(coords, few.inputs, space="log", centres=centres)
+        candidates[:half] = _project_logs(in_logs, candidates[:half], np.log(target), loglinear)
     with np.errstate(all="ignore"):
         predicted = kernel.value(candidates, 0, kernel.n_rows)
         if np.all(target > 0) or np.all(target < 0):
@@ -133,6 +139,36 @@ def _project(coords: Coordinates, kernel: Kernel, candidates: Floats, target: Fl
         factors = np.maximum(factors, _SMALLEST / np.maximum(share, 1e-12))
     moved = candidates.copy()
     moved[:, linear] += np.log(factors)
+    return np.where(np.isfinite(moved), moved, candidates)
+
+
+def _loglinear(coords: Coordinates) -> list[int]:
+    """Coordinates in which the law's logarithm is linear, jointly: two or more, with others beside them; else none."""
+    if coords.log_value is None:
+        return []
+    slopes = gradient(coords.log_value, tuple(coordinate(label) for label in coords.names))
+    within = [{each.of for each in leaves(slope) if each.role == "coordinate"} for slope in slopes]
+    chosen: list[int] = []
+    for position, label in enumerate(coords.names):
+        taken = {coords.names[each] for each in chosen}
+        if not within[position] & {label, *taken} and not any(label in within[each] for each in chosen):
+            chosen.append(position)
+    return chosen if 2 <= len(chosen) < len(coords.names) else []
+
+
+def _project_logs(kernel: Kernel, candidates: Floats, target: Floats, linear: list[int]) -> Floats:
+    """Coordinates in which log L is linear, by least squares of the log residual, given the others."""
+    with np.errstate(all="ignore"):
+        value, jacobian = kernel.value_and_jacobian(candidates, 0, kernel.n_rows)
+        basis = jacobian[:, linear]
+        gram = np.matmul(basis, basis.transpose(0, 2, 1))
+        size = np.einsum("bkk->bk", gram)
+        ridge = 1e-10 * size.max(axis=1)[:, None, None] * np.eye(len(linear))
+        pull = np.matmul(basis, (target - value)[:, :, None])
+        good = np.isfinite(gram).all(axis=(1, 2)) & np.isfinite(pull).all(axis=(1, 2)) & (size > 0).all(axis=1)
+        moved = candidates.copy()
+        if good.any():
+            moved[np.ix_(good, linear)] += np.linalg.solve(gram[good] + ridge[good], pull[good])[..., 0]
     return np.where(np.isfinite(moved), moved, candidates)
 
 

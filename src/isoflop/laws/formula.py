@@ -38,6 +38,7 @@ from isoflop.laws.text import write
 MAX_LENGTH = 4_000
 MAX_NODES = 600
 MAX_DEPTH = 60
+MAX_ROOTS = 8  # each is solved for in every row and every step of the search, as forty formulas are computed
 MAX_NUMBER = 1e300
 FUNCTIONS = ("log", "exp", "sqrt", "abs", "min", "max")
 RESERVED = frozenset({*FUNCTIONS, "ln"})
@@ -75,8 +76,7 @@ def parse(text: str) -> Expr:
         expression = _Reader(text).read(tree, 0)
     except (OverflowError, ZeroDivisionError):
         raise FormulaError(f"the numbers in formula {show(text)} overflow or divide by zero; simplify them") from None
-    if size(expression) > MAX_NODES:
-        raise FormulaError(f"the formula has more than {MAX_NODES} operations; a law has a handful of terms")
+    refuse_costly(expression, show(text))
     refuse_bad_numbers(expression, show(text))
     return expression
 
@@ -93,6 +93,26 @@ def refuse_bad_numbers(expression: Expr, shown: str) -> None:
             raise FormulaError(f"the numbers in formula {shown} overflow; write smaller ones")
         if node.op in ("log", "pow") and all(arg.op == "num" for arg in node.args):  # otherwise it had been folded
             raise FormulaError(f"formula {shown}: {write(node)} is not a real number; leave it out")
+
+
+def refuse_costly(expression: Expr, shown: str) -> None:
+    """Refuse more than 600 operations, more than eight implicit unknowns, and one within another.
+
+    Within another, each would be solved for anew in every step of the other's solution.
+    """
+    if size(expression) > MAX_NODES:
+        raise FormulaError(f"the formula has more than {MAX_NODES} operations; a law has a handful of terms")
+    found = 0
+    within: list[tuple[Expr, bool]] = [(expression, False)]
+    while within:
+        node, inside = within.pop()
+        if node.op == "root":
+            found += 1
+            if inside:
+                raise FormulaError(f"formula {shown}: a root stands within another root; solve one of them by hand")
+            if found > MAX_ROOTS:
+                raise FormulaError(f"formula {shown} has more than {MAX_ROOTS} roots; a law has one or two")
+        within.extend((arg, inside or node.op == "root") for arg in node.args)
 
 
 def _nodes(expression: Expr) -> Iterator[Expr]:

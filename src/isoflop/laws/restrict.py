@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from isoflop.errors import FormulaError
 from isoflop.laws.expression import Expr, name, names, num, substitute
-from isoflop.laws.formula import parse, refuse_bad_numbers, show
+from isoflop.laws.formula import parse, refuse_bad_numbers, refuse_costly, show
 from isoflop.laws.law import Domain, Law
 from isoflop.laws.text import write
 from isoflop.units import parse_quantity
@@ -81,6 +81,7 @@ def _substitute(law: Law, replacements: Mapping[Expr, Expr]) -> Expr:
     except (OverflowError, ZeroDivisionError):
         said = ", ".join(f"{old} = {new}" for old, new in replacements.items())
         raise FormulaError(f"with {said} the numbers in {law.name} overflow or divide by zero; choose others") from None
+    refuse_costly(expression, show(write(expression)))
     refuse_bad_numbers(expression, show(write(expression)))
     return expression
 

@@ -3,7 +3,8 @@
 from isoflop.planning.allocate import Plan, allocate
 from isoflop.planning.answer import Answer, answer
 from isoflop.planning.constrained import Fixed, with_params, with_tokens
-from isoflop.planning.forecast import Forecast, forecast
+from isoflop.planning.forecast import Forecast, forecast, forecasts
+from isoflop.planning.optimal import optimal_plan
 from isoflop.planning.overtrain import Served, for_serving
 from isoflop.planning.reconcile import Recount, recount
 from isoflop.planning.repeat import Repeat, fit_repeats, repeat
@@ -23,6 +24,8 @@ __all__ = [
     "fit_repeats",
     "for_serving",
     "forecast",
+    "forecasts",
+    "optimal_plan",
     "recount",
     "repeat",
     "wasted",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,12 @@ from isoflop.laws.optimum import Optimum, check_positive, closed_form, optimum, 
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
 from isoflop.uncertainty.extrapolation import distances
-from isoflop.uncertainty.scatter import mean_and_prediction
+from isoflop.uncertainty.predictive import Predictive, predictive
+from isoflop.uncertainty.prior import shipped_prior
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
+Basis = Literal["law", "IsoFLOP minima", "runs near the optimum"]
 
 _STEP = 0.05  # in log C, for the slope of log N*
 
@@ -37,12 +40,15 @@ class Band(Value):
 class Plan(Shown):
     """How to spend a budget.
 
-    n, d, ratio (D/N), exponent_a (d log N*/d log C): at the estimate, with intervals over the draws.
-    loss, prediction: of a run of this very N and D, its mean and what it would measure (as :func:`forecast` has them),
-    so that the second interval has the first inside. least_loss: min over N of L(N, C/(6N)), each draw at its own best
-    size, which is never above the loss of the draw at the N of the plan.
-    method: ``closed form`` or ``numeric``. band: the sizes of nearly the least loss, at the estimate.
-    ensemble: what was asked.
+    n, d, ratio (D/N), exponent_a (d log N*/d log C): with intervals; ``basis`` says what they rest on: ``law``, the fit
+    to all runs; ``IsoFLOP minima``; or ``runs near the optimum``.
+    loss, prediction: of a run of this very N and D, its mean and what it would measure, with model error (as
+    :func:`forecast` has them). law_loss, law_prediction: the same if the law holds. model_error_share: the share of the
+    width of ``prediction`` that model error adds.
+    least_loss: min over N of L(N, C/(6N)), each draw at its own best size, which is never above the loss of the draw at
+    the N of the plan; None where the law has no optimum.
+    method: ``closed form`` or ``numeric``. band: the sizes of nearly the least loss.
+    law: where the basis is another one, the plan of the fit to all runs. ensemble: what was asked.
     """
 
     budget: float
@@ -51,16 +57,28 @@ class Plan(Shown):
     ratio: Interval
     loss: Interval
     prediction: Interval
-    least_loss: Interval
+    law_loss: Interval
+    law_prediction: Interval
+    model_error_share: float
+    least_loss: Interval | None
     exponent_a: Interval
     method: str
     band: Band
     findings: tuple[Finding, ...]
     ensemble: Ensemble = field(repr=False, compare=False)
+    basis: Basis = "law"
+    law: Plan | None = field(default=None, repr=False)
+
+    @property
+    def shift(self) -> float:
+        """N* over that of the fit to all runs: 1 where the plan is that one's."""
+        return 1.0 if self.law is None else self.n.value / self.law.n.value
 
 
 def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: float = 0.002) -> Plan:
-    """argmin over N of L(N, C/(6N)) for the fit and for every draw.
+    """argmin over N of L(N, C/(6N)) for the fit and for every draw: the plan of the law, if it holds.
+
+    :func:`isoflop.planning.optimal_plan` rests on the runs near the optimum instead where it can.
 
     budget: training FLOPs, 6ND or as the fit's table counts them (``estimate.data.flops``). within: the
     relative loss that counts as flat.
@@ -92,15 +110,13 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
     def interval(value: Floats, values: Floats) -> Interval:
         return interval_of(float(value[0]), values[kept], level=level)
 
-    at = {"N": float(here.n[0]), "D": float(here.d[0])}
-    loss, prediction = mean_and_prediction(ensemble, at, level=level)
+    loss = loss_at(ensemble, float(here.n[0]), budget, level=level)
     return Plan(
         budget=float(budget),
         n=interval(here.n, there.n),
         d=interval(here.d, there.d),
         ratio=interval(here.d / here.n, there.d / there.n),
-        loss=loss,
-        prediction=prediction,
+        **promised(loss),
         least_loss=interval(here.loss, there.loss),
         exponent_a=interval(slope_here, slope_there),
         method=method,
@@ -109,10 +125,27 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
             *no_draws(ensemble),
             *tail_findings(ensemble, level=level),
             *_findings(estimate, here, lost, len(ensemble)),
+            *loss.findings,
             *ensemble.findings,
         ),
         ensemble=ensemble,
     )
+
+
+def loss_at(ensemble: Ensemble, n: float, budget: float, *, level: float) -> Predictive:
+    """The loss of a run of n parameters at a budget, under both promises."""
+    return predictive(ensemble, {"N": n, "D": ensemble.estimate.data.flops.tokens(n, budget)}, level=level)
+
+
+def promised(loss: Predictive) -> dict[str, Any]:
+    """What a plan says of the loss at its N and D."""
+    return {
+        "loss": loss.mean_interval(),
+        "prediction": loss.interval(),
+        "law_loss": loss.law_mean_interval(),
+        "law_prediction": loss.law_interval(),
+        "model_error_share": float(loss.model_error_share[0]),
+    }
 
 
 def best_size(estimate: Estimate, budget: float) -> float:
@@ -177,8 +210,8 @@ def _findings(estimate: Estimate, here: Optimum, lost: int, draws: int) -> list[
                 Finding(
                     "far-reach",
                     "warning",
-                    f"the best {label} lies {decades:.1f} decades beyond the runs; the intervals cover noise in the "
-                    "runs, not the chance that the law bends out there.",
+                    f"the best {label} lies {decades:.1f} decades beyond the runs, and model error was learned from "
+                    f"forecasts up to {shipped_prior().farthest:g} decades beyond theirs.",
                     "Hold out the largest runs to see what the law would have planned, or train something larger.",
                 )
             )

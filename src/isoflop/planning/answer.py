@@ -10,13 +10,14 @@ from typing import Literal
 from isoflop.accounting import Cost, doubts, parameters
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
-from isoflop.planning.allocate import Plan, allocate
+from isoflop.planning.allocate import Plan, promised
 from isoflop.planning.constrained import Fixed, with_params, with_tokens
+from isoflop.planning.optimal import optimal_plan
 from isoflop.planning.overtrain import Served, for_serving
 from isoflop.planning.shapes import Shapes, Template, buildable
 from isoflop.planning.waste import Waste, wasted
 from isoflop.uncertainty.ensemble import Ensemble, Interval
-from isoflop.uncertainty.scatter import mean_and_prediction
+from isoflop.uncertainty.predictive import predictive
 from isoflop.values import Value
 
 FACTORS = (0.5, 2.0)  # the wrong sizes whose price is told
@@ -29,7 +30,8 @@ class Recommended(Value):
     """The model to be trained, and why this one.
 
     n, d, flops (6nd): with intervals, save where they were given or follow from what was given. loss, prediction: of a
-    run of this very N and D, its mean and what it would measure.
+    run of this very N and D, its mean and what it would measure, with model error; law_loss, law_prediction: the same
+    if the law holds; model_error_share: the share of the width of ``prediction`` that model error adds.
     """
 
     why: Literal["compute-optimal", "given size", "given tokens", "inference-aware"]
@@ -38,6 +40,9 @@ class Recommended(Value):
     flops: Interval
     loss: Interval
     prediction: Interval
+    law_loss: Interval
+    law_prediction: Interval
+    model_error_share: float
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,8 @@ class Answer(Value):
     """A plan with what follows from it.
 
     recommended: the model to be trained, one of the three that follow.
-    plan: the compute-optimal one. fixed: with the size or the tokens given. served: the over-trained one.
+    plan: the compute-optimal one (:func:`isoflop.planning.optimal_plan`). fixed: with the size or the tokens given.
+    served: the over-trained one.
     waste: what half and twice the best size waste. shapes: nearest to the size that is to be trained.
     cost: of its training FLOPs, where hardware was given. deadline: hours, where the budget came from one.
     """
@@ -96,7 +102,12 @@ def answer(
     """
     if sum(each is not None for each in (params, tokens, served)) > 1:
         raise IsoflopError("a given size, given tokens and tokens to be served are different questions; ask one")
-    plan = allocate(ensemble, budget=budget, level=level, within=within)
+    plan = optimal_plan(ensemble, budget=budget, level=level, within=within)
+    if plan.least_loss is None and (params is not None or tokens is not None or served is not None):
+        raise IsoflopError(
+            f"{ensemble.estimate.law.name} has no compute-optimal size at {budget:g} FLOPs, so it cannot say what "
+            "another size costs; leave --params, --tokens and --inference-tokens out"
+        )
     fixed = None
     if params is not None:
         fixed = with_params(ensemble, plan, params=params)
@@ -110,15 +121,19 @@ def answer(
         plan=plan,
         fixed=fixed,
         served=over,
-        waste={
-            f"{factor:g}": wasted(ensemble, budget=plan.budget, params=plan.n.value * factor, level=level)
-            for factor in FACTORS
-        },
-        shapes=buildable(ensemble.estimate, n=recommended.n.value, budget=flops, template=template),
+        waste={} if plan.least_loss is None else _penalties(ensemble, plan, level),
+        shapes=buildable(ensemble.estimate, n=recommended.n.value, budget=flops, template=template, shift=plan.shift),
         cost=None if bill is None else bill(flops),
         deadline=deadline,
         bill=bill,
     )
+
+
+def _penalties(ensemble: Ensemble, plan: Plan, level: float) -> dict[str, Waste]:
+    return {
+        f"{factor:g}": wasted(ensemble, budget=plan.budget, params=plan.n.value * factor, level=level, shift=plan.shift)
+        for factor in FACTORS
+    }
 
 
 def _recommended(ensemble: Ensemble, plan: Plan, fixed: Fixed | None, served: Served | None) -> Recommended:
@@ -128,11 +143,14 @@ def _recommended(ensemble: Ensemble, plan: Plan, fixed: Fixed | None, served: Se
         return Interval(value, math.nan, math.nan, level)
 
     if fixed is None and served is None:
-        return Recommended("compute-optimal", plan.n, plan.d, known(plan.budget), plan.loss, plan.prediction)
+        return Recommended(
+            "compute-optimal", plan.n, plan.d, known(plan.budget), plan.loss, plan.prediction, plan.law_loss,
+            plan.law_prediction, plan.model_error_share,
+        )  # fmt: skip
     if fixed is not None:
         why: Literal["given size", "given tokens"] = "given size" if fixed.given == "params" else "given tokens"
-        loss, prediction = mean_and_prediction(ensemble, {"N": fixed.n, "D": fixed.d}, level=level)
-        return Recommended(why, known(fixed.n), known(fixed.d), known(plan.budget), loss, prediction)
+        said = predictive(ensemble, {"N": fixed.n, "D": fixed.d}, level=level)
+        return Recommended(why, known(fixed.n), known(fixed.d), known(plan.budget), **promised(said))
     assert served is not None
-    loss, prediction = mean_and_prediction(ensemble, {"N": served.n.value, "D": served.d.value}, level=level)
-    return Recommended("inference-aware", served.n, served.d, served.flops, loss, prediction)
+    said = predictive(ensemble, {"N": served.n.value, "D": served.d.value}, level=level)
+    return Recommended("inference-aware", served.n, served.d, served.flops, **promised(said))

@@ -50,7 +50,7 @@ def _fixed(ensemble: Ensemble, plan: Plan, given: Literal["params", "tokens"], n
         raise IsoflopError(
             f"{plan.budget:g} FLOPs leave {n:.3g} parameters and {d:.3g} tokens; give a smaller number or more FLOPs"
         )
-    waste = wasted(ensemble, budget=plan.budget, params=n, level=plan.n.level)
+    waste = wasted(ensemble, budget=plan.budget, params=n, level=plan.n.level, shift=plan.shift)
     found = []
     if given == "tokens" and d > plan.d.value:
         found.append(

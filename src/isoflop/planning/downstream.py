@@ -18,12 +18,16 @@ from isoflop.planning.forecast import Forecast, forecast
 from isoflop.runs import Runs
 from isoflop.runs.columns import read_header
 from isoflop.shown import Shown
+from isoflop.uncertainty.discrepancy import discrepancy, knows_its_rows
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
+from isoflop.uncertainty.predictive import predictive
 from isoflop.uncertainty.scatter import new_runs
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
+_SCORE_DRAWS = 4_000
+_LEAST = 0.01  # of the lowest loss fitted: where draws of a law of raw loss would fall to zero or below
 _LOG = re.compile(r"log\((.+)\)")
 _TERM = re.compile(r"\s*(?:([0-9.eE-]+)\s*\*\s*)?(.+?)\s*")
 
@@ -32,14 +36,16 @@ _TERM = re.compile(r"\s*(?:([0-9.eE-]+)\s*\*\s*)?(.+?)\s*")
 class Downstream(Shown):
     """The score of a run that was not trained.
 
-    loss: the first stage's forecast. score: what one new run would measure; expected: the curve alone; response: the
-    score's name. beyond: by how much the loss forecast lies below all losses that the second stage was fitted to.
+    loss: the first stage's forecast. score: prediction interval of one new run, around its median, with the model error
+    of both stages; law_score: the same if both laws hold; expected: the confidence interval of its mean. response:
+    the score's name. beyond: by how much the loss forecast lies below all losses that the second stage was fitted to.
     first, second: the ensembles of the two stages.
     """
 
     loss: Forecast
     score: Interval
     expected: Interval
+    law_score: Interval
     response: str
     beyond: float
     findings: tuple[Finding, ...]
@@ -72,14 +78,17 @@ def downstream(first: Ensemble, second: Ensemble, at: Mapping[str, float], *, le
     curve = first.estimate.law.value(first.draws(), told.at)[:count]
     measured = new_runs(first, first.estimate.law.value(first.draws(), told.at))[:count]
     params = {name: each[:count] for name, each in second.draws().items()}
-    value = float(second.estimate.predict({link: told.loss.value}))
+    value = float(second.estimate.predict({link: told.law_loss.value}))
     expected = second.estimate.law.value(params, {link: curve})
-    score = new_runs(second, second.estimate.law.value(params, {link: measured}), stream=1)
+    by_laws = interval_of(
+        value, new_runs(second, second.estimate.law.value(params, {link: measured}), stream=1), level=level
+    )
     lowest = second.estimate.data.ranges[link][0]
     beyond = max(0.0, lowest - told.loss.value)
     return Downstream(
         loss=told,
-        score=interval_of(value, score, level=level),
+        score=_with_model_error(first, second, told, link, level) or by_laws,
+        law_score=by_laws,
         expected=interval_of(value, expected, level=level),
         response=second.estimate.law.response,
         beyond=beyond,
@@ -94,6 +103,19 @@ def downstream(first: Ensemble, second: Ensemble, at: Mapping[str, float], *, le
         first=first,
         second=second,
     )
+
+
+def _with_model_error(first: Ensemble, second: Ensemble, told: Forecast, link: str, level: float) -> Interval | None:
+    """The score over draws of the loss and, at each, of the score; None where a stage came without its runs."""
+    loss, score = first.estimate, second.estimate
+    if not (knows_its_rows(loss) and knows_its_rows(score)):
+        return None
+    losses = predictive(first, told.at, level=level).sample(_SCORE_DRAWS)[:, 0]
+    if score.law.inputs[0].domain == "positive":
+        losses = np.maximum(losses, _LEAST * score.data.ranges[link][0])
+    known = discrepancy(score).at({link: losses}, joint=False).one_each(seed=second.seed)
+    scores = np.exp(known) if score.data.space == "log" else known
+    return interval_of(float(np.nanmedian(scores)), scores, level=level)
 
 
 def check_chain(first: Law, second: Law) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
@@ -13,15 +15,19 @@ from isoflop.fitting.inputs import by_symbol
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, no_draws, tail_findings
 from isoflop.uncertainty.extrapolation import distances
-from isoflop.uncertainty.scatter import mean_and_prediction
+from isoflop.uncertainty.predictive import predictive
+from isoflop.uncertainty.prior import Prior, shipped_prior
 
 
 @dataclass(frozen=True)
 class Forecast(Shown):
     """The loss of a run that was not trained.
 
-    loss: what one new run would measure: the curve's uncertainty and the scatter of runs around it.
-    expected: the curve alone, as if runs had no scatter.
+    loss: prediction interval of one new run as laws have held, around its median: sampling, scatter and model error,
+    what laws missed on other tables and what this one's residuals show of it. expected: confidence interval of the
+    mean with model error.
+    law_loss, law_expected: the same two if the law holds, around the law's value: sampling and scatter, no model error.
+    model_error_share: the share of the width of ``loss`` that model error adds, 0 to 1; NaN where there are no draws.
     reach: for each input, how many decades it lies beyond the runs (0 inside); ``reach_decades`` is the largest.
     ensemble: what was asked.
     """
@@ -29,6 +35,9 @@ class Forecast(Shown):
     at: Mapping[str, float]
     loss: Interval
     expected: Interval
+    law_loss: Interval
+    law_expected: Interval
+    model_error_share: float
     unit: str
     reach: Mapping[str, float]
     findings: tuple[Finding, ...]
@@ -40,33 +49,54 @@ class Forecast(Shown):
         return max(self.reach.values(), default=math.nan)
 
 
-def forecast(ensemble: Ensemble, at: Mapping[str, float], *, level: float = 0.9) -> Forecast:
-    """L(at) over the draws, and L(at)·exp(r) (log loss) or L(at) + r (raw loss) with r drawn from the fit's residuals.
+def forecast(
+    ensemble: Ensemble, at: Mapping[str, float], *, level: float = 0.9, prior: Prior | None = None
+) -> Forecast:
+    """The loss of a run at a point; see :class:`Forecast` and :func:`isoflop.uncertainty.predictive.predictive`.
 
-    at: every input of the law under its symbol or its word (``params``, ``tokens``), positive. Residuals are widened
-    by √(n/(n − p)) for the p parameters that were fitted to them, and by √((n − p)/χ²) for how little n − p residuals
-    say of their own size.
+    at: every input of the law under its symbol or its word (``params``, ``tokens``), positive. prior: of the model
+    error; the shipped one by default. A fit that came without its runs has no model error, and a finding says so.
     Raises IsoflopError for a missing, unknown or non-positive input.
     """
+    return forecasts(ensemble, [at], level=level, prior=prior)[0]
+
+
+def forecasts(
+    ensemble: Ensemble, points: Sequence[Mapping[str, float]], *, level: float = 0.9, prior: Prior | None = None
+) -> tuple[Forecast, ...]:
+    """Forecasts at several points, together. For differences and ranks of them take ``predictive`` and its draws."""
     check_level(level)
     estimate = ensemble.estimate
-    at = _checked(estimate, by_symbol(estimate.law, at))
-    mean, prediction = mean_and_prediction(ensemble, at, level=level)
-    reach = distances(estimate, at)
-    return Forecast(
-        at=at,
-        loss=prediction,
-        expected=mean,
-        unit=estimate.data.loss_unit,
-        reach=reach,
-        findings=(
-            *no_draws(ensemble),
-            *tail_findings(ensemble, level=level),
-            *_reach_findings(estimate, reach),
-            *ensemble.findings,
-        ),
-        ensemble=ensemble,
-    )
+    if not points:
+        return ()
+    asked = [_checked(estimate, by_symbol(estimate.law, at)) for at in points]
+    together = {name: np.array([at[name] for at in asked]) for name in estimate.law.input_names}
+    said = predictive(ensemble, together, level=level, prior=prior)
+    farthest = (prior or shipped_prior()).farthest
+    found = []
+    for number, at in enumerate(asked):
+        reach = distances(estimate, at)
+        found.append(
+            Forecast(
+                at=at,
+                loss=said.interval(number),
+                expected=said.mean_interval(number),
+                law_loss=said.law_interval(number),
+                law_expected=said.law_mean_interval(number),
+                model_error_share=float(said.model_error_share[number]),
+                unit=estimate.data.loss_unit,
+                reach=reach,
+                findings=(
+                    *no_draws(ensemble),
+                    *tail_findings(ensemble, level=level),
+                    *(each for each in said.findings if len(ensemble) or each.code != "no-model-error"),
+                    *_reach_findings(estimate, reach, farthest),
+                    *ensemble.findings,
+                ),
+                ensemble=ensemble,
+            )
+        )
+    return tuple(found)
 
 
 def _checked(estimate: Estimate, at: Mapping[str, float]) -> dict[str, float]:
@@ -91,18 +121,18 @@ def _checked(estimate: Estimate, at: Mapping[str, float]) -> dict[str, float]:
     return {name: float(at[name]) for name in wanted}
 
 
-def _reach_findings(estimate: Estimate, reach: Mapping[str, float]) -> list[Finding]:
+def _reach_findings(estimate: Estimate, reach: Mapping[str, float], farthest: float) -> list[Finding]:
     found = []
     for name, decades in reach.items():
         low, high = estimate.data.ranges[name]
         span = math.log10(high / low) if low > 0 else 1.0
-        if decades > max(1.0, span):
+        if decades > max(1.0, min(span, farthest)):
             found.append(
                 Finding(
                     "far-reach",
                     "warning",
-                    f"{name} lies {decades:.1f} decades beyond the runs, which span {span:.1f} decades; the interval "
-                    "covers noise in the runs, not the chance that the law bends out there.",
+                    f"{name} lies {decades:.1f} decades beyond the runs, which span {span:.1f} decades; model error "
+                    f"was learned from forecasts up to {farthest:g} decades beyond theirs.",
                     "Hold out the largest runs to see what the law would have predicted, or train something larger.",
                 )
             )

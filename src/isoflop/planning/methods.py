@@ -11,8 +11,9 @@ import numpy as np
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.laws.training_flops import SIX_ND, TrainingFlops
-from isoflop.planning.allocate import allocate
+from isoflop.planning.allocate import Plan
 from isoflop.planning.envelope import envelope
+from isoflop.planning.optimal import optimal_plan
 from isoflop.planning.parabolas import Parabolas, Profile, parabola_bias, parabolas
 from isoflop.runs import Runs
 from isoflop.shown import Shown
@@ -20,6 +21,7 @@ from isoflop.uncertainty.ensemble import Ensemble, Interval
 from isoflop.values import Value
 
 NAMES = ("envelope of curves", "IsoFLOP parabolas", "parametric fit")
+_NAMES_OF_BASIS = {"IsoFLOP minima": "IsoFLOP minima", "runs near the optimum": "parametric fit near the optimum"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,9 @@ class Methods(Shown):
     curves: method 2, or None where it has no answer. apart: the largest ratio of two methods' N*. agree: every
     two intervals of N* overlap. bias: what method 2 would get wrong in D* at the budget on noiseless losses of the
     fitted surface (relative), or NaN without method 2.
+    recommended: the plan at the budget (:func:`isoflop.planning.optimal_plan`), whose N* stands among ``methods`` as
+    ``IsoFLOP minima`` or ``parametric fit near the optimum`` where it is not the parametric fit's own; ``apart``,
+    ``agree`` and ``bias`` are those of Chinchilla's three methods.
     """
 
     budget: float
@@ -57,6 +62,7 @@ class Methods(Shown):
     bias: float
     findings: tuple[Finding, ...]
     ensemble: Ensemble = field(repr=False, compare=False)
+    recommended: Plan = field(repr=False)
 
     @property
     def profiles(self) -> tuple[Profile, ...]:
@@ -70,7 +76,8 @@ def compare_methods(ensemble: Ensemble, runs: Runs, *, budget: float, level: flo
     ensemble: the parametric fit of a law in N and D. runs: the table, with C for method 2 and curves for method 1.
     """
     counted = ensemble.estimate.data.flops
-    plan = allocate(ensemble, budget=budget, level=level)
+    plan = optimal_plan(ensemble, budget=budget, level=level, seed=seed)
+    law = plan.law or (plan if plan.basis == "law" else None)
     found: list[Finding] = []
     answers = []
     budgets = np.empty(0)
@@ -87,7 +94,10 @@ def compare_methods(ensemble: Ensemble, runs: Runs, *, budget: float, level: flo
         found += second.findings
     except IsoflopError as error:
         answers.append(Method(NAMES[1], None, None, _reason(error, runs)))
-    answers.append(Method(NAMES[2], plan.exponent_a, plan.n, counted=counted))
+    if law is None:
+        answers.append(Method(NAMES[2], None, None, f"{ensemble.estimate.law.name} has no optimum at this budget"))
+    else:
+        answers.append(Method(NAMES[2], law.exponent_a, law.n, counted=counted))
     intervals = [each.n for each in answers if each.n is not None]
     apart = max(each.value for each in intervals) / min(each.value for each in intervals)
     agree = max(each.low for each in intervals) <= min(each.high for each in intervals)
@@ -104,7 +114,9 @@ def compare_methods(ensemble: Ensemble, runs: Runs, *, budget: float, level: flo
         )
     found += _repeats(runs)
     bias = _bias(ensemble, budgets, budget) if len(budgets) > 1 else math.nan
-    return Methods(float(budget), tuple(answers), second, apart, agree, bias, (*found, *plan.findings), ensemble)
+    if plan.basis != "law":
+        answers.append(Method(_NAMES_OF_BASIS[plan.basis], plan.exponent_a, plan.n, counted=counted))
+    return Methods(float(budget), tuple(answers), second, apart, agree, bias, (*found, *plan.findings), ensemble, plan)
 
 
 def _repeats(runs: Runs) -> list[Finding]:

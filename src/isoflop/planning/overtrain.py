@@ -41,17 +41,25 @@ class Served(Value):
 def for_serving(ensemble: Ensemble, plan: Plan, *, tokens: float) -> Served:
     """argmin over N of 6·N·D + 2·N·T with D such that L(N, D) is the plan's loss (Sardana et al. 2024, equation 2).
 
-    tokens: T, the tokens to be served. Each draw reaches its own best loss at the plan's budget.
+    tokens: T, the tokens to be served. Each draw reaches its own best loss at the plan's budget. Where the plan's N* is
+    not the law's, the law says how much smaller the model is than its own optimum and how much longer it trains, and
+    both are counted from N*.
     """
     check_positive(tokens, "served tokens", "tokens")
     estimate = ensemble.estimate
     level = plan.n.level
     at_fit = {label: np.array([value]) for label, value in estimate.params.items()}
-    here = _serving(estimate, at_fit, plan.budget, tokens)
-    there = _serving(estimate, ensemble.draws(), plan.budget, tokens) if len(ensemble) else None
+    # 2·N·T is of the model that is served, shift times the law's
+    served = tokens * plan.shift
+    here = _serving(estimate, at_fit, plan.budget, served)
+    there = _serving(estimate, ensemble.draws(), plan.budget, served) if len(ensemble) else None
+    longer = plan.shift ** (-1 / estimate.data.flops.power)  # of D, where the FLOPs stay
+    scale = {"n": plan.shift, "d": longer, "ratio": longer / plan.shift, "break_even": 1 / plan.shift}
 
     def interval(label: str) -> Interval:
-        return interval_of(float(here[label][0]), np.empty(0) if there is None else there[label], level=level)
+        times = scale.get(label, 1.0)
+        draws = np.empty(0) if there is None else times * there[label]
+        return interval_of(times * float(here[label][0]), draws, level=level)
 
     return Served(
         tokens=float(tokens),

@@ -24,6 +24,7 @@ from isoflop.planning.forecast import forecast
 from isoflop.runs import Runs
 from isoflop.schema import ANY_NUMBER, FINDING, TEXT, List, Map, Number, Optional, Record, SchemaError, Text
 from isoflop.uncertainty import Ensemble, Interval
+from isoflop.uncertainty.predictive import predictive
 from isoflop.uncertainty.saved import seal
 from isoflop.uncertainty.scatter import new_runs
 from isoflop.units import format_quantity
@@ -49,6 +50,7 @@ _PREDICTION = Record(
         "unit": Text(most=1_000),
         "level": Number(low=0.0, high=1.0),
         "loss": Record({"value": ANY_NUMBER, "low": _END, "high": _END}, more=True),
+        "law_loss": Record({"value": ANY_NUMBER, "low": _END, "high": _END}, more=True),
         "quantiles": List(List(ANY_NUMBER, fewest=2, most=2), most=10_000),
         "findings": List(FINDING, most=10_000),
         "seal": Text(most=200),
@@ -62,7 +64,7 @@ class Prediction(Value):
     """What was said of a run before it was trained.
 
     made: the moment, in UTC. law, source, digest: the fit, its runs and their SHA-256. quantiles: (share, loss) of
-    what one new run would measure, empty where the fit had no draws. seal: of the file.
+    what one new run would measure, empty where nothing was known of its distribution. seal: of the file.
     """
 
     made: datetime
@@ -107,12 +109,16 @@ def register(
     said = forecast(ensemble, at, level=level)
     fit = ensemble.estimate
     shares: list[list[float]] = []
-    if len(ensemble):
-        drawn = new_runs(ensemble, fit.law.value(ensemble.draws(), said.at))
-        drawn = drawn[np.isfinite(drawn)]
-        shares = [
-            [share, float(value)] for share, value in zip(_QUANTILES, np.quantile(drawn, _QUANTILES), strict=True)
-        ]
+    if math.isfinite(said.loss.low):
+        known = predictive(ensemble, said.at, level=level)
+        if known.mixture is not None:
+            shares = [[share, float(known.quantile(share)[0])] for share in _QUANTILES]
+        else:
+            drawn = new_runs(ensemble, fit.law.value(ensemble.draws(), said.at))
+            drawn = drawn[np.isfinite(drawn)]
+            shares = [
+                [share, float(each)] for share, each in zip(_QUANTILES, np.quantile(drawn, _QUANTILES), strict=True)
+            ]
     content: dict[str, Any] = {
         "schema": SCHEMA,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -128,6 +134,7 @@ def register(
         "unit": said.unit,
         "level": level,
         "loss": {name: _finite(value) for name, value in said.loss.as_dict().items()},
+        "law_loss": {name: _finite(value) for name, value in said.law_loss.as_dict().items()},
         "quantiles": shares,
         "findings": [finding.as_dict() for finding in said.findings],
     }

@@ -72,7 +72,13 @@ class Shapes(Value):
 
 
 def buildable(
-    estimate: Estimate, *, n: float, budget: float, template: Template | None = None, count: int = 3
+    estimate: Estimate,
+    *,
+    n: float,
+    budget: float,
+    template: Template | None = None,
+    count: int = 3,
+    shift: float = 1.0,
 ) -> Shapes:
     """Shapes with a width in steps of 128, whole layers and heads of 128 (64 below a width of 1,024) nearest to ``n``.
 
@@ -80,7 +86,8 @@ def buildable(
     layers lies between 32 and 192. Nearness is |log(N/n)|, and a little for unusual proportions and for heads that are
     not shared out evenly.
 
-    n: parameters as the law counts them: total, unless the runs say otherwise. budget: FLOPs C = 6nd.
+    n: parameters as the law counts them: total, unless the runs say otherwise. budget: FLOPs C = 6nd. shift: N* of the
+    plan over that of the law; losses are the law's as far from its own optimum as the shape is from that of the plan.
     Raises IsoflopError for a size or budget that is not positive, SpecError for a template that is no model.
     """
     check_positive(n, "the model size", "parameters")
@@ -100,18 +107,23 @@ def buildable(
     chosen = sorted(best.values(), key=lambda each: each[0])[:count]
     if not chosen:
         return Shapes(float(n), convention, (), (*found, _no_shape(n, convention, template)))
-    goal = float(estimate.predict({"N": n, "D": estimate.data.flops.tokens(n, budget)}))
+
+    def loss(size: float) -> float:
+        return float(estimate.predict({"N": size / shift, "D": estimate.data.flops.tokens(size / shift, budget)}))
+
+    goal = loss(n)
     return Shapes(
         float(n),
         convention,
-        tuple(_built(estimate, shape, size, budget, goal) for _, shape, size in chosen),
+        tuple(
+            _built(shape, size, estimate.data.flops.tokens(float(size), budget), budget, loss(size), goal)
+            for _, shape, size in chosen
+        ),
         tuple(found),
     )
 
 
-def _built(estimate: Estimate, shape: Shape, size: int, budget: float, goal: float) -> Built:
-    d = estimate.data.flops.tokens(float(size), budget)
-    loss = float(estimate.predict({"N": float(size), "D": d}))
+def _built(shape: Shape, size: int, d: float, budget: float, loss: float, goal: float) -> Built:
     flops = compare(shape, d).total("exact")
     return Built(shape, size, parameters(shape).total, d, loss, loss / goal - 1, flops, flops / budget)
 

@@ -39,10 +39,11 @@ class Waste(Value):
     share: Interval
 
 
-def wasted(ensemble: Ensemble, *, budget: float, params: float, level: float = 0.9) -> Waste:
+def wasted(ensemble: Ensemble, *, budget: float, params: float, level: float = 0.9, shift: float = 1.0) -> Waste:
     """C − C′ with min over N of L(N, C′/(6N)) = L(params, C/(6·params)), at the fit and for every draw.
 
-    budget: C, FLOPs. params: the size that is trained instead of the best one.
+    budget: C, FLOPs. params: the size that is trained instead of the best one. shift: N* of the plan over that of the
+    law (:attr:`isoflop.planning.Plan.shift`); the law is asked at params/shift, as far from its own optimum.
     Raises IsoflopError for a budget or size ≤ 0 and for a law that has other inputs than N and D.
     """
     check_positive(budget, "the budget", "FLOPs")
@@ -51,7 +52,8 @@ def wasted(ensemble: Ensemble, *, budget: float, params: float, level: float = 0
     require_n_and_d(estimate.law)
     at_fit = {label: np.array([value]) for label, value in estimate.params.items()}
     counted = estimate.data.flops
-    at = {"N": params, "D": counted.tokens(params, budget)}
+    n = params / shift
+    at = {"N": n, "D": counted.tokens(n, budget)}
     here = _wasted(estimate.law, at_fit, budget, counted, estimate.law.value(at_fit, at))
     losses = estimate.law.value(ensemble.draws(), at)
     draws = _wasted(estimate.law, ensemble.draws(), budget, counted, losses) if len(ensemble) else np.empty(0)

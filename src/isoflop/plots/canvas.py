@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from isoflop.errors import IsoflopError
-from isoflop.files import write_whole
+from isoflop.files import check_place, write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,6 +77,7 @@ def check_picture_path(path: Path | str) -> None:
         raise IsoflopError(f"the folder {str(path.parent)!r} of the picture {path.name} does not exist; make it first")
     if path.is_dir():
         raise IsoflopError(f"{str(path)!r} is a folder, and a picture is a file; name a file in it")
+    check_place(str(path), "the picture")
 
 
 def _bytes(axes: Axes, format: str, dpi: float) -> bytes:

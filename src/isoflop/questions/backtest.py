@@ -127,6 +127,13 @@ class Backtest(HoldOutOptions, Question):
             quantities=(
                 of_interval("mre", scores.are, "share", label=f"MRE of {best.name}"),
                 Quantity("covered", scores.covered, "integer", label="rows covered"),
+                Quantity(
+                    "law_covered",
+                    result.scores(best, promise="law").covered,
+                    "integer",
+                    label="rows covered if the law holds",
+                    note="intervals without model error",
+                ),
                 Quantity("rows", scores.rows, "integer", label="rows held out"),
                 Quantity("runs", scores.runs, "integer", label="runs held out"),
             ),

@@ -126,7 +126,7 @@ def compare(first: Ensemble, second: Ensemble, *, budget: float | None = None, l
 
     Raises IsoflopError for laws that share no parameter and cannot both plan.
     """
-    from isoflop.planning import allocate
+    from isoflop.planning import optimal_plan
 
     shared = [name for name in first.estimate.law.param_names if name in second.estimate.law.param_names]
     rows = [
@@ -140,7 +140,7 @@ def compare(first: Ensemble, second: Ensemble, *, budget: float | None = None, l
     ]
     plans = None
     if budget is not None and all(set(each.estimate.law.input_names) == {"N", "D"} for each in (first, second)):
-        plans = (allocate(first, budget=budget, level=level), allocate(second, budget=budget, level=level))
+        plans = (optimal_plan(first, budget=budget, level=level), optimal_plan(second, budget=budget, level=level))
         one, two = plans
         rows += [Row("N", one.n, two.n, None), Row("D", one.d, two.d, None), Row("loss", one.loss, two.loss, None)]
     if not rows:

@@ -150,7 +150,8 @@ class Downstream(Question):
                         Column("task"),
                         Column("loss"),
                         Column("score", first.response),
-                        Column("mean", "mean"),
+                        Column("mean", "mean", detail=True),
+                        Column("law_score", "score if the laws hold"),
                         Column("extrapolation", "decades beyond the runs"),
                         Column("below", "loss below all measured"),
                     ),
@@ -160,6 +161,7 @@ class Downstream(Question):
                             of_interval("loss", each.loss.loss, unit=each.loss.unit, promise="PI"),
                             of_interval("score", each.score, promise="PI"),
                             of_interval("mean", each.expected),
+                            of_interval("law_score", each.law_score, promise="PI"),
                             each.loss.reach_decades,
                             each.beyond,
                         )

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, ClassVar
 from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
 from isoflop.answers.wording import plural
 from isoflop.errors import IsoflopError
+from isoflop.files import check_place
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.equation import equation, param_intervals
 from isoflop.questions.base.kinds import Count, Flag, Text
 from isoflop.questions.base.option import option
-from isoflop.questions.base.places import check_place
 from isoflop.questions.base.question import Group, InReport, Question, Subject
 from isoflop.questions.check import columns_table
 from isoflop.units import training_flops

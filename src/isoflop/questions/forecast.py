@@ -17,6 +17,7 @@ from isoflop.questions.base.equation import equation
 from isoflop.questions.base.evidence import forecast_evidence
 from isoflop.questions.base.kinds import Points, Text
 from isoflop.questions.base.option import option
+from isoflop.questions.base.promises import WITH_MODEL_ERROR, if_the_law_holds
 from isoflop.questions.base.question import Group, Question, Subject
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Forecast(Question):
 
     def compute(self, context: Context) -> tuple[ForecastResult, ...]:
         """A forecast for each point."""
-        from isoflop.planning import forecast
+        from isoflop.planning import forecasts
         from isoflop.planning.points import points_in, points_of, points_on
 
         self.check()
@@ -73,12 +74,7 @@ class Forecast(Question):
         asked = points_of(self.at, law) if self.points is None else points_in(self.points, law)
         if self.schedule is not None:
             asked = points_on(self.schedule, asked, law)
-        found = []
-        with context.progress(len(asked), "forecasts") as advance:
-            for each in asked:
-                found.append(forecast(ensemble, each, level=context.level))
-                advance(1)
-        return tuple(found)
+        return forecasts(ensemble, asked, level=context.level)
 
     def answer(self, result: ForecastResult | Sequence[ForecastResult], context: Context) -> Answer:
         """One point as named numbers, several as a table."""
@@ -110,10 +106,11 @@ def _quantities(forecast: ForecastResult, ensemble: Ensemble, unit: str) -> tupl
     beyond = forecast.reach_decades
     return (
         *(Quantity(f"at_{name}", forecast.at[name], "count", label=name) for name in ensemble.estimate.law.input_names),
-        of_interval("loss", forecast.loss, unit=unit, promise="PI", note="one new run"),
+        of_interval("loss", forecast.loss, unit=unit, promise="PI", note=f"one new run, {WITH_MODEL_ERROR}"),
         of_interval(
             "mean", forecast.expected, unit=unit, label="mean loss" if unit else "mean", note="expected over runs"
         ),
+        *if_the_law_holds(forecast.law_loss, forecast.model_error_share, unit=unit, word="loss" if unit else "score"),
         Quantity(
             "extrapolation", beyond if math.isfinite(beyond) else None, label="extrapolation distance",
             unit="decades beyond the runs",
@@ -128,6 +125,8 @@ def _table(forecasts: Sequence[ForecastResult], ensemble: Ensemble, word: str) -
             *(each.at[name] for name in names),
             of_interval("loss", each.loss, promise="PI"),
             of_interval("mean", each.expected),
+            of_interval("law_loss", each.law_loss, promise="PI"),
+            each.model_error_share if math.isfinite(each.model_error_share) else None,
             each.reach_decades if math.isfinite(each.reach_decades) else None,
         )
         for each in forecasts
@@ -137,11 +136,13 @@ def _table(forecasts: Sequence[ForecastResult], ensemble: Ensemble, word: str) -
         (
             *(Column(name, kind="count") for name in names),
             Column("loss", word),
-            Column("mean", f"mean {word}"),
+            Column("mean", f"mean {word}", detail=True),
+            Column("law_loss", f"{word} if the law holds"),
+            Column("model_error_share", "model error", "share", detail=True),
             Column("extrapolation", "decades beyond"),
         ),
         rows,
-        note="Each row is one new run.",
+        note="Each row is one new run; its interval has model error, the last that of sampling and scatter alone.",
     )
 
 

@@ -50,6 +50,7 @@ class Methods(Question):
 
     def answer(self, result: MethodsResult | Parabolas, context: Context) -> Answer:
         """How far the methods are apart, and each with its interval."""
+        from isoflop.planning.methods import NAMES
         from isoflop.planning.parabolas import Parabolas
 
         if isinstance(result, Parabolas):
@@ -67,7 +68,7 @@ class Methods(Question):
                 )
             )
         reasons = "; ".join(f"{each.name}: {each.why_not}" for each in result.methods if each.why_not)
-        answered = [each.name for each in result.methods if each.n is not None]
+        answered = [each.name for each in result.methods if each.n is not None and each.name in NAMES]
         overlap = "their intervals overlap" if result.agree else "their intervals do not all overlap"
         fit = result.ensemble.fit
         quantities = [Quantity("budget", result.budget, "flops", label="training compute", unit="FLOPs")]

@@ -16,6 +16,7 @@ from isoflop.questions.base.evidence import plan_evidence
 from isoflop.questions.base.hardware import Hardware, cost_table
 from isoflop.questions.base.kinds import Count, Duration, Flag, Number
 from isoflop.questions.base.option import option
+from isoflop.questions.base.promises import WITH_MODEL_ERROR, if_the_law_holds
 from isoflop.questions.base.question import Group, Question, Subject
 
 if TYPE_CHECKING:
@@ -124,9 +125,20 @@ class Plan(Hardware, Question):
             tables=tuple(_tables(result, ensemble.estimate.data.loss_unit)),
             equation=equation(ensemble, level=context.level),
             findings=result.findings,
-            method=f"{plan.method}, {ensemble.estimate.data.flops.told()}",
+            method=_method(plan),
             pictures=(_picture(result, context),),
         )
+
+
+_BASES = {
+    "IsoFLOP minima": "N* from a parabola at each IsoFLOP budget and a weighted power law through the minima",
+    "runs near the optimum": "N* from the law fitted to the runs near the optimum",
+}
+
+
+def _method(plan: Allocation) -> str:
+    basis = _BASES.get(plan.basis)
+    return f"{plan.method if basis is None else basis}, {plan.ensemble.estimate.data.flops.told()}"
 
 
 def _headline(result: PlanResult) -> str:
@@ -156,6 +168,7 @@ def _quantities(result: PlanResult, unit: str) -> Iterator[Quantity]:
     if tail:
         yield of_interval("loss", best.loss, unit=unit)
         yield _new_run("prediction", best.prediction, unit)
+        yield from if_the_law_holds(best.law_prediction, best.model_error_share, unit=unit, word="loss of one new run")
     label = " (compute-optimal)" if tail else ""
     yield of_interval(f"N{tail}", plan.n, "count", unit="parameters", label=f"N{label}")
     yield of_interval(f"D{tail}", plan.d, "count", unit="tokens", label=f"D{label}")
@@ -163,9 +176,15 @@ def _quantities(result: PlanResult, unit: str) -> Iterator[Quantity]:
     yield of_interval(f"loss{tail}", plan.loss, unit=unit, label=f"loss{label}")
     if not tail:
         yield _new_run("prediction", plan.prediction, unit)
-    yield of_interval(
-        "least_loss", plan.least_loss, unit=unit, label="least loss of the budget", note="each draw at its own N*"
-    )
+        yield from if_the_law_holds(plan.law_prediction, plan.model_error_share, unit=unit, word="loss of one new run")
+    if plan.least_loss is not None:
+        yield of_interval(
+            "least_loss", plan.least_loss, unit=unit, label="the law's least loss", note="each draw at its own N*"
+        )
+    if plan.basis != "law" and plan.law is not None:
+        yield of_interval(
+            "N_law", plan.law.n, "count", unit="parameters", label="N* of the law", note="fitted to all runs"
+        )
     yield of_interval("exponent", plan.exponent_a, label="exponent a", note="N* grows as C to this power")
     yield Quantity("budget", plan.budget, "flops", label="training compute", unit="FLOPs")
     near = Quantity("within", plan.band.within, "share", label="near-optimal loss", note="above the optimum's")
@@ -186,13 +205,14 @@ def _quantities(result: PlanResult, unit: str) -> Iterator[Quantity]:
 
 
 def _new_run(name: str, prediction: Interval, unit: str) -> Quantity:
-    return of_interval(name, prediction, unit=unit, label="loss of one new run", promise="PI", note="with scatter")
+    return of_interval(name, prediction, unit=unit, label="loss of one new run", promise="PI", note=WITH_MODEL_ERROR)
 
 
 def _of_given(fixed: Fixed, plan: Allocation, unit: str) -> Iterator[Quantity]:
     yield Quantity("ratio", fixed.ratio, "number", label="D/N", unit="tokens per parameter")
     yield Quantity("over", fixed.over, "factor", label="D/N over the optimum's")
-    yield Quantity("excess", fixed.waste.loss.value - plan.loss.value, unit=unit, label="loss above the optimum")
+    least = plan.least_loss.value if plan.least_loss is not None else plan.law_loss.value
+    yield Quantity("excess", fixed.waste.loss.value - least, unit=unit, label="loss above the optimum")
     yield of_interval("penalty", fixed.waste.share, "share", label="compute penalty", note="share of the budget")
     yield of_interval("penalty_flops", fixed.waste.flops, "flops", label="compute penalty", unit="FLOPs")
 
@@ -209,7 +229,16 @@ def _of_served(served: Served) -> Iterator[Quantity]:
 
 
 def _tables(result: PlanResult, unit: str) -> Iterator[Table]:
-    yield Table(
+    if result.waste:
+        yield _penalties(result, unit)
+    if result.shapes.built:
+        yield _shapes(result)
+    if result.cost is not None:
+        yield cost_table(result.cost)
+
+
+def _penalties(result: PlanResult, unit: str) -> Table:
+    return Table(
         "penalties",
         (
             Column("size", "size", "factor"),
@@ -233,10 +262,6 @@ def _tables(result: PlanResult, unit: str) -> Iterator[Table]:
         ),
         title="Compute penalty of another size",
     )
-    if result.shapes.built:
-        yield _shapes(result)
-    if result.cost is not None:
-        yield cost_table(result.cost)
 
 
 def _shapes(result: PlanResult) -> Table:

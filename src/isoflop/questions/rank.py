@@ -170,13 +170,14 @@ def _laws(ranking: Ranking) -> Table:
             of_interval("weight", each.weight, "share"),
             *score_cells(each.scores)[1:],
             ", ".join(each.same_as),
+            each.unweighted,
             each.tied,
         )
         for each in ranking.ranked
     ]
     for base in ranking.backtest.baselines:
         cells = score_cells(ranking.backtest.scores(base))
-        rows.append((base.name, cells[0], None, "baseline", None, *cells[1:], "", None))
+        rows.append((base.name, cells[0], None, "baseline", None, *cells[1:], "", "", None))
     columns = score_columns(ranking.backtest.level)
     return Table(
         "laws",
@@ -188,6 +189,7 @@ def _laws(ranking: Ranking) -> Table:
             Column("weight", kind="share"),
             *columns[1:],
             Column("same_as", "identical forms"),
+            Column("unweighted", "no weight because", detail=True),
             Column("tied", detail=True),
         ),
         tuple(rows),

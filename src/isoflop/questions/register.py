@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 from isoflop.answers import Answer, literal, of_interval
 from isoflop.answers.wording import number
 from isoflop.errors import IsoflopError
+from isoflop.files import check_place
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.kinds import Points, Text
 from isoflop.questions.base.option import option
-from isoflop.questions.base.places import check_place
 from isoflop.questions.base.question import Group, Question, Subject
 
 if TYPE_CHECKING:

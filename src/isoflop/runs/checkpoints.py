@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from isoflop.errors import excerpt
 from isoflop.findings import Finding
-from isoflop.runs.headers import plain
+from isoflop.runs.headers import plain, word_set, words_of
 from isoflop.runs.meanings import BY_SYMBOL
 from isoflop.runs.table import ROW, Column
 
 Floats = NDArray[np.float64]
 
-_TOTAL = frozenset(
+# Headers of how long a training was planned, and of how far of it a row is, by their words.
+_STEPS = word_set("step steps iter iters iteration iterations update updates")
+_ENDS = word_set("total max maximum planned scheduled target decay")
+_TRAINING = word_set("train training trained pretraining num number of n global optimizer lr")
+_SHARE = word_set("portion fraction frac share percent percentage pct proportion")
+_OF_TRAINING = word_set("elapsed done complete completed finished progress") | _STEPS
+_AROUND = word_set("of the in run schedule train training trained so far")
+_ONE_STEP = frozenset(  # headers of the step at which a row was taken, rather than of the number of steps
     plain(name)
     for name in (
-        "total_steps",
-        "max_steps",
-        "max_iters",
-        "num_train_steps",
-        "total_iters",
-        "planned_steps",
-        "decay_steps",
-    )
-)
-_SHARE = frozenset(
-    plain(name)
-    for name in (
-        "portion_steps_elapsed", "progress", "fraction", "fraction_of_training", "training_progress",
-        "percent_complete",
-        "portion_elapsed", "train_fraction", "frac_steps", "steps_fraction",
+        "step", "_step", "current_step", "current_steps", "global_step", "trainer/global_step", "train/global_step",
+        "training_step", "iter", "iteration", "checkpoint", "ckpt", "checkpoint_step", "ckpt_step", "step_num",
     )
 )  # fmt: skip
+_FEWEST_STEPS = 4  # rows of a run that are told by such a header and falling losses alone
 _NO_SETTING = frozenset({"D", "C", "loss", "step", "epochs", "lr", ROW})
 _MAYBE_SETTING = ("lr", "batch", "width", "seed", "U", "experts")
 _EVEN = {"step": 5, "D": 8}  # evenly spaced rows of one setting that are checkpoints rather than runs
@@ -54,41 +47,61 @@ def group_checkpoints(
     """
     if "run" in frame.columns or not 4 <= frame.height <= _MOST_ROWS:
         return frame, known, []
-    total = _header(frame, _TOTAL)
-    share = _header(frame, _SHARE)
+    total = next((name for name in frame.columns if name != "step" and _is_end(frame[name])), None)
+    share = next((name for name in frame.columns if name not in BY_SYMBOL and _is_share(frame[name])), None)
     clock = "step" if "step" in known else share if share is not None else "D" if "D" in known else None
     if clock is None or not frame[clock].dtype.is_numeric() or known.get(clock, Column("", "")).derived:
         return frame, known, []
     reason = _reason(frame, clock, total, share)
     keys = _settings(frame, clock, total, share)
-    codes = None if keys is None else _codes(frame, keys)
-    if codes is None or keys is None:
-        return frame, known, [_ungrouped(clock, reason)] if reason else []
+    if keys is not None:
+        codes = _codes(frame, keys)
+    else:
+        begun, keys = _begun_anew(frame, clock, known), []
+        if begun is None:
+            return frame, known, [_ungrouped(clock, reason)] if reason else []
+        codes, reason = begun, reason or f"{clock} begins anew {int(begun.max())} times"
     sizes = np.bincount(codes)
     if np.median(sizes) < 2 or len(sizes) == frame.height:
         return frame, known, []
     if not reason:
-        reason = _evenly(frame[clock].cast(pl.Float64).fill_null(float("nan")).to_numpy(), codes, clock, known)
+        time = frame[clock].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        reason = _evenly(time, codes, clock, known) or _falling(frame, time, codes, clock, known)
     if not reason:
         return frame, known, []
     shown = [key for key in keys if frame[key].n_unique() > 1][:4]
     labels = _labels(frame, shown, codes)
-    settings = ", ".join(key[:30] for key in keys[:4]) or "settings"
+    settings = ", ".join(key[:30] for key in keys[:4])
+    alike = f"rows of equal {settings}" if settings else "all rows" if len(sizes) == 1 else "rows of rising steps"
     frame = frame.with_columns(pl.Series("run", labels))
-    known = known | {"run": Column("run", header="", derived=f"rows of equal {settings}")}
+    known = known | {"run": Column("run", header="", derived=alike)}
     finding = Finding(
         "checkpoints-grouped",
         "note",
-        f"{frame.height:,} rows are checkpoints of {len(sizes):,} runs ({reason}); rows of equal {settings} were "
-        "taken for one run.",
+        f"{frame.height:,} rows are checkpoints of {len(sizes):,} {'run' if len(sizes) == 1 else 'runs'} ({reason}); "
+        f"{alike} were taken for one run.",
         'Name the run with --column run=HEADER; if each row is a run of its own, say --derive "run = row".',
     )
     return frame, known, [finding]
 
 
-def _header(frame: pl.DataFrame, spellings: Iterable[str]) -> str | None:
-    wanted = set(spellings)
-    return next((name for name in frame.columns if plain(name) in wanted and frame[name].dtype.is_numeric()), None)
+def _is_end(series: pl.Series) -> bool:
+    """Whether a column says how many steps were planned: ``total_steps``, ``max_iters``, ``num_train_steps``."""
+    words = set(words_of(series.name))
+    told = words & _ENDS or {"num", "train"} <= words
+    return bool(told and words & _STEPS and words <= _ENDS | _STEPS | _TRAINING) and series.dtype.is_numeric()
+
+
+def _is_share(series: pl.Series) -> bool:
+    """Whether a column says how far of its training a row is: ``portion_steps_elapsed``, ``progress``, a percentage."""
+    words = set(words_of(series.name))
+    told = words in ({"fraction"}, {"progress"}) or (
+        words & (_SHARE | {"progress"}) and words & (_OF_TRAINING | {"train", "training"})
+    )
+    if not told or not words <= _SHARE | _OF_TRAINING | _AROUND or not series.dtype.is_numeric():
+        return False
+    low, high = series.cast(pl.Float64).min(), series.cast(pl.Float64).max()
+    return low is not None and float(low) >= 0 and float(high) <= 100  # type: ignore[arg-type]
 
 
 def _reason(frame: pl.DataFrame, clock: str, total: str | None, share: str | None) -> str:
@@ -120,13 +133,36 @@ def _settings(frame: pl.DataFrame, clock: str, total: str | None, share: str | N
         if name not in BY_SYMBOL and name not in (clock, total, share, ROW) and frame[name].dtype.is_numeric()
         and 4 * frame[name].n_unique() <= frame.height
     ]  # fmt: skip
-    while True:
-        groups = [*keys, clock]
-        if frame.select(pl.struct([pl.col(name) for name in groups]).n_unique()).item() == frame.height:
-            return keys
+
+    def apart(chosen: list[str]) -> bool:
+        return bool(
+            frame.select(pl.struct([pl.col(name) for name in (*chosen, clock)]).n_unique()).item() == frame.height
+        )
+
+    added: list[str] = []
+    while not apart([*keys, *added]):
         if not rest:
             return None
-        keys.append(rest.pop(0))
+        added.append(rest.pop(0))
+    for name in tuple(added[:-1]):  # a rate that follows a schedule was no setting, where another column is enough
+        if apart([*keys, *(each for each in added if each != name)]):
+            added.remove(name)
+    return [*keys, *added]
+
+
+def _begun_anew(frame: pl.DataFrame, clock: str, known: dict[str, Column]) -> NDArray[np.int64] | None:
+    """For each row the number of its run where runs follow each other and steps begin anew; None where they do not."""
+    if clock != "step" or plain(known["step"].header) not in _ONE_STEP:
+        return None
+    falls = (frame["step"].diff() <= 0).fill_null(value=False).to_numpy()
+    codes = np.asarray(np.cumsum(falls), dtype=np.int64)
+    if np.median(np.bincount(codes)) < _FEWEST_STEPS:
+        return None
+    if "N" in frame.columns:
+        sizes = frame["N"].to_numpy()
+        if (sizes[1:][~falls[1:]] != sizes[:-1][~falls[1:]]).any():
+            return None
+    return codes
 
 
 def _codes(frame: pl.DataFrame, keys: list[str]) -> NDArray[np.int64]:
@@ -152,6 +188,21 @@ def _evenly(time: Floats, codes: NDArray[np.int64], clock: str, known: dict[str,
         if (ratio >= 1).all() and np.abs(gaps / usual - ratio).max() < 0.02 and np.mean(ratio == 1) > 0.6:
             even += len(values)
     return f"{clock} goes in even steps" if 2 * even > len(codes) else ""
+
+
+def _falling(frame: pl.DataFrame, time: Floats, codes: NDArray[np.int64], clock: str, known: dict[str, Column]) -> str:
+    """Whether rows say at which step they were taken, several of each setting, and the loss falls along them."""
+    if clock != "step" or plain(known["step"].header) not in _ONE_STEP or "loss" not in known:
+        return ""
+    if np.median(np.bincount(codes)) < _FEWEST_STEPS:
+        return ""
+    if any(series.dtype == pl.String and series.n_unique() == frame.height for series in frame):
+        return ""  # each row has a name of its own
+    order = np.lexsort((time, codes))
+    loss = frame["loss"].cast(pl.Float64).fill_null(float("nan")).to_numpy()[order]
+    within = np.diff(codes[order]) == 0
+    falls = np.diff(loss)[within] < 0
+    return f"the loss falls along {excerpt(known['step'].header, 30)}" if len(falls) and falls.mean() > 0.6 else ""
 
 
 def _labels(frame: pl.DataFrame, shown: list[str], codes: NDArray[np.int64]) -> list[str]:

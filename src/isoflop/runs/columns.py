@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import DataError, excerpt
-from isoflop.runs.headers import Header, plain, read_header, word_set, words_of
+from isoflop.runs.headers import Header, plain, read_header, without_group, word_set, words_of
 from isoflop.runs.meanings import BY_SYMBOL, COUNTED, MEANINGS, NUMBER, SAMPLES, SEEN, TEXT, Meaning
 from isoflop.symbols import WORDS
 
@@ -136,7 +136,7 @@ def match_headers(
         for header, text in zip(read, bare, strict=True):
             if header.text in taken or (header.scale != 1 and meaning.symbol not in COUNTED):
                 continue
-            found = _rank(meaning, header, text)
+            found = _rank(meaning, header, text) or _rank_in_group(meaning, header)
             if found is not None and (fits is None or fits(meaning, header, found[1])):
                 ranked.append((*found, header))
         if not ranked:
@@ -163,6 +163,18 @@ def _rank(meaning: Meaning, header: Header, text: str) -> tuple[int, bool] | Non
             scaled = meaning.symbol == "C" and header.scale != 1
             return 10 * place, not scaled and (spelling not in meaning.weak or header.counts)
     return _by_rule(meaning, header)
+
+
+def _rank_in_group(meaning: Meaning, header: Header) -> tuple[int, bool] | None:
+    """As :func:`_rank` for a name behind a group (``config.n_params``), which ranks behind plain names."""
+    name = without_group(header.bare)
+    if name is None:
+        return None
+    inner = read_header(name)
+    if inner.scale != 1 and header.scale == 1:
+        return None
+    found = _rank(meaning, replace(inner, text=header.text, counts=header.counts), plain(inner.bare))
+    return None if found is None else (found[0] + 5, False)
 
 
 def _by_rule(meaning: Meaning, header: Header) -> tuple[int, bool] | None:

@@ -35,6 +35,18 @@ _OPERATIONS = re.compile(
 )
 _DAYS = re.compile(r"(peta|exa|zetta|pf|ef|zf|p|e|z)[\s_-]*(?:flops?)?(?:/s|s)?(?:ec)?[\s_./-]*days?", re.IGNORECASE)
 _DAYS_TAIL = re.compile(rf"(|.*[\s_./-]){_DAYS.pattern}", re.IGNORECASE)
+_APART = re.compile(  # kilo_params, Mega tokens, "M params", "T FLOPs"
+    r"(?<![^\W_])(?:(kilo|mega|giga|tera|(?-i:[KMBGT]))[\s_-]+(params?|parameters|tokens?|toks?)"
+    r"|(kilo|mega|giga|tera|peta|exa|zetta|yotta|(?-i:[KMGTPEZ]))[\s_-]+(flops?|flos|macs?))(?![^\W_])",
+    re.IGNORECASE,
+)
+_APART_TAIL = re.compile(r"(.+)[\s_-](kilo|mega|giga|tera)", re.IGNORECASE)
+# What stands before a name in tables of trackers and of nested JSON: config.n_params, metrics.val_loss, params/lr.
+_GROUPS = re.compile(
+    r"(?:(?:config|cfg|conf|hparams?|hyper_?parameters?|args|arguments|settings|params|model|data|metrics?|summary|"
+    r"results?|stats|tags|mlflow|info|run|trainer|optim|optimizer|optimization)[./])+(?=.)|(?:config|cfg|hparams?)_(?=.)",
+    re.IGNORECASE,
+)
 _COUNTED_PREFIX = re.compile(r"(kilo|mega|giga|tera|[kmbgt])[\s_-]?(params?|parameters|tokens?|toks?)", re.IGNORECASE)
 
 # What a header says about the unit of a loss.
@@ -77,6 +89,12 @@ class Header:
 def plain(text: str) -> str:
     """The spelling without case, spaces and punctuation: ``Model Size`` and ``model_size`` are both ``modelsize``."""
     return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
+def without_group(text: str) -> str | None:
+    """The name without the groups before it (``config.n_params``, ``metrics/val_loss``); None without a group."""
+    found = _GROUPS.match(text)
+    return text[found.end() :] if found is not None else None
 
 
 def safe_header(text: str) -> str:
@@ -151,6 +169,13 @@ def _prefixed(own: str) -> Header | None:
     """``training_GFLOPs``, ``compute_pf_days``, ``mparams``: a scale grown together with the word that it counts."""
     if (found := _DAYS_TAIL.fullmatch(own)) is not None:
         return Header(own, found[1].strip(" _-") or "flops", scale=PF_DAY * _SI[found[2][0].lower()] / 1e15)
+    if (apart := _APART.search(own)) is not None:
+        counted = _OPERATIONS.fullmatch(apart[3] + apart[4]) if apart[3] else None
+        scale = SCALE_WORDS[apart[1].lower()] if counted is None else _operations(counted)
+        name = apart[2] if counted is None else "flops"
+        return Header(own, own[: apart.start()] + name + own[apart.end() :], scale=scale)
+    if (apart := _APART_TAIL.fullmatch(own)) is not None:
+        return Header(own, apart[1], scale=_SI[apart[2].lower()])
     split = re.split(r"[\s_./-]+", own)
     for place, word in enumerate(split):
         found = _OPERATIONS.fullmatch(word) or _OPERATIONS.fullmatch(word.removesuffix("s"))

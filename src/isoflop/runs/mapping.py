@@ -28,6 +28,7 @@ from isoflop.runs.columns import (
 from isoflop.runs.headers import safe_header, scale_named, words_of
 from isoflop.runs.table import ROW, Column, is_text, rows_phrase
 from isoflop.units import LOSS_UNITS, PARAM_CONVENTIONS
+from isoflop.values import Value
 
 _PLAIN_NAMES: Final = frozenset(
     ("param", "params", "parameter", "parameters", "token", "tokens", "flop", "flops", "loss", "n", "d", "c")
@@ -230,7 +231,7 @@ def _plausible(n: float, d: float) -> bool:
 
 
 @dataclass(frozen=True)
-class Renamed:
+class Renamed(Value):
     """The frame under canonical names, what is known of its columns, what that raised, and the cells left unread."""
 
     frame: pl.DataFrame

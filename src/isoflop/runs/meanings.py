@@ -167,9 +167,9 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         (
             "step", "steps", "n_steps", "iteration", "global_step", "_step", "current_step", "current_steps", "iter",
             "iters", "iterations", "trainer/global_step", "training_step", "optimizer_step", "num_steps", "update",
-            "updates", "num_updates",
+            "updates", "num_updates", "checkpoint_step", "ckpt_step", "checkpoint", "ckpt",
         ),
-        weak=("update", "updates"),
+        weak=("update", "updates", "checkpoint", "ckpt"),
     ),
     Meaning(
         "lr",

@@ -16,6 +16,7 @@ from isoflop.fitting.doubts import is_noiseless
 from isoflop.fitting.fit import SAME, SEARCH_ROWS, Problem, problem, sampled
 from isoflop.fitting.refit import refit
 from isoflop.fitting.solve import Solution
+from isoflop.processes import side_by_side
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Ensemble
 
@@ -57,24 +58,11 @@ def bootstrap(
     ready = problem(fit.law, fit.require_runs(), objective=fit.objective)
     plan = _Plan(ready, strata(fit.require_runs(), ready.table.run_codes), fit.theta, fit.scale, seed, draws)
     chunks = range(-(-draws // CHUNK))
-    if jobs == 1:
-        pieces = []
-        for chunk in chunks:
-            pieces.append(plan.chunk(chunk))
-            if progress is not None:
-                progress(len(pieces[-1].value))
-    else:
-        import joblib
-        from joblib.parallel import get_active_backend
-
-        # Ray's backend gives its results only all at once
-        gives = "generator" if get_active_backend()[0].supports_return_generator else "list"
-        tasks = (joblib.delayed(plan.chunk)(chunk) for chunk in chunks)
-        pieces = []
-        for piece in joblib.Parallel(n_jobs=jobs, return_as=gives)(tasks):
-            pieces.append(piece)
-            if progress is not None:
-                progress(len(piece.value))
+    pieces = []
+    for piece in side_by_side(plan.chunk, chunks, jobs=jobs):
+        pieces.append(piece)
+        if progress is not None:
+            progress(len(piece.value))
     theta = np.concatenate([piece.theta for piece in pieces])
     value = np.concatenate([piece.value for piece in pieces])
     good = np.isfinite(value)

@@ -207,7 +207,8 @@ def no_draws(ensemble: Ensemble) -> tuple[Finding, ...]:
         Finding(
             "no-interval",
             "warning",
-            f"{ensemble.estimate.data.source} comes without draws, so nothing here has an interval.",
+            f"{ensemble.estimate.data.source} comes without draws, so what rests on resampled runs has "
+            "no interval here.",
             "Fit runs of your own (isoflop fit), or save a fit after bootstrap().",
         ),
     )

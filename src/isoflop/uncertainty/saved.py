@@ -18,7 +18,7 @@ from isoflop.errors import DataError, FitError, FormulaError, SavedError, shown
 from isoflop.files import write_whole
 from isoflop.findings import Finding
 from isoflop.fitting import Estimate, Fit, objective
-from isoflop.fitting.estimate import DataSummary
+from isoflop.fitting.estimate import DataSummary, FittedRows
 from isoflop.fitting.result import Search
 from isoflop.laws import Input, Law, Param, Prepared
 from isoflop.laws.expression import names
@@ -36,7 +36,7 @@ def save_fit(fit: Estimate | Ensemble, path: str | Path) -> None:
     """Write a fit or another estimate, with its draws where it has some, to a JSON file, whole or not at all.
 
     The file holds the law, the objective, parameters, draws, findings, seeds, versions, the digest of the runs, their
-    ranges and the quantiles of the residuals; not the runs themselves.
+    ranges, and inputs and residuals of up to 3,000 rows, by which the law's error is judged; no other column.
     """
     ensemble = fit if isinstance(fit, Ensemble) else None
     fitted = fit.estimate if isinstance(fit, Ensemble) else fit
@@ -68,6 +68,7 @@ def save_fit(fit: Estimate | Ensemble, path: str | Path) -> None:
             "param_convention": data.param_convention,
             "ranges": {name: list(ends) for name, ends in data.ranges.items()},
             "residuals": _told(data.residuals),
+            "rows": _saved_rows(data.rows),
             "space": data.space,
             "flops": [data.flops.per, data.flops.n_power, data.flops.d_power],
             "headers": dict(data.headers),
@@ -156,6 +157,7 @@ def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
             param_convention=data["param_convention"],
             ranges={key: (low, high) for key, (low, high) in data["ranges"].items()},
             residuals=tuple(float(each) for each in data["residuals"]),
+            rows=_fitted_rows(data.get("rows")),
             space=data["space"],
             flops=TrainingFlops(*data.get("flops", ())),
             headers=data.get("headers", {}),
@@ -221,6 +223,29 @@ def _fit(estimate: Estimate, how: Mapping[str, Any]) -> Fit:
 def _told(values: Iterable[float]) -> list[float | str]:
     """The numbers as JSON holds them: one that overflowed, as a draw along an open valley may, as the word ``inf``."""
     return [value if math.isfinite(value) else str(value) for value in values]
+
+
+def _saved_rows(rows: FittedRows | None) -> dict[str, Any] | None:
+    if rows is None:
+        return None
+    return {
+        "inputs": {name: _told(np.asarray(values).tolist()) for name, values in rows.inputs.items()},
+        "residual": _told(rows.residual.tolist()),
+        "run": rows.run.tolist(),
+        "weights": None if rows.weights is None else _told(rows.weights.tolist()),
+    }
+
+
+def _fitted_rows(saved: Mapping[str, Any] | None) -> FittedRows | None:
+    """Inputs and residuals of the rows; files of older versions have none."""
+    if saved is None:
+        return None
+    return FittedRows(
+        {name: np.asarray(values, dtype=np.float64) for name, values in saved["inputs"].items()},
+        np.asarray(saved["residual"], dtype=np.float64),
+        np.asarray(saved["run"], dtype=np.int64),
+        None if saved["weights"] is None else np.asarray(saved["weights"], dtype=np.float64),
+    )
 
 
 def _findings(saved: list[dict[str, Any]]) -> tuple[Finding, ...]:

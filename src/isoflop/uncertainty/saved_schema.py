@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, get_args
 
+from isoflop.fitting.estimate import MOST_ROWS
 from isoflop.fitting.objective import Space
 from isoflop.runs.prepare import RULES
 from isoflop.schema import (
@@ -91,7 +92,19 @@ FIT: Final = Record(
                 "param_convention": Optional(Text(most=200)),
                 "ranges": Map(List(ANY_NUMBER, fewest=2, most=2), most=200),
                 "residuals": List(_TOLD),
+                "rows": Optional(
+                    Record(
+                        {
+                            "inputs": Map(List(_TOLD, most=MOST_ROWS), most=200, keys=_NAME),
+                            "residual": List(_TOLD, most=MOST_ROWS),
+                            "run": List(Whole(), most=MOST_ROWS),
+                            "weights": Optional(List(_TOLD, most=MOST_ROWS)),
+                        }
+                    )
+                ),
                 "space": Choice(*get_args(Space)),
+                "flops": List(Number(low=0.0), fewest=3, most=3),
+                "headers": Map(TEXT, most=200, keys=_NAME),
             }
         ),
         "findings": List(FINDING, most=10_000),
@@ -131,10 +144,24 @@ def checked(content: object) -> dict[str, Any]:
             raise SchemaError("ensemble.draws has a different number of draws for one parameter than for another")
     if fit["fit"] is not None and len(fit["fit"]["theta"]) != len(names):
         raise SchemaError(f"fit.theta has {len(fit['fit']['theta'])} values for {len(names)} parameters")
+    _rows(data["rows"], inputs)
     for name, (low, high) in data["ranges"].items():
         if not low <= high:
             raise SchemaError(f"data.ranges.{name} falls from {low:g} to {high:g}")
     return fit
+
+
+def _rows(rows: Mapping[str, Any] | None, inputs: list[str]) -> None:
+    if rows is None:
+        return
+    _same("data.rows.inputs", rows["inputs"], inputs)
+    count = len(rows["residual"])
+    lists = {**rows["inputs"], "run": rows["run"], "weights": rows["weights"]}
+    for name, values in lists.items():
+        if values is not None and len(values) != count:
+            raise SchemaError(f"data.rows has {count} residuals and {len(values)} values of {name}")
+    if rows["run"] and max(rows["run"]) >= count:
+        raise SchemaError(f"data.rows.run numbers {count} rows up to {max(rows['run'])}")
 
 
 def _once(names: list[str]) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.fitting.objective import Space
-from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
+from isoflop.uncertainty.ensemble import Ensemble
 
 Floats = NDArray[np.float64]
 
@@ -34,13 +32,6 @@ def with_scatter(
     scatter = -widen[:, None] * np.quantile(residuals, position, method="weibull")
     spread = columns * np.exp(scatter) if space == "log" else columns + scatter
     return spread.reshape(curve.shape)
-
-
-def mean_and_prediction(ensemble: Ensemble, at: Mapping[str, float], *, level: float) -> tuple[Interval, Interval]:
-    """L(at) with its confidence interval, and with the prediction interval of one new run there."""
-    curve = ensemble.estimate.law.value(ensemble.draws(), at)
-    value = float(ensemble.estimate.predict(at))
-    return interval_of(value, curve, level=level), interval_of(value, new_runs(ensemble, curve), level=level)
 
 
 def new_runs(ensemble: Ensemble, curve: Floats, *, stream: int = 0) -> Floats:

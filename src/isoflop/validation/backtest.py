@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import FitError, IsoflopError
 from isoflop.findings import Finding
-from isoflop.fitting import Objective, huber
+from isoflop.fitting import Fit, Objective, huber
 from isoflop.fitting.doubts import parameter_findings
-from isoflop.fitting.fit import Problem, problem
+from isoflop.fitting.fit import Problem, fit_at, problem, problem_from_table
 from isoflop.fitting.solve import Solution
-from isoflop.fitting.table import prepared_runs
+from isoflop.fitting.table import Table, prepared_runs
 from isoflop.laws import Law
 from isoflop.laws.lists import Lists
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.uncertainty.bootstrap import strata
+from isoflop.uncertainty.discrepancy import discrepancy
 from isoflop.uncertainty.ensemble import check_level
 from isoflop.uncertainty.quantiles import finite_quantiles
 from isoflop.uncertainty.scatter import with_scatter
@@ -34,6 +36,8 @@ Ints = NDArray[np.int64]
 _STARTS = 32
 _SEARCH_STEPS = 60
 _LAST_STEPS = 3_000
+Promise = Literal["held", "law"]
+
 _DRAW_STEPS = 100  # those that still creep along a valley by then hardly move the curve
 
 
@@ -41,8 +45,9 @@ _DRAW_STEPS = 100  # those that still creep along a valley by then hardly move t
 class Forecasts(Value):
     """What one forecaster said of every held-out row.
 
-    value: (held rows,); low, high, log_score: (held rows,), and curve, the draws without scatter: (draws, held rows);
-    all None for a baseline, which gives no interval. Draw b of every law rests on the same resampled runs.
+    value: (held rows,); low, high, log_score: (held rows,), of a new run with model error; law_low, law_high,
+    law_log_score: the same if the law holds; curve: the draws without scatter, (draws, held rows); all None for a
+    baseline, which gives no interval. Draw b of every law rests on the same resampled runs.
     law: the law, or None for a baseline.
     """
 
@@ -51,6 +56,9 @@ class Forecasts(Value):
     low: Floats | None = field(default=None, repr=False)
     high: Floats | None = field(default=None, repr=False)
     log_score: Floats | None = field(default=None, repr=False)
+    law_low: Floats | None = field(default=None, repr=False)
+    law_high: Floats | None = field(default=None, repr=False)
+    law_log_score: Floats | None = field(default=None, repr=False)
     curve: Floats | None = field(default=None, repr=False)
     law: Law | None = field(default=None, repr=False)
     findings: tuple[Finding, ...] = ()
@@ -89,14 +97,20 @@ class Backtest(Shown):
     seed: int
     findings: tuple[Finding, ...] = ()
 
-    def scores(self, forecasts: Forecasts, *, window: int | None = None) -> Scores:
-        """ARE, bias, coverage and log score of one forecaster; window: its number, or None for all."""
+    def scores(self, forecasts: Forecasts, *, window: int | None = None, promise: Promise = "held") -> Scores:
+        """ARE, bias, coverage and log score of one forecaster; window: its number, or None for all.
+
+        promise: of the interval that is scored: ``held``, with model error, or ``law``, if the law holds.
+        """
         rows = np.ones(len(self.held.truth), dtype=bool) if window is None else self.held.window == window
         # a run that is held out in two windows (another family's, or another cut) counts in each
         code = self.held.window * (int(self.held.run.max()) + 1) + self.held.run
-        low, high, log_score = (
-            None if each is None else each[rows] for each in (forecasts.low, forecasts.high, forecasts.log_score)
+        said = (
+            (forecasts.low, forecasts.high, forecasts.log_score)
+            if promise == "held"
+            else (forecasts.law_low, forecasts.law_high, forecasts.law_log_score)
         )
+        low, high, log_score = (None if each is None else each[rows] for each in said)
         return score(
             forecasts.value[rows],
             self.held.truth[rows],
@@ -124,7 +138,8 @@ def backtest(
     """Fit each law to the smaller runs, forecast the larger ones, and compare with what they measured.
 
     Every window and every bootstrap draw is a row of one weight matrix over one table (a table for each family, where
-    ``per_family``). An interval is that of a new run: the curve's draws and the scatter of runs around it.
+    ``per_family``). An interval is that of a new run: under the law with its model error
+    (:mod:`isoflop.uncertainty.discrepancy`), and, if the law holds, by the curve's draws and the scatter around it.
 
     hold_out: the largest fifth of the runs by N, C or D unless it says otherwise. windows: further hold-outs below the
     first, each predicted from what is smaller than itself. draws: bootstrap draws for each law and window, 20 or more.
@@ -238,6 +253,9 @@ def _forecasts(
         low=np.concatenate([piece.low for piece in pieces]),
         high=np.concatenate([piece.high for piece in pieces]),
         log_score=np.concatenate([piece.log_score for piece in pieces]),
+        law_low=np.concatenate([piece.law_low for piece in pieces]),
+        law_high=np.concatenate([piece.law_high for piece in pieces]),
+        law_log_score=np.concatenate([piece.law_log_score for piece in pieces]),
         curve=np.concatenate([piece.curve for piece in pieces], axis=1),
         law=law,
         findings=last,
@@ -252,6 +270,9 @@ class _Piece:
     low: Floats
     high: Floats
     log_score: Floats
+    law_low: Floats
+    law_high: Floats
+    law_log_score: Floats
     curve: Floats
     findings: tuple[Finding, ...]
 
@@ -262,9 +283,9 @@ def _solved(
     """The windows of one table: optima by a search from many starts, then draws from each optimum, as weight rows."""
     ready = problem(law, runs, objective=objective)
     train = np.array([window.train for window in windows], dtype=np.float64)
-    best = _optima(ready, train, seed)
+    best = optima(ready, train, seed)
     theta, scale = best.theta, best.scale
-    weights = np.concatenate([_resampled(ready, runs, window, draws, seed) for window in windows])
+    weights = np.concatenate([resampled(ready, runs, window, draws, seed) for window in windows])
     drawn = ready.solve(
         np.repeat(theta, draws, axis=0),
         weights=weights,
@@ -272,13 +293,11 @@ def _solved(
         max_steps=_DRAW_STEPS,
     )
     params = np.where(np.isfinite(drawn.value)[:, None], ready.params(drawn.theta), np.nan)
-    at_optimum = ready.params(theta)
     return [
         _piece(
             ready,
             window,
-            theta[each],
-            at_optimum[each],
+            window_fit(ready, runs, window, best.one(each), seed=seed),
             params[each * draws : (each + 1) * draws],
             level,
             seed,
@@ -298,7 +317,7 @@ def _creeping(law: Law, window: Window) -> Finding:
     )
 
 
-def _optima(ready: Problem, train: Floats, seed: int) -> Solution:
+def optima(ready: Problem, train: Floats, seed: int) -> Solution:
     """The best optimum of each row of weights (windows, rows)."""
     begin = ready.starts(count=_STARTS, seed=seed)
     if not len(begin):
@@ -320,7 +339,7 @@ def _optima(ready: Problem, train: Floats, seed: int) -> Solution:
     )
 
 
-def _resampled(ready: Problem, runs: Runs, window: Window, draws: int, seed: int) -> Floats:
+def resampled(ready: Problem, runs: Runs, window: Window, draws: int, seed: int) -> Floats:
     """How often each row counts in each draw, (draws, rows): the fitted runs drawn with replacement, no other."""
     codes = ready.table.run_codes
     fitted = np.unique(codes[window.train])
@@ -333,46 +352,74 @@ def _resampled(ready: Problem, runs: Runs, window: Window, draws: int, seed: int
     return counts[:, codes] * window.train
 
 
+def window_fit(ready: Problem, runs: Runs, window: Window, best: Solution, *, seed: int = 0) -> Fit:
+    """The fit to a window's smaller runs at its optimum, in the coordinates of the whole table."""
+    kept = np.flatnonzero(window.train)
+    _, codes = np.unique(ready.table.run_codes[kept], return_inverse=True)
+    table = Table(
+        {name: values[kept] for name, values in ready.table.inputs.items()},
+        ready.table.loss[kept],
+        codes,
+        None if ready.table.weights is None else ready.table.weights[kept],
+    )
+    few = problem_from_table(ready.law, table, objective=ready.objective, centres=ready.kernel.centres)
+    return fit_at(few, runs.take(window.train), best, seed=seed)
+
+
 def _piece(
     ready: Problem,
     window: Window,
-    theta: Floats,
-    params: Floats,
+    fitted: Fit,
     drawn: Floats,
     level: float,
     seed: int,
     *,
     doubts: tuple[Finding, ...],
 ) -> _Piece:
-    """Forecasts of one window from the parameters at its optimum (parameters,) and in its draws (draws, parameters)."""
-    law, inputs = ready.law, ready.table.inputs
-    names = law.param_names
-    fitted = law.value(dict(zip(names, params, strict=True)), inputs)
-    there = {name: values[window.held] for name, values in inputs.items()}
+    """Forecasts of one window from its fit and the draws of its parameters (draws, parameters)."""
+    law = ready.law
+    there = {name: values[window.held] for name, values in ready.table.inputs.items()}
+    truth = ready.table.loss[window.held]
     with np.errstate(all="ignore"):
-        own = ready.objective.target(fitted)
         curve = _curve(law, drawn, there)
     predicted = with_scatter(
         curve,
-        (own - ready.target)[window.train],
-        n_runs=len(np.unique(ready.table.run_codes[window.train])),
-        n_params=len(names),
-        space=ready.objective.space,
+        np.asarray(fitted.data.residuals),
+        n_runs=fitted.data.n_runs,
+        n_params=len(law.params),
+        space=fitted.data.space,
         rng=np.random.default_rng([seed, 2]),
     )
+    low, high, log_score = _with_model_error(fitted, there, truth, level)
     ends = finite_quantiles(predicted, _ends(level))
-    idle = [each for each in parameter_findings(law, ready.kernel, theta[None]) if each.code == "at-bound"]
+    idle = [each for each in parameter_findings(law, ready.kernel, fitted.theta[None]) if each.code == "at-bound"]
     return _Piece(
-        value=fitted[window.held],
-        low=ends[0],
-        high=ends[1],
-        log_score=log_density(predicted, ready.table.loss[window.held]),
+        value=np.broadcast_to(fitted.predict(there), truth.shape).astype(np.float64),
+        low=low,
+        high=high,
+        log_score=log_score,
+        law_low=ends[0],
+        law_high=ends[1],
+        law_log_score=log_density(predicted, truth),
         curve=curve,
         findings=(
             *doubts,
             *(replace(each, message=f"{law.name} without {window.says}: {each.message}") for each in idle),
         ),
     )
+
+
+def _with_model_error(
+    fitted: Fit, there: Mapping[str, Floats | Lists], truth: Floats, level: float
+) -> tuple[Floats, Floats, Floats]:
+    """Ends of a new run's interval, and log density at what was measured in units of relative loss, (held rows,)."""
+    log = fitted.data.space == "log"
+    known = discrepancy(fitted).at(there, joint=False)
+    low, high = (known.quantile(end) for end in _ends(level))
+    with np.errstate(all="ignore"):
+        if log:
+            return np.exp(low), np.exp(high), known.log_density(np.log(truth))
+        return low, high, known.log_density(truth) + np.log(np.abs(truth))
 
 
 def _curve(law: Law, drawn: Floats, inputs: Mapping[str, Floats | Lists]) -> Floats:

@@ -20,6 +20,7 @@ from isoflop.findings import Finding
 from isoflop.fitting import Objective, huber
 from isoflop.fitting.fit import Problem, problem
 from isoflop.laws import Law, tie
+from isoflop.processes import side_by_side
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.validation.progress import share_of_training
@@ -84,22 +85,11 @@ def hitchhiker(
             "more, with the family in a column"
         )
     study = _Study(law, objective, tuple(shares), cut, seed)
-    if jobs == 1:
-        done = []
-        for family in families:
-            done.append(study.trials(family))
-            if progress is not None:
-                progress(1)
-    else:
-        import joblib
-
-        done = []
-        for found in joblib.Parallel(n_jobs=jobs, return_as="generator")(
-            joblib.delayed(study.trials)(family) for family in families
-        ):
-            done.append(found)
-            if progress is not None:
-                progress(1)
+    done = []
+    for found in side_by_side(study.trials, families, jobs=jobs):
+        done.append(found)
+        if progress is not None:
+            progress(1)
     rows = [row for found in done for row in found]
     if not rows:
         raise DataError(

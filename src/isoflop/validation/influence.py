@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop.errors import IsoflopError
+from isoflop.errors import FitError, IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Fit
 from isoflop.fitting.fit import Problem, problem
@@ -121,6 +121,13 @@ def influence(
         for answer in asked.answers
     )
     decided = next(each for each in effects if each.answer is main)
+    if not np.isfinite(decided.moves).any():
+        others = [each.name for each in asked.answers if each is not main]
+        hint = f"choose another (--answer {others[0]!r}), or " if others else ""
+        raise FitError(
+            f"{main.name}, {main.meaning}, has no finite value at this fit of {fit.law.name} or without any one run, "
+            f"so no run can be said to move it; {hint}fix or tie a parameter (--fix, --tie)"
+        )
     usual, fewest = usual_counts(ready, fit, main, level=level, seed=seed)
     steps = min(MOST_STEPS, 3 * usual, n_runs - len(fit.law.params) - 1)
     down, up = (strongest_first(ask, decided, chosen, side, steps) for side in (-1, 1))

@@ -12,11 +12,13 @@ from scipy import stats
 
 from isoflop.errors import DataError, FitError
 from isoflop.findings import Finding
-from isoflop.fitting import Objective
+from isoflop.fitting import Objective, fit
 from isoflop.laws import Law, catalogue
+from isoflop.processes import side_by_side
 from isoflop.runs import Runs
 from isoflop.runs.prepare import RULES
 from isoflop.shown import Shown
+from isoflop.uncertainty.bootstrap import bootstrap, too_few_runs
 from isoflop.uncertainty.ensemble import Interval
 from isoflop.validation.backtest import Backtest, Forecasts, backtest
 from isoflop.validation.score import Scores, mean_interval, per_run
@@ -29,6 +31,8 @@ Ints = NDArray[np.int64]
 
 _HEARD = 0.01  # weight from which a law has a say in the stack
 _SAME = 1e-4  # relative distance of forecasts below which two laws are one on these runs
+_TIE = 3.0  # a law does not tie beyond this multiple of the error that the best law may have
+_FAR = 10.0  # nor, from however few runs, beyond this multiple of the error that it has
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,11 @@ class Ranked(Value):
 
     behind: mean over held-out runs of its relative error minus the best law's, paired, with an interval that counts
     how the difference varies from one held-out run to the next and from one resample of the fitted runs to the next.
-    tied: whether that interval holds zero (or there are too few runs for one): the runs do not tell it from the best.
+    tied: whether that interval holds zero (or there are too few runs for one), and the law's error is of the size of
+    the best law's: the runs do not tell it from the best.
     weight: its share in the stack (:func:`isoflop.validation.stack.stack`), with the interval over its draws.
+    unweighted: why it has no weight: an error-level finding of its fit, or held-out runs that a baseline forecasts
+    better; empty where it has one.
     same_as: laws that said the same of every held-out run (another name of the form, or a term at its bound).
     """
 
@@ -48,6 +55,7 @@ class Ranked(Value):
     tied: bool
     weight: Interval
     same_as: tuple[str, ...] = ()
+    unweighted: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,10 @@ def rank(
     jobs: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> Ranking:
-    """Every law on the same held-out runs: ordered by ARE, ties said, weighted by their log scores.
+    """Every law on the same held-out runs: ordered by MRE, with ties, weighted by their log scores.
+
+    A law whose fit to all runs has an error-level finding has no weight, nor has one that misses the held-out runs by
+    more than the best baseline does; where all laws do, a finding says so and the weights stand.
 
     laws: by default all that :func:`applicable` finds. A law with as many parameters as the smallest window leaves runs
     is not ranked, nor one with a searched constant that is not fixed. jobs: processes, one law in each at a time; the
@@ -114,11 +125,11 @@ def rank(
     codes = runs.run_codes()
     smallest = min(len(np.unique(codes[window.train])) for window in cut)
     unranked: dict[str, str] = {}
-    found: dict[str, Backtest] = {}
+    found: dict[str, _Tested] = {}
     tested = [law for law in candidates if len(law.params) < smallest]
     each = _Test(runs, how, windows, per_family, objective, draws, level, seed)
     for law, result in zip(tested, _tested(each, tested, jobs), strict=True):
-        if isinstance(result, Backtest):
+        if isinstance(result, _Tested):
             found[law.name] = result
         else:
             unranked[law.name] = result
@@ -133,8 +144,8 @@ def rank(
     if not results:
         name, why = next(iter(unranked.items()))
         raise DataError(f"no law could be tested on {runs.source}; {name}: {why}")
-    joint = replace(results[0], laws=tuple(result.laws[0] for result in results))
-    ranked = _ranked(joint)
+    joint = replace(results[0].backtest, laws=tuple(each.backtest.laws[0] for each in results))
+    ranked = _ranked(joint, {name: each.error for name, each in found.items()})
     return Ranking(joint, ranked, unranked, (*joint.findings, *_findings(joint, ranked)))
 
 
@@ -151,10 +162,10 @@ class _Test:
     level: float
     seed: int
 
-    def __call__(self, law: Law) -> Backtest | str:
+    def __call__(self, law: Law) -> _Tested | str:
         """The law's backtest, or why there is none: a law that cannot be fitted is no reason to give no answer."""
         try:
-            return backtest(
+            tested = backtest(
                 law,
                 self.runs,
                 hold_out=self.hold_out,
@@ -165,44 +176,92 @@ class _Test:
                 level=self.level,
                 seed=self.seed,
             )
+            return _Tested(tested, self._error(law))
         except (FitError, DataError) as error:
             return str(error)
 
+    def _error(self, law: Law) -> str:
+        """The code of an error-level finding of the law's fit to all runs, or of its draws; empty where there is none.
 
-def _tested(each: _Test, laws: Sequence[Law], jobs: int) -> Iterator[Backtest | str]:
+        Findings of the runs are no fault of a law.
+        """
+        fitted = fit(law, self.runs, objective=self.objective, seed=self.seed)
+        own = [each for each in fitted.findings if each not in self.runs.findings]
+        if too_few_runs(fitted) is None:
+            own += bootstrap(fitted, draws=self.draws, seed=self.seed, restarted=0).findings
+        return next((each.code for each in own if each.level == "error"), "")
+
+
+@dataclass(frozen=True)
+class _Tested(Value):
+    """A law's backtest, and the error-level finding of its fit to all runs, if there is one."""
+
+    backtest: Backtest
+    error: str
+
+
+def _tested(each: _Test, laws: Sequence[Law], jobs: int) -> Iterator[_Tested | str]:
     """The result of every law in the order of ``laws``, as they come."""
-    if jobs == 1:
-        yield from map(each, laws)
-        return
-    import joblib
-
-    yield from joblib.Parallel(n_jobs=jobs, return_as="generator")(joblib.delayed(each)(law) for law in laws)
+    yield from side_by_side(each, laws, jobs=jobs)
 
 
-def _ranked(joint: Backtest) -> tuple[Ranked, ...]:
-    """Laws of a joint backtest by ARE; those that said the same are one."""
+def _ranked(joint: Backtest, errors: Mapping[str, str]) -> tuple[Ranked, ...]:
+    """Laws of a joint backtest by MRE; those with the same forecasts are one. errors: of each law's fit to all runs."""
     distinct, same = _distinct(joint.laws)
     order = sorted(distinct, key=lambda each: _mean_error(joint, each))
     code = joint.held.window * (int(joint.held.run.max()) + 1) + joint.held.run
-    log_scores = np.column_stack([_log_score(each) for each in order])
-    stacked = stack(log_scores, code, joint.held.window, seed=joint.seed)
+    why = _unweighted(joint, order, errors)
+    weighted = [position for position, each in enumerate(order) if not why[each.name]]
+    draws = np.zeros((1, len(order)))
+    if weighted:
+        log_scores = np.column_stack([_log_score(order[position]) for position in weighted])
+        stacked = stack(log_scores, code, joint.held.window, seed=joint.seed)
+        draws = np.zeros((len(stacked.draws), len(order)))
+        draws[:, weighted] = stacked.draws
     ends = ((1 - joint.level) / 2, (1 + joint.level) / 2)
+    best = joint.scores(order[0]).are
     found = []
     for position, each in enumerate(order):
         behind = _behind(joint, each, order[0], code)
-        low, high = np.quantile(stacked.draws[:, position], ends)
+        low, high = np.quantile(draws[:, position], ends)
+        scores = joint.scores(each)
         assert each.law is not None
         found.append(
             Ranked(
                 law=each.law,
-                scores=joint.scores(each),
+                scores=scores,
                 behind=behind,
-                tied=bool(not behind.low > 0),
-                weight=Interval(float(stacked.weights[position]), float(low), float(high), joint.level),
+                tied=position == 0 or (not behind.low > 0 and _alike(scores.are.value, best)),
+                weight=Interval(float(draws[:, position].mean()), float(low), float(high), joint.level),
                 same_as=tuple(same[each.name]),
+                unweighted=why[each.name],
             )
         )
     return tuple(found)
+
+
+def _alike(error: float, best: Interval) -> bool:
+    """Whether an error is of the size of the best law's, which from few runs is not well known."""
+    known = best.high if math.isfinite(best.high) else best.value
+    return error <= min(_TIE * max(known, best.value), _FAR * best.value)
+
+
+def _unweighted(joint: Backtest, laws: Sequence[Forecasts], errors: Mapping[str, str]) -> dict[str, str]:
+    """Why a law has no weight, by its name; empty where it has one.
+
+    Where every law that could have weight is beaten by a baseline, they keep it: the ranking says that none is better.
+    """
+    base = min((joint.scores(each).are.value, each.name) for each in joint.baselines)
+    why, beaten = {}, {}
+    for each in laws:
+        error = _mean_error(joint, each)
+        why[each.name] = f"error-level finding {errors[each.name]}" if errors.get(each.name) else ""
+        if not math.isfinite(error):
+            why[each.name] = why[each.name] or "no forecast of some held-out runs"
+        beaten[each.name] = "" if error < base[0] else f"beaten by the baseline {base[1]!r}"
+    if any(not why[name] and not beaten[name] for name in why):
+        return {name: why[name] or beaten[name] for name in why}
+    return why
 
 
 def _distinct(laws: Sequence[Forecasts]) -> tuple[list[Forecasts], dict[str, list[str]]]:
@@ -256,8 +315,8 @@ def _mean_error(joint: Backtest, each: Forecasts) -> float:
 
 
 def _log_score(each: Forecasts) -> Floats:
-    assert each.log_score is not None
-    return each.log_score
+    assert each.law_log_score is not None
+    return each.law_log_score
 
 
 def _findings(joint: Backtest, ranked: Sequence[Ranked]) -> list[Finding]:
@@ -294,6 +353,18 @@ def _findings(joint: Backtest, ranked: Sequence[Ranked]) -> list[Finding]:
                 f"fits of {' and '.join(creeping)} to the smaller runs were still creeping along a valley when they "
                 "were stopped: their place and weight here depend on that.",
                 f"Rank the others alone (--law), or fix a parameter of {creeping[0]}.",
+            )
+        )
+    without = [each for each in ranked if each.unweighted]
+    if without:
+        named = "; ".join(f"{each.law.name}: {each.unweighted}" for each in without[:3])
+        named += f"; and {len(without) - 3} more" if len(without) > 3 else ""
+        found.append(
+            Finding(
+                "no-weight",
+                "warning" if len(without) == len(ranked) else "note",
+                f"{len(without)} of {len(ranked)} laws have no weight ({named}).",
+                "Forecast with the others; diagnose one of these alone to see its findings.",
             )
         )
     base = min(joint.baselines, key=lambda each: joint.scores(each).are.value)

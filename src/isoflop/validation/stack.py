@@ -124,7 +124,8 @@ def forecast_stacked(
     """The mixture Σ w_k p_k of the laws' forecasts at a point, each refitted to all runs.
 
     weights: one for each law, as :func:`stack` gives them; those below 1 % are passed over. at: inputs of the laws, in
-    the units of the runs, positive. A law of which the point does not give every input is left out, and a finding says
+    the units of the runs, positive. A law whose fit has an error-level finding is left out, and a finding says so with
+    its weight. A law of which the point does not give every input is left out, and a finding says
     so with its weight. C, where N and D are given and C is not, is 6ND, and a finding says so. progress: called with 1
     for each law kept.
     Raises IsoflopError for an unknown or non-positive input, and where no law has all of its inputs.
@@ -132,7 +133,10 @@ def forecast_stacked(
     check_level(level)
     kept = [(law, float(weight)) for law, weight in zip(laws, weights, strict=True) if weight >= _NEGLIGIBLE]
     if not kept:
-        raise IsoflopError("a stacked forecast needs at least one law with a weight of 1 % or more")
+        raise IsoflopError(
+            "a stacked forecast needs at least one law with a weight of 1 % or more; every law ranked here has an "
+            "error-level finding or less weight, so rank others (--law), or forecast with one law (isoflop forecast)"
+        )
     check_point(at, laws)
     kept, at, findings = _askable(kept, at)
     pieces: list[_Piece] = []
@@ -144,6 +148,11 @@ def forecast_stacked(
             measured = new_runs(ensemble, curve)
         if progress is not None:
             progress(1)
+        wrong = [each for each in (*fitted.findings, *ensemble.findings) if each.level == "error"]
+        wrong = [each for each in wrong if each not in runs.findings]
+        if wrong:
+            findings.append(_with_error(law, weight, wrong[0]))
+            continue
         value = float(fitted.predict(at))
         if not (math.isfinite(value) and np.isfinite(curve).mean() > _USABLE):
             findings.append(_not_finite(law))
@@ -152,10 +161,13 @@ def forecast_stacked(
         findings += [
             replace(each, message=f"{law.name}: {each.message}")
             for each in (*fitted.findings, *ensemble.findings)
-            if each.level == "error" or each.code == "at-bound"
+            if each.code == "at-bound"
         ]
     if not pieces:
-        raise IsoflopError("no law of the stack has a finite value there; ask nearer to the runs")
+        raise IsoflopError(
+            "no law of the stack has a fit without an error-level finding and a finite value there; ask nearer to the "
+            "runs, or rank other laws (--law)"
+        )
     share = np.array([piece.weight for piece in pieces])
     share /= share.sum()
     curves = _mixture([piece.curve for piece in pieces], share, draws)
@@ -192,6 +204,15 @@ class _Piece:
     value: float
     curve: Floats
     measured: Floats
+
+
+def _with_error(law: Law, weight: float, wrong: Finding) -> Finding:
+    return Finding(
+        "law-left-out",
+        "warning" if weight >= _MATTERS else "note",
+        f"{law.name}, of weight {weight:.0%}, is left out, and its weight is shared among the others: {wrong.message}",
+        wrong.remedy,
+    )
 
 
 def _not_finite(law: Law) -> Finding:

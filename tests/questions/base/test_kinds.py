@@ -43,7 +43,7 @@ CASES = {
             "1e999": "not '1e999'",
             math.nan: "not nan",
             math.inf: "not inf",
-            10**400: "not 1000",
+            10**400: "not a whole number of 401 digits",
             True: "not True",
             (1,): "not (1,)",
             "70 Bn": "such as 0.5, 70B or 1e24, not '70 Bn'",

@@ -85,10 +85,11 @@ def methods_of(context: Context, budget: float) -> Methods:
 
 
 def _without_outliers_plan(context: Context, budget: float) -> Iterator[tuple[Cell, ...]]:
-    from isoflop.planning.allocate import best_size
+    """N* as the plan has it; of the fit to all runs where the plan rests on that."""
+    from isoflop.planning.sizes import best_n
 
     def size(fit: Fit) -> Quantity:
-        return Quantity("N", best_size(fit, budget), "count")
+        return Quantity("N", best_n(fit, budget, seed=context.fit_spec.seed), "count")
 
     yield from _without_outliers(context, size)
 
@@ -155,6 +156,7 @@ def _hold_out(context: Context) -> Iterator[tuple[Cell, ...]]:
     words = f"MRE {mre}"
     if scores.covered is not None:
         words += f"; coverage {scores.covered}/{scores.rows}"
+        words += f" (if the law holds {result.scores(result.laws[0], promise='law').covered})"
     yield (f"hold-out, {result.windows[0].says}", None, words)
 
 

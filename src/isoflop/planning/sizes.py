@@ -1,0 +1,128 @@
+"""Where N* comes from: IsoFLOP minima, the law fitted to the runs near its optimum, or the law fitted to all runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from isoflop.errors import IsoflopError
+from isoflop.fitting import Estimate, Fit
+from isoflop.laws.optimum import optimum
+from isoflop.planning.allocate import Basis
+from isoflop.planning.isoflop_minima import IsoflopMinima, isoflop_minima
+from isoflop.planning.near_optimum import NearOptimum, near_optimum
+from isoflop.runs import Runs
+from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
+from isoflop.uncertainty.extrapolation import compute_distance
+from isoflop.values import Value
+
+Floats = NDArray[np.float64]
+
+LAW_ANYWHERE = 0.3  # standard deviation of log N* of a fit to all runs, beyond what resampling them says
+LAW_DRIFT = 0.75  # the same for each decade of compute beyond the runs
+_FREE = 4
+_DRAWS = 200  # whose optima say how much resampling moves a fit to all runs
+
+
+@dataclass(frozen=True)
+class Sizes(Value):
+    """N* at any budget, from the runs that show it.
+
+    runs: those that were fitted, or None where they are not known, as for a paper's constants; N* is then the law's.
+    seed: of redrawn residuals and of resampling.
+    """
+
+    ensemble: Ensemble
+    runs: Runs | None = field(repr=False)
+    seed: int = 0
+
+    @cached_property
+    def minima(self) -> IsoflopMinima | None:
+        """IsoFLOP minima, where three or more budgets bracket theirs."""
+        if self.runs is None:
+            return None
+        try:
+            return isoflop_minima(self.runs, seed=self.seed)
+        except IsoflopError:
+            return None
+
+    @cached_property
+    def near(self) -> NearOptimum | None:
+        """The law fitted to the runs near its optimum, where these are enough."""
+        if self.runs is None or not isinstance(self.ensemble.estimate, Fit):
+            return None
+        try:
+            return near_optimum(self.ensemble.estimate, self.runs, seed=self.seed)
+        except IsoflopError:
+            return None
+
+    def at(self, budget: float, *, level: float = 0.9) -> tuple[Interval, Basis]:
+        """N* with its interval, and what it rests on. Raises IsoflopError where nothing shows one."""
+        if self.minima is not None:
+            return self.minima.n_at(budget, level=level), "IsoFLOP minima"
+        if self.near is not None:
+            try:
+                return self.near.n_at(budget, level=level), "runs near the optimum"
+            except IsoflopError:
+                pass
+        return self._of_law(budget, level), "law"
+
+    def _of_law(self, budget: float, level: float) -> Interval:
+        """The law's optimum with the error that optima of fits to all runs had on other tables.
+
+        Without runs there is no such error to count, and the interval is that of the draws.
+        """
+        law, counted = self.ensemble.estimate.law, self.ensemble.estimate.data.flops
+        at_fit = {name: np.array([each]) for name, each in self.ensemble.estimate.params.items()}
+        here = optimum(law, at_fit, budget, counted=counted)
+        if not here.inside[0]:
+            raise IsoflopError(f"{law.name} has no compute-optimal size at {budget:g} FLOPs")
+        n = float(here.n[0])
+        draws = {name: values[:_DRAWS] for name, values in self.ensemble.draws().items()}
+        there = optimum(law, draws, budget, counted=counted)
+        drawn = interval_of(n, there.n[there.inside], level=level)
+        if self.runs is None:
+            return drawn
+        spread = 0.0
+        if drawn.low > 0 and math.isfinite(drawn.high):
+            spread = math.log(drawn.high / drawn.low) / (2 * float(stats.norm.ppf((1 + level) / 2)))
+        drift = LAW_DRIFT * compute_distance(self.runs, budget)
+        half = min(float(stats.t.ppf((1 + level) / 2, _FREE)) * math.hypot(spread, LAW_ANYWHERE, drift), 600)
+        return Interval(n, n * math.exp(-half), n * math.exp(half), level)
+
+
+def sizes(ensemble: Ensemble, *, seed: int = 0) -> Sizes:
+    """Where N* of a law in N and D comes from; found once for an ensemble, and forgotten with it."""
+    kept: dict[int, Sizes] = ensemble.__dict__.setdefault("_sizes", {})
+    if seed not in kept:
+        kept[seed] = Sizes(ensemble, fitted_runs(ensemble.estimate), seed)
+    return kept[seed]
+
+
+def best_n(fit: Fit, budget: float, *, seed: int = 0) -> float:
+    """N* for a fit alone, without draws. Raises IsoflopError where there is none."""
+    alone = Ensemble(replace(fit, findings=()), np.empty((0, len(fit.law.params))), method="none", seed=seed)
+    return sizes(alone, seed=seed).at(budget)[0].value
+
+
+def fitted_runs(estimate: Estimate) -> Runs | None:
+    """The runs; of a saved fit, those whose inputs and residuals it remembers; None where the response is no loss."""
+    if estimate.law.response != "loss":
+        return None
+    runs, rows = estimate.runs, estimate.data.rows
+    if runs is None and rows is not None:
+        inputs = {name: np.asarray(values) for name, values in rows.inputs.items()}
+        fitted = estimate.predict(inputs)
+        loss = fitted * np.exp(rows.residual) if estimate.data.space == "log" else fitted + rows.residual
+        spent = estimate.data.flops.flops(inputs["N"], inputs["D"]) if {"N", "D"} <= set(inputs) else np.nan * loss
+        columns: dict[str, Any] = {**inputs, "C": spent, "loss": loss, "run": [str(each) for each in rows.run.tolist()]}
+        runs = Runs.from_columns(columns, source=estimate.data.source)
+    if runs is None or not {"N", "D", "loss"} <= set(runs.frame.columns):
+        return None
+    return runs if ((runs["N"] > 0) & (runs["D"] > 0) & (runs["loss"] > 0)).all() else None

@@ -1,0 +1,59 @@
+"""Work side by side in processes: no more than there are cores or pieces of work, and none that outlives its parent."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_LOCAL = ("LokyBackend", "MultiprocessingBackend", "ThreadingBackend")
+_LOOK = 0.5  # seconds after which a child looks whether its parent is there
+_watching: list[int] = []
+
+
+def side_by_side(work: Callable[[Item], Result], items: Sequence[Item], *, jobs: int) -> Iterator[Result]:
+    """``work`` of every item, in order, as they come; through joblib's backend where ``jobs`` is not 1.
+
+    On this machine at most as many processes are started as it has cores and as there are items; on the machines of
+    another backend (Dask, Ray) ``jobs`` is left as it is. A process whose parent ends, however it ends, ends too.
+    """
+    if jobs == 1 or len(items) < 2:
+        yield from map(work, items)
+        return
+    import joblib
+    from joblib.parallel import get_active_backend
+
+    backend = get_active_backend()[0]
+    if type(backend).__name__ in _LOCAL:
+        cores = joblib.cpu_count()
+        jobs = min(cores if jobs < 1 else jobs, cores, len(items))
+    # Ray's backend gives its results only all at once
+    gives = "generator" if backend.supports_return_generator else "list"
+    each = _Watched(work, os.getpid())
+    yield from joblib.Parallel(n_jobs=jobs, return_as=gives)(joblib.delayed(each)(item) for item in items)
+
+
+@dataclass(frozen=True)
+class _Watched(Generic[Item, Result]):
+    """The work, in a process that first sees to it that it does not outlive ``parent``."""
+
+    work: Callable[[Item], Result]
+    parent: int
+
+    def __call__(self, item: Item) -> Result:
+        if os.getppid() == self.parent and os.getpid() not in _watching:  # a child of ours, not yet watched
+            _watching[:] = [os.getpid()]
+            threading.Thread(target=_end_with, args=(self.parent,), daemon=True).start()
+        return self.work(item)
+
+
+def _end_with(parent: int) -> Any:  # noqa: ANN401 - never returns
+    while os.getppid() == parent:
+        time.sleep(_LOOK)
+    os._exit(1)

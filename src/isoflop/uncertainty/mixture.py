@@ -1,0 +1,112 @@
+"""A mixture of multivariate Student-t distributions: quantiles, densities, joint draws and covariance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from isoflop.errors import IsoflopError
+from isoflop.values import Value
+
+Floats = NDArray[np.float64]
+
+_HALVINGS = 48
+_REACH = 60.0  # scales on both sides of all means between which every quantile from 1e-8 on lies
+
+
+@dataclass(frozen=True)
+class Mixture(Value):
+    """Σ_h w_h t_ν(mean_h, cov_h), of log response or of the response.
+
+    weights: (components,). mean: (components, points). variance: (components, points), squared scales without a run's
+    own scatter. cov: (components, points, points), the scale matrices that have them as their diagonals, or None where
+    points were not asked for jointly. own: (components, points), variance of each point's own scatter, which no other
+    point shares.
+    """
+
+    weights: Floats
+    mean: Floats
+    variance: Floats
+    cov: Floats | None
+    own: Floats
+    freedom: float
+
+    def scale(self, *, scatter: bool = True) -> Floats:
+        """Scale of each point in each component, (components, points); with a new run's own scatter or without."""
+        variance = self.variance + (self.own if scatter else 0.0)
+        return np.sqrt(np.maximum(variance, 1e-300))
+
+    def cdf(self, at: Floats, *, scatter: bool = True) -> Floats:
+        """P(value ≤ at) for each point, (points,)."""
+        z = (at - self.mean) / self.scale(scatter=scatter)
+        return np.asarray(self.weights @ special.stdtr(self.freedom, z))
+
+    def log_density(self, at: Floats, *, scatter: bool = True) -> Floats:
+        """Logarithm of each point's density, (points,)."""
+        scale, v = self.scale(scatter=scatter), self.freedom
+        z = (at - self.mean) / scale
+        constant = special.gammaln((v + 1) / 2) - special.gammaln(v / 2) - 0.5 * np.log(v * np.pi)
+        each = constant - (v + 1) / 2 * np.log1p(z * z / v) - np.log(scale)
+        with np.errstate(divide="ignore"):
+            return np.asarray(special.logsumexp(np.log(self.weights)[:, None] + each, axis=0))
+
+    def quantile(self, probability: float, *, scatter: bool = True) -> Floats:
+        """The quantile of each point, (points,), by bisection."""
+        scale = self.scale(scatter=scatter)
+        used = self.weights > 0
+        low = (self.mean - _REACH * scale)[used].min(axis=0)
+        high = (self.mean + _REACH * scale)[used].max(axis=0)
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            below = self.cdf(middle, scatter=scatter) < probability
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        return (low + high) / 2
+
+    def sample(self, draws: int, *, seed: int = 0, scatter: bool = True) -> Floats:
+        """Joint draws, (draws, points): one component and one Student tail for all points of a draw."""
+        cov = self._joint()
+        rng = np.random.default_rng([seed, 6])
+        points = self.mean.shape[1]
+        component = rng.choice(len(self.weights), size=draws, p=self.weights / self.weights.sum())
+        tail = np.sqrt(self.freedom / rng.chisquare(self.freedom, draws))[:, None]
+        normal, alone = rng.standard_normal((2, draws, points))
+        found = np.empty((draws, points))
+        for each in range(len(self.weights)):
+            rows = component == each
+            if rows.any():
+                off = normal[rows] @ _root(cov[each]).T
+                if scatter:
+                    off = off + alone[rows] * np.sqrt(self.own[each])
+                found[rows] = self.mean[each] + tail[rows] * off
+        return found
+
+    def one_each(self, *, seed: int = 0, scatter: bool = True) -> Floats:
+        """One draw for each point, independent of the others, (points,)."""
+        rng = np.random.default_rng([seed, 7])
+        points = np.arange(self.mean.shape[1])
+        component = rng.choice(len(self.weights), size=len(points), p=self.weights / self.weights.sum())
+        scale = self.scale(scatter=scatter)[component, points]
+        return np.asarray(self.mean[component, points] + scale * rng.standard_t(self.freedom, len(points)))
+
+    def covariance(self, *, scatter: bool = True) -> Floats:
+        """Covariance of the points, (points, points)."""
+        weights = self.weights / self.weights.sum()
+        within = np.einsum("h,hij->ij", weights, self._joint())
+        if scatter:
+            within = within + np.diag(weights @ self.own)
+        off = self.mean - weights @ self.mean
+        return np.asarray(within * self.freedom / (self.freedom - 2) + np.einsum("h,hi,hj->ij", weights, off, off))
+
+    def _joint(self) -> Floats:
+        if self.cov is None:
+            raise IsoflopError("these points were not asked for jointly; ask with joint=True")
+        return self.cov
+
+
+def _root(matrix: Floats) -> Floats:
+    """A square root of a positive semidefinite matrix, which points that coincide may make singular."""
+    values, vectors = np.linalg.eigh(matrix)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))

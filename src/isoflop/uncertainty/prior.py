@@ -1,0 +1,135 @@
+"""``Prior``: how far laws were from the truth on other tables, as weighted hypotheses about a table's model error."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from isoflop.errors import SavedError
+from isoflop.files import write_whole
+from isoflop.values import Value
+
+SCHEMA = "isoflop.model-error/1"
+_NUMBERS = ("noise_share", "size", "length", "weight")
+
+
+@dataclass(frozen=True)
+class Hypothesis(Value):
+    """One guess at the model error of a table.
+
+    noise_share: standard deviation of the noise as a share of that of the residuals. size: standard deviation τ of the
+    model error, of log response. length: distance ℓ over which it changes, in decades of the inputs.
+    weight: its prior probability.
+    """
+
+    noise_share: float
+    size: float
+    length: float
+    weight: float
+
+
+@dataclass(frozen=True)
+class Prior(Value):
+    """Hypotheses with their weights, learned from tables whose largest runs were held out.
+
+    power: of the marginal likelihood by which a table's own residuals change the weights; below one, since residuals
+    of a table are less independent than its likelihood takes them to be. freedom: degrees of freedom of the Student-t
+    distribution of each hypothesis. farthest: decades beyond the runs up to which forecasts were tested.
+    date, source, script: when, from what and by which program it was learned; tables: their names.
+    """
+
+    hypotheses: tuple[Hypothesis, ...]
+    power: float
+    freedom: float
+    farthest: float
+    date: str
+    source: str
+    script: str = ""
+    tables: tuple[str, ...] = ()
+
+
+@cache
+def shipped_prior() -> Prior:
+    """The prior that comes with this release."""
+    path = files("isoflop.uncertainty") / "priors" / "model_error.toml"
+    return _prior(tomllib.loads(path.read_text(encoding="utf-8")), "the shipped prior")
+
+
+def read_prior(path: str | Path) -> Prior:
+    """A prior that ``save_prior`` wrote.
+
+    Raises SavedError for a file that is absent, no TOML, of another schema, or without usable hypotheses.
+    """
+    path = Path(path)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SavedError(f"{str(path)!r} cannot be read ({error.strerror}); give a file of isoflop calibrate") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SavedError(f"{path.name} is no TOML ({error}); give a file of isoflop calibrate") from None
+    return _prior(content, path.name)
+
+
+def save_prior(prior: Prior, path: str | Path) -> None:
+    """Write a prior as TOML, whole or not at all."""
+    lines = [
+        f"schema = {_text(SCHEMA)}",
+        f"date = {_text(prior.date)}",
+        f"source = {_text(prior.source)}",
+        f"script = {_text(prior.script)}",
+        f"power = {prior.power!r}",
+        f"freedom = {prior.freedom!r}",
+        f"farthest = {prior.farthest!r}",
+        "tables = [" + "".join(f"\n    {_text(each)}," for each in prior.tables) + ("\n]" if prior.tables else "]"),
+    ]
+    for each in prior.hypotheses:
+        lines += ["", "[[hypothesis]]", *(f"{name} = {getattr(each, name)!r}" for name in _NUMBERS)]
+    write_whole(Path(path), ("\n".join(lines) + "\n").encode())
+
+
+def _text(words: str) -> str:
+    """A basic string of TOML."""
+    plain = words.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}" for c in plain) + '"'
+
+
+def _prior(content: Mapping[str, Any], name: str) -> Prior:
+    if content.get("schema") != SCHEMA:
+        raise SavedError(f"{name} has schema {content.get('schema')!r}, this release reads {SCHEMA!r}; calibrate again")
+    try:
+        hypotheses = tuple(
+            Hypothesis(**{key: float(each[key]) for key in _NUMBERS}) for each in content.get("hypothesis", ())
+        )
+        found = Prior(
+            hypotheses=hypotheses,
+            power=float(content["power"]),
+            freedom=float(content["freedom"]),
+            farthest=float(content["farthest"]),
+            date=str(content["date"]),
+            source=str(content["source"]),
+            script=str(content.get("script", "")),
+            tables=tuple(str(each) for each in content.get("tables", ())),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise SavedError(f"{name} lacks or garbles {error}; write it with isoflop calibrate") from None
+    check_prior(found, name)
+    return found
+
+
+def check_prior(prior: Prior, name: str) -> None:
+    """Raises SavedError for a prior that gives no distribution."""
+    numbers = [getattr(each, key) for each in prior.hypotheses for key in _NUMBERS]
+    if not all(map(math.isfinite, [*numbers, prior.power, prior.farthest])) or any(each < 0 for each in numbers):
+        raise SavedError(f"{name} holds a number that is negative or not finite; write it with isoflop calibrate")
+    if not sum(each.weight for each in prior.hypotheses) > 0:
+        raise SavedError(f"{name} has no hypothesis of positive weight; write it with isoflop calibrate")
+    if any(each.length <= 0 or each.noise_share <= 0 for each in prior.hypotheses):
+        raise SavedError(f"{name} has a hypothesis whose length or noise_share is 0; write it with isoflop calibrate")
+    if not (prior.freedom > 2 and 0 <= prior.power <= 1):
+        raise SavedError(f"{name} needs freedom above 2 and power between 0 and 1; write it with isoflop calibrate")
