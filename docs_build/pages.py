@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import html
+import html
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -97,12 +100,18 @@ def _options(command: click.Command, path: str) -> list[str]:
         record = param.get_help_record(context)
         if record is not None and isinstance(param, click.Option):
             words, told = record
-            sections.setdefault(getattr(param, "section", "Options"), []).append(
-                f"| `{_cell(words)}` | {_cell(told)} |"
-            )
+            sections.setdefault(getattr(param, "section", "Options"), []).append(_option_row(words, told))
     for title, rows in sections.items():
         parts += [f"### {title}", "| option | |\n|---|---|\n" + "\n".join(rows)]
     return parts
+
+
+def _option_row(words: str, told: str) -> str:
+    return f"| <code>{html.escape(words).replace('|', '&#124;')}</code> | {_cell(told)} |"
+
+
+def _option_row(words: str, told: str) -> str:
+    return f"| <code>{html.escape(words).replace('|', '&#124;')}</code> | {_cell(told)} |"
 
 
 def _prose(help: str) -> str:
@@ -249,7 +258,7 @@ def api_page() -> str:
     ]
     homes: dict[str, list[str]] = {}
     for home, names in isoflop._HOMES.items():
-        homes.setdefault(home.split(".")[1], []).extend(f"{home}.{name}" for name in names)
+        homes.setdefault(home.split(".")[1], []).extend(_place(getattr(isoflop, name)) for name in names)
     titles = {
         "errors": "Errors and findings",
         "runs": "Runs",
@@ -266,8 +275,14 @@ def api_page() -> str:
         if home not in homes:
             continue
         parts.append(f"## {titles.get(home, home.capitalize())}")
-        parts += [f"::: {name}\n    options:\n      heading_level: 3" for name in sorted(homes[home])]
+        names = sorted(homes[home], key=lambda place: place.rpartition(".")[2].lower())
+        parts += [f"::: {name}\n    options:\n      heading_level: 3" for name in names]
     return "\n\n".join(parts) + "\n"
+
+
+def _place(named: Any) -> str:  # noqa: ANN401 - a function or a class
+    """Where a public name is defined; the function ``law`` and the module ``law`` are two things."""
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 # ---- phenomena
