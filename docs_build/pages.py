@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import html
 import json
 import re
 from pathlib import Path
@@ -104,10 +103,6 @@ def _options(command: click.Command, path: str) -> list[str]:
     for title, rows in sections.items():
         parts += [f"### {title}", "| option | |\n|---|---|\n" + "\n".join(rows)]
     return parts
-
-
-def _option_row(words: str, told: str) -> str:
-    return f"| <code>{html.escape(words).replace('|', '&#124;')}</code> | {_cell(told)} |"
 
 
 def _option_row(words: str, told: str) -> str:
