@@ -118,7 +118,7 @@ def epoch_ranking(epoch245):
 
 
 def test_a_law_beaten_by_a_baseline_or_with_an_error_has_no_weight(epoch_ranking):
-    """Farseer's nine parameters miss these held-out runs by three quarters, where the lowest loss seen misses by 7 %."""
+    """Farseer's nine parameters miss these held-out runs by three quarters, the lowest loss seen by 7 %."""
     by_name = {each.law.name: each for each in epoch_ranking.ranked}
     base = min(epoch_ranking.backtest.scores(each).are.value for each in epoch_ranking.backtest.baselines)
     assert by_name["farseer"].scores.are.value > 3 * base and by_name["farseer"].unweighted
