@@ -93,7 +93,7 @@ def _options(command: click.Command, path: str) -> list[str]:
             parts += [f"## {path} {name}", _prose(below.help or ""), *_options(below, f"{path} {name}")]
         return parts
     usage = " ".join(command.collect_usage_pieces(context))
-    parts.append(f"```text\n{path} {usage}\n```")
+    parts += ["## Options" if path.count(" ") == 1 else "### Options", f"```text\n{path} {usage}\n```"]
     sections: dict[str, list[str]] = {}
     for param in command.get_params(context):
         record = param.get_help_record(context)
@@ -284,6 +284,20 @@ def _place(named: Any) -> str:  # noqa: ANN401 - a function or a class
 
 
 def phenomena_page() -> str:
-    """The README of the examples, with links that hold from here."""
+    """The README of the examples, each row of its table as a section with its picture."""
     text = (ROOT / "examples" / "phenomena" / "README.md").read_text(encoding="utf-8")
-    return text.replace("../../docs/", "")
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    sections = []
+    for row in rows[2:]:
+        named, source, command, time, verdict = (each.strip() for each in row.strip("|").split("|"))
+        linked = re.fullmatch(r"\[(.+)\]\(\.\./\.\./docs/(.+)\)", named)
+        assert linked is not None, named
+        title, picture = linked.groups()
+        script = command.strip("`")
+        sections.append(
+            f"## {title}\n\n{verdict}.\n\n![{title}]({picture})\n\n{source}. `python examples/{script}`, {time}."
+        )
+    return (
+        text.replace("\n".join(rows), "\n\n".join(sections)).replace("Click a phenomenon for its picture.", "").strip()
+        + "\n"
+    )
