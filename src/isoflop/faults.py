@@ -21,7 +21,7 @@ _MOST = 100_000  # letters of one report
 
 
 def state_folder() -> Path:
-    """Where isoflop keeps what it must remember: $XDG_STATE_HOME/isoflop, else ~/.local/state/isoflop."""
+    """The folder of what is remembered: $XDG_STATE_HOME/isoflop, else ~/.local/state/isoflop."""
     base = os.environ.get("XDG_STATE_HOME")
     return (Path(base) if base else Path.home() / ".local" / "state") / "isoflop"
 

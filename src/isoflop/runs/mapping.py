@@ -86,6 +86,8 @@ def choose(
 ) -> tuple[dict[str, Match], list[Finding]]:
     """The header of every canonical column: what the user said first, then the known spellings."""
     raw = cells.raw
+    scales = {canonical_symbol(word) or word: unit for word, unit in units.items()}
+    scales = {symbol: unit for symbol, unit in scales.items() if symbol in COUNTED}
     by_symbol = _named(raw, explicit, name)
     words: dict[str, Header] = {}
     passed: dict[str, Header] = {}
@@ -99,7 +101,9 @@ def choose(
             return False
         if sure:
             return True
-        agree = agrees(meaning, cells.scaled(header).fill_null(float("nan")).to_numpy())
+        said = scale_named(scales[meaning.symbol]) if meaning.symbol in scales else None
+        scaled = [header] if said is None else [header, replace(header, scale=said)]
+        agree = any(agrees(meaning, cells.scaled(each).fill_null(float("nan")).to_numpy()) for each in scaled)
         if not agree:
             passed.setdefault(meaning.symbol, header)
         return agree
