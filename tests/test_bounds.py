@@ -181,6 +181,6 @@ def test_influence_without_an_optimum_is_a_sentence():
     try:
         found = influence(fitted, draws=20)
     except FitError as error:
-        assert "no run effect of a run on it is unknown" in str(error)
+        assert "the effect of a run on it is unknown" in str(error)
     else:
         assert len(found.strongest(found.decided, count=1)) == 1
