@@ -15,13 +15,14 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import click
 
 from docs_build import runner
 
-_BLOCK = re.compile(r"^```(?P<kind>[a-z]+)(?P<about>[^\n]*)\n(?P<code>.*?)^```$", re.DOTALL | re.MULTILINE)
-_COMMAND = re.compile(r"^(?:\$ )?(isoflop (?:[^\n\\]|\\.|\\\n)*)$", re.MULTILINE)
+BLOCK: Final = re.compile(r"^```(?P<kind>[a-z]+)(?P<about>[^\n]*)\n(?P<code>.*?)^```$", re.DOTALL | re.MULTILINE)
+_COMMAND: Final = re.compile(r"^(?:\$ )?(isoflop (?:[^\n\\]|\\.|\\\n)*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Page:
 
 def blocks(markdown: str) -> Iterator[Block]:
     """The blocks of a page, in order."""
-    for found in _BLOCK.finditer(markdown):
+    for found in BLOCK.finditer(markdown):
         yield Block(found["kind"], found["about"].strip(), found["code"])
 
 
@@ -86,16 +87,17 @@ def with_output(markdown: str) -> str:
         if block.kind == "console":
             told = ""
             for line in commands(block):
-                told += f"$ {line}\n" + _head(page.run(Block("console", "", line)), block.about)
+                told += f"$ {line}\n" + head(page.run(Block("console", "", line)), block.about)
             return f"```console\n{told}```"
         output = page.run(block)
-        return found[0] + (f"\n\n```text\n{_head(output, '')}```" if output else "")
+        return found[0] + (f"\n\n```text\n{head(output, '')}```" if output else "")
 
     with runner.folder():
-        return _BLOCK.sub(shown, markdown)
+        return BLOCK.sub(shown, markdown)
 
 
-def _head(output: str, most: str) -> str:
+def head(output: str, most: str) -> str:
+    """Its first lines, as many as ``most`` says, where it says a number."""
     lines = [each.rstrip() for each in output.splitlines()]
     if most.isdigit() and len(lines) > int(most):
         lines = [*lines[: int(most)], "…"]

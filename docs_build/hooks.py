@@ -50,4 +50,4 @@ def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:  # noqa: ANN
 
 def on_page_content(html: str, **_: Any) -> str:  # noqa: ANN401
     """Roles of docstrings, as ``:func:`isoflop.fit```, become code."""
-    return re.sub(r":(?:func|class|mod|meth|data):<code>~?([^<]*)</code>", r"<code>\1</code>", html)
+    return re.sub(r":(?:func|class|mod|meth|data|attr|exc):<code>~?([^<]*)</code>", r"<code>\1</code>", html)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -91,18 +93,20 @@ def _options(command: click.Command, path: str) -> list[str]:
             parts += [f"## {path} {name}", _prose(below.help or ""), *_options(below, f"{path} {name}")]
         return parts
     usage = " ".join(command.collect_usage_pieces(context))
-    parts.append(f"```text\n{path} {usage}\n```")
+    parts += ["## Options" if path.count(" ") == 1 else "### Options", f"```text\n{path} {usage}\n```"]
     sections: dict[str, list[str]] = {}
     for param in command.get_params(context):
         record = param.get_help_record(context)
         if record is not None and isinstance(param, click.Option):
             words, told = record
-            sections.setdefault(getattr(param, "section", "Options"), []).append(
-                f"| `{_cell(words)}` | {_cell(told)} |"
-            )
+            sections.setdefault(getattr(param, "section", "Options"), []).append(_option_row(words, told))
     for title, rows in sections.items():
         parts += [f"### {title}", "| option | |\n|---|---|\n" + "\n".join(rows)]
     return parts
+
+
+def _option_row(words: str, told: str) -> str:
+    return f"| <code>{html.escape(words).replace('|', '&#124;')}</code> | {_cell(told)} |"
 
 
 def _prose(help: str) -> str:
@@ -249,7 +253,7 @@ def api_page() -> str:
     ]
     homes: dict[str, list[str]] = {}
     for home, names in isoflop._HOMES.items():
-        homes.setdefault(home.split(".")[1], []).extend(f"{home}.{name}" for name in names)
+        homes.setdefault(home.split(".")[1], []).extend(_place(getattr(isoflop, name)) for name in names)
     titles = {
         "errors": "Errors and findings",
         "runs": "Runs",
@@ -266,14 +270,34 @@ def api_page() -> str:
         if home not in homes:
             continue
         parts.append(f"## {titles.get(home, home.capitalize())}")
-        parts += [f"::: {name}\n    options:\n      heading_level: 3" for name in sorted(homes[home])]
+        names = sorted(homes[home], key=lambda place: place.rpartition(".")[2].lower())
+        parts += [f"::: {name}\n    options:\n      heading_level: 3" for name in names]
     return "\n\n".join(parts) + "\n"
+
+
+def _place(named: Any) -> str:  # noqa: ANN401 - a function or a class
+    """Where a public name is defined; the function ``law`` and the module ``law`` are two things."""
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 # ---- phenomena
 
 
 def phenomena_page() -> str:
-    """The README of the examples, with links that hold from here."""
+    """The README of the examples, each row of its table as a section with its picture."""
     text = (ROOT / "examples" / "phenomena" / "README.md").read_text(encoding="utf-8")
-    return text.replace("../../docs/", "")
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    sections = []
+    for row in rows[2:]:
+        named, source, command, time, verdict = (each.strip() for each in row.strip("|").split("|"))
+        linked = re.fullmatch(r"\[(.+)\]\(\.\./\.\./docs/(.+)\)", named)
+        assert linked is not None, named
+        title, picture = linked.groups()
+        script = command.strip("`")
+        sections.append(
+            f"## {title}\n\n{verdict}.\n\n![{title}]({picture})\n\n{source}. `python examples/{script}`, {time}."
+        )
+    return (
+        text.replace("\n".join(rows), "\n\n".join(sections)).replace("Click a phenomenon for its picture.", "").strip()
+        + "\n"
+    )

@@ -13,7 +13,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 FORMATS = Path(__file__).parents[1] / "docs" / "formats"
-WIDTH = 100
+WIDTH = 84  # of the site's blocks
 # What would make the same command print something else on another machine.
 _ENVIRONMENT = {
     "COLUMNS": str(WIDTH),
@@ -59,15 +59,16 @@ def write_examples(place: Path) -> None:
     (place / "train.log").write_text(excerpt[1], encoding="utf-8")
 
 
-def run(line: str) -> tuple[int, str]:
-    """The exit code and the output of one ``isoflop …`` command in the current folder."""
+def run(line: str, *, datasets: Path | None = None) -> tuple[int, str]:
+    """The exit code and the output of one ``isoflop …`` command in the current folder; datasets: public tables."""
     from isoflop.cli import isoflop
     from isoflop.errors import IsoflopError
 
     program, *words = shlex.split(line, comments=True)
     if program != "isoflop":
         raise ValueError(f"{line!r} is no command of isoflop")
-    done = CliRunner().invoke(isoflop, words, prog_name="isoflop", env=_ENVIRONMENT)
+    env = _ENVIRONMENT if datasets is None else {**_ENVIRONMENT, "ISOFLOP_DATASETS": str(datasets)}
+    done = CliRunner().invoke(isoflop, words, prog_name="isoflop", env=env)
     if isinstance(done.exception, IsoflopError):  # as isoflop.cli.main ends it
         return 2, f"{done.output}Error: {done.exception}\n"
     if done.exception is not None and not isinstance(done.exception, SystemExit):

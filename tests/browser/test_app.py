@@ -343,3 +343,22 @@ def test_the_state_is_plain_json(served, known_runs, tmp_path):
     served(table(tmp_path / "runs.csv", known_runs), state=state)
     (place,) = state.glob("*/session.json")
     assert json.loads(place.read_text())["source"] == "runs.csv"
+
+
+@pytest.mark.slow
+def test_a_button_below_a_finding_reads_the_table_as_its_remedy_says(opened, known_runs, tmp_path):
+    path = table(tmp_path / "runs.csv", known_runs)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([*lines, "1e9,2e10,-1,broken"]) + "\n", encoding="utf-8")
+    page = opened()
+    tab = page.tab
+    tab.set_input_files("#file", path)
+    tab.wait_for_function("() => document.getElementById('table-says').textContent.startsWith('31 runs')")
+    finding = tab.locator("#table-doubts li", has_text="row 31").first
+    finding.locator("summary").click()
+    assert "“Only rows where”: " in finding.inner_text() and "--where" not in finding.inner_text()
+    finding.locator("button[data-reading]").click()
+    tab.wait_for_function("() => document.getElementById('table-says').textContent.startsWith('30 runs')")
+    assert tab.input_value("#where") == "loss > 0"
+    tab.wait_for_function("() => document.getElementById('doubting').textContent === ''")  # nothing runs at the end
+    assert page.slips == []

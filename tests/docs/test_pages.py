@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from docs_build import pages, runner
+from docs_build import pages, readme, runner
 from docs_build.blocks import Page, blocks, commands, unknown_options
 
 from isoflop.findings import catalogue
@@ -34,6 +34,39 @@ def test_commands_that_are_only_shown_have_the_options_that_there_are(name):
             for line in commands(each):
                 if "…" not in line:
                     assert not unknown_options(line), line
+
+
+NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+
+
+def test_the_readme_shows_what_the_commands_print(tables):
+    """Renew it with ``ISOFLOP_DATASETS=FOLDER python -m docs_build.readme``."""
+    written = (ROOT / "README.md").read_text(encoding="utf-8")
+    printed = readme.renewed(written, tables)
+    assert [each.split() for each in NUMBER.split(printed)] == [each.split() for each in NUMBER.split(written)]
+    numbers = [[float(each.replace(",", "")) for each in NUMBER.findall(text)] for text in (printed, written)]
+    assert numbers[0] == pytest.approx(numbers[1], rel=0.03)
+
+
+def test_the_code_of_the_readme_runs():
+    page = Page()
+    with runner.folder():
+        for each in blocks((ROOT / "README.md").read_text(encoding="utf-8")):
+            if each.kind == "python":
+                assert page.run(each).count("\n") == 3
+
+
+def test_the_readme_is_short_and_has_the_two_commands_that_are_checked():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 120
+    assert [each.code.count("\n") for each in blocks(text) if each.kind == "sh"] == [1, 1]
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "examples/phenomena/README.md"])
+def test_links_to_files_of_the_repository_hold(name):
+    page = ROOT / name
+    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+        assert re.match(r"https?:", target) or (page.parent / target).exists(), target
 
 
 def test_a_wrong_option_and_a_failing_block_are_seen():
