@@ -367,7 +367,7 @@ def _start(root: Path) -> dict[str, Any]:
     return {
         "datasets": here,
         "sessions": [
-            {"id": each.id, "source": each.source, "results": len(each.tasks)} for each in sessions(root)[:20]
+            {"id": each.id, "source": each.source, "results": len(each.tasks)} for each in sessions(root, most=20)
         ],
         "laws": [
             {"name": each.name, "formula": each.stated or each.formula, "inputs": each.input_names}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import secrets
 import shutil
@@ -203,15 +205,26 @@ def settings_of(session: Session, task: Task) -> dict[str, Any]:
     return asked
 
 
-def sessions(root: Path) -> list[Session]:
-    """All sessions that can be read, the latest first."""
+def names(root: Path) -> list[str]:
+    """The ids of all sessions, the latest first; of each file only the date is looked at."""
     found = []
-    for place in root.glob("*/session.json"):
-        try:
-            found.append((place.stat().st_mtime, load(root, place.parent.name)))
-        except (SavedError, OSError):
-            continue
-    return [each for _, each in sorted(found, key=lambda pair: -pair[0])]
+    with contextlib.suppress(OSError), os.scandir(root) as entries:
+        for entry in entries:
+            if _ID.fullmatch(entry.name):
+                with contextlib.suppress(OSError):
+                    found.append((Path(entry.path, "session.json").stat().st_mtime, entry.name))
+    return [name for _, name in sorted(found, reverse=True)]
+
+
+def sessions(root: Path, *, most: int | None = None) -> list[Session]:
+    """The sessions that can be read, the latest first; at most ``most`` of them."""
+    found: list[Session] = []
+    for name in names(root):
+        if most is not None and len(found) >= most:
+            break
+        with contextlib.suppress(SavedError):
+            found.append(load(root, name))
+    return found
 
 
 def forget(session: Session) -> None:

@@ -228,7 +228,7 @@ def _ratio(runs: Runs) -> list[Finding]:
                 "note",
                 f"{len(rows)} of {len(runs)} rows have more than {_LONG:,.0f} tokens per parameter (up to "
                 f"{high:,.0f}).",
-                "Far beyond the optimum the additive form may bend: hold these rows out (isoflop backtest).",
+                "Far beyond the optimum the additive form may fail: hold these rows out (isoflop backtest).",
                 rows,
             )
         )
