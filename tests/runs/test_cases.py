@@ -132,10 +132,12 @@ def test_a_budget_costs_what_the_table_says_it_costs(cases):
     fitted = bootstrap(fit(law("chinchilla"), runs), draws=40)
     plan = allocate(fitted, budget=1e21)
     assert plan.n.value == pytest.approx(1.61e9, rel=0.01) and plan.d.value == pytest.approx(69.1e9, rel=0.01)
-    assert plan.loss.value == pytest.approx(2.432, abs=0.003)
+    at = {"N": plan.n.value, "D": plan.d.value}
+    assert float(fitted.estimate.predict(at)) == pytest.approx(2.432, abs=0.003)
+    assert plan.loss.low < 2.432 < plan.loss.high  # its value allows for the error of the law
     methods = compare_methods(fitted, runs, budget=1e21)
-    tokens = [each.tokens(1e21) for each in methods.methods]
-    assert [round(each.value / 1e9) for each in tokens if each is not None] == [70, 69] and methods.agree
+    tokens = [each.value for each in (each.tokens(1e21) for each in methods.methods) if each is not None]
+    assert len(tokens) >= 2 and tokens == pytest.approx([69.1e9] * len(tokens), rel=0.03) and methods.agree
     six = read_runs(cases / "tables" / "c_is_9nd.csv", derive={"C": "6*N*D"})
     plain = allocate(bootstrap(fit(law("chinchilla"), six), draws=40), budget=1e21)
     assert plain.n.value * plain.d.value == pytest.approx(1e21 / 6)

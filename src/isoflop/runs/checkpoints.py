@@ -177,17 +177,31 @@ def _codes(frame: pl.DataFrame, keys: list[str]) -> NDArray[np.int64]:
 def _evenly(time: Floats, codes: NDArray[np.int64], clock: str, known: dict[str, Column]) -> str:
     """Whether most rows lie in runs whose clock goes in even steps; a grid of runs goes in factors."""
     least = _EVEN["step"] if clock == "step" and plain(known["step"].header) != "steps" else _EVEN["D"]
-    even = 0
-    for code in range(int(codes.max()) + 1):
-        values = np.sort(time[codes == code])
-        gaps = np.diff(values)
-        if len(values) < least or not np.isfinite(values).all() or values[0] == values[-1]:
-            continue
-        usual = np.median(gaps)
-        ratio = np.round(gaps / usual) if usual > 0 else np.zeros(1)
-        if (ratio >= 1).all() and np.abs(gaps / usual - ratio).max() < 0.02 and np.mean(ratio == 1) > 0.6:
-            even += len(values)
+    rows = np.bincount(codes)
+    order = np.lexsort((time, codes))
+    runs = codes[order]
+    within = runs[1:] == runs[:-1]
+    with np.errstate(all="ignore"):
+        gaps, of = np.diff(time[order])[within], runs[1:][within]
+        usual = _medians(gaps, of, rows - 1)
+        ratio = gaps / usual[of]
+        whole = np.round(ratio)
+        off = ~((whole >= 1) & (np.abs(ratio - whole) < 0.02))  # not finite is off as well
+        single = np.bincount(of, weights=whole == 1, minlength=len(rows)) > 0.6 * (rows - 1)
+    good = (rows >= least) & single & (np.bincount(of, weights=off, minlength=len(rows)) == 0)
+    even = int(rows[good].sum())
     return f"{clock} goes in even steps" if 2 * even > len(codes) else ""
+
+
+def _medians(values: Floats, codes: NDArray[np.int64], counts: NDArray[np.int64]) -> Floats:
+    """The median of the values of each code, (codes,); NaN where it has none. counts: how many each has."""
+    ordered = values[np.lexsort((values, codes))]
+    first = np.cumsum(counts) - counts
+    some = counts > 0
+    medians = np.full(len(counts), np.nan)
+    low, high = first[some] + (counts[some] - 1) // 2, first[some] + counts[some] // 2
+    medians[some] = (ordered[low] + ordered[high]) / 2
+    return medians
 
 
 def _falling(frame: pl.DataFrame, time: Floats, codes: NDArray[np.int64], clock: str, known: dict[str, Column]) -> str:
