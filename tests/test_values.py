@@ -21,11 +21,12 @@ from isoflop import (
     allocate,
     backtest,
     bootstrap,
-    borrow,
+    convert_counts,
     coverage,
     family_prior,
     finish,
     fit,
+    fit_with_prior,
     forecast,
     forecast_stacked,
     hitchhiker,
@@ -34,7 +35,6 @@ from isoflop import (
     outliers,
     profile,
     rank,
-    recount,
     repeat,
     sensitivity,
     squares,
@@ -113,7 +113,7 @@ def _borrowed():
     frame = pl.concat(parts)
     runs = Runs.from_columns({name: frame[name].to_numpy() for name in frame.columns})
     prior = family_prior(CHINCHILLA, runs, without=["f0"])
-    return prior, borrow(prior, runs.where("family == 'f0' and N < 1e9"), draws=40)
+    return prior, fit_with_prior(prior, runs.where("family == 'f0' and N < 1e9"), draws=40)
 
 
 def _registered(known_runs, tmp_path):
@@ -144,7 +144,7 @@ RESULTS = {
     "parabolas": lambda *_: parabolas(_curves()),
     "envelope": lambda *_: envelope(_families(sizes=9)),
     "repeat": lambda *_: repeat(published("muennighoff:c4"), unique=1e11, params=7e9),
-    "recount": lambda *_: recount(published("chinchilla:epoch")),
+    "convert_counts": lambda *_: convert_counts(published("chinchilla:epoch")),
     "downstream": lambda *_: _downstream(),
     "prediction": _registered,
     "backtest": lambda known, _: backtest([CHINCHILLA, POWER], small(known), draws=40),

@@ -136,7 +136,7 @@ def _growth(goals: tuple[float, ...], hyperbolas: dict[float, Ensemble]):
     """g in B_crit ∝ L^-g by a straight line, through the draws of each loss."""
     x = np.log(goals) - np.log(goals).mean()
     count = min(len(each) for each in hyperbolas.values())
-    draws = np.log([each.push("B_crit")[:count] for each in hyperbolas.values()])
+    draws = np.log([each.evaluate("B_crit")[:count] for each in hyperbolas.values()])
     at_fit = np.log([each.fit.params["B_crit"] for each in hyperbolas.values()])
     return draws_interval(float(-x @ at_fit / (x @ x)), -x @ draws / (x @ x))
 

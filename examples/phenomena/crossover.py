@@ -125,7 +125,8 @@ def _crossing(laws: list[Ensemble], low: float, high: float) -> tuple[Interval, 
 
     count = min(len(each) for each in laws)
     a, b = (
-        each.push(lambda p: POWER.value({k: v[:, None] for k, v in p.items()}, {"N": sizes}))[:count] for each in laws
+        each.evaluate(lambda p: POWER.value({k: v[:, None] for k, v in p.items()}, {"N": sizes}))[:count]
+        for each in laws
     )
     draws = np.array([first(gap) for gap in a - b])
     at_fit = first(laws[0].fit.predict({"N": sizes}) - laws[1].fit.predict({"N": sizes}))

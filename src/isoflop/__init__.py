@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from isoflop.fitting.stream import fit_curves
     from isoflop.laws import Law, catalogue, fix, law, tie
     from isoflop.logs.importing import import_logs
-    from isoflop.planning import Forecast, Plan, allocate, for_serving, forecast, recount, repeat, wasted
+    from isoflop.planning import (
+        Forecast,
+        Plan,
+        allocate,
+        compute_penalty,
+        convert_counts,
+        forecast,
+        inference_aware,
+        repeat,
+    )
     from isoflop.planning.downstream import downstream, stages
     from isoflop.runs import Runs, datasets, read_runs
     from isoflop.runs.curves import open_curves
@@ -28,7 +37,7 @@ if TYPE_CHECKING:
     from isoflop.uncertainty.profile import profile
     from isoflop.uncertainty.saved import load_fit, save_fit
     from isoflop.validation.backtest import backtest
-    from isoflop.validation.borrow import borrow, family_prior
+    from isoflop.validation.borrow import family_prior, fit_with_prior
     from isoflop.validation.check import check
     from isoflop.validation.finish import finish
     from isoflop.validation.hitchhiker import hitchhiker
@@ -47,7 +56,16 @@ _HOMES = {
     "isoflop.fitting.stream": ("fit_curves",),
     "isoflop.laws": ("Law", "catalogue", "fix", "law", "tie"),
     "isoflop.logs.importing": ("import_logs",),
-    "isoflop.planning": ("Forecast", "Plan", "allocate", "for_serving", "forecast", "recount", "repeat", "wasted"),
+    "isoflop.planning": (
+        "Forecast",
+        "Plan",
+        "allocate",
+        "inference_aware",
+        "forecast",
+        "convert_counts",
+        "repeat",
+        "compute_penalty",
+    ),
     "isoflop.planning.downstream": ("downstream", "stages"),
     "isoflop.runs": ("Runs", "read_runs"),
     "isoflop.runs.curves": ("open_curves",),
@@ -56,7 +74,7 @@ _HOMES = {
     "isoflop.uncertainty.coverage": ("coverage",),
     "isoflop.uncertainty.profile": ("profile",),
     "isoflop.validation.backtest": ("backtest",),
-    "isoflop.validation.borrow": ("borrow", "family_prior"),
+    "isoflop.validation.borrow": ("fit_with_prior", "family_prior"),
     "isoflop.validation.check": ("check",),
     "isoflop.validation.finish": ("finish",),
     "isoflop.validation.hitchhiker": ("hitchhiker",),

@@ -21,7 +21,7 @@ _MOST = 100_000  # letters of one report
 
 
 def state_folder() -> Path:
-    """Where isoflop keeps what it must remember: $XDG_STATE_HOME/isoflop, else ~/.local/state/isoflop."""
+    """The folder of what is remembered: $XDG_STATE_HOME/isoflop, else ~/.local/state/isoflop."""
     base = os.environ.get("XDG_STATE_HOME")
     return (Path(base) if base else Path.home() / ".local" / "state") / "isoflop"
 
@@ -41,7 +41,7 @@ def tell(error: BaseException, doing: Sequence[str], *, folder: Path | None = No
     what = f"{type(error).__name__}: {said[:160]}" if said else type(error).__name__
     place = _keep(error, doing, folder)
     where = f"a report is in {place}" if place else "no report could be written"
-    return brief(f"isoflop has a fault here ({what}); {where}: please file it with what was asked")
+    return brief(f"isoflop has a fault here ({what}); {where}: please file it with the command")
 
 
 def _keep(error: BaseException, doing: Sequence[str], folder: Path | None) -> Path | None:
@@ -66,7 +66,7 @@ def _report(error: BaseException, doing: Sequence[str], now: datetime) -> str:
     return "\n".join(
         (
             f"when: {now.isoformat(timespec='seconds')}",
-            f"asked: {' '.join(brief(repr(each)) for each in doing)}",
+            f"command: {' '.join(brief(repr(each)) for each in doing)}",
             f"versions: {', '.join(versions)}; Python {platform.python_version()} on {sys.platform}",
             "",
             *traceback.format_exception(error),

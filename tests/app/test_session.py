@@ -1,6 +1,7 @@
 """Sessions on disk: whole, found again, and safe from what files and people call themselves."""
 
 import gzip
+import json
 from dataclasses import replace
 
 import pytest
@@ -83,3 +84,27 @@ def test_too_many_rows_are_refused(tmp_path, monkeypatch):
     place.write_text(TABLE)
     with pytest.raises(DataError, match="has 8 rows of 3 columns; the page takes 5 rows"):
         check_size(place)
+
+
+def test_a_table_is_read_with_computed_columns_and_the_best_rows(session, tmp_path):
+    lines = [
+        f"{10**8 * i},{steps},{3 - 0.1 * i + 0.01 * lr},{lr}" for i in (1, 2, 3) for steps in (10, 20) for lr in (1, 2)
+    ]
+    (session.folder / "runs.csv").write_text("\n".join(["params,steps,loss,lr", *lines]))
+    reading = replace(session.reading, derive={"D": "steps * 1e8"}, best="loss", per="N, D")
+    kept = load(tmp_path, save(replace(session, reading=reading)).id)
+    assert kept.reading == reading
+    runs = read(kept)
+    assert len(runs) == 6 and runs["lr"].tolist() == [1] * 6 and set(runs["D"].tolist()) == {1e9, 2e9}
+    assert len(read(replace(kept, reading=replace(reading, best="", per="", frontier="C")))) < 12
+    with pytest.raises(DataError, match="nothing"):
+        read(replace(kept, reading=replace(reading, per="nothing")))
+
+
+def test_a_session_of_before_has_no_computed_columns(session, tmp_path):
+    path = session.folder / "session.json"
+    content = json.loads(path.read_text())
+    for name in ("derive", "best", "per", "frontier"):
+        del content["reading"][name]
+    path.write_text(json.dumps(content))
+    assert load(tmp_path, session.id).reading == session.reading

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from isoflop import bootstrap, fit, forecast, law
-from isoflop.planning import allocate
+from isoflop.planning import optimal_plan
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.question import ask
 from isoflop.questions.report import Report
@@ -51,14 +51,14 @@ def test_the_budget_moves_the_answer_as_python_would(text, known_runs, opened):
     page = opened(ensemble)
     for budget in (1e19, 3e21, 2.5e24):
         told = page.tab.evaluate("budget => window.isoflop.lever.move(budget)", budget)
-        plan = allocate(ensemble, budget=budget)
+        plan = optimal_plan(ensemble, budget=budget)
+        # the page reads between 49 budgets that Python planned for
         for name, interval in (("n", plan.n), ("d", plan.d), ("ratio", plan.ratio), ("loss", plan.loss)):
             for end, value in interval.as_dict().items():
-                assert told[name][end] == pytest.approx(value, rel=1e-9), (name, end)
-        assert told["band"] == pytest.approx(list(plan.band.n), rel=1e-9)
-        new_run = forecast(ensemble, {"N": plan.n.value, "D": plan.d.value}).loss
-        for end, value in new_run.as_dict().items():
-            assert told["newRun"][end] == pytest.approx(value, rel=1e-9)
+                assert told[name][end] == pytest.approx(value, rel=1e-3 if end == "value" else 1e-2), (name, end)
+        assert told["band"] == pytest.approx(list(plan.band.n), rel=1e-2)
+        for end, value in plan.prediction.as_dict().items():
+            assert told["newRun"][end] == pytest.approx(value, rel=5e-4)
     assert page.slips == []
 
 
@@ -67,7 +67,7 @@ def test_the_words_follow_the_slider(known_runs, opened):
     page = opened(ensemble)
     before = page.tab.inner_text("[data-lead]")
     assert before == headline(ensemble)  # the page's words are those of the report
-    assert page.tab.inner_text("[data-sure]").startswith("In 90 % of the draws")
+    assert page.tab.inner_text("[data-sure]").startswith("One new run there ends between")
     slider = page.tab.locator("[data-lever=budget] input[type=range]")
     slider.focus()
     for _ in range(40):
@@ -87,8 +87,8 @@ def test_a_law_of_one_input_has_a_slider_for_it(known_runs, opened):
     page = opened(ensemble)
     told = page.tab.evaluate("window.isoflop.lever.move({C: 3e23})")
     said = forecast(ensemble, {"C": 3e23})
-    assert told["curve"]["low"] == pytest.approx(said.expected.low, rel=1e-9)
-    assert told["newRun"]["high"] == pytest.approx(said.loss.high, rel=1e-9)
+    assert told["curve"]["low"] == pytest.approx(said.expected.low, rel=1e-4)
+    assert told["newRun"]["high"] == pytest.approx(said.loss.high, rel=1e-4)
     assert page.slips == []
 
 

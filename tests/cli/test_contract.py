@@ -152,7 +152,7 @@ def test_forecast_prints_the_promised_object(asked, cli, table, tmp_path):
     beyond = max(np.log10(70e9 / 10**9.5), np.log10(1.4e12 / 1e11))
     assert found["extrapolation"] == pytest.approx(beyond, rel=1e-9)
     assert_findings(answer["findings"])
-    assert "reach" in " ".join(finding["code"] for finding in answer["findings"])
+    assert "extrapolation" in " ".join(finding["code"] for finding in answer["findings"])
     inside = asked("forecast", saved, "--at", "N=1e8", "--at", "D=1e10", "--level", "0.5")
     assert values(inside)["extrapolation"] == 0
     assert "Expected loss: " in cli("forecast", saved, "--at", "N=1e8", "--at", "D=1e10")

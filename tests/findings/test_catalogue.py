@@ -169,7 +169,7 @@ def test_findings_are_ordered_by_what_they_do_to_the_answer():
     given = [
         Finding("tokens-from-flops", "note", "a", ""),
         Finding("unheard-of", "warning", "b", ""),
-        Finding("far-reach", "warning", "c", ""),
+        Finding("far-extrapolation", "warning", "c", ""),
         Finding("few-sizes", "warning", "d", ""),
         Finding("few-sizes", "warning", "e", ""),
         Finding("bad-values", "error", "f", ""),

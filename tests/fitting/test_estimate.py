@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.validation.test_borrow import made
 
-from isoflop import allocate, bootstrap, borrow, family_prior, fit, forecast, law, load_fit, save_fit
+from isoflop import allocate, bootstrap, family_prior, fit, fit_with_prior, forecast, law, load_fit, save_fit
 from isoflop.errors import FitError
 from isoflop.fitting import Estimate, Fit
 from isoflop.planning.published import published
@@ -16,7 +16,7 @@ from isoflop.planning.published import published
 def borrowed():
     runs, _ = made(8, seed=3)
     prior = family_prior(law("chinchilla"), runs, without=["f0"])
-    return borrow(prior, runs.where("family == 'f0' and N < 2e8"), draws=60)
+    return fit_with_prior(prior, runs.where("family == 'f0' and N < 2e8"), draws=60)
 
 
 def test_published_constants_are_no_fit():

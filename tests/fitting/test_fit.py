@@ -188,10 +188,10 @@ def test_a_term_that_the_runs_do_not_show_is_at_its_bound(known_runs):
 
 def test_a_law_of_another_shape_is_a_misfit(known_runs):
     runs = known_runs(0.001, sizes=8, durations=8)
-    assert "misfit" in codes(
+    assert "structured-residuals" in codes(
         fit(law("E + A/N^alpha + B/D^alpha"), runs.with_column("loss", runs["loss"] + 50 / runs["N"] ** 0.25))
     )
-    assert "misfit" not in codes(fit(CHINCHILLA, runs))
+    assert "structured-residuals" not in codes(fit(CHINCHILLA, runs))
 
 
 def test_clean_runs_raise_no_doubt(known_runs):

@@ -59,7 +59,7 @@ def test_inputs_broadcast_and_draws_give_the_mean_its_interval(epoch):
     assert grid.shape == (2, 3)
     frame = drawn.predict({"N": np.array([[1e9], [1e10]]), "D": np.array([1e11, 1e12, 1e13])}, level=0.8)
     assert np.array_equal(frame["value"], grid.ravel())
-    one = forecast(drawn, {"N": 1e10, "D": 1e12}, level=0.8).expected
+    one = forecast(drawn, {"N": 1e10, "D": 1e12}, level=0.8).law_expected
     assert np.allclose(frame.row(4), (one.value, one.low, one.high), rtol=1e-12)
 
 

@@ -48,7 +48,7 @@ def test_weights_come_nearer_to_the_truth_and_draws_know_it():
         missed["plain"].append(plain.params["L_0"] - TRUTH["L_0"])
         missed["weighed"].append(better.params["L_0"] - TRUTH["L_0"])
         if seed < 5:
-            told.append(np.std(bootstrap(better, draws=100, seed=0, restarted=0).draws()["L_0"]))
+            told.append(np.std(bootstrap(better, draws=100, seed=0, restarted=0).draws["L_0"]))
     spread = {name: np.sqrt(np.mean(np.square(each))) for name, each in missed.items()}
     assert spread["weighed"] < 0.7 * spread["plain"]
     assert 0.6 < np.mean(told) / spread["weighed"] < 1.6

@@ -9,7 +9,7 @@ from isoflop.fitting.estimate import DataSummary, Estimate
 from isoflop.laws.optimum import closed_form, optimum, searched_optimum
 from isoflop.planning.allocate import allocate
 from isoflop.planning.answer import answer
-from isoflop.planning.overtrain import for_serving
+from isoflop.planning.overtrain import inference_aware
 
 PRINTED = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
 TEX = {"E": 1.6934, "A": np.exp(6.0073404), "B": np.exp(6.0179186), "alpha": 0.33917084, "beta": 0.2849083}
@@ -119,7 +119,7 @@ def test_a_plan_pushes_every_number_through_the_draws(ensemble):
     assert plan.n.value == pytest.approx(scale * (1e23 / 6) ** a, rel=1e-9)
     assert plan.d.value == pytest.approx(1e23 / 6 / plan.n.value, rel=1e-12)
     assert plan.exponent_a.value == pytest.approx(a, rel=1e-9)
-    exponents = ensemble.push(lambda q: q["beta"] / (q["alpha"] + q["beta"]))
+    exponents = ensemble.evaluate(lambda q: q["beta"] / (q["alpha"] + q["beta"]))
     assert (plan.exponent_a.low, plan.exponent_a.high) == pytest.approx(np.quantile(exponents, [0.05, 0.95]), rel=1e-8)
     for each in (plan.n, plan.d, plan.ratio, plan.loss, plan.exponent_a):
         assert each.low < each.value < each.high
@@ -141,7 +141,7 @@ def tokens_at(p, n, loss):
 
 def test_serving_many_tokens_asks_for_a_smaller_model(ensemble):
     plan = allocate(ensemble, budget=1e22)
-    few, many = (for_serving(ensemble, plan, tokens=tokens) for tokens in (1e9, 1e13))
+    few, many = (inference_aware(ensemble, plan, tokens=tokens) for tokens in (1e9, 1e13))
     assert many.n.value < few.n.value <= plan.n.value * 1.001
     assert few.n.value == pytest.approx(plan.n.value, rel=0.05)
     for each in (few, many):
@@ -225,7 +225,7 @@ def test_one_model_is_recommended(ensemble, asked, why):
     elif why == "inference-aware":
         assert best.n == found.served.n and best.n.value < found.plan.n.value
         # as far from N* as the law's own answer is from its optimum, at the same training and serving compute
-        own = for_serving(ensemble, found.plan.law, tokens=1e13 * found.plan.shift)
+        own = inference_aware(ensemble, found.plan.law, tokens=1e13 * found.plan.shift)
         assert best.n.value == pytest.approx(own.n.value * found.plan.shift, rel=1e-9)
         assert found.served.compute.value == pytest.approx(own.compute.value, rel=1e-9)
     else:

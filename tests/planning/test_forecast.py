@@ -19,7 +19,7 @@ def test_the_value_is_the_law_at_the_fit(ensemble):
     got = forecast(ensemble, {"N": 7e10, "D": 1.4e12})
     expected = p["E"] + p["A"] / 7e10 ** p["alpha"] + p["B"] / 1.4e12 ** p["beta"]
     assert got.law_loss.value == got.law_expected.value == pytest.approx(expected, rel=1e-12)
-    draws = ensemble.push(lambda q: q["E"] + q["A"] / 7e10 ** q["alpha"] + q["B"] / 1.4e12 ** q["beta"])
+    draws = ensemble.evaluate(lambda q: q["E"] + q["A"] / 7e10 ** q["alpha"] + q["B"] / 1.4e12 ** q["beta"])
     assert (got.law_expected.low, got.law_expected.high) == pytest.approx(np.quantile(draws, [0.05, 0.95]), rel=1e-12)
 
 
@@ -41,9 +41,9 @@ def test_reach_counts_decades_beyond_the_runs(ensemble):
 
 def test_farther_than_the_runs_span_is_doubted(ensemble):
     far = forecast(ensemble, {"N": 1e14, "D": 1e12})
-    assert {finding.code for finding in far.findings} >= {"far-reach", "reach"}
+    assert {finding.code for finding in far.findings} >= {"far-extrapolation", "extrapolation"}
     assert "4.0 decades beyond the runs, which span 2.5" in next(
-        f.message for f in far.findings if f.code == "far-reach"
+        f.message for f in far.findings if f.code == "far-extrapolation"
     )
     near = forecast(ensemble, {"N": 1e9, "D": 1e10})
     assert {finding.code for finding in near.findings} == set()

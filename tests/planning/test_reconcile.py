@@ -11,7 +11,7 @@ from isoflop.errors import DataError, IsoflopError
 from isoflop.planning.counting import by_group, count_both_ways
 from isoflop.planning.minima import minima
 from isoflop.planning.published import published
-from isoflop.planning.reconcile import KAPLAN, budget_at, local_exponent, recount
+from isoflop.planning.reconcile import KAPLAN, budget_at, convert_counts, local_exponent
 
 PRINTED = published("chinchilla:hoffmann").estimate.params
 
@@ -25,7 +25,7 @@ PRINTED = published("chinchilla:hoffmann").estimate.params
     ],
 )
 def test_over_kaplans_sizes_published_constants_give_the_carded_slopes(key, slope, loss, small, large, peak):
-    found = recount(published(f"chinchilla:{key}"))
+    found = convert_counts(published(f"chinchilla:{key}"))
     assert found.sizes == KAPLAN and found.omega == 47_491
     assert found.slope.value == pytest.approx(slope, abs=6e-4)
     for value, expected, digits in (
@@ -45,7 +45,7 @@ def test_the_exponent_rises_to_a_peak_and_falls_again(n, g):
 
 
 def test_the_peak_is_where_it_was_found():
-    found = recount(published("chinchilla:hoffmann"))
+    found = convert_counts(published("chinchilla:hoffmann"))
     assert found.peak_at.value == pytest.approx(1.97e6, rel=0.02)
     n, g, *_ = found.curve
     assert n[0] <= 790 and n[-1] >= 1.58e9 and g.max() <= found.peak.value + 1e-12
@@ -76,7 +76,7 @@ def test_both_counts_lead_to_each_other():
 
 
 def test_a_fit_gives_every_number_an_interval(make_known_runs):
-    found = recount(bootstrap(fit(law("chinchilla"), make_known_runs(0.005)), draws=100))
+    found = convert_counts(bootstrap(fit(law("chinchilla"), make_known_runs(0.005)), draws=100))
     for each in (found.slope, found.small, found.large, found.peak, found.loss_slope):
         assert each.low < each.value < each.high
     assert found.large.low < 0.5126 < found.large.high
@@ -173,7 +173,7 @@ def test_a_table_with_both_counts_gives_both_exponents():
     assert answer.omega == pytest.approx(OMEGA) and answer.omega_source == "fitted to the two counts"
     total, without, recounted, isoflop = (way.exponent_a for way in answer.ways)
     assert total.value == pytest.approx(0.5126, abs=0.02) and total.low < 0.5126 < total.high
-    truth = recount(published("chinchilla:epoch"), sizes=(3e5, 3e9)).slope.value
+    truth = convert_counts(published("chinchilla:epoch"), sizes=(3e5, 3e9)).slope.value
     assert recounted.value == pytest.approx(truth, abs=0.02)
     assert without.value > total.value + 0.05 and isoflop is None
     assert {"count-decides", "params-embedding"} <= {each.code for each in answer.findings}
@@ -212,12 +212,12 @@ def says_unknown(answer):
 )
 def test_what_cannot_be_counted_again_is_refused(ask, says):
     with pytest.raises(IsoflopError, match=says):
-        recount(published("chinchilla:epoch"), **ask)
+        convert_counts(published("chinchilla:epoch"), **ask)
 
 
 def test_another_form_of_law_is_refused():
     with pytest.raises(IsoflopError, match="needs a law of the form"):
-        recount(published("kaplan:kaplan"))
+        convert_counts(published("kaplan:kaplan"))
 
 
 def test_bad_tables_are_refused():

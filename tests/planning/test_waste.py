@@ -8,7 +8,7 @@ from isoflop.errors import IsoflopError
 from isoflop.planning.allocate import allocate
 from isoflop.planning.constrained import with_params, with_tokens
 from isoflop.planning.published import published
-from isoflop.planning.waste import wasted
+from isoflop.planning.waste import compute_penalty
 
 BUDGET = 1e22
 
@@ -32,20 +32,20 @@ def best_loss(p, budget):
 
 
 def test_the_best_size_wastes_nothing(ensemble, plan):
-    assert wasted(ensemble, budget=BUDGET, params=plan.n.value).share.value == pytest.approx(0, abs=1e-6)
+    assert compute_penalty(ensemble, budget=BUDGET, params=plan.n.value).share.value == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("factor", [0.1, 0.5, 4.0])
 def test_the_rest_of_the_budget_would_reach_the_same_loss(ensemble, plan, factor):
     size = plan.n.value * factor
-    found = wasted(ensemble, budget=BUDGET, params=size)
+    found = compute_penalty(ensemble, budget=BUDGET, params=size)
     p = ensemble.estimate.params
     off = p["E"] + p["A"] / size ** p["alpha"] + p["B"] / (BUDGET / 6 / size) ** p["beta"]
     assert found.loss.value == pytest.approx(off, rel=1e-12)
     assert best_loss(p, BUDGET - found.flops.value) == pytest.approx(off, rel=1e-9)
     assert found.share.value == pytest.approx(found.flops.value / BUDGET)
     # each draw's waste, by the closed form solved for the budget in logarithms
-    draws = ensemble.draws()
+    draws = ensemble.draws
     goal = draws["E"] + draws["A"] / size ** draws["alpha"] + draws["B"] / (BUDGET / 6 / size) ** draws["beta"]
     gamma = draws["alpha"] * draws["beta"] / (draws["alpha"] + draws["beta"])
     needed = BUDGET * ((goal - draws["E"]) / (best_loss(draws, BUDGET) - draws["E"])) ** (-1 / gamma)
@@ -60,8 +60,8 @@ def test_a_law_without_a_closed_form_wastes_the_same():
     numeric = law("E + A/N^alpha + B/D^beta + F/(N*D)^gamma")
     made = fit_of(numeric, {**p, "F": 1e-30, "gamma": 0.3})
     assert allocate(made, budget=BUDGET).method == "numeric"
-    assert wasted(made, budget=BUDGET, params=3 * n).share.value == pytest.approx(
-        wasted(plain, budget=BUDGET, params=3 * n).share.value, rel=1e-6
+    assert compute_penalty(made, budget=BUDGET, params=3 * n).share.value == pytest.approx(
+        compute_penalty(plain, budget=BUDGET, params=3 * n).share.value, rel=1e-6
     )
 
 
@@ -103,8 +103,8 @@ def test_what_wastes_most_of_a_budget_is_doubted(ensemble, plan):
         (lambda e, p: with_params(e, p, params=0.0), "the model size must be a positive number of parameters, not 0"),
         (lambda e, p: with_tokens(e, p, tokens=-1.0), "the training tokens must be a positive number"),
         (lambda e, p: with_tokens(e, p, tokens=1e30), "leave 1.67e-09 parameters"),
-        (lambda e, p: wasted(e, budget=0.0, params=1.0), "the budget must be a positive number of FLOPs"),
-        (lambda e, p: wasted(e, budget=1e20, params=float("nan")), "the model size must be a positive number"),
+        (lambda e, p: compute_penalty(e, budget=0.0, params=1.0), "the budget must be a positive number of FLOPs"),
+        (lambda e, p: compute_penalty(e, budget=1e20, params=float("nan")), "the model size must be a positive number"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(ensemble, plan, ask, says):

@@ -8,7 +8,7 @@ from tests.plots.room import crowded
 from isoflop import Runs, bootstrap, fit, law, squares
 from isoflop.planning.downstream import downstream, stages
 from isoflop.planning.published import published
-from isoflop.planning.reconcile import recount
+from isoflop.planning.reconcile import convert_counts
 from isoflop.planning.repeat import PUBLISHED, repeat
 from isoflop.plots import (
     MOST_TASKS,
@@ -43,7 +43,7 @@ def line_through(axes, x, y):
 
 
 def test_exponents_run_between_their_limits_with_kaplans_sizes_shaded(known, axes):
-    answers = {"epoch": recount(published("chinchilla:epoch")), "fitted": recount(known)}
+    answers = {"epoch": convert_counts(published("chinchilla:epoch")), "fitted": convert_counts(known)}
     exponents_recounted(answers, axes)
     for each in answers.values():
         assert line_through(axes, each.curve[0], each.curve[1])
@@ -61,7 +61,7 @@ def test_exponents_run_between_their_limits_with_kaplans_sizes_shaded(known, axe
 
 
 def test_the_band_of_an_exponent_is_that_of_its_draws(known):
-    said = recount(known, sizes=(1e6, 1e9))
+    said = convert_counts(known, sizes=(1e6, 1e9))
     _, value, low, high = said.curve
     assert ((low <= value) & (value <= high)).mean() > 0.95
     assert (low[-1], high[-1]) == pytest.approx((said.large.low, said.large.high), rel=0.02)

@@ -177,7 +177,7 @@ def test_the_fan_goes_straight_to_the_point_and_shades_what_lies_beyond(known, a
     near = int(np.abs(np.log(path.x / path.asked)).argmin())
     assert path.reach[near] == pytest.approx(answer.reach_decades, abs=0.05)
     forecast_fan(answer, known, axes)
-    point = labelled(axes, "a new run, 90% interval")
+    point = labelled(axes, "90% prediction interval")
     assert (point.get_xdata()[0], point.get_ydata()[0]) == pytest.approx((6 * 1e25, answer.loss.value))
     # the axis is one of compute, so the distance says of which inputs it is
     words = " and ".join(f"{name} {answer.reach[name]:.1f}" for name in ("N", "D"))
@@ -233,7 +233,7 @@ def test_methods_without_an_answer_are_named(known, axes):
 def test_draws_trade_along_a_straight_ridge(known, axes):
     parameter_draws(known, axes, x="A", y="alpha")
     points = np.asarray(next(each for each in axes.collections if len(each.get_offsets()) == len(known)).get_offsets())
-    assert points[:, 0] == pytest.approx(known.push("A")) and points[:, 1] == pytest.approx(known.push("alpha"))
+    assert points[:, 0] == pytest.approx(known.evaluate("A")) and points[:, 1] == pytest.approx(known.evaluate("alpha"))
     ridge = next(each for each in axes.lines if "ridge" in str(each.get_label()))
     assert float(str(ridge.get_label()).split()[-1]) > 0.95
     (x0, x1), (y0, y1) = np.log(ridge.get_xdata()), ridge.get_ydata()

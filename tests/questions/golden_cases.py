@@ -18,6 +18,7 @@ from isoflop.questions import questions
 GOLDEN = Path(__file__).parent / "golden"
 EPOCH = ["epoch-chinchilla", "--where", "loss < 3.44"]
 FITTED = [*EPOCH, "--law", "chinchilla", "--draws", "50"]
+_SHAPE = "--layers 80 --width 8192 --heads 64 --vocab 32000 --context 2048 --tokens 1.4T".split(" ")  # noqa: SIM905
 CASES = {
     "check": ["check", *EPOCH],
     "fit": ["fit", *FITTED],

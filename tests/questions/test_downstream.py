@@ -90,8 +90,8 @@ def test_two_findings_of_one_code_are_both_told(runs):
     far = {"N": 1e14, "D": 1e15}
     question = Downstream(tasks=QUIZ | {"again": "task_loss,hits"}, at=far)
     answer = ask(question, Context(given_runs=runs, fit_spec=FitSpec(draws=40)))
-    told_ = [each.message for each in answer.findings if each.code == "far-reach"]
-    own = [each.message for each in answer.result.tasks["quiz"].findings if each.code == "far-reach"]
+    told_ = [each.message for each in answer.findings if each.code == "far-extrapolation"]
+    own = [each.message for each in answer.result.tasks["quiz"].findings if each.code == "far-extrapolation"]
     assert len(own) == 2 and told_ == [f"quiz (likewise again): {message}" for message in own]
 
 

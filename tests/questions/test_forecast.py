@@ -49,9 +49,11 @@ def test_every_combination_of_values_is_a_row(drawn, same):
 def test_of_many_points_the_farthest_tells_how_far(drawn):
     near, far = (forecast(drawn.ensemble, {"N": n, "D": 1e12}) for n in (1e11, 1e13))
     found = common_findings((near, far))
-    told_ = [each for each in found if each.code in ("reach", "far-reach")]
+    told_ = [each for each in found if each.code in ("extrapolation", "far-extrapolation")]
     assert told_ and all(each.message.startswith("at the farthest point ") for each in told_)
-    assert {each.code for each in near.findings} - {"reach", "far-reach"} <= {each.code for each in found}
+    assert {each.code for each in near.findings} - {"extrapolation", "far-extrapolation"} <= {
+        each.code for each in found
+    }
 
 
 def test_a_table_of_points(drawn, tmp_path, same):

@@ -1,4 +1,4 @@
-"""The JSON of questions about public tables is what is kept: same keys and words, numbers to what linear algebra allows."""
+"""The JSON of questions about public tables is what is kept: keys, words, and numbers to what linear algebra allows."""
 
 import json
 import re

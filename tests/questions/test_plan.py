@@ -9,8 +9,8 @@ from isoflop.answers.wording import told, worded
 from isoflop.errors import IsoflopError
 from isoflop.planning import optimal_plan
 from isoflop.planning.constrained import with_params
-from isoflop.planning.overtrain import for_serving
-from isoflop.planning.waste import wasted
+from isoflop.planning.overtrain import inference_aware
+from isoflop.planning.waste import compute_penalty
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.question import ask
 from isoflop.questions.plan import Plan
@@ -48,7 +48,7 @@ def test_a_given_size_stands_in_front_of_the_optimum(drawn, same):
 
 def test_the_inference_aware_optimum_stands_in_front(drawn, same):
     answer, plan = ask(Plan(budget=BUDGET, inference_tokens=1e13), drawn), optimal_plan(drawn.ensemble, budget=BUDGET)
-    served = for_serving(drawn.ensemble, plan, tokens=1e13)
+    served = inference_aware(drawn.ensemble, plan, tokens=1e13)
     pairs = (
         ("N", served.n), ("D", served.d), ("ratio", served.ratio), ("training", served.flops),
         ("compute", served.compute), ("saved", served.saved), ("break_even", served.break_even), ("N_optimal", plan.n),
@@ -66,7 +66,7 @@ def test_the_penalties_are_those_of_half_and_twice_the_size(drawn, same):
     shift = answer.result.plan.shift
     for row in answer.table("penalties").rows:
         size, params, loss, share, flops, hours, money = row
-        waste = wasted(drawn.ensemble, budget=BUDGET, params=size * answer["N"].value, shift=shift)
+        waste = compute_penalty(drawn.ensemble, budget=BUDGET, params=size * answer["N"].value, shift=shift)
         assert (
             params == waste.params and same(loss, waste.loss) and same(share, waste.share) and same(flops, waste.flops)
         )

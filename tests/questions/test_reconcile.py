@@ -7,7 +7,7 @@ from isoflop import bootstrap, fit, law, save_fit
 from isoflop.answers.wording import told
 from isoflop.planning.counting import by_group, count_both_ways
 from isoflop.planning.published import published
-from isoflop.planning.reconcile import recount
+from isoflop.planning.reconcile import convert_counts
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.question import ask
 from isoflop.questions.base.specs import FitSpec
@@ -36,7 +36,7 @@ def test_without_a_file_chinchillas_constants_are_counted_again(asked, cli):
 def test_each_law_is_the_engines_to_the_bit():
     answer = ask(Reconcile(), Context())
     for name, row in zip(KEYS, answer.table("laws").rows, strict=True):
-        found = recount(published(name))
+        found = convert_counts(published(name))
         assert row[0] == name
         assert [each.value for each in row[1:]] == [getattr(found, field).value for field in FIELDS]
         assert not any(each.has_interval for each in row[1:])  # constants have no draws
@@ -60,7 +60,7 @@ def test_a_saved_fit_has_intervals_and_a_notebook_shows_its_result(tmp_path, ask
     ensemble = bootstrap(fit(law("chinchilla"), known_runs(0.003)), draws=60)
     place = tmp_path / "a{slope}.json"  # braces of a name are no placeholders
     save_fit(ensemble, place)
-    found = recount(ensemble)
+    found = convert_counts(ensemble)
     answer = asked("reconcile", place)
     (row,) = answer["tables"]["laws"]["rows"]
     for field in FIELDS:

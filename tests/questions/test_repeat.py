@@ -94,8 +94,8 @@ def test_published_constants_rest_on_no_table(asked):
 def test_the_headline_says_where_to_stop_and_what_to_train():
     answer = ask(Repeat(**BOTH), Context())
     assert answer.sentence(told).startswith(
-        "One more epoch is worth less than 10% of unique tokens after 36 epochs by muennighoff and 21 epochs by "
-        "lovelace; the budget is best spent on 23.1B parameters for 7.2"
+        "The marginal value of an epoch falls below 10% of unique tokens after 36 epochs by muennighoff and 21 epochs "
+        "by lovelace; the budget is best spent on 23.1B parameters for 7.2"
     )
     assert answer.sentence(told).endswith("or 167B parameters for 1 epoch.")
 

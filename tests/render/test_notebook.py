@@ -16,7 +16,7 @@ from isoflop.planning.downstream import downstream, stages
 from isoflop.planning.methods import compare_methods
 from isoflop.planning.parabolas import parabolas
 from isoflop.planning.published import published
-from isoflop.planning.reconcile import recount
+from isoflop.planning.reconcile import convert_counts
 from isoflop.planning.repeat import repeat
 from isoflop.render.notebook import answer_html, answer_of
 from isoflop.shown import Shown, show_with
@@ -111,12 +111,12 @@ def _families():
         (lambda _: _finish(), "Expected last loss"),
         (lambda _: _families(), "the median error on the largest model is"),
         (lambda _: repeat(published("muennighoff:c4"), unique=1e11, params=7e9), "One more epoch"),
-        (lambda _: recount(published("chinchilla:epoch")), "non-embedding parameters the exponent is"),
+        (lambda _: convert_counts(published("chinchilla:epoch")), "non-embedding parameters the exponent is"),
         (lambda _: _downstream(), "through the task's loss"),
     ],
     ids=[
         *("backtest", "rank", "influence", "sensitivity", "profile", "parabolas"),
-        *("finish", "hitchhiker", "repeat", "recount", "downstream"),
+        *("finish", "hitchhiker", "repeat", "counts", "downstream"),
     ],
 )
 def test_an_answer_to_a_question_is_shown(known_runs, what, says):

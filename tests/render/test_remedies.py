@@ -14,7 +14,7 @@ from isoflop.render.html import findings_html
 from isoflop.render.remedies import FIELDS, reading, remedy
 
 
-def finding(text, code="far-reach", level="warning"):
+def finding(text, code="far-extrapolation", level="warning"):
     return Finding(code, level, "It is so.", text)
 
 

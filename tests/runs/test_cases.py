@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from isoflop import bootstrap, check, fit, law, read_runs
+from isoflop.cli import isoflop
 from isoflop.laws import fix
 from isoflop.planning import allocate
 from isoflop.planning.methods import compare_methods
@@ -137,3 +139,61 @@ def test_a_budget_costs_what_the_table_says_it_costs(cases):
     six = read_runs(cases / "tables" / "c_is_9nd.csv", derive={"C": "6*N*D"})
     plain = allocate(bootstrap(fit(law("chinchilla"), six), draws=40), budget=1e21)
     assert plain.n.value * plain.d.value == pytest.approx(1e21 / 6)
+
+
+def test_noiseless_runs_are_called_so(cases):
+    runs = read_runs(cases / "tables" / "noiseless.csv", columns={"C": "compute_budget"})
+    fitted = fit(law("chinchilla"), runs)
+    assert fitted.params == pytest.approx({"E": 2.69, "A": 1606.4, "B": 3210.7, "alpha": 0.34, "beta": 0.36}, rel=1e-5)
+    told = {finding.code for finding in (*fitted.findings, *bootstrap(fitted, draws=40).findings)}
+    assert "noiseless" in told and not told & {"misfit", "structured-residuals", "draws-disagree"}
+
+
+def test_a_header_of_the_table_is_an_input_whatever_its_shape(cases):
+    runs = read_runs(cases / "tables" / "name_is_a_column.csv")
+    fitted = fit(law("E + A/N_active^a + B/D^b", columns=runs.names), runs)
+    assert fitted.law.input_names == ("N_active", "D")
+    assert fitted.params["a"] == pytest.approx(0.34, abs=0.01) and fitted.value < 1e-5
+
+
+def test_an_input_may_be_zero(cases):
+    runs = read_runs(cases / "tables" / "zero_share.csv")
+    share = law("c_0 + A/N^a + t_1*share", inputs=["share"], domains={"t_1": "real", "share": "real"})
+    fitted = fit(share, runs)
+    assert fitted.data.n_rows == 8 and fitted.params["t_1"] < 0
+    assert "narrow-range" not in {f.code for f in fitted.findings if f.message.startswith("share")}
+
+
+def test_a_saved_fit_reads_the_headers_of_its_table(cases, tmp_path):
+    folder = cases / "tables"
+    runs = read_runs(folder / "forecast_points.csv", columns={"P": "parallel_size"})
+    assert fit(law("parscale"), runs).data.headers["P"] == "parallel_size"
+    saved = tmp_path / "f.json"
+    args = ["fit", str(folder / "forecast_points.csv"), "--law", "parscale", "--column", "P=parallel_size"]
+    assert CliRunner().invoke(isoflop, [*args, "--draws", "40", "--save", str(saved)]).exit_code == 0
+    told = CliRunner().invoke(isoflop, ["forecast", str(saved), "--points", str(folder / "forecast_points_ask.csv")])
+    assert told.exit_code == 0 and "at 6 points" in told.output
+    assert "1.78" in told.output  # at 4.4B parameters and 8 streams
+
+
+def test_a_routed_law_is_found_with_the_seed_that_missed_it(cases):
+    runs = read_runs(cases / "tables" / "routed_misses_optimum.csv")
+    fitted = fit(law("routed"), runs, seed=3)
+    assert fitted.value == pytest.approx(0.00019255646, rel=1e-5)
+    assert fitted.params["E_start"] == pytest.approx(2.2, abs=0.1) and 1000 < fitted.params["E_max"] < 1400
+
+
+def test_a_ranking_prints_no_warning_of_a_library(cases, recwarn):
+    path = cases / "tables" / "rank_leaks_warning.csv"
+    args = ["rank", str(path), "--windows", "3", "--draws", "20", "--law", "chinchilla", "--law", "muennighoff"]
+    told = CliRunner().invoke(isoflop, args)
+    assert told.exit_code == 0, told.output
+    assert not [each for each in recwarn if issubclass(each.category, RuntimeWarning)]
+
+
+def test_a_column_for_each_model_is_imported_as_runs(cases, tmp_path):
+    args = ["import", str(cases / "tables" / "one_column_a_model.csv"), "-o", str(tmp_path / "st")]
+    told = CliRunner().invoke(isoflop, [*args, "--tokens-per-step", "34.8M"])
+    assert told.exit_code == 0 and "3 runs added" in told.output
+    runs = read_runs(tmp_path / "st")
+    assert sorted(runs["N"].tolist()) == [53.3e6, 159.6e6, 481.7e6] and sorted(runs["loss"].tolist())[0] == 2.53

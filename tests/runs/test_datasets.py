@@ -14,7 +14,9 @@ from isoflop.errors import DataError
 from isoflop.runs import Runs, datasets
 
 LOCAL = Path(os.environ.get("ISOFLOP_DATASETS") or Path(__file__).parents[2] / "../shared/data")
-needs_mirror = pytest.mark.skipif(not LOCAL.is_dir(), reason=f"no mirror of the public run tables at {LOCAL}")
+needs_mirror = pytest.mark.skipif(
+    not LOCAL.is_dir(), reason="no mirror of the public run tables; set ISOFLOP_DATASETS to its folder"
+)
 
 ALL = datasets.datasets()
 FILES = [file for dataset in ALL for file in dataset.files]

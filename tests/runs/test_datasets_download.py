@@ -250,7 +250,7 @@ def test_two_at_once_leave_one_whole_file(server, cache, tiny):
     assert [path.read_bytes() for path in kept(cache)] == [BODY]
 
 
-@pytest.mark.skipif(not LOCAL.is_dir(), reason=f"no mirror of the public run tables at {LOCAL}")
+@pytest.mark.skipif(not LOCAL.is_dir(), reason="no mirror of the public run tables; set ISOFLOP_DATASETS to its folder")
 def test_a_public_table_from_download_to_runs(server, cache, monkeypatch):
     body = (LOCAL / "epoch-chinchilla" / "svg_extracted_data.csv").read_bytes()
     server.answer = lambda handler: respond(handler, body)

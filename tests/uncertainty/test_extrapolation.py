@@ -53,5 +53,5 @@ def test_plans_and_forecasts_measure_alike(known_runs):
     at = {"N": plan.n.value, "D": plan.d.value}
     assert forecast(ensemble, at).reach == distances(ensemble.estimate, at)
     assert f"{distances(ensemble.estimate, at)['N']:.1f} decades" in next(
-        each.message for each in plan.findings if each.code == "far-reach"
+        each.message for each in plan.findings if each.code == "far-extrapolation"
     )

@@ -11,7 +11,7 @@ import pytest
 from isoflop import Runs, forecast, law
 from isoflop.errors import DataError
 from isoflop.runs import datasets
-from isoflop.validation.borrow import borrow, family_prior
+from isoflop.validation.borrow import family_prior, fit_with_prior
 
 SIZES = np.array([1e8, 3e8, 1e9, 3e9, 1e10])
 CHINCHILLA = law("chinchilla")
@@ -59,7 +59,7 @@ def test_intervals_from_one_small_run_hold_the_largest_model_as_often_as_they_sa
     held, widths = 0, []
     labels = np.asarray(runs.text("family"))
     for each in range(15):
-        ensemble = borrow(prior, runs.take((labels == f"f{each}") & (runs["N"] == SIZES[1])), draws=400)
+        ensemble = fit_with_prior(prior, runs.take((labels == f"f{each}") & (runs["N"] == SIZES[1])), draws=400)
         expected = forecast(ensemble, {"N": 1e10, "D": 2e11}).expected
         truth = truths[each]
         loss = truth["E"] + truth["A"] / 1e10 ** truth["alpha"] + truth["B"] / 2e11 ** truth["beta"]
@@ -74,10 +74,10 @@ def test_one_run_says_that_it_borrows() -> None:
     runs, _ = made(8, seed=3)
     prior = family_prior(CHINCHILLA, runs, without=["f0"])
     one = runs.take((np.asarray(runs.text("family")) == "f0") & (runs["N"] == SIZES[0]))
-    ensemble = borrow(prior, one, draws=200)
+    ensemble = fit_with_prior(prior, one, draws=200)
     assert "one run and a prior from 7 families" in ensemble.method
-    assert [finding.code for finding in ensemble.findings] == ["borrowed"]
-    again = borrow(prior, one, draws=200)
+    assert [finding.code for finding in ensemble.findings] == ["hierarchical-prior"]
+    again = fit_with_prior(prior, one, draws=200)
     assert np.array_equal(ensemble.params, again.params)
 
 
@@ -90,7 +90,7 @@ def test_opt_175b_from_single_models(tables: Path, monkeypatch: pytest.MonkeyPat
     last = int(np.argmax(opt["N"] * opt["D"]))
     held, widths = [], []
     for size in np.unique(opt["N"])[:-1]:
-        ensemble = borrow(prior, opt.take(opt["N"] == size), draws=400)
+        ensemble = fit_with_prior(prior, opt.take(opt["N"] == size), draws=400)
         loss = forecast(ensemble, {"N": opt["N"][last], "D": opt["D"][last]}).loss
         held.append(loss.low <= opt["loss"][last] <= loss.high)
         widths.append((loss.high - loss.low) / loss.value)
@@ -102,5 +102,5 @@ def test_too_few_families_are_refused() -> None:
     runs, _ = made(4, seed=0)
     with pytest.raises(DataError, match="4 families .* can be fitted; 5 or more make a prior"):
         family_prior(CHINCHILLA, runs)
-    with pytest.raises(DataError, match="no family left to borrow from"):
+    with pytest.raises(DataError, match="no family left for a prior"):
         family_prior(CHINCHILLA, runs, without=[f"f{each}" for each in range(4)])

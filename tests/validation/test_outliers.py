@@ -68,7 +68,7 @@ def test_residuals_are_measured_by_the_spread_of_seeds(known_runs):
     codes = [each.code for each in surface_findings(outliers(CHINCHILLA, plain), plain)]
     assert codes == ["misses-like-seeds"]
     (finding,) = (
-        each for each in surface_findings(outliers(CHINCHILLA, bent), bent) if each.code == "misses-beyond-seeds"
+        each for each in surface_findings(outliers(CHINCHILLA, bent), bent) if each.code == "surface-lack-of-fit"
     )
     assert "the law, not noise, limits the fit" in finding.message
 

@@ -111,7 +111,7 @@ def doubts(bill: Cost, counted: Parameters) -> tuple[Finding, ...]:
                 f"Weights, gradients and Adam's state need {ADAM_BYTES} bytes a parameter, {needed / 1e9:,.0f} GB, and "
                 f"{bill.devices:,} × {bill.hardware.name} hold {there / 1e9:,.0f} GB.",
                 f"Take at least {math.ceil(needed / bill.hardware.memory):,} devices, before activations, or a leaner "
-                f"optimiser.",
+                "optimizer.",
             )
         )
     return tuple(found)

@@ -16,8 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from isoflop.app.session import REPORTS, Session, Task, forget, load, save, sessions
-from isoflop.errors import IsoflopError
+from isoflop.app.session import REPORTS, Session, Task, forget, load, names, save
+from isoflop.errors import IsoflopError, SavedError
 
 _MOST_TASKS = 200  # in one session
 _LINE = 1 << 20
@@ -44,27 +44,41 @@ class Bench:
         self._wake = asyncio.Event()
         self._changed = asyncio.Condition()
         self._loop: asyncio.Task[None] | None = None
+        self._search: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Start working; tasks that an earlier server left behind are taken up again."""
         self.root.mkdir(parents=True, exist_ok=True)
-        for session in sessions(self.root):
-            for task in session.tasks:
-                if task.state in ("waiting", "running"):
-                    self._held[session.id] = self._held.get(session.id, session).with_task(
-                        replace(task, state="waiting", share=0.0)
-                    )
-                    self._queue.append((session.id, task.id))
-                elif task.state == "done" and not task.drawn:
-                    self._held.setdefault(session.id, session)
-                    self._undrawn.append((session.id, task.id))
         self._loop = asyncio.create_task(self._work())
+        self._search = asyncio.create_task(self._take_up())
+
+    async def _take_up(self) -> None:
+        """Look through the sessions on disk, however many, for what was left behind, while the page is served."""
+        for name in await asyncio.to_thread(names, self.root):
+            if name not in self._held:
+                with contextlib.suppress(SavedError):
+                    session = await asyncio.to_thread(load, self.root, name)
+                    if name not in self._held and any(map(_unfinished, session.tasks)):
+                        self._hold(session)
+
+    def _hold(self, session: Session) -> Session:
+        """Hold a session that was read from disk, and take up what an earlier server left behind in it."""
+        for task in session.tasks:
+            if task.state in ("waiting", "running"):
+                session = session.with_task(replace(task, state="waiting", share=0.0))
+                self._queue.append((session.id, task.id))
+            elif _unfinished(task):
+                self._undrawn.append((session.id, task.id))
+        self._held[session.id] = session
+        self._wake.set()
+        return session
 
     async def close(self) -> None:
         """Stop; what was running is taken up by the next server."""
-        if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.gather(self._loop, return_exceptions=True)
+        for each in (self._search, self._loop):
+            if each is not None:
+                each.cancel()
+                await asyncio.gather(each, return_exceptions=True)
         await self._end_worker()
         async with self._changed:
             self._changed.notify_all()
@@ -72,7 +86,7 @@ class Bench:
     def get(self, name: str) -> Session:
         """A session by its id; raises SavedError where there is none."""
         if name not in self._held:
-            self._held[name] = load(self.root, name)
+            return self._hold(load(self.root, name))
         return self._held[name]
 
     async def change(self, name: str, by: Callable[[Session], Session]) -> Session:
@@ -269,10 +283,14 @@ class Bench:
             await worker.wait()
 
 
+def _unfinished(task: Task) -> bool:
+    return task.state in ("waiting", "running") or (task.state == "done" and not task.drawn)
+
+
 def _ended(code: int) -> str:
     """Why a working process may have ended, from its exit code."""
     if code >= 0:
-        return f"{_NO_ANSWER} (exit code {code}); the terminal says more"
+        return f"{_NO_ANSWER} (exit code {code}); see the terminal"
     try:
         name = signal.Signals(-code).name
     except ValueError:

@@ -224,7 +224,11 @@ class _Page:
             columns=_words(asked, "columns"),
             units=_words(asked, "units"),
             conventions=_words(asked, "conventions"),
-            where=str(asked.get("where", ""))[:4_000].strip(),
+            where=_text(asked, "where"),
+            derive=_words(asked, "derive"),
+            best=_text(asked, "best"),
+            per=_text(asked, "per"),
+            frontier=_text(asked, "frontier"),
         )
         session = await self.bench.change(request.path_params["session"], lambda held: replace(held, reading=reading))
         return JSONResponse(_state(session))
@@ -286,6 +290,10 @@ async def _body(request: Request) -> dict[str, Any]:
     if not isinstance(asked, dict):
         raise DataError("the request must be one JSON object")
     return asked
+
+
+def _text(asked: Mapping[str, Any], key: str) -> str:
+    return str(asked.get(key) or "")[:4_000].strip()
 
 
 def _words(asked: Mapping[str, Any], key: str) -> dict[str, str]:
@@ -359,7 +367,7 @@ def _start(root: Path) -> dict[str, Any]:
     return {
         "datasets": here,
         "sessions": [
-            {"id": each.id, "source": each.source, "results": len(each.tasks)} for each in sessions(root)[:20]
+            {"id": each.id, "source": each.source, "results": len(each.tasks)} for each in sessions(root, most=20)
         ],
         "laws": [
             {"name": each.name, "formula": each.stated or each.formula, "inputs": each.input_names}

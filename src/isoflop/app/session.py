@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import secrets
 import shutil
@@ -23,12 +25,18 @@ SCHEMA = "isoflop.session/2"
 REPORTS = ("fit", "plan")  # kinds of task that are reports: of a law to fit, of a fit at another budget
 _NAME = re.compile(r"[^\w.() -]+")
 _ID = re.compile(r"[0-9a-f]{12}")
-_ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet", ".pq")
+_ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".md", ".parquet", ".pq")
 
 
 MOST_BYTES = 50_000_000
 _WORDS = Map(TEXT, most=10_000)
-_READING = Record({"columns": _WORDS, "units": _WORDS, "conventions": _WORDS, "where": TEXT})
+_READING = Record(
+    {
+        "columns": _WORDS, "units": _WORDS, "conventions": _WORDS, "where": TEXT,
+        "derive": _WORDS, "best": TEXT, "per": TEXT, "frontier": TEXT,
+    },
+    may=frozenset({"derive", "best", "per", "frontier"}),
+)  # fmt: skip
 _ROWS = List(Whole())
 _TASK_ID = Text(matching=r"r[0-9]{1,9}", belongs="a task's id, as r1")
 _SETTINGS: Mapping[str, Schema] = {"reading": _READING, "dropped": _ROWS, "options": Map(Plain())}
@@ -69,6 +77,15 @@ class Reading:
     units: Mapping[str, str] = field(default_factory=dict)
     conventions: Mapping[str, str] = field(default_factory=dict)
     where: str = ""
+    derive: Mapping[str, str] = field(default_factory=dict)
+    best: str = ""
+    per: str = ""
+    frontier: str = ""
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The columns of ``per``, which stand between commas."""
+        return tuple(name.strip() for name in self.per.split(",") if name.strip())
 
 
 @dataclass(frozen=True)
@@ -188,15 +205,26 @@ def settings_of(session: Session, task: Task) -> dict[str, Any]:
     return asked
 
 
-def sessions(root: Path) -> list[Session]:
-    """All sessions that can be read, the latest first."""
+def names(root: Path) -> list[str]:
+    """The ids of all sessions, the latest first; of each file only the date is looked at."""
     found = []
-    for place in root.glob("*/session.json"):
-        try:
-            found.append((place.stat().st_mtime, load(root, place.parent.name)))
-        except (SavedError, OSError):
-            continue
-    return [each for _, each in sorted(found, key=lambda pair: -pair[0])]
+    with contextlib.suppress(OSError), os.scandir(root) as entries:
+        for entry in entries:
+            if _ID.fullmatch(entry.name):
+                with contextlib.suppress(OSError):
+                    found.append((Path(entry.path, "session.json").stat().st_mtime, entry.name))
+    return [name for _, name in sorted(found, reverse=True)]
+
+
+def sessions(root: Path, *, most: int | None = None) -> list[Session]:
+    """The sessions that can be read, the latest first; at most ``most`` of them."""
+    found: list[Session] = []
+    for name in names(root):
+        if most is not None and len(found) >= most:
+            break
+        with contextlib.suppress(SavedError):
+            found.append(load(root, name))
+    return found
 
 
 def forget(session: Session) -> None:
@@ -221,6 +249,10 @@ def read(session: Session) -> Runs:
         units=reading.units,
         conventions=reading.conventions,
         where=reading.where or None,
+        derive=reading.derive,
+        best=reading.best or None,
+        per=reading.settings,
+        frontier=reading.frontier or None,
     )
 
 

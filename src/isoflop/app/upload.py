@@ -6,6 +6,7 @@ end whoever reads it: Polars panics, and where it believes a length of 10^18 byt
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import subprocess
@@ -16,11 +17,13 @@ from pathlib import Path
 
 import polars as pl
 
-from isoflop.errors import DataError
+from isoflop.errors import DataError, IsoflopError
+from isoflop.runs import read_runs
 from isoflop.runs.files import load
 
 MOST_UNPACKED = 1_000_000_000
 MOST_ROWS = 2_000_000
+MOST_MEMORY = 1_000_000_000  # bytes that reading a table may take
 MOST_CELLS = 100_000_000
 _BLOCK = 1 << 20
 _LONGEST = 120  # seconds
@@ -100,15 +103,33 @@ def _lines(place: Path) -> tuple[int, int]:
     return lines, width
 
 
+def bound_memory(more: int) -> None:
+    """Let this process take ``more`` bytes than it has now, and no more; without effect where there are no limits."""
+    try:
+        import resource
+
+        now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        limit = now + more if most == resource.RLIM_INFINITY else min(now + more, most)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, most))
+    except (ImportError, OSError, ValueError):  # another system: the bounds of rows, cells and bytes are left
+        return
+
+
 def main() -> None:
     """Read the file that the command line names, and say why it is refused."""
     place = Path(sys.argv[1])
     refused = None
+    bound_memory(MOST_MEMORY)
     try:
         check_size(place)
         load(place)
+        with contextlib.suppress(IsoflopError):  # of columns that have to be named first the page tells later
+            read_runs(place)
     except DataError as error:
         refused = str(error)
+    except MemoryError:
+        refused = f"{place.name} takes more than {MOST_MEMORY:,} bytes of memory; use the command line"
     sys.stdout.write(json.dumps({"refused": refused}))
 
 

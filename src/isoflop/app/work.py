@@ -78,8 +78,8 @@ def context_of(session: Session, settings: Mapping[str, Any], tell: Tell) -> Con
 
 def study_of(session: Session, settings: Mapping[str, Any], question: Question) -> Study:
     """The study that asks the same of the same rows: for ``isoflop study`` beside the table."""
-    reading = settings["reading"]
-    kept = [f"({reading['where']})"] if reading["where"] else []
+    reading = Reading(**settings["reading"])
+    kept = [f"({reading.where})"] if reading.where else []
     if settings["dropped"]:
         kept.append(f"row not in {list(settings['dropped'])}")
     law, fit, level = specs_of(settings)
@@ -88,9 +88,13 @@ def study_of(session: Session, settings: Mapping[str, Any], question: Question) 
         runs=RunsSpec(
             source=session.source,
             where=" and ".join(kept) or None,
-            columns=reading["columns"],
-            units=reading["units"],
-            conventions=reading["conventions"],
+            columns=reading.columns,
+            units=reading.units,
+            conventions=reading.conventions,
+            derive=reading.derive,
+            best=reading.best or None,
+            per=reading.settings,
+            frontier=reading.frontier or None,
         ),
         law=law,
         fit=fit,

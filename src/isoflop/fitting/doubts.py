@@ -47,7 +47,7 @@ def search_findings(search: Search, *, exact: bool, gap: float, converged: bool)
         )
         found.append(
             Finding(
-                "starts-disagree",
+                "multiple-optima",
                 "warning",
                 f"only {reached} of {tried} starts ended at the best optimum; {rest}.",
                 "Try more starts, another seed, or a law with fewer parameters; the data may not determine this one.",
@@ -223,7 +223,7 @@ def seed_findings(
     vary, known, off = (f"{100 * each:.2g} %" if log_loss else f"{each:.2g}" for each in sizes)
     return [
         Finding(
-            "beyond-seeds",
+            "lack-of-fit",
             "warning",
             f"seeds of one configuration differ by {vary} (standard deviation; {len(kept)} runs in {len(size)} "
             f"places), so their means are known to {known}, and the law misses these by {off}: that is no chance of "
@@ -287,10 +287,10 @@ def misfit_findings(table: Table, residual: Floats) -> list[Finding]:
         return []
     return [
         Finding(
-            "misfit",
+            "structured-residuals",
             "warning",
-            f"residuals of neighbouring runs go together (rank correlation {together:.2f}; chance gives that much once "
-            f"in {1 / chance:.0f}): the law bends otherwise than these runs, and no interval here covers that.",
+            f"residuals of neighboring runs are correlated (rank correlation {together:.2f}; by chance once in "
+            f"{1 / chance:.0f} tables): the form of the law does not match these runs, and no interval covers that.",
             "Try another law, fit the largest runs alone (--where), or look whether a group of runs was trained "
             "differently.",
         )
@@ -321,8 +321,8 @@ def family_findings(table: Table, residual: Floats, families: Sequence[str], *, 
         Finding(
             "families-pooled",
             "warning",
-            f"one law was fitted to {len(groups)} families, and they lie apart: the median run of {low!r} is "
-            f"{scale * middle[low]:+.2g}{unit} off the curve, that of {high!r} {scale * middle[high]:+.2g}{unit}.",
+            f"one law was fitted to {len(groups)} families, and they differ: the median run of {low!r} is "
+            f"{scale * middle[low]:+.2g}{unit} off the law, that of {high!r} {scale * middle[high]:+.2g}{unit}.",
             f"Fit one of them (--where \"family == '{low}'\"), or look at each: isoflop backtest --per-family.",
         )
     ]

@@ -24,6 +24,7 @@ from isoflop.values import Value
 Floats = NDArray[np.float64]
 
 QUANTILES = 1_001  # of the residuals, that are kept
+LONGEST_HEADER = 200  # letters of a header that is remembered
 MOST_ROWS = 3_000  # whose residuals are kept one by one
 
 
@@ -135,7 +136,9 @@ def summary(law: Law, table: Table, runs: Runs, residual: Floats, *, space: Spac
         headers={
             name: runs.columns[name].header
             for name in law.input_names
-            if name in runs.columns and runs.columns[name].header not in ("", name)
+            if name in runs.columns
+            and runs.columns[name].header not in ("", name)
+            and len(runs.columns[name].header) <= LONGEST_HEADER
         },
         rows=_rows(table, residual),
     )

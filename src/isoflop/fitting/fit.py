@@ -125,11 +125,39 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
 
     A third of the starts is enough where three quarters of them end at the same, best optimum; otherwise all are used.
 
-    law: its inputs are columns of ``runs``, or prepared from them, within their domains; constants that prepared
-    columns depend on are searched around the fit (:mod:`isoflop.fitting.outer`).
-    objective: Huber with δ = 1e-3 on log loss by default.
-    Returns a :class:`Fit` with parameters in the units of the runs and findings.
-    Raises DataError (columns, values), FitError (fewer runs than parameters; no start with a finite objective).
+    Parameters
+    ----------
+    law :
+        Its inputs are columns of ``runs``, or prepared from them, within their domains; constants that prepared columns
+        depend on are searched around the fit (:mod:`isoflop.fitting.outer`).
+    runs :
+        The table, a row each run or checkpoint.
+    objective :
+        ρ and the space of the residuals: :func:`isoflop.huber`, :func:`isoflop.squares`, :func:`isoflop.student_t` or
+        :func:`isoflop.absolute`. Huber with δ = 1e-3 on log loss by default.
+    starts, seed :
+        Of the search.
+
+    Returns
+    -------
+    A :class:`Fit` with parameters in the units of the runs, and findings.
+
+    Raises
+    ------
+    DataError
+        A column is missing, or holds values outside its domain.
+    FitError
+        Fewer runs than parameters, or no start with a finite objective.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> runs = isoflop.datasets.load("python-bytes")
+    >>> fitted = isoflop.fit(isoflop.law("chinchilla"), runs)
+    >>> sorted(fitted.params)
+    ['A', 'B', 'E', 'alpha', 'beta']
+    >>> len(fitted.residuals) == len(runs)
+    True
     """
     objective = huber() if objective is None else objective
     open_constants = law.searched

@@ -40,6 +40,18 @@ class Fit(Estimate):
 
     theta: the parameters in fitting coordinates, centred at ``centres``. value: the objective, summed over rows.
     scale: σ of the residuals where the objective fits one, else None. runs: None for a fit loaded from a file.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> runs = isoflop.datasets.load("python-bytes")
+    >>> fitted = isoflop.fit(isoflop.law("chinchilla"), runs)
+    >>> fitted.to_frame().columns
+    ['parameter', 'value', 'standard_error', 'meaning']
+    >>> fitted.predict({"params": [1e8, 1e9], "tokens": 2e10}).shape
+    (2,)
+    >>> fitted.covariance.shape
+    (5, 5)
     """
 
     objective: Objective

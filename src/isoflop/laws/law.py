@@ -30,8 +30,8 @@ INPUTS: Mapping[str, str] = {
     "C": "training FLOPs",
     "U": "unique training tokens",
     "M": "tokens per parameter",
-    "S": "optimiser steps",
-    "step": "optimiser steps",
+    "S": "optimizer steps",
+    "step": "optimizer steps",
     "epochs": "passes over the unique tokens",
     "batch": "tokens a step",
     "lr": "peak learning rate",
@@ -205,6 +205,14 @@ def law(
         ``D1``), save single letters and Greek ones, which are parameters unless ``inputs`` says otherwise.
 
     Raises FormulaError: not in the language, an unknown name (with the nearest), no input, no parameter.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> isoflop.law("chinchilla").param_names
+    ('E', 'A', 'B', 'alpha', 'beta')
+    >>> isoflop.law("E + A/params^alpha")
+    Law(E + A/params^alpha: loss = E + A/N^alpha)
     """
     text = text.strip()
     response, right = split_response(text)
@@ -352,7 +360,14 @@ def _occurrences(expression: Expr, label: str) -> int:
 
 @cache
 def catalogue() -> Mapping[str, Law]:
-    """Every law that ships with the package, by name; one TOML file a law."""
+    """Every law that ships with the package, by name; one TOML file a law.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> "chinchilla" in isoflop.catalogue()
+    True
+    """
     folder = resources.files("isoflop.laws") / "catalogue"
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
     read = [_from_toml(tomllib.loads(file.read_text(encoding="utf-8"))) for file in files]

@@ -18,6 +18,12 @@ def fix(law: Law, values: Mapping[str, float]) -> Law:
     """The law with parameters set to values: ``fix(law("chinchilla"), {"E": 1.69})``.
 
     Raises FormulaError for a name that is no free parameter (with the nearest), or a value outside its domain.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> isoflop.fix(isoflop.law("chinchilla"), {"E": 1.69})
+    Law(chinchilla: loss = A/N^alpha + B/D^beta + 1.69)
     """
     searched = {each.name for each in law.searched}
     for label, value in values.items():
@@ -51,7 +57,14 @@ def _settle(law: Law, label: str, value: float) -> Law:
 
 
 def tie(law: Law, formulas: Mapping[str, str]) -> Law:
-    """The law with parameters set to formulas of others: ``tie(law("chinchilla"), {"beta": "alpha"})``."""
+    """The law with parameters set to formulas of others: ``tie(law("chinchilla"), {"beta": "alpha"})``.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> isoflop.tie(isoflop.law("chinchilla"), {"beta": "alpha"})
+    Law(chinchilla: loss = E + A/N^alpha + B/D^alpha)
+    """
     others: dict[Expr, Expr] = {}
     for label, text in formulas.items():
         _check_free(law, label)

@@ -134,7 +134,7 @@ class Curves:
                 Finding(
                     "restarted",
                     "note",
-                    f"the run was restarted; {stale:,} points that the later start replaced or left behind are out.",
+                    f"the run was restarted; {stale:,} points that the later start replaced are left out.",
                     "Nothing to do, unless two runs write to one folder: then give each its own.",
                 )
             )

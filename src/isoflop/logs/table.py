@@ -233,7 +233,7 @@ def _numbered(why: str) -> Finding:
     return Finding(
         "no-steps",
         "note",
-        f"the curve has {why}; its points were numbered 0, 1, 2, … in their order.",
+        f"the loss curve has {why}; its points were numbered 0, 1, 2, … in their order.",
         "Tokens are as they stand; rules that count steps count points here.",
     )
 

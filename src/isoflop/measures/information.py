@@ -76,7 +76,7 @@ def _table(points: ArrayLike, neighbours: int) -> Floats:
     if table.ndim != 2 or not np.isfinite(table).all():
         raise DataError(f"points must be a finite table (samples, dimensions); these have shape {table.shape}")
     if neighbours < 1 or len(table) <= neighbours:
-        raise DataError(f"{len(table)} samples have no {neighbours}-th neighbour; give more samples or ask for fewer")
+        raise DataError(f"{len(table)} samples have no {neighbours}-th neighbor; give more samples or ask for fewer")
     return table
 
 

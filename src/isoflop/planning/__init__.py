@@ -5,10 +5,10 @@ from isoflop.planning.answer import Answer, answer
 from isoflop.planning.constrained import Fixed, with_params, with_tokens
 from isoflop.planning.forecast import Forecast, forecast, forecasts
 from isoflop.planning.optimal import optimal_plan
-from isoflop.planning.overtrain import Served, for_serving
-from isoflop.planning.reconcile import Recount, recount
+from isoflop.planning.overtrain import Served, inference_aware
+from isoflop.planning.reconcile import Recount, convert_counts
 from isoflop.planning.repeat import Repeat, fit_repeats, repeat
-from isoflop.planning.waste import Waste, wasted
+from isoflop.planning.waste import Waste, compute_penalty
 
 __all__ = [
     "Answer",
@@ -21,14 +21,14 @@ __all__ = [
     "Waste",
     "allocate",
     "answer",
+    "compute_penalty",
+    "convert_counts",
     "fit_repeats",
-    "for_serving",
     "forecast",
     "forecasts",
+    "inference_aware",
     "optimal_plan",
-    "recount",
     "repeat",
-    "wasted",
     "with_params",
     "with_tokens",
 ]

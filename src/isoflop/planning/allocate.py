@@ -84,11 +84,21 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
     relative loss that counts as flat.
     In closed form where the law is E + A/N^α + B/D^β, otherwise by bisection on the exact slope.
     Raises IsoflopError for a law that has other inputs than N and D, a budget ≤ 0, or no interior optimum.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> runs = isoflop.datasets.load("python-bytes")
+    >>> fitted = isoflop.fit(isoflop.law("chinchilla"), runs)
+    >>> drawn = isoflop.bootstrap(fitted, draws=40)
+    >>> plan = isoflop.allocate(drawn, budget=1e20)
+    >>> plan.n.low < plan.n.value < plan.n.high
+    True
     """
     check_level(level)
     check_positive(budget, "the budget", "FLOPs")
     if not 0 < within < 1:
-        raise IsoflopError(f"the flat band is a relative loss between 0 and 1, not {within:g}; 0.002 is usual")
+        raise IsoflopError(f"the near-optimal range is a relative loss between 0 and 1, not {within:g}; 0.002 is usual")
     estimate = ensemble.estimate
     require_n_and_d(estimate.law)
     at_fit = {label: np.array([value]) for label, value in estimate.params.items()}
@@ -100,7 +110,7 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
             f"{estimate.law.name} has no compute-optimal size at {budget:g} FLOPs: along this budget its loss falls "
             f"all the way to {where} models; the runs do not determine it"
         )
-    draws = ensemble.draws()
+    draws = ensemble.draws
     there = optimum(estimate.law, draws, budget, counted=counted)
     method = "closed form" if closed_form(estimate.law, at_fit, budget, counted=counted) is not None else "numeric"
     slope_here, slope_there = _exponent(estimate, at_fit, budget), _exponent(estimate, draws, budget)
@@ -208,7 +218,7 @@ def _findings(estimate: Estimate, here: Optimum, lost: int, draws: int) -> list[
         if decades > 1:
             found.append(
                 Finding(
-                    "far-reach",
+                    "far-extrapolation",
                     "warning",
                     f"the best {label} lies {decades:.1f} decades beyond the runs, and model error was learned from "
                     f"forecasts up to {shipped_prior().farthest:g} decades beyond theirs.",

@@ -13,9 +13,9 @@ from isoflop.findings import Finding
 from isoflop.planning.allocate import Plan, promised
 from isoflop.planning.constrained import Fixed, with_params, with_tokens
 from isoflop.planning.optimal import optimal_plan
-from isoflop.planning.overtrain import Served, for_serving
+from isoflop.planning.overtrain import Served, inference_aware
 from isoflop.planning.shapes import Shapes, Template, buildable
-from isoflop.planning.waste import Waste, wasted
+from isoflop.planning.waste import Waste, compute_penalty
 from isoflop.uncertainty.ensemble import Ensemble, Interval
 from isoflop.uncertainty.predictive import predictive
 from isoflop.values import Value
@@ -101,7 +101,7 @@ def answer(
     Raises IsoflopError for quantities ≤ 0, more than one question, and a law without an optimum in N and D.
     """
     if sum(each is not None for each in (params, tokens, served)) > 1:
-        raise IsoflopError("a given size, given tokens and tokens to be served are different questions; ask one")
+        raise IsoflopError("a given size, given tokens and inference tokens are different questions; give one")
     plan = optimal_plan(ensemble, budget=budget, level=level, within=within)
     if plan.least_loss is None and (params is not None or tokens is not None or served is not None):
         raise IsoflopError(
@@ -113,7 +113,7 @@ def answer(
         fixed = with_params(ensemble, plan, params=params)
     elif tokens is not None:
         fixed = with_tokens(ensemble, plan, tokens=tokens)
-    over = None if served is None else for_serving(ensemble, plan, tokens=served)
+    over = None if served is None else inference_aware(ensemble, plan, tokens=served)
     recommended = _recommended(ensemble, plan, fixed, over)
     flops = recommended.flops.value
     return Answer(
@@ -131,7 +131,9 @@ def answer(
 
 def _penalties(ensemble: Ensemble, plan: Plan, level: float) -> dict[str, Waste]:
     return {
-        f"{factor:g}": wasted(ensemble, budget=plan.budget, params=plan.n.value * factor, level=level, shift=plan.shift)
+        f"{factor:g}": compute_penalty(
+            ensemble, budget=plan.budget, params=plan.n.value * factor, level=level, shift=plan.shift
+        )
         for factor in FACTORS
     }
 

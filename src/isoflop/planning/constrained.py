@@ -9,7 +9,7 @@ from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.laws.optimum import check_positive
 from isoflop.planning.allocate import Plan
-from isoflop.planning.waste import Waste, wasted
+from isoflop.planning.waste import Waste, compute_penalty
 from isoflop.uncertainty.ensemble import Ensemble
 from isoflop.units import format_quantity
 from isoflop.values import Value
@@ -50,7 +50,7 @@ def _fixed(ensemble: Ensemble, plan: Plan, given: Literal["params", "tokens"], n
         raise IsoflopError(
             f"{plan.budget:g} FLOPs leave {n:.3g} parameters and {d:.3g} tokens; give a smaller number or more FLOPs"
         )
-    waste = wasted(ensemble, budget=plan.budget, params=n, level=plan.n.level, shift=plan.shift)
+    waste = compute_penalty(ensemble, budget=plan.budget, params=n, level=plan.n.level, shift=plan.shift)
     found = []
     if given == "tokens" and d > plan.d.value:
         found.append(

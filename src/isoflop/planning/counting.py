@@ -15,7 +15,7 @@ from isoflop.fitting import fit
 from isoflop.laws import law
 from isoflop.laws.optimum import check_positive
 from isoflop.planning.minima import minima
-from isoflop.planning.reconcile import Recount, recount
+from isoflop.planning.reconcile import Recount, convert_counts
 from isoflop.runs import Runs
 from isoflop.uncertainty import bootstrap
 from isoflop.uncertainty.ensemble import Ensemble, Interval
@@ -83,7 +83,7 @@ def count_both_ways(
 
     Where the table has both counts (N and N_nonembed) they are used, and ω is fitted to them; where it has one, the
     other follows from N = N_E + ω N_E^(1/3). The law in all parameters is also read without embeddings over the table's
-    own sizes (``recount``), and the minima of IsoFLOP budgets give the exponent in the count of the table.
+    own sizes (``convert_counts``), and the minima of IsoFLOP budgets give the exponent in the count of the table.
     Raises IsoflopError for ω ≤ 0 and DataError without N, D and loss.
     """
     if omega is not None:
@@ -104,7 +104,7 @@ def count_both_ways(
     sizes = (float(without.min()), float(without.max()))
     if not sizes[0] < sizes[1]:
         raise DataError(f"{runs.source} has one model size; an exponent needs several")
-    again = recount(fitted["all parameters"], omega=omega, sizes=sizes, level=level)
+    again = convert_counts(fitted["all parameters"], omega=omega, sizes=sizes, level=level)
     ways.append(Way("all parameters, read without embeddings", again.slope))
     try:
         found = minima(runs, draws=draws, seed=seed, level=level)

@@ -57,6 +57,18 @@ def forecast(
     at: every input of the law under its symbol or its word (``params``, ``tokens``), positive. prior: of the model
     error; the shipped one by default. A fit that came without its runs has no model error, and a finding says so.
     Raises IsoflopError for a missing, unknown or non-positive input.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> runs = isoflop.datasets.load("python-bytes")
+    >>> fitted = isoflop.fit(isoflop.law("chinchilla"), runs)
+    >>> drawn = isoflop.bootstrap(fitted, draws=40)
+    >>> found = isoflop.forecast(drawn, {"params": 1e9, "tokens": 2e10})
+    >>> found.unit, sorted(found.at)
+    ('nats/byte', ['D', 'N'])
+    >>> found.loss.low < found.law_loss.low
+    True
     """
     return forecasts(ensemble, [at], level=level, prior=prior)[0]
 
@@ -129,7 +141,7 @@ def _reach_findings(estimate: Estimate, reach: Mapping[str, float], farthest: fl
         if decades > max(1.0, min(span, farthest)):
             found.append(
                 Finding(
-                    "far-reach",
+                    "far-extrapolation",
                     "warning",
                     f"{name} lies {decades:.1f} decades beyond the runs, which span {span:.1f} decades; model error "
                     f"was learned from forecasts up to {farthest:g} decades beyond theirs.",
@@ -139,7 +151,7 @@ def _reach_findings(estimate: Estimate, reach: Mapping[str, float], farthest: fl
         elif decades > 0:
             found.append(
                 Finding(
-                    "reach",
+                    "extrapolation",
                     "note",
                     f"{name} lies {decades:.2f} decades beyond the runs.",
                     "The further out, the more the answer rests on the law's form.",

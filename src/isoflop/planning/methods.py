@@ -130,7 +130,7 @@ def _repeats(runs: Runs) -> list[Finding]:
         Finding(
             "repeated-tokens",
             "warning",
-            f"{again} of {len(runs)} runs saw tokens more than once, and N and D alone take these for fresh ones.",
+            f"{again} of {len(runs)} runs saw tokens more than once, and a law in N and D counts these as unique ones.",
             'Keep runs without repeats (--where "D <= U"), or ask isoflop repeat.',
         )
     ]

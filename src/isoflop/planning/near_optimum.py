@@ -48,7 +48,7 @@ class NearOptimum(Value):
     def sd(self, budget: float) -> float:
         """√(s² + 0.1² + (0.45 · decades beyond)²), s half of the central 68 % of log N* over draws of the runs."""
         with np.errstate(all="ignore"):
-            there = optimum(self.fit.law, self.draws.draws(), budget, counted=self.fit.data.flops)
+            there = optimum(self.fit.law, self.draws.draws, budget, counted=self.fit.data.flops)
             found = np.log(there.n[there.inside])
         found = found[np.isfinite(found)]
         low, high = np.quantile(found, [0.1587, 0.8413]) if len(found) > 1 else (0.0, 0.0)

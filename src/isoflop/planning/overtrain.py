@@ -1,4 +1,4 @@
-"""``for_serving``: the smaller, longer-trained model that is cheapest once its tokens are served."""
+"""``inference_aware``: the smaller, longer-trained model that is cheapest once its tokens are served."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ class Served(Value):
     break_even: Interval
 
 
-def for_serving(ensemble: Ensemble, plan: Plan, *, tokens: float) -> Served:
+def inference_aware(ensemble: Ensemble, plan: Plan, *, tokens: float) -> Served:
     """argmin over N of 6·N·D + 2·N·T with D such that L(N, D) is the plan's loss (Sardana et al. 2024, equation 2).
 
     tokens: T, the tokens to be served. Each draw reaches its own best loss at the plan's budget. Where the plan's N* is
     not the law's, the law says how much smaller the model is than its own optimum and how much longer it trains, and
     both are counted from N*.
     """
-    check_positive(tokens, "served tokens", "tokens")
+    check_positive(tokens, "the inference tokens", "tokens")
     estimate = ensemble.estimate
     level = plan.n.level
     at_fit = {label: np.array([value]) for label, value in estimate.params.items()}
     # 2·N·T is of the model that is served, shift times the law's
     served = tokens * plan.shift
     here = _serving(estimate, at_fit, plan.budget, served)
-    there = _serving(estimate, ensemble.draws(), plan.budget, served) if len(ensemble) else None
+    there = _serving(estimate, ensemble.draws, plan.budget, served) if len(ensemble) else None
     longer = plan.shift ** (-1 / estimate.data.flops.power)  # of D, where the FLOPs stay
     scale = {"n": plan.shift, "d": longer, "ratio": longer / plan.shift, "break_even": 1 / plan.shift}
 

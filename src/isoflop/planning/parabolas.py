@@ -270,7 +270,7 @@ def _too_few(runs: int, budgets: int) -> Finding:
 def _unbracketed(budget: float, log_n: Floats, vertex: float) -> Finding:
     """A budget without a minimum, and on which side it lies; ``vertex`` is NaN where the losses bend downwards."""
     if math.isnan(vertex):
-        where, fix = "the losses bend downwards instead of having a least one", "Look for runs that went wrong there"
+        where, fix = "the losses have a maximum instead of a minimum", "Look for runs that went wrong there"
     else:
         end = log_n.min() if vertex <= log_n.min() else log_n.max()
         side = "smaller" if end == log_n.min() else "larger"

@@ -21,7 +21,7 @@ def published(text: str) -> Ensemble:
     each = law(name)
     entry = next((entry for entry in each.published if entry.key == key), None)
     if entry is None:
-        what = f"has no published constants {key!r}" if key else "alone says no constants"
+        what = f"has no published constants {key!r}" if key else "needs a key for its constants"
         raise FormulaError(f"{each.name} {what}; {_keys(each)}")
     missing = [label for label in each.param_names if label not in entry.values]
     if missing:

@@ -1,4 +1,4 @@
-"""``recount``: a law in all parameters, read with parameters counted without embeddings, as Kaplan et al. did."""
+"""``convert_counts``: a law in all parameters, in parameters without embeddings, as Kaplan et al. counted."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def budget_at(n: Floats, powers: tuple[Floats, Floats, Floats, Floats], omega: F
     return scale * n * all_params(n, omega) ** ((1 + alpha) / beta) * all_params(n, omega / 3) ** (-1 / beta)
 
 
-def recount(
+def convert_counts(
     ensemble: Ensemble,
     *,
     omega: float = OMEGA,
@@ -94,8 +94,8 @@ def recount(
             "fit for example chinchilla"
         )
     here = _Numbers.of(fit.law.value, at_fit, powers, omega, sizes)
-    drawn = two_powers(fit.law, ensemble.draws()) if len(ensemble) else None
-    there = None if drawn is None else _Numbers.of(fit.law.value, ensemble.draws(), drawn, omega, sizes)
+    drawn = two_powers(fit.law, ensemble.draws) if len(ensemble) else None
+    there = None if drawn is None else _Numbers.of(fit.law.value, ensemble.draws, drawn, omega, sizes)
 
     def interval(label: str) -> Interval:
         draws = np.empty(0) if there is None else getattr(there, label)
@@ -129,7 +129,7 @@ def recount(
 
 @dataclass(frozen=True)
 class _Numbers:
-    """The numbers of a recount in each draw, (draws,)."""
+    """The converted numbers in each draw, (draws,)."""
 
     slope: Floats
     small: Floats

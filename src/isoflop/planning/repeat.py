@@ -112,7 +112,7 @@ def repeat(
     check_positive(unique, "the unique tokens", "tokens")
     _require_n_d_and_u(ensemble.estimate.law)
     if not 0 < least < 1:
-        raise IsoflopError(f"the worth at which to stop lies between 0 and 1, not {least:g}; 0.1 is usual")
+        raise IsoflopError(f"the marginal value at which to stop lies between 0 and 1, not {least:g}; 0.1 is usual")
     if any(not 1 <= each <= _WHOLE for each in shown):
         raise IsoflopError(f"epochs to show are whole numbers from 1 to {_WHOLE}, not {list(shown)}")
     if params is None and budget is None:
@@ -123,7 +123,7 @@ def repeat(
     check_positive(params, "the model size", "parameters")
     epochs = _epochs()
     here = _along(ensemble.estimate.law, _at_fit(ensemble.estimate), params, unique, epochs, least)
-    there = _along(ensemble.estimate.law, ensemble.draws(), params, unique, epochs, least) if len(ensemble) else None
+    there = _along(ensemble.estimate.law, ensemble.draws, params, unique, epochs, least) if len(ensemble) else None
 
     def interval(pick: Callable[[_Along], Floats]) -> Interval:
         draws = np.empty(0) if there is None else pick(there)
@@ -172,9 +172,7 @@ def fit_repeats(
     """
     runs = with_unique(runs)
     if not (runs["D"] > runs["U"] * (1 + 1e-9)).any():
-        raise IsoflopError(
-            f"no run of {runs.source} saw a token twice (D > U); without repeats nothing tells their worth"
-        )
+        raise IsoflopError(f"no run of {runs.source} saw a token twice (D > U); without repeats their value is unknown")
     return tuple(
         bootstrap(fit(law(name), runs, objective=objective, seed=seed), draws=draws, seed=seed, progress=progress)
         for name in LAWS
@@ -269,7 +267,7 @@ def _spend(ensemble: Ensemble, unique: float, budget: float, level: float) -> Sp
     check_positive(budget, "the budget", "FLOPs")
     each = ensemble.estimate.law
     here = _best(each, _at_fit(ensemble.estimate), unique, budget)
-    there = _best(each, ensemble.draws(), unique, budget) if len(ensemble) else None
+    there = _best(each, ensemble.draws, unique, budget) if len(ensemble) else None
 
     def interval(label: str) -> Interval:
         return interval_of(float(here[label][0]), np.empty(0) if there is None else there[label], level=level)
@@ -349,7 +347,7 @@ def _reach(fitted: Estimate, n: float, unique: float, best: Spent | None) -> lis
         if decades > 0.5:
             found.append(
                 Finding(
-                    "reach",
+                    "extrapolation",
                     "warning" if decades > 1 else "note",
                     f"{fitted.law.name}: {label} = {value:.3g} lies {decades:.1f} decades beyond the runs "
                     f"({low:.3g} to {high:.3g}).",

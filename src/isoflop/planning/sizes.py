@@ -84,7 +84,7 @@ class Sizes(Value):
         if not here.inside[0]:
             raise IsoflopError(f"{law.name} has no compute-optimal size at {budget:g} FLOPs")
         n = float(here.n[0])
-        draws = {name: values[:_DRAWS] for name, values in self.ensemble.draws().items()}
+        draws = {name: values[:_DRAWS] for name, values in self.ensemble.draws.items()}
         there = optimum(law, draws, budget, counted=counted)
         drawn = interval_of(n, there.n[there.inside], level=level)
         if self.runs is None:

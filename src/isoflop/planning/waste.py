@@ -1,4 +1,4 @@
-"""``wasted``: what a wrong model size costs: the compute that the best size would not have needed for the same loss."""
+"""``compute_penalty``: compute of a wrong model size that the best size would not have needed for the same loss."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ class Waste(Value):
     share: Interval
 
 
-def wasted(ensemble: Ensemble, *, budget: float, params: float, level: float = 0.9, shift: float = 1.0) -> Waste:
+def compute_penalty(
+    ensemble: Ensemble, *, budget: float, params: float, level: float = 0.9, shift: float = 1.0
+) -> Waste:
     """C − C′ with min over N of L(N, C′/(6N)) = L(params, C/(6·params)), at the fit and for every draw.
 
     budget: C, FLOPs. params: the size that is trained instead of the best one. shift: N* of the plan over that of the
@@ -55,8 +57,8 @@ def wasted(ensemble: Ensemble, *, budget: float, params: float, level: float = 0
     n = params / shift
     at = {"N": n, "D": counted.tokens(n, budget)}
     here = _wasted(estimate.law, at_fit, budget, counted, estimate.law.value(at_fit, at))
-    losses = estimate.law.value(ensemble.draws(), at)
-    draws = _wasted(estimate.law, ensemble.draws(), budget, counted, losses) if len(ensemble) else np.empty(0)
+    losses = estimate.law.value(ensemble.draws, at)
+    draws = _wasted(estimate.law, ensemble.draws, budget, counted, losses) if len(ensemble) else np.empty(0)
     value = float(here[0])
     return Waste(
         params=float(params),

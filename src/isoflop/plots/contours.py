@@ -51,7 +51,7 @@ def loss_contours(ensemble: Ensemble, axes: Axes, *, level: float = 0.9, decades
     budgets = np.geomspace(compute.min(), counted.flops(float(n[-1]), float(d[-1])), _BUDGETS)
     path = np.array([float(optimum(fit.law, _one(fit.params), budget, counted=counted).n[0]) for budget in budgets])
     if len(ensemble):
-        draws = {name: values[:_DRAWS] for name, values in ensemble.draws().items()}
+        draws = {name: values[:_DRAWS] for name, values in ensemble.draws.items()}
         many = np.stack([_inside(optimum(fit.law, draws, budget, counted=counted)) for budget in budgets])
         ends = finite_quantiles(many, [(1 - level) / 2, (1 + level) / 2], axis=1)
         around = np.concatenate([ends[0], ends[1][::-1]])

@@ -49,7 +49,7 @@ def training_curves(runs: Runs, axes: Axes, *, by: str = "schedule", along: str 
         if place < _MOST_KINDS:
             turn, colour_of = divmod(place, len(ink.series))
             colour, line = ink.series[colour_of], LINES[(place + turn) % len(LINES)]
-        label = (plain(kind) or "not said") if place < _MOST_KINDS else f"{len(kinds) - _MOST_KINDS} others"
+        label = (plain(kind) or "unknown") if place < _MOST_KINDS else f"{len(kinds) - _MOST_KINDS} others"
         order = kept[np.argsort(x[kept], kind="stable")]
         axes.plot(
             *_thinned(x[order], loss[order]),

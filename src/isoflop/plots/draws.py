@@ -30,7 +30,7 @@ def parameter_draws(ensemble: Ensemble, axes: Axes, *, x: str = "A", y: str = "a
     if not len(ensemble):
         raise IsoflopError(f"{ensemble.estimate.data.source} comes without draws; fit runs of your own to have some")
     ink = shades(axes)
-    across, up = ensemble.push(x), ensemble.push(y)
+    across, up = ensemble.evaluate(x), ensemble.evaluate(y)
     logs = [
         name in ensemble.estimate.law.linear and bool((values > 0).all()) for name, values in ((x, across), (y, up))
     ]

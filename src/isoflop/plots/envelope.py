@@ -69,7 +69,7 @@ def _envelope(ensemble: Ensemble, budgets: Floats, level: float) -> tuple[Floats
     least = fit.predict({"N": sizes, "D": budgets[:, None] / (6 * sizes)}).min(axis=1)
     if not len(ensemble):
         return least, least, least
-    draws = {name: values[:_DRAWS, None, None] for name, values in ensemble.draws().items()}
+    draws = {name: values[:_DRAWS, None, None] for name, values in ensemble.draws.items()}
     across = np.stack(
         [
             fit.law.value(draws, {"N": sizes, "D": np.asarray(budget) / (6 * sizes)}).min(axis=-1)[:, 0]

@@ -97,7 +97,7 @@ def forecast_fan(forecast: Forecast, ensemble: Ensemble, axes: Axes) -> Axes:
     level = forecast.loss.level
     _shade(path, forecast.reach, axes)
     if len(ensemble):
-        many = fit.law.value({name: draws[:_DRAWS, None] for name, draws in ensemble.draws().items()}, path.inputs)
+        many = fit.law.value({name: draws[:_DRAWS, None] for name, draws in ensemble.draws.items()}, path.inputs)
         for each, strength in ((level, 0.2), *((inner, 0.3) for inner in _LEVELS if inner < level)):
             low, high = finite_quantiles(many, [(1 - each) / 2, (1 + each) / 2])
             axes.fill_between(
@@ -130,7 +130,7 @@ def forecast_fan(forecast: Forecast, ensemble: Ensemble, axes: Axes) -> Axes:
         linestyle="none",
         color=ink.series[1],
         zorder=6,
-        label=f"a new run, {100 * level:g}% interval" if np.isfinite(low) else "the forecast",
+        label=f"{100 * level:g}% prediction interval" if np.isfinite(low) else "the forecast",
     )
     input_axis(axes.xaxis, path.axis, path.x)
     loss_axis(axes.yaxis, fit)

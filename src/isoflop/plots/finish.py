@@ -49,7 +49,7 @@ def run_to_its_end(said: Finish, axes: Axes) -> Axes:
     axes.set_ylim(bottom - 0.05 * (top - bottom), top + 0.1 * (top - bottom))
     axes.set_xlim(0, 1.04 * said.end)
     axes.xaxis.set_major_formatter(FuncFormatter(quantity))
-    axes.set_xlabel("optimiser steps")
+    axes.set_xlabel("optimizer steps")
     axes.set_ylabel(f"loss ({said.unit})")
     legend(axes, loc="upper right")
     return axes

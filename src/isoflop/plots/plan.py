@@ -48,7 +48,7 @@ def flat_band(plan: Plan, ensemble: Ensemble, axes: Axes, *, recommended: Recomm
         label=f"within {100 * plan.band.within:.2g}% of the best",
     )
     if len(ensemble):
-        draws = {name: values[:_DRAWS, None] for name, values in ensemble.draws().items()}
+        draws = {name: values[:_DRAWS, None] for name, values in ensemble.draws.items()}
         low, high = np.quantile(fit.law.value(draws, {"N": n, "D": d}), [(1 - level) / 2, (1 + level) / 2], axis=0)
         axes.fill_between(
             n, low, high, color=ink.muted, alpha=0.25, linewidth=0, label=f"{100 * level:g}% interval of the loss"

@@ -32,8 +32,8 @@ def worth_of_repeats(answers: Sequence[Repeat], axes: Axes) -> Axes:
     end = float(np.clip(_BEYOND * last, _LEAST, _MOST))
     tops = []
     log_axis(axes.xaxis, "epochs", label=f"epochs over {format_quantity(answers[0].unique)} unique tokens")
-    log_axis(axes.yaxis, "", label="worth, in epochs of fresh tokens")
-    axes.plot([1, end], [1, end], color=ink.muted, linewidth=1, linestyle=":", label="as good as fresh")
+    log_axis(axes.yaxis, "", label="effective tokens, in epochs of unique tokens")
+    axes.plot([1, end], [1, end], color=ink.muted, linewidth=1, linestyle=":", label="as unique tokens")
     for place, each in enumerate(answers):
         colour, line = ink.series[place % len(ink.series)], LINES[place % len(LINES)]
         epochs, fresh, low, high = each.along[:, each.along[0] <= end]
@@ -51,7 +51,7 @@ def worth_of_repeats(answers: Sequence[Repeat], axes: Axes) -> Axes:
                 axes.hlines(at, stop.low, min(stop.high, end), color=colour, linewidth=2.2, zorder=4)
     axes.plot(
         [], [], marker="o", markersize=7, markerfacecolor="none", markeredgecolor=ink.muted, linestyle="none",
-        label=f"the next is worth less than {answers[0].least:g}",
+        label=f"marginal value below {answers[0].least:g}",
     )  # fmt: skip
     axes.set_xlim(1, answers[0].along[0][answers[0].along[0] <= end][-1])
     axes.set_ylim(0.95, min(end, 1.3 * max(tops)))

@@ -34,7 +34,7 @@ def score_against_loss(answers: Mapping[str, Downstream], axes: Axes) -> Axes:
         known = [end for end in ends if np.isfinite(end)]
         loss = np.linspace(min(known), max(known), _POINTS)
         dots(axes, runs[link], runs[each.response], colours=colour, marker=MARKERS[place])
-        drawn = second.estimate.law.value({key: draws[:, None] for key, draws in second.draws().items()}, {link: loss})
+        drawn = second.estimate.law.value({key: draws[:, None] for key, draws in second.draws.items()}, {link: loss})
         if len(drawn):
             tails = [(1 - level) / 2, (1 + level) / 2]
             for band, alpha in ((drawn, 0.3), (new_runs(second, drawn), 0.12)):

@@ -1,4 +1,4 @@
-"""The question before all others: how the table was read, and what to doubt in it."""
+"""The question before all others: how the table was read, and its findings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Checked:
-    """A table of runs with everything that there is to doubt in it."""
+    """A table of runs with all of its findings."""
 
     runs: Runs
     findings: tuple[Finding, ...]
@@ -30,7 +30,7 @@ class Checked:
 
 @dataclass(frozen=True)
 class Check(Question):
-    """How a table of runs was read, and what to doubt in it.
+    """How a table of runs was read, and its findings.
 
     RUNS is a CSV, TSV, JSON Lines or Parquet file, a store (isoflop import), or a data set's name (isoflop datasets);
     without it the bundled example runs are read.
@@ -51,7 +51,7 @@ class Check(Question):
     )
 
     def compute(self, context: Context) -> Checked:
-        """Every doubt about the runs, from the table alone and from the surface of a law."""
+        """Every finding about the runs, from the table alone and from the surface of a law."""
         from isoflop.laws import law
         from isoflop.validation.check import check, groups
 

@@ -168,7 +168,7 @@ def _apart(first: Ensemble, second: Ensemble, name: str, level: float) -> Interv
         return None
     # one of the two in another order: fits with one seed draw runs of the same numbers
     order = np.random.default_rng([first.seed, second.seed, 5]).permutation(count)
-    difference = second.draws()[name][order] - first.draws()[name][:count]
+    difference = second.draws[name][order] - first.draws[name][:count]
     return interval_of(second.estimate.params[name] - first.estimate.params[name], difference, level=level)
 
 

@@ -156,7 +156,7 @@ def most_correlated(ensemble: Ensemble) -> tuple[str, str, float]:
     law = ensemble.estimate.law
     columns = {
         name: np.log(draws) if name in law.linear and (draws > 0).all() else draws
-        for name, draws in ensemble.draws().items()
+        for name, draws in ensemble.draws.items()
     }
     with np.errstate(invalid="ignore"):
         table = np.nan_to_num(np.corrcoef(np.stack(list(columns.values()))))

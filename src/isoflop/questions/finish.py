@@ -152,7 +152,7 @@ class Finish(Question):
             headline="Expected last loss: {loss}; the loss is {now} at step {seen}.",
             quantities=(
                 of_interval("loss", result.loss, unit=result.unit, label="last loss", promise="PI"),
-                of_interval("mean", result.expected, unit=result.unit, label="mean of the curve"),
+                of_interval("mean", result.expected, unit=result.unit, label="mean"),
                 Quantity("now", result.last_loss, unit=result.unit, label="loss now"),
                 Quantity("seen", result.seen, "count", label="last step with a loss"),
                 Quantity("end", result.end, "count", label="last step"),
@@ -240,6 +240,6 @@ def _picture(result: FinishResult) -> Picture:
     return Picture(
         "finish",
         partial(plots.run_to_its_end, result),
-        f"Loss against step: measured to step {seen}, and the curve with its band on to "
+        f"Loss against step: measured to step {seen}, and the fitted loss with its band up to "
         f"{told(of_interval('loss', result.loss))} at step {end}.",
     )

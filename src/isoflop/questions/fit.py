@@ -249,8 +249,8 @@ def fit_to_curves(context: Context, *, thin: int | None) -> Ensemble:
 def _with_prior(context: Context, families: str) -> Ensemble:
     """The law of one run's family, with what other families say is usual as a hierarchical prior."""
     from isoflop.questions.base.specs import RunsSpec
-    from isoflop.validation.borrow import borrow, family_prior
+    from isoflop.validation.borrow import family_prior, fit_with_prior
 
     others = RunsSpec(source=families).read()
     spec = context.fit_spec
-    return borrow(family_prior(context.law, others), context.runs, draws=spec.draws, seed=spec.seed)
+    return fit_with_prior(family_prior(context.law, others), context.runs, draws=spec.draws, seed=spec.seed)

@@ -106,7 +106,7 @@ def _quantities(forecast: ForecastResult, ensemble: Ensemble, unit: str) -> tupl
     beyond = forecast.reach_decades
     return (
         *(Quantity(f"at_{name}", forecast.at[name], "count", label=name) for name in ensemble.estimate.law.input_names),
-        of_interval("loss", forecast.loss, unit=unit, promise="PI", note=f"one new run, {WITH_MODEL_ERROR}"),
+        of_interval("loss", forecast.loss, unit=unit, promise="PI", note=f"of one run, {WITH_MODEL_ERROR}"),
         of_interval(
             "mean", forecast.expected, unit=unit, label="mean loss" if unit else "mean", note="expected over runs"
         ),
@@ -142,7 +142,8 @@ def _table(forecasts: Sequence[ForecastResult], ensemble: Ensemble, word: str) -
             Column("extrapolation", "decades beyond"),
         ),
         rows,
-        note="Each row is one new run; its interval has model error, the last that of sampling and scatter alone.",
+        note="Each row is one run that was not trained; its interval has model error, the last that of sampling and "
+        "scatter alone.",
     )
 
 
@@ -160,12 +161,12 @@ def _picture(forecast: ForecastResult, ensemble: Ensemble) -> Picture:
     return Picture(
         "forecast",
         partial(plots.forecast_fan, forecast, ensemble),
-        f"The law and its intervals on the way to {_where(forecast)}, where a new run is expected at "
+        f"The law and its intervals on the way to {_where(forecast)}, with the prediction interval of one run at "
         f"{worded(loss)}{ends}.{beyond}",
     )
 
 
-_DISTANCE = ("reach", "far-reach")
+_DISTANCE = ("extrapolation", "far-extrapolation")
 
 
 def common_findings(forecasts: Sequence[ForecastResult]) -> tuple[Finding, ...]:

@@ -44,7 +44,7 @@ class Influence(Question):
     budget: float | None = option(
         Number("FLOPS", low=0.0, open=True),
         unit="FLOPs",
-        help="Compute at which N* is asked; ten times the largest run's where not given.",
+        help="Budget of N*; ten times the largest run's where not given.",
     )
     at: Mapping[str, float] = option(Numbers("N=70B"), {}, help="Input of a forecast; repeatable.")
     decide: str | None = option(

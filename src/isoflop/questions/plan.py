@@ -54,7 +54,7 @@ class Plan(Hardware, Question):
     params: float | None = option(Number("8B", low=0.0, open=True), help="Given model size: how long to train it.")
     tokens: float | None = option(Number("2T", low=0.0, open=True), help="Given training tokens: how big a model.")
     inference_tokens: float | None = option(
-        TOKENS, help="Tokens served at inference, as 10T: recommends the inference-aware optimum."
+        TOKENS, help="Inference tokens, as 10T: recommends the inference-aware optimum."
     )
     vocabulary: int = option(Count(low=1), 32_000, flag="vocab", help="Vocabulary of the proposed shapes.")
     context_length: int = option(Count(low=1), 2_048, flag="context", help="Context length of the proposed shapes.")
@@ -168,7 +168,7 @@ def _quantities(result: PlanResult, unit: str) -> Iterator[Quantity]:
     if tail:
         yield of_interval("loss", best.loss, unit=unit)
         yield _new_run("prediction", best.prediction, unit)
-        yield from if_the_law_holds(best.law_prediction, best.model_error_share, unit=unit, word="loss of one new run")
+        yield from if_the_law_holds(best.law_prediction, best.model_error_share, unit=unit, word="loss of one run")
     label = " (compute-optimal)" if tail else ""
     yield of_interval(f"N{tail}", plan.n, "count", unit="parameters", label=f"N{label}")
     yield of_interval(f"D{tail}", plan.d, "count", unit="tokens", label=f"D{label}")
@@ -176,7 +176,7 @@ def _quantities(result: PlanResult, unit: str) -> Iterator[Quantity]:
     yield of_interval(f"loss{tail}", plan.loss, unit=unit, label=f"loss{label}")
     if not tail:
         yield _new_run("prediction", plan.prediction, unit)
-        yield from if_the_law_holds(plan.law_prediction, plan.model_error_share, unit=unit, word="loss of one new run")
+        yield from if_the_law_holds(plan.law_prediction, plan.model_error_share, unit=unit, word="loss of one run")
     if plan.least_loss is not None:
         yield of_interval(
             "least_loss", plan.least_loss, unit=unit, label="the law's least loss", note="each draw at its own N*"
@@ -205,7 +205,7 @@ def _quantities(result: PlanResult, unit: str) -> Iterator[Quantity]:
 
 
 def _new_run(name: str, prediction: Interval, unit: str) -> Quantity:
-    return of_interval(name, prediction, unit=unit, label="loss of one new run", promise="PI", note=WITH_MODEL_ERROR)
+    return of_interval(name, prediction, unit=unit, label="loss of one run", promise="PI", note=WITH_MODEL_ERROR)
 
 
 def _of_given(fixed: Fixed, plan: Allocation, unit: str) -> Iterator[Quantity]:

@@ -212,12 +212,17 @@ def _stack_quantities(stacked: StackedForecast) -> tuple[Quantity, ...]:
     share = stacked.between**2 / total if total > 0 and math.isfinite(total) else None
     return (
         of_interval(
-            "stacked", stacked.loss, unit=stacked.unit, label="weighted forecast", note="one new run", promise="PI"
+            "stacked",
+            stacked.loss,
+            unit=stacked.unit,
+            label="weighted forecast",
+            note="of one run",
+            promise="PI",
         ),
         of_interval("mean", stacked.expected, unit=stacked.unit, label="mean of the weighted forecast"),
         Quantity("between", stacked.between, label="sd between laws", note="from the choice of the law"),
         Quantity("within", stacked.within, label="sd within laws", note="from the sample of runs"),
-        Quantity("scatter", stacked.scatter, label="sd of a new run"),
+        Quantity("scatter", stacked.scatter, label="sd of one run"),
         Quantity("choice", share, "share", label="variance from the choice of the law"),
     )
 

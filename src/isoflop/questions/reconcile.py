@@ -84,7 +84,7 @@ class Reconcile(Question):
         """Laws, groups of runs, or one table in both counts."""
         from isoflop.accounting.embeddings import OMEGA
         from isoflop.planning.counting import by_group, count_both_ways
-        from isoflop.planning.reconcile import KAPLAN, recount
+        from isoflop.planning.reconcile import KAPLAN, convert_counts
 
         reading, spec = context.runs_spec, context.fit_spec
         if context.given_runs is None and (reading.source is None or is_saved_fit(reading.source)):
@@ -96,7 +96,10 @@ class Reconcile(Question):
             omega = OMEGA if self.omega is None else self.omega
             names = [reading.source] if reading.source else _PUBLISHED
             return Recounts(
-                {name: recount(open_saved(name), omega=omega, sizes=sizes, level=context.level) for name in names}
+                {
+                    name: convert_counts(open_saved(name), omega=omega, sizes=sizes, level=context.level)
+                    for name in names
+                }
             )
         if self.low is not None or self.high is not None:
             raise IsoflopError("--from and --to are for a law; a table is read over its own sizes (--where keeps some)")
@@ -226,13 +229,13 @@ def _of_table(question: str, result: Counted) -> Answer:
     recounted = {result.recounted.ensemble.estimate.law.name: result.recounted}
     return Answer(
         question=question,
-        title=f"N counted with and without embeddings, {result.source}",
+        title=f"N with and without embeddings, {result.source}",
         headline=f"N* grows as C to the power {words} ({{smallest}} to {{largest}} without embeddings).",
         quantities=tuple(known),
         tables=(
             Table(
                 "ways",
-                (Column("count", "N counted"), Column("exponent", "exponent a"), Column("why_not", detail=True)),
+                (Column("count", "count of N"), Column("exponent", "exponent a"), Column("why_not", detail=True)),
                 rows,
                 note=_reasons((each.name, each.why_not) for each in result.ways),
             ),
@@ -307,7 +310,7 @@ def _picture(laws: Mapping[str, Recount]) -> Picture:
         for name, each in laws.items()
     )
     return Picture(
-        "recount",
+        "parameter-counts",
         partial(plots.exponents_recounted, laws),
         f"Exponent of the optimal size without embeddings against that size, with the range {low} to {high} shaded: "
         f"{words}.",

@@ -62,7 +62,7 @@ class Register(Question):
             question=self.name,
             title=f"registered {result.made:%Y-%m-%d %H:%M} UTC: {result.law} at {where}",
             headline=f"Predicted {result.response.replace('_', ' ')}: {{loss}}; kept in {literal(self.output)}.",
-            quantities=(of_interval("loss", result.loss, unit=result.unit, note="one new run", promise="PI"),),
+            quantities=(of_interval("loss", result.loss, unit=result.unit, note="of one run", promise="PI"),),
             method=f"runs: {result.source}; seal {result.seal[:16]}…",
             provenance={
                 "made": result.made.isoformat(),

@@ -231,7 +231,7 @@ def _known(quantity: Quantity) -> Quantity:
 
 def _headline(laws: Sequence[RepeatResult]) -> str:
     stops = " and ".join(f"{_worded(each.stop, 'integer')} by {each.ensemble.estimate.law.name}" for each in laws)
-    words = f"One more epoch is worth less than {{least}} of unique tokens after {literal(stops)}"
+    words = f"The marginal value of an epoch falls below {{least}} of unique tokens after {literal(stops)}"
     best = [
         f"{told(of_interval('N', each.best.n, 'count'))} parameters for {_worded(each.best.epochs, 'number')}"
         for each in laws
@@ -273,5 +273,6 @@ def _picture(laws: Sequence[RepeatResult]) -> Picture:
         "repeats",
         partial(plots.worth_of_repeats, laws),
         f"Effective tokens of epochs over {worded(Quantity('unique', laws[0].unique, 'count'))} unique tokens, in "
-        f"multiples of these, and where one more epoch is worth less than {number(laws[0].least, 'share')}; {reached}.",
+        "multiples of these, and where the marginal value of an epoch falls below "
+        f"{number(laws[0].least, 'share')}; {reached}.",
     )

@@ -45,8 +45,7 @@ class Report(Question):
     """The whole analysis in one file that opens offline: answer, warnings, evidence.
 
     Every part answers for one budget: --budget, or ten times the compute of the largest run. A law of other inputs than
-    N and D is asked for its response at ten times its largest inputs. The file's ending says what is written: .html,
-    .md or .json.
+    N and D is evaluated at ten times its largest inputs. The ending of the file sets the format: .html, .md or .json.
 
     isoflop report runs.csv --law chinchilla --budget 1e24 -o report.html
     isoflop report runs.csv --include backtest --include rank
@@ -62,7 +61,7 @@ class Report(Question):
 
     budget: float | None = option(Number("FLOPS", low=0.0, open=True), unit="FLOPs", help="Training compute, as 1e24.")
     inference_tokens: float | None = option(
-        Number("TOKENS", low=0.0, open=True), help="Tokens served at inference: recommends the inference-aware optimum."
+        Number("TOKENS", low=0.0, open=True), help="Inference tokens: recommends the inference-aware optimum."
     )
     include: tuple[str, ...] = option(
         Texts("QUESTION"), (), help="Further part: backtest, rank, influence …; repeatable."

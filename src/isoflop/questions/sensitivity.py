@@ -55,7 +55,7 @@ class Sensitivity(Question):
     budget: float | None = option(
         Number("FLOPS", low=0.0, open=True),
         unit="FLOPs",
-        help="Compute at which N* is asked; ten times the largest run's where not given.",
+        help="Budget of N*; ten times the largest run's where not given.",
     )
     at: Mapping[str, float] = option(Numbers("N=70B"), {}, help="Input of a forecast; repeatable.")
     draws: int = option(Count(low=20, high=100_000), 200, help="Bootstrap draws for each choice.")

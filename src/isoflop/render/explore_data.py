@@ -6,6 +6,7 @@ import base64
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,10 @@ from isoflop.laws import Law
 from isoflop.laws.derivative import gradient
 from isoflop.laws.expression import name
 from isoflop.laws.javascript import javascript_block
+from isoflop.planning.along import BUDGETS, DECADES, plans_along
 from isoflop.questions.report import Reported
 from isoflop.runs import Runs
+from isoflop.uncertainty.predictive import predictive
 from isoflop.uncertainty.scatter import new_runs
 from isoflop.units import training_flops
 
@@ -50,9 +53,7 @@ def law_javascript(law: Law) -> str:
 
 def page_data(report: Reported) -> dict[str, Any]:
     """Everything that the page needs besides the law's JavaScript; numbers that must be exact as base64 of float64."""
-    ensemble, fit = report.ensemble, report.ensemble.estimate
-    log = fit.data.space == "log"
-    flat = np.ones(len(ensemble)) if log else np.zeros(len(ensemble))
+    fit = report.ensemble.estimate
     ranges = fit.data.ranges
     return {
         "law": {
@@ -68,9 +69,7 @@ def page_data(report: Reported) -> dict[str, Any]:
         "at": dict(report.at),
         "ranges": {label: list(ends) for label, ends in ranges.items()},
         "fit": packed(np.array([fit.params[label] for label in fit.law.param_names])),
-        "draws": packed(ensemble.params),
-        "scatter": packed(new_runs(ensemble, flat)),
-        "log": log,
+        **_intervals(report),
         "runs": runs_data(
             prepared_runs(fit.law, fit.require_runs()),
             fitted=fit.predict,
@@ -78,6 +77,29 @@ def page_data(report: Reported) -> dict[str, Any]:
             response=fit.law.response,
         ),
     }
+
+
+def _intervals(report: Reported) -> dict[str, Any]:
+    """What the page's intervals come from: plans at many budgets or losses at many inputs, else the draws.
+
+    Plans and losses have model error; the draws of a law of several inputs have none, and the page says so.
+    """
+    ensemble, fit = report.ensemble, report.ensemble.estimate
+    if report.plan is not None:
+        along = plans_along(ensemble, budget=report.plan.budget, level=report.level, within=report.plan.band.within)
+        counted = fit.data.flops
+        tables = {each.name: packed(getattr(along, each.name)) for each in fields(along)}
+        return {"along": {**tables, "flops": [counted.per, counted.n_power, counted.d_power]}}
+    if len(fit.law.input_names) == 1:
+        (label,) = fit.law.input_names
+        low, high = fit.data.ranges[label]
+        high = max(high, report.at[label]) * 10**DECADES
+        at = np.geomspace(low / 10, high, BUDGETS) if low > 0 else np.linspace(low, high, BUDGETS)
+        said = predictive(ensemble, {label: at}, level=report.level)
+        return {"losses": {"at": packed(at), "loss": packed(np.array([said.median, *said.mean, *said.loss]))}}
+    log = fit.data.space == "log"
+    flat = np.ones(len(ensemble)) if log else np.zeros(len(ensemble))
+    return {"draws": packed(ensemble.params), "scatter": packed(new_runs(ensemble, flat)), "log": log}
 
 
 def runs_data(

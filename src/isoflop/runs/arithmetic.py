@@ -55,7 +55,10 @@ def tree_of(
             found = slip.search(part)
             if found is not None:
                 raise FormulaError(f"{what} {shown} holds {found[0]!r}; write {instead}")
-    parts[::2] = [_SUFFIXED.sub(lambda found: repr(parse_quantity(found[1])), part) for part in parts[::2]]
+    # ^ is a power here, which binds more tightly than Python's exclusive or
+    parts[::2] = [
+        _SUFFIXED.sub(lambda found: repr(parse_quantity(found[1])), part).replace("^", "**") for part in parts[::2]
+    ]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Python's remarks on style are not for the user
@@ -135,7 +138,7 @@ class Arithmetic:
                         return a * b
                     case ast.Div():
                         return a / b
-                    case ast.Pow() | ast.BitXor():
+                    case ast.Pow():
                         return a.pow(b)
         self.refuse(self.source(node))
 

@@ -111,7 +111,7 @@ def _reason(frame: pl.DataFrame, clock: str, total: str | None, share: str | Non
         if frame.select(early.sum()).item() >= 2:
             return f"step is below {excerpt(total, 30)}"
     if share is not None and frame[share].n_unique() > 2:
-        return f"{excerpt(share, 30)} says how far they are"
+        return f"{excerpt(share, 30)} has their place in training"
     return ""
 
 

@@ -21,7 +21,7 @@ from isoflop.values import FrozenMapping
 _REAL_SIZE: Final = 1e5  # parameters from which a training of a few tokens is none
 _FEWEST_TOKENS: Final = 1e4
 _MOST: Final = 50  # derived columns of a table
-_SLIPS = ((re.compile(r"[=<>!]"), "the part behind the first = alone"), (re.compile(r"#"), "`…` around a header"))
+_SLIPS = ((re.compile(r"[=<>!]"), "the part after the first = alone"), (re.compile(r"#"), "`…` around a header"))
 
 
 class _Formula(Arithmetic):

@@ -86,6 +86,8 @@ def choose(
 ) -> tuple[dict[str, Match], list[Finding]]:
     """The header of every canonical column: what the user said first, then the known spellings."""
     raw = cells.raw
+    scales = {canonical_symbol(word) or word: unit for word, unit in units.items()}
+    scales = {symbol: unit for symbol, unit in scales.items() if symbol in COUNTED}
     by_symbol = _named(raw, explicit, name)
     words: dict[str, Header] = {}
     passed: dict[str, Header] = {}
@@ -99,7 +101,9 @@ def choose(
             return False
         if sure:
             return True
-        agree = agrees(meaning, cells.scaled(header).fill_null(float("nan")).to_numpy())
+        said = scale_named(scales[meaning.symbol]) if meaning.symbol in scales else None
+        scaled = [header] if said is None else [header, replace(header, scale=said)]
+        agree = any(agrees(meaning, cells.scaled(each).fill_null(float("nan")).to_numpy()) for each in scaled)
         if not agree:
             passed.setdefault(meaning.symbol, header)
         return agree
@@ -166,7 +170,7 @@ def _passed_finding(symbol: str, header: Header, cells: Cells) -> Finding:
         "implausible-column",
         "note",
         f"{symbol} was not read from {excerpt(header.text)}: its largest number is {float(values.max() or 0):.3g}"  # type: ignore[arg-type]
-        f"{' (times ' + format(header.scale, 'g') + ', as the header says, included)' if header.scale != 1 else ''}.",
+        f"{' (times ' + format(header.scale, 'g') + ', as in the header, included)' if header.scale != 1 else ''}.",
         f"If it is {symbol} nevertheless, say so with --column {symbol}={_pasted(header.text)}, and its scale with "
         f"--unit {symbol}=millions.",
     )
@@ -217,7 +221,7 @@ def _consistent_flops(
                 "flops-by-values",
                 "warning",
                 f"C was not read from {excerpt(match.header.text)}, which is {usual:.2g} times 6ND in the median: not "
-                "the FLOPs of a whole run, or N, D or C has another scale than its header says.",
+                "the FLOPs of a whole run, or N, D or C has another scale than in its header.",
                 f"If it is C, say --column C={_pasted(match.header.text)}, and its scale as --unit C=GFLOPs.",
             )
         )
@@ -298,7 +302,7 @@ def rename(
             Finding(
                 "uncertain-cells",
                 "note",
-                f"the numbers behind ± stand in {', '.join(excerpt(name, 40) for name in list(errors)[:4])}.",
+                f"the numbers after ± stand in {', '.join(excerpt(name, 40) for name in list(errors)[:4])}.",
                 "Nothing to do.",
             )
         )
@@ -323,7 +327,7 @@ def _scale_findings(symbol: str, header: Header, numbers: Numbers) -> list[Findi
         Finding(
             "header-scale",
             "note",
-            f"{symbol} is {excerpt(header.text)} times {header.scale:g}, as the header says.",
+            f"{symbol} is {excerpt(header.text)} times {header.scale:g}, as in the header.",
             f"If the numbers are already whole counts, say --unit {symbol}=1.",
         )
     ]

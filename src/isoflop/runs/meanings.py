@@ -163,7 +163,7 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
     Meaning(
         "step",
         "step",
-        "optimiser step",
+        "optimizer step",
         (
             "step", "steps", "n_steps", "iteration", "global_step", "_step", "current_step", "current_steps", "iter",
             "iters", "iterations", "trainer/global_step", "training_step", "optimizer_step", "num_steps", "update",

@@ -56,6 +56,14 @@ def read_runs(
     Where tokens are absent but params and FLOPs are there, D = C/(6N); a finding says so.
     Raises DataError: no such file, empty, missing column (nearest names), text among numbers (row numbers);
     FormulaError: a selection or a derived column that cannot be read.
+
+    Examples
+    --------
+    >>> import isoflop, polars
+    >>> frame = polars.DataFrame({"params": [1e8, 1e9], "tokens": ["20B", "200B"], "val_loss": [3.1, 2.6]})
+    >>> runs = isoflop.read_runs(frame)
+    >>> runs["D"].tolist()
+    [20000000000.0, 200000000000.0]
     """
     units = {symbol_of(name) if name.isidentifier() else name: unit for name, unit in (units or {}).items()}
     conventions, derive = dict(conventions or {}), dict(derive or {})

@@ -22,7 +22,8 @@ def reduced(
     if best is None and frontier is None:
         if per or within:
             raise DataError(
-                "rows are grouped for the best of each group, and no column was named for it; give best='loss'"
+                "rows are grouped for the best of each group, and no column was named for it; give best='loss' "
+                "(--best loss)"
             )
         return runs
     if best is not None:

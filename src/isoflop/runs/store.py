@@ -73,7 +73,7 @@ def open_store(folder: str | Path) -> Store:
     except (*_UNREADABLE, RecursionError) as error:
         raise DataError(f"{path} cannot be read: {_reason(error)}; import the logs again") from None
     if not isinstance(record, dict) or not isinstance(record.get("rules", {}), dict):
-        raise DataError(f"{path} is damaged: what it says of its rules is no record; import the logs again")
+        raise DataError(f"{path} is damaged: its record of rules cannot be read; import the logs again")
     if record.get("schema", SCHEMA) != SCHEMA:
         shown = str(record["schema"])[:_LONGEST]
         raise DataError(f"{path} has schema {shown!r}, this release reads {SCHEMA!r}; import the logs again")

@@ -56,6 +56,13 @@ class Runs(Shown):
     findings: what reading them raised.
 
     ``runs["N"]`` is a read-only float array (rows,); ``len(runs)`` the number of rows.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> runs = isoflop.Runs.from_columns({"N": [1e8, 1e9], "loss": [3.1, 2.6]})
+    >>> runs["params"].tolist(), len(runs)
+    ([100000000.0, 1000000000.0], 2)
     """
 
     frame: pl.DataFrame

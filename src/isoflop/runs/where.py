@@ -109,7 +109,7 @@ class _Reader(Arithmetic):
         import polars as pl
 
         if "run" not in self.columns:
-            self.refuse("last(…), which needs a column that says to which run a row belongs (--column run=HEADER)")
+            self.refuse("last(…), which needs a column with the run of each row (--column run=HEADER)")
         own = [name for name in ("run", "family") if name in self.columns]
         value = self.number(node, depth).fill_nan(None)
         return value == value.max().over([pl.col(name).cast(pl.String) for name in own])

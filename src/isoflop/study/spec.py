@@ -128,7 +128,7 @@ def _questions(asked: Mapping[str, Any]) -> Iterator[Question]:
         cls = askable()[name]
         several = tables if isinstance(tables, list) else [tables]
         if len(several) > MOST_QUESTIONS:
-            raise SpecError(f"[[{name}]] is asked {len(several):,} times; at most {MOST_QUESTIONS:,} fit in a study")
+            raise SpecError(f"[[{name}]] stands {len(several):,} times; at most {MOST_QUESTIONS:,} fit in a study")
         for table in several:
             if not isinstance(table, Mapping):
                 raise SpecError(f"{name} = {shown(table)} must be a table, [{name}]")

@@ -25,7 +25,7 @@ Ints = NDArray[np.int64]
 
 CHUNK = 250  # draws with one seed, solved together: the unit of work for other processes
 FEWEST_RUNS = 3
-_ADD_RUNS = f"add runs: {FEWEST_RUNS} at the least, 10 for intervals worth reading"
+_ADD_RUNS = f"add runs: {FEWEST_RUNS} at the least, 10 for usable intervals"
 _RESTARTED = 16
 _STARTS = 24
 _SEARCH_STEPS = 60
@@ -47,8 +47,39 @@ def bootstrap(
     are drawn among themselves, so that every draw keeps its number of repetitions. Every draw starts at the fit; a
     sample of ``restarted`` draws is searched again from the whole grid of starts, and disagreement is a finding.
 
-    jobs: processes, through joblib; whatever its backend, the draws are the same bytes. progress: called with the
-    number of draws finished.
+    Parameters
+    ----------
+    fit :
+        With its runs, three or more.
+    draws, seed :
+        Number of draws, 20 or more, and the seed of their weights.
+    jobs :
+        Processes, through joblib; whatever its backend, the draws are the same bytes.
+    restarted :
+        Draws that are searched again.
+    progress :
+        Called with the number of draws finished.
+
+    Returns
+    -------
+    An :class:`Ensemble`.
+
+    Raises
+    ------
+    IsoflopError
+        Fewer than 20 draws, fewer than three runs, or too few draws with an optimum.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> runs = isoflop.datasets.load("python-bytes")
+    >>> fitted = isoflop.fit(isoflop.law("chinchilla"), runs)
+    >>> drawn = isoflop.bootstrap(fitted, draws=40)
+    >>> len(drawn)
+    40
+    >>> interval = drawn.interval("alpha", level=0.8)
+    >>> interval.low < interval.value < interval.high
+    True
     """
     if draws < 20:
         raise IsoflopError(f"{draws} draws make no interval; ask for 20 or more (1000 is usual)")
@@ -196,10 +227,10 @@ def _findings(failed: int, unsettled: int, draws: int, checked: int, improved: i
     if unsettled > draws / 100:
         found.append(
             Finding(
-                "draws-unsettled",
+                "draws-not-converged",
                 "warning",
-                f"{unsettled} of {draws} bootstrap refits were still creeping along a flat valley when they were "
-                "stopped: these runs leave some combination of parameters open.",
+                f"{unsettled} of {draws} bootstrap refits had not converged at the limit of steps (the objective is "
+                "nearly flat): these runs do not determine some combination of parameters.",
                 "Read curves and forecasts rather than single constants; fix or tie a parameter, or add runs.",
             )
         )

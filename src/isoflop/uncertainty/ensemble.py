@@ -25,7 +25,14 @@ Quantity = str | Callable[[Mapping[str, Floats]], Floats]
 
 @dataclass(frozen=True)
 class Interval(Value):
-    """A value with the interval that holds it at ``level``."""
+    """A value with the interval that holds it at ``level``.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> isoflop.Interval(2.0, 1.9, 2.1, 0.9).as_dict()
+    {'value': 2.0, 'low': 1.9, 'high': 2.1}
+    """
 
     value: float
     low: float
@@ -48,6 +55,18 @@ class Ensemble(Shown):
     valley off.
     restarted, improved: how many draws were searched again from the whole grid of starts, and how many of these found a
     better optimum than the one that began at the fit.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> runs = isoflop.datasets.load("python-bytes")
+    >>> fitted = isoflop.fit(isoflop.law("chinchilla"), runs)
+    >>> drawn = isoflop.bootstrap(fitted, draws=40)
+    >>> drawn.to_frame("draws").columns
+    ['E', 'A', 'B', 'alpha', 'beta']
+    >>> share = drawn.interval(lambda p: p["beta"] / (p["alpha"] + p["beta"]))
+    >>> 0 < share.low < share.high < 1
+    True
     """
 
     estimate: Estimate
@@ -76,26 +95,28 @@ class Ensemble(Shown):
     def __repr__(self) -> str:
         return f"Ensemble({len(self)} draws, {self.method}, seed {self.seed}, of {self.estimate!r})"
 
+    @property
     def draws(self) -> dict[str, Floats]:
         """Each parameter's draws, shape (draws,)."""
         return {name: self.params[:, column] for column, name in enumerate(self.estimate.law.param_names)}
 
-    def push(self, quantity: Quantity) -> Floats:
+    def evaluate(self, quantity: Quantity) -> Floats:
         """The quantity in every draw, shape (draws, …): a parameter's name, or a function of the parameters.
 
-        ``ensemble.push(lambda p: p["beta"] / (p["alpha"] + p["beta"]))`` gives draws of the compute-optimal exponent.
+        ``ensemble.evaluate(lambda p: p["beta"] / (p["alpha"] + p["beta"]))`` gives draws of the exponent
+        of N*.
         """
         if callable(quantity):
-            return np.asarray(quantity(self.draws()), dtype=np.float64)
+            return np.asarray(quantity(self.draws), dtype=np.float64)
         if quantity not in self.estimate.law.param_names:
             raise IsoflopError(
                 f"{quantity!r} is no free parameter; there are {', '.join(self.estimate.law.param_names)}"
             )
-        return self.draws()[quantity]
+        return self.draws[quantity]
 
     def interval(self, quantity: Quantity, *, level: float = 0.9) -> Interval:
         """The quantity at the fit, with the central ``level`` of its draws."""
-        draws = self.push(quantity)
+        draws = self.evaluate(quantity)
         if callable(quantity):
             at_fit = {name: np.asarray(value, dtype=np.float64) for name, value in self.estimate.params.items()}
             value = float(np.asarray(quantity(at_fit)))
@@ -105,10 +126,10 @@ class Ensemble(Shown):
 
     def standard_error(self, quantity: Quantity) -> float:
         """Standard deviation of the quantity's draws."""
-        return float(np.std(self.push(quantity), ddof=1))
+        return float(np.std(self.evaluate(quantity), ddof=1))
 
     def predict(self, inputs: Given, *, level: float = 0.9) -> pl.DataFrame:
-        """L̂ at the estimate, with the central ``level`` of law(inputs; draw): the confidence interval of the mean.
+        """L̂ at the estimate, with the central ``level`` of law(inputs; draw): the mean if the law holds.
 
         Parameters
         ----------
@@ -132,7 +153,7 @@ class Ensemble(Shown):
         for place in range(len(value) if len(self) else 0):
             at = {name: points[name][place] if name in points else given[name][[place]] for name in given}
             with np.errstate(all="ignore"):
-                found = interval_of(value[place], law.value(self.draws(), at), level=level)
+                found = interval_of(value[place], law.value(self.draws, at), level=level)
             low[place], high[place] = found.low, found.high
         return pl.DataFrame({"value": value, "low": low, "high": high}).fill_nan(None)
 
@@ -169,7 +190,7 @@ class Ensemble(Shown):
         table: ``draws`` for a row a draw under the parameters' names; another name for a table of the summary.
         """
         if table == "draws":
-            return pl.DataFrame(self.draws())
+            return pl.DataFrame(self.draws)
         if table is not None:
             return super().to_frame(table)
         intervals = [self.interval(name, level=level) for name in self.estimate.law.param_names]
@@ -225,7 +246,7 @@ def tail_findings(ensemble: Ensemble, *, level: float) -> tuple[Finding, ...]:
     )
     return (
         Finding(
-            "few-tail-draws",
+            "few-draws",
             "warning",
             f"{len(ensemble)} draws have {beyond:.2g} beyond each end of a {level:.6g} interval, so its ends "
             "are nearly the outermost draws.",

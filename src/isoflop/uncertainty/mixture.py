@@ -102,7 +102,7 @@ class Mixture(Value):
 
     def _joint(self) -> Floats:
         if self.cov is None:
-            raise IsoflopError("these points were not asked for jointly; ask with joint=True")
+            raise IsoflopError("these points were not computed jointly; use joint=True")
         return self.cov
 
 

@@ -184,7 +184,7 @@ def _by_draws(
     if not len(ensemble):
         nothing = np.full(count, np.nan)
         return (nothing, nothing), (nothing, nothing)
-    params = {name: draws[:, None] for name, draws in ensemble.draws().items()}
+    params = {name: draws[:, None] for name, draws in ensemble.draws.items()}
     curve = np.broadcast_to(ensemble.estimate.law.value(params, points), (len(ensemble), count))
     # one scatter for all points: each then has the interval that it has alone
     log = ensemble.estimate.data.space == "log"

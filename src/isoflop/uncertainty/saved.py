@@ -37,6 +37,18 @@ def save_fit(fit: Estimate | Ensemble, path: str | Path) -> None:
 
     The file holds the law, the objective, parameters, draws, findings, seeds, versions, the digest of the runs, their
     ranges, and inputs and residuals of up to 3,000 rows, by which the law's error is judged; no other column.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> runs = isoflop.datasets.load("python-bytes")
+    >>> fitted = isoflop.fit(isoflop.law("chinchilla"), runs)
+    >>> drawn = isoflop.bootstrap(fitted, draws=40)
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "fit.json"
+    >>> _ = isoflop.save_fit(drawn, path)
+    >>> isoflop.load_fit(path).estimate.params == drawn.estimate.params
+    True
     """
     ensemble = fit if isinstance(fit, Ensemble) else None
     fitted = fit.estimate if isinstance(fit, Ensemble) else fit
@@ -84,7 +96,7 @@ def save_fit(fit: Estimate | Ensemble, path: str | Path) -> None:
             "restarted": ensemble.restarted,
             "improved": ensemble.improved,
             "findings": [finding.as_dict() for finding in ensemble.findings],
-            "draws": {name: _told(draws.tolist()) for name, draws in ensemble.draws().items()},
+            "draws": {name: _told(draws.tolist()) for name, draws in ensemble.draws.items()},
         },
     }
     content["seal"] = seal(content)

@@ -32,6 +32,9 @@ _NAMED = Map(ANY_NUMBER, most=200, keys=_NAME)
 _TOLD = Number(words=True)
 _DOMAIN = Either((Choice("positive", "real"), List(ANY_NUMBER, fewest=2, most=2)), "positive, real or [low, high]")
 
+# C = per·N^a·D^b: a positive factor and two powers
+_FLOPS = List(Number(low=-1e300, high=1e300), fewest=3, most=3)
+
 FIT: Final = Record(
     {
         "schema": TEXT,
@@ -103,7 +106,7 @@ FIT: Final = Record(
                     )
                 ),
                 "space": Choice(*get_args(Space)),
-                "flops": List(Number(low=0.0), fewest=3, most=3),
+                "flops": _FLOPS,
                 "headers": Map(TEXT, most=200, keys=_NAME),
             }
         ),
@@ -144,6 +147,8 @@ def checked(content: object) -> dict[str, Any]:
             raise SchemaError("ensemble.draws has a different number of draws for one parameter than for another")
     if fit["fit"] is not None and len(fit["fit"]["theta"]) != len(names):
         raise SchemaError(f"fit.theta has {len(fit['fit']['theta'])} values for {len(names)} parameters")
+    if not min(data["flops"]) > 0:
+        raise SchemaError(f"data.flops must be a positive factor and two positive powers, not {data['flops']}")
     _rows(data["rows"], inputs)
     for name, (low, high) in data["ranges"].items():
         if not low <= high:

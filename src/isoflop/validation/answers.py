@@ -129,7 +129,7 @@ def _place(fit: Fit, budget: float | None, at: Mapping[str, float] | None) -> di
         if at:
             raise IsoflopError(
                 f"{law.name} sums over lists ({', '.join(law.list_inputs)}), which --at cannot give; leave --at out, "
-                "and its parameters are asked"
+                "and its parameters are examined"
             )
         return {}
     if at:

@@ -145,6 +145,15 @@ def backtest(
     first, each predicted from what is smaller than itself. draws: bootstrap draws for each law and window, 20 or more.
     progress: called with 1 for each law and family done.
     Raises DataError (a hold-out that leaves too few runs, one family), FitError (laws of different responses).
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> runs = isoflop.datasets.load("python-bytes")
+    >>> tested = isoflop.backtest(isoflop.law("chinchilla"), runs, draws=40)
+    >>> scores = tested.scores(tested.laws[0])
+    >>> scores.are.value < 0.05
+    True
     """
     check_level(level)
     laws = (laws,) if isinstance(laws, Law) else tuple(laws)
@@ -201,9 +210,9 @@ def backtest_findings(result: Backtest) -> tuple[Finding, ...]:
                 Finding(
                     "undercovers",
                     "warning",
-                    f"{each.name}'s {100 * result.level:g} % intervals held {scores.covered} of {scores.rows} held-out "
-                    f"{'losses' if result.response == 'loss' else 'values'}: they are too narrow out there (runs "
-                    "held out together err together, so the count is rougher than it looks).",
+                    f"{each.name} has coverage {scores.covered}/{scores.rows} (nominal {100 * result.level:g} %) of "
+                    f"held-out {'losses' if result.response == 'loss' else 'values'}: its prediction intervals are "
+                    "too narrow there (errors of runs held out together are correlated, so the share is uncertain).",
                     "Widen them by what the backtest shows, or forecast with stacked laws (isoflop rank).",
                 )
             )
@@ -311,8 +320,8 @@ def _creeping(law: Law, window: Window) -> Finding:
     return Finding(
         "not-converged",
         "warning",
-        f"{law.name} without {window.says}: the fit was still creeping along a valley after {_LAST_STEPS} steps, so "
-        "what it forecasts depends on where it was stopped.",
+        f"{law.name} without {window.says}: the fit had not converged after {_LAST_STEPS} steps (the objective is "
+        "nearly flat), so its forecast depends on where it was stopped.",
         "Do not forecast with it on these runs; fix or tie a parameter.",
     )
 

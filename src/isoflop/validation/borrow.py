@@ -64,7 +64,7 @@ def family_prior(law: Law, runs: Runs, *, without: Sequence[str] = ()) -> Family
         & (share_of_training(runs) > _BEGINNING)
     )
     if not usable.any():
-        raise DataError(f"{runs.source} has no family left to borrow from; give checkpoints of {_FEWEST} or more")
+        raise DataError(f"{runs.source} has no family left for a prior; give checkpoints of {_FEWEST} or more")
     kept, labels, groups = prepared_runs(law, runs).take(usable), labels[usable], groups[usable]
     centres = input_centres(fit_table(law, kept, log_loss=True).inputs, law)
     names, found = [], []
@@ -85,7 +85,7 @@ def family_prior(law: Law, runs: Runs, *, without: Sequence[str] = ()) -> Family
     return FamilyPrior(law, centres, mean, covariance, tuple(name for name, _ in names))
 
 
-def borrow(prior: FamilyPrior, runs: Runs, *, draws: int = 1_000, seed: int = 0) -> Ensemble:
+def fit_with_prior(prior: FamilyPrior, runs: Runs, *, draws: int = 1_000, seed: int = 0) -> Ensemble:
     """The prior's law for the family of ``runs``, which may be the checkpoints of one model alone.
 
     p(θ | runs) ∝ N(θ; μ, Σ) · Π_i N(log L_i − log L(θ); s²/κ), s the robust scatter of the run about the curve and κ
@@ -190,11 +190,11 @@ def _findings(prior: FamilyPrior, runs: Runs, taken: float) -> tuple[Finding, ..
     sizes = len(np.unique(runs["N"]))
     found = [
         Finding(
-            "borrowed",
+            "hierarchical-prior",
             "warning",
-            f"{sizes} {'size says' if sizes == 1 else 'sizes say'} little of how the loss falls with N; that is "
-            f"borrowed from {len(prior.families)} other families, and the interval is as wide as they differ.",
-            "Train a second and a third size to have it from this family.",
+            f"{sizes} {'size determines' if sizes == 1 else 'sizes determine'} the fall of the loss with N poorly; it "
+            f"is taken from the hierarchical prior of {len(prior.families)} other families, as wide as they differ.",
+            "Train a second and a third size to estimate it from this family.",
         )
     ]
     if taken < 0.1:

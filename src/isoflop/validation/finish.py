@@ -280,7 +280,7 @@ def _learnt(earlier: Runs, usual: tuple[Floats, Floats], reference: Areas) -> tu
         modes.append(found.mode)
         covariances.append(np.linalg.inv(found.curvature))
     if not modes:
-        raise DataError(f"{earlier.source} has no run with {FEWEST} losses and learning rates to borrow from")
+        raise DataError(f"{earlier.source} has no run with {FEWEST} losses and learning rates for a prior")
     mean, spread = pooled(np.array(modes), np.array(covariances), usual=usual[1] * _BETWEEN**2, worth=_USUAL_RUNS)
     return mean, spread, len(modes)
 
@@ -300,10 +300,10 @@ def _findings(posterior: _Posterior, seen: Seen, end: float, earlier: int) -> li
     if not earlier:
         found.append(
             Finding(
-                "nothing-borrowed",
+                "no-earlier-runs",
                 "note",
-                "what the curve leaves open (how much the fall of the rate saves, how flat the end is) is filled in by "
-                "what is usual in published runs.",
+                "what this run does not determine (the gain from the fall of the rate, how flat the end is) comes from "
+                "a prior on published runs.",
                 "Give earlier runs of the same kind: --earlier RUNS.csv.",
             )
         )
@@ -312,8 +312,8 @@ def _findings(posterior: _Posterior, seen: Seen, end: float, earlier: int) -> li
             Finding(
                 "no-fall-seen",
                 "note",
-                "the rate has not fallen yet, so this run says nothing of what its fall will save.",
-                "An earlier run that was annealed says it: --earlier RUNS.csv.",
+                "the rate has not fallen yet, so this run does not determine what its fall will gain.",
+                "Give an earlier run that was annealed: --earlier RUNS.csv.",
             )
         )
     if (seen.step[-1] - seen.step[0]) < 0.2 * (end - seen.step[0]):

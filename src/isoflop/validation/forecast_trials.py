@@ -192,7 +192,7 @@ def _trial(
     mixture = known.at(points, joint=False)
     truth = ready.table.loss[held]
     with np.errstate(all="ignore"):
-        params = {name: draws[:, None] for name, draws in ensemble.draws().items()}
+        params = {name: draws[:, None] for name, draws in ensemble.draws.items()}
         curve = np.broadcast_to(ready.law.value(params, points), (len(ensemble), len(held)))
         runs = new_runs(ensemble, curve)
         runs = np.where(np.isfinite(runs), runs, np.nan)

@@ -115,9 +115,7 @@ def influence(
     theta = np.full((n_runs, len(fit.theta)), np.nan)
     theta[chosen] = ask.without(np.zeros(n_runs, dtype=np.bool_), chosen, fit.theta)
     effects = tuple(
-        _effect(
-            answer, fit, ready, theta, near, interval_of(answer.value(fit), answer.of(ensemble.draws()), level=level)
-        )
+        _effect(answer, fit, ready, theta, near, interval_of(answer.value(fit), answer.of(ensemble.draws), level=level))
         for answer in asked.answers
     )
     decided = next(each for each in effects if each.answer is main)
@@ -126,7 +124,7 @@ def influence(
         hint = f"choose another (--answer {others[0]!r}), or " if others else ""
         raise FitError(
             f"{main.name}, {main.meaning}, has no finite value at this fit of {fit.law.name} or without any one run, "
-            f"so no run can be said to move it; {hint}fix or tie a parameter (--fix, --tie)"
+            f"so the effect of a run on it is unknown; {hint}fix or tie a parameter (--fix, --tie)"
         )
     usual, fewest = usual_counts(ready, fit, main, level=level, seed=seed)
     steps = min(MOST_STEPS, 3 * usual, n_runs - len(fit.law.params) - 1)

@@ -151,7 +151,7 @@ def outlier_findings(found: tuple[Outlier, ...], count: int, law: Law) -> list[F
             "warning",
             f"{len(found)} of {count} rows {'lies' if len(found) == 1 else 'lie'} off the surface of {law.name} "
             f"({worst}{more}).",
-            f"Look at their curves; isoflop influence says what they do to the answer; drop them with {without(rows)}.",
+            f"Look at their curves; isoflop influence shows their effect; drop them with {without(rows)}.",
             tuple(rows),
         )
     ]
@@ -179,7 +179,7 @@ def _against_seeds(seen: Outliers, runs: Runs) -> list[Finding]:
     if ratio > _LIMITED:
         return [
             Finding(
-                "misses-beyond-seeds",
+                "surface-lack-of-fit",
                 "warning",
                 f"{says}: the law, not noise, limits the fit, and no interval over runs covers that.",
                 "Try another law (isoflop rank), or fit the largest runs alone.",

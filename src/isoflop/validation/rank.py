@@ -112,6 +112,15 @@ def rank(
     answer is the same. progress: called with 1 for each law. Other arguments as
     :func:`isoflop.validation.backtest.backtest`.
     Raises DataError where no law applies, or a hold-out leaves too few runs.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> runs = isoflop.datasets.load("python-bytes")
+    >>> laws = [isoflop.law("chinchilla"), isoflop.law("kaplan")]
+    >>> ranking = isoflop.rank(runs, laws=laws, draws=40)
+    >>> round(sum(each.weight.value for each in ranking.ranked), 6)
+    1.0
     """
     candidates = tuple(laws) if laws is not None else applicable(runs, response=response)
     if not candidates:
@@ -350,8 +359,8 @@ def _findings(joint: Backtest, ranked: Sequence[Ranked]) -> list[Finding]:
             Finding(
                 "not-converged",
                 "warning",
-                f"fits of {' and '.join(creeping)} to the smaller runs were still creeping along a valley when they "
-                "were stopped: their place and weight here depend on that.",
+                f"fits of {' and '.join(creeping)} to the smaller runs had not converged at the limit of steps (the "
+                "objective is nearly flat): their rank and weight depend on where they were stopped.",
                 f"Rank the others alone (--law), or fix a parameter of {creeping[0]}.",
             )
         )
@@ -364,7 +373,7 @@ def _findings(joint: Backtest, ranked: Sequence[Ranked]) -> list[Finding]:
                 "no-weight",
                 "warning" if len(without) == len(ranked) else "note",
                 f"{len(without)} of {len(ranked)} laws have no weight ({named}).",
-                "Forecast with the others; diagnose one of these alone to see its findings.",
+                "Forecast with the others; see the findings of one of these alone (isoflop fit).",
             )
         )
     base = min(joint.baselines, key=lambda each: joint.scores(each).are.value)

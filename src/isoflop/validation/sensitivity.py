@@ -139,7 +139,7 @@ class _Trial:
 
     def answers(self, fitted: Fit) -> dict[str, Interval]:
         """Every answer at a fit, with the interval of its bootstrap draws."""
-        draws = bootstrap(fitted, draws=self.draws, seed=self.seed, restarted=0).draws()
+        draws = bootstrap(fitted, draws=self.draws, seed=self.seed, restarted=0).draws
         return {
             each.name: interval_of(each.value(fitted), each.of(draws), level=self.level) for each in self.asked.answers
         }

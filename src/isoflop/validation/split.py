@@ -63,6 +63,12 @@ def hold_out(text: str) -> HoldOut:
     """``N`` (its largest value), ``N/4`` (within a factor 4 of the largest), ``flops:20%`` (the largest fifth of runs).
 
     Raises IsoflopError for anything else.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> isoflop.hold_out("N/4")
+    HoldOut(by='N', kind='factor', amount=4.0)
     """
     whole = re.fullmatch(r"\s*([^/:]+?)\s*(?:([/:])\s*(.+?)\s*)?", text)
     if whole is None:

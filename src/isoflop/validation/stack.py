@@ -144,7 +144,7 @@ def forecast_stacked(
         fitted = fit(law, runs, objective=objective, seed=seed)
         ensemble = bootstrap(fitted, draws=draws, seed=seed, restarted=0)
         with np.errstate(all="ignore"):
-            curve = law.value(ensemble.draws(), at)
+            curve = law.value(ensemble.draws, at)
             measured = new_runs(ensemble, curve)
         if progress is not None:
             progress(1)
@@ -211,7 +211,7 @@ def _with_error(law: Law, weight: float, wrong: Finding) -> Finding:
         "law-left-out",
         "warning" if weight >= _MATTERS else "note",
         f"{law.name}, of weight {weight:.0%}, is left out, and its weight is shared among the others: {wrong.message}",
-        wrong.remedy,
+        "Rank without that law (--law), or fix or tie one of its parameters.",
     )
 
 

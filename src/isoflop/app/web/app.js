@@ -142,6 +142,8 @@ function take(state) {
 
 // ---- the table of runs
 
+const REDUCTIONS = ["best", "per", "frontier"];
+
 async function loadTable() {
   const table = await attempt(() => ask(`/api/s/${page.session}/table`));
   if (!table) return;
@@ -161,6 +163,8 @@ async function loadTable() {
   byId("read-unit").value = reading.units.loss ?? "";
   byId("read-convention").value = reading.conventions.N ?? "";
   byId("where").value = reading.where;
+  byId("read-derive").value = Object.entries(reading.derive ?? {}).map(([name, formula]) => `${name} = ${formula}`).join("; ");
+  for (const name of REDUCTIONS) byId(`read-${name}`).value = reading[name] ?? "";
   page.runs = table.runs && runsOf(table.runs);
   drawRuns();
   showDropped();
@@ -251,8 +255,20 @@ byId("where-form").addEventListener("submit", (event) => {
 byId("reading-form").addEventListener("submit", (event) => {
   event.preventDefault();
   const columns = Object.fromEntries([...document.querySelectorAll("[data-column]")].map((each) => [each.dataset.column, each.value]));
-  readAgain({ columns, units: { loss: byId("read-unit").value }, conventions: { N: byId("read-convention").value } });
+  readAgain({
+    columns, units: { loss: byId("read-unit").value }, conventions: { N: byId("read-convention").value }, derive: derived(byId("read-derive").value),
+    ...Object.fromEntries(REDUCTIONS.map((name) => [name, byId(`read-${name}`).value])),
+  });
 });
+
+/** `D = steps * batch; error = 1 - acc` as names with their formulas; a piece without = is a name alone, which the server refuses. */
+function derived(text) {
+  const pieces = text.split(";").map((each) => each.trim()).filter(Boolean);
+  return Object.fromEntries(pieces.map((each) => {
+    const at = each.indexOf("=");
+    return at < 0 ? [each, "="] : [each.slice(0, at).trim(), each.slice(at + 1).trim()];
+  }));
+}
 
 // what a finding's remedy changes in how the table is read, by its button
 document.addEventListener("click", (event) => {

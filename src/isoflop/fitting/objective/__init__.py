@@ -36,27 +36,71 @@ OBJECTIVES: Mapping[str, type[Objective]] = {each.word: each for each in (Huber,
 
 
 def huber(delta: float = 1e-3, *, space: Space = "log") -> Objective:
-    """Huber's function of the residuals: squares within ``delta``, absolute values outside; summed."""
+    """Σ_i ρ(r_i) with ρ(r) = r²/2 for |r| ≤ δ, else δ(|r| − δ/2); no likelihood.
+
+    Parameters
+    ----------
+    delta :
+        δ, the width; 1e-3 is usual.
+    space :
+        ``log`` for residuals of log loss, ``raw`` for those of the loss.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> isoflop.huber(1e-3).name
+    'huber:0.001'
+
+    Source: Huber 1964; the width is that of Hoffmann et al. 2022, appendix D.2.
+    """
     return Huber.of(delta, space=space)
 
 
 def absolute(*, space: Space = "log") -> Objective:
-    """Sum of absolute residuals (least absolute deviation)."""
+    """Σ_i |r_i| (least absolute deviations); no likelihood.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> isoflop.absolute().name
+    'lad'
+    """
     return Absolute(space=space)
 
 
 def squares(*, space: Space = "log") -> Objective:
-    """Sum of squared residuals; a likelihood for Gaussian residuals whose scale is fitted."""
+    """Σ_i r_i²; a likelihood for Gaussian residuals whose scale is fitted.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> isoflop.squares(space="raw").name
+    'raw-lsq'
+    """
     return Squares(space=space)
 
 
 def student_t(df: float = 4.0, *, space: Space = "log") -> Objective:
-    """Minus the log-likelihood of Student-t residuals with ``df`` degrees of freedom and a fitted scale."""
+    """Minus the log-likelihood of Student-t residuals with ``df`` degrees of freedom and a fitted scale.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> isoflop.student_t().name
+    'student-t'
+    """
     return StudentT.of(df, space=space)
 
 
 def objective(text: str) -> Objective:
-    """The objective of a word: ``huber:1e-3``, ``lad``, ``lsq``, ``student-t``; ``raw-`` before it for raw loss."""
+    """The objective of a word: ``huber:1e-3``, ``lad``, ``lsq``, ``student-t``; ``raw-`` before it for raw loss.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> isoflop.objective("huber:1e-3") == isoflop.huber()
+    True
+    """
     space: Space = "raw" if text.startswith("raw-") else "log"
     word, colon, number = text.removeprefix("raw-").partition(":")
     if word not in OBJECTIVES:

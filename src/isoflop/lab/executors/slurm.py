@@ -343,7 +343,7 @@ def _end_says(handle: _Handle, state: str, reason: str) -> str:
         lines = []
     errors = [line for line in lines if "error:" in line]  # what srun says after them is always the same
     last = _last_line("\n".join(errors or lines))
-    return f"SLURM job {handle.job_id} {how}{why}" + (f"; its log says: {last[:200]}" if last else "")
+    return f"SLURM job {handle.job_id} {how}{why}" + (f"; its log: {last[:200]}" if last else "")
 
 
 def _last_line(text: str) -> str:

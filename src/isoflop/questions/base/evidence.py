@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from isoflop.validation.outliers import Outliers
 
 MOST_ROWS: Final = 3_000  # of a table whose evidence is computed without being asked
-STRUCTURE: Final = ("misfit", "beyond-seeds", "lack-of-fit", "structured-residuals")  # findings of a law that misses
+STRUCTURE: Final = ("structured-residuals", "lack-of-fit")  # findings of a law that misses
 
 
 def plan_evidence(context: Context, *, budget: float) -> Table | None:

@@ -17,6 +17,7 @@ OMEGA = 47_491.0  # N = n + ω·n^(1/3) with n without embeddings; Pearce & Song
 _LARGE_SHARE = 0.3  # of the parameters in embeddings, from which the two counts bend apart
 _LOGARITHMS = 40.0  # no run has so few parameters or tokens, and no log10 of a count is so large
 _LEAST = {"N": 1e3, "D": 1e3, "C": 1e9}  # counts that the largest run of a table surpasses
+_SMALL = 2e4  # parameters that only a toy stays below: millions without their scale, as a rule
 _REAL = 1e5
 _MANY = 8
 _ORDERS_BELOW = 1e-2
@@ -53,7 +54,8 @@ def implausible_counts(runs: Runs) -> list[Finding]:
         if name not in runs.columns or (runs.columns[name].derived in ("6ND", "C/(6N)") and name != "D"):
             continue
         values = runs[name][np.isfinite(runs[name])]
-        if not len(values) or not 0 < values.max() < least:
+        small = name == "N" and least <= values.max(initial=0) < _SMALL
+        if not len(values) or not (small or 0 < values.max() < least):
             continue
         others = "D" if name == "N" else "N"
         sized = others in runs.frame.columns and np.nanmax(runs[others], initial=0) >= _REAL
@@ -61,8 +63,9 @@ def implausible_counts(runs: Runs) -> list[Finding]:
         found.append(
             Finding(
                 "implausible-counts",
-                "error" if sized or len(values) >= _MANY else "warning",
-                f"{name} goes from {values.min():.3g} to {values.max():.3g} {counts}: no language model has so few; "
+                "error" if not small and (sized or len(values) >= _MANY) else "warning",
+                f"{name} goes from {values.min():.3g} to {values.max():.3g} {counts}: "
+                f"{'only a toy' if small else 'no language model'} has so few; "
                 "its numbers have a scale that the header does not say, or the column is another.",
                 f"Say the scale, as --unit {name}=millions, --unit {name}=B or --unit {name}=1e18, or name the column "
                 f"with --column {name}=HEADER.",
@@ -225,7 +228,7 @@ def _ratio(runs: Runs) -> list[Finding]:
                 "note",
                 f"{len(rows)} of {len(runs)} rows have more than {_LONG:,.0f} tokens per parameter (up to "
                 f"{high:,.0f}).",
-                "Far beyond the optimum the additive form may bend: hold these rows out (isoflop backtest).",
+                "Far beyond the optimum the additive form may fail: hold these rows out (isoflop backtest).",
                 rows,
             )
         )

@@ -36,7 +36,7 @@ def direction_findings(runs: Runs) -> list[Finding]:
         return []
     inside = bool((loss[known] >= 0).all() and (loss[known] <= 1).all())
     score = is_score(header) or inside
-    kind = "a score, as its name or its range says" if score else "a score, or another column"
+    kind = "a score, by its name or its range" if score else "a score, or another column"
     own = header if header.isidentifier() else f"`{header[:60]}`"
     remedy = (
         f'Fit what is left of it: --derive "error = 1 - {own}" --column loss=error, or name the loss with --column '

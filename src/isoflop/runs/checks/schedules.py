@@ -89,7 +89,7 @@ def _warmup(runs: Runs, measure: str, header: str | None) -> list[Finding]:
             "warning",
             f"{header!r} is more than a tenth of the run in {len(rows)} of {int(last.sum())} runs "
             f"({rows_phrase(list(rows))}; up to {share[long].max():.0%}): small budgets look worse than they are, "
-            "which bends N* towards large models (Porian et al. 2024).",
+            "which biases N* towards large models (Porian et al. 2024).",
             f"Train the short runs with a shorter warm-up, or keep the others with {keep}.",
             rows,
         )

@@ -1,11 +1,10 @@
 // The answer that moves: a budget (or the law's inputs) on sliders; figures and pictures follow at once.
 import { chart, rangeOf } from "./chart.js";
 import { formatByInterval, formatQuantity, general, interval, parseQuantity } from "./numbers.js";
-import { TRAIN, bandAlong, optimum, plan, response, valley } from "./surface.js";
+import { bandAlong, plansOf, response } from "./surface.js";
 
 const REACH = 3; // decades beyond the runs that a slider goes
-const SIZES = 49; // points of the valley
-const BUDGETS = 40; // points of the envelope
+const SIZES = 49; // points of a curve along one input
 
 const flops = (value) => general(value, 3).replace("e+", "e");
 
@@ -47,14 +46,13 @@ function figure(panel, name, each, quantity) {
 
 /** How sure the answer is, in the words of the report. */
 function sureness(law, data, answer) {
-  if (!law.count) return "These constants come without draws, so nothing here has an interval.";
   const [loss, n] = [told(answer.newRun), told(answer.n, true)];
   const ends = (text) => text.split(" – ");
+  const range = (each) => (each.ends ? `between ${ends(each.ends).join(" and ")}` : `near ${each.value}`);
   return (
-    `In ${general(100 * law.level)} % of the draws a new run there ends between ${ends(loss.ends).join(" and ")}, ` +
-    `and the best size lies between ${ends(n.ends).join(" and ")}. The optimum is flat: every size from ` +
-    `${formatQuantity(answer.band[0])} to ${formatQuantity(answer.band[1])} is within ${general(100 * data.within)} % of the best loss.` +
-    (answer.lost ? ` ${answer.lost} of ${law.count} draws have no best size here and are left out.` : "")
+    `One new run there ends ${range(loss)} (${general(100 * law.level)} % prediction interval, model error included), ` +
+    `and the best size lies ${range(n)}. The optimum is flat: every size from ` +
+    `${formatQuantity(answer.band[0])} to ${formatQuantity(answer.band[1])} is within ${general(100 * data.within)} % of the best loss.`
   );
 }
 
@@ -91,8 +89,7 @@ function lever(element, { low, high, value, write, onMove }) {
 }
 
 function exploreBudget(root, panel, data, law, runs) {
-  const smallest = TRAIN * data.ranges.N[0] * data.ranges.D[0];
-  const largest = TRAIN * data.ranges.N[1] * data.ranges.D[1];
+  const plans = plansOf(data);
   const unit = data.law.unit ? `${data.law.response} (${data.law.unit})` : data.law.response;
   const pit = chart(panel.querySelector("[data-chart=valley]"), {
     axes: { x: { label: "parameters N", reading: "quantity" }, y: { label: unit, reading: "plain" } },
@@ -102,7 +99,7 @@ function exploreBudget(root, panel, data, law, runs) {
   const state = { frame: 0, answer: null };
 
   const move = (budget) => {
-    const answer = (state.answer = plan(law, data, budget));
+    const answer = (state.answer = plans.at(budget));
     figure(panel, "n", answer.n, true);
     figure(panel, "d", answer.d, true);
     figure(panel, "ratio", answer.ratio, true);
@@ -115,20 +112,19 @@ function exploreBudget(root, panel, data, law, runs) {
     root.querySelector("[data-sure]").textContent = sureness(law, data, answer);
     const beyond = Math.log10(budget / runs.largestCompute);
     panel.querySelector("[data-reach]").textContent =
-      beyond > 0.05 ? `${general(beyond, 2)} decades beyond the largest run: intervals hold the runs' noise, not a law that bends out there.` : "Within the compute of the runs.";
+      beyond > 0.05 ? `${general(beyond, 2)} decades beyond the largest run: model error was learned from forecasts of less than two.` : "Within the compute of the runs.";
     cancelAnimationFrame(state.frame);
     state.frame = requestAnimationFrame(() => draw(answer));
   };
 
   const draw = (answer) => {
     const [low, high] = [answer.band[0], answer.band[1]];
-    const wide = Math.max((high / low) ** 1.2, 30);
-    const curve = valley(law, answer.budget, answer.n.value / wide, answer.n.value * wide, SIZES);
-    const logs = (list) => list.map(Math.log10);
+    const curve = plans.valley(answer.budget);
+    const logs = (list) => Array.from(list, Math.log10);
     const [value, bottom, top] = [logs(curve.value), logs(curve.low), logs(curve.high)];
     pit.set({
       x: curve.x, value, low: bottom, high: top,
-      xRange: [curve.x[0], curve.x[SIZES - 1]], yRange: rangeOf(value, bottom, top),
+      xRange: [curve.x[0], curve.x[curve.x.length - 1]], yRange: rangeOf(value, bottom, top),
       marks: [
         { from: Math.log10(low), to: Math.log10(high) },
         { from: Math.log10(answer.n.low), to: Math.log10(answer.n.high), strong: true },
@@ -139,39 +135,9 @@ function exploreBudget(root, panel, data, law, runs) {
   };
 
   const budget = panel.querySelector("[data-lever=budget]");
-  const show = lever(budget, { low: smallest, high: Math.max(largest, runs.largestCompute, data.budget) * 10 ** REACH, value: data.budget, write: flops, onMove: move });
+  const show = lever(budget, { low: plans.low, high: plans.high, value: data.budget, write: flops, onMove: move });
   move(data.budget);
   return { move: (value) => { show(value); move(value); return state.answer; }, answer: () => state.answer };
-}
-
-/** The least loss at each of many budgets with its band, a few at a time, so that the page never waits. */
-export function envelope(law, low, high, onDone) {
-  const result = { x: [], value: [], low: [], high: [] };
-  const out = { x: new Float64Array(2), slopes: new Float64Array(3) };
-  const losses = new Float64Array(law.count);
-  let place = 0;
-  const step = () => {
-    const until = performance.now() + 12;
-    while (place < BUDGETS && performance.now() < until) {
-      const budget = low * (high / low) ** (place / (BUDGETS - 1));
-      const logTotal = Math.log(budget / TRAIN);
-      optimum(law, law.fit, 0, logTotal, out);
-      const value = out.loss;
-      for (let draw = 0; draw < law.count; draw++) {
-        optimum(law, law.draws, draw * law.width, logTotal, out);
-        losses[draw] = out.inside ? out.loss : NaN;
-      }
-      const held = interval(value, losses, law.level);
-      result.x.push(Math.log10(budget));
-      result.value.push(Math.log10(value));
-      result.low.push(Math.log10(held.low));
-      result.high.push(Math.log10(held.high));
-      place++;
-    }
-    if (place < BUDGETS) setTimeout(step, 0);
-    else onDone(result);
-  };
-  setTimeout(step, 0);
 }
 
 /** A law of other inputs: one slider for each; the picture follows the input that was moved last. */
@@ -186,7 +152,7 @@ function exploreInputs(root, panel, data, law) {
     figure(panel, "loss", answer.newRun);
     figure(panel, "curve", answer.curve);
     const where = data.law.inputs.map((each) => `${each} = ${formatQuantity(at[each])}`).join(", ");
-    lead.textContent = `Expected ${data.law.response} at ${where}: ${phrase(answer.newRun, { level: law.level, unit: data.law.unit, promise: "PI" })}.`;
+    lead.textContent = `Expected ${data.law.response} at ${where}: ${phrase(answer.newRun, { level: law.level, unit: data.law.unit, promise: "PI" })}${data.losses ? "" : ", if the law holds"}.`;
     draw(name);
     return answer;
   };
@@ -203,7 +169,7 @@ function exploreInputs(root, panel, data, law) {
     const [low, high] = reachOf(data, name);
     const place = law.inputs.indexOf(name);
     const many = Array.from({ length: SIZES }, (_, i) => low * (high / low) ** (i / (SIZES - 1)));
-    const band = bandAlong(law, SIZES, (i, x) => {
+    const band = bandAlong(law, data, SIZES, (i, x) => {
       law.inputs.forEach((each, position) => { x[position] = at[each]; });
       x[place] = many[i];
     });

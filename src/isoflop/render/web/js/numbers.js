@@ -38,6 +38,8 @@ export function parseQuantity(text) {
   return found ? Number(found[1].replace(/[,_]/g, "")) * (SUFFIXES[found[2]] ?? 1) : NaN;
 }
 
+const MOST_DIGITS = 6; // that are read, however narrow the interval
+
 /** `value` with no digit that its interval does not support: two significant digits of its half-width. */
 export function formatByInterval(value, low, high) {
   if (!Number.isFinite(value)) return "";
@@ -54,7 +56,10 @@ export function formatByInterval(value, low, high) {
     const [mantissa, power] = value.toExponential(digits).split("e");
     return scientific(mantissa, Number(power));
   }
-  return half < 10 ? value.toFixed(Math.max(0, 1 - place)) : rounded(value, place - 1);
+  if (half >= 10) return rounded(value, place - 1);
+  const decimals = Math.max(0, 1 - place);
+  const most = MOST_DIGITS - 1 - (value === 0 ? 0 : Math.floor(Math.log10(Math.abs(value))));
+  return decimals <= most ? value.toFixed(decimals) : general(value, MOST_DIGITS);
 }
 
 /** The quantile of ascending numbers, straight between neighbours. */

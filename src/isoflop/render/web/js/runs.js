@@ -1,6 +1,6 @@
 // The runs: a picture to walk through, and their rows as a table in pages.
 import { chart, rangeOf } from "./chart.js";
-import { envelope } from "./explore.js";
+import { plansOf } from "./surface.js";
 import { formatQuantity, general, unpack } from "./numbers.js";
 
 const PAGE = 50;
@@ -65,12 +65,10 @@ export function pictureRuns(root, data, law, runs) {
     frame.x = rangeOf(x, [Math.log10(budget)]);
     picture?.set({ marks, xRange: frame.x });
   };
-  if (picture && data.budget !== null && law.count) {
-    const low = Math.min(...[Infinity, ...runs.compute.filter((each) => each > 0)].slice(0, 20001));
-    envelope(law, low, runs.largestCompute * 1000, (curve) => {
-      frame.y = rangeOf(y, curve.value.filter((_, i) => curve.x[i] <= frame.x[1]));
-      picture.set({ ...curve, yRange: rangeOf(y, curve.value.slice(0, -4)), marks });
-    });
+  if (picture && data.along) {
+    const curve = plansOf(data).envelope();
+    frame.y = rangeOf(y, curve.value.filter((_, i) => curve.x[i] <= frame.x[1]));
+    picture.set({ ...curve, yRange: rangeOf(y, curve.value.slice(0, -4)), marks });
   }
   const residual = root.querySelector("[data-chart=residual]");
   if (residual && runs.numbers.fitted) {

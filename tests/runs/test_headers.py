@@ -1,0 +1,160 @@
+"""Headers of tables: their words, scales and groups, and what they must not be taken for."""
+
+import numpy as np
+import pytest
+
+from isoflop import Runs, check, read_runs
+from isoflop.errors import DataError
+from isoflop.runs.columns import likely, match_headers
+from isoflop.runs.headers import read_header
+
+N, D = np.geomspace(1e8, 1e10, 12), np.geomspace(2e9, 3e11, 12)
+LOSS = 1.7 + 400 / N**0.34 + 600 / D**0.3
+
+
+def runs_of(table, **how) -> Runs:
+    import polars as pl
+
+    return read_runs(pl.DataFrame(table), **how)
+
+
+@pytest.mark.parametrize(
+    ("header", "symbol", "scale"),
+    [
+        ("N, M", "N", 1e6),
+        ("params_in_millions", "N", 1e6),
+        ("Parameters (millions)", "N", 1e6),
+        ("mparams", "N", 1e6),
+        ("kilo_params", "N", 1e3),
+        ("M params", "N", 1e6),
+        ("params_mega", "N", 1e6),
+        ("model_size_B", "N", 1e9),
+        ("tokens_in_billions", "D", 1e9),
+        ("billions of tokens", "D", 1e9),
+        ("Gtokens", "D", 1e9),
+        ("B tokens", "D", 1e9),
+        ("tokens / 1e9", "D", 1e9),
+        ("GFLOPs", "C", 1e9),
+        ("training_TFLOPs", "C", 1e12),
+        ("Peta FLOPs", "C", 1e15),
+        ("petaflops", "C", 1e15),
+        ("EFLOPs", "C", 1e18),
+        ("compute (ZFLOPs)", "C", 1e21),
+        ("FLOPs (1e21)", "C", 1e21),
+        ("PF-days", "C", 8.64e19),
+        ("petaflop/s-days", "C", 8.64e19),
+        ("compute_pf_days", "C", 8.64e19),
+        ("GMACs", "C", 2e9),
+        ("total G MACs", "C", 2e9),
+        ("TRAINING TOKENS", "D", 1.0),
+        ("tokens_trained", "D", 1.0),
+        ("cumulative_tokens", "D", 1.0),
+        ("numTrainTokens", "D", 1.0),
+        ("samples_seen", "D", 1.0),
+        ("n_parameters_total", "N", 1.0),
+        ("compute_budget", "C", 1.0),
+        ("val_bpb", "loss", 1.0),
+        ("lm_loss", "loss", 1.0),
+        ("final-val-loss", "loss", 1.0),
+        ("heldOutLoss", "loss", 1.0),
+        ("config.n_params", "N", 1.0),
+        ("config/model/params", "N", 1.0),
+        ("params.tokens_B", "D", 1e9),
+        ("metrics.val_loss", "loss", 1.0),
+        ("hparams/learning_rate", "lr", 1.0),
+    ],
+)
+def test_a_header_is_read_by_its_words_and_its_scale(header, symbol, scale):
+    matches = match_headers([header])
+    assert list(matches) == [symbol] and matches[symbol].header.scale == pytest.approx(scale)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "tokens_per_second", "tokens_per_step_max", "vocab_size", "batch_size", "loss_weight", "train_loss_weight",
+        "flops_per_second", "flops_per_token", "params_per_layer", "acc", "top1", "context", "time (m)", "minutes",
+        "max_tokens", "eval_tokens_ratio", "aux_loss_coef", "l", "sample_rate", "config.name", "config.loss_scale",
+    ],
+)  # fmt: skip
+def test_a_header_that_counts_something_else_is_not_taken(header):
+    assert not {"N", "D", "C", "loss"} & set(match_headers([header]))
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (
+            {"L": [12.0, 24, 36], "d": [512.0, 768, 999], "N": N[:3], "D": D[:3], "loss": LOSS[:3]},
+            {"N": "N", "D": "D"},
+        ),
+        ({"L": LOSS, "n": N, "d": D}, {"loss": "L", "N": "n", "D": "d"}),
+        ({"L": np.arange(6.0, 18), "d": np.arange(1.0, 13) * 64, "n": N, "tokens": D}, {"N": "n", "D": "tokens"}),
+        ({"size": np.arange(12.0), "params": N, "D": D, "loss": LOSS}, {"N": "params"}),
+        ({"budget": np.arange(1.0, 13), "N": N, "D": D, "loss": LOSS}, {"C": ""}),
+        ({"compute": 6 * N * D, "N": N, "loss": LOSS}, {"C": "compute", "D": ""}),
+    ],
+)
+def test_one_letter_and_vague_headers_are_taken_where_the_numbers_agree(columns, expected):
+    runs = runs_of(columns)
+    assert {symbol: runs.columns[symbol].header for symbol in expected} == expected
+    assert ("loss" in runs.columns) == ("loss" in columns or expected.get("loss") is not None)
+
+
+def test_a_scale_multiplies_named_columns_and_a_unit_takes_its_place():
+    table = {"size, M": N / 1e6, "seen (B)": D / 1e9, "loss": LOSS}
+    named = runs_of(table, columns={"N": "size, M", "D": "seen (B)"})
+    assert named["N"] == pytest.approx(N) and named["D"] == pytest.approx(D)
+    whole = runs_of({"params (M)": N, "tokens": D, "loss": LOSS}, units={"N": "1"})
+    assert whole["N"] == pytest.approx(N)
+    said = runs_of({"params": N / 1e6, "compute": 6 * N * D / 8.64e19, "loss": LOSS}, units={"N": "M", "C": "PF-days"})
+    assert said["N"] == pytest.approx(N) and said["C"] == pytest.approx(6 * N * D) and said["D"] == pytest.approx(D)
+    with pytest.raises(DataError, match="write a scale, as N=millions"):
+        runs_of(table, columns={"N": "size, M"}, units={"N": "parsecs"})
+
+
+@pytest.mark.parametrize(
+    ("table", "code", "level"),
+    [
+        ({"N": N / 1e9, "D": D, "loss": LOSS}, "looks-like-logarithms", "error"),
+        ({"N": N / 1e6, "D": D / 1e6, "loss": LOSS}, "implausible-counts", "warning"),
+        ({"N": N, "D": N / 1e6, "loss": LOSS}, "implausible-counts", "warning"),
+        ({"N": N, "D": D / 1e9, "loss": LOSS}, "implausible-counts", "error"),
+        ({"acc": N, "tokens_per_second": D, "loss_weight": LOSS}, "nothing-to-fit", "error"),
+        ({"hidden": N, "val_score": LOSS, "D": D}, "no-loss", "warning"),
+        ({"hidden": N, "loss": LOSS}, "no-inputs", "warning"),
+    ],
+)
+def test_counts_that_cannot_be_and_missing_columns_are_told(table, code, level):
+    found = [finding for finding in check(runs_of(table)) if finding.code == code]
+    assert found and {finding.level for finding in found} == {level}
+
+
+@pytest.mark.parametrize(
+    ("symbol", "headers", "never"),
+    [
+        ("D", ["train_loss", "val_loss", "samples_so_far", "n_tokens_x"], {"train_loss", "val_loss"}),
+        ("N_vocab", ["vocab_size", "params_head"], {"vocab_size"}),
+        ("N", ["num_layers", "total_tokens", "weights_count"], {"num_layers", "total_tokens"}),
+        ("loss", ["acc", "top1_acc", "n_params", "validation_ce_x"], {"acc", "top1_acc", "n_params"}),
+        ("D", ["tokens_per_sec", "acc", "C"], {"acc", "C"}),
+    ],
+)
+def test_what_means_something_else_is_never_proposed(symbol, headers, never):
+    assert not never & set(likely(symbol, headers))
+
+
+def test_a_known_header_whose_cells_are_text_is_an_error_with_a_cell():
+    with pytest.raises(DataError, match="holds text where numbers are needed: 'n/k 3'"):
+        runs_of({"N": N, "tokens": ["n/k 3"] * 12, "loss": LOSS})["D"]
+
+
+def test_a_text_column_stays_text_where_its_word_is_quoted():
+    table = {"N": N, "D": D, "loss": LOSS, "version": ["1", "2", "10"] * 4}
+    assert len(runs_of(table, where="version == '1'")) == 4 == len(runs_of(table, where="version == 10"))
+    assert len(runs_of(table, where="version in ['1', '10']")) == 8
+
+
+def test_bounds_of_headers_keep_their_own_words():
+    assert read_header("tokens (approx)").scale == 1.0 and read_header("Model Size (B)").scale == 1e9
+    assert read_header("T" * 100_000).scale == 1.0
