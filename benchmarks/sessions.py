@@ -1,4 +1,4 @@
-"""How long the page's server takes to start beside 10,000 sessions: until it would answer, and until it lists the latest.
+"""How long the page takes to start beside 10,000 sessions: until it answers, and until it lists the latest.
 
 ``python benchmarks/sessions.py [COUNT]`` makes the sessions in a folder of its own and prints one line a measure.
 """

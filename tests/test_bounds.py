@@ -178,9 +178,5 @@ def test_influence_without_an_optimum_is_a_sentence():
     rng = np.random.default_rng(0)
     runs = Runs.from_columns({"N": 1e8 + np.arange(24) * 1e-1, "D": np.logspace(8, 11, 24), "loss": 2 + rng.random(24)})
     fitted = fit(law("chinchilla"), runs)
-    try:
-        found = influence(fitted, draws=20)
-    except FitError as error:
-        assert "no run can be said to move it" in str(error)
-    else:
-        assert len(found.strongest(found.decided, count=1)) == 1
+    with pytest.raises(FitError, match="has no finite value at this fit of chinchilla or without any one run"):
+        influence(fitted, draws=20)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from isoflop.errors import IsoflopError
 from isoflop.fitting import Estimate
 from isoflop.fitting.table import law_inputs
 from isoflop.plots.style import dots, input_axis, legend_above, loss_axis, runs_of, shades
@@ -74,15 +75,22 @@ def path_to(fit: Estimate, at: Mapping[str, float]) -> Path:
     stop = float(np.min(forth[np.isfinite(forth)], initial=np.inf))
     steps = np.linspace(start if np.isfinite(start) else 0.0, max(stop if np.isfinite(stop) else 0.0, _BEYOND), _POINTS)
     places = middle + steps[:, None] * way
-    inputs = {
-        name: np.exp(places[:, column]) if in_logs[column] else places[:, column] for column, name in enumerate(names)
-    }
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below
+        inputs = {
+            name: np.exp(places[:, column]) if in_logs[column] else places[:, column]
+            for column, name in enumerate(names)
+        }
+        axis, x = _axis(inputs, way, names)
+        asked = training_flops(at["N"], at["D"]) if axis == "6ND" else at[axis]
+    if not (np.isfinite(x).all() and math.isfinite(asked)):
+        point = ", ".join(f"{name} = {value:g}" for name, value in at.items())
+        raise IsoflopError(
+            f"the line from the runs to {point} leaves what numbers hold; ask nearer, or draw no picture"
+        )
     reach = np.zeros(_POINTS)
     for name, each in zip(names, ranges, strict=True):
         if each is not None:
             reach = np.maximum(reach, decades_beyond(inputs[name], *each))
-    axis, x = _axis(inputs, way, names)
-    asked = training_flops(at["N"], at["D"]) if axis == "6ND" else at[axis]
     return Path(inputs, axis, x, np.where(reach < 1e-9, 0.0, reach), float(asked))
 
 
