@@ -120,7 +120,7 @@ def test_the_terminal_says_what_to_train(saved):
         (("--budget", "1e21", "--mfu", "0.4"), "--mfu needs --hardware"),
         (
             ("--budget", "1e21", "--params", "8B", "--inference-tokens", "1T"),
-            "--params and --inference-tokens are different questions; ask one",
+            "--params and --inference-tokens are different questions; give one",
         ),
     ],
 )

@@ -163,7 +163,7 @@ def test_tokens_an_epoch_are_the_unique_ones(tables):
         ({"unique": 1e9, "params": -1.0}, "the model size must be a positive number of parameters, not -1"),
         ({"unique": 1e9, "budget": 0.0}, "the budget must be a positive number of FLOPs, not 0"),
         ({"unique": 1e9}, "give its size \\(--params 7B\\) or a budget"),
-        ({"unique": 1e9, "params": 1e9, "least": 0.0}, "the worth at which to stop lies between 0 and 1"),
+        ({"unique": 1e9, "params": 1e9, "least": 0.0}, "the marginal value at which to stop lies between 0 and 1"),
         ({"unique": 1e9, "params": 1e9, "shown": (0,)}, "epochs to show are whole numbers from 1 to 64"),
     ],
 )

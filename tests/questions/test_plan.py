@@ -127,6 +127,6 @@ def test_the_command_gives_the_same_as_the_library(drawn, asked, tmp_path, refus
         for end in ("value", "low", "high"):
             found, expected = told_["quantities"][name][end], quantity[end]
             assert found is expected is None or found == pytest.approx(expected, rel=1e-6), name
-    assert "--params and --tokens are different questions; ask one" in refused(
+    assert "--params and --tokens are different questions; give one" in refused(
         "plan", path, "--budget", "1", "--params", "1", "--tokens", "1"
     )

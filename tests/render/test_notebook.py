@@ -110,7 +110,10 @@ def _families():
         (lambda _: parabolas(_budgets()), "3 of 3 budgets bracket a minimum"),
         (lambda _: _finish(), "Expected last loss"),
         (lambda _: _families(), "the median error on the largest model is"),
-        (lambda _: repeat(published("muennighoff:c4"), unique=1e11, params=7e9), "One more epoch"),
+        (
+            lambda _: repeat(published("muennighoff:c4"), unique=1e11, params=7e9),
+            "The marginal value of an epoch falls below",
+        ),
         (lambda _: convert_counts(published("chinchilla:epoch")), "non-embedding parameters the exponent is"),
         (lambda _: _downstream(), "through the task's loss"),
     ],

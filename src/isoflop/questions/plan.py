@@ -74,7 +74,7 @@ class Plan(Hardware, Question):
         }
         asked = [name for name, value in given.items() if value is not None]
         if len(asked) > 1:
-            raise IsoflopError(f"{' and '.join(asked)} are different questions; ask one")
+            raise IsoflopError(f"{' and '.join(asked)} are different questions; give one")
         if self.budget is not None and self.deadline is not None:
             raise IsoflopError("--budget and --deadline both say how much compute there is; give one")
         if self.deadline is not None and self.hardware is None:
