@@ -29,7 +29,7 @@ def on_config(config: Any) -> Any:  # noqa: ANN401
             return [filled(each) for each in entry]
         if not entry.endswith("/*"):
             return entry
-        inside = [each for each in (*_pages, *sorted(written)) if each.rpartition("/")[0] == entry[:-2]]
+        inside = [each for each in (*_pages, *sorted(written)) if each.startswith(entry[:-1])]
         return sorted(inside, key=lambda each: not each.endswith("/index.md"))
 
     config.nav = filled(config.nav)
