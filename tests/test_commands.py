@@ -39,6 +39,13 @@ FURTHER = (
     "isoflop compare fit.json other.json",
     "isoflop score prediction.json --measured 2.31",
     "isoflop schema plan",
+    "isoflop cost --layers 32 --width 4096 --heads 32 …",
+    "isoflop datasets",
+    "isoflop laws",
+    "isoflop register fit.json --at N=70B --at D=1.4T",
+    "isoflop study study.toml",
+    "isoflop validate runs.csv --draws 20",
+    "isoflop calibrate runs.csv --draws 20 -o prior.toml",
 )
 STUDY = """
 draws = 50

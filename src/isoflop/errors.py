@@ -8,7 +8,7 @@ _SHOWN = 60  # letters of a value that a message repeats
 _LONGEST_VALUE = 300
 _LONGEST_MESSAGE = 2_000
 _KEPT = 240  # letters of a long message that stay at its end, where it says what to do
-_LONG_QUOTE = re.compile(rf"""(['"])((?:(?!\1).){{{_LONGEST_VALUE},}})\1""", re.DOTALL)
+_LONG_QUOTE = re.compile(rf"""(?<!\w)(['"])((?:(?!\1(?!\w)).){{{_LONGEST_VALUE},}})\1(?!\w)""", re.DOTALL)
 _LONG_WORD = re.compile(rf"\S{{{_LONGEST_VALUE + 1},}}")
 # what a terminal would obey, and halves of characters, which no encoding can write
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")

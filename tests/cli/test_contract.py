@@ -202,7 +202,7 @@ def test_text_names_what_was_mapped_the_parameters_and_how(cli, table):
     text = " ".join(cli("fit", table, "--law", "chinchilla", *QUICK).split())
     assert "3.16B Model Size" in text and "val_loss" in text
     assert "loss = E + A/N^alpha + B/D^beta, fitted to 30 runs." in text
-    assert re.search(r"objective +[\d.]+ +huber:0.001", text)
+    assert re.search(r"objective +[\d.e-]+ +huber:0.001", text)
     assert "objective huber:0.001," in text and "40 draws, seed 0" in text
 
 

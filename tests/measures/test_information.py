@@ -65,7 +65,7 @@ def test_copies_have_no_density():
 
 
 def test_bad_samples_are_named():
-    with pytest.raises(DataError, match="4 samples have no 5-th neighbour"):
+    with pytest.raises(DataError, match="4 samples have no 5-th neighbor"):
         kozachenko_leonenko_entropy(gaussian(4))
     with pytest.raises(DataError, match="X has 50 samples and Y 60"):
         kraskov_information(gaussian(50), gaussian(60))

@@ -278,5 +278,5 @@ def test_last_keeps_the_end_of_each_run_and_needs_to_know_the_runs():
     # a run's name counts within its family, and a missing D is no end
     apart = Runs.from_columns({**columns, "family": ["x", "x", "y", "y"], "D": [1e9, 2e9, np.nan, 1e9]})
     assert apart.where("last(D)").rows.tolist() == [2, 4]
-    with pytest.raises(FormulaError, match="needs a column that says to which run a row belongs"):
+    with pytest.raises(FormulaError, match="needs a column with the run of each row"):
         sound().where("last(D)")

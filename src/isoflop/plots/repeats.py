@@ -32,7 +32,7 @@ def worth_of_repeats(answers: Sequence[Repeat], axes: Axes) -> Axes:
     end = float(np.clip(_BEYOND * last, _LEAST, _MOST))
     tops = []
     log_axis(axes.xaxis, "epochs", label=f"epochs over {format_quantity(answers[0].unique)} unique tokens")
-    log_axis(axes.yaxis, "", label="effective tokens, in epochs of unique tokens")
+    log_axis(axes.yaxis, "", label="effective tokens in unique epochs")
     axes.plot([1, end], [1, end], color=ink.muted, linewidth=1, linestyle=":", label="as unique tokens")
     for place, each in enumerate(answers):
         colour, line = ink.series[place % len(ink.series)], LINES[place % len(LINES)]

@@ -307,7 +307,7 @@ def test_a_job_that_the_queue_forgets_has_ended(fake: Path, cell: Path, tmp_path
     executor.submit(Job("cell", cell, 60.0))
     (tmp_path / "logs" / "7_0_log.err").write_text("srun: error: node12: task 0: Out Of Memory\n\n")
     assert [o.says for o in until(executor, seconds=10)] == [
-        "SLURM job 7 is gone from the queue; its log says: srun: error: node12: task 0: Out Of Memory"
+        "SLURM job 7 is gone from the queue; its log: srun: error: node12: task 0: Out Of Memory"
     ]
     assert executor.poll() == ()
 
