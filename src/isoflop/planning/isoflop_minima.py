@@ -33,7 +33,7 @@ _SHARED = 0.05  # standard deviation of log N* that every minimum has however we
 _DRAWS = 400
 _MOST_LOST = 0.1  # share of draws without a minimum from which a budget is left out
 _FEWEST_FREE = 2  # degrees of freedom of an interval from few budgets
-_CUT = 4.0  # robust standard deviations from its parabola beyond which a run is left out of it
+_UNLIKELY = 0.01  # chance that an honest run of a budget is left out of its parabola
 
 
 @dataclass(frozen=True)
@@ -150,8 +150,8 @@ def local_minimum(
 ) -> LocalMinimum | None:
     """The vertex of a parabola near the lowest loss; None where the runs do not bracket one.
 
-    A run that lies farther from the parabola than four robust standard deviations is left out, and the parabola is
-    fitted again.
+    A run whose externally studentized residual is one that honest runs show once in a hundred budgets is left out, and
+    the parabola is fitted again.
     """
     if len(np.unique(np.round(log_n, 6))) < _FEWEST_SIZES:
         return None
@@ -161,13 +161,8 @@ def local_minimum(
         near = _near(x, y)
         middle = float(x[near].mean())
         fit = _parabola(x[near] - middle, y[near])
-        off = np.abs(y[near] - np.polyval(fit, x[near] - middle))
-        free = len(off) - 3
-        if free < 3:
-            break
-        spread = 1.4826 * float(np.median(off)) * math.sqrt(len(off) / free)
-        worst = int(off.argmax())
-        if off[worst] <= _CUT * spread or kept.sum() <= _FEWEST_SIZES + 1:
+        worst = _off_parabola(x[near] - middle, y[near])
+        if worst is None or kept.sum() <= _FEWEST_SIZES + 1:
             break
         kept[np.flatnonzero(kept)[near[worst]]] = False
     x, y = x[near], y[near]
@@ -192,6 +187,22 @@ def _near(x: Floats, y: Floats) -> Ints:
     if len(np.unique(np.round(x[near], 6))) < _FEWEST_SIZES:
         near = np.argsort(away, kind="stable")[:_NEAREST]
     return near
+
+
+def _off_parabola(x: Floats, y: Floats) -> int | None:
+    """The run whose residual from the parabola through the others has p < 0.01, counted for that many runs."""
+    free = len(x) - 4
+    if free < 2:
+        return None
+    basis = np.vander(x, 3)
+    hat = basis @ np.linalg.pinv(basis)
+    off = y - hat @ y
+    room = np.maximum(1 - np.diag(hat), 1e-9)
+    # variance of the others around their own parabola
+    others = np.maximum((off @ off - off**2 / room) / free, 1e-20)
+    t = np.abs(off) / np.sqrt(others * room)
+    worst = int(t.argmax())
+    return worst if t[worst] > stats.t.ppf(1 - _UNLIKELY / 2 / len(x), free) else None
 
 
 def _parabola(x: Floats, y: Floats) -> Floats:
@@ -232,8 +243,8 @@ def _left_out(rows: list[int], budgets: int) -> tuple[Finding, ...]:
         Finding(
             "off-parabola",
             "note",
-            f"{len(rows)} {'run lies' if one else 'runs lie'} more than {_CUT:g} robust standard deviations off the "
-            f"parabola of {'its budget' if one else 'their budgets'} and {'is' if one else 'are'} left out of the "
+            f"{len(rows)} {'run lies' if one else 'runs lie'} off the parabola through the others of "
+            f"{'its budget' if one else 'their budgets'} and {'is' if one else 'are'} left out of the "
             f"minima of {budgets} budgets.",
             "Look at their curves.",
             tuple(rows),
