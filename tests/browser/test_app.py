@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from isoflop.planning import allocate
+from isoflop.planning import optimal_plan
 from isoflop.uncertainty.saved import load_fit
 
 HOSTILE = "<img src=x onerror=document.title='taken'>"
@@ -62,10 +62,11 @@ def test_from_a_table_to_a_report(opened, known_runs, tmp_path, watched):
     ensemble = load_fit(tmp_path / "fit.json")
     tab.fill("#shown [data-lever=budget] input[type=text]", "3e23")
     told = tab.evaluate("window.isoflop.answer.lever.answer()")
-    plan = allocate(ensemble, budget=3e23)
+    plan = optimal_plan(ensemble, budget=3e23)
     for name, interval in (("n", plan.n), ("d", plan.d), ("loss", plan.loss)):
         for end, value in interval.as_dict().items():
-            assert told[name][end] == pytest.approx(value, rel=1e-9)
+            # the page reads between 49 budgets that Python planned for
+            assert told[name][end] == pytest.approx(value, rel=1e-3 if end == "value" else 1e-2)
     tab.click("text=Plan this budget")
     wait_for_answer(tab, "Plan")
     assert tab.text_content("#shown [data-lead]").startswith("Train ")
@@ -334,7 +335,7 @@ def test_public_tables_are_fitted(opened, tables, place, law, loss):
     tab.fill("#draws", "100")
     tab.click("#fit")
     tab.wait_for_selector("#results li.shown, #results li .slip", timeout=180_000)
-    assert "expected loss" in tab.text_content("#shown [data-lead]"), tab.text_content("#results")
+    assert "expected loss" in tab.text_content("#shown [data-lead]").lower(), tab.text_content("#results")
     assert page.slips == []
 
 

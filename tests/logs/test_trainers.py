@@ -29,7 +29,7 @@ def test_hugging_face_trainer(tmp_path: Path) -> None:
         "n_layer": 2, "n_embd": 16, "vocab_size": 32, "max_steps": 60,
     }  # fmt: skip
     [window] = run.findings
-    assert window.says == "loss is a mean over 10 steps, not the loss at its step."
+    assert window.message == "loss is a mean over 10 steps, not the loss at its step."
 
 
 def test_the_newest_checkpoint_stands_for_a_run_without_an_end(tmp_path: Path) -> None:

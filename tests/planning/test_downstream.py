@@ -188,7 +188,7 @@ def test_the_ladders_published_accuracies_come_out(sixteen, tables, task):
 
 @pytest.mark.slow
 def test_the_ladders_intervals_hold_most_of_sixteen_targets(sixteen, measured):
-    losses, scores, codes = {}, {}, {}
+    losses, by_law, scores, codes, wider = {}, {}, {}, {}, []
     for task in ALL:
         loss, score = columns_of(task)
         found = stages(sixteen, LOSS, loss=loss, score=score, average=5, skip=0.1)
@@ -198,13 +198,18 @@ def test_the_ladders_intervals_hold_most_of_sixteen_targets(sixteen, measured):
             said = downstream(first, second, at)
             codes[task] = {finding.code for finding in said.findings}
             truth = [weighted(measured[name], each)[-5:].mean() for each in (loss, score)]
+            by_law[task, name] = said.loss.law_loss.low <= truth[0] <= said.loss.law_loss.high
+            wider.append(
+                (said.loss.loss.high - said.loss.loss.low) / (said.loss.law_loss.high - said.loss.law_loss.low)
+            )
             losses[task, name] = said.loss.loss.low <= truth[0] <= said.loss.loss.high
             scores[task, name] = said.score.low <= truth[1] <= said.score.high
-    # the one task whose floor the runs do not show is the one whose loss is missed, and it says so beforehand
-    assert {task for (task, _), held in losses.items() if not held} == {"csqa"}
+    # one task's floor is not shown by the runs: it says so beforehand, and if the law held, its loss would be missed
+    assert {task for (task, _), held in by_law.items() if not held} == {"csqa"}
     assert {task for task, found in codes.items() if "floor-unseen" in found} == {"csqa"}
-    assert sum(losses.values()) == 14
+    assert sum(losses.values()) == 16
     assert sum(scores.values()) >= 12
+    assert np.median(wider) < 3  # measured 2.58 times those that hold only if the law does
 
 
 def test_sampling_errors_stand_beside_their_scores():

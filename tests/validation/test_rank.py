@@ -57,8 +57,9 @@ def test_kaplans_form_is_preferred_in_the_zipf_world():
 def test_kaplans_form_is_preferred_among_the_whole_catalogue():
     runs, _ = zipf(seeds=(1,))
     ranking = rank(runs, hold_out=hold_out("N"), draws=100)
-    assert ranking.ranked[0].law.name == "kaplan" and len(ranking.ranked) > 10
-    assert [each.law.name for each in ranking.ranked if each.tied] == ["kaplan"]
+    # Kaplan's is E + (A/N^alpha + B/D^beta)^k with E = 0, so that the form with E may stand beside it and no other
+    assert ranking.ranked[0].law.name in {"kaplan", "skaling"} and len(ranking.ranked) > 10
+    assert {each.law.name for each in ranking.ranked if each.tied} == {"kaplan", "skaling"}
 
 
 def test_laws_that_cannot_be_tested_are_named_with_the_reason(known_runs):

@@ -98,7 +98,7 @@ def _serve(
     bench = Bench(root)
     app = make_app(bench, hosts=hosts if _is_loopback(host) else frozenset(), token=token)
     server = Server(
-        uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5, server_header=False)
+        uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=10, server_header=False)
     )
     say(f"isoflop is at {address} (stop it with Ctrl-C; sessions are kept in {root})")
     if browser:

@@ -19,6 +19,7 @@ from isoflop.uncertainty.discrepancy import discrepancy
 from isoflop.uncertainty.ensemble import Ensemble
 from isoflop.uncertainty.mixture import Mixture
 from isoflop.uncertainty.prior import Prior
+from isoflop.uncertainty.quantiles import finite_quantiles
 from isoflop.uncertainty.scatter import new_runs
 from isoflop.validation.backtest import optima, resampled, window_fit
 from isoflop.validation.score import log_density
@@ -195,8 +196,7 @@ def _trial(
         params = {name: draws[:, None] for name, draws in ensemble.draws.items()}
         curve = np.broadcast_to(ready.law.value(params, points), (len(ensemble), len(held)))
         runs = new_runs(ensemble, curve)
-        runs = np.where(np.isfinite(runs), runs, np.nan)
-        law = np.nanquantile(runs, PROBABILITIES, axis=0)
+        law = finite_quantiles(runs, PROBABILITIES)
         value = np.broadcast_to(ensemble.fit.predict(points), (len(held),)).copy()
     return Trial(
         dataset=table.dataset,
