@@ -165,7 +165,7 @@ def _scores(method: str, found: Sequence[Trial], said: Sequence[_Said]) -> Metho
     for each in dict.fromkeys(dataset.tolist()):
         own = dataset == each
         by_dataset[each] = float(np.average(held[own], weights=weight[own]))
-        widths[each] = float(np.median(width[own]))
+        widths[each] = _median(width[own])
     by_reach = []
     for low, high in REACHES:
         own = (reach > low) & (reach <= high)
@@ -175,7 +175,7 @@ def _scores(method: str, found: Sequence[Trial], said: Sequence[_Said]) -> Metho
                     low,
                     high,
                     float(np.average(held[own], weights=weight[own])),
-                    float(np.median(width[own])),
+                    _median(width[own]),
                     float(np.average(np.abs(off[own]), weights=weight[own])),
                     int(own.sum()),
                 )
@@ -189,7 +189,7 @@ def _scores(method: str, found: Sequence[Trial], said: Sequence[_Said]) -> Metho
         central=float(np.average(central, weights=weight)),
         at_least_80=float(np.mean([each >= 0.8 for each in by_dataset.values()])),
         worst=min(by_dataset.values()),
-        width=float(np.median(list(widths.values()))),
+        width=_median(np.array(list(widths.values()))),
         error=float(np.average(np.abs(off), weights=weight)),
         bias=float(np.average(off, weights=weight)),
         log_density=float(np.average(density, weights=weight)),
@@ -198,3 +198,9 @@ def _scores(method: str, found: Sequence[Trial], said: Sequence[_Said]) -> Metho
         by_reach=tuple(by_reach),
         reliability=shares,
     )
+
+
+def _median(values: Floats) -> float:
+    """The median of those that are finite: a law without a value somewhere has no width there."""
+    finite = values[np.isfinite(values)]
+    return float(np.median(finite)) if len(finite) else float("nan")
