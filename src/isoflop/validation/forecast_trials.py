@@ -21,9 +21,9 @@ from isoflop.uncertainty.mixture import Mixture
 from isoflop.uncertainty.prior import Prior
 from isoflop.uncertainty.quantiles import finite_quantiles
 from isoflop.uncertainty.scatter import new_runs
-from isoflop.validation.backtest import optima, resampled, window_fit
 from isoflop.validation.score import log_density
 from isoflop.validation.split import Window
+from isoflop.validation.window_forecasts import optima, resampled, window_fit
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]

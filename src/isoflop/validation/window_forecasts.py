@@ -1,0 +1,203 @@
+"""Forecasts of one hold-out's rows: the fit to the smaller runs, its draws, and both intervals of each larger run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.errors import FitError
+from isoflop.findings import Finding
+from isoflop.fitting import Fit, Objective
+from isoflop.fitting.doubts import parameter_findings
+from isoflop.fitting.fit import Problem, fit_at, problem, problem_from_table
+from isoflop.fitting.solve import Solution
+from isoflop.fitting.table import Table
+from isoflop.laws import Law
+from isoflop.laws.lists import Lists
+from isoflop.runs import Runs
+from isoflop.uncertainty.bootstrap import strata
+from isoflop.uncertainty.discrepancy import discrepancy
+from isoflop.uncertainty.quantiles import finite_quantiles
+from isoflop.uncertainty.scatter import with_scatter
+from isoflop.validation.score import log_density
+from isoflop.validation.split import Window
+
+Floats = NDArray[np.float64]
+
+_STARTS = 32
+_SEARCH_STEPS = 60
+_LAST_STEPS = 3_000
+_DRAW_STEPS = 100  # those that still creep along a valley by then hardly move the curve
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One window's forecasts, (held rows,) each, and their draws (draws, held rows)."""
+
+    value: Floats
+    low: Floats
+    high: Floats
+    log_score: Floats
+    law_low: Floats
+    law_high: Floats
+    law_log_score: Floats
+    curve: Floats
+    findings: tuple[Finding, ...]
+
+
+def solved(
+    law: Law, runs: Runs, windows: Sequence[Window], objective: Objective, draws: int, level: float, seed: int
+) -> list[Piece]:
+    """The windows of one table: optima by a search from many starts, then draws from each optimum, as weight rows."""
+    ready = problem(law, runs, objective=objective)
+    train = np.array([window.train for window in windows], dtype=np.float64)
+    best = optima(ready, train, seed)
+    theta, scale = best.theta, best.scale
+    weights = np.concatenate([resampled(ready, runs, window, draws, seed) for window in windows])
+    drawn = ready.solve(
+        np.repeat(theta, draws, axis=0),
+        weights=weights,
+        scales=np.repeat(scale, draws) if objective.fits_scale else None,
+        max_steps=_DRAW_STEPS,
+    )
+    params = np.where(np.isfinite(drawn.value)[:, None], ready.params(drawn.theta), np.nan)
+    return [
+        _piece(
+            ready,
+            window,
+            window_fit(ready, runs, window, best.one(each), seed=seed),
+            params[each * draws : (each + 1) * draws],
+            level,
+            seed,
+            doubts=() if best.converged[each] else (_creeping(law, window),),
+        )
+        for each, window in enumerate(windows)
+    ]
+
+
+def _creeping(law: Law, window: Window) -> Finding:
+    return Finding(
+        "not-converged",
+        "warning",
+        f"{law.name} without {window.says}: the fit had not converged after {_LAST_STEPS} steps (the objective is "
+        "nearly flat), so its forecast depends on where it was stopped.",
+        "Do not forecast with it on these runs; fix or tie a parameter.",
+    )
+
+
+def optima(ready: Problem, train: Floats, seed: int) -> Solution:
+    """The best optimum of each row of weights (windows, rows)."""
+    begin = ready.starts(count=_STARTS, seed=seed)
+    if not len(begin):
+        raise FitError(f"{ready.law.name} has no finite value at any of the starts tried; check the units of the runs")
+    count = len(train)
+    found = ready.solve(
+        np.tile(begin, (count, 1)), weights=np.repeat(train, len(begin), axis=0), max_steps=_SEARCH_STEPS
+    )
+    values = np.where(np.isfinite(found.value), found.value, np.inf).reshape(count, len(begin))
+    best = values.argmin(axis=1) + np.arange(count) * len(begin)
+    if np.isinf(values.min(axis=1)).any():
+        raise FitError(f"the fit of {ready.law.name} did not converge without the held-out runs; try another law")
+    return ready.solve(
+        found.theta[best],
+        weights=train,
+        scales=found.scale[best] if ready.objective.fits_scale else None,
+        tolerance=1e-12,
+        max_steps=_LAST_STEPS,
+    )
+
+
+def resampled(ready: Problem, runs: Runs, window: Window, draws: int, seed: int) -> Floats:
+    """How often each row counts in each draw, (draws, rows): the fitted runs drawn with replacement, no other."""
+    codes = ready.table.run_codes
+    fitted = np.unique(codes[window.train])
+    rng = np.random.default_rng([seed, 3])
+    counts = np.zeros((draws, ready.table.n_runs))
+    for group in strata(runs, codes):
+        own = np.intersect1d(group, fitted)
+        if len(own):
+            counts[:, own] = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), size=draws)
+    return counts[:, codes] * window.train
+
+
+def window_fit(ready: Problem, runs: Runs, window: Window, best: Solution, *, seed: int = 0) -> Fit:
+    """The fit to a window's smaller runs at its optimum, in the coordinates of the whole table."""
+    kept = np.flatnonzero(window.train)
+    _, codes = np.unique(ready.table.run_codes[kept], return_inverse=True)
+    table = Table(
+        {name: values[kept] for name, values in ready.table.inputs.items()},
+        ready.table.loss[kept],
+        codes,
+        None if ready.table.weights is None else ready.table.weights[kept],
+    )
+    few = problem_from_table(ready.law, table, objective=ready.objective, centres=ready.kernel.centres)
+    return fit_at(few, runs.take(window.train), best, seed=seed)
+
+
+def _piece(
+    ready: Problem,
+    window: Window,
+    fitted: Fit,
+    drawn: Floats,
+    level: float,
+    seed: int,
+    *,
+    doubts: tuple[Finding, ...],
+) -> Piece:
+    """Forecasts of one window from its fit and the draws of its parameters (draws, parameters)."""
+    law = ready.law
+    there = {name: values[window.held] for name, values in ready.table.inputs.items()}
+    truth = ready.table.loss[window.held]
+    with np.errstate(all="ignore"):
+        curve = _curve(law, drawn, there)
+    predicted = with_scatter(
+        curve,
+        np.asarray(fitted.data.residuals),
+        n_runs=fitted.data.n_runs,
+        n_params=len(law.params),
+        space=fitted.data.space,
+        rng=np.random.default_rng([seed, 2]),
+    )
+    low, high, log_score = _with_model_error(fitted, there, truth, level)
+    ends = finite_quantiles(predicted, _ends(level))
+    idle = [each for each in parameter_findings(law, ready.kernel, fitted.theta[None]) if each.code == "at-bound"]
+    return Piece(
+        value=np.broadcast_to(fitted.predict(there), truth.shape).astype(np.float64),
+        low=low,
+        high=high,
+        log_score=log_score,
+        law_low=ends[0],
+        law_high=ends[1],
+        law_log_score=log_density(predicted, truth),
+        curve=curve,
+        findings=(
+            *doubts,
+            *(replace(each, message=f"{law.name} without {window.says}: {each.message}") for each in idle),
+        ),
+    )
+
+
+def _with_model_error(
+    fitted: Fit, there: Mapping[str, Floats | Lists], truth: Floats, level: float
+) -> tuple[Floats, Floats, Floats]:
+    """Ends of a new run's interval, and log density at what was measured in units of relative loss, (held rows,)."""
+    log = fitted.data.space == "log"
+    known = discrepancy(fitted).at(there, joint=False)
+    low, high = (known.quantile(end) for end in _ends(level))
+    with np.errstate(all="ignore"):
+        if log:
+            return np.exp(low), np.exp(high), known.log_density(np.log(truth))
+        return low, high, known.log_density(truth) + np.log(np.abs(truth))
+
+
+def _curve(law: Law, drawn: Floats, inputs: Mapping[str, Floats | Lists]) -> Floats:
+    """The law's response in every draw at every held-out row, (draws, held rows)."""
+    params = {name: drawn[:, column, None] for column, name in enumerate(law.param_names)}
+    return np.broadcast_to(law.value(params, inputs), (len(drawn), len(next(iter(inputs.values()))))).copy()
+
+
+def _ends(level: float) -> tuple[float, float]:
+    return (1 - level) / 2, (1 + level) / 2
