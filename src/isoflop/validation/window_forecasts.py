@@ -24,6 +24,7 @@ from isoflop.uncertainty.quantiles import finite_quantiles
 from isoflop.uncertainty.scatter import with_scatter
 from isoflop.validation.score import log_density
 from isoflop.validation.split import Window
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
@@ -34,7 +35,7 @@ _DRAW_STEPS = 100  # those that still creep along a valley by then hardly move t
 
 
 @dataclass(frozen=True)
-class Piece:
+class Piece(Value):
     """One window's forecasts, (held rows,) each, and their draws (draws, held rows)."""
 
     value: Floats
