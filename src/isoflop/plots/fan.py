@@ -15,7 +15,7 @@ from isoflop.fitting import Estimate
 from isoflop.fitting.table import law_inputs
 from isoflop.plots.style import dots, input_axis, legend_above, loss_axis, runs_of, shades
 from isoflop.uncertainty.extrapolation import decades_beyond
-from isoflop.uncertainty.quantiles import finite_quantiles
+from isoflop.uncertainty.predictive import predictive
 from isoflop.units import training_flops
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-_DRAWS: Final = 500
 _POINTS: Final = 120
 _LEVELS: Final = (0.5,)  # drawn inside the forecast's own level
 _BEYOND: Final = 1.12  # of the way from the middle of the runs to the point
@@ -95,29 +94,28 @@ def path_to(fit: Estimate, at: Mapping[str, float]) -> Path:
 
 
 def forecast_fan(forecast: Forecast, ensemble: Ensemble, axes: Axes) -> Axes:
-    """The law with its intervals along a line to the point asked; what lies beyond the runs is shaded by the decade.
+    """The mean with its intervals along a line to the point asked; what lies beyond the runs is shaded by the decade.
 
-    Dots are the runs with their distance from the law kept and their inputs moved onto the line. The error bar is what
-    one new run would measure.
+    Mean and intervals have model error. Dots are the runs with their distance from the law kept and their inputs moved
+    onto the line. The error bar is what one new run would measure.
     """
     fit, ink = ensemble.estimate, shades(axes)
     path = path_to(fit, forecast.at)
     level = forecast.loss.level
     _shade(path, forecast.reach, axes)
-    if len(ensemble):
-        many = fit.law.value({name: draws[:_DRAWS, None] for name, draws in ensemble.draws.items()}, path.inputs)
-        for each, strength in ((level, 0.2), *((inner, 0.3) for inner in _LEVELS if inner < level)):
-            low, high = finite_quantiles(many, [(1 - each) / 2, (1 + each) / 2])
+    for each, strength in ((level, 0.2), *((inner, 0.3) for inner in _LEVELS if inner < level)):
+        said = predictive(ensemble, path.inputs, level=each)
+        ends = said.mean
+        if np.isfinite(ends).any():
             axes.fill_between(
                 path.x,
-                low,
-                high,
+                *ends,
                 color=ink.series[0],
                 alpha=strength,
                 linewidth=0,
-                label=f"{100 * each:g}% interval of the law",
+                label=f"{100 * each:g}% interval of the mean",
             )
-    curve = fit.predict(path.inputs)
+    curve = said.median
     inside = path.reach == 0
     axes.plot(path.x, np.where(inside, curve, np.nan), color=ink.ink, linewidth=1.7)
     # the two pieces meet: the dashed one begins at the last point inside

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from isoflop.laws.training_flops import SIX_ND, TrainingFlops
 from isoflop.plots.canvas import paint
 from isoflop.plots.style import legend, log_axis, loss_axis, shades
+from isoflop.uncertainty.predictive import predictive
 from isoflop.units import format_quantity
 
 if TYPE_CHECKING:
@@ -22,12 +23,11 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-_DRAWS = 300
 _SIDE = 6.0  # the curve reaches this factor beyond the flat band, or the interval, on both sides
 
 
 def flat_band(plan: Plan, ensemble: Ensemble, axes: Axes, *, recommended: Recommended | None = None) -> Axes:
-    """L(N, C/6N) against N at the plan's budget, with its interval over the draws; D = C/6N along the top.
+    """The mean loss against N at the plan's budget, with its interval (both with model error); D = C/6N along the top.
 
     Shaded: all sizes within ``plan.band.within`` of the best loss. The bar at the minimum is the interval of N*.
     recommended: another model than the compute-optimal one, marked at its N and loss, its tokens in the legend.
@@ -39,7 +39,8 @@ def flat_band(plan: Plan, ensemble: Ensemble, axes: Axes, *, recommended: Recomm
     known = [each for each in ends if np.isfinite(each)]
     n = np.geomspace(min(known) / _SIDE, max(known) * _SIDE, 160)
     d = fit.data.flops.tokens(n, plan.budget)
-    curve = fit.predict({"N": n, "D": d})
+    said = predictive(ensemble, {"N": n, "D": d}, level=level)
+    low, high = said.mean
     axes.axvspan(
         *plan.band.n,
         color=ink.series[2],
@@ -47,13 +48,11 @@ def flat_band(plan: Plan, ensemble: Ensemble, axes: Axes, *, recommended: Recomm
         linewidth=0,
         label=f"within {100 * plan.band.within:.2g}% of the best",
     )
-    if len(ensemble):
-        draws = {name: values[:_DRAWS, None] for name, values in ensemble.draws.items()}
-        low, high = np.quantile(fit.law.value(draws, {"N": n, "D": d}), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    if np.isfinite(low).any():
         axes.fill_between(
             n, low, high, color=ink.muted, alpha=0.25, linewidth=0, label=f"{100 * level:g}% interval of the loss"
         )
-    axes.plot(n, curve, color=ink.ink, linewidth=1.8)
+    axes.plot(n, said.median, color=ink.ink, linewidth=1.8)
     best = plan.loss.value
     if np.isfinite(plan.n.low):
         axes.plot(
