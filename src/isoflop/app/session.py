@@ -25,7 +25,6 @@ SCHEMA = "isoflop.session/2"
 REPORTS = ("fit", "plan")  # kinds of task that are reports: of a law to fit, of a fit at another budget
 _NAME = re.compile(r"[^\w.() -]+")
 _ID = re.compile(r"[0-9a-f]{12}")
-_ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".md", ".parquet", ".pq")
 
 
 MOST_BYTES = 50_000_000
@@ -83,9 +82,17 @@ class Reading:
     frontier: str = ""
 
     @property
-    def settings(self) -> tuple[str, ...]:
-        """The columns of ``per``, which stand between commas."""
-        return tuple(name.strip() for name in self.per.split(",") if name.strip())
+    def options(self) -> dict[str, Any]:
+        """All but ``where``, as ``read_runs`` and ``RunsSpec`` take them; in ``per`` commas part the columns."""
+        return {
+            "columns": self.columns,
+            "units": self.units,
+            "conventions": self.conventions,
+            "derive": self.derive,
+            "best": self.best or None,
+            "per": tuple(name.strip() for name in self.per.split(",") if name.strip()),
+            "frontier": self.frontier or None,
+        }
 
 
 @dataclass(frozen=True)
@@ -243,17 +250,7 @@ def read(session: Session) -> Runs:
         runs = load_dataset(session.source)
         return runs.where(session.reading.where) if session.reading.where else runs
     reading = session.reading
-    return read_runs(
-        session.folder / session.source,
-        columns=reading.columns,
-        units=reading.units,
-        conventions=reading.conventions,
-        where=reading.where or None,
-        derive=reading.derive,
-        best=reading.best or None,
-        per=reading.settings,
-        frontier=reading.frontier or None,
-    )
+    return read_runs(session.folder / session.source, where=reading.where or None, **reading.options)
 
 
 def used(session: Session, runs: Runs) -> Runs:

@@ -85,17 +85,7 @@ def study_of(session: Session, settings: Mapping[str, Any], question: Question) 
     law, fit, level = specs_of(settings)
     asked = () if isinstance(question, Compare) else (question,)
     return Study(
-        runs=RunsSpec(
-            source=session.source,
-            where=" and ".join(kept) or None,
-            columns=reading.columns,
-            units=reading.units,
-            conventions=reading.conventions,
-            derive=reading.derive,
-            best=reading.best or None,
-            per=reading.settings,
-            frontier=reading.frontier or None,
-        ),
+        runs=RunsSpec(source=session.source, where=" and ".join(kept) or None, **reading.options),
         law=law,
         fit=fit,
         level=level,

@@ -35,7 +35,10 @@ function rowsOf(table, count) {
 
 /** Plans at any budget, from those that Python found at many: {low, high, at(budget), valley(budget)}. */
 export function plansOf(data) {
-  const { along } = data;
+  return (data.plans ??= readPlans(data.along));
+}
+
+function readPlans(along) {
   const budgets = unpack(along.budgets);
   const count = budgets.length;
   const [low, high] = [budgets[0], budgets[count - 1]];
