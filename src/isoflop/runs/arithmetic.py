@@ -24,7 +24,6 @@ MAX_LENGTH: Final = 2_000
 MAX_DEPTH: Final = 40
 FUNCTIONS: Final = ("log", "log2", "log10", "exp", "sqrt", "abs", "min", "max")
 _SUFFIXED = re.compile(r"(?<![\w.])((?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[kKmMBbGT])(?!\w)")
-_QUOTED = re.compile(r"('[^']*'|\"[^\"]*\")")
 
 
 def tree_of(

@@ -29,7 +29,6 @@ _ONE_STEP = frozenset(  # headers of the step at which a row was taken, rather t
     )
 )  # fmt: skip
 _FEWEST_STEPS = 4  # rows of a run that are told by such a header and falling losses alone
-_NO_SETTING = frozenset({"D", "C", "loss", "step", "epochs", "lr", ROW})
 _MAYBE_SETTING = ("lr", "batch", "width", "seed", "U", "experts")
 _EVEN = {"step": 5, "D": 8}  # evenly spaced rows of one setting that are checkpoints rather than runs
 _DONE = 0.98

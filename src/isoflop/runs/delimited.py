@@ -19,7 +19,6 @@ from isoflop.runs.tidy import with_safe_headers
 _HEAD: Final = 65_536
 _MARKS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
 _DECIMAL = r"^\s*[+-]?\d+,\d+(?:[eE][+-]?\d+)?\s*$"
-_THOUSANDS = r"^\s*[+-]?[1-9]\d{0,2},\d{3}\s*$"  # of these, each could be a decimal too
 _SURE = r"^\s*[+-]?(?:0\d*,\d+|\d+,(?:\d{1,2}|\d{4,})|\d{4,},\d+|\d+,\d+[eE].*)\s*$"
 _LOSS_WORDS = frozenset(["loss", "nll", "ppl", "perplexity", "bpb", "entropy", "ce", "xent"])
 

@@ -36,14 +36,6 @@ class _Formula(Arithmetic):
         super().__init__(excerpt(text, 120), columns, quoted, aliases)
 
 
-def parse_derive(text: str) -> tuple[str, str]:
-    """``D = steps * batch`` as the name and its formula; raises FormulaError where there is no = or no name."""
-    name, equals, formula = text.partition("=")
-    if not equals or not name.strip() or not formula.strip():
-        raise FormulaError(f'{excerpt(text)} derives nothing; write NAME = FORMULA, as "D = steps * batch * context"')
-    return name.strip(), formula.strip()
-
-
 def named_columns(derive: Mapping[str, str], columns: Mapping[str, pl.DataType]) -> dict[str, set[str]]:
     """For each derived column, under its symbol, the names that its formula has."""
     named = {}

@@ -16,7 +16,7 @@ from isoflop.runs.json_tables import read_json, read_json_lines
 from isoflop.runs.store import is_store, open_store, store_findings
 from isoflop.runs.tidy import tidy
 
-_READERS = {
+READERS = {  # ending → how a table's file is read
     ".csv": "csv",
     ".tsv": "tsv",
     ".txt": "csv",
@@ -78,11 +78,11 @@ def _load_file(source: str | Path) -> Raw:
     if path.stat().st_size == 0:
         raise DataError(f"{name} is empty; give a table with one row a run below a line of headers")
     endings = [ending.lower() for ending in path.suffixes[-2:] if ending.lower() not in _COMPRESSED]
-    kind = _READERS.get(endings[-1] if endings else "")
+    kind = READERS.get(endings[-1] if endings else "")
     if kind is None:
         instead = _INSTEAD.get(endings[-1] if endings else "", "")
         raise DataError(
-            f"{name[:200]} has no ending that isoflop reads; use one of {', '.join(_READERS)} (also .gz)"
+            f"{name[:200]} has no ending that isoflop reads; use one of {', '.join(READERS)} (also .gz)"
             f"{': ' * bool(instead)}{instead}"
         )
     try:

@@ -195,7 +195,7 @@ def distinct(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     return ordered({(each.code, each.message): each for each in findings}.values())
 
 
-_TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".gz")
+_TABLES = (".csv", ".tsv", ".jsonl")
 
 
 def open_saved(text: str) -> Ensemble:
@@ -207,7 +207,7 @@ def open_saved(text: str) -> Ensemble:
     from isoflop.uncertainty.saved import load_fit
 
     path = Path(text)
-    if path.is_file() and path.suffix.lower() in _TABLES[:3]:
+    if path.is_file() and path.suffix.lower() in _TABLES:
         raise IsoflopError(f"{text!r} is a table, not a fit; make one: isoflop fit {text} --law LAW --save fit.json")
     if not path.exists() and (":" in text or text in catalogue()):  # a law without a key is told which there are
         return published(text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -185,5 +185,4 @@ def refuse_bad_fit(context: Context) -> None:
         )
 
 
-Wording = Callable[[Any], Answer]
 Values = Mapping[str, object]

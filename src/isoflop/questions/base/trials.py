@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from isoflop.validation.forecast_trials import ForecastTable
     from isoflop.validation.forecasts import ForecastValidation
 
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".md", ".gz")
-
 
 @dataclass(frozen=True)
 class TrialOptions:
@@ -46,14 +44,17 @@ class TrialOptions:
 
 
 def _places(asked: tuple[str, ...]) -> list[str]:
-    found: list[str] = []
+    from isoflop.runs.files import READERS
+
+    # text and Markdown in a folder of tables tell about them
+    endings, found = [each for each in (*READERS, ".gz") if each not in (".txt", ".md", ".markdown")], []
     for each in asked:
         if not Path(each).is_dir():
             found.append(each)
             continue
-        inside = sorted(str(file) for file in Path(each).iterdir() if file.suffix.lower() in SUFFIXES)
+        inside = sorted(str(file) for file in Path(each).iterdir() if file.suffix.lower() in endings)
         if not inside:
-            raise IsoflopError(f"the folder {shown(each)} has no table ({', '.join(SUFFIXES)}); name tables")
+            raise IsoflopError(f"the folder {shown(each)} has no table ({', '.join(endings)}); name tables")
         found += inside
     return found
 
