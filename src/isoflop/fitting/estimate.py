@@ -107,6 +107,11 @@ class Estimate(Shown):
         """
         return self.law.value(self.params, inputs_of(self.law, inputs))
 
+    @property
+    def one_draw(self) -> dict[str, Floats]:
+        """The parameters as an ensemble of one draw has them, (1,) each."""
+        return {name: np.array([value]) for name, value in self.params.items()}
+
     def require_runs(self) -> Runs:
         """The table of runs; raises FitError for a fit that was loaded without it."""
         if self.runs is None:
@@ -140,21 +145,19 @@ def summary(law: Law, table: Table, runs: Runs, residual: Floats, *, space: Spac
             and runs.columns[name].header not in ("", name)
             and len(runs.columns[name].header) <= LONGEST_HEADER
         },
-        rows=_rows(table, residual),
+        rows=None if len(table.by_row) < len(table.inputs) else fitted_rows(table, -residual),
     )
 
 
-def _rows(table: Table, residual: Floats) -> FittedRows | None:
-    """Inputs and residuals (measured − fitted) of the rows, or of a random sample of them."""
-    if len(table.by_row) < len(table.inputs):
-        return None
+def fitted_rows(table: Table, residual: Floats) -> FittedRows:
+    """Inputs and residuals (measured − fitted) of the rows, or of a random sample of them; residual: (rows,)."""
     kept: NDArray[np.int64] = np.arange(len(residual))
     if len(kept) > MOST_ROWS:
         kept = np.sort(np.random.default_rng(5).choice(len(kept), MOST_ROWS, replace=False))
     _, run = np.unique(table.run_codes[kept], return_inverse=True)
     return FittedRows(
-        {name: values[kept] for name, values in table.by_row.items()},
-        -residual[kept],
+        {name: values[kept] for name, values in table.inputs.items()},
+        residual[kept],
         run,
         None if table.weights is None else table.weights[kept],
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Estimate
 from isoflop.laws.optimum import Optimum, check_positive, closed_form, optimum, require_n_and_d
+from isoflop.laws.training_flops import TrainingFlops
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
 from isoflop.uncertainty.extrapolation import distances
@@ -25,6 +26,7 @@ Floats = NDArray[np.float64]
 Basis = Literal["law", "IsoFLOP minima", "runs near the optimum"]
 
 _STEP = 0.05  # in log C, for the slope of log N*
+_FARTHEST = 50.0  # in log N, beyond which no end of a near-optimal range is looked for
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
         raise IsoflopError(f"the near-optimal range is a relative loss between 0 and 1, not {within:g}; 0.002 is usual")
     estimate = ensemble.estimate
     require_n_and_d(estimate.law)
-    at_fit = {label: np.array([value]) for label, value in estimate.params.items()}
+    at_fit = estimate.one_draw
     counted = estimate.data.flops
     here = optimum(estimate.law, at_fit, budget, counted=counted)
     if not here.inside[0]:
@@ -113,7 +115,6 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
     draws = ensemble.draws
     there = optimum(estimate.law, draws, budget, counted=counted)
     method = "closed form" if closed_form(estimate.law, at_fit, budget, counted=counted) is not None else "numeric"
-    slope_here, slope_there = _exponent(estimate, at_fit, budget), _exponent(estimate, draws, budget)
     lost = int((~there.inside).sum())
     kept = there.inside
 
@@ -121,6 +122,7 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
         return interval_of(float(value[0]), values[kept], level=level)
 
     loss = loss_at(ensemble, float(here.n[0]), budget, level=level)
+    ends = near_optimal(estimate, here, np.array([budget]), within)
     return Plan(
         budget=float(budget),
         n=interval(here.n, there.n),
@@ -128,9 +130,9 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
         ratio=interval(here.d / here.n, there.d / there.n),
         **promised(loss),
         least_loss=interval(here.loss, there.loss),
-        exponent_a=interval(slope_here, slope_there),
+        exponent_a=exponent(ensemble, budget, level=level),
         method=method,
-        band=_band(estimate, here, budget, within),
+        band=band_at(float(here.n[0]), ends, budget, within, counted),
         findings=(
             *no_draws(ensemble),
             *tail_findings(ensemble, level=level),
@@ -158,49 +160,50 @@ def promised(loss: Predictive) -> dict[str, Any]:
     }
 
 
-def best_size(estimate: Estimate, budget: float) -> float:
-    """argmin over N of L(N, C/(6N)) at the fit; raises IsoflopError where there is no optimum inside."""
-    require_n_and_d(estimate.law)
-    at_fit = {label: np.array([value]) for label, value in estimate.params.items()}
-    here = optimum(estimate.law, at_fit, budget, counted=estimate.data.flops)
-    if not here.inside[0]:
-        raise IsoflopError(f"{estimate.law.name} has no compute-optimal size at {budget:g} FLOPs without these rows")
-    return float(here.n[0])
+def exponent(ensemble: Ensemble, budget: float, *, level: float = 0.9) -> Interval:
+    """d log N*/d log C by a central difference, exact where N* is a power of C; over draws that have an N*."""
+    estimate = ensemble.estimate
+
+    def slope(params: Mapping[str, Floats]) -> Floats:
+        ends = [budget * math.exp(sign * _STEP) for sign in (1, -1)]
+        above, below = (optimum(estimate.law, params, each, counted=estimate.data.flops) for each in ends)
+        found = np.log(above.n / below.n) / (2 * _STEP)
+        return np.where(above.inside & below.inside, found, np.nan)
+
+    return interval_of(float(slope(estimate.one_draw)[0]), slope(ensemble.draws), level=level)
 
 
-def _exponent(estimate: Estimate, params: Mapping[str, Floats], budget: float) -> Floats:
-    """d log N*/d log C by a central difference; exact where N* is a power of C."""
-    above, below = (
-        optimum(estimate.law, params, budget * math.exp(sign * _STEP), counted=estimate.data.flops).n
-        for sign in (1, -1)
-    )
-    return np.log(above / below) / (2 * _STEP)
+def near_optimal(estimate: Estimate, best: Optimum, budgets: Floats, within: float) -> tuple[Floats, Floats]:
+    """How far below and above N* the loss stays within a share of its least, in log N, (budgets,) each: by bisection.
 
-
-def _band(estimate: Estimate, here: Optimum, budget: float, within: float) -> Band:
-    """The ends of the flat bottom, by bisection outwards from the optimum."""
-    goal = float(here.loss[0]) * (1 + within)
-    centre = math.log(float(here.n[0]))
+    best: the optimum at each budget.
+    """
     counted = estimate.data.flops
+    ends = []
+    for side in (-1.0, 1.0):
 
-    def loss(log_n: float) -> float:
-        n = math.exp(log_n)
-        return float(estimate.predict({"N": n, "D": counted.tokens(n, budget)}))
+        def flat(steps: Floats, side: float = side) -> NDArray[np.bool_]:
+            with np.errstate(all="ignore"):
+                n = best.n * np.exp(side * steps)
+                return np.asarray(
+                    estimate.predict({"N": n, "D": counted.tokens(n, budgets)}) < best.loss * (1 + within)
+                )
 
-    ends = [math.exp(_crossing(loss, centre, side, goal)) for side in (-1, 1)]
-    return Band(within, (ends[0], ends[1]), (counted.tokens(ends[1], budget), counted.tokens(ends[0], budget)))
+        inner, outer = np.zeros(len(budgets)), np.full(len(budgets), 0.1)
+        while (wide := flat(outer) & (outer < _FARTHEST)).any():
+            outer = np.where(wide, 2 * outer, outer)
+        for _ in range(60):
+            middle = (inner + outer) / 2
+            inside = flat(middle)
+            inner, outer = np.where(inside, middle, inner), np.where(inside, outer, middle)
+        ends.append((inner + outer) / 2)
+    return ends[0], ends[1]
 
 
-def _crossing(loss: Callable[[float], float], start: float, side: int, goal: float) -> float:
-    """Where a loss that rises away from ``start`` reaches ``goal``."""
-    step = 0.1
-    while loss(start + side * step) < goal and step < 50:
-        step *= 2
-    inner, outer = start, start + side * step
-    for _ in range(60):
-        middle = (inner + outer) / 2
-        inner, outer = (middle, outer) if loss(middle) < goal else (inner, middle)
-    return (inner + outer) / 2
+def band_at(n: float, ends: tuple[Floats, Floats], budget: float, within: float, counted: TrainingFlops) -> Band:
+    """The near-optimal range around N* whose ends lie so far below and above it in log N, (1,) each."""
+    low, high = n * math.exp(-float(ends[0][0])), n * math.exp(float(ends[1][0]))
+    return Band(within, (low, high), (counted.tokens(high, budget), counted.tokens(low, budget)))
 
 
 def _findings(estimate: Estimate, here: Optimum, lost: int, draws: int) -> list[Finding]:

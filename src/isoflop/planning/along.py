@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
-from isoflop.fitting import Estimate
-from isoflop.laws.optimum import optimum
 from isoflop.planning.sizes import Sizes, sizes
 from isoflop.uncertainty.ensemble import Ensemble
 from isoflop.uncertainty.extrapolation import largest_compute
@@ -32,7 +30,7 @@ class PlansAlong(Value):
     budgets: FLOPs, (budgets,). n, loss: value, low and high of N* and of the mean loss there, (3, budgets), NaN where
     there is no optimum. prediction: low and high of one new run, (2, budgets). band: both ends of the near-optimal
     sizes, (2, budgets). factors: sizes over N*, (sizes,); valley: value, low and high of the mean loss at these sizes,
-    (3, budgets, sizes). All losses with model error.
+    (3, budgets, sizes), by the shape of the law's valley. All losses with model error.
     """
 
     budgets: Floats
@@ -58,19 +56,16 @@ def plans_along(
     known = sizes(ensemble, seed=seed)
     n = np.array([_size(known, each, level) for each in budgets]).T
     factors = np.geomspace(1 / _WIDE, _WIDE, SIZES)
-    # budgets without an optimum are asked somewhere, and what is found there is not shown
-    around = np.where(np.isfinite(n[0]), n[0], 1e9)
-    at = around[:, None] * factors
-    there = predictive(ensemble, {"N": at.ravel(), "D": counted.tokens(at, budgets[:, None]).ravel()}, level=level)
-    valley = np.array([there.median, *there.mean]).reshape(3, BUDGETS, SIZES)
-    best = predictive(ensemble, {"N": around, "D": counted.tokens(around, budgets)}, level=level)
     lost = ~np.isfinite(n[0])
+    # budgets without an optimum are asked somewhere, and what is found there is not shown
+    around = np.where(lost, 1e9, n[0])
+    best = predictive(ensemble, {"N": around, "D": counted.tokens(around, budgets)}, level=level)
     loss, prediction = np.array([best.median, *best.mean]), np.array(best.loss)
     for each in (loss, prediction):
         each[:, lost] = np.nan
-    valley[:, lost] = np.nan
-    half = _half_widths(known, estimate, budgets, within)
-    return PlansAlong(budgets, n, loss, prediction, n[0] * np.exp([-half[0], half[1]]), factors, valley)
+    below, above = known.near_optimal(budgets, within)
+    valley = loss[:, :, None] * known.valley(budgets, factors, within)
+    return PlansAlong(budgets, n, loss, prediction, n[0] * np.exp([-below, above]), factors, valley)
 
 
 def _size(known: Sizes, budget: float, level: float) -> tuple[float, float, float]:
@@ -79,25 +74,3 @@ def _size(known: Sizes, budget: float, level: float) -> tuple[float, float, floa
     except IsoflopError:
         return math.nan, math.nan, math.nan
     return n.value, n.low, n.high
-
-
-def _half_widths(known: Sizes, estimate: Estimate, budgets: Floats, within: float) -> tuple[Floats, Floats]:
-    """How far below and above N* sizes are near-optimal, in log N, (budgets,) each."""
-    if known.minima is not None:
-        half = np.full(len(budgets), math.sqrt(math.log1p(within) / known.minima.curvature()))
-        return half, half
-    fitted = known.near.fit if known.near is not None else estimate
-    counted = estimate.data.flops
-    params = {name: np.full(len(budgets), value) for name, value in fitted.params.items()}
-    best = optimum(fitted.law, params, budgets, counted=counted)
-    ends = []
-    for side in (-1.0, 1.0):
-        near, far = np.zeros(len(budgets)), np.full(len(budgets), 20.0)
-        for _ in range(50):
-            middle = (near + far) / 2
-            n = best.n * np.exp(side * middle)
-            with np.errstate(all="ignore"):
-                flat = fitted.predict({"N": n, "D": counted.tokens(n, budgets)}) < best.loss * (1 + within)
-            near, far = np.where(flat, middle, near), np.where(flat, far, middle)
-        ends.append(near)
-    return ends[0], ends[1]

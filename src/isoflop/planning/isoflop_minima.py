@@ -18,7 +18,7 @@ from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.planning.parabolas import by_budget, flops_of_budgets
 from isoflop.runs import Runs
-from isoflop.uncertainty.ensemble import Interval, check_level
+from isoflop.uncertainty.ensemble import Interval, check_level, log_t_interval
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -84,15 +84,8 @@ class IsoflopMinima(Value):
 
     def n_at(self, budget: float, *, level: float = 0.9) -> Interval:
         """N* at a budget, with a t interval in log N."""
-        check_level(level)
         middle = self.value + self.exponent * (math.log(budget) - self.centre)
-        half = float(stats.t.ppf((1 + level) / 2, self.freedom)) * self.sd(budget)
-        return Interval(_exp(middle), _exp(middle - half), _exp(middle + half), level)
-
-    def draws_at(self, budget: float, quantiles: Floats) -> Floats:
-        """N* at quantiles of its distribution."""
-        middle = self.value + self.exponent * (math.log(budget) - self.centre)
-        return np.exp(np.clip(middle + stats.t.ppf(quantiles, self.freedom) * self.sd(budget), -700, 700))
+        return log_t_interval(math.exp(middle), self.sd(budget), freedom=self.freedom, level=level)
 
     def exponent_interval(self, *, level: float = 0.9) -> Interval:
         """The exponent a of N* ∝ C^a over the budgets, with its interval."""
@@ -229,10 +222,6 @@ def _vertex_sd(x: Floats, y: Floats, seed: int) -> float | None:
 
 def _middle(flops: Floats) -> float:
     return math.exp(float(np.log(flops).mean()))
-
-
-def _exp(value: float) -> float:
-    return math.exp(min(max(value, -700.0), 700.0))
 
 
 def _left_out(rows: list[int], budgets: int) -> tuple[Finding, ...]:

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from isoflop.errors import IsoflopError
 from isoflop.fitting import Fit, fit
 from isoflop.laws.optimum import optimum, require_n_and_d
 from isoflop.runs import Runs
 from isoflop.uncertainty.bootstrap import bootstrap, too_few_runs
-from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level
+from isoflop.uncertainty.ensemble import Ensemble, Interval, log_t_interval
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -57,18 +56,15 @@ class NearOptimum(Value):
 
     def n_at(self, budget: float, *, level: float = 0.9) -> Interval:
         """N* at a budget, with a t interval in log N. Raises IsoflopError where the fit has no optimum there."""
-        check_level(level)
         here = optimum(
             self.fit.law,
-            {name: np.array([each]) for name, each in self.fit.params.items()},
+            self.fit.one_draw,
             budget,
             counted=self.fit.data.flops,
         )
         if not here.inside[0]:
             raise IsoflopError(f"{self.fit.law.name} fitted near the optimum has none at {budget:g} FLOPs")
-        middle = math.log(float(here.n[0]))
-        half = min(float(stats.t.ppf((1 + level) / 2, _FREE)) * self.sd(budget), 600.0)
-        return Interval(math.exp(middle), math.exp(max(middle - half, -700)), math.exp(min(middle + half, 700)), level)
+        return log_t_interval(float(here.n[0]), self.sd(budget), freedom=_FREE, level=level)
 
 
 def near_optimum(whole: Fit, runs: Runs, *, seed: int = 0) -> NearOptimum:

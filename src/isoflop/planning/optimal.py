@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import replace
+
+import numpy as np
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.laws.optimum import check_positive, require_n_and_d
-from isoflop.laws.training_flops import TrainingFlops
-from isoflop.planning.allocate import Band, Basis, Plan, allocate, loss_at, promised
-from isoflop.planning.isoflop_minima import IsoflopMinima
+from isoflop.planning.allocate import Basis, Plan, allocate, band_at, loss_at, promised
 from isoflop.planning.sizes import sizes
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, no_draws, tail_findings
 
@@ -44,22 +42,10 @@ def optimal_plan(
     if known.runs is None and law is not None:
         return law
     n, basis = known.at(budget, level=level)
-    band: Band | None = None
-    exponent: Interval | None = None
-    method: str = "numeric"
-    findings: tuple[Finding, ...] = ()
-    if law is not None:
-        band, exponent, method = law.band, law.exponent_a, law.method
-    if known.minima is not None:
-        band = _band(known.minima, n.value, budget, within, ensemble.estimate.data.flops)
-        exponent, findings = known.minima.exponent_interval(level=level), known.minima.findings
-    elif basis == "runs near the optimum" and known.near is not None:
-        near = allocate(replace(known.near.draws, findings=()), budget=budget, level=level, within=within)
-        band, exponent = near.band, near.exponent_a
-    assert band is not None and exponent is not None
+    counted = ensemble.estimate.data.flops
+    minima = () if known.minima is None else known.minima.findings
     own_findings = law.findings if law is not None else (*no_draws(ensemble), *tail_findings(ensemble, level=level))
     loss = loss_at(ensemble, n.value, budget, level=level)
-    counted = ensemble.estimate.data.flops
     return Plan(
         budget=float(budget),
         n=n,
@@ -67,10 +53,10 @@ def optimal_plan(
         ratio=_mapped(n, lambda size: counted.tokens(size, budget) / size),
         **promised(loss),
         least_loss=None if law is None else law.least_loss,
-        exponent_a=exponent,
-        method=method,
-        band=band,
-        findings=(*_open(n, basis), *_apart(law, n, basis), *findings, *own_findings),
+        exponent_a=law.exponent_a if basis == "law" and law is not None else known.exponent(budget, basis, level=level),
+        method="numeric" if law is None else law.method,
+        band=band_at(n.value, known.near_optimal(np.array([budget]), within), budget, within, counted),
+        findings=(*_open(n, basis), *_apart(law, n, basis), *minima, *own_findings),
         ensemble=ensemble,
         basis=basis,
         law=law,
@@ -80,13 +66,6 @@ def optimal_plan(
 def _mapped(n: Interval, of: Callable[[float], float]) -> Interval:
     """A falling function of N, with its interval."""
     return Interval(of(n.value), of(n.high), of(n.low), n.level)
-
-
-def _band(minima: IsoflopMinima, n: float, budget: float, within: float, counted: TrainingFlops) -> Band:
-    """Sizes whose loss is within ``within`` of the least: log N* ± √(log(1 + within)/c)."""
-    half = math.sqrt(math.log1p(within) / minima.curvature())
-    low, high = n * math.exp(-half), n * math.exp(half)
-    return Band(within, (low, high), (counted.tokens(high, budget), counted.tokens(low, budget)))
 
 
 def _open(n: Interval, basis: Basis) -> tuple[Finding, ...]:

@@ -48,7 +48,7 @@ def inference_aware(ensemble: Ensemble, plan: Plan, *, tokens: float) -> Served:
     check_positive(tokens, "the inference tokens", "tokens")
     estimate = ensemble.estimate
     level = plan.n.level
-    at_fit = {label: np.array([value]) for label, value in estimate.params.items()}
+    at_fit = estimate.one_draw
     # 2·N·T is of the model that is served, shift times the law's
     served = tokens * plan.shift
     here = _serving(estimate, at_fit, plan.budget, served)

@@ -86,7 +86,7 @@ def convert_counts(
     if not sizes[0] < sizes[1]:
         raise IsoflopError(f"the sizes go from the smaller to the larger, not from {sizes[0]:g} to {sizes[1]:g}")
     fit = ensemble.estimate
-    at_fit = {label: np.array([value]) for label, value in fit.params.items()}
+    at_fit = fit.one_draw
     powers = two_powers(fit.law, at_fit)
     if powers is None:
         raise IsoflopError(

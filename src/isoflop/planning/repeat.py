@@ -122,7 +122,7 @@ def repeat(
         params = best.n.value if best is not None else math.nan
     check_positive(params, "the model size", "parameters")
     epochs = _epochs()
-    here = _along(ensemble.estimate.law, _at_fit(ensemble.estimate), params, unique, epochs, least)
+    here = _along(ensemble.estimate.law, ensemble.estimate.one_draw, params, unique, epochs, least)
     there = _along(ensemble.estimate.law, ensemble.draws, params, unique, epochs, least) if len(ensemble) else None
 
     def interval(pick: Callable[[_Along], Floats]) -> Interval:
@@ -266,7 +266,7 @@ def _with_ends(epochs: Floats, here: Floats, there: Floats | None, level: float)
 def _spend(ensemble: Ensemble, unique: float, budget: float, level: float) -> Spent:
     check_positive(budget, "the budget", "FLOPs")
     each = ensemble.estimate.law
-    here = _best(each, _at_fit(ensemble.estimate), unique, budget)
+    here = _best(each, ensemble.estimate.one_draw, unique, budget)
     there = _best(each, ensemble.draws, unique, budget) if len(ensemble) else None
 
     def interval(label: str) -> Interval:
@@ -312,10 +312,6 @@ def _least(each: Law, params: Params, total: float, unique: Callable[[Floats], F
         low, high = np.where(smaller, low, left), np.where(smaller, right, high)
     found = (low + high) / 2
     return np.exp(found), loss(found, params)
-
-
-def _at_fit(fitted: Estimate) -> dict[str, Floats]:
-    return {label: np.array([value]) for label, value in fitted.params.items()}
 
 
 def _with_infinity(here: Floats, there: Floats | None, level: float) -> Interval:

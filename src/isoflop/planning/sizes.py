@@ -13,12 +13,12 @@ from scipy import stats
 
 from isoflop.errors import IsoflopError
 from isoflop.fitting import Estimate, Fit
-from isoflop.laws.optimum import optimum
-from isoflop.planning.allocate import Basis
+from isoflop.laws.optimum import Optimum, optimum
+from isoflop.planning.allocate import Basis, exponent, near_optimal
 from isoflop.planning.isoflop_minima import IsoflopMinima, isoflop_minima
 from isoflop.planning.near_optimum import NearOptimum, near_optimum
 from isoflop.runs import Runs
-from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
+from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of, log_t_interval
 from isoflop.uncertainty.extrapolation import compute_distance
 from isoflop.values import Value
 
@@ -73,14 +73,48 @@ class Sizes(Value):
                 pass
         return self._of_law(budget, level), "law"
 
+    def exponent(self, budget: float, basis: Basis, *, level: float = 0.9) -> Interval:
+        """a of N* ∝ C^a, of what N* rests on at the budget."""
+        if self.minima is not None:
+            return self.minima.exponent_interval(level=level)
+        drawn = self.ensemble if basis == "law" or self.near is None else self.near.draws
+        return exponent(drawn, budget, level=level)
+
+    def near_optimal(self, budgets: Floats, within: float) -> tuple[Floats, Floats]:
+        """How far below and above N* the loss stays within a share of its least, in log N, (budgets,) each.
+
+        By the curvature c of the minima's parabolas √(log(1 + within)/c); else by the law.
+        """
+        if self.minima is not None:
+            half = np.full(len(budgets), math.sqrt(math.log1p(within) / self.minima.curvature()))
+            return half, half
+        fitted = self.ensemble.estimate if self.near is None else self.near.fit
+        return near_optimal(fitted, _optima(fitted, budgets), budgets, within)
+
+    def valley(self, budgets: Floats, factors: Floats, within: float) -> Floats:
+        """L(f·N*)/L(N*) along budgets, (budgets, factors): the law's around its own optimum.
+
+        Where the law has none, the parabola in log f whose ends are the near-optimal range.
+        """
+        estimate = self.ensemble.estimate
+        best = _optima(estimate, budgets)
+        at = best.n[:, None] * factors
+        with np.errstate(all="ignore"):
+            found = estimate.predict({"N": at, "D": estimate.data.flops.tokens(at, budgets[:, None])})
+            found = found / best.loss[:, None]
+        if best.inside.all():
+            return found
+        _, half = self.near_optimal(budgets, within)
+        parabola = np.exp(math.log1p(within) * (np.log(factors) / half[:, None]) ** 2)
+        return np.where(best.inside[:, None], found, parabola)
+
     def _of_law(self, budget: float, level: float) -> Interval:
         """The law's optimum with the error that optima of fits to all runs had on other tables.
 
         Without runs there is no such error to count, and the interval is that of the draws.
         """
         law, counted = self.ensemble.estimate.law, self.ensemble.estimate.data.flops
-        at_fit = {name: np.array([each]) for name, each in self.ensemble.estimate.params.items()}
-        here = optimum(law, at_fit, budget, counted=counted)
+        here = optimum(law, self.ensemble.estimate.one_draw, budget, counted=counted)
         if not here.inside[0]:
             raise IsoflopError(f"{law.name} has no compute-optimal size at {budget:g} FLOPs")
         n = float(here.n[0])
@@ -93,8 +127,13 @@ class Sizes(Value):
         if drawn.low > 0 and math.isfinite(drawn.high):
             spread = math.log(drawn.high / drawn.low) / (2 * float(stats.norm.ppf((1 + level) / 2)))
         drift = LAW_DRIFT * compute_distance(self.runs, budget)
-        half = min(float(stats.t.ppf((1 + level) / 2, _FREE)) * math.hypot(spread, LAW_ANYWHERE, drift), 600)
-        return Interval(n, n * math.exp(-half), n * math.exp(half), level)
+        return log_t_interval(n, math.hypot(spread, LAW_ANYWHERE, drift), freedom=_FREE, level=level)
+
+
+def _optima(estimate: Estimate, budgets: Floats) -> Optimum:
+    """The law's optimum at each budget."""
+    params = {name: np.full(len(budgets), value) for name, value in estimate.params.items()}
+    return optimum(estimate.law, params, budgets, counted=estimate.data.flops)
 
 
 def sizes(ensemble: Ensemble, *, seed: int = 0) -> Sizes:

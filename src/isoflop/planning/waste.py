@@ -52,7 +52,7 @@ def compute_penalty(
     check_positive(params, "the model size", "parameters")
     estimate = ensemble.estimate
     require_n_and_d(estimate.law)
-    at_fit = {label: np.array([value]) for label, value in estimate.params.items()}
+    at_fit = estimate.one_draw
     counted = estimate.data.flops
     n = params / shift
     at = {"N": n, "D": counted.tokens(n, budget)}

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from isoflop.laws.training_flops import SIX_ND, TrainingFlops
+from isoflop.planning.sizes import sizes
 from isoflop.plots.canvas import paint
 from isoflop.plots.style import legend, log_axis, loss_axis, shades
-from isoflop.uncertainty.predictive import predictive
 from isoflop.units import format_quantity
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ _SIDE = 6.0  # the curve reaches this factor beyond the flat band, or the interv
 
 
 def flat_band(plan: Plan, ensemble: Ensemble, axes: Axes, *, recommended: Recommended | None = None) -> Axes:
-    """The mean loss against N at the plan's budget, with its interval (both with model error); D = C/6N along the top.
+    """The mean loss against N at the plan's budget, with its interval; D = C/6N along the top.
+
+    Loss and interval are those of the plan at N*, and the valley around it has the shape of the law's.
 
     Shaded: all sizes within ``plan.band.within`` of the best loss. The bar at the minimum is the interval of N*.
     recommended: another model than the compute-optimal one, marked at its N and loss, its tokens in the legend.
@@ -38,9 +40,8 @@ def flat_band(plan: Plan, ensemble: Ensemble, axes: Axes, *, recommended: Recomm
     ends += [] if recommended is None else [recommended.n.value]
     known = [each for each in ends if np.isfinite(each)]
     n = np.geomspace(min(known) / _SIDE, max(known) * _SIDE, 160)
-    d = fit.data.flops.tokens(n, plan.budget)
-    said = predictive(ensemble, {"N": n, "D": d}, level=level)
-    low, high = said.mean
+    valley = sizes(ensemble).valley(np.array([plan.budget]), n / plan.n.value, plan.band.within)[0]
+    curve, low, high = (end * valley for end in (plan.loss.value, plan.loss.low, plan.loss.high))
     axes.axvspan(
         *plan.band.n,
         color=ink.series[2],
@@ -52,7 +53,7 @@ def flat_band(plan: Plan, ensemble: Ensemble, axes: Axes, *, recommended: Recomm
         axes.fill_between(
             n, low, high, color=ink.muted, alpha=0.25, linewidth=0, label=f"{100 * level:g}% interval of the loss"
         )
-    axes.plot(n, said.median, color=ink.ink, linewidth=1.8)
+    axes.plot(n, curve, color=ink.ink, linewidth=1.8)
     best = plan.loss.value
     if np.isfinite(plan.n.low):
         axes.plot(

@@ -20,7 +20,7 @@ from isoflop.errors import FitError
 from isoflop.findings import Finding
 from isoflop.fitting import Estimate, Fit
 from isoflop.fitting.coordinates import coordinates
-from isoflop.fitting.estimate import MOST_ROWS, FittedRows
+from isoflop.fitting.estimate import FittedRows, fitted_rows
 from isoflop.fitting.kernel import Kernel
 from isoflop.fitting.objective import Space
 from isoflop.fitting.table import fit_table
@@ -247,14 +247,7 @@ def _fitted_rows(fit: Fit) -> FittedRows:
     if fit.data.rows is not None:
         return fit.data.rows
     table = fit_table(fit.law, fit.require_runs(), log_loss=fit.objective.of_logarithms)
-    kept = np.arange(len(table.loss))
-    if len(kept) > MOST_ROWS:
-        kept = np.sort(np.random.default_rng(5).choice(len(kept), MOST_ROWS, replace=False))
-    inputs = {name: values[kept] for name, values in table.inputs.items()}
-    value, _ = _linear(fit, inputs)
-    _, run = np.unique(table.run_codes[kept], return_inverse=True)
-    weights = None if table.weights is None else table.weights[kept]
-    return FittedRows(inputs, fit.objective.target(table.loss[kept]) - value, run, weights)
+    return fitted_rows(table, fit.objective.target(table.loss) - _linear(fit, table.inputs)[0])
 
 
 def knows_its_rows(estimate: Estimate) -> TypeGuard[Fit]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy import stats
 
 from isoflop.errors import FitError, IsoflopError
 from isoflop.findings import Finding
@@ -20,6 +21,7 @@ from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 _TAIL = 5.0  # draws that must lie beyond each end of an interval
+_MOST_LOG = 600.0  # of a factor's logarithm, so that no end overflows
 Quantity = str | Callable[[Mapping[str, Floats]], Floats]
 
 
@@ -218,6 +220,13 @@ def interval_of(value: float, draws: Floats, *, level: float) -> Interval:
         return Interval(value, math.nan, math.nan, level)
     low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
     return Interval(value, float(low), float(high), level)
+
+
+def log_t_interval(value: float, sd: float, *, freedom: float, level: float) -> Interval:
+    """value·exp(±t·sd), t Student's quantile: the interval of a positive number whose logarithm has that error."""
+    check_level(level)
+    half = min(float(stats.t.ppf((1 + level) / 2, freedom)) * sd, _MOST_LOG)
+    return Interval(value, value * math.exp(-half), value * math.exp(half), level)
 
 
 def no_draws(ensemble: Ensemble) -> tuple[Finding, ...]:

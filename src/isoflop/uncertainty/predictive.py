@@ -21,6 +21,7 @@ from isoflop.uncertainty.discrepancy import discrepancy, knows_its_rows
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level
 from isoflop.uncertainty.mixture import Mixture
 from isoflop.uncertainty.prior import Prior
+from isoflop.uncertainty.quantiles import finite_quantiles
 from isoflop.uncertainty.scatter import new_runs
 from isoflop.values import Value
 
@@ -90,10 +91,6 @@ class Predictive(Value):
     def quantile(self, probability: float, *, scatter: bool = True) -> Floats:
         """A quantile of the default distribution, (points,)."""
         return _response(self._known().quantile(probability, scatter=scatter), self.space)
-
-    def probability_below(self, response: Floats | float) -> Floats:
-        """P(new run ≤ response) for each point, (points,)."""
-        return self._known().cdf(self._scaled(response))
 
     def log_density(self, response: Floats | float) -> Floats:
         """Logarithm of the density of log response (or of the response) at what was measured, (points,)."""
@@ -189,21 +186,9 @@ def _by_draws(
     # one scatter for all points: each then has the interval that it has alone
     log = ensemble.estimate.data.space == "log"
     scatter = new_runs(ensemble, np.ones(len(ensemble)) if log else np.zeros(len(ensemble)))[:, None]
-    return _quantiles(curve, ends), _quantiles(curve * scatter if log else curve + scatter, ends)
-
-
-def _quantiles(draws: Floats, ends: tuple[float, float]) -> tuple[Floats, Floats]:
-    """The quantiles of each column's finite draws; NaN where there are none."""
-    finite = np.isfinite(draws)
-    if finite.all():
-        low, high = np.quantile(draws, ends, axis=0)
-        return low, high
-    found = np.full((2, draws.shape[1]), np.nan)
-    for column in range(draws.shape[1]):
-        kept = draws[finite[:, column], column]
-        if len(kept):
-            found[:, column] = np.quantile(kept, ends)
-    return found[0], found[1]
+    low, high = finite_quantiles(curve, ends)
+    runs = finite_quantiles(curve * scatter if log else curve + scatter, ends)
+    return (low, high), (runs[0], runs[1])
 
 
 def _response(values: Floats, space: Space) -> Floats:

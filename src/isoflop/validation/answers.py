@@ -39,7 +39,7 @@ class Answer(Value):
 
     def value(self, fit: Fit) -> float:
         """The number at a fit."""
-        return float(self.of({name: np.array([value]) for name, value in fit.params.items()})[0])
+        return float(self.of(fit.one_draw)[0])
 
     def change(self, values: Floats, base: float) -> Floats:
         """log(values/base), or values − base."""
@@ -107,11 +107,6 @@ def question(fit: Fit, *, budget: float | None = None, at: Mapping[str, float] |
     return Question(budget, chosen, tuple(answers))
 
 
-def at_fit(fit: Fit) -> dict[str, Floats]:
-    """The fit's parameters as one draw."""
-    return {name: np.array([value]) for name, value in fit.params.items()}
-
-
 def answer_at(answer: Answer, fit: Fit, ready: Problem, theta: Floats) -> Floats:
     """An answer at coordinates (problems, coordinates), (problems,); NaN where they are."""
     good = np.isfinite(theta).all(axis=1)
@@ -144,7 +139,7 @@ def _place(fit: Fit, budget: float | None, at: Mapping[str, float] | None) -> di
                 raise IsoflopError(f"{name} must be a positive number, not {value:g}")
         return {name: float(at[name]) for name in law.input_names}
     if budget is not None:
-        best = optimum(law, at_fit(fit), budget, counted=fit.data.flops)
+        best = optimum(law, fit.one_draw, budget, counted=fit.data.flops)
         if best.inside[0]:
             return {"N": float(best.n[0]), "D": float(best.d[0])}
     return {name: fit.data.ranges[name][1] for name in law.input_names}

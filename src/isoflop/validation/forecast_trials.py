@@ -21,9 +21,10 @@ from isoflop.uncertainty.mixture import Mixture
 from isoflop.uncertainty.prior import Prior
 from isoflop.uncertainty.quantiles import finite_quantiles
 from isoflop.uncertainty.scatter import new_runs
+from isoflop.units import training_flops
 from isoflop.validation.score import log_density
 from isoflop.validation.split import Window
-from isoflop.validation.window_forecasts import optima, resampled, window_fit
+from isoflop.validation.window_forecasts import DRAW_STEPS, optima, resampled, window_fit
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -40,7 +41,6 @@ _MOST_CUTS = 12
 _MOST_ROWS = 40  # held-out rows that are forecast in one trial
 _APART = {"N": 0.1}  # decades between cuts, 0.24 for compute and tokens
 _USUAL_APART = 0.24
-_DRAW_STEPS = 100
 _SAME = 6e-4
 
 
@@ -131,7 +131,7 @@ def compute_level(runs: Runs, by: str) -> Floats:
     Raises DataError for a column that is missing, or has values that are not positive.
     """
     if by == "C" and "C" not in runs and {"N", "D"} <= set(runs.frame.columns):
-        values = 6 * runs["N"] * runs["D"]
+        values = training_flops(runs["N"], runs["D"])
     else:
         values = runs[by]
     if not (np.isfinite(values) & (values > 0)).all():
@@ -179,7 +179,7 @@ def _ensemble(ready: Problem, runs: Runs, window: Window, best: Solution, draws:
         np.repeat(best.theta, draws, axis=0),
         weights=resampled(ready, runs, window, draws, seed),
         scales=np.repeat(best.scale, draws) if ready.objective.fits_scale else None,
-        max_steps=_DRAW_STEPS,
+        max_steps=DRAW_STEPS,
     )
     good = np.isfinite(drawn.value)
     return Ensemble(fitted, ready.params(drawn.theta[good]), method="bootstrap over runs", seed=seed)

@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 _STARTS = 32
 _SEARCH_STEPS = 60
 _LAST_STEPS = 3_000
-_DRAW_STEPS = 100  # those that still creep along a valley by then hardly move the curve
+DRAW_STEPS = 100  # those that still creep along a valley by then hardly move the curve
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def solved(
         np.repeat(theta, draws, axis=0),
         weights=weights,
         scales=np.repeat(scale, draws) if objective.fits_scale else None,
-        max_steps=_DRAW_STEPS,
+        max_steps=DRAW_STEPS,
     )
     params = np.where(np.isfinite(drawn.value)[:, None], ready.params(drawn.theta), np.nan)
     return [
