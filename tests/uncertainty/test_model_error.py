@@ -181,12 +181,14 @@ def test_a_prior_is_written_and_read_and_its_faults_named(tmp_path):
     text = path.read_text()
     for old, new, says in (
         ("power = 0.2", "power = 2", "power between 0 and 1"),
+        ("size = 0.256", "size = 1e200", "a number above 1000"),
+        ("length = 4.0", "length = 1e-300", "whose length or noise_share is 0"),
         ("freedom = 6.0", "freedom = 1.0", "freedom above 2"),
         ("weight = 0.3", "weight = -0.3", "negative or not finite"),
         ("length = 1.0", "length = 0.0", "whose length or noise_share is 0"),
         ("power = 0.2\n", "", "lacks or garbles"),
         ('schema = "', 'schema = "x', "this release reads"),
-        ("power", "power =", "is no TOML"),
+        ("power", "power =", "is not TOML"),
     ):
         assert old in text
         path.write_text(text.replace(old, new))

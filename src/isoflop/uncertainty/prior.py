@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -11,11 +10,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from isoflop.documents import DocumentError, parse_toml, read_bounded
 from isoflop.errors import SavedError
 from isoflop.files import write_whole
 from isoflop.values import Value
 
 SCHEMA = "isoflop.model-error/1"
+MOST_BYTES = 1_000_000
+MOST_HYPOTHESES = 500
+_LARGEST = 1e3  # of a size, a length, a share or a weight: beyond it nothing that was measured lies
+_SMALLEST = 1e-6  # of a length or a share: 0 up to rounding
 _NUMBERS = ("noise_share", "size", "length", "weight")
 
 
@@ -58,21 +62,19 @@ class Prior(Value):
 def shipped_prior() -> Prior:
     """The prior that comes with this release."""
     path = files("isoflop.uncertainty") / "priors" / "model_error.toml"
-    return _prior(tomllib.loads(path.read_text(encoding="utf-8")), "the shipped prior")
+    return _prior(parse_toml(path.read_bytes()), "the shipped prior")
 
 
 def read_prior(path: str | Path) -> Prior:
     """A prior that ``save_prior`` wrote.
 
-    Raises SavedError for a file that is absent, no TOML, of another schema, or without usable hypotheses.
+    Raises SavedError for a file that is absent, not TOML, of another schema, or without usable hypotheses.
     """
     path = Path(path)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SavedError(f"{str(path)!r} cannot be read ({error.strerror}); give a file of isoflop calibrate") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SavedError(f"{path.name} is no TOML ({error}); give a file of isoflop calibrate") from None
+        content = parse_toml(read_bounded(path, most=MOST_BYTES))
+    except DocumentError as error:
+        raise SavedError(f"{str(path)!r} {error}; give a file of isoflop calibrate") from None
     return _prior(content, path.name)
 
 
@@ -127,9 +129,14 @@ def check_prior(prior: Prior, name: str) -> None:
     numbers = [getattr(each, key) for each in prior.hypotheses for key in _NUMBERS]
     if not all(map(math.isfinite, [*numbers, prior.power, prior.farthest])) or any(each < 0 for each in numbers):
         raise SavedError(f"{name} holds a number that is negative or not finite; write it with isoflop calibrate")
+    if len(prior.hypotheses) > MOST_HYPOTHESES or any(each > _LARGEST for each in numbers):
+        raise SavedError(
+            f"{name} has more than {MOST_HYPOTHESES} hypotheses or a number above {_LARGEST:g}; write it with isoflop "
+            "calibrate"
+        )
     if not sum(each.weight for each in prior.hypotheses) > 0:
         raise SavedError(f"{name} has no hypothesis of positive weight; write it with isoflop calibrate")
-    if any(each.length <= 0 or each.noise_share <= 0 for each in prior.hypotheses):
+    if any(each.length < _SMALLEST or each.noise_share < _SMALLEST for each in prior.hypotheses):
         raise SavedError(f"{name} has a hypothesis whose length or noise_share is 0; write it with isoflop calibrate")
     if not (prior.freedom > 2 and 0 <= prior.power <= 1):
         raise SavedError(f"{name} needs freedom above 2 and power between 0 and 1; write it with isoflop calibrate")
