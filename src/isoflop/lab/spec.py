@@ -36,7 +36,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +44,7 @@ from typing import Literal
 from isoflop.documents import DocumentError, parse_toml, read_bounded
 from isoflop.errors import SpecError, shown
 from isoflop.lab.cell import Evaluation, Optimiser
-from isoflop.lab.command import GIVEN, Value, fields_of
+from isoflop.lab.command_spec import Commands, read_commands
 from isoflop.lab.schedules import KINDS, Schedule
 from isoflop.lab.shapes import MlpShape, Shape, TransformerShape
 from isoflop.lab.tasks import TASKS, TaskSpec
@@ -103,17 +102,6 @@ class Design:
 
 
 @dataclass(frozen=True)
-class Commands:
-    """A user's program, its template, and the values whose combinations are the cells."""
-
-    template: str
-    values: tuple[tuple[str, tuple[Value, ...]], ...]
-    metrics: str | None = None
-    folder: str | None = None
-    loss_unit: str = "nats/token"
-
-
-@dataclass(frozen=True)
 class Limits:
     """seconds: how long a cell may run (default: 20 times the estimate, an hour at least); patience: silence."""
 
@@ -167,7 +155,7 @@ def parse_spec(text: str, *, name: str = "sweep", base: Path | None = None) -> S
         clash = sorted({"task", "model", "train", "schedule", "evaluate", "design"} & set(tree))
         if clash:
             raise SpecError(f"[command] stands alone: remove [{clash[0]}], or remove [command] to train in the lab")
-        return SweepSpec(label, text, commands=_commands(top.table("command"), base), limits=limits)
+        return SweepSpec(label, text, commands=read_commands(top.table("command"), base), limits=limits)
     train = top.table("train")
     train.allow(
         "batch", "lr", "seeds", *(f.name for f in dataclasses.fields(Optimiser) if f.name != "kind"), "optimiser"
@@ -352,47 +340,6 @@ def _designs(entries: object, shapes: tuple[Shape, ...], batch: int) -> tuple[De
     return tuple(designs)
 
 
-def _commands(table: Table, base: Path | None) -> Commands:
-    table.allow("run", "values", "metrics", "folder", "loss_unit")
-    template = table.text("run", "")
-    if not template.strip():
-        raise SpecError('[command] needs run = "python train.py --width {width} --tokens {tokens}"')
-    values: dict[str, tuple[Value, ...]] = {}
-    for name, listed in table.table("values").values.items():
-        each = listed if isinstance(listed, list) else [listed]
-        if not each or not all(isinstance(value, str | int | float) and _finite(value) for value in each):
-            raise SpecError(f"{name} = {shown(listed)} in [command.values] must be a list of numbers or texts")
-        values[name] = tuple(each)
-    try:
-        shlex.split(template)
-    except ValueError as error:
-        raise SpecError(
-            f"the command {shown(template)} cannot be split into words ({str(error).lower()}); balance its quotes"
-        ) from None
-    fields = fields_of(template)
-    missing = [name for name in fields if name not in values and name not in GIVEN]
-    if missing:
-        raise SpecError(
-            f"the command asks for {{{missing[0]}}}, which [command.values] does not list; add {missing[0]} = […]"
-        )
-    taken = [name for name in values if name in GIVEN]
-    if taken:
-        raise SpecError(f"[command.values] lists {taken[0]!r}, which stands for something else; choose another name")
-    unused = [name for name in values if name not in fields]
-    if unused:
-        raise SpecError(
-            f"[command.values] lists {unused[0]!r}, which the command does not use; add {{{unused[0]}}} to run"
-        )
-    folder = table.text("folder", ".")
-    return Commands(
-        template=template,
-        values=tuple(values.items()),
-        metrics=table.text("metrics", "") or None,
-        folder=str(((base or Path.cwd()) / folder).resolve()),
-        loss_unit=table.text("loss_unit", "nats/token"),
-    )
-
-
 def _limits(table: Table) -> Limits:
     table.allow("seconds", "patience")
     seconds = table.number("seconds", 0.0, low=1, high=MOST_SECONDS) if "seconds" in table.values else None
@@ -405,7 +352,3 @@ def _label(top: Table, name: str) -> str:
     if not label.strip() or "\0" in label or len(label.encode()) > MOST_LABEL:
         raise SpecError(f"name = {shown(label)} in the sweep must be a text of 1 to {MOST_LABEL} bytes")
     return label
-
-
-def _finite(value: str | float) -> bool:
-    return isinstance(value, str) or math.isfinite(value)

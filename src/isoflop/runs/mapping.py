@@ -26,6 +26,7 @@ from isoflop.runs.columns import (
     missing_column,
 )
 from isoflop.runs.headers import safe_header, scale_named, words_of
+from isoflop.runs.mapping_findings import passed_finding, pasted, rival_findings, scale_findings, words_finding
 from isoflop.runs.table import ROW, Column, is_text, rows_phrase
 from isoflop.units import LOSS_UNITS, PARAM_CONVENTIONS
 from isoflop.values import Value
@@ -117,10 +118,10 @@ def choose(
             if _means_numbers(header) and raw[header.text].str.contains(r"\d").any():
                 chosen[symbol] = Match(symbol, header)  # its cells are refused by name
             else:
-                found.append(_words_finding(symbol, header, raw))
+                found.append(words_finding(symbol, header, raw))
     for symbol, header in passed.items():
         if symbol not in chosen and symbol not in by_symbol:
-            found.append(_passed_finding(symbol, header, cells))
+            found.append(passed_finding(symbol, header, cells.scaled(header)))
     for part, convention in (("N_nonembed", "non-embedding"), ("N_active", "active")):
         if "N" not in chosen and "N" not in by_symbol and part in chosen and convention:
             chosen["N"] = replace(chosen.pop(part), symbol="N")
@@ -154,32 +155,6 @@ def _means_numbers(header: Header) -> bool:
     return bool(set(words_of(header.bare)) & _PLAIN_NAMES)
 
 
-def _words_finding(symbol: str, header: Header, raw: pl.DataFrame) -> Finding:
-    example = raw[header.text].drop_nulls()[0]
-    return Finding(
-        "text-column",
-        "note",
-        f"column {excerpt(header.text)} holds text such as {excerpt(example, 40)}, so {symbol} was not read from it.",
-        f"Name a column of numbers with --column {symbol}=HEADER, if there is one.",
-    )
-
-
-def _passed_finding(symbol: str, header: Header, cells: Cells) -> Finding:
-    values = cells.scaled(header)
-    return Finding(
-        "implausible-column",
-        "note",
-        f"{symbol} was not read from {excerpt(header.text)}: its largest number is {float(values.max() or 0):.3g}"  # type: ignore[arg-type]
-        f"{' (times ' + format(header.scale, 'g') + ', as in the header, included)' if header.scale != 1 else ''}.",
-        f"If it is {symbol} nevertheless, say so with --column {symbol}={_pasted(header.text)}, and its scale with "
-        f"--unit {symbol}=millions.",
-    )
-
-
-def _pasted(header: str) -> str:
-    return repr(header) if len(header) <= 60 else "HEADER"
-
-
 def _consistent_flops(
     cells: Cells, chosen: dict[str, Match], by_symbol: Mapping[str, str], found: list[Finding]
 ) -> tuple[dict[str, Match], list[Finding]]:
@@ -209,7 +184,7 @@ def _consistent_flops(
                     "note",
                     f"C was read from {excerpt(other.text)}, which agrees with 6ND; {excerpt(match.header.text)} is "
                     f"{usual:.2g} times 6ND.",
-                    f"If the other was meant, say --column C={_pasted(match.header.text)}.",
+                    f"If the other was meant, say --column C={pasted(match.header.text)}.",
                 )
             )
             chosen["C"] = Match("C", other)
@@ -222,7 +197,7 @@ def _consistent_flops(
                 "warning",
                 f"C was not read from {excerpt(match.header.text)}, which is {usual:.2g} times 6ND in the median: not "
                 "the FLOPs of a whole run, or N, D or C has another scale than in its header.",
-                f"If it is C, say --column C={_pasted(match.header.text)}, and its scale as --unit C=GFLOPs.",
+                f"If it is C, say --column C={pasted(match.header.text)}, and its scale as --unit C=GFLOPs.",
             )
         )
         del chosen["C"]
@@ -266,14 +241,14 @@ def rename(
             series = numbers.times(header.scale)
             if numbers.errors is not None:
                 errors[f"{symbol}_error"] = numbers.errors * (header.scale if numbers.scaled is None else 1.0)
-            findings += _scale_findings(symbol, header, numbers)
+            findings += scale_findings(symbol, header, numbers)
         used.add(header.text)
         made[symbol] = series.alias(symbol)
         known[symbol] = Column(
             symbol, header.text, unit=None if symbol in COUNTED else units.get(symbol),
             convention=_convention(symbol, header, conventions),
         )  # fmt: skip
-        findings += _rival_findings(symbol, match)
+        findings += rival_findings(symbol, match)
     if "loss" in made:
         unit = units.get("loss") or stated(raw, "loss_unit", LOSS_UNITS)
         made["loss"], known["loss"], found = _loss(made["loss"], matches["loss"].header, unit)
@@ -307,44 +282,6 @@ def rename(
             )
         )
     return Renamed(pl.DataFrame(list(made.values())), known, findings, unread)
-
-
-def _scale_findings(symbol: str, header: Header, numbers: Numbers) -> list[Finding]:
-    if header.scale == 1:
-        return []
-    own = int(numbers.scaled.sum()) if numbers.scaled is not None else 0
-    if own:
-        return [
-            Finding(
-                "scale-in-cells",
-                "note",
-                f"{own} {'cell' if own == 1 else 'cells'} of {excerpt(header.text)} have their own scale (as 0.1B), "
-                "so the header's does not count for them.",
-                "Write the scale into the header or into the cells, not both.",
-            )
-        ]
-    return [
-        Finding(
-            "header-scale",
-            "note",
-            f"{symbol} is {excerpt(header.text)} times {header.scale:g}, as in the header.",
-            f"If the numbers are already whole counts, say --unit {symbol}=1.",
-        )
-    ]
-
-
-def _rival_findings(symbol: str, match: Match) -> list[Finding]:
-    if not match.rivals:
-        return []
-    rivals = ", ".join(excerpt(rival, 40) for rival in match.rivals[:4])
-    return [
-        Finding(
-            "column-rivals",
-            "warning",
-            f"{symbol} was read from {excerpt(match.header.text)}, but {rivals} fits as well.",
-            f"Say which with --column {symbol}={_pasted(match.header.text)}.",
-        )
-    ]
 
 
 def own_numbers(series: pl.Series) -> Numbers:

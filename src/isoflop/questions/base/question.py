@@ -61,11 +61,11 @@ class Question:
         """Refuse options that contradict each other, and places that cannot be written to, before anything is done."""
 
     def compute(self, context: Context) -> Any:  # noqa: ANN401 - the engine's own result
-        """Call an engine; no text is made here."""
+        """Call an engine; no text is made here. Each question has its own."""
         raise NotImplementedError
 
     def answer(self, result: Any, context: Context) -> Answer:  # noqa: ANN401
-        """The result as numbers, tables, headline and pictures."""
+        """The result as numbers, tables, headline and pictures. Each question has its own."""
         raise NotImplementedError
 
     def rests_on_runs(self, result: Any, context: Context) -> bool:  # noqa: ANN401
