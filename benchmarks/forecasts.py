@@ -1,7 +1,7 @@
 """Do forecasts hold on real runs? Every public table cut at several sizes, fitted below, forecast above.
 
 ``ISOFLOP_DATASETS=… python benchmarks/forecasts.py [DATASET …] [--learn FILE]`` prints coverage, width, error and log
-density of both promises: with the shipped prior, and with priors that were learned from the other data sets each time.
+density of both intervals: with the shipped prior, and with priors that were learned from the other data sets each time.
 ``--learn`` writes the prior that all of them give.
 """
 
@@ -22,7 +22,7 @@ from isoflop.validation.prior_learning import learn, pruned, usual_hypotheses
 
 
 def told(title: str, found: ForecastValidation, *, each: bool = False) -> None:
-    """Both promises' scores, and coverage by reach and by data set."""
+    """Scores of both intervals, and coverage by reach and by data set."""
     print(f"\n{title}: {found.rows} forecasts, {found.trials} cuts, {found.tables} tables, {found.datasets} data sets")
     for method in found.methods:
         print(

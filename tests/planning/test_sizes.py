@@ -127,6 +127,16 @@ def test_few_runs_leave_the_law_with_the_error_that_such_optima_had(known_runs):
     assert plan.n.low < plan.law.n.low and plan.n.high > plan.law.n.high
 
 
+def test_one_ratio_of_tokens_to_parameters_determines_no_optimum(known_runs):
+    runs = known_runs(0.003, sizes=9, durations=9)
+    n = np.logspace(7, 10, 20)
+    ladder = Runs.from_columns({"N": n, "D": 20 * n, "loss": CHINCHILLA.value(TRUTH, {"N": n, "D": 20 * n})})
+    for table, expected in ((runs, False), (ladder, True)):
+        ensemble = bootstrap(fit(CHINCHILLA, table), draws=30)
+        codes = {each.code: each.level for each in optimal_plan(ensemble, budget=1e22).findings}
+        assert (codes.get("undetermined-optimum") == "error") == expected
+
+
 def test_published_constants_are_planned_as_they_are():
     constants = published("chinchilla:epoch")
     assert sizes(constants).runs is None

@@ -41,8 +41,8 @@ def test_a_wrong_law_is_told_off(known_runs):
     result = backtest([CHINCHILLA, law("power-d")], runs, hold_out=hold_out("N"), draws=200)
     codes = {finding.code: finding.message for finding in backtest_findings(result)}
     assert "power-d" in codes["baseline-wins"]
-    for promise in ("held", "law"):
-        good, bad = (result.scores(each, promise=promise) for each in result.laws)
+    for model_error in (True, False):
+        good, bad = (result.scores(each, model_error=model_error) for each in result.laws)
         assert good.are.value < bad.are.value and good.log_score.value > bad.log_score.value
         assert good.covered >= 4
     assert bad.covered < 4  # if power-d held; its model error is in its residuals, and the default interval has it

@@ -128,7 +128,7 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
         n=interval(here.n, there.n),
         d=interval(here.d, there.d),
         ratio=interval(here.d / here.n, there.d / there.n),
-        **promised(loss),
+        **losses_of(loss),
         least_loss=interval(here.loss, there.loss),
         exponent_a=exponent(ensemble, budget, level=level),
         method=method,
@@ -145,11 +145,11 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
 
 
 def loss_at(ensemble: Ensemble, n: float, budget: float, *, level: float) -> Predictive:
-    """The loss of a run of n parameters at a budget, under both promises."""
+    """The loss of a run of n parameters at a budget, with model error and if the law holds."""
     return predictive(ensemble, {"N": n, "D": ensemble.estimate.data.flops.tokens(n, budget)}, level=level)
 
 
-def promised(loss: Predictive) -> dict[str, Any]:
+def losses_of(loss: Predictive) -> dict[str, Any]:
     """What a plan says of the loss at its N and D."""
     return {
         "loss": loss.mean_interval(),

@@ -10,7 +10,7 @@ from typing import Literal
 from isoflop.accounting import Cost, doubts, parameters
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
-from isoflop.planning.allocate import Plan, promised
+from isoflop.planning.allocate import Plan, losses_of
 from isoflop.planning.constrained import Fixed, with_params, with_tokens
 from isoflop.planning.optimal import optimal_plan
 from isoflop.planning.overtrain import Served, inference_aware
@@ -152,7 +152,7 @@ def _recommended(ensemble: Ensemble, plan: Plan, fixed: Fixed | None, served: Se
     if fixed is not None:
         why: Literal["given size", "given tokens"] = "given size" if fixed.given == "params" else "given tokens"
         said = predictive(ensemble, {"N": fixed.n, "D": fixed.d}, level=level)
-        return Recommended(why, known(fixed.n), known(fixed.d), known(plan.budget), **promised(said))
+        return Recommended(why, known(fixed.n), known(fixed.d), known(plan.budget), **losses_of(said))
     assert served is not None
     said = predictive(ensemble, {"N": served.n.value, "D": served.d.value}, level=level)
-    return Recommended("inference-aware", served.n, served.d, served.flops, **promised(said))
+    return Recommended("inference-aware", served.n, served.d, served.flops, **losses_of(said))

@@ -23,7 +23,7 @@ from isoflop.uncertainty.prior import Prior, shipped_prior
 class Forecast(Shown):
     """The loss of a run that was not trained.
 
-    loss: prediction interval of one new run as laws have held, around its median: sampling, scatter and model error,
+    loss: prediction interval of one run with model error, around its median: sampling, scatter and model error,
     what laws missed on other tables and what this one's residuals show of it. expected: confidence interval of the
     mean with model error.
     law_loss, law_expected: the same two if the law holds, around the law's value: sampling and scatter, no model error.

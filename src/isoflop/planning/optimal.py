@@ -9,10 +9,11 @@ import numpy as np
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.laws.optimum import check_positive, require_n_and_d
-from isoflop.planning.allocate import Basis, Plan, allocate, band_at, loss_at, promised
-from isoflop.planning.sizes import sizes
+from isoflop.planning.allocate import Basis, Plan, allocate, band_at, loss_at, losses_of
+from isoflop.planning.sizes import Sizes, sizes
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, no_draws, tail_findings
 
+_TOGETHER = 1 - 1e-6  # correlation of log N and log D from which one is a power of the other
 _WIDE = 4.0  # ratio of the ends of N*'s interval from which it is said to be open
 _APART = 1.5  # ratio of the law's N* to the other from which it is said
 _SHOWN = {"IsoFLOP minima": "the IsoFLOP minima", "runs near the optimum": "the fit to the runs near it"}
@@ -51,12 +52,12 @@ def optimal_plan(
         n=n,
         d=_mapped(n, lambda size: counted.tokens(size, budget)),
         ratio=_mapped(n, lambda size: counted.tokens(size, budget) / size),
-        **promised(loss),
+        **losses_of(loss),
         least_loss=None if law is None else law.least_loss,
         exponent_a=law.exponent_a if basis == "law" and law is not None else known.exponent(budget, basis, level=level),
         method="numeric" if law is None else law.method,
         band=band_at(n.value, known.near_optimal(np.array([budget]), within), budget, within, counted),
-        findings=(*_open(n, basis), *_apart(law, n, basis), *minima, *own_findings),
+        findings=(*_undetermined(known), *_open(n, basis), *_apart(law, n, basis), *minima, *own_findings),
         ensemble=ensemble,
         basis=basis,
         law=law,
@@ -66,6 +67,24 @@ def optimal_plan(
 def _mapped(n: Interval, of: Callable[[float], float]) -> Interval:
     """A falling function of N, with its interval."""
     return Interval(of(n.value), of(n.high), of(n.low), n.level)
+
+
+def _undetermined(known: Sizes) -> tuple[Finding, ...]:
+    """That N and D were never varied against each other, so that nothing shows what one is worth in the other."""
+    if known.minima is not None or known.runs is None:
+        return ()
+    log_n, log_d = np.log(known.runs["N"]), np.log(known.runs["D"])
+    if np.std(log_n) > 0 and np.std(log_d) > 0 and abs(np.corrcoef(log_n, log_d)[0, 1]) < _TOGETHER:
+        return ()
+    return (
+        Finding(
+            "undetermined-optimum",
+            "error",
+            "N and D were never varied against each other in these runs (correlation of logarithms 1), so they do not "
+            "show how loss trades parameters against tokens, and N* is not determined.",
+            "Add runs with a quarter and with four times the tokens per parameter.",
+        ),
+    )
 
 
 def _open(n: Interval, basis: Basis) -> tuple[Finding, ...]:

@@ -129,7 +129,7 @@ class Backtest(HoldOutOptions, Question):
                 Quantity("covered", scores.covered, "integer", label="rows covered"),
                 Quantity(
                     "law_covered",
-                    result.scores(best, promise="law").covered,
+                    result.scores(best, model_error=False).covered,
                     "integer",
                     label="rows covered if the law holds",
                     note="intervals without model error",

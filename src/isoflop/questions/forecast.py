@@ -16,8 +16,8 @@ from isoflop.questions.base.context import Context
 from isoflop.questions.base.equation import equation
 from isoflop.questions.base.evidence import forecast_evidence
 from isoflop.questions.base.kinds import Points, Text
+from isoflop.questions.base.model_error import WITH_MODEL_ERROR, if_the_law_holds
 from isoflop.questions.base.option import option
-from isoflop.questions.base.promises import WITH_MODEL_ERROR, if_the_law_holds
 from isoflop.questions.base.question import Group, Question, Subject
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from isoflop.questions.base.equation import equation
 from isoflop.questions.base.evidence import plan_evidence
 from isoflop.questions.base.hardware import Hardware, cost_table
 from isoflop.questions.base.kinds import Count, Duration, Flag, Number
+from isoflop.questions.base.model_error import WITH_MODEL_ERROR, if_the_law_holds
 from isoflop.questions.base.option import option
-from isoflop.questions.base.promises import WITH_MODEL_ERROR, if_the_law_holds
-from isoflop.questions.base.question import Group, Question, Subject
+from isoflop.questions.base.question import Group, Question, Subject, refuse_errors
 
 if TYPE_CHECKING:
     from isoflop.planning.allocate import Plan as Allocation
@@ -94,7 +94,7 @@ class Plan(Hardware, Question):
             budget = context.budget
         else:
             raise IsoflopError("this fit comes without its runs, so it has no usual budget; give --budget, as 1e24")
-        return answer(
+        found = answer(
             context.ensemble,
             budget=budget,
             params=self.params,
@@ -106,6 +106,9 @@ class Plan(Hardware, Question):
             within=self.within,
             level=context.level,
         )
+        if not context.force:
+            refuse_errors(found.plan.findings)
+        return found
 
     def answer(self, result: PlanResult | Allocation, context: Context) -> Answer:
         """The recommended model in front, the compute-optimal one and everything else behind it."""

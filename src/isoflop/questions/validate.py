@@ -1,4 +1,4 @@
-"""The question of a promise: did forecast intervals hold on runs that were held out?"""
+"""The question of coverage: how many held-out runs lie inside forecast intervals."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Validate(TrialOptions, Question):
     prior: str | None = option(Text("FILE"), None, help="Prior of the model error, written by isoflop calibrate.")
 
     def compute(self, context: Context) -> ForecastValidation:
-        """Every cut of every table, scored by both promises."""
+        """Every cut of every table, scored by both intervals."""
         from isoflop.uncertainty.prior import read_prior
         from isoflop.validation.forecasts import validate_forecasts
 

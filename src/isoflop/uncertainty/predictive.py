@@ -1,6 +1,6 @@
-"""``predictive``: the distribution of runs that were not trained, under two promises.
+"""``predictive``: the distribution of runs that were not trained, with model error and if the law holds.
 
-"If the law holds" counts what resampling the runs says of the parameters, and the scatter of runs. "As laws have held"
+"If the law holds" counts what resampling the runs says of the parameters, and the scatter of runs. The default
 adds the model error that laws of other tables showed when their largest runs were held out.
 """
 
@@ -115,7 +115,7 @@ def predictive(
     others: Sequence[Fit] = (),
     prior: Prior | None = None,
 ) -> Predictive:
-    """The loss of new runs at points, under both promises; see :class:`Predictive`.
+    """The loss of new runs at points, with both intervals; see :class:`Predictive`.
 
     points: every input of the law (and of ``others``), scalars or (points,). others: fits of further laws to the same
     runs, which share the weight of the default distribution. prior: of the model error; the shipped one by default.

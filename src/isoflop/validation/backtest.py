@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +24,6 @@ from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-Promise = Literal["held", "law"]
 
 
 @dataclass(frozen=True)
@@ -85,17 +82,17 @@ class Backtest(Shown):
     seed: int
     findings: tuple[Finding, ...] = ()
 
-    def scores(self, forecasts: Forecasts, *, window: int | None = None, promise: Promise = "held") -> Scores:
+    def scores(self, forecasts: Forecasts, *, window: int | None = None, model_error: bool = True) -> Scores:
         """ARE, bias, coverage and log score of one forecaster; window: its number, or None for all.
 
-        promise: of the interval that is scored: ``held``, with model error, or ``law``, if the law holds.
+        model_error: whether the interval that is scored has model error, or is that if the law holds.
         """
         rows = np.ones(len(self.held.truth), dtype=bool) if window is None else self.held.window == window
         # a run that is held out in two windows (another family's, or another cut) counts in each
         code = self.held.window * (int(self.held.run.max()) + 1) + self.held.run
         said = (
             (forecasts.low, forecasts.high, forecasts.log_score)
-            if promise == "held"
+            if model_error
             else (forecasts.law_low, forecasts.law_high, forecasts.law_log_score)
         )
         low, high, log_score = (None if each is None else each[rows] for each in said)

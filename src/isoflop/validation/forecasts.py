@@ -22,7 +22,7 @@ from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
-METHODS = ("as laws have held", "if the law holds")
+METHODS = ("with model error", "if the law holds")
 REACHES = ((0.0, 0.25), (0.25, 0.5), (0.5, 1.0), (1.0, 1.7))
 _BINS = 10
 _WORST = -20.0  # log density below which one miss is not counted further

@@ -12,7 +12,7 @@ from isoflop import bootstrap, fit, law, save_fit
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context, distinct, is_saved_fit, open_saved
-from isoflop.questions.base.question import ask, refuse_bad_fit
+from isoflop.questions.base.question import ask, refuse_errors
 from isoflop.questions.base.specs import FitSpec, LawSpec, RunsSpec
 from isoflop.questions.check import Check
 from isoflop.questions.diagnose import Diagnose
@@ -95,7 +95,7 @@ def test_a_fit_with_an_error_is_not_planned_from_unless_forced(table):
         ask(Plan(budget=1e22), Context(given=bad))
     answer = ask(Plan(budget=1e22), Context(given=bad, force=True))
     assert answer.findings[0].code == "not-converged"
-    refuse_bad_fit(context)
+    refuse_errors(context.fit_findings)
     assert ask(Forecast(at=("N=1e10", "D=1e12")), Context(given=bad)).findings[0].code == "not-converged"
 
 

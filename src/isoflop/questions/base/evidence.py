@@ -156,7 +156,7 @@ def _hold_out(context: Context) -> Iterator[tuple[Cell, ...]]:
     words = f"MRE {mre}"
     if scores.covered is not None:
         words += f"; coverage {scores.covered}/{scores.rows}"
-        words += f" (if the law holds {result.scores(result.laws[0], promise='law').covered})"
+        words += f" (if the law holds {result.scores(result.laws[0], model_error=False).covered})"
     yield (f"hold-out, {result.windows[0].says}", None, words)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -157,7 +157,7 @@ def ask(question: Question, context: Context) -> Answer:
     Raises IsoflopError where there is no answer, and for a recommendation from a fit that should not be used.
     """
     if question.recommends and not context.force:
-        refuse_bad_fit(context)
+        refuse_errors(context.fit_findings)
     return word(question, question.compute(context), context)
 
 
@@ -176,9 +176,9 @@ def word(question: Question, result: Any, context: Context) -> Answer:  # noqa: 
     )
 
 
-def refuse_bad_fit(context: Context) -> None:
-    """Refuse to recommend from a fit with an error-level finding."""
-    errors = [each for each in context.fit_findings if each.level == "error"]
+def refuse_errors(findings: Iterable[Finding]) -> None:
+    """Refuse to recommend from what has an error-level finding."""
+    errors = [each for each in findings if each.level == "error"]
     if errors:
         raise IsoflopError(
             f"this fit should not be planned from: {errors[0].message} {errors[0].remedy} (--force plans all the same)"

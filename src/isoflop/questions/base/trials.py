@@ -27,7 +27,7 @@ class TrialOptions:
         Texts("TABLE"), (), positional=True, required=True, help="Tables of runs, data sets, or folders of tables."
     )
     law_text: str = option(Text("LAW"), "chinchilla", flag="law", help="Law that is fitted below each cut.")
-    by: str = option(Choice("C", ("C", "N", "D")), "C", help="Quantity by which the largest runs are held out.")
+    by: str = option(Choice("C|N|D", ("C", "N", "D")), "C", help="Quantity by which the largest runs are held out.")
     draws: int = option(Count(low=20, high=100_000), 300, help="Bootstrap draws for each table and cut.")
 
     def read(self, context: Context) -> list[ForecastTable]:
@@ -60,7 +60,7 @@ def _places(asked: tuple[str, ...]) -> list[str]:
 
 
 def coverage_quantities(found: ForecastValidation) -> Iterator[Quantity]:
-    """Both promises' coverage and width, and what they rest on."""
+    """Coverage and width of both intervals, and what they rest on."""
     held, law = found.methods
     for name, method, label in (("", held, "model error included"), ("law_", law, "if the law holds")):
         yield Quantity(f"{name}coverage", method.coverage, "share", label=f"coverage of the 90% interval, {label}")

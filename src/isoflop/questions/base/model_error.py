@@ -1,4 +1,4 @@
-"""The two promises of a prediction as quantities: as laws have held (with model error), and if the law holds."""
+"""The two intervals of a prediction as quantities: with model error, and if the law holds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from isoflop.answers import Quantity, of_interval
 if TYPE_CHECKING:
     from isoflop.uncertainty import Interval
 
-WITH_MODEL_ERROR: Final = "as laws have held: model error included"
+WITH_MODEL_ERROR: Final = "model error included"
 IF_LAW_HOLDS: Final = "sampling and scatter alone"
 
 
