@@ -67,7 +67,9 @@ def test_the_words_follow_the_slider(known_runs, opened):
     page = opened(ensemble)
     before = page.tab.inner_text("[data-lead]")
     assert before == headline(ensemble)  # the page's words are those of the report
-    assert page.tab.inner_text("[data-sure]").startswith("One new run there ends between")
+    assert page.tab.inner_text("[data-sure]").startswith(
+        "90 % prediction interval of one run there, model error included: "
+    )
     slider = page.tab.locator("[data-lever=budget] input[type=range]")
     slider.focus()
     for _ in range(40):

@@ -48,11 +48,10 @@ function figure(panel, name, each, quantity) {
 function sureness(law, data, answer) {
   const [loss, n] = [told(answer.newRun), told(answer.n, true)];
   const ends = (text) => text.split(" – ");
-  const range = (each) => (each.ends ? `between ${ends(each.ends).join(" and ")}` : `near ${each.value}`);
+  const range = (each) => (each.ends ? ends(each.ends).join(" to ") : each.value);
   return (
-    `One new run there ends ${range(loss)} (${general(100 * law.level)} % prediction interval, model error included), ` +
-    `and the best size lies ${range(n)}. The optimum is flat: every size from ` +
-    `${formatQuantity(answer.band[0])} to ${formatQuantity(answer.band[1])} is within ${general(100 * data.within)} % of the best loss.`
+    `${general(100 * law.level)} % prediction interval of one run there, model error included: ${range(loss)}; of the best size: ${range(n)}. ` +
+    `Near-optimal range (loss within ${general(100 * data.within)} %): ${formatQuantity(answer.band[0])} to ${formatQuantity(answer.band[1])} parameters.`
   );
 }
 
@@ -112,7 +111,7 @@ function exploreBudget(root, panel, data, law, runs) {
     root.querySelector("[data-sure]").textContent = sureness(law, data, answer);
     const beyond = Math.log10(budget / runs.largestCompute);
     panel.querySelector("[data-reach]").textContent =
-      beyond > 0.05 ? `${general(beyond, 2)} decades beyond the largest run: model error was learned from forecasts of less than two.` : "Within the compute of the runs.";
+      beyond > 0.05 ? `${general(beyond, 2)} decades beyond the largest run: model error was learned from forecasts up to ${general(data.along.farthest, 2)} decades beyond theirs.` : "Within the compute of the runs.";
     cancelAnimationFrame(state.frame);
     state.frame = requestAnimationFrame(() => draw(answer));
   };
