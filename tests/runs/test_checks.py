@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from isoflop import check, read_runs
+from isoflop import check, fit, law, read_runs
+from isoflop.errors import DataError
 from isoflop.runs import Runs
 
 
@@ -169,3 +170,16 @@ def test_flops_that_were_computed_are_not_missing_twice():
     assert [each.message for each in check(runs) if each.code == "bad-values"] == [
         "1 of 3 rows has no finite N (row 2)."
     ]
+
+
+def test_values_that_are_bad_in_every_row_are_not_to_be_left_out():
+    table = pl.DataFrame({"N": [1e6, 2e6], "D": [1e9, 1e9], "log likelihood": [-3.2, -3.0]})
+    runs = read_runs(table, columns={"loss": "log likelihood"})
+    assert 'give --derive "loss = -`log likelihood`"' in found(runs, "bad-values").remedy
+    mended = read_runs(table, derive={"loss": "-`log likelihood`"})
+    assert "bad-values" not in codes(mended)
+    zeros = grid().with_column("D", np.zeros(9))
+    remedy = found(zeros, "bad-values").remedy
+    assert "--where" not in remedy and "--column D=HEADER" in remedy
+    with pytest.raises(DataError, match="--column D=HEADER"):
+        fit(law("chinchilla"), zeros)

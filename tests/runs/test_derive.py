@@ -176,3 +176,11 @@ def test_a_sweep_fits_its_law_of_the_best_rates():
     found = fit(law("lr = A*N^a*D^b"), runs).params
     assert found["a"] == pytest.approx(-0.4, abs=0.03) and found["b"] == pytest.approx(0.05, abs=0.03)
     assert "loss-rises" not in {finding.code for finding in check(runs)}
+
+
+def test_a_symbol_may_be_read_from_a_derived_column():
+    table = pl.DataFrame({"N": [1e6, 2e6, 4e6], "D": [1e9, 1e9, 2e9], "score": [-3.2, -3.0, -2.8]})
+    runs = read_runs(table, derive={"nll": "-score"}, columns={"loss": "nll"})
+    assert runs["loss"].tolist() == runs["nll"].tolist() == [3.2, 3.0, 2.8]
+    same = read_runs(table, derive={"loss": "-score"}, columns={"loss": "loss"})
+    assert same["loss"].tolist() == [3.2, 3.0, 2.8]

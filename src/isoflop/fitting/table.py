@@ -13,6 +13,7 @@ from isoflop.errors import DataError, FitError
 from isoflop.laws import Law
 from isoflop.laws.lists import Lists
 from isoflop.runs import Runs
+from isoflop.runs.checks.rows import mend_values
 from isoflop.runs.prepare import prepare
 from isoflop.runs.table import rows_phrase
 
@@ -127,7 +128,12 @@ def _check_alike(inputs: Mapping[str, Floats | Lists], runs: Runs) -> None:
     for name, values in lists.items():
         apart = values.counts != lists[first].counts
         if apart.any():
-            raise _complaint(runs, apart, f"lists of unequal length in {first} and {name}", f"{first} == {name}")
+            raise _complaint(
+                runs,
+                apart,
+                f"lists of unequal length in {first} and {name}",
+                f'drop them with --where "{first} == {name}"',
+            )
 
 
 def _checked(runs: Runs, name: str, domain: str) -> Floats:
@@ -135,17 +141,20 @@ def _checked(runs: Runs, name: str, domain: str) -> Floats:
     bad = ~np.isfinite(values)
     if bad.any():
         what = "no value" if np.isnan(values[bad]).all() else "a value that is not finite"
-        raise _complaint(runs, bad, f"{what} of {name}", f"finite({name})")
-    if domain == "positive" and (values <= 0).any():
-        raise _complaint(runs, values <= 0, f"{name} ≤ 0", f"{name} > 0")
-    if domain == "nonnegative" and (values < 0).any():
-        raise _complaint(runs, values < 0, f"{name} < 0", f"{name} >= 0")
+        mend = mend_values(runs, name, bad, f"finite({name})")
+        raise _complaint(runs, bad, f"{what} of {name}", mend)
+    for wanted, bad, what, keep in (
+        ("positive", values <= 0, f"{name} ≤ 0", f"{name} > 0"),
+        ("nonnegative", values < 0, f"{name} < 0", f"{name} >= 0"),
+    ):
+        if domain == wanted and bad.any():
+            raise _complaint(runs, bad, what, mend_values(runs, name, bad, keep))
     return values
 
 
-def _complaint(runs: Runs, bad: NDArray[np.bool_], what: str, selection: str) -> DataError:
+def _complaint(runs: Runs, bad: NDArray[np.bool_], what: str, mend: str) -> DataError:
     rows = [int(row) for row in runs.rows[bad]]
     return DataError(
         f"{len(rows)} of {len(runs)} runs of {runs.source} {'has' if len(rows) == 1 else 'have'} {what} "
-        f'({rows_phrase(rows)}); drop them with --where "{selection}"'
+        f"({rows_phrase(rows)}); {mend}"
     )

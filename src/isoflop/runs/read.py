@@ -72,9 +72,10 @@ def read_runs(
     said = stated(raw, "N_convention", PARAM_CONVENTIONS)
     if said is not None:
         conventions.setdefault("N", said)
-    raw, more = one_column_a_run(raw, named=set((columns or {}).values()))
+    columns, derive = _derived_where_named(dict(columns or {}), derive, raw.columns)
+    raw, more = one_column_a_run(raw, named=set(columns.values()))
     cells = Cells(raw)
-    matches, chosen = choose(cells, columns or {}, units, name)
+    matches, chosen = choose(cells, columns, units, name)
     if derive:
         named = named_columns(derive, {})
         needed = set().union(*named.values())
@@ -126,3 +127,12 @@ def _selected(frame: pl.DataFrame, raw: pl.DataFrame, where: str, name: str) -> 
     if kept.is_empty():
         raise DataError(f"no run of {name} satisfies {excerpt(where, 120)}; loosen the selection")
     return kept
+
+
+def _derived_where_named(
+    columns: dict[str, str], derive: dict[str, str], headers: Sequence[str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """A symbol that is read from a derived column (``loss`` from ``nll``) is itself derived from it."""
+    computed = {symbol: name for symbol, name in columns.items() if name in derive and name not in headers}
+    rest = {symbol: name for symbol, name in columns.items() if symbol not in computed}
+    return rest, derive | {symbol: name for symbol, name in computed.items() if symbol != name}

@@ -42,6 +42,16 @@ def quoted(header: str) -> str:
     return header if header.isidentifier() else f"`{header}`"
 
 
+def mend_values(runs: Runs, name: str, bad: NDArray[np.bool_], keep: str) -> str:
+    """What to do about values that no law can be fitted to: leave the rows out, or where none is left, read others."""
+    if not bad.all():
+        return f'drop them with --where "{keep}"'
+    values, header = runs[name], runs.columns[name].header if name in runs.columns else ""
+    if name == "loss" and header and (values < 0).all():
+        return f'a log-likelihood is below zero and its negative is a loss: give --derive "loss = -{quoted(header)}"'
+    return f"no row is left without them: name the right column with --column {name}=HEADER"
+
+
 def settings(runs: Runs) -> list[str]:
     """Columns that say how a run was made rather than what came out: canonical ones, and text that repeats.
 

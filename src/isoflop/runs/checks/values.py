@@ -7,7 +7,7 @@ import polars as pl
 
 from isoflop.findings import Finding
 from isoflop.runs.checks.absent import absent_findings
-from isoflop.runs.checks.rows import header_like, quoted, rows_where
+from isoflop.runs.checks.rows import header_like, mend_values, quoted, rows_where
 from isoflop.runs.table import Runs, rows_phrase
 
 _STATES = ("state", "status", "run_state", "run_status", "finished", "completed", "done")
@@ -31,13 +31,14 @@ def _bad_values(runs: Runs) -> list[Finding]:
         ):
             if bad.any():
                 rows = rows_where(runs, bad)
+                mend = mend_values(runs, name, bad, keep)
                 found.append(
                     Finding(
                         "bad-values",
                         "error",
                         f"{len(rows)} of {len(runs)} rows {'has' if len(rows) == 1 else 'have'} {what} "
                         f"({rows_phrase(list(rows))}).",
-                        f'Drop them with --where "{keep}", or mend the table.',
+                        f"{mend[:1].upper()}{mend[1:]}, or mend the table.",
                         rows,
                     )
                 )
