@@ -59,7 +59,7 @@ class Fit(Estimate):
     theta :
         The parameters in fitting coordinates, centered at ``centres``, (coordinates,).
     centres :
-        Input → the value that it is divided by in fitting coordinates.
+        Input → the logarithm at which it is centered in fitting coordinates.
     search :
         The starts, and where they ended.
 

@@ -77,7 +77,7 @@ def coverage(
     seed :
         Of the simulation and of the draws.
     progress :
-        Called with the number of simulations done.
+        Called with 1 for each simulation done.
 
     Returns
     -------
