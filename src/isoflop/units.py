@@ -60,7 +60,7 @@ def format_quantity(value: float, *, digits: int = 3) -> str:
     for scale, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
         if scale <= size < 1e15:
             shown = value / scale
-            return (f"{shown:.{digits}g}" if abs(shown) < 10**digits else f"{shown:.0f}") + suffix
+            return (f"{shown:.{digits}g}" if size < scale * 10**digits else f"{shown:.0f}") + suffix
     return f"{value:.{digits}g}"
 
 

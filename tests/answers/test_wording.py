@@ -70,6 +70,8 @@ def test_digits_of_a_number_are_those_of_its_interval(low, high, words, ends):
         (69e9, 71e9, "70.1B", "69B–71B"),
         (60e9, 80e9, "70B", "60B–80B"),
         (20e9, 200e9, "70B", "20B–200B"),  # a factor of ten leaves one digit
+        (1.43e9, 170e9, "70B", "1.4B–170B"),  # and two where it would be a 1, which is coarse
+        (0.996e9, 99.6e9, "70B", "1B–100B"),
     ],
 )
 def test_digits_of_a_count_are_those_of_the_factor_between_its_ends(low, high, words, ends):

@@ -59,10 +59,11 @@ def test_one_law_alone_is_its_own_forecast(known_runs):
     at = {"N": 3e10, "D": 1e12}
     together = forecast_stacked(TWO, [1.0, 0.0], runs, at)
     alone = forecast(bootstrap(fit(TWO[0], runs)), at)
-    width = alone.law_loss.high - alone.law_loss.low
-    ends = (alone.law_loss.low, alone.law_loss.high)
-    assert (together.loss.low, together.loss.high) == pytest.approx(ends, abs=0.03 * width)
-    assert together.between == 0 and together.within > 0 and together.scatter > 0
+    for promise in ("loss", "expected", "law_loss", "law_expected"):
+        own, mixed = getattr(alone, promise), getattr(together, promise)
+        assert (mixed.low, mixed.high) == pytest.approx((own.low, own.high), abs=0.03 * (own.high - own.low)), promise
+    assert together.between == 0 and min(together.within, together.model_error, together.scatter) > 0
+    assert together.members[0].loss == alone.loss
     assert [member.name for member in together.members] == ["chinchilla"]
 
 
@@ -71,8 +72,10 @@ def test_laws_that_disagree_widen_the_interval(known_runs):
     at = {"N": 1e13, "D": 1e15}  # one law has a floor there and the other none
     alone = [forecast_stacked([each], [1.0], runs, at) for each in TWO]
     together = forecast_stacked(TWO, [0.5, 0.5], runs, at)
-    low, high = sorted(each.loss.value for each in alone)
-    assert together.loss.low < low < high < together.loss.high
+    low, high = sorted(each.law_loss.value for each in alone)
+    for each in (together.loss, together.law_loss):
+        assert each.low < low < high < each.high
+    assert together.loss.high - together.loss.low > together.law_loss.high - together.law_loss.low
     assert together.between == pytest.approx((high - low) / 2, rel=0.1)
     assert together.between > 3 * together.within
 

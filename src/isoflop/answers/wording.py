@@ -19,8 +19,7 @@ def worded(quantity: Quantity) -> str:
         return f"{'<' if quantity.limit == 'upper' else '>'} {number(value, quantity.kind)}"
     if quantity.kind == "number" and quantity.has_interval:
         return format_by_interval(float(value), *_ends(quantity))
-    digits = _digits(quantity)
-    return number(value, quantity.kind, digits=digits)
+    return number(value, quantity.kind, digits=_digits(quantity, float(value)))
 
 
 def interval(quantity: Quantity) -> str:
@@ -31,7 +30,7 @@ def interval(quantity: Quantity) -> str:
     if quantity.kind == "number":
         ends = [format_by_interval(each, low, high) for each in (low, high)]
     else:
-        ends = [number(each, quantity.kind, digits=_digits(quantity)) for each in (low, high)]
+        ends = [number(each, quantity.kind, digits=_digits(quantity, each)) for each in (low, high)]
     return f"{ends[0]} to {ends[1]}" if any(end.startswith(("-", "+", "±")) for end in ends) else "–".join(ends)
 
 
@@ -91,7 +90,12 @@ def _ratio(quantity: Quantity) -> float:
     return high / low if low > 0 else math.inf
 
 
-def _digits(quantity: Quantity) -> int:
-    """Significant digits that the interval supports: one where the ends are a factor of 4 apart, at most three."""
+def _digits(quantity: Quantity, value: float) -> int:
+    """Significant digits that the interval supports: one where its ends are a factor of 4 apart, at most three.
+
+    One digit is two where it is a 1: 1.43M told as 1M would be off by 43 %, 9.5M told as 9M by 5 %.
+    """
     ratio = _ratio(quantity)
-    return 1 if ratio > 4 else 2 if ratio > 1.1 else 3
+    if ratio > 4:
+        return 2 if f"{value:.1e}".lstrip("-").startswith("1") else 1
+    return 2 if ratio > 1.1 else 3

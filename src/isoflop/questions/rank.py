@@ -208,7 +208,7 @@ def _unranked(ranking: Ranking) -> Table:
 
 
 def _stack_quantities(stacked: StackedForecast) -> tuple[Quantity, ...]:
-    total = stacked.between**2 + stacked.within**2
+    total = stacked.between**2 + stacked.within**2 + stacked.model_error**2
     share = stacked.between**2 / total if total > 0 and math.isfinite(total) else None
     return (
         of_interval(
@@ -216,12 +216,23 @@ def _stack_quantities(stacked: StackedForecast) -> tuple[Quantity, ...]:
             stacked.loss,
             unit=stacked.unit,
             label="weighted forecast",
-            note="of one run",
+            note="of one run; model error included",
+            promise="PI",
+        ),
+        of_interval(
+            "stacked_if_the_laws_hold",
+            stacked.law_loss,
+            unit=stacked.unit,
+            label="weighted forecast if the laws hold",
+            note="of one run; sampling and scatter alone",
             promise="PI",
         ),
         of_interval("mean", stacked.expected, unit=stacked.unit, label="mean of the weighted forecast"),
         Quantity("between", stacked.between, label="sd between laws", note="from the choice of the law"),
         Quantity("within", stacked.within, label="sd within laws", note="from the sample of runs"),
+        Quantity(
+            "model_error", stacked.model_error, label="sd of model error", note="what laws like these missed elsewhere"
+        ),
         Quantity("scatter", stacked.scatter, label="sd of one run"),
         Quantity("choice", share, "share", label="variance from the choice of the law"),
     )

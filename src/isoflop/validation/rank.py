@@ -296,8 +296,8 @@ def _mean_error(joint: Backtest, each: Forecasts) -> float:
 
 
 def _log_score(each: Forecasts) -> Floats:
-    assert each.law_log_score is not None
-    return each.law_log_score
+    assert each.log_score is not None
+    return each.log_score
 
 
 def _findings(joint: Backtest, ranked: Sequence[Ranked]) -> list[Finding]:

@@ -15,7 +15,8 @@ from isoflop.fitting import Objective, fit
 from isoflop.laws import Law
 from isoflop.runs import Runs
 from isoflop.uncertainty.bootstrap import bootstrap
-from isoflop.uncertainty.ensemble import Interval, check_level, interval_of
+from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of
+from isoflop.uncertainty.predictive import predictive
 from isoflop.uncertainty.scatter import new_runs
 from isoflop.units import training_flops
 from isoflop.values import Value
@@ -28,6 +29,7 @@ _SETTLED = 1e-9
 _NEGLIGIBLE = 0.01  # a law of less weight is left out of the mixture
 _MATTERS = 0.1  # weight from which leaving a law out changes the answer
 _USABLE = 0.5  # share of draws with a finite value that a law needs to be part of it
+_SAMPLED = 10_000  # of a law's default distribution, which costs nothing to draw from
 _SPAN = 0.6827  # central share of a normal distribution within one standard deviation
 
 
@@ -41,7 +43,7 @@ class Stack(Value):
 
 @dataclass(frozen=True)
 class Member(Value):
-    """One law in a stacked forecast: its weight and its own forecast of a new run."""
+    """One law in a stacked forecast: its weight and its own prediction of one run, model error included."""
 
     name: str
     weight: float
@@ -52,17 +54,21 @@ class Member(Value):
 class StackedForecast(Value):
     """The loss of a run that was not trained, as the laws together see it.
 
-    loss: one new run, over the mixture of the laws' draws; expected: the curve alone; both valued at its median.
+    loss: one run, over the mixture of the laws' default distributions, model error included; expected: its mean alone;
+    both valued at its median. law_loss, law_expected: the same of the laws' draws, if one of the laws holds.
     between: standard deviation that comes from the choice of the law: √Σ w_k (m_k − m̄)² over the laws' medians m_k.
     within: √Σ w_k s_k², s_k half of the central 68 % of law k's draws of the curve: sampling.
-    scatter: the same for what a new run adds to its curve.
+    model_error: the same for what each law's model error adds to its curve; scatter: for what one run adds to it.
     """
 
     at: Mapping[str, float]
     loss: Interval
     expected: Interval
+    law_loss: Interval
+    law_expected: Interval
     between: float
     within: float
+    model_error: float
     scatter: float
     members: tuple[Member, ...]
     unit: str
@@ -121,7 +127,7 @@ def forecast_stacked(
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> StackedForecast:
-    """Σ_k w_k p_k: the mixture of the laws' forecasts at a point, each refitted to all runs.
+    """Σ_k w_k p_k: the mixture of the laws' forecasts at a point, each refitted to all runs, with its model error.
 
     A law whose fit has an error-level finding, or of which the point does not give every input, is left out, and a
     finding says so with its weight. C, where N and D are given and C is not, is 6ND, and a finding says so.
@@ -179,9 +185,7 @@ def forecast_stacked(
     for law, weight in kept:
         fitted = fit(law, runs, objective=objective, seed=seed)
         ensemble = bootstrap(fitted, draws=draws, seed=seed, restarted=0)
-        with np.errstate(all="ignore"):
-            curve = law.value(ensemble.draws, at)
-            measured = new_runs(ensemble, curve)
+        piece = _piece(law, weight, ensemble, at, level)
         if progress is not None:
             progress(1)
         wrong = [each for each in (*fitted.findings, *ensemble.findings) if each.level == "error"]
@@ -189,11 +193,10 @@ def forecast_stacked(
         if wrong:
             findings.append(_with_error(law, weight, wrong[0]))
             continue
-        value = float(fitted.predict(at))
-        if not (math.isfinite(value) and np.isfinite(curve).mean() > _USABLE):
+        if not (math.isfinite(piece.value) and np.isfinite(piece.law_curve).mean() > _USABLE):
             findings.append(_not_finite(law))
             continue
-        pieces.append(_Piece(law.name, weight, value, curve, measured))
+        pieces.append(piece)
         findings += [
             replace(each, message=f"{law.name}: {each.message}")
             for each in (*fitted.findings, *ensemble.findings)
@@ -206,25 +209,28 @@ def forecast_stacked(
         )
     share = np.array([piece.weight for piece in pieces])
     share /= share.sum()
-    curves = _mixture([piece.curve for piece in pieces], share, draws)
-    losses = _mixture([piece.measured for piece in pieces], share, draws)
-    value = float(np.median(curves))
+    curves, losses, law_curves, law_losses = (
+        _mixture([getattr(piece, name) for piece in pieces], share, draws)
+        for name in ("curve", "measured", "law_curve", "law_measured")
+    )
     # a law of little weight far away from all others counts as one at the edge of the interval
-    ends = np.quantile(curves, [(1 - level) / 2, (1 + level) / 2])
-    middles = np.clip([np.nanmedian(piece.curve) for piece in pieces], *ends)
-    sampling = np.array([_spread(piece.curve) for piece in pieces])
-    whole = np.array([_spread(piece.measured) for piece in pieces])
-    members = [
-        Member(piece.name, float(weight), interval_of(piece.value, piece.measured, level=level))
-        for piece, weight in zip(pieces, share, strict=True)
-    ]
+    ends = np.quantile(law_curves, [(1 - level) / 2, (1 + level) / 2])
+    middles = np.clip([np.nanmedian(piece.law_curve) for piece in pieces], *ends)
+    sampling, one_run, mean = (
+        np.array([_spread(getattr(piece, name)) for piece in pieces]) for name in ("law_curve", "law_measured", "curve")
+    )
+    members = [Member(piece.name, float(weight), piece.loss) for piece, weight in zip(pieces, share, strict=True)]
+    value, law_value = float(np.median(curves)), float(np.median(law_curves))
     return StackedForecast(
         at=at,
         loss=interval_of(value, losses, level=level),
         expected=interval_of(value, curves, level=level),
+        law_loss=interval_of(law_value, law_losses, level=level),
+        law_expected=interval_of(law_value, law_curves, level=level),
         between=math.sqrt(float(share @ (middles - share @ middles) ** 2)),
         within=math.sqrt(float(share @ sampling**2)),
-        scatter=math.sqrt(float(share @ np.maximum(whole**2 - sampling**2, 0.0))),
+        model_error=math.sqrt(float(share @ np.maximum(mean**2 - sampling**2, 0.0))),
+        scatter=math.sqrt(float(share @ np.maximum(one_run**2 - sampling**2, 0.0))),
         members=tuple(sorted(members, key=lambda member: -member.weight)),
         unit=runs.loss_unit if kept[0][0].response == "loss" else kept[0][0].response,
         findings=tuple(findings),
@@ -233,13 +239,35 @@ def forecast_stacked(
 
 @dataclass(frozen=True)
 class _Piece:
-    """One law's part: its weight, its value at its own optimum, and its draws of the curve and of a new run."""
+    """One law's part: weight, value at its own optimum, prediction, and draws of the mean and of one run.
+
+    curve, measured: with model error; law_curve, law_measured: if the law holds.
+    """
 
     name: str
     weight: float
     value: float
+    loss: Interval
     curve: Floats
     measured: Floats
+    law_curve: Floats
+    law_measured: Floats
+
+
+def _piece(law: Law, weight: float, ensemble: Ensemble, at: Mapping[str, float], level: float) -> _Piece:
+    said = predictive(ensemble, at, level=level)
+    with np.errstate(all="ignore"):
+        curve = law.value(ensemble.draws, at)
+        return _Piece(
+            law.name,
+            weight,
+            float(said.value[0]),
+            said.interval(),
+            said.sample(_SAMPLED, scatter=False)[:, 0],
+            said.sample(_SAMPLED)[:, 0],
+            curve,
+            new_runs(ensemble, curve),
+        )
 
 
 def _with_error(law: Law, weight: float, wrong: Finding) -> Finding:

@@ -18,9 +18,10 @@ export function told(each, quantity) {
 export function phrase(each, { level, quantity = false, unit = "", promise = "CI" }) {
   const known = Number.isFinite(each.low) && Number.isFinite(each.high);
   const ratio = !quantity || !known ? 1 : each.low > 0 ? each.high / each.low : Infinity;
-  const digits = ratio > 4 ? 1 : ratio > 1.1 ? 2 : 3;
+  // One digit where the ends are a factor of 4 apart, or two where the first is a 1: 1.43M as 1M is off by 43 %.
+  const digits = (value) => (ratio > 4 ? (value.toExponential(1).startsWith("1") ? 2 : 1) : ratio > 1.1 ? 2 : 3);
   const bare = (value) => (Math.abs(value) < 1e5 ? general(value, 4) : general(value, 3));
-  const write = quantity ? (value) => formatQuantity(value, digits) : known ? (value) => formatByInterval(value, each.low, each.high) : bare;
+  const write = quantity ? (value) => formatQuantity(value, digits(value)) : known ? (value) => formatByInterval(value, each.low, each.high) : bare;
   const value = write(each.value) + (unit && !quantity ? ` ${unit}` : "");
   if (!known) return value;
   const ends = [write(each.low), write(each.high)];

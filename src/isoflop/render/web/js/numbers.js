@@ -26,7 +26,7 @@ export function formatQuantity(value, digits = 3) {
   for (const [scale, suffix] of SCALES) {
     if (scale <= size && size < 1e15) {
       const shown = value / scale;
-      return (Math.abs(shown) < 10 ** digits ? general(shown, digits) : shown.toFixed(0)) + suffix;
+      return (size < scale * 10 ** digits ? general(shown, digits) : shown.toFixed(0)) + suffix;
     }
   }
   return general(value, digits);
