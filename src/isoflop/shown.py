@@ -80,18 +80,51 @@ class Shown(Value):
         return _loaders[-1]().html(self) if _loaders else None
 
     def summary(self) -> Summary:
-        """The result as its answer: ``print`` it, or take ``to_dict()``, ``to_frame()`` and ``plot()`` of it."""
+        """The result as its answer: ``print`` it, or take ``to_dict()``, ``to_frame()`` and ``plot()`` of it.
+
+        Returns
+        -------
+        Summary
+            The named quantities, tables, pictures and findings.
+
+        Raises
+        ------
+        TypeError
+            There is no answer of this kind of result.
+        """
         found: Summary | None = _loaders[-1]().answer_of(self) if _loaders else None
         if found is None:
             raise TypeError(f"no question words a {type(self).__name__}, so it has no summary; read its fields")
         return found
 
     def to_frame(self, table: str | None = None) -> pl.DataFrame:
-        """A table of the answer as a Polars data frame; without a name its named numbers, one row each."""
+        """A table of the answer as a data frame.
+
+        Parameters
+        ----------
+        table :
+            Its name; without one the named quantities, one row each.
+
+        Returns
+        -------
+        polars.DataFrame
+            The table.
+        """
         return self.summary().to_frame(table)
 
     def plot(self, picture: str | None = None) -> Figure:
-        """The first picture of the answer, or the one of that name, on a matplotlib figure of its own."""
+        """A picture of the answer, on a matplotlib figure of its own.
+
+        Parameters
+        ----------
+        picture :
+            Its name; without one the first picture.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            As ``savefig`` takes it.
+        """
         return self.summary().plot(picture)
 
 

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from isoflop import law
-from isoflop.logs.importing import Imported, import_logs
+from isoflop.logs.imported import Imported
+from isoflop.logs.importing import import_logs
 from isoflop.logs.store import stored_curve
 from isoflop.planning.downstream import stages
 from isoflop.runs.store_tables import checkpoint_table, planned_steps, run_curve

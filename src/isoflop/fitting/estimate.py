@@ -98,11 +98,12 @@ class Estimate(Shown):
 
         Returns
         -------
-        An array of the shape to which the inputs broadcast; a value a row for runs and frames.
+        numpy.ndarray
+            Of the shape to which the inputs broadcast; a value a row for runs and frames.
 
         Raises
         ------
-        FitError, DataError :
+        FitError, DataError
             An input is missing, or is given twice.
         """
         return self.law.value(self.params, inputs_of(self.law, inputs))
@@ -113,7 +114,18 @@ class Estimate(Shown):
         return {name: np.array([value]) for name, value in self.params.items()}
 
     def require_runs(self) -> Runs:
-        """The table of runs; raises FitError for a fit that was loaded without it."""
+        """The table of runs.
+
+        Returns
+        -------
+        Runs
+            As it was given to the fit.
+
+        Raises
+        ------
+        FitError
+            The fit was loaded without its runs.
+        """
         if self.runs is None:
             raise FitError(
                 f"this fit was loaded without its runs ({self.data.source}); give them: "

@@ -140,7 +140,8 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
 
     Returns
     -------
-    A :class:`Fit` with parameters in the units of the runs, and findings.
+    Fit
+        With parameters in the units of the runs, and findings.
 
     Raises
     ------

@@ -38,8 +38,30 @@ class Search:
 class Fit(Estimate):
     """The optimum of an objective over a law's parameters.
 
-    theta: the parameters in fitting coordinates, centred at ``centres``. value: the objective, summed over rows.
-    scale: σ of the residuals where the objective fits one, else None. runs: None for a fit loaded from a file.
+    Attributes
+    ----------
+    law :
+        The law that was fitted.
+    params :
+        Name → value, in the units of the runs.
+    data :
+        What is known of the runs: units, ranges of the inputs, quantiles of the residuals.
+    findings :
+        What to know about the fit.
+    runs :
+        The table, or None for a fit loaded from a file.
+    objective :
+        ρ and the space of the residuals.
+    value :
+        The objective at the optimum, summed over rows.
+    scale :
+        σ of the residuals where the objective fits one, else None.
+    theta :
+        The parameters in fitting coordinates, centered at ``centres``, (coordinates,).
+    centres :
+        Input → the logarithm at which it is centered in fitting coordinates.
+    search :
+        The starts, and where they ended.
 
     Examples
     --------
@@ -126,7 +148,15 @@ class Fit(Estimate):
     def to_frame(self, table: str | None = None) -> pl.DataFrame:
         """A row for each parameter: name, value, standard error of the sandwich (null without runs), meaning.
 
-        table: the name of a table of the summary instead.
+        Parameters
+        ----------
+        table :
+            The name of a table of the summary instead.
+
+        Returns
+        -------
+        polars.DataFrame
+            With the columns ``parameter``, ``value``, ``standard_error`` and ``meaning``, or those of ``table``.
         """
         if table is not None:
             return super().to_frame(table)

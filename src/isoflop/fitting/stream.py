@@ -63,11 +63,46 @@ def fit_curves(
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> CurveFit:
-    """argmin over parameters of Σ_i ρ(residual_i) over all rows that count, whatever their number.
+    r"""argmin over parameters of Σ_i ρ(residual_i) over all rows that count, whatever their number.
 
-    law: inputs are columns of the curves, of their table of runs, or prepared from them along whole curves.
-    jobs: threads. progress: called with what is being done and which share of it is.
-    Raises DataError (columns), FitError (no row counts, or fewer than parameters).
+    Parameters
+    ----------
+    law :
+        Its inputs are columns of the curves, of their table of runs, or prepared from them along whole curves.
+    curves :
+        As :func:`isoflop.open_curves` gives them.
+    objective :
+        ρ and the space of the residuals; Huber with δ = 1e-3 on log loss by default.
+    starts, seed :
+        Of the search, on a sample of the rows.
+    jobs :
+        Threads.
+    progress :
+        Called with what is being done, in words, and which share of it is.
+
+    Returns
+    -------
+    CurveFit
+        The :class:`Fit`, and each run's gradient and curvature at it.
+
+    Raises
+    ------
+    DataError
+        A column is missing, or holds values outside its domain.
+    FitError
+        No row counts, or fewer than parameters; the law sums over every change of a schedule, or did not converge.
+
+    Examples
+    --------
+    >>> import isoflop, pathlib, tempfile
+    >>> steps = range(10, 1001, 10)
+    >>> text = "run,step,loss\n" + "".join(f"a,{s},{2 + 3 / s**0.5}\n" for s in steps)
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "curves.csv").write_text(text)
+    >>> _ = isoflop.import_logs([folder / "curves.csv"], folder / "store")
+    >>> found = isoflop.fit_curves(isoflop.law("E + A/step^a"), isoflop.open_curves(folder / "store", warmup=0))
+    >>> round(found.fit.params["E"], 3)
+    2.0
     """
     objective = huber() if objective is None else objective
     progress = progress or (lambda _doing, _share: None)

@@ -43,17 +43,33 @@ def law(
 
     In a formula, N, D, C, U, M, S (or params, tokens, flops, unique_tokens), step, epochs, batch and lr are inputs; a
     single letter or Greek letter, with digits or an ``_suffix``, is a parameter. Parameters in an exponent are real,
-    others positive, unless ``domains`` says ``real``, ``positive`` or (low, high).
+    others positive, unless ``domains`` says otherwise. Inputs other than counts may be zero or negative where no power
+    or logarithm is taken of them.
 
-    inputs: further names that are inputs.
     The law predicts the loss, or what stands before ``=`` or ``~``: ``lr = A*N^a*D^b``, ``acc = 1 - A/C^a``,
-    ``acc ~ power-c``. Inputs other than counts may be zero or negative where no power or logarithm is taken of them;
-    ``domains`` may say ``positive``, ``nonnegative`` or ``real`` of an input too.
+    ``acc ~ power-c``.
 
-    columns: headers of the table at hand. A name that is one of them is an input, whatever its shape (``N_active``,
+    Parameters
+    ----------
+    text :
+        A name or a formula.
+    inputs :
+        Further names that are inputs.
+    domains :
+        Parameter → ``real``, ``positive`` or (low, high); input → ``positive``, ``nonnegative`` or ``real``.
+    columns :
+        Headers of the table at hand. A name that is one of them is an input, whatever its shape (``N_active``,
         ``D1``), save single letters and Greek ones, which are parameters unless ``inputs`` says otherwise.
 
-    Raises FormulaError: not in the language, an unknown name (with the nearest), no input, no parameter.
+    Returns
+    -------
+    Law
+        For :func:`isoflop.fit`.
+
+    Raises
+    ------
+    FormulaError
+        Not in the language, an unknown name (the nearest are named), no input, or no parameter.
 
     Examples
     --------

@@ -92,12 +92,43 @@ class Published(Value):
 class Law(Value):
     """A scaling law: ``response = expression(inputs; params)``; the response is the loss unless the law says otherwise.
 
-    name: the catalogue's name, or the formula itself.
-    response: the column that the law predicts.
-    stated, where: the formula as its source writes it, and the formulas that its abbreviations stand for.
-    prepared: inputs that are computed where a table lacks them. searched: constants of that computation to be found.
-    fixed: parameters that were given a value (they are already numbers in the expression or in ``prepared``).
-    tied: parameters that were set to a formula of others.
+    Attributes
+    ----------
+    name :
+        The catalogue's name, or the formula itself.
+    expression :
+        The right side, as a tree.
+    inputs :
+        Its inputs, each with a name, a meaning and a domain.
+    params :
+        Its free parameters, each with a name, a meaning and a domain.
+    reference :
+        The paper that it comes from.
+    notes :
+        What else to know of it.
+    published :
+        Constants that papers printed, or that were recomputed from their data.
+    fixed :
+        Parameters that were given a value (they are already numbers in the expression or in ``prepared``).
+    tied :
+        Parameters that were set to a formula of others.
+    response :
+        The column that the law predicts.
+    stated, where :
+        The formula as its source writes it, and the formulas that its abbreviations stand for.
+    prepared :
+        Inputs that are computed where a table lacks them.
+    searched :
+        Constants of that computation to be found.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> kaplan = isoflop.law("E + A/N^alpha")
+    >>> kaplan.param_names, kaplan.input_names
+    (('E', 'A', 'alpha'), ('N',))
+    >>> kaplan.value({"E": 2.0, "A": 100.0, "alpha": 0.5}, {"N": [1e4, 1e8]}).tolist()
+    [3.0, 2.01]
     """
 
     name: str
@@ -145,7 +176,20 @@ class Law(Value):
         return tuple(each.name for each in self.inputs if not runs_over_k(each.name))
 
     def value(self, params: Mapping[str, Floats | float], inputs: Mapping[str, Floats | Lists | float]) -> Floats:
-        """The law's response at these parameters and inputs, broadcast against each other."""
+        """The law's response at these parameters and inputs, broadcast against each other.
+
+        Parameters
+        ----------
+        params :
+            Name → number or array, for each free parameter.
+        inputs :
+            Name → number or array, for each input; lists a row for :attr:`list_inputs`.
+
+        Returns
+        -------
+        numpy.ndarray
+            The response in its unit, of the shape to which all of them broadcast.
+        """
         return np.asarray(array_value(self.expression, {**params, **inputs}), dtype=np.float64)
 
     @property
@@ -171,6 +215,11 @@ def _occurrences(expression: Expr, label: str) -> int:
 @cache
 def catalogue() -> Mapping[str, Law]:
     """Every law that ships with the package, by name; one TOML file a law.
+
+    Returns
+    -------
+    Mapping
+        Name → :class:`Law`.
 
     Examples
     --------

@@ -17,7 +17,22 @@ from isoflop.units import parse_quantity
 def fix(law: Law, values: Mapping[str, float]) -> Law:
     """The law with parameters set to values: ``fix(law("chinchilla"), {"E": 1.69})``.
 
-    Raises FormulaError for a name that is no free parameter (with the nearest), or a value outside its domain.
+    Parameters
+    ----------
+    law :
+        The law to restrict.
+    values :
+        Free parameter → its value, inside its domain.
+
+    Returns
+    -------
+    Law
+        With the other parameters free.
+
+    Raises
+    ------
+    FormulaError
+        A name is no free parameter (the nearest are named), a value lies outside its domain, or no parameter is left.
 
     Examples
     --------
@@ -58,6 +73,23 @@ def _settle(law: Law, label: str, value: float) -> Law:
 
 def tie(law: Law, formulas: Mapping[str, str]) -> Law:
     """The law with parameters set to formulas of others: ``tie(law("chinchilla"), {"beta": "alpha"})``.
+
+    Parameters
+    ----------
+    law :
+        The law to restrict.
+    formulas :
+        Free parameter → a formula of other free parameters.
+
+    Returns
+    -------
+    Law
+        With the other parameters free.
+
+    Raises
+    ------
+    FormulaError
+        A name is no free parameter, or a formula cannot be read or has other names in it.
 
     Examples
     --------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +16,8 @@ from isoflop.lock import alone
 from isoflop.logs.choose import choose_in
 from isoflop.logs.derive import Described, describe
 from isoflop.logs.import_findings import copies_findings, gap_findings, told, unclaimed_findings
-from isoflop.logs.logged import STEP, LogError, LoggedRun, Unread
+from isoflop.logs.imported import Imported
+from isoflop.logs.logged import LogError, LoggedRun, Unread
 from isoflop.logs.read_before import ReadBefore
 from isoflop.logs.reader import Found, Options
 from isoflop.logs.readers import read_found
@@ -30,6 +31,8 @@ from isoflop.logs.store import (
     carry_over,
     existing,
     frame_of,
+    goes_on,
+    remove_empty,
     rules_of,
     small_parts,
     stored_curve,
@@ -39,28 +42,6 @@ from isoflop.logs.store import (
 from isoflop.runs.store import CURVE, Store, open_store, store_findings
 
 PATIENCE: Final = 600.0  # seconds to wait for another import into the same store
-
-
-@dataclass(frozen=True)
-class Imported:
-    """What an import did.
-
-    added, grown: names of runs that are new, and of those whose log went on since it was read last.
-    scored: names of runs that took scores of an evaluation, in their row or their curve.
-    unchanged: how many runs were in the store as they are. left_out: unfinished runs that the rules drop.
-    unread: logs that were found and could not be read, with the reason. unclaimed: files with the name of a log or a
-    table in which no reader found one.
-    """
-
-    store: Store
-    added: tuple[str, ...] = ()
-    grown: tuple[str, ...] = ()
-    scored: tuple[str, ...] = ()
-    unchanged: int = 0
-    left_out: tuple[str, ...] = ()
-    unread: tuple[Unread, ...] = ()
-    unclaimed: tuple[str, ...] = ()
-    findings: tuple[Finding, ...] = ()
 
 
 @dataclass
@@ -91,17 +72,49 @@ def import_logs(
     run_table: Told | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Imported:
-    """Read the logs at ``sources`` into the store at ``folder``, which is made where there is none.
+    r"""Read the logs at ``sources`` into the store at ``folder``, which is made where there is none.
 
     A run that the store has already, to the byte of its log, is passed over. A run of the same name whose curve goes
     on where the stored one ends replaces it; any other run of that name is kept beside it, numbered.
 
-    rules: None takes those of the store, or the usual ones for a new store.
-    run_table: what a table says of each run (:func:`isoflop.logs.run_table.read_run_table`); kept with the rules, and
-    taken for runs that are in the store already too.
-    progress: called with the name of each run that was read.
-    Raises LogError where nothing at all could be read (no store is made then), DataError where ``rules`` differ from
-    those of the store, HeldError where another import does not end.
+    Parameters
+    ----------
+    sources :
+        Files and folders of logs.
+    folder :
+        The store.
+    rules :
+        None takes those of the store, or the usual ones for a new store.
+    format, pattern :
+        The one format to read, by name, and the pattern of a console log's lines; found out where they are None.
+    run_table :
+        What a table has of each run (:func:`isoflop.logs.run_table.read_run_table`); kept with the rules, and taken for
+        runs that are in the store already too.
+    progress :
+        Called with the name of each run that was read.
+
+    Returns
+    -------
+    Imported
+        The store, the runs that were added or grown, and findings.
+
+    Raises
+    ------
+    LogError
+        Nothing at all could be read; no store is made then.
+    DataError
+        ``rules`` differ from those of the store.
+    HeldError
+        Another import does not end.
+
+    Examples
+    --------
+    >>> import isoflop, pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> text = "run,step,loss\na,100,3.2\na,200,2.9\nb,100,3.1\nb,200,2.7\n"
+    >>> _ = (folder / "curves.csv").write_text(text)
+    >>> isoflop.import_logs([folder / "curves.csv"], folder / "store").added
+    ('a', 'b')
     """
     folder = Path(folder)
     existing(folder)  # refused before anything is read
@@ -151,7 +164,7 @@ def _added(
             return replace(done, findings=(*done.findings, *found))
     except IsoflopError:
         if not folder_was_there:
-            _remove_empty(folder)
+            remove_empty(folder)
         raise
 
 
@@ -308,17 +321,9 @@ def _shorter_self(described: Described, store: Store, gathered: _Gathered) -> st
     for row in candidates.iter_rows(named=True):
         if row["run"] in gathered.grown or row["rows"] > described.curve.height:
             continue
-        if not row["rows"] or _goes_on(described.curve, store, row):
+        if not row["rows"] or goes_on(described.curve, store, row):
             return str(row["run"])
     return None
-
-
-def _goes_on(curve: pl.DataFrame, store: Store, row: Mapping[str, Any]) -> bool:
-    old = stored_curve(store.folder, row["run"], row[CURVE])
-    shared = [name for name in old.columns if name in curve.columns and name != "wall"]
-    begin = curve.filter(pl.col(STEP).is_in(old[STEP].implode())).select(shared)
-    last = max(1, old.height - 1)  # the last row may have been written in part when it was read
-    return begin.height == old.height and begin.head(last).equals(old.select(shared).head(last), null_equal=True)
 
 
 def _free_name(name: str, gathered: _Gathered, store: Store | None) -> str:
@@ -376,12 +381,3 @@ def _settle(rows: dict[str, dict[str, Any]], writer: CurveWriter) -> None:
     writer.flush()
     for run, place in writer.places.items():
         rows[run] = {**rows[run], CURVE: place}
-
-
-def _remove_empty(folder: Path) -> None:
-    """Take back a folder that was made for nothing."""
-    for path in (*folder.glob(".lock"), *folder.glob("curves/.*"), *folder.glob("curves/*")):
-        path.unlink(missing_ok=True)
-    for each in (folder / "curves", folder):
-        if each.is_dir() and not any(each.iterdir()):
-            each.rmdir()

@@ -179,3 +179,21 @@ def stored_curve(folder: Path, run: str, part: str) -> pl.DataFrame:
 def _own(curve: pl.DataFrame) -> pl.DataFrame:
     """A curve without metrics that only other runs of its file have."""
     return curve.select(name for name in curve.columns if name == STEP or curve[name].null_count() < curve.height)
+
+
+def goes_on(curve: pl.DataFrame, store: Store, row: Mapping[str, Any]) -> bool:
+    """Whether the curve begins with every value that the store has of the run in a row of its table."""
+    old = stored_curve(store.folder, row["run"], row[CURVE])
+    shared = [name for name in old.columns if name in curve.columns and name != "wall"]
+    begin = curve.filter(pl.col(STEP).is_in(old[STEP].implode())).select(shared)
+    last = max(1, old.height - 1)  # the last row may have been written in part when it was read
+    return begin.height == old.height and begin.head(last).equals(old.select(shared).head(last), null_equal=True)
+
+
+def remove_empty(folder: Path) -> None:
+    """Take back a folder that was made for nothing."""
+    for path in (*folder.glob(".lock"), *folder.glob("curves/.*"), *folder.glob("curves/*")):
+        path.unlink(missing_ok=True)
+    for each in (folder / "curves", folder):
+        if each.is_dir() and not any(each.iterdir()):
+            each.rmdir()

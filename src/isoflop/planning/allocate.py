@@ -40,17 +40,46 @@ class Band(Value):
 
 @dataclass(frozen=True)
 class Plan(Shown):
-    """How to spend a budget.
+    """The model size and the tokens that make the most of a budget.
 
-    n, d, ratio (D/N), exponent_a (d log N*/d log C): with intervals; ``basis`` says what they rest on: ``law``, the fit
-    to all runs; ``IsoFLOP minima``; or ``runs near the optimum``.
-    loss, prediction: of a run of this very N and D, its mean and what it would measure, with model error (as
-    :func:`forecast` has them). law_loss, law_prediction: the same if the law holds. model_error_share: the share of the
-    width of ``prediction`` that model error adds.
-    least_loss: min over N of L(N, C/(6N)), each draw at its own best size, which is never above the loss of the draw at
-    the N of the plan; None where the law has no optimum.
-    method: ``closed form`` or ``numeric``. band: the sizes of nearly the least loss.
-    law: where the basis is another one, the plan of the fit to all runs. ensemble: what was asked.
+    Attributes
+    ----------
+    budget :
+        Training FLOPs.
+    n, d, ratio, exponent_a :
+        N*, D*, D*/N* and d log N*/d log C, with intervals.
+    loss, prediction :
+        Of a run of this very N and D, its mean and what it would measure, with model error (as :func:`forecast` has
+        them).
+    law_loss, law_prediction :
+        The same if the law holds.
+    model_error_share :
+        The share of the width of ``prediction`` that model error adds.
+    least_loss :
+        min over N of L(N, C/(6N)), each draw at its own best size, which is never above the loss of the draw at the N
+        of the plan; None where the law has no optimum.
+    method :
+        ``closed form`` or ``numeric``.
+    band :
+        The sizes of nearly the least loss.
+    findings :
+        What to know about the plan.
+    ensemble :
+        The draws that the plan was made from.
+    basis :
+        What n, d, ratio and exponent_a rest on: ``law``, the fit to all runs; ``IsoFLOP minima``; or ``runs near the
+        optimum``.
+    law :
+        Where the basis is another one, the plan of the fit to all runs.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> runs = isoflop.datasets.load("python-bytes")
+    >>> drawn = isoflop.bootstrap(isoflop.fit(isoflop.law("chinchilla"), runs), draws=40)
+    >>> plan = isoflop.allocate(drawn, budget=1e20)
+    >>> plan.basis, round(plan.d.value / plan.n.value / plan.ratio.value, 6)
+    ('law', 1.0)
     """
 
     budget: float
@@ -80,12 +109,29 @@ class Plan(Shown):
 def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: float = 0.002) -> Plan:
     """argmin over N of L(N, C/(6N)) for the fit and for every draw: the plan of the law, if it holds.
 
-    :func:`isoflop.planning.optimal_plan` rests on the runs near the optimum instead where it can.
+    :func:`isoflop.planning.optimal_plan` rests on the runs near the optimum instead where it can. In closed form where
+    the law is E + A/N^α + B/D^β, otherwise by bisection on the exact slope.
 
-    budget: training FLOPs, 6ND or as the fit's table counts them (``estimate.data.flops``). within: the
-    relative loss that counts as flat.
-    In closed form where the law is E + A/N^α + B/D^β, otherwise by bisection on the exact slope.
-    Raises IsoflopError for a law that has other inputs than N and D, a budget ≤ 0, or no interior optimum.
+    Parameters
+    ----------
+    ensemble :
+        Draws of a law whose inputs are N and D.
+    budget :
+        Training FLOPs, 6ND or as the fit's table counts them (``estimate.data.flops``).
+    level :
+        Of the intervals.
+    within :
+        The relative loss of the near-optimal range.
+
+    Returns
+    -------
+    Plan
+        N*, D*, their ratio and the loss there, with intervals.
+
+    Raises
+    ------
+    IsoflopError
+        A law that has other inputs than N and D, a budget ≤ 0, or no interior optimum.
 
     Examples
     --------
@@ -96,6 +142,8 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
     >>> plan = isoflop.allocate(drawn, budget=1e20)
     >>> plan.n.low < plan.n.value < plan.n.high
     True
+
+    Source: Hoffmann et al. 2022, arXiv:2203.15556, equation 4.
     """
     check_level(level)
     check_positive(budget, "the budget", "FLOPs")

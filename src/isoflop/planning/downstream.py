@@ -68,9 +68,47 @@ class Stages(Value):
 def downstream(first: Ensemble, second: Ensemble, at: Mapping[str, float], *, level: float = 0.9) -> Downstream:
     """score(L(at)): each draw of the loss goes through one draw of the second law, with the scatter of both stages.
 
-    first: a law whose response is the second law's one input. Draws are taken in pairs; where both ensembles resampled
-    the same runs with one seed, a pair comes from the same runs. The curve's draws carry no scatter.
-    Raises IsoflopError for laws that do not join, or as :func:`isoflop.planning.forecast`.
+    Draws are taken in pairs; where both ensembles resampled the same runs with one seed, a pair comes from the same
+    runs. The curve's draws carry no scatter.
+
+    Parameters
+    ----------
+    first :
+        Of a law whose response is the second law's one input.
+    second :
+        Of the law from that loss to the score.
+    at :
+        Every input of the first law under its symbol or its word, positive.
+    level :
+        Of the intervals.
+
+    Returns
+    -------
+    Downstream
+        The loss and the score, with intervals.
+
+    Raises
+    ------
+    IsoflopError
+        Laws that do not join, or inputs as in :func:`isoflop.forecast`.
+
+    Examples
+    --------
+    >>> import isoflop, numpy
+    >>> n, d = (each.ravel() for each in numpy.meshgrid([1e8, 3e8, 1e9, 3e9], [1e10, 3e10, 1e11, 3e11]))
+    >>> first, second = isoflop.law("chinchilla"), isoflop.law("task-accuracy-to-one")
+    >>> loss = 0.5 + 60 / n**0.25 + 90 / d**0.25
+    >>> hits = second.value({"b": 0.25, "k": 6.0, "L_0": 0.8}, {"loss": loss})
+    >>> table = isoflop.Runs.from_columns({"N": n, "D": d, "task_loss": loss, "hits": hits})
+    >>> tables = isoflop.stages(table, first, loss="task_loss", score="hits")
+    >>> losses = isoflop.bootstrap(isoflop.fit(first, tables.finals), draws=20, restarted=0)
+    >>> raw = isoflop.squares(space="raw")
+    >>> scores = isoflop.bootstrap(isoflop.fit(second, tables.points, objective=raw), draws=20, restarted=0)
+    >>> found = isoflop.downstream(losses, scores, {"N": 1e10, "D": 1e12})
+    >>> round(float(found.law_score.value), 3)
+    0.648
+
+    Source: Bhagia et al. 2024, arXiv:2412.04403 (the chain of two laws).
     """
     link = check_chain(first.estimate.law, second.estimate.law)
     told = forecast(first, at, level=level)
@@ -133,13 +171,46 @@ def stages(
 ) -> Stages:
     """The two tables that a chain is fitted to, from one table of runs or of checkpoints.
 
-    loss, score: headers, or weighted sums of headers such as ``0.3*a + 0.7*b``. law: the first stage's, whose inputs
-    are kept. average: how many of a run's last checkpoints its final loss is the mean of, and the width of the moving
-    average over the others. skip: the share of each run's first checkpoints that the second stage does not use.
     Sampling errors are read from columns named as lm-evaluation-harness has them, ``arc/acc_stderr`` beside
     ``arc/acc``. Those of checkpoints that are averaged count as one error, since the questions were the same; those of
     scores that are summed as independent.
-    Raises DataError for missing columns and where no run has both numbers.
+
+    Parameters
+    ----------
+    runs :
+        With the inputs of ``law``, the loss and the score.
+    law :
+        The first stage's, whose inputs are kept.
+    loss, score :
+        Headers, or weighted sums of headers such as ``0.3*a + 0.7*b``.
+    response :
+        What the second law calls the score.
+    average :
+        How many of a run's last checkpoints its final loss is the mean of, and the width of the moving average over the
+        others; 1 or more.
+    skip :
+        The share of each run's first checkpoints that the second stage does not use, 0 to 1.
+
+    Returns
+    -------
+    Stages
+        ``finals`` for the first law, ``points`` for the second, and the sampling errors of the scores.
+
+    Raises
+    ------
+    DataError
+        A column is missing, or no run has both numbers.
+    IsoflopError
+        ``average`` or ``skip`` out of range, or a law that sums over lists.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> table = {"N": [1e8, 1e9], "D": [1e10, 1e10], "task_loss": [3.1, 2.6], "hits": [0.3, 0.4]}
+    >>> runs = isoflop.Runs.from_columns(table)
+    >>> tables = isoflop.stages(runs, isoflop.law("chinchilla"), loss="task_loss", score="hits")
+    >>> tables.points["loss"].tolist(), tables.points["accuracy"].tolist()
+    ([3.1, 2.6], [0.3, 0.4])
     """
     if average < 1:
         raise IsoflopError(f"the checkpoints averaged into one must be 1 or more, not {average}")

@@ -23,13 +23,35 @@ from isoflop.uncertainty.prior import Prior, shipped_prior
 class Forecast(Shown):
     """The loss of a run that was not trained.
 
-    loss: prediction interval of one run with model error, around its median: sampling, scatter and model error,
-    what laws missed on other tables and what this one's residuals show of it. expected: confidence interval of the
-    mean with model error.
-    law_loss, law_expected: the same two if the law holds, around the law's value: sampling and scatter, no model error.
-    model_error_share: the share of the width of ``loss`` that model error adds, 0 to 1; NaN where there are no draws.
-    reach: for each input, how many decades it lies beyond the runs (0 inside); ``reach_decades`` is the largest.
-    ensemble: what was asked.
+    Attributes
+    ----------
+    at :
+        Input → its value.
+    loss :
+        Prediction interval of one run with model error, around its median: sampling, scatter and model error, what laws
+        missed on other tables and what this one's residuals show of it.
+    expected :
+        Confidence interval of the mean with model error.
+    law_loss, law_expected :
+        The same two if the law holds, around the law's value: sampling and scatter, no model error.
+    model_error_share :
+        The share of the width of ``loss`` that model error adds, 0 to 1; NaN where there are no draws.
+    unit :
+        Of the loss.
+    reach :
+        For each input, how many decades it lies beyond the runs (0 inside); ``reach_decades`` is the largest.
+    findings :
+        What to know about the forecast.
+    ensemble :
+        The draws that the forecast was made from.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> runs = isoflop.datasets.load("python-bytes")
+    >>> drawn = isoflop.bootstrap(isoflop.fit(isoflop.law("chinchilla"), runs), draws=40)
+    >>> isoflop.forecast(drawn, {"params": 10 * max(runs["N"]), "tokens": max(runs["D"])}).reach_decades
+    1.0
     """
 
     at: Mapping[str, float]
@@ -54,9 +76,26 @@ def forecast(
 ) -> Forecast:
     """The loss of a run at a point; see :class:`Forecast` and :func:`isoflop.uncertainty.predictive.predictive`.
 
-    at: every input of the law under its symbol or its word (``params``, ``tokens``), positive. prior: of the model
-    error; the shipped one by default. A fit that came without its runs has no model error, and a finding says so.
-    Raises IsoflopError for a missing, unknown or non-positive input.
+    Parameters
+    ----------
+    ensemble :
+        Draws of a fit. A fit that came without its runs has no model error, and a finding says so.
+    at :
+        Every input of the law under its symbol or its word (``params``, ``tokens``), positive.
+    level :
+        Of the intervals.
+    prior :
+        Of the model error; the shipped one by default.
+
+    Returns
+    -------
+    Forecast
+        The loss with its intervals, and how far the point lies beyond the runs.
+
+    Raises
+    ------
+    IsoflopError
+        A missing, unknown or non-positive input.
 
     Examples
     --------

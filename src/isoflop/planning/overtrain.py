@@ -41,9 +41,38 @@ class Served(Value):
 def inference_aware(ensemble: Ensemble, plan: Plan, *, tokens: float) -> Served:
     """argmin over N of 6·N·D + 2·N·T with D such that L(N, D) is the plan's loss (Sardana et al. 2024, equation 2).
 
-    tokens: T, the tokens to be served. Each draw reaches its own best loss at the plan's budget. Where the plan's N* is
-    not the law's, the law says how much smaller the model is than its own optimum and how much longer it trains, and
-    both are counted from N*.
+    Each draw reaches its own best loss at the plan's budget. Where the plan's N* is not the law's, the law says how
+    much smaller the model is than its own optimum and how much longer it trains, and both are counted from N*.
+
+    Parameters
+    ----------
+    ensemble :
+        Draws of a law whose inputs are N and D.
+    plan :
+        Of those draws, as :func:`isoflop.allocate` gives it.
+    tokens :
+        T, the inference tokens over the model's life.
+
+    Returns
+    -------
+    Served
+        The inference-aware optimum, with the compute that it saves, each with an interval.
+
+    Raises
+    ------
+    IsoflopError
+        Tokens ≤ 0.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> from isoflop.planning.published import published
+    >>> constants = published("chinchilla:epoch")
+    >>> plan = isoflop.allocate(constants, budget=1e24)
+    >>> isoflop.inference_aware(constants, plan, tokens=1e13).n.value < plan.n.value
+    True
+
+    Source: Sardana et al. 2024, arXiv:2401.00448.
     """
     check_positive(tokens, "the inference tokens", "tokens")
     estimate = ensemble.estimate

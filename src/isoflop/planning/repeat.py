@@ -101,12 +101,46 @@ def repeat(
 ) -> Repeat:
     """Losses L(N, eU, U) over passes e, and argmin over N of L(N, C/(6N), U), at the fit and for every draw.
 
-    A repeated token is worth the fresh tokens that would do the same: ``fresh`` U solves L(N, fU, fU) = L(N, eU, U). In
-    Muennighoff's law this is D_eff/U = 1 + r_D (1 − exp(−(e − 1)/r_D)) as long as N is not above U_N.
+    A repeated token has the marginal value of the unique tokens that would give the same loss: ``fresh`` U solves L(N,
+    fU, fU) = L(N, eU, U). In Muennighoff's law this is D_eff/U = 1 + r_D (1 − exp(−(e − 1)/r_D)) as long as N is not
+    above U_N.
 
-    ensemble: of a law in N, D and U. unique: U, tokens. params: N; without it the best N at ``budget``. least: the
-    worth of a pass at which to stop.
-    Raises IsoflopError for quantities ≤ 0, for another law, and with neither N nor budget.
+    Parameters
+    ----------
+    ensemble :
+        Of a law in N, D and U.
+    unique :
+        U, unique tokens.
+    params :
+        N; without it the best N at ``budget``.
+    budget :
+        C, training FLOPs.
+    least :
+        The marginal value of a pass at which to stop, 0 to 1.
+    shown :
+        The numbers of passes in the table.
+    level :
+        Of the intervals.
+
+    Returns
+    -------
+    Repeat
+        A row for each number of passes, where to stop, and the best N and D of the budget.
+
+    Raises
+    ------
+    IsoflopError
+        Quantities ≤ 0, another law, or neither ``params`` nor ``budget``.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> from isoflop.planning.published import published
+    >>> found = isoflop.repeat(published("muennighoff:c4"), unique=1e11, params=2.8e9, shown=[1, 4, 16])
+    >>> [each.epochs for each in found.passes]
+    [1.0, 4.0, 16.0]
+
+    Source: Muennighoff et al. 2023, arXiv:2305.16264.
     """
     check_level(level)
     check_positive(unique, "the unique tokens", "tokens")

@@ -44,9 +44,38 @@ def compute_penalty(
 ) -> Waste:
     """C − C′ with min over N of L(N, C′/(6N)) = L(params, C/(6·params)), at the fit and for every draw.
 
-    budget: C, FLOPs. params: the size that is trained instead of the best one. shift: N* of the plan over that of the
-    law (:attr:`isoflop.planning.Plan.shift`); the law is asked at params/shift, as far from its own optimum.
-    Raises IsoflopError for a budget or size ≤ 0 and for a law that has other inputs than N and D.
+    Parameters
+    ----------
+    ensemble :
+        Draws of a law whose inputs are N and D.
+    budget :
+        C, training FLOPs.
+    params :
+        The size that is trained instead of the best one.
+    level :
+        Of the intervals.
+    shift :
+        N* of the plan over that of the law (:attr:`isoflop.planning.Plan.shift`); the law is evaluated at params/shift,
+        as far from its own optimum.
+
+    Returns
+    -------
+    Waste
+        The loss at that size, the FLOPs C − C′ and their share of C, with intervals.
+
+    Raises
+    ------
+    IsoflopError
+        A budget or size ≤ 0, or a law that has other inputs than N and D.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> runs = isoflop.datasets.load("python-bytes")
+    >>> drawn = isoflop.bootstrap(isoflop.fit(isoflop.law("chinchilla"), runs), draws=40)
+    >>> best = isoflop.allocate(drawn, budget=1e20).n.value
+    >>> 0 < isoflop.compute_penalty(drawn, budget=1e20, params=best / 4).share.value < 1
+    True
     """
     check_positive(budget, "the budget", "FLOPs")
     check_positive(params, "the model size", "parameters")

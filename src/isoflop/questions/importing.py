@@ -15,7 +15,7 @@ from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
 
 if TYPE_CHECKING:
-    from isoflop.logs.importing import Imported
+    from isoflop.logs.imported import Imported
 
 _FORMATS: Final = "wandb, wandb-files, tensorboard, mlflow, trackio, trainer, lm-eval, lightning, text, table"
 

@@ -87,11 +87,38 @@ class Curves(Value):
 def open_curves(
     source: str | Path, *, where: str | None = None, warmup: int | None = None, thin: int | None = None
 ) -> Curves:
-    """The curves of a store.
+    r"""The loss curves of a store, and which of their rows count.
 
-    where: a selection of runs, by the columns of its table. warmup: steps to cut of every run; None cuts what the store
-    says (its rules, else each run's own). thin: see :class:`Curves`.
-    Raises DataError: no store, no curves, no run selected, thin below 2.
+    Parameters
+    ----------
+    source :
+        The folder of the store.
+    where :
+        A selection of runs, by the columns of its table.
+    warmup :
+        Steps to cut of every run; None cuts what the store has (its rules, else each run's own).
+    thin :
+        Rows kept of each run, spread evenly over the logarithm of the step, 2 or more; None keeps all.
+
+    Returns
+    -------
+    Curves
+        For :func:`isoflop.fit_curves`.
+
+    Raises
+    ------
+    DataError
+        No store, no curves, no run selected, or ``thin`` below 2.
+
+    Examples
+    --------
+    >>> import isoflop, pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> text = "run,step,loss\na,100,3.2\na,200,2.9\nb,100,3.1\nb,200,2.7\n"
+    >>> _ = (folder / "curves.csv").write_text(text)
+    >>> _ = isoflop.import_logs([folder / "curves.csv"], folder / "store")
+    >>> isoflop.open_curves(folder / "store", where="run == 'b'").chosen
+    ('b',)
     """
     if thin is not None and thin < 2:
         raise DataError(f"thinning keeps at least 2 rows of a run, not {thin}")

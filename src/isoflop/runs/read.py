@@ -38,24 +38,44 @@ def read_runs(
 ) -> Runs:
     """The runs in a file or frame, with headers mapped to canonical columns.
 
-    source: path of a CSV, TSV, JSON, JSON Lines, Markdown or Parquet file (text also gzipped), of a store (a folder
-        that ``isoflop import`` or ``isoflop sweep`` wrote), or a pandas, Polars or Arrow table.
-    columns: canonical name → header, for example ``{"N": "Model Size"}``; wins over every guess. A scale that the
-        header tells (``GFLOPs``, ``tokens_in_billions``) multiplies its numbers.
-    units: ``{"loss": unit}`` with one of nats/token, bits/token, nats/byte, bits/byte, perplexity, error rate. A
+    Where tokens are absent but params and FLOPs are there, D = C/(6N); a finding says so.
+
+    Parameters
+    ----------
+    source :
+        Path of a CSV, TSV, JSON, JSON Lines, Markdown or Parquet file (text also gzipped), of a store (a folder that
+        ``isoflop import`` or ``isoflop sweep`` wrote), or a pandas, Polars or Arrow table.
+    columns :
+        Canonical name → header, for example ``{"N": "Model Size"}``; wins over every guess. A scale in the header
+        (``GFLOPs``, ``tokens_in_billions``) multiplies its numbers.
+    units :
+        ``{"loss": unit}`` with one of nats/token, bits/token, nats/byte, bits/byte, perplexity, error rate. A
         perplexity becomes its logarithm, in nats/token, and a finding says so. For a count its scale (``{"N":
         "millions"}``, ``{"C": "PF-days"}``, ``{"N": "1"}``), in place of the header's; for another column any text.
-    conventions: ``{"N": "total" | "non-embedding" | "active"}``.
-    derive: columns computed from others, ``{"D": "steps * batch * context", "error": "1 - acc"}``; names are canonical
-        ones (in whole counts) or the file's own headers (the numbers of the file).
-    where: a selection such as ``tokens > 1e9 and family == 'pythia'``, applied before numbers are checked. Its names
-        are those that ``derive`` knows, and the derived columns.
-    best, per, within: one row of each setting; see :func:`isoflop.runs.reduce.best_rows`.
-    frontier: a column such as C: the rows of the frontier; see :func:`isoflop.runs.reduce.frontier_of`.
+    conventions :
+        ``{"N": "total" | "non-embedding" | "active"}``.
+    derive :
+        Columns computed from others, ``{"D": "steps * batch * context", "error": "1 - acc"}``; names are canonical ones
+        (in whole counts) or the file's own headers (the numbers of the file).
+    where :
+        A selection such as ``tokens > 1e9 and family == 'pythia'``, applied before numbers are checked. Its names are
+        those that ``derive`` knows, and the derived columns.
+    best, per, within :
+        One row of each setting; see :func:`isoflop.runs.reduce.best_rows`.
+    frontier :
+        A column such as C: the rows of the frontier; see :func:`isoflop.runs.reduce.frontier_of`.
 
-    Where tokens are absent but params and FLOPs are there, D = C/(6N); a finding says so.
-    Raises DataError: no such file, empty, missing column (nearest names), text among numbers (row numbers);
-    FormulaError: a selection or a derived column that cannot be read.
+    Returns
+    -------
+    Runs
+        With counts in ones, losses in nats or in the unit given, and findings.
+
+    Raises
+    ------
+    DataError
+        No such file, an empty one, a missing column (the nearest are named), or text among numbers (with row numbers).
+    FormulaError
+        A selection or a derived column that cannot be read.
 
     Examples
     --------

@@ -49,13 +49,19 @@ class Column:
 class Runs(Shown):
     """A table of training runs or of their checkpoints.
 
-    frame: one row a measurement; canonical columns under their symbols (``N``, ``D``, ``C``, ``loss``, ``run`` …),
-        all others under the file's own headers.
-    columns: what is known of each canonical column.
-    source: where the runs came from, for messages and saved results.
-    findings: what reading them raised.
-
     ``runs["N"]`` is a read-only float array (rows,); ``len(runs)`` the number of rows.
+
+    Attributes
+    ----------
+    frame :
+        One row a measurement; canonical columns under their symbols (``N``, ``D``, ``C``, ``loss``, ``run`` …), all
+        others under the file's own headers.
+    columns :
+        What is known of each canonical column.
+    source :
+        Where the runs came from, for messages and saved results.
+    findings :
+        What reading them raised.
 
     Examples
     --------
@@ -79,7 +85,29 @@ class Runs(Shown):
         units: Mapping[str, str] | None = None,
         conventions: Mapping[str, str] | None = None,
     ) -> Runs:
-        """Runs from arrays of equal length under canonical names; loss is in nats/token unless ``units`` says so."""
+        """Runs from arrays of equal length under canonical names.
+
+        Parameters
+        ----------
+        columns :
+            Name → one value a row, (rows,).
+        source :
+            Where they came from, for messages.
+        units :
+            ``{"loss": unit}``; nats/token by default.
+        conventions :
+            ``{"N": "total" | "non-embedding" | "active"}``.
+
+        Returns
+        -------
+        Runs
+            With those columns.
+
+        Raises
+        ------
+        DataError
+            The columns differ in length.
+        """
         units, conventions = units or {}, conventions or {}
         lengths = {name: len(np.atleast_1d(np.asarray(values))) for name, values in columns.items()}
         if len(set(lengths.values())) > 1:
@@ -127,7 +155,23 @@ class Runs(Shown):
         return self._cache[resolved]
 
     def text(self, name: str) -> list[str]:
-        """The column as text, one entry a row; missing values as an empty string."""
+        """The column as text.
+
+        Parameters
+        ----------
+        name :
+            A canonical name or a header.
+
+        Returns
+        -------
+        list
+            One entry a row; missing values as an empty string.
+
+        Raises
+        ------
+        DataError
+            No such column; the nearest are named.
+        """
         resolved = self._resolve(name)
         if resolved is None:
             raise missing_column(name, self._candidates(name), source=self.source)
@@ -174,10 +218,15 @@ class Runs(Shown):
         return state.hexdigest()
 
     def run_codes(self) -> NDArray[np.int64]:
-        """The unit of resampling: for each row the number of its run, shape (rows,), counted from 0.
+        """The unit of resampling: for each row the number of its run.
 
         Rows that share a ``run`` are checkpoints of one training and move together; without that column each row is a
         run of its own.
+
+        Returns
+        -------
+        numpy.ndarray
+            Whole numbers, counted from 0, (rows,).
         """
         if "run" not in self.frame.columns:
             return np.arange(len(self))
@@ -194,11 +243,40 @@ class Runs(Shown):
         return names.replace_strict(distinct, np.arange(len(distinct)), return_dtype=pl.Int64).to_numpy()
 
     def take(self, keep: NDArray[np.bool_]) -> Runs:
-        """The rows where ``keep`` (rows,) is true."""
+        """The rows where ``keep`` is true.
+
+        Parameters
+        ----------
+        keep :
+            True or false, (rows,).
+
+        Returns
+        -------
+        Runs
+            With those rows, in order.
+        """
         return replace(self, frame=self.frame.filter(pl.Series(keep)))
 
     def where(self, expression: str) -> Runs:
-        """The rows that a selection keeps; see :mod:`isoflop.runs.where` for the language."""
+        """The rows that a selection keeps.
+
+        Parameters
+        ----------
+        expression :
+            Such as ``tokens > 1e9 and family == 'pythia'``; see :mod:`isoflop.runs.where` for the language.
+
+        Returns
+        -------
+        Runs
+            With those rows, in order.
+
+        Raises
+        ------
+        DataError
+            No row is kept.
+        FormulaError
+            The selection cannot be read.
+        """
         aliases = {
             column.header: column.name
             for column in self.columns.values()
@@ -210,18 +288,43 @@ class Runs(Shown):
         return replace(self, frame=kept, source=f"{self.source} where {expression}")
 
     def with_column(self, name: str, values: ArrayLike) -> Runs:
-        """The runs with a column added or replaced, (rows,)."""
+        """The runs with a column added or replaced.
+
+        Parameters
+        ----------
+        name :
+            A canonical name or a header.
+        values :
+            One value a row, (rows,).
+
+        Returns
+        -------
+        Runs
+            With the other columns as they are.
+        """
         frame = self.frame.with_columns(pl.Series(name, np.asarray(values)))
         column = Column(name, header=name, unit=self.loss_unit if name == "loss" else None)
         known = {**self.columns, name: column} if name in BY_SYMBOL else self.columns
         return replace(self, frame=frame, columns=FrozenMapping(known))
 
     def to_polars(self) -> pl.DataFrame:
-        """The table without the row numbers."""
+        """The table without the row numbers.
+
+        Returns
+        -------
+        polars.DataFrame
+            A row a measurement.
+        """
         return self.frame.drop(ROW)
 
     def to_pandas(self) -> pandas.DataFrame:
-        """The table as a pandas frame; needs the ``pandas`` extra."""
+        """The table as a pandas frame; needs the ``pandas`` extra.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row a measurement.
+        """
         return self.to_polars().to_pandas()
 
     def _candidates(self, name: str) -> list[str]:

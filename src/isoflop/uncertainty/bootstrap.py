@@ -62,7 +62,8 @@ def bootstrap(
 
     Returns
     -------
-    An :class:`Ensemble`.
+    Ensemble
+        The draws that have an optimum, in the units of the runs.
 
     Raises
     ------

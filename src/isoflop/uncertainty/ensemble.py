@@ -29,6 +29,15 @@ Quantity = str | Callable[[Mapping[str, Floats]], Floats]
 class Interval(Value):
     """A value with the interval that holds it at ``level``.
 
+    Attributes
+    ----------
+    value :
+        The estimate.
+    low, high :
+        The ends, in the unit of the value; NaN where there are no draws.
+    level :
+        Of the interval, between 0 and 1.
+
     Examples
     --------
     >>> import isoflop
@@ -42,7 +51,13 @@ class Interval(Value):
     level: float
 
     def as_dict(self) -> dict[str, float]:
-        """The interval in the order of the ``--json`` contract."""
+        """The interval as plain values.
+
+        Returns
+        -------
+        dict
+            ``value``, ``low`` and ``high``, in the order of the ``--json`` contract.
+        """
         return {"value": self.value, "low": self.low, "high": self.high}
 
 
@@ -50,13 +65,24 @@ class Interval(Value):
 class Ensemble(Shown):
     """Draws of an estimate's parameters.
 
-    estimate: what the draws belong to, a :class:`~isoflop.fitting.Fit` where runs were fitted. params: (draws,
-    parameters) in the units of the runs, in the order of ``estimate.law.params``.
-    method: how the draws came about. failed: draws without a finite optimum, left out of ``params``. unsettled: draws
-    still creeping along a flat valley when they were stopped; they are kept, since leaving them out would cut the
-    valley off.
-    restarted, improved: how many draws were searched again from the whole grid of starts, and how many of these found a
-    better optimum than the one that began at the fit.
+    Attributes
+    ----------
+    estimate :
+        What the draws belong to, a :class:`~isoflop.fitting.Fit` where runs were fitted.
+    params :
+        (draws, parameters) in the units of the runs, in the order of ``estimate.law.params``.
+    method, seed :
+        How the draws came about, and the seed of it.
+    failed :
+        Draws without a finite optimum, left out of ``params``.
+    unsettled :
+        Draws that had not converged at the limit of steps, where the objective is nearly flat; they are kept, since
+        leaving them out would make the intervals too narrow.
+    restarted, improved :
+        How many draws were searched again from the whole grid of starts, and how many of these found a better optimum
+        than the one that began at the fit.
+    findings :
+        What to know about the draws.
 
     Examples
     --------
@@ -103,10 +129,24 @@ class Ensemble(Shown):
         return {name: self.params[:, column] for column, name in enumerate(self.estimate.law.param_names)}
 
     def evaluate(self, quantity: Quantity) -> Floats:
-        """The quantity in every draw, shape (draws, …): a parameter's name, or a function of the parameters.
+        """The quantity in every draw.
 
-        ``ensemble.evaluate(lambda p: p["beta"] / (p["alpha"] + p["beta"]))`` gives draws of the exponent
-        of N*.
+        ``ensemble.evaluate(lambda p: p["beta"] / (p["alpha"] + p["beta"]))`` gives draws of the exponent of N*.
+
+        Parameters
+        ----------
+        quantity :
+            A parameter's name, or a function of the parameters, name → (draws,).
+
+        Returns
+        -------
+        numpy.ndarray
+            Of shape (draws, …).
+
+        Raises
+        ------
+        IsoflopError
+            A name that is no free parameter.
         """
         if callable(quantity):
             return np.asarray(quantity(self.draws), dtype=np.float64)
@@ -117,7 +157,25 @@ class Ensemble(Shown):
         return self.draws[quantity]
 
     def interval(self, quantity: Quantity, *, level: float = 0.9) -> Interval:
-        """The quantity at the fit, with the central ``level`` of its draws."""
+        """The quantity at the fit, with the central ``level`` of its draws.
+
+        Parameters
+        ----------
+        quantity :
+            As in :meth:`evaluate`.
+        level :
+            Between 0 and 1.
+
+        Returns
+        -------
+        Interval
+            NaN at its ends without draws.
+
+        Raises
+        ------
+        IsoflopError
+            A name that is no free parameter, or a level that is none.
+        """
         draws = self.evaluate(quantity)
         if callable(quantity):
             at_fit = {name: np.asarray(value, dtype=np.float64) for name, value in self.estimate.params.items()}
@@ -127,7 +185,18 @@ class Ensemble(Shown):
         return interval_of(value, draws, level=level)
 
     def standard_error(self, quantity: Quantity) -> float:
-        """Standard deviation of the quantity's draws."""
+        """Standard deviation of the quantity's draws.
+
+        Parameters
+        ----------
+        quantity :
+            As in :meth:`evaluate`.
+
+        Returns
+        -------
+        float
+            In the unit of the quantity.
+        """
         return float(np.std(self.evaluate(quantity), ddof=1))
 
     def predict(self, inputs: Given, *, level: float = 0.9) -> pl.DataFrame:
@@ -142,8 +211,8 @@ class Ensemble(Shown):
 
         Returns
         -------
-        A Polars frame with the columns ``value``, ``low`` and ``high``, a row for each point; without draws the ends
-        are null.
+        polars.DataFrame
+            With the columns ``value``, ``low`` and ``high``, a row for each point; without draws the ends are null.
         """
         check_level(level)
         law = self.estimate.law
@@ -189,7 +258,17 @@ class Ensemble(Shown):
     def to_frame(self, table: str | None = None, *, level: float = 0.9) -> pl.DataFrame:
         """A row for each parameter: value, standard deviation of its draws, and their central ``level``.
 
-        table: ``draws`` for a row a draw under the parameters' names; another name for a table of the summary.
+        Parameters
+        ----------
+        table :
+            ``draws`` for a row a draw under the parameters' names; another name for a table of the summary.
+        level :
+            Of the intervals.
+
+        Returns
+        -------
+        polars.DataFrame
+            A row for each parameter, or the table.
         """
         if table == "draws":
             return pl.DataFrame(self.draws)

@@ -43,7 +43,34 @@ def profile(fit: Fit, *, params: Sequence[str] | None = None, level: float = 0.9
 
     For ``squares`` ℓ = −(n/2)·log RSS and t² becomes n·log(1 + t²/(n − k)), exact where the law is linear; for
     ``student_t`` ℓ is the likelihood itself. Rows count as independent: a finding says so where runs have checkpoints.
-    Raises FitError for an objective that is no likelihood, or a name that is no free parameter.
+
+    Parameters
+    ----------
+    fit :
+        By an objective that is a likelihood, with its runs.
+    params :
+        The parameters to profile; all by default.
+    level :
+        Of the intervals.
+
+    Returns
+    -------
+    Profile
+        An interval and a curve for each parameter.
+
+    Raises
+    ------
+    FitError
+        An objective that is no likelihood, a name that is no free parameter, or no more rows than parameters.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> runs = isoflop.datasets.load("python-bytes")
+    >>> fitted = isoflop.fit(isoflop.law("chinchilla"), runs, objective=isoflop.squares())
+    >>> found = isoflop.profile(fitted, params=["alpha"]).intervals["alpha"]
+    >>> found.low < fitted.params["alpha"] < found.high
+    True
     """
     check_level(level)
     if not fit.objective.likelihood:

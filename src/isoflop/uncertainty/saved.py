@@ -38,6 +38,13 @@ def save_fit(fit: Estimate | Ensemble, path: str | Path) -> None:
     The file holds the law, the objective, parameters, draws, findings, seeds, versions, the digest of the runs, their
     ranges, and inputs and residuals of up to 3,000 rows, by which the law's error is judged; no other column.
 
+    Parameters
+    ----------
+    fit :
+        What :func:`isoflop.fit` or :func:`isoflop.bootstrap` gave.
+    path :
+        The file, which is replaced where it exists.
+
     Examples
     --------
     >>> import isoflop
@@ -124,8 +131,32 @@ def _how_fitted(fitted: Fit) -> dict[str, Any]:
 def load_fit(path: str | Path, *, runs: Runs | None = None) -> Ensemble:
     """Read a fit and its draws back.
 
-    runs: the table it was fitted to, where it is to be bootstrapped or profiled again; its digest must match.
-    Raises SavedError for a file that is absent, damaged, foreign or of another schema, or for other runs.
+    Parameters
+    ----------
+    path :
+        A file that :func:`isoflop.save_fit` wrote.
+    runs :
+        The table it was fitted to, where it is to be bootstrapped or profiled again; its digest must match.
+
+    Returns
+    -------
+    Ensemble
+        The draws; ``estimate`` is the fit.
+
+    Raises
+    ------
+    SavedError
+        The file is absent, damaged, foreign or of another schema, or the runs are others.
+
+    Examples
+    --------
+    >>> import isoflop, pathlib, tempfile
+    >>> runs = isoflop.datasets.load("python-bytes")
+    >>> fitted = isoflop.fit(isoflop.law("chinchilla"), runs)
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "fit.json"
+    >>> isoflop.save_fit(fitted, path)
+    >>> isoflop.load_fit(path, runs=runs).fit.params == fitted.params
+    True
     """
     path = Path(path)
     try:

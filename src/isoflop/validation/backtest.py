@@ -126,10 +126,42 @@ def backtest(
     ``per_family``). An interval is that of a new run: under the law with its model error
     (:mod:`isoflop.uncertainty.discrepancy`), and, if the law holds, by the curve's draws and the scatter around it.
 
-    hold_out: the largest fifth of the runs by N, C or D unless it says otherwise. windows: further hold-outs below the
-    first, each predicted from what is smaller than itself. draws: bootstrap draws for each law and window, 20 or more.
-    progress: called with 1 for each law and family done.
-    Raises DataError (a hold-out that leaves too few runs, one family), FitError (laws of different responses).
+    Parameters
+    ----------
+    laws :
+        One or more, of the same response.
+    runs :
+        With the inputs and the response of every law.
+    hold_out :
+        The largest fifth of the runs by N, C or D unless it says otherwise.
+    windows :
+        How many hold-outs; those below the first are each predicted from what is smaller than themselves.
+    per_family :
+        Whether each family is fitted and held out by itself.
+    objective :
+        Of the fits; Huber with δ = 1e-3 on log loss by default.
+    draws :
+        Bootstrap draws for each law and window, 20 or more.
+    level :
+        Of the intervals.
+    seed :
+        Of the searches and draws.
+    progress :
+        Called with 1 for each law and family done.
+
+    Returns
+    -------
+    Backtest
+        Forecasts of every held-out run by each law and by baselines, with scores.
+
+    Raises
+    ------
+    DataError
+        A hold-out that leaves too few runs, or a single family.
+    FitError
+        Laws of different responses, or a law with a searched constant that is not fixed.
+    IsoflopError
+        No law, or fewer than 20 draws.
 
     Examples
     --------

@@ -47,12 +47,42 @@ class FamilyPrior(Value):
 
 
 def family_prior(law: Law, runs: Runs, *, without: Sequence[str] = ()) -> FamilyPrior:
-    """The prior of a law's parameters over the families of ``runs``.
+    """N(μ, Σ) of a law's parameters over the families of ``runs``.
 
-    runs: N, D, loss, run, family; families of one ``collection``, where that column is there, count together as one,
-    since they share models and data. without: families or collections to leave out. Families that count D in steps
-    are left out, since their amplitudes cannot be compared.
-    Raises DataError for fewer than five families that the law fits.
+    Families that count D in steps are left out, since their amplitudes cannot be compared.
+
+    Parameters
+    ----------
+    law :
+        Fitted to each family.
+    runs :
+        With N, D, loss, run and family; families of one ``collection``, where that column is there, count together as
+        one, since they share models and data.
+    without :
+        Families or collections to leave out.
+
+    Returns
+    -------
+    FamilyPrior
+        μ and Σ in fitting coordinates, for :func:`isoflop.fit_with_prior`.
+
+    Raises
+    ------
+    DataError
+        Fewer than five families that the law fits.
+
+    Examples
+    --------
+    >>> import isoflop, numpy
+    >>> d = numpy.geomspace(1e9, 1e11, 12)
+    >>> parts = [(k, n, x) for k in range(5) for n in (1e8, 4e8, 1.6e9) for x in d]
+    >>> k, n, d = (numpy.array(each) for each in zip(*parts))
+    >>> loss = (1.7 + 0.02 * k) + 400 / n**0.34 + (400 + 20 * k) / d**0.28
+    >>> loss = loss * numpy.exp(0.002 * numpy.random.default_rng(0).standard_normal(len(loss)))
+    >>> run = [f"f{a} {b:g}" for a, b, _ in parts]
+    >>> table = {"family": [f"f{each}" for each in k], "run": run, "N": n, "D": d, "loss": loss}
+    >>> isoflop.family_prior(isoflop.law("chinchilla"), isoflop.Runs.from_columns(table)).families
+    ('f0', 'f1', 'f2', 'f3', 'f4')
     """
     labels = np.asarray(runs.text("family"))
     groups = np.asarray(runs.text("collection") if "collection" in runs else runs.text("family"))
@@ -86,11 +116,45 @@ def family_prior(law: Law, runs: Runs, *, without: Sequence[str] = ()) -> Family
 
 
 def fit_with_prior(prior: FamilyPrior, runs: Runs, *, draws: int = 1_000, seed: int = 0) -> Ensemble:
-    """The prior's law for the family of ``runs``, which may be the checkpoints of one model alone.
+    """p(θ | runs) ∝ N(θ; μ, Σ) · Π_i N(log L_i − log L(θ); s²/κ): the prior's law for the family of ``runs``.
 
-    p(θ | runs) ∝ N(θ; μ, Σ) · Π_i N(log L_i − log L(θ); s²/κ), s the robust scatter of the run about the curve and κ
-    the share of checkpoints that count as independent; sampled by an ensemble of walkers.
-    The ensemble says in its method and findings that it is borrowed. Raises as ``fit`` does for bad columns.
+    s is the robust scatter of the run about the curve and κ the share of checkpoints that count as independent; the
+    posterior is sampled by an ensemble of walkers. The ensemble's method and findings name the hierarchical prior.
+
+    Parameters
+    ----------
+    prior :
+        μ and Σ, as :func:`isoflop.family_prior` gives them.
+    runs :
+        Of one family; the checkpoints of one model alone are enough.
+    draws, seed :
+        Number of draws of the posterior, and the seed of the walkers.
+
+    Returns
+    -------
+    Ensemble
+        Draws of the posterior.
+
+    Raises
+    ------
+    DataError, FitError
+        Columns that :func:`isoflop.fit` does not take.
+
+    Examples
+    --------
+    >>> import isoflop, numpy
+    >>> d = numpy.geomspace(1e9, 1e11, 12)
+    >>> parts = [(k, n, x) for k in range(6) for n in (1e8, 4e8, 1.6e9) for x in d]
+    >>> k, n, d = (numpy.array(each) for each in zip(*parts))
+    >>> loss = (1.7 + 0.02 * k) + 400 / n**0.34 + (400 + 20 * k) / d**0.28
+    >>> loss = loss * numpy.exp(0.002 * numpy.random.default_rng(0).standard_normal(len(loss)))
+    >>> run = [f"f{a} {b:g}" for a, b, _ in parts]
+    >>> table = {"family": [f"f{each}" for each in k], "run": run, "N": n, "D": d, "loss": loss}
+    >>> runs = isoflop.Runs.from_columns(table)
+    >>> prior = isoflop.family_prior(isoflop.law("chinchilla"), runs, without=["f0"])
+    >>> one = runs.take((k == 0) & (n == 1e8))
+    >>> isoflop.fit_with_prior(prior, one, draws=40).findings[0].code
+    'hierarchical-prior'
     """
     law = prior.law
     late = prepared_runs(law, runs).take(share_of_training(runs) > _BEGINNING)

@@ -27,12 +27,30 @@ _MOST_GROUPS = 24  # groups of runs that are each looked at
 
 
 def check(runs: Runs, *, law: Law | None = None, progress: Progress | None = None) -> tuple[Finding, ...]:
-    """Every doubt about the runs, the most serious first.
+    """Every finding about the runs, the most serious first.
 
-    law: the surface that runs are compared with; E + A/N^α + B/D^β where none is named and the table has N, D and a
-    loss. Groups of runs that differ in their settings (family, schedule, data) are compared each with its own surface,
-    the 24 largest; where no law is named, of each run its last row.
-    progress: called with 1 for each of ``groups(runs)``.
+    Parameters
+    ----------
+    runs :
+        The table to check.
+    law :
+        The surface that runs are compared with; E + A/N^α + B/D^β where none is named and the table has N, D and a
+        loss. Groups of runs that differ in their settings (family, schedule, data) are compared each with its own
+        surface, the 24 largest; where no law is named, of each run its last row.
+    progress :
+        Called with 1 for each of ``groups(runs)``.
+
+    Returns
+    -------
+    tuple
+        Of :class:`Finding`, errors first.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> runs = isoflop.Runs.from_columns({"N": [1e8, 1e9, 1e9], "D": [2e9, 2e10, 2e10], "loss": [3.1, 2.6, 2.6]})
+    >>> all(isinstance(each, isoflop.Finding) for each in isoflop.check(runs))
+    True
     """
     found = list(table_findings(runs))
     if any(finding.code == "looks-like-logarithms" for finding in found):

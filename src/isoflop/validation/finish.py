@@ -82,11 +82,46 @@ def finish(
     draws: int = 1_000,
     seed: int = 0,
 ) -> Finish:
-    """Forecast the last loss of the one run in ``runs`` (columns step, lr, loss).
+    """L(s) = L_0 + A·S_1(s)^(−α) − C·S_2(s): forecast the last loss of the one run in ``runs`` from its curve so far.
 
-    steps: the last step; not needed where rows without a loss give the rates to come. schedule: how the rate goes on,
-    by default read off the rates so far. earlier: finished or longer runs (step, lr, loss, run) of the same kind.
-    Raises DataError: several runs, no schedule, too few losses, a run that is past its end.
+    S_1 is the area under the learning rate, S_2 that of its annealing with decay λ.
+
+    Parameters
+    ----------
+    runs :
+        One run, with the columns step, lr and loss.
+    steps :
+        The last step; not needed where rows without a loss give the rates to come.
+    schedule :
+        How the rate goes on; by default read off the rates so far.
+    earlier :
+        Finished or longer runs (step, lr, loss, run) of the same kind.
+    level :
+        Of the intervals.
+    draws, seed :
+        Number of draws of the parameters, and their seed.
+
+    Returns
+    -------
+    Finish
+        The loss at the end, with intervals, and the curve from the beginning to the end.
+
+    Raises
+    ------
+    DataError
+        Several runs, no schedule, too few losses, or a run that is past its end.
+
+    Examples
+    --------
+    >>> import isoflop, numpy
+    >>> step = numpy.arange(10.0, 1001.0, 10.0)
+    >>> loss = 2.5 + 3 * step**-0.3 * numpy.exp(numpy.random.default_rng(0).normal(0, 1e-3, len(step)))
+    >>> runs = isoflop.Runs.from_columns({"step": step, "lr": 1e-3 * numpy.ones(len(step)), "loss": loss})
+    >>> found = isoflop.finish(runs, steps=2000, draws=40)
+    >>> found.loss.value < found.last_loss
+    True
+
+    Source: Tissue et al. 2024, arXiv:2408.11029 (the curve).
     """
     check_level(level)
     seen, given = one_run(runs)

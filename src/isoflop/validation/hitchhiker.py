@@ -67,14 +67,51 @@ def hitchhiker(
     jobs: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> Hitchhiker:
-    """Fit ``law`` (inputs N and D) to every choice of a family's smaller models, and score it on the largest.
+    """|L̂ − L|/L on a family's largest model, for ``law`` fitted to every choice of its smaller ones.
 
-    runs: checkpoints with the columns N, D, loss and run, and family where there are several; ``collection`` where
-    families belong together. cut: what is dropped at the beginning of a run, as a share of its training below 1, as
-    tokens above. From two sizes the exponents of a law with α and β are tied, since two sizes cannot tell the floor
-    from the exponent. jobs: processes, a family each. progress: called with the number of families done.
+    From two sizes the exponents of a law with α and β are tied, since two sizes cannot tell the floor from the
+    exponent.
 
-    Raises DataError: no family of three sizes, or no such columns.
+    Parameters
+    ----------
+    law :
+        With inputs N and D.
+    runs :
+        Checkpoints with the columns N, D, loss and run, and family where there are several; ``collection`` where
+        families belong together.
+    objective :
+        Of the fits; Huber with δ = 1e-3 on log loss by default.
+    shares :
+        Shares of each run's training that the fits see, above 0 and up to 1.
+    cut :
+        What is dropped at the beginning of a run, as a share of its training below 1, as tokens above.
+    seed :
+        Of the searches.
+    jobs :
+        Processes, a family each.
+    progress :
+        Called with the number of families done.
+
+    Returns
+    -------
+    Hitchhiker
+        A row for every law that was fitted, and the baselines of every family.
+
+    Raises
+    ------
+    DataError
+        No family of three sizes, or no such columns.
+
+    Examples
+    --------
+    >>> import isoflop, numpy
+    >>> n, d = (each.ravel() for each in numpy.meshgrid([1e7, 1e8, 1e9, 1e10], numpy.geomspace(1e8, 1e10, 9)))
+    >>> table = {"N": n, "D": d, "loss": 1.7 + 400 / n**0.34 + 1000 / d**0.36, "run": [f"{each:g}" for each in n]}
+    >>> found = isoflop.hitchhiker(isoflop.law("chinchilla"), isoflop.Runs.from_columns(table), shares=[1.0])
+    >>> sorted(set(found.trials["models"]))
+    [2, 3]
+
+    Source: Choshen, Zhang & Andreas 2024, arXiv:2410.11840.
     """
     objective = huber() if objective is None else objective
     families, skipped = _families(runs)

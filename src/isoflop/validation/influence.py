@@ -92,10 +92,39 @@ def influence(
     Removals go on until the answer has left its interval, or for three times as many runs as that takes by chance
     (:func:`isoflop.validation.curvature.usual_counts`).
 
-    budget, at: where the answers are asked; see :func:`isoflop.validation.answers.question`. decide: the answer that
-    the removals are chosen for, N* where the law has one, else the forecast. draws, level: of the bootstrap intervals.
-    progress: called with the number of refits done; there are at least ``refits(fit)``.
-    Raises IsoflopError for fewer runs than parameters + 2, and what ``question`` raises.
+    Parameters
+    ----------
+    fit :
+        With its runs, two or more beyond the number of parameters.
+    budget, at :
+        Where the answers are evaluated; see :func:`isoflop.validation.answers.question`.
+    decide :
+        The answer that the removals are chosen for; N* where the law has one, else the forecast.
+    level, draws, seed :
+        Of the bootstrap intervals.
+    progress :
+        Called with the number of refits done; there are at least ``refits(fit)``.
+
+    Returns
+    -------
+    Influence
+        The effect of every run on every answer, and the removals.
+
+    Raises
+    ------
+    IsoflopError
+        Fewer runs than parameters + 2, or a budget or point that ``question`` does not take.
+    FitError
+        The answer has no finite value at the fit, or without any one run.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> fitted = isoflop.fit(isoflop.law("chinchilla"), isoflop.datasets.load("python-bytes"))
+    >>> found = isoflop.influence(fitted, budget=1e20, draws=40)
+    >>> len(found.labels) == fitted.data.n_runs
+    True
+
     Source: Broderick, Giordano & Meager 2020, arXiv:2011.14999 (few runs whose removal changes a conclusion).
     """
     runs = fit.require_runs()

@@ -68,11 +68,43 @@ def outliers(
 ) -> Outliers:
     """Rows with |measured − fitted| > threshold · s, where law and s come from the other rows alone.
 
-    Fit (Huber on log loss unless said otherwise), call rows outliers, fit without them, until the set stays the same.
-    s is 1.4826 times the median absolute residual of the rows kept, the p smallest left out, since a fit of p
-    parameters by nearly absolute deviations passes through p runs. Where more than a tenth of the rows would go, none
-    is called an outlier and a finding says that the law does not fit.
-    Raises what ``fit`` raises.
+    Fit, call rows outliers, fit without them, until the set stays the same. s is 1.4826 times the median absolute
+    residual of the rows kept, the p smallest left out, since a fit of p parameters by nearly absolute deviations passes
+    through p runs. Where more than a tenth of the rows would go, none is called an outlier and a finding says that the
+    law does not fit.
+
+    Parameters
+    ----------
+    law :
+        The surface.
+    runs :
+        The table.
+    objective :
+        Of the fits; Huber with δ = 1e-3 on log loss by default.
+    threshold :
+        In robust standard deviations s.
+    seed :
+        Of the searches.
+
+    Returns
+    -------
+    Outliers
+        The rows, farthest first, s and the fit without them.
+
+    Raises
+    ------
+    DataError, FitError
+        As :func:`isoflop.fit`.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> runs = isoflop.datasets.load("python-bytes")
+    >>> loss = runs["loss"].copy()
+    >>> loss[3] *= 1.2
+    >>> found = isoflop.outliers(isoflop.law("chinchilla"), runs.with_column("loss", loss))
+    >>> found.found[0].position
+    3
     """
     fitted = fit(law, runs, objective=objective, seed=seed)
     kept = np.ones(len(runs), dtype=np.bool_)

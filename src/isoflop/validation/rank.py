@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from isoflop.errors import DataError, FitError
 from isoflop.findings import Finding
@@ -21,16 +20,15 @@ from isoflop.shown import Shown
 from isoflop.uncertainty.bootstrap import bootstrap, too_few_runs
 from isoflop.uncertainty.ensemble import Interval
 from isoflop.validation.backtest import Backtest, Forecasts, backtest
-from isoflop.validation.score import Scores, mean_interval, per_run
+from isoflop.validation.paired import distinct, error_difference
+from isoflop.validation.score import Scores
 from isoflop.validation.split import HoldOut, split
 from isoflop.validation.stack import stack
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 _HEARD = 0.01  # weight from which a law has a say in the stack
-_SAME = 1e-4  # relative distance of forecasts below which two laws are one on these runs
 _TIE = 3.0  # a law does not tie beyond this multiple of the error that the best law may have
 _FAR = 10.0  # nor, from however few runs, beyond this multiple of the error that it has
 
@@ -107,11 +105,31 @@ def rank(
     A law whose fit to all runs has an error-level finding has no weight, nor has one that misses the held-out runs by
     more than the best baseline does; where all laws do, a finding says so and the weights stand.
 
-    laws: by default all that :func:`applicable` finds. A law with as many parameters as the smallest window leaves runs
-    is not ranked, nor one with a searched constant that is not fixed. jobs: processes, one law in each at a time; the
-    answer is the same. progress: called with 1 for each law. Other arguments as
-    :func:`isoflop.validation.backtest.backtest`.
-    Raises DataError where no law applies, or a hold-out leaves too few runs.
+    Parameters
+    ----------
+    runs :
+        With the inputs of the laws and the response.
+    laws :
+        By default all that :func:`applicable` finds. A law with as many parameters as the smallest window leaves runs
+        is not ranked, nor one with a searched constant that is not fixed.
+    response :
+        What the laws of the catalogue are to predict, where ``laws`` is None.
+    hold_out, windows, per_family, objective, draws, level, seed :
+        As in :func:`isoflop.validation.backtest.backtest`.
+    jobs :
+        Processes, one law in each at a time; the answer is the same.
+    progress :
+        Called with 1 for each law.
+
+    Returns
+    -------
+    Ranking
+        The laws, best first, with their weights, and those that could not be tested.
+
+    Raises
+    ------
+    DataError
+        No law applies, or a hold-out leaves too few runs.
 
     Examples
     --------
@@ -216,8 +234,8 @@ def _tested(each: _Test, laws: Sequence[Law], jobs: int) -> Iterator[_Tested | s
 
 def _ranked(joint: Backtest, errors: Mapping[str, str]) -> tuple[Ranked, ...]:
     """Laws of a joint backtest by MRE; those with the same forecasts are one. errors: of each law's fit to all runs."""
-    distinct, same = _distinct(joint.laws)
-    order = sorted(distinct, key=lambda each: _mean_error(joint, each))
+    kept, same = distinct(joint.laws)
+    order = sorted(kept, key=lambda each: _mean_error(joint, each))
     code = joint.held.window * (int(joint.held.run.max()) + 1) + joint.held.run
     why = _unweighted(joint, order, errors)
     weighted = [position for position, each in enumerate(order) if not why[each.name]]
@@ -231,7 +249,7 @@ def _ranked(joint: Backtest, errors: Mapping[str, str]) -> tuple[Ranked, ...]:
     best = joint.scores(order[0]).are
     found = []
     for position, each in enumerate(order):
-        behind = _behind(joint, each, order[0], code)
+        behind = error_difference(joint, each, order[0], code)
         low, high = np.quantile(draws[:, position], ends)
         scores = joint.scores(each)
         assert each.law is not None
@@ -271,52 +289,6 @@ def _unweighted(joint: Backtest, laws: Sequence[Forecasts], errors: Mapping[str,
     if any(not why[name] and not beaten[name] for name in why):
         return {name: why[name] or beaten[name] for name in why}
     return why
-
-
-def _distinct(laws: Sequence[Forecasts]) -> tuple[list[Forecasts], dict[str, list[str]]]:
-    """Laws that differ in their forecasts, and for each the names of those that do not differ from it.
-
-    The one with fewest parameters stands for those that say the same.
-    """
-    kept: list[Forecasts] = []
-    same: dict[str, list[str]] = {}
-    for each in sorted(laws, key=lambda each: len(each.law.params) if each.law else 0):
-        twin = next(
-            (other for other in kept if np.allclose(each.value, other.value, rtol=_SAME, atol=0, equal_nan=True)), None
-        )
-        if twin is None:
-            kept.append(each)
-            same[each.name] = []
-        else:
-            same[twin.name].append(each.name)
-    return kept, same
-
-
-def _behind(joint: Backtest, each: Forecasts, best: Forecasts, code: Ints) -> Interval:
-    """Mean paired difference of relative errors ± t·√(s²/n + d²).
-
-    Errors beyond 100 % count as 100 %, so that one absurd forecast decides nothing by its size.
-    s/√n: standard error over n held-out runs. d: half of the central 68 % of the same mean over bootstrap draws, since
-    held-out runs of a window share the error of the fitted curve, which s does not see.
-    """
-    apart = per_run(_errors(joint, each.value) - _errors(joint, best.value), code)
-    mean, count = float(apart.mean()), len(apart)
-    if each is best or count < 2 or each.curve is None or best.curve is None:
-        return mean_interval(apart, level=joint.level)
-    _, run = np.unique(code, return_inverse=True)
-    share = 1.0 / np.bincount(run)[run]
-    drawn = (_errors(joint, each.curve) - _errors(joint, best.curve)) @ share / count
-    low, high = np.quantile(drawn, [0.1587, 0.8413])
-    error = math.hypot(float(np.std(apart, ddof=1)) / math.sqrt(count), float(high - low) / 2)
-    half = float(stats.t.ppf((1 + joint.level) / 2, count - 1)) * error
-    return Interval(mean, mean - half, mean + half, joint.level)
-
-
-def _errors(joint: Backtest, values: Floats) -> Floats:
-    """|L − L̂|/L up to 1, (…, held rows); 1 where there is no forecast."""
-    with np.errstate(all="ignore"):
-        errors = np.abs(values - joint.held.truth) / np.abs(joint.held.truth)
-    return np.where(np.isfinite(errors), np.minimum(errors, 1.0), 1.0)
 
 
 def _mean_error(joint: Backtest, each: Forecasts) -> float:

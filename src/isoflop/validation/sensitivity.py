@@ -93,9 +93,43 @@ def sensitivity(
     0.1, absolute deviations, squares, and raw instead of log loss. solver: L-BFGS-B with SciPy's tolerances on the sum
     and on the mean of the same objective, as papers ran it. counting: parameters with or without embeddings. outliers:
     without the runs off the surface. starts: a search from 1, 4, 16 starts.
-    budget, at: where the answers are asked; see :func:`isoflop.validation.answers.question`.
-    progress: called with 1 for every choice; there are at most ``MOST_CHOICES``.
-    Raises what ``fit`` raises on the runs as they are; a choice that cannot be fitted says why.
+
+    Parameters
+    ----------
+    law :
+        The law to fit.
+    runs :
+        The table as it is.
+    objective :
+        Of the base; Huber with δ = 1e-3 on log loss by default.
+    budget, at :
+        Where the answers are evaluated; see :func:`isoflop.validation.answers.question`.
+    level, draws :
+        Of the base's bootstrap intervals, and the number of copies with noise.
+    starts, seed :
+        Of the searches.
+    progress :
+        Called with 1 for every choice; there are at most ``MOST_CHOICES``.
+
+    Returns
+    -------
+    Sensitivity
+        The base's answers with their intervals, and those of each choice; a choice that cannot be fitted has the
+        reason.
+
+    Raises
+    ------
+    DataError, FitError
+        As :func:`isoflop.fit` on the runs as they are.
+
+    Examples
+    --------
+    >>> import isoflop, numpy
+    >>> n = numpy.geomspace(1e7, 1e9, 12)
+    >>> runs = isoflop.Runs.from_columns({"N": n, "loss": 1.7 + 400 / n**0.34})
+    >>> found = isoflop.sensitivity(isoflop.law("E + A/N^a"), runs, at={"N": 1e10}, draws=20, starts=4)
+    >>> found.choices[0].setting, round(found.base["a"].value, 3)
+    ('3 decimals', 0.34)
     """
     base = fit(law, runs, objective=objective, starts=starts, seed=seed)
     asked = question(base, budget=budget, at=at)

@@ -62,7 +62,20 @@ class Window(Value):
 def hold_out(text: str) -> HoldOut:
     """``N`` (its largest value), ``N/4`` (within a factor 4 of the largest), ``flops:20%`` (the largest fifth of runs).
 
-    Raises IsoflopError for anything else.
+    Parameters
+    ----------
+    text :
+        A column, and after ``/`` a factor above 1 or after ``:`` a share.
+
+    Returns
+    -------
+    HoldOut
+        For :func:`isoflop.backtest` and :func:`isoflop.rank`.
+
+    Raises
+    ------
+    IsoflopError
+        Anything else.
 
     Examples
     --------

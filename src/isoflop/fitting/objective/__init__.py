@@ -45,6 +45,16 @@ def huber(delta: float = 1e-3, *, space: Space = "log") -> Objective:
     space :
         ``log`` for residuals of log loss, ``raw`` for those of the loss.
 
+    Returns
+    -------
+    Objective
+        For :func:`isoflop.fit`.
+
+    Raises
+    ------
+    FitError
+        A width that is not positive and finite.
+
     Examples
     --------
     >>> import isoflop
@@ -59,6 +69,16 @@ def huber(delta: float = 1e-3, *, space: Space = "log") -> Objective:
 def absolute(*, space: Space = "log") -> Objective:
     """Σ_i |r_i| (least absolute deviations); no likelihood.
 
+    Parameters
+    ----------
+    space :
+        ``log`` for residuals of log loss, ``raw`` for those of the loss.
+
+    Returns
+    -------
+    Objective
+        For :func:`isoflop.fit`.
+
     Examples
     --------
     >>> import isoflop
@@ -70,6 +90,16 @@ def absolute(*, space: Space = "log") -> Objective:
 
 def squares(*, space: Space = "log") -> Objective:
     """Σ_i r_i²; a likelihood for Gaussian residuals whose scale is fitted.
+
+    Parameters
+    ----------
+    space :
+        ``log`` for residuals of log loss, ``raw`` for those of the loss.
+
+    Returns
+    -------
+    Objective
+        For :func:`isoflop.fit`.
 
     Examples
     --------
@@ -83,6 +113,23 @@ def squares(*, space: Space = "log") -> Objective:
 def student_t(df: float = 4.0, *, space: Space = "log") -> Objective:
     """Minus the log-likelihood of Student-t residuals with ``df`` degrees of freedom and a fitted scale.
 
+    Parameters
+    ----------
+    df :
+        Degrees of freedom; 4 is usual.
+    space :
+        ``log`` for residuals of log loss, ``raw`` for those of the loss.
+
+    Returns
+    -------
+    Objective
+        For :func:`isoflop.fit`.
+
+    Raises
+    ------
+    FitError
+        Degrees of freedom that are not positive and finite.
+
     Examples
     --------
     >>> import isoflop
@@ -94,6 +141,21 @@ def student_t(df: float = 4.0, *, space: Space = "log") -> Objective:
 
 def objective(text: str) -> Objective:
     """The objective of a word: ``huber:1e-3``, ``lad``, ``lsq``, ``student-t``; ``raw-`` before it for raw loss.
+
+    Parameters
+    ----------
+    text :
+        The word, and after a colon the number that it takes.
+
+    Returns
+    -------
+    Objective
+        For :func:`isoflop.fit`.
+
+    Raises
+    ------
+    FitError
+        The word is not known, or the number is none that it takes.
 
     Examples
     --------

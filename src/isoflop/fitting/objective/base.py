@@ -47,12 +47,30 @@ class Objective(ABC):
     A subclass is one objective: it gives ρ and its derivatives (:meth:`parts`), its word and its number
     (:attr:`word`, :meth:`of`, :meth:`number`), and overrides what differs from the defaults here.
 
-    word: how its text begins. example: its text with its usual number.
-    likelihood: whether the minimum is a maximum likelihood, its scale fitted.
-    fits_scale: whether log σ is one more coordinate of the descent.
-    smooth: whether ρ has a curvature, so that Newton's steps end at the optimum.
-    weighs_errors: whether weights 1/σ_i² make the estimate that of rows with standard errors σ_i.
-    native: how the compiled engine calls its parts, or None where only NumPy has them.
+    Attributes
+    ----------
+    word :
+        How its text begins.
+    example :
+        Its text with its usual number.
+    likelihood :
+        Whether the minimum is a maximum likelihood, its scale fitted.
+    fits_scale :
+        Whether log σ is one more coordinate of the descent.
+    smooth :
+        Whether ρ has a curvature, so that Newton's steps end at the optimum.
+    weighs_errors :
+        Whether weights 1/σ_i² make the estimate that of rows with standard errors σ_i.
+    native :
+        How the compiled engine calls its parts, or None where only NumPy has them.
+    space :
+        ``log`` for residuals of the log response, ``raw`` for those of the response.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> isoflop.squares().likelihood, isoflop.huber().likelihood
+    (True, False)
     """
 
     word: ClassVar[str]
