@@ -87,12 +87,16 @@ def test_a_longer_log_continues_its_run(tmp_path, asked):
 
 
 def test_how_the_runs_of_a_table_are_told_apart_is_said_once(tmp_path, asked):
-    rows = [f"{size},{step},{4 - step / 100 - size / 100}" for size in (1, 2, 3) for step in range(10, 60, 10)]
-    (tmp_path / "curves.csv").write_text("\n".join(["width,step,loss", *rows]))
+    rows = [
+        f"{kind},{step},{4 - step / 100 - len(kind) / 50}"
+        for kind in ("flat", "cosine", "linear")
+        for step in range(10, 60, 10)
+    ]
+    (tmp_path / "curves.csv").write_text("\n".join(["schedule,step,loss", *rows]))
     answer = asked("import", tmp_path / "curves.csv", "-o", tmp_path / "store")
     assert counts(answer)["runs"] == 3
     (note,) = (each["message"] for each in answer["findings"] if each["code"] == "run-columns")
-    assert note == "runs are told apart by 'width'."
+    assert note == "runs are told apart by 'schedule'."
 
 
 def test_the_headline_says_what_happened_and_nothing_else(logs, tmp_path, asked):
