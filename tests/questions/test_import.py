@@ -86,6 +86,19 @@ def test_a_longer_log_continues_its_run(tmp_path, asked):
     assert answer["headline"] == "1 continued; the store holds 1 run with 150 rows of curves."
 
 
+def test_how_the_runs_of_a_table_are_told_apart_is_said_once(tmp_path, asked):
+    rows = [
+        f"{kind},{step},{4 - step / 100 - len(kind) / 50}"
+        for kind in ("flat", "cosine", "linear")
+        for step in range(10, 60, 10)
+    ]
+    (tmp_path / "curves.csv").write_text("\n".join(["schedule,step,loss", *rows]))
+    answer = asked("import", tmp_path / "curves.csv", "-o", tmp_path / "store")
+    assert counts(answer)["runs"] == 3
+    (note,) = (each["message"] for each in answer["findings"] if each["code"] == "run-columns")
+    assert note == "runs are told apart by 'schedule'."
+
+
 def test_the_headline_says_what_happened_and_nothing_else(logs, tmp_path, asked):
     store = tmp_path / "a{runs}"  # braces of a name are no placeholders
     words = ("import", logs, "-o", store)

@@ -50,7 +50,7 @@ def test_the_headline_says_how_far_they_are_apart(context):
     answer = ask(Methods(budget=BUDGET), context)
     overlap = "their intervals overlap" if answer.result.agree else "their intervals do not all overlap"
     apart = number(answer.result.apart, "number")
-    assert answer.sentence(told) == f"The methods differ by a factor of {apart}; {overlap}."
+    assert answer.sentence(told) == f"Chinchilla's methods differ by a factor of {apart}; {overlap}."
     assert ("methods-disagree" in {each.code for each in answer.findings}) == (not answer.result.agree)
 
 

@@ -34,6 +34,8 @@ def test_every_cut_is_scored_by_both_promises(folder):
     answer = ask(Validate(tables=(str(folder),), draws=40), Context())
     assert answer["tables"].value == 3 and answer["cuts"].value > 3
     assert list(answer.provenance["without"]) == [str(folder / "small.csv")]
+    (left,) = (each for each in answer.findings if each.code == "table-left-out")
+    assert left.message == f"{folder / 'small.csv'} is left out: too few runs or sizes below any cut."
     # the law is true here: both intervals hold, and the one that allows for a false law is wider
     assert answer["coverage"].value >= answer["law_coverage"].value > 0.75
     assert answer["width"].value > answer["law_width"].value

@@ -48,7 +48,7 @@ def displayed(result):
         (lambda e: e, "40 draws"),
         (lambda e: forecast(e, {"N": 7e10, "D": 1.4e12}), "Expected loss: "),
         (lambda e: allocate(e, budget=1e22), "parameters on"),
-        (lambda e: compare_methods(e, e.fit.runs, budget=1e22), "The methods differ by a factor of"),
+        (lambda e: compare_methods(e, e.fit.runs, budget=1e22), "methods differ by a factor of"),
     ],
     ids=["runs", "fit", "ensemble", "forecast", "plan", "methods"],
 )

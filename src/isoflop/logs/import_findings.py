@@ -14,10 +14,13 @@ from isoflop.logs.scores import waiting
 from isoflop.runs.store import Store
 
 _CODES: Final = {"loss": "no-loss", "N": "no-n", "D": "no-d"}  # what a run of a store can be without
+_OF_TABLES: Final = {"run-columns"}  # said of a whole table, by each of its runs
 
 
 def told(findings: Sequence[Finding]) -> list[Finding]:
     """Findings of many runs: of each kind the first, and how many are like it."""
+    of_tables = dict.fromkeys(finding for finding in findings if finding.code in _OF_TABLES)
+    findings = [*of_tables, *(finding for finding in findings if finding.code not in _OF_TABLES)]
     counts = Counter(finding.code for finding in findings)
     first = {finding.code: finding for finding in reversed(findings)}
     return [

@@ -12,7 +12,7 @@ from isoflop.questions.base.context import Context
 from isoflop.questions.base.kinds import Text
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
-from isoflop.questions.base.trials import TrialOptions, coverage_quantities, coverage_tables
+from isoflop.questions.base.trials import TrialOptions, coverage_quantities, coverage_tables, left_out
 
 if TYPE_CHECKING:
     from isoflop.uncertainty.prior import Prior
@@ -102,6 +102,7 @@ class Calibrate(TrialOptions, Question):
                 ),
                 *coverage_tables(result.validation),
             ),
+            findings=tuple(left_out(result.validation)),
             method=(
                 "isoflop validate --prior scores it on other tables; in Python "
                 "forecast(ensemble, at, prior=isoflop.uncertainty.prior.read_prior(file)) uses it"

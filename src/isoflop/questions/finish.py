@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from isoflop.validation.finish import Truncation
 
 _MEANINGS: Final = {
-    "L_0": "loss after unlimited training",
+    "L_0": "loss after unlimited training at a constant rate",
     "A": "reducible loss at an area of 1",
     "alpha": "exponent of the area",
     "C": "loss saved by a unit of annealing area",

@@ -86,7 +86,7 @@ class Methods(Question):
             question=self.name,
             title=f"N* at {number(result.budget, 'flops')} FLOPs, {fit.data.source}",
             headline=(
-                f"The methods differ by a factor of {{apart}}; {overlap}."
+                f"Chinchilla's methods differ by a factor of {{apart}}; {overlap}."
                 if len(answered) > 1
                 else f"Only the {answered[0]} has an answer here, so there is nothing to compare it with."
             ),

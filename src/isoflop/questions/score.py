@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Column, Quantity, Table, of_interval
@@ -47,7 +47,7 @@ class Score(Question):
 
     files: tuple[str, ...] = option(Texts("PREDICTION.json"), (), positional=True, required=True, help="Predictions.")
     measured: float | None = option(Number("LOSS"), help="What the run measured; for one prediction.")
-    runs: str | None = option(Text("FILE"), help="Table with the finished runs, found by their inputs.")
+    runs: str | None = option(Text("FILE"), help="Table, store or data set with the finished runs, found by inputs.")
 
     def check(self) -> None:
         """One loss for one prediction, or a table for several."""
@@ -59,13 +59,12 @@ class Score(Question):
     def compute(self, context: Context) -> Scored:
         """Every prediction beside its run."""
         from isoflop.planning.register import load_prediction, measured_in, score
-        from isoflop.runs import read_runs
 
         predictions = [load_prediction(file) for file in self.files]
         if self.measured is not None:
             measured = [self.measured]
         else:
-            table = read_runs(str(self.runs))
+            table = replace(context.runs_spec, source=self.runs).read()
             measured = [measured_in(each, table) for each in predictions]
         return Scored(tuple(score(each, value) for each, value in zip(predictions, measured, strict=True)))
 

@@ -11,7 +11,7 @@ from isoflop.questions.base.context import Context
 from isoflop.questions.base.kinds import Text
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
-from isoflop.questions.base.trials import TrialOptions, coverage_quantities, coverage_tables
+from isoflop.questions.base.trials import TrialOptions, coverage_quantities, coverage_tables, left_out
 
 if TYPE_CHECKING:
     from isoflop.validation.forecasts import ForecastValidation
@@ -57,6 +57,7 @@ class Validate(TrialOptions, Question):
             ),
             quantities=tuple(coverage_quantities(result)),
             tables=tuple(coverage_tables(result)),
+            findings=tuple(left_out(result)),
             method=(
                 "each table one vote, shared by its cuts and these by their rows; up to 1.7 decades beyond the fitted "
                 f"runs; prior of {result.prior.date}: {result.prior.source}"

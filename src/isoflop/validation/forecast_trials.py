@@ -132,8 +132,10 @@ def compute_level(runs: Runs, by: str) -> Floats:
     """
     if by == "C" and "C" not in runs and {"N", "D"} <= set(runs.frame.columns):
         values = training_flops(runs["N"], runs["D"])
-    else:
+    elif by in runs:
         values = runs[by]
+    else:
+        raise DataError(f"no column gives {by}" + (", and N and D, which would, are not both there" * (by == "C")))
     if not (np.isfinite(values) & (values > 0)).all():
         raise DataError(f'{by} has missing or non-positive values; drop them with --where "{by} > 0"')
     codes = runs.run_codes()

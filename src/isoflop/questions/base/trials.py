@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from isoflop.answers import Column, Quantity, Table
 from isoflop.errors import IsoflopError, shown
+from isoflop.findings import Finding
 from isoflop.questions.base.kinds import Choice, Count, Text, Texts
 from isoflop.questions.base.option import option
 
@@ -57,6 +58,17 @@ def _places(asked: tuple[str, ...]) -> list[str]:
             raise IsoflopError(f"the folder {shown(each)} has no table ({', '.join(endings)}); name tables")
         found += inside
     return found
+
+
+def left_out(found: ForecastValidation) -> Iterator[Finding]:
+    """The tables that were asked for and of which no run could be forecast."""
+    for table, why in found.without.items():
+        yield Finding(
+            "table-left-out",
+            "warning",
+            f"{table} is left out: {why.rstrip('.')}.",
+            "Hold out by a column that it has (--by), or give more runs and sizes.",
+        )
 
 
 def coverage_quantities(found: ForecastValidation) -> Iterator[Quantity]:
