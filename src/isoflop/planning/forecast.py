@@ -16,7 +16,7 @@ from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, no_draws, tail_findings
 from isoflop.uncertainty.extrapolation import distances
 from isoflop.uncertainty.predictive import predictive
-from isoflop.uncertainty.prior import Prior, shipped_prior
+from isoflop.uncertainty.prior import Prior
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def forecast(
     """The loss of a run at a point; see :class:`Forecast` and :func:`isoflop.uncertainty.predictive.predictive`.
 
     at: every input of the law under its symbol or its word (``params``, ``tokens``), positive. prior: of the model
-    error; the shipped one by default. A fit that came without its runs has no model error, and a finding says so.
+    error; the ensemble's by default. A fit that came without its runs has no model error, and a finding says so.
     Raises IsoflopError for a missing, unknown or non-positive input.
 
     Examples
@@ -84,7 +84,7 @@ def forecasts(
     asked = [_checked(estimate, by_symbol(estimate.law, at)) for at in points]
     together = {name: np.array([at[name] for at in asked]) for name in estimate.law.input_names}
     said = predictive(ensemble, together, level=level, prior=prior)
-    farthest = (prior or shipped_prior()).farthest
+    farthest = (prior or ensemble.prior).farthest
     found = []
     for number, at in enumerate(asked):
         reach = distances(estimate, at)

@@ -17,6 +17,7 @@ from isoflop.fitting import Estimate, Fit
 from isoflop.fitting.inputs import Given, inputs_of
 from isoflop.laws.lists import Lists
 from isoflop.shown import Shown
+from isoflop.uncertainty.prior import Prior, shipped_prior
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -56,7 +57,7 @@ class Ensemble(Shown):
     still creeping along a flat valley when they were stopped; they are kept, since leaving them out would cut the
     valley off.
     restarted, improved: how many draws were searched again from the whole grid of starts, and how many of these found a
-    better optimum than the one that began at the fit.
+    better optimum than the one that began at the fit. prior: of the model error in every forecast from these draws.
 
     Examples
     --------
@@ -80,6 +81,7 @@ class Ensemble(Shown):
     restarted: int = 0
     improved: int = 0
     findings: tuple[Finding, ...] = ()
+    prior: Prior = field(default_factory=shipped_prior, repr=False)
 
     @property
     def fit(self) -> Fit:
