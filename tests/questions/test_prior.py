@@ -93,6 +93,21 @@ def test_a_saved_fit_keeps_it(asked, place, prior):
     assert back["quantities"]["loss"] == usual["quantities"]["loss"] and "prior" not in back["provenance"]
 
 
+def test_a_comparison_and_a_registered_prediction_say_it(asked, place):
+    for name, words in (("own", ("--prior", "own.toml")), ("usual", ())):
+        asked("fit", "runs.csv", "--draws", 30, *words, "--save", f"{name}.json")
+    compared = asked("compare", "own.json", "usual.json", "--budget", 1e23)
+    assert compared["provenance"]["first_prior"]["digest"] == digest_of(read_prior("own.toml"))
+    assert "second_prior" not in compared["provenance"]
+    for name in ("own", "usual"):
+        asked("register", f"{name}.json", *AT[:4], "-o", f"{name}-prediction.json")
+    own, usual = (json.loads((place / f"{name}-prediction.json").read_text()) for name in ("own", "usual"))
+    assert own["prior"]["tables"] == 3 and "prior" not in usual
+    assert width(own["loss"]) > 2 * width(usual["loss"])
+    scored = asked("score", "own-prediction.json", "--measured", 1.9)
+    assert scored["quantities"]
+
+
 def test_a_saved_fit_of_the_shipped_prior_has_none_inside(cli, place):
     assert cli("fit", "runs.csv", "--draws", 30, "--save", "fit.json")[0] == 0
     assert "prior" not in json.loads((place / "fit.json").read_text())

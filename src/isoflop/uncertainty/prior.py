@@ -130,6 +130,12 @@ def digest_of(prior: Prior) -> str:
     return hashlib.sha256(json.dumps(content_of(prior), sort_keys=True).encode()).hexdigest()
 
 
+def origin_of(prior: Prior) -> dict[str, Any]:
+    """Which prior it is, without its numbers: what a record that rests on it says of it."""
+    told = {"date": prior.date, "source": prior.source, "script": prior.script}
+    return told | {"tables": len(prior.tables), "digest": digest_of(prior)}
+
+
 def prior_of(content: Mapping[str, Any], name: str) -> Prior:
     """The prior of plain values; raises SavedError, which calls the file ``name``."""
     if content.get("schema") != SCHEMA:

@@ -48,7 +48,6 @@ def prior_provenance(prior: Prior | None, *, file: str | None) -> dict[str, Any]
     """
     if prior is None:
         return {}
-    from isoflop.uncertainty.prior import digest_of
+    from isoflop.uncertainty.prior import origin_of
 
-    told = {"file": file, "date": prior.date, "source": prior.source, "script": prior.script}
-    return {"prior": told | {"tables": len(prior.tables), "digest": digest_of(prior)}}
+    return {"prior": {"file": file, **origin_of(prior)}}
