@@ -98,8 +98,10 @@ def parse_study(text: str, *, name: str = "the study", folder: Path = Path()) ->
             raise SpecError(_unknown(key, name, (*known, "further_laws", "runs", *askable())))
     try:
         law = _group(LawSpec, values, name)
-        prior = replace(_group(PriorSpec, values, name), folder=folder)
-        prior.read()  # refused before anything is fitted
+        prior = _group(PriorSpec, values, name)
+        if prior.prior is not None:
+            prior = replace(prior, folder=folder)
+            prior.read()  # refused before anything is fitted
         return Study(
             runs=_runs(values.get("runs", {}), folder),
             law=law if law.law is not None else replace(law, law=DEFAULT_LAW),
