@@ -14,9 +14,9 @@ from isoflop.errors import IsoflopError, shown
 from isoflop.questions.base.context import Context, is_saved_fit
 from isoflop.questions.base.option import Option, build, options_of
 from isoflop.questions.base.question import Question, ask
-from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec, RunsSpec
+from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec, PriorSpec, RunsSpec
 
-_TITLES = {RunsSpec: "Table", LawSpec: "Law", FitSpec: "Fit", LevelSpec: "Fit"}
+_TITLES = {RunsSpec: "Table", LawSpec: "Law", FitSpec: "Fit", LevelSpec: "Fit", PriorSpec: "Fit"}
 _SUBJECT = {"runs": "[RUNS]", "law": "[RUNS]", "fit": "[FIT|RUNS]"}
 
 
@@ -93,19 +93,19 @@ def _output_options(cls: type[Question]) -> tuple[Option, ...]:
 
 
 def _context(cls: type[Question], values: Mapping[str, Any], *, quiet: bool) -> Context:
-    progress = bar(quiet=quiet)
+    progress, force = bar(quiet=quiet), bool(values.get("force"))
     if cls.subject == "nothing":
         return Context(progress=progress)
     source = values.get("source")
     own = tuple(each.name for each in cls.options())
     given = {group: _built(group, values, leave=own) for group in cls.groups()}
     runs = RunsSpec(source=source, **_fields(given[RunsSpec]))
-    law, fit, level = (given.get(group, group()) for group in (LawSpec, FitSpec, LevelSpec))
-    force = bool(values.get("force"))
+    law, fit, level, prior = (given.get(group, group()) for group in (LawSpec, FitSpec, LevelSpec, PriorSpec))
+    shared = {"fit_spec": fit, "level_spec": level, "prior_spec": prior, "force": force, "progress": progress}
     if cls.subject == "fit" and source is not None and is_saved_fit(source):
         _refuse_beside_fit(values, (RunsSpec, LawSpec, FitSpec))
-        return Context(saved=source, fit_spec=fit, level_spec=level, force=force, progress=progress)
-    return Context(runs_spec=runs, law_spec=law, fit_spec=fit, level_spec=level, force=force, progress=progress)
+        return Context(saved=source, **shared)
+    return Context(runs_spec=runs, law_spec=law, **shared)
 
 
 def _refuse_beside_fit(values: Mapping[str, Any], groups: Iterable[type]) -> None:

@@ -19,7 +19,6 @@ from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
 from isoflop.uncertainty.extrapolation import distances
 from isoflop.uncertainty.predictive import Predictive, predictive
-from isoflop.uncertainty.prior import shipped_prior
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -184,7 +183,7 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
         findings=(
             *no_draws(ensemble),
             *tail_findings(ensemble, level=level),
-            *_findings(estimate, here, lost, len(ensemble)),
+            *_findings(ensemble, here, lost),
             *loss.findings,
             *ensemble.findings,
         ),
@@ -254,25 +253,26 @@ def band_at(n: float, ends: tuple[Floats, Floats], budget: float, within: float,
     return Band(within, (low, high), (counted.tokens(high, budget), counted.tokens(low, budget)))
 
 
-def _findings(estimate: Estimate, here: Optimum, lost: int, draws: int) -> list[Finding]:
+def _findings(ensemble: Ensemble, here: Optimum, lost: int) -> list[Finding]:
     found = []
     if lost:
         found.append(
             Finding(
                 "no-optimum",
                 "warning",
-                f"{lost} of {draws} draws have no interior optimum at this budget and are left out of the intervals.",
+                f"{lost} of {len(ensemble)} draws have no interior optimum at this budget and are left out of the "
+                "intervals.",
                 "The runs hardly determine the trade of N against D; add runs, or tie exponents (--tie beta=alpha).",
             )
         )
-    for label, decades in distances(estimate, {"N": float(here.n[0]), "D": float(here.d[0])}).items():
+    for label, decades in distances(ensemble.estimate, {"N": float(here.n[0]), "D": float(here.d[0])}).items():
         if decades > 1:
             found.append(
                 Finding(
                     "far-extrapolation",
                     "warning",
                     f"the best {label} lies {decades:.1f} decades beyond the runs, and model error was learned from "
-                    f"forecasts up to {shipped_prior().farthest:g} decades beyond theirs.",
+                    f"forecasts up to {ensemble.prior.farthest:g} decades beyond theirs.",
                     "Hold out the largest runs to see what the law would have planned, or train something larger.",
                 )
             )

@@ -151,7 +151,7 @@ def _with_model_error(first: Ensemble, second: Ensemble, told: Forecast, link: s
     losses = predictive(first, told.at, level=level).sample(_SCORE_DRAWS)[:, 0]
     if score.law.inputs[0].domain == "positive":
         losses = np.maximum(losses, _LEAST * score.data.ranges[link][0])
-    known = discrepancy(score).at({link: losses}, joint=False).one_each(seed=second.seed)
+    known = discrepancy(score, prior=second.prior).at({link: losses}, joint=False).one_each(seed=second.seed)
     scores = np.exp(known) if score.data.space == "log" else known
     return interval_of(float(np.nanmedian(scores)), scores, level=level)
 

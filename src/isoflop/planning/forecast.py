@@ -16,7 +16,7 @@ from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, no_draws, tail_findings
 from isoflop.uncertainty.extrapolation import distances
 from isoflop.uncertainty.predictive import predictive
-from isoflop.uncertainty.prior import Prior, shipped_prior
+from isoflop.uncertainty.prior import Prior
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def forecast(
     level :
         Of the intervals.
     prior :
-        Of the model error; the shipped one by default.
+        Of the model error; the ensemble's by default.
 
     Returns
     -------
@@ -123,7 +123,7 @@ def forecasts(
     asked = [_checked(estimate, by_symbol(estimate.law, at)) for at in points]
     together = {name: np.array([at[name] for at in asked]) for name in estimate.law.input_names}
     said = predictive(ensemble, together, level=level, prior=prior)
-    farthest = (prior or shipped_prior()).farthest
+    farthest = (prior or ensemble.prior).farthest
     found = []
     for number, at in enumerate(asked):
         reach = distances(estimate, at)

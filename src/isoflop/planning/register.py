@@ -22,9 +22,10 @@ from isoflop.errors import DataError, SavedError, shown
 from isoflop.files import write_whole
 from isoflop.planning.forecast import forecast
 from isoflop.runs import Runs
-from isoflop.schema import ANY_NUMBER, FINDING, TEXT, List, Map, Number, Optional, Record, SchemaError, Text
+from isoflop.schema import ANY_NUMBER, FINDING, TEXT, List, Map, Number, Optional, Record, SchemaError, Text, Whole
 from isoflop.uncertainty import Ensemble, Interval
 from isoflop.uncertainty.predictive import predictive
+from isoflop.uncertainty.prior import origin_of, shipped_prior
 from isoflop.uncertainty.saved import seal
 from isoflop.uncertainty.scatter import new_runs
 from isoflop.units import format_quantity
@@ -53,8 +54,12 @@ _PREDICTION = Record(
         "law_loss": Record({"value": ANY_NUMBER, "low": _END, "high": _END}, more=True),
         "quantiles": List(List(ANY_NUMBER, fewest=2, most=2), most=10_000),
         "findings": List(FINDING, most=10_000),
+        "prior": Record(
+            {**dict.fromkeys(("date", "source", "script"), TEXT), "tables": Whole(), "digest": Text(most=200)}
+        ),
         "seal": Text(most=200),
-    }
+    },
+    may=frozenset({"prior"}),  # absent where it is the shipped one
 )
 _QUANTILES = tuple(round(0.005 * place, 3) for place in range(1, 200))
 
@@ -138,6 +143,8 @@ def register(
         "quantiles": shares,
         "findings": [finding.as_dict() for finding in said.findings],
     }
+    if ensemble.prior != shipped_prior():
+        content["prior"] = origin_of(ensemble.prior)
     content["seal"] = seal(content)
     write_whole(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
     return _prediction(content)

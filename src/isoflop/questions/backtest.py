@@ -19,7 +19,7 @@ from isoflop.questions.base.kinds import Choice, Count, Text, Texts
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, InReport, Question, Subject
 from isoflop.questions.base.scores import MRE, score_cells, score_columns, windows_table
-from isoflop.questions.base.specs import FitSpec, LevelSpec, RunsSpec
+from isoflop.questions.base.specs import FitSpec, LevelSpec, PriorSpec, RunsSpec
 
 if TYPE_CHECKING:
     from isoflop.laws import Law
@@ -66,7 +66,7 @@ class Backtest(HoldOutOptions, Question):
     @classmethod
     def groups(cls) -> tuple[type, ...]:
         """Laws are its own option."""
-        return (RunsSpec, FitSpec, LevelSpec)
+        return (RunsSpec, FitSpec, LevelSpec, PriorSpec)
 
     def check(self) -> None:
         """A protocol holds out by its own rules."""
@@ -89,11 +89,20 @@ class Backtest(HoldOutOptions, Question):
             return backtest_of(context)
         runs = context.runs
         laws = self._laws(context)
+        if self.protocol is not None and context.prior_spec.prior is not None:
+            raise IsoflopError("--protocol hitchhiker has no intervals with model error; leave --prior out")
         if self.protocol is not None:
             return hitchhiker_result(laws[0], context, cut=self.cut or "10%", jobs=self.jobs or context.fit_spec.jobs)
         families = len(set(runs.text("family"))) if self.per_family and "family" in runs else 1
         with context.progress(len(laws) * families, "backtest") as advance:
-            return backtest(laws, runs, windows=self.windows, progress=advance, **self.hold_out_settings(context))
+            return backtest(
+                laws,
+                runs,
+                windows=self.windows,
+                progress=advance,
+                prior=context.prior,
+                **self.hold_out_settings(context),
+            )
 
     def _laws(self, context: Context) -> list[Law]:
         from isoflop.laws import law

@@ -104,8 +104,8 @@ class Calibrate(TrialOptions, Question):
             ),
             findings=tuple(left_out(result.validation)),
             method=(
-                "isoflop validate --prior scores it on other tables; in Python "
-                "forecast(ensemble, at, prior=isoflop.uncertainty.prior.read_prior(file)) uses it"
+                f"isoflop validate --prior {self.output} scores it on other tables; forecast, plan, report and fit "
+                "take it as --prior too, a study as the key prior"
             ),
             provenance={"file": self.output, "without": dict(result.validation.without)},
         )

@@ -11,6 +11,7 @@ from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context, open_saved
 from isoflop.questions.base.kinds import Number, Text
+from isoflop.questions.base.model_error import own_prior, prior_provenance
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
 from isoflop.questions.base.specs import LEVEL
@@ -118,6 +119,11 @@ class Compare(Question):
                 "where the interval of the difference of their draws leaves out zero, plans where their intervals do "
                 "not overlap"
             ),
+            provenance={
+                f"{name}_prior": told
+                for name, each in (("first", result.first), ("second", result.second))
+                for told in prior_provenance(own_prior(each.prior), file=None).values()
+            },
         )
 
 

@@ -69,6 +69,7 @@ class Diagnose(Question):
     group: ClassVar[Group] = "Fit"
     order: ClassVar[int] = 20
     subject: ClassVar[Subject] = "fit"
+    unused: ClassVar[tuple[str, ...]] = ("prior",)
     in_report: ClassVar[InReport] = "always"
     results: ClassVar[tuple[str, ...]] = ("isoflop.questions.diagnose:Diagnosis", "isoflop.uncertainty.profile:Profile")
 

@@ -16,6 +16,7 @@ from isoflop.questions.base.context import DEFAULT_LAW, Context
 from isoflop.questions.base.kinds import Count, Number, Numbers, Text, Words
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
+from isoflop.questions.base.specs import PriorSpec
 
 if TYPE_CHECKING:
     from isoflop.planning.downstream import Downstream as DownstreamResult
@@ -62,6 +63,11 @@ class Downstream(Question):
         Number(low=0.0, high=1.0), 0.0, help="Share of a run's first checkpoints left out of the score."
     )
 
+    @classmethod
+    def groups(cls) -> tuple[type, ...]:
+        """Both stages are forecast with their model error."""
+        return (*super().groups(), PriorSpec)
+
     def check(self) -> None:
         """Every task names a loss and a score."""
         if not self.tasks:
@@ -80,8 +86,10 @@ class Downstream(Question):
         from isoflop.planning.downstream import check_chain, stages
         from isoflop.planning.downstream import downstream as chained
         from isoflop.uncertainty import bootstrap
+        from isoflop.uncertainty.prior import shipped_prior
 
         self.check()
+        prior = context.prior or shipped_prior()
         named = {name: _headers(name, text) for name, text in self.tasks.items()}
         runs, spec = self._runs(context, named), context.fit_spec
         first_law, then_law = context.law_spec.build(runs.headers, default=DEFAULT_LAW), law(self.then)
@@ -101,7 +109,9 @@ class Downstream(Question):
                     table = weighed(second_fit, tables.errors)
                     second_fit = fit(then_law, table, objective=raw, starts=spec.starts, seed=spec.seed)
                 second = bootstrap(second_fit, draws=spec.draws, seed=spec.seed, jobs=spec.jobs, progress=advance)
-                found[name] = chained(first, second, self.at, level=context.level)
+                found[name] = chained(
+                    replace(first, prior=prior), replace(second, prior=prior), self.at, level=context.level
+                )
         return Scores(found, runs.source)
 
     @staticmethod

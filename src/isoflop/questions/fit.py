@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,6 +17,7 @@ from isoflop.questions.base.equation import equation, param_intervals
 from isoflop.questions.base.kinds import Count, Flag, Text
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, InReport, Question, Subject
+from isoflop.questions.base.specs import PriorSpec
 from isoflop.questions.check import columns_table
 from isoflop.units import training_flops
 
@@ -51,7 +52,8 @@ class Fit(Question):
 
     prior: str | None = option(
         Text("FAMILIES"),
-        help="For one run of a new family: a table of other families, or a data set, as a hierarchical prior.",
+        help="For one run of a new family: a table of other families, or a data set, as a hierarchical prior; or a "
+        "file of isoflop calibrate, the prior of the model error in what is forecast from this fit.",
     )
     curves: bool = option(Flag(), False, help="Fit to the whole curves of a store (isoflop import).")
     thin: int | None = option(Count("ROWS", low=2), help="Rows kept of each curve, in logarithmic steps.")
@@ -61,19 +63,24 @@ class Fit(Question):
         """A place that cannot hold the fit is refused before it is made."""
         if self.save is not None:
             check_place(self.save, "--save")
-        if self.prior is not None and (self.curves or self.thin is not None):
+        if self._families is not None and (self.curves or self.thin is not None):
             raise IsoflopError("--prior is for one run of a table, not for --curves; leave one of them out")
 
     def compute(self, context: Context) -> Ensemble:
         """The fit with its draws; written to ``save`` where that is given."""
         from isoflop.uncertainty.saved import save_fit
 
+        # read first, so that a file that is none is refused before minutes of draws
+        named = None if self._families is not None else self.prior
+        prior = PriorSpec(named, folder=context.runs_spec.folder).read() or context.prior
         if self.curves or self.thin is not None:
             ensemble = fit_to_curves(context, thin=self.thin)
-        elif self.prior is not None:
-            ensemble = _with_prior(context, self.prior)
+        elif self._families is not None:
+            ensemble = _with_prior(context, self._families)
         else:
             ensemble = context.ensemble
+        if prior is not None and prior != ensemble.prior:
+            ensemble = replace(ensemble, prior=prior)
         if self.save is not None:
             save_fit(ensemble, self.save)
         return ensemble
@@ -128,6 +135,13 @@ class Fit(Question):
     def fit_of(self, result: Ensemble | FitResult, context: Context) -> Ensemble:
         """The fit itself, which may be one of curves or one with a prior."""
         return as_ensemble(result)
+
+    @property
+    def _families(self) -> str | None:
+        """The table of other families, where the prior is one."""
+        from isoflop.uncertainty.prior import is_prior
+
+        return None if self.prior is None or is_prior(self.prior) else self.prior
 
     def _saved(self, ensemble: Ensemble) -> str:
         if self.save is None:

@@ -22,7 +22,6 @@ from isoflop.planning.along import BUDGETS, DECADES, plans_along
 from isoflop.questions.report import Reported
 from isoflop.runs import Runs
 from isoflop.uncertainty.predictive import predictive
-from isoflop.uncertainty.prior import shipped_prior
 from isoflop.uncertainty.scatter import new_runs
 from isoflop.units import training_flops
 
@@ -88,7 +87,7 @@ def _intervals(report: Reported) -> dict[str, Any]:
     ensemble, fit = report.ensemble, report.ensemble.estimate
     if report.plan is not None:
         along = plans_along(ensemble, budget=report.plan.budget, level=report.level, within=report.plan.band.within)
-        counted, farthest = fit.data.flops, shipped_prior().farthest
+        counted, farthest = fit.data.flops, ensemble.prior.farthest
         tables = {each.name: packed(getattr(along, each.name)) for each in fields(along)}
         return {"along": {**tables, "flops": [counted.per, counted.n_power, counted.d_power], "farthest": farthest}}
     if len(fit.law.input_names) == 1:

@@ -75,7 +75,13 @@ def _laws_of_their_own(study: Study) -> bool:
 
 def study_context(study: Study) -> Context:
     """The context in which a study's questions are asked."""
-    return Context(runs_spec=study.runs, law_spec=study.law, fit_spec=study.fit, level_spec=study.level)
+    return Context(
+        runs_spec=study.runs,
+        law_spec=study.law,
+        fit_spec=study.fit,
+        level_spec=study.level,
+        prior_spec=study.prior,
+    )
 
 
 def _beside(context: Context, law: object) -> Context:

@@ -34,10 +34,10 @@ from isoflop.questions.base.context import DEFAULT_LAW
 from isoflop.questions.base.kinds import Text, Texts
 from isoflop.questions.base.option import Option, build, options_of
 from isoflop.questions.base.question import Question
-from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec, RunsSpec
+from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec, PriorSpec, RunsSpec
 from isoflop.study.toml import table_lines, value_text
 
-Group = TypeVar("Group", LawSpec, FitSpec, LevelSpec)
+Group = TypeVar("Group", LawSpec, FitSpec, LevelSpec, PriorSpec)
 
 MOST_BYTES = 1_000_000
 MOST_QUESTIONS = 1_000
@@ -54,6 +54,7 @@ class Study:
     law: LawSpec = field(default_factory=lambda: LawSpec(law=DEFAULT_LAW))
     fit: FitSpec = field(default_factory=FitSpec)
     level: LevelSpec = field(default_factory=LevelSpec)
+    prior: PriorSpec = field(default_factory=PriorSpec)
     further_laws: tuple[str, ...] = ()
     questions: tuple[Question, ...] = ()
 
@@ -90,18 +91,23 @@ def parse_study(text: str, *, name: str = "the study", folder: Path = Path()) ->
     except DocumentError as error:
         raise SpecError(f"{name} {error}") from None
     asked = {key: value for key, value in values.items() if key in askable()}
-    groups = (LawSpec, FitSpec, LevelSpec)
+    groups = (LawSpec, FitSpec, LevelSpec, PriorSpec)
     known = {each.name: group for group in groups for each in options_of(group) if not each.command_line_only}
     for key in values:
         if key not in asked and key not in known and key not in ("runs", "further_laws"):
             raise SpecError(_unknown(key, name, (*known, "further_laws", "runs", *askable())))
     try:
         law = _group(LawSpec, values, name)
+        prior = _group(PriorSpec, values, name)
+        if prior.prior is not None:
+            prior = replace(prior, folder=folder)
+            prior.read()  # refused before anything is fitted
         return Study(
             runs=_runs(values.get("runs", {}), folder),
             law=law if law.law is not None else replace(law, law=DEFAULT_LAW),
             fit=_group(FitSpec, values, name),
             level=_group(LevelSpec, values, name),
+            prior=prior,
             further_laws=Texts("LAW").convert(values.get("further_laws", []), f"further_laws in {name}"),
             questions=tuple(_questions(asked)),
         )
@@ -181,7 +187,7 @@ def study_toml(study: Study) -> str:
     """The study as a TOML text that :func:`parse_study` reads back."""
     lines: list[str] = []
     tables: list[str] = []
-    for group in (study.law, study.fit, study.level):
+    for group in (study.law, study.fit, study.level, study.prior):
         for each, value in _changed(group):
             if isinstance(value, Mapping):
                 tables += table_lines(each.name, value)

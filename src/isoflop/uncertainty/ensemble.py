@@ -17,6 +17,7 @@ from isoflop.fitting import Estimate, Fit
 from isoflop.fitting.inputs import Given, inputs_of
 from isoflop.laws.lists import Lists
 from isoflop.shown import Shown
+from isoflop.uncertainty.prior import Prior, shipped_prior
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -83,6 +84,8 @@ class Ensemble(Shown):
         than the one that began at the fit.
     findings :
         What to know about the draws.
+    prior :
+        Of the model error in every forecast from these draws.
 
     Examples
     --------
@@ -106,6 +109,7 @@ class Ensemble(Shown):
     restarted: int = 0
     improved: int = 0
     findings: tuple[Finding, ...] = ()
+    prior: Prior = field(default_factory=shipped_prior, repr=False)
 
     @property
     def fit(self) -> Fit:

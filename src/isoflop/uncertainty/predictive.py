@@ -118,7 +118,7 @@ def predictive(
     """The loss of new runs at points, with both intervals; see :class:`Predictive`.
 
     points: every input of the law (and of ``others``), scalars or (points,). others: fits of further laws to the same
-    runs, which share the weight of the default distribution. prior: of the model error; the shipped one by default.
+    runs, which share the weight of the default distribution. prior: of the model error; the ensemble's by default.
     Raises IsoflopError for a level outside (0, 1).
     """
     check_level(level)
@@ -134,7 +134,7 @@ def predictive(
             points, level, value, value, law_loss, law_mean, law_loss, law_mean,
             np.zeros(count), fit.data.space, None, ensemble.seed, (_no_runs(fit),),
         )  # fmt: skip
-    known = discrepancy(fit, others=others, prior=prior)
+    known = discrepancy(fit, others=others, prior=prior or ensemble.prior)
     mixture = known.at(points, joint=count <= JOINT_POINTS)
     low, high = (_response(mixture.quantile(end), known.space) for end in ends)
     mean = (

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +22,7 @@ MOST_BYTES = 1_000_000
 MOST_HYPOTHESES = 500
 _LARGEST = 1e3  # of a size, a length, a share or a weight: beyond it nothing that was measured lies
 _SMALLEST = 1e-6  # of a length or a share: 0 up to rounding
+_BEGINNING = 1_000  # bytes of a file within which it says its schema
 _NUMBERS = ("noise_share", "size", "length", "weight")
 
 
@@ -62,7 +65,7 @@ class Prior(Value):
 def shipped_prior() -> Prior:
     """The prior that comes with this release."""
     path = files("isoflop.uncertainty") / "priors" / "model_error.toml"
-    return _prior(parse_toml(path.read_bytes()), "the shipped prior")
+    return prior_of(parse_toml(path.read_bytes()), "the shipped prior")
 
 
 def read_prior(path: str | Path) -> Prior:
@@ -75,7 +78,21 @@ def read_prior(path: str | Path) -> Prior:
         content = parse_toml(read_bounded(path, most=MOST_BYTES))
     except DocumentError as error:
         raise SavedError(f"{str(path)!r} {error}; give a file of isoflop calibrate") from None
-    return _prior(content, path.name)
+    return prior_of(content, path.name)
+
+
+def is_prior(path: str | Path) -> bool:
+    """Whether a path means a prior of the model error: by its ending, or by what the file says of itself."""
+    path = Path(path)
+    if path.suffix.lower() == ".toml":
+        return True
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return SCHEMA.rpartition("/")[0].encode() in file.read(_BEGINNING)
+    except OSError:
+        return False
 
 
 def save_prior(prior: Prior, path: str | Path) -> None:
@@ -101,7 +118,26 @@ def _text(words: str) -> str:
     return '"' + "".join(c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}" for c in plain) + '"'
 
 
-def _prior(content: Mapping[str, Any], name: str) -> Prior:
+def content_of(prior: Prior) -> dict[str, Any]:
+    """A prior as plain values, from which ``prior_of`` makes it again."""
+    plain = {each.name: getattr(prior, each.name) for each in fields(prior) if each.name != "hypotheses"}
+    hypotheses = [{key: getattr(each, key) for key in _NUMBERS} for each in prior.hypotheses]
+    return {"schema": SCHEMA, **plain, "tables": list(prior.tables), "hypothesis": hypotheses}
+
+
+def digest_of(prior: Prior) -> str:
+    """SHA-256 of the prior's content, the same whatever file it lies in."""
+    return hashlib.sha256(json.dumps(content_of(prior), sort_keys=True).encode()).hexdigest()
+
+
+def origin_of(prior: Prior) -> dict[str, Any]:
+    """Which prior it is, without its numbers: what a record that rests on it says of it."""
+    told = {"date": prior.date, "source": prior.source, "script": prior.script}
+    return told | {"tables": len(prior.tables), "digest": digest_of(prior)}
+
+
+def prior_of(content: Mapping[str, Any], name: str) -> Prior:
+    """The prior of plain values; raises SavedError, which calls the file ``name``."""
     if content.get("schema") != SCHEMA:
         raise SavedError(f"{name} has schema {content.get('schema')!r}, this release reads {SCHEMA!r}; calibrate again")
     try:

@@ -27,6 +27,7 @@ from isoflop.laws.training_flops import TrainingFlops
 from isoflop.runs import Runs
 from isoflop.schema import SchemaError
 from isoflop.uncertainty.ensemble import Ensemble
+from isoflop.uncertainty.prior import content_of, prior_of, shipped_prior
 from isoflop.uncertainty.saved_schema import MOST_BYTES, checked
 
 SCHEMA = "isoflop.fit/2"
@@ -36,7 +37,8 @@ def save_fit(fit: Estimate | Ensemble, path: str | Path) -> None:
     """Write a fit or another estimate, with its draws where it has some, to a JSON file, whole or not at all.
 
     The file holds the law, the objective, parameters, draws, findings, seeds, versions, the digest of the runs, their
-    ranges, and inputs and residuals of up to 3,000 rows, by which the law's error is judged; no other column.
+    ranges, and inputs and residuals of up to 3,000 rows, by which the law's error is judged; no other column. A prior
+    of the model error that is not the shipped one is kept with it.
 
     Parameters
     ----------
@@ -106,6 +108,8 @@ def save_fit(fit: Estimate | Ensemble, path: str | Path) -> None:
             "draws": {name: _told(draws.tolist()) for name, draws in ensemble.draws.items()},
         },
     }
+    if ensemble is not None and ensemble.prior != shipped_prior():
+        content["prior"] = content_of(ensemble.prior)
     content["seal"] = seal(content)
     write_whole(Path(path), json.dumps(content, indent=1, allow_nan=False).encode())
 
@@ -186,6 +190,7 @@ def seal(content: Mapping[str, Any]) -> str:
 
 def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
     data, saved, how = content["data"], content["ensemble"], content["fit"]
+    prior = prior_of(content["prior"], f"the prior of {name}") if "prior" in content else shipped_prior()
     if runs is not None and runs.digest != data["digest"]:
         raise SavedError(f"{name} was fitted to other runs ({data['source']}); the digests differ")
     estimate = Estimate(
@@ -210,7 +215,7 @@ def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
     )
     fitted = estimate if how is None else _fit(estimate, how)
     if saved is None:
-        return Ensemble(fitted, np.empty((0, len(fitted.law.params))), method="none", seed=0)
+        return Ensemble(fitted, np.empty((0, len(fitted.law.params))), method="none", seed=0, prior=prior)
     columns = [np.asarray(saved["draws"][each], dtype=np.float64) for each in fitted.law.param_names]
     return Ensemble(
         estimate=fitted,
@@ -222,6 +227,7 @@ def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
         restarted=int(saved["restarted"]),
         improved=int(saved["improved"]),
         findings=_findings(saved["findings"]),
+        prior=prior,
     )
 
 

@@ -23,6 +23,7 @@ from isoflop.schema import (
     Text,
     Whole,
 )
+from isoflop.uncertainty.prior import MOST_HYPOTHESES
 
 MOST_BYTES: Final = 400_000_000  # a million draws of a dozen parameters
 MOST_DRAWS: Final = 1_000_000
@@ -34,6 +35,18 @@ _DOMAIN = Either((Choice("positive", "real"), List(ANY_NUMBER, fewest=2, most=2)
 
 # C = per·N^a·D^b: a positive factor and two powers
 _FLOPS = List(Number(low=-1e300, high=1e300), fewest=3, most=3)
+
+_PRIOR = Record(
+    {
+        "schema": Text(most=200),
+        **dict.fromkeys(("date", "source", "script"), TEXT),
+        **dict.fromkeys(("power", "freedom", "farthest"), ANY_NUMBER),
+        "tables": List(TEXT, most=100_000),
+        "hypothesis": List(
+            Record(dict.fromkeys(("noise_share", "size", "length", "weight"), ANY_NUMBER)), most=MOST_HYPOTHESES
+        ),
+    }
+)
 
 FIT: Final = Record(
     {
@@ -125,7 +138,9 @@ FIT: Final = Record(
                 }
             )
         ),
-    }
+        "prior": _PRIOR,
+    },
+    may=frozenset({"prior"}),  # absent where it is the shipped one
 )
 
 

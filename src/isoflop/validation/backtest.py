@@ -16,6 +16,7 @@ from isoflop.laws import Law
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import check_level
+from isoflop.uncertainty.prior import Prior
 from isoflop.validation.baselines import BASELINES, baselines
 from isoflop.validation.score import Scores, score
 from isoflop.validation.split import HoldOut, Window, split
@@ -119,6 +120,7 @@ def backtest(
     level: float = 0.9,
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
+    prior: Prior | None = None,
 ) -> Backtest:
     """Fit each law to the smaller runs, forecast the larger ones, and compare with what they measured.
 
@@ -148,6 +150,8 @@ def backtest(
         Of the searches and draws.
     progress :
         Called with 1 for each law and family done.
+    prior :
+        Of the model error; the shipped one by default.
 
     Returns
     -------
@@ -188,7 +192,7 @@ def backtest(
     objective = huber() if objective is None else objective
     fewest = max(len(each.params) for each in laws) + 1
     cut, refused = split(runs, hold_out or HoldOut(), windows=windows, per_family=per_family, fewest=fewest)
-    forecasters = [_forecasts(each, runs, cut, objective, draws, level, seed, progress) for each in laws]
+    forecasters = [_forecasts(each, runs, cut, objective, draws, level, seed, progress, prior) for each in laws]
     return Backtest(
         source=runs.source,
         response=response,
@@ -260,6 +264,7 @@ def _forecasts(
     level: float,
     seed: int,
     progress: Callable[[int], None] | None,
+    prior: Prior | None,
 ) -> Forecasts:
     """One law's forecasts of the held-out rows of all windows."""
     pieces: list[Piece] = []
@@ -269,7 +274,7 @@ def _forecasts(
         used = np.logical_or.reduce([window.train | window.held for window in own])
         part = runs if used.all() else runs.take(used)
         cut = [replace(window, train=window.train[used], held=window.held[used]) for window in own]
-        pieces.extend(solved(law, part, cut, objective, draws, level, seed))
+        pieces.extend(solved(law, part, cut, objective, draws, level, seed, prior=prior))
         if progress is not None:
             progress(1)
     last = next((piece.findings for piece in pieces if piece.findings), ())

@@ -20,6 +20,7 @@ from isoflop.laws.lists import Lists
 from isoflop.runs import Runs
 from isoflop.uncertainty.bootstrap import strata
 from isoflop.uncertainty.discrepancy import discrepancy
+from isoflop.uncertainty.prior import Prior
 from isoflop.uncertainty.quantiles import finite_quantiles
 from isoflop.uncertainty.scatter import with_scatter
 from isoflop.validation.score import log_density
@@ -50,7 +51,15 @@ class Piece(Value):
 
 
 def solved(
-    law: Law, runs: Runs, windows: Sequence[Window], objective: Objective, draws: int, level: float, seed: int
+    law: Law,
+    runs: Runs,
+    windows: Sequence[Window],
+    objective: Objective,
+    draws: int,
+    level: float,
+    seed: int,
+    *,
+    prior: Prior | None = None,
 ) -> list[Piece]:
     """The windows of one table: optima by a search from many starts, then draws from each optimum, as weight rows."""
     ready = problem(law, runs, objective=objective)
@@ -74,6 +83,7 @@ def solved(
             level,
             seed,
             doubts=() if best.converged[each] else (_creeping(law, window),),
+            prior=prior,
         )
         for each, window in enumerate(windows)
     ]
@@ -147,6 +157,7 @@ def _piece(
     seed: int,
     *,
     doubts: tuple[Finding, ...],
+    prior: Prior | None,
 ) -> Piece:
     """Forecasts of one window from its fit and the draws of its parameters (draws, parameters)."""
     law = ready.law
@@ -162,7 +173,7 @@ def _piece(
         space=fitted.data.space,
         rng=np.random.default_rng([seed, 2]),
     )
-    low, high, log_score = _with_model_error(fitted, there, truth, level)
+    low, high, log_score = _with_model_error(fitted, there, truth, level, prior)
     ends = finite_quantiles(predicted, _ends(level))
     idle = [each for each in parameter_findings(law, ready.kernel, fitted.theta[None]) if each.code == "at-bound"]
     return Piece(
@@ -182,11 +193,11 @@ def _piece(
 
 
 def _with_model_error(
-    fitted: Fit, there: Mapping[str, Floats | Lists], truth: Floats, level: float
+    fitted: Fit, there: Mapping[str, Floats | Lists], truth: Floats, level: float, prior: Prior | None
 ) -> tuple[Floats, Floats, Floats]:
     """Ends of a new run's interval, and log density at what was measured in units of relative loss, (held rows,)."""
     log = fitted.data.space == "log"
-    known = discrepancy(fitted).at(there, joint=False)
+    known = discrepancy(fitted, prior=prior).at(there, joint=False)
     low, high = (known.quantile(end) for end in _ends(level))
     with np.errstate(all="ignore"):
         if log:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding, ordered
-from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec, RunsSpec
+from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec, PriorSpec, RunsSpec
 
 if TYPE_CHECKING:
     from isoflop.fitting import Fit, Objective
     from isoflop.laws import Law
     from isoflop.runs import Runs
     from isoflop.uncertainty import Ensemble
+    from isoflop.uncertainty.prior import Prior
 
 T = TypeVar("T")
 Advance = Callable[[int], None]
@@ -34,9 +35,9 @@ def silent(total: int, doing: str) -> AbstractContextManager[Advance]:
 class Context:
     """Runs, law, fit and draws, made when they are asked for and kept.
 
-    runs_spec, law_spec, fit_spec, level: the shared options. saved: a saved fit, or published constants as LAW:KEY, in
-    place of runs and a law. given, given_runs: an ensemble or runs that are at hand already (a notebook's, a page's).
-    from_result: whether a result is worded without what it was made from. progress: opens a
+    runs_spec, law_spec, fit_spec, level_spec, prior_spec: the shared options. saved: a saved fit, or published
+    constants as LAW:KEY, in place of runs and a law. given, given_runs: an ensemble or runs that are at hand already (a
+    notebook's, a page's). from_result: whether a result is worded without what it was made from. progress: opens a
     progress bar for a number of steps. force: whether a fit with an error-level finding may still be planned from.
     """
 
@@ -44,6 +45,7 @@ class Context:
     law_spec: LawSpec = field(default_factory=LawSpec)
     fit_spec: FitSpec = field(default_factory=FitSpec)
     level_spec: LevelSpec = field(default_factory=LevelSpec)
+    prior_spec: PriorSpec = field(default_factory=PriorSpec)
     saved: str | None = None
     given: Ensemble | None = None
     given_runs: Runs | None = None
@@ -63,6 +65,14 @@ class Context:
     def level(self) -> float:
         """Level of the intervals."""
         return self.level_spec.level
+
+    @cached_property
+    def prior(self) -> Prior | None:
+        """The prior that is asked for; else that of the ensemble at hand, or None for the shipped one."""
+        asked = self.prior_spec.read()
+        if asked is None and (self.given is not None or self.saved is not None):
+            return self.ensemble.prior
+        return asked
 
     @property
     def has_runs(self) -> bool:
@@ -117,7 +127,11 @@ class Context:
 
     @cached_property
     def ensemble(self) -> Ensemble:
-        """The fit with its draws."""
+        """The fit with its draws, and the prior that is asked for."""
+        asked = self.prior_spec.read()  # a file that is none is refused before minutes of draws
+        return self._drawn() if asked is None else replace(self._drawn(), prior=asked)
+
+    def _drawn(self) -> Ensemble:
         if self.given is not None:
             return self.given
         if self.saved is not None:

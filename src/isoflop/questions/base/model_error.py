@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from isoflop.answers import Quantity, of_interval
 
 if TYPE_CHECKING:
     from isoflop.uncertainty import Interval
+    from isoflop.uncertainty.prior import Prior
 
 WITH_MODEL_ERROR: Final = "model error included"
 IF_LAW_HOLDS: Final = "sampling and scatter alone"
@@ -24,3 +25,29 @@ def if_the_law_holds(law_loss: Interval, share: float, *, unit: str, word: str =
         yield Quantity(
             "model_error_share", share, "share", label="model error", note="of the prediction interval's width"
         )
+
+
+def own_prior(prior: Prior | None) -> Prior | None:
+    """The prior, where it is another than the shipped one, of which answers need not speak."""
+    if prior is None:
+        return None
+    from isoflop.uncertainty.prior import shipped_prior
+
+    return None if prior == shipped_prior() else prior
+
+
+def prior_words(prior: Prior | None) -> str:
+    """Where model error comes from, as part of a sentence on method; empty for the shipped prior."""
+    return "" if prior is None else f"model error by the prior of {prior.date}: {prior.source}"
+
+
+def prior_provenance(prior: Prior | None, *, file: str | None) -> dict[str, Any]:
+    """The entry of an answer's provenance for a prior that is not the shipped one.
+
+    file: where it was read; None for that of a saved fit, which holds the prior itself.
+    """
+    if prior is None:
+        return {}
+    from isoflop.uncertainty.prior import origin_of
+
+    return {"prior": {"file": file, **origin_of(prior)}}

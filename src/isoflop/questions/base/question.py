@@ -10,11 +10,13 @@ from isoflop.answers import Answer
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context, distinct
+from isoflop.questions.base.model_error import own_prior, prior_provenance, prior_words
 from isoflop.questions.base.option import Option, options_of
-from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec, RunsSpec
+from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec, PriorSpec, RunsSpec
 
 if TYPE_CHECKING:
     from isoflop.uncertainty import Ensemble
+    from isoflop.uncertainty.prior import Prior
 
 Group = Literal["Read", "Fit", "Ask", "Test", "Share"]
 GROUPS: tuple[Group, ...] = ("Read", "Fit", "Ask", "Test", "Share")
@@ -82,6 +84,12 @@ class Question:
         """The fit on which an answer rests: the context's, where the question makes none of its own."""
         return context.ensemble
 
+    def prior_of(self, fit: Ensemble | None, context: Context) -> Prior | None:
+        """From which prior the model error of an answer is judged; None for an answer that has none."""
+        if PriorSpec not in self.groups() or "prior" in self.unused:
+            return None
+        return context.prior if fit is None else fit.prior
+
     @classmethod
     def of_result(cls, result: Any) -> Question:  # noqa: ANN401
         """The question that a result answers, for wording it alone; its options at their defaults where it has none."""
@@ -117,7 +125,7 @@ class Question:
             case "law":
                 return (RunsSpec, LawSpec, FitSpec, LevelSpec)
             case "fit":
-                return (RunsSpec, LawSpec, FitSpec, LevelSpec)
+                return (RunsSpec, LawSpec, FitSpec, LevelSpec, PriorSpec)
         return ()
 
     @classmethod
@@ -165,11 +173,14 @@ def word(question: Question, result: Any, context: Context) -> Answer:  # noqa: 
     """The answer of a result that is at hand."""
     answer = question.answer(result, context)
     fit = question.fit_of(result, context) if question.subject == "fit" and context.has_fit else None
+    told = own_prior(question.prior_of(fit, context))
     return replace(
         answer,
+        method="; ".join(each for each in (answer.method, prior_words(told)) if each),
         findings=distinct((*answer.findings, *question.findings(result, context))),
         provenance={
             **context.provenance(runs=question.rests_on_runs(result, context), fit=fit),
+            **prior_provenance(told, file=context.prior_spec.prior),
             **answer.provenance,
         },
         result=result,

@@ -14,6 +14,7 @@ from isoflop.questions.base.option import option
 if TYPE_CHECKING:
     from isoflop.laws import Law
     from isoflop.runs import Runs
+    from isoflop.uncertainty.prior import Prior
 
 LEVEL = Number(low=0.0, high=1.0, open=True)
 DEFAULT_DRAWS = 1000
@@ -165,6 +166,22 @@ class LevelSpec:
     """The level of every interval."""
 
     level: float = option(LEVEL, 0.9, help="Level of the intervals.")
+
+
+@dataclass(frozen=True)
+class PriorSpec:
+    """From which prior the model error of every forecast is judged; folder: where a relative path starts."""
+
+    prior: str | None = option(
+        Text("FILE"), help="Prior of the model error, written by isoflop calibrate; the shipped one without it."
+    )
+    folder: Path = Path()
+
+    def read(self) -> Prior | None:
+        """The prior, None where none is named; raises SavedError for a file that is none."""
+        from isoflop.uncertainty.prior import read_prior
+
+        return None if self.prior is None else read_prior(self.folder / Path(self.prior).expanduser())
 
 
 def at(spec: RunsSpec, source: str | None) -> RunsSpec:
