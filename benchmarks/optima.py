@@ -17,20 +17,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from forecast_tables import read_tables
+from forecast_tables import isoflop_tables
 
 from isoflop import IsoflopError, law
 from isoflop.planning.held_out_optima import METHODS, PLAN, REACHES, HeldOutOptimum, held_out_optima, score_optima
 from isoflop.validation.forecast_trials import ForecastTable
-
-
-def isoflop_tables(folder: Path, only: Sequence[str] = ()) -> list[ForecastTable]:
-    """Tables of separate runs in N and D; not curves of checkpoints, and no runs that repeat their tokens."""
-    return [
-        each
-        for each in read_tables(folder, only)
-        if each.law.name == "chinchilla" and "run" not in each.runs and {"N", "D"} <= set(each.runs.frame.columns)
-    ]
 
 
 def measured(tables: Sequence[ForecastTable], *, cuts: int, draws: int = 200) -> list[HeldOutOptimum]:
@@ -52,8 +43,8 @@ def told(found: Sequence[HeldOutOptimum]) -> None:
             score = score_optima(found, method, reach)
             if score is not None:
                 print(
-                    f"{reach[0]:.1f}-{reach[1]:.1f}    {method:22s} {score.count:6d} {score.tables:6d}  {score.off:.3f}  "
-                    f"{score.coverage:.2f}  {score.pooled:.2f}    {score.width:8.2f}   {score.width**2:8.2f}"
+                    f"{reach[0]:.1f}-{reach[1]:.1f}    {method:22s} {score.count:6d} {score.tables:6d}  "
+                    f"{score.off:.3f}  {score.coverage:.2f}  {score.pooled:.2f}    {score.width:8.2f}   {score.width**2:8.2f}"
                 )
         bases = Counter(each.basis for each in found if each.method == PLAN and reach[0] < each.reach <= reach[1])
         print("           plans rest on: " + ", ".join(f"{basis} {count}" for basis, count in bases.most_common()))

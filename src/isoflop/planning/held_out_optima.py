@@ -1,4 +1,4 @@
-"""Does a plan's N* hold? A table's largest budgets held out, planned from the runs below, and compared with their minima.
+"""Does a plan's N* hold? A table's largest budgets held out, planned from the runs below, against their minima.
 
 The truth at a held-out budget is the vertex of its own local parabola in log L over log N, where it is bracketed.
 """
@@ -6,7 +6,8 @@ The truth at a held-out budget is the vertex of its own local parabola in log L 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -162,26 +163,23 @@ def _planned(
         valley = None
     found = []
     for truth in ahead:
-
-        def add(method: str, ask: Callable[[], Interval], truth: LocalMinimum = truth, basis: str = "") -> None:
-            try:
-                n = ask()
-            except IsoflopError:
-                return
-            found.append(HeldOutOptimum(runs.source, method, basis, cut, truth.budget, truth, n))
-
         try:
             plan = optimal_plan(ensemble, budget=truth.budget, level=level, seed=seed)
         except IsoflopError:
             continue
+        answers = {PLAN: plan.n}
         whole = plan.law or (plan if plan.basis == "law" else None)
-        found.append(HeldOutOptimum(runs.source, PLAN, plan.basis, cut, truth.budget, truth, plan.n))
         if whole is not None:
-            found.append(HeldOutOptimum(runs.source, LAW, "", cut, truth.budget, truth, whole.n))
+            answers[LAW] = whole.n
         if valley is not None:
-            found.append(HeldOutOptimum(runs.source, PARABOLAS, "", cut, truth.budget, truth, valley.n_at(truth.budget)))
+            answers[PARABOLAS] = valley.n_at(truth.budget)
         if near is not None:
-            add(NEAR, lambda truth=truth: near.n_at(truth.budget, level=level))
+            with suppress(IsoflopError):
+                answers[NEAR] = near.n_at(truth.budget, level=level)
+        found += [
+            HeldOutOptimum(runs.source, method, plan.basis if method == PLAN else "", cut, truth.budget, truth, n)
+            for method, n in answers.items()
+        ]
     return found
 
 

@@ -25,7 +25,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 FEWEST_BUDGETS = 3
-DRIFT = 0.2  # standard deviation of log N* for each decade of compute beyond the budgets
+DRIFT = 0.2  # standard deviation of log N* for each decade of compute that parts a budget from the largest one
+_DRIFT_FREE = 4  # degrees of freedom of the drift, which five data sets showed
 _NEAR = 1.6  # in log N: a factor of five on both sides of the lowest loss
 _FEWEST_SIZES = 5
 _NEAREST = 6  # rows taken where fewer than five sizes lie near
@@ -56,7 +57,7 @@ class IsoflopMinima(Value):
     """log N* = v + a·(log C − centre) through the minima of three or more budgets.
 
     minima: one a budget, ascending. value, exponent: v and a. covariance: theirs, (2, 2), widened where the minima
-    scatter more than they should. freedom: of the t distribution of both.
+    scatter more than they should. freedom: of the t distribution of both; :meth:`freedom_at` has that of N*.
     """
 
     minima: tuple[LocalMinimum, ...]
@@ -82,10 +83,19 @@ class IsoflopMinima(Value):
         g = np.array([1.0, math.log(budget) - self.centre])
         return math.sqrt(float(g @ self.covariance @ g) + (DRIFT * self.beyond(budget)) ** 2)
 
+    def freedom_at(self, budget: float) -> float:
+        """Degrees of freedom of ``sd`` by Welch and Satterthwaite: (V + W)²/(V²/freedom + W²/4).
+
+        V is the variance of the line at the budget, and W that of the drift beyond, with four degrees of freedom.
+        """
+        drift = (DRIFT * self.beyond(budget)) ** 2
+        line = self.sd(budget) ** 2 - drift
+        return (line + drift) ** 2 / (line**2 / self.freedom + drift**2 / _DRIFT_FREE)
+
     def n_at(self, budget: float, *, level: float = 0.9) -> Interval:
         """N* at a budget, with a t interval in log N."""
         middle = self.value + self.exponent * (math.log(budget) - self.centre)
-        return log_t_interval(math.exp(middle), self.sd(budget), freedom=self.freedom, level=level)
+        return log_t_interval(math.exp(middle), self.sd(budget), freedom=self.freedom_at(budget), level=level)
 
     def exponent_interval(self, *, level: float = 0.9) -> Interval:
         """The exponent a of N* ∝ C^a over the budgets, with its interval."""
@@ -102,8 +112,9 @@ def isoflop_minima(runs: Runs, *, seed: int = 0) -> IsoflopMinima:
     """Local parabolas in log L over log N, one a budget, and a weighted line through their vertices.
 
     runs: with N, loss and C or D. At each budget the sizes within a factor e^1.6 of the lowest loss count, at least
-    five of them; the vertex v_b has the standard deviation s_b of redrawn residuals. Weights are 1/(s_b² + 0.05²), and
-    the covariance is multiplied by max(1, χ²/(budgets − 2)).
+    five of them; the vertex v_b has the standard deviation s_b of redrawn residuals. Weights are
+    1/(s_b² + 0.05² + (0.2 · decades below the largest budget)²), since the exponent drifts below that budget as it does
+    beyond it, and the covariance is multiplied by max(1, χ²/(budgets − 2)).
     Raises IsoflopError with fewer than three bracketed budgets.
     """
     log_n, log_loss = np.log(runs["N"]), np.log(runs["loss"])
@@ -125,7 +136,8 @@ def isoflop_minima(runs: Runs, *, seed: int = 0) -> IsoflopMinima:
 def _line(found: Sequence[LocalMinimum], findings: tuple[Finding, ...]) -> IsoflopMinima:
     log_c = np.log([each.budget for each in found])
     vertex = np.array([each.log_n for each in found])
-    weight = 1 / np.sqrt(np.array([each.sd for each in found]) ** 2 + _SHARED**2)
+    below = (log_c.max() - log_c) / math.log(10)
+    weight = 1 / np.sqrt(np.array([each.sd for each in found]) ** 2 + _SHARED**2 + (DRIFT * below) ** 2)
     centre = float(log_c.mean())
     basis = np.column_stack([np.ones_like(log_c), log_c - centre]) * weight[:, None]
     inverse: Floats = np.asarray(np.linalg.inv(basis.T @ basis), dtype=np.float64)
