@@ -44,7 +44,8 @@ def told(found: Sequence[HeldOutOptimum]) -> None:
             if score is not None:
                 print(
                     f"{reach[0]:.1f}-{reach[1]:.1f}    {method:22s} {score.count:6d} {score.tables:6d}  "
-                    f"{score.off:.3f}  {score.coverage:.2f}  {score.pooled:.2f}    {score.width:8.2f}   {score.width**2:8.2f}"
+                    f"{score.off:.3f}  {score.coverage:.2f}  {score.pooled:.2f}    {score.width:8.2f}   "
+                    f"{score.width**2:8.2f}"
                 )
         bases = Counter(each.basis for each in found if each.method == PLAN and reach[0] < each.reach <= reach[1])
         print("           plans rest on: " + ", ".join(f"{basis} {count}" for basis, count in bases.most_common()))
