@@ -29,6 +29,15 @@ def read_tables(folder: Path, only: Sequence[str] = ()) -> list[ForecastTable]:
     return found
 
 
+def isoflop_tables(folder: Path, only: Sequence[str] = ()) -> list[ForecastTable]:
+    """Tables of separate runs in N and D; not curves of checkpoints, and no runs that repeat their tokens."""
+    return [
+        each
+        for each in read_tables(folder, only)
+        if each.law.name == "chinchilla" and "run" not in each.runs and {"N", "D"} <= set(each.runs.frame.columns)
+    ]
+
+
 def _table(dataset: str, name: str, frame: pl.DataFrame, law_name: str = "chinchilla", by: str = "C") -> ForecastTable:
     """The rows with finite positive numbers, as runs."""
     numbers = [each for each in frame.columns if each != "run"]
