@@ -55,7 +55,7 @@ def main() -> None:
     found, without = all_trials(tables, shipped, draws=asked.draws)
     told("shipped prior", score_trials(found, shipped, without=without), each=True)
     wide = replace(shipped, hypotheses=usual_hypotheses())
-    found, _ = all_trials(tables, wide, draws=20)
+    found, _ = all_trials(tables, wide, draws=asked.draws)
     told("learned from the other data sets", score_trials(found, wide, leave_out=True))
     if asked.learn:
         prior = pruned(learn(found, wide))
