@@ -35,7 +35,7 @@ class Import(Question):
     group: ClassVar[Group] = "Read"
     order: ClassVar[int] = 20
     subject: ClassVar[Subject] = "nothing"
-    results: ClassVar[tuple[str, ...]] = ("isoflop.logs.importing:Imported",)
+    results: ClassVar[tuple[str, ...]] = ("isoflop.logs.imported:Imported",)
     in_study: ClassVar[bool] = False
     on_page: ClassVar[bool] = False
 
