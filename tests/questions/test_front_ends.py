@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import textwrap
 from dataclasses import MISSING, fields, replace
@@ -232,3 +233,10 @@ def test_a_new_question_is_three_files(folder, tmp_path, monkeypatch):
     assert "span" in [part.question for part in report.parts]
     result = ask(made("span"), context_of(folder, questions()["span"])).result
     assert "Sizes span 32×." in answer_html(answer_of(result))
+
+
+@pytest.mark.parametrize("name", sorted(questions()))
+def test_a_questions_results_are_named_where_they_are_defined(name):
+    for each in questions()[name].results:
+        module, _, result = each.partition(":")
+        assert getattr(importlib.import_module(module), result).__module__ == module
