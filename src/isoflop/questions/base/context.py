@@ -69,10 +69,13 @@ class Context:
     @cached_property
     def prior(self) -> Prior | None:
         """The prior that is asked for; else that of the ensemble at hand, or None for the shipped one."""
-        asked = self.prior_spec.read()
-        if asked is None and (self.given is not None or self.saved is not None):
+        if self._asked_prior is None and (self.given is not None or self.saved is not None):
             return self.ensemble.prior
-        return asked
+        return self._asked_prior
+
+    @cached_property
+    def _asked_prior(self) -> Prior | None:
+        return self.prior_spec.read()
 
     @property
     def has_runs(self) -> bool:
@@ -128,7 +131,7 @@ class Context:
     @cached_property
     def ensemble(self) -> Ensemble:
         """The fit with its draws, and the prior that is asked for."""
-        asked = self.prior_spec.read()  # a file that is none is refused before minutes of draws
+        asked = self._asked_prior  # a file that is none is refused before minutes of draws
         return self._drawn() if asked is None else replace(self._drawn(), prior=asked)
 
     def _drawn(self) -> Ensemble:
