@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from isoflop.errors import IsoflopError
     from isoflop.findings import Finding
     from isoflop.fitting import Fit, Objective, absolute, fit, huber, objective, squares, student_t
+    from isoflop.fitting.panel import PanelFit, fit_panel
     from isoflop.fitting.stream import fit_curves
     from isoflop.laws import Law, catalogue, fix, law, tie
     from isoflop.logs.importing import import_logs
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from isoflop.runs.curves import open_curves
     from isoflop.uncertainty import Ensemble, Interval, bootstrap
     from isoflop.uncertainty.coverage import coverage
+    from isoflop.uncertainty.panel import PanelDraws, bootstrap_panel
     from isoflop.uncertainty.profile import profile
     from isoflop.uncertainty.saved import load_fit, save_fit
     from isoflop.validation.backtest import backtest
@@ -53,6 +55,7 @@ _HOMES = {
     "isoflop.errors": ("IsoflopError",),
     "isoflop.findings": ("Finding",),
     "isoflop.fitting": ("Fit", "Objective", "absolute", "fit", "huber", "objective", "squares", "student_t"),
+    "isoflop.fitting.panel": ("PanelFit", "fit_panel"),
     "isoflop.fitting.stream": ("fit_curves",),
     "isoflop.laws": ("Law", "catalogue", "fix", "law", "tie"),
     "isoflop.logs.importing": ("import_logs",),
@@ -72,6 +75,7 @@ _HOMES = {
     "isoflop.uncertainty.saved": ("load_fit", "save_fit"),
     "isoflop.uncertainty": ("Ensemble", "Interval", "bootstrap"),
     "isoflop.uncertainty.coverage": ("coverage",),
+    "isoflop.uncertainty.panel": ("PanelDraws", "bootstrap_panel"),
     "isoflop.uncertainty.profile": ("profile",),
     "isoflop.validation.backtest": ("backtest",),
     "isoflop.validation.borrow": ("fit_with_prior", "family_prior"),
