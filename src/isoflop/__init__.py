@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from isoflop.uncertainty.panel import PanelDraws, bootstrap_panel
     from isoflop.uncertainty.profile import profile
     from isoflop.uncertainty.saved import load_fit, save_fit
+    from isoflop.uncertainty.sharing import SharingTest, sharing_test
     from isoflop.validation.backtest import backtest
     from isoflop.validation.borrow import family_prior, fit_with_prior
     from isoflop.validation.check import check
@@ -77,6 +78,7 @@ _HOMES = {
     "isoflop.uncertainty.coverage": ("coverage",),
     "isoflop.uncertainty.panel": ("PanelDraws", "bootstrap_panel"),
     "isoflop.uncertainty.profile": ("profile",),
+    "isoflop.uncertainty.sharing": ("SharingTest", "sharing_test"),
     "isoflop.validation.backtest": ("backtest",),
     "isoflop.validation.borrow": ("fit_with_prior", "family_prior"),
     "isoflop.validation.check": ("check",),

@@ -1,5 +1,7 @@
 """Panels against fits one at a time, the plain fit, and an independent optimizer of the stacked problem."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.optimize import least_squares
@@ -93,7 +95,7 @@ def test_the_optimum_lies_between_the_plain_fit_and_the_groups_own(runs, objecti
         isoflop.fit_panel(LAW, runs, share=share, objective=objective).value
         for share in (LAW.param_names, ("A", "B", "alpha", "beta"), ("alpha", "beta"), ("beta",), ())
     ]
-    assert all(more >= less - 1e-9 * abs(less) for more, less in zip(values, values[1:], strict=False))
+    assert all(more >= less - 1e-9 * abs(less) for more, less in pairwise(values))
     assert values[0] > values[-1]
 
 

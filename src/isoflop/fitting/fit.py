@@ -253,9 +253,7 @@ def _seed_findings(ready: Problem, runs: Runs, residual: Floats) -> list[Finding
     )
 
 
-def settled_law(
-    law: Law, runs: Runs, objective: Objective, starts: int, seed: int
-) -> tuple[Law, tuple[Finding, ...]]:
+def settled_law(law: Law, runs: Runs, objective: Objective, starts: int, seed: int) -> tuple[Law, tuple[Finding, ...]]:
     """The law with the constants of its prepared columns found, and what to know of them."""
     return settle(law, _outer_optimum(runs, objective, starts, seed), present=runs.headers)
 

@@ -134,7 +134,8 @@ class GroupRows(Batch):
 class Pull:
     """½ Σ_g Σ_j w_j (o_gj − m_j − d_gj)²: what draws pooled coordinates to their mean m, which is fitted.
 
-    positions: of the pooled coordinates among the own ones. weight: (pooled,), w. offset: (problems, groups, pooled), d.
+    positions: of the pooled coordinates among the own ones. weight: (pooled,), w. offset: d, (problems, groups,
+    pooled).
     """
 
     positions: tuple[int, ...]
@@ -145,8 +146,8 @@ class Pull:
 class SharedSystem:
     """Problems of all groups at once, in which some coordinates are shared: what the solver asks (``Measured``).
 
-    theta: (problems, n_free), shared coordinates first, then the means of pooled ones, then those of each group in turn,
-    with its log σ last where each group has its own. shared, own: positions in the kernel's order.
+    theta: (problems, n_free), shared coordinates first, then the means of pooled ones, then those of each group in
+    turn, with its log σ last where each group has its own. shared, own: positions in the kernel's order.
     """
 
     def __init__(
@@ -215,7 +216,7 @@ class SharedSystem:
     def normal_equations(
         self, theta: Floats, scale: Floats, index: Ints, newton: NDArray[np.bool_]
     ) -> tuple[Floats, Floats, Floats]:
-        """The objective (problems,), its gradient (problems, k), and each group's curvature (problems, groups, k, k)."""
+        """The objective (problems,), its gradient (problems, k), and curvatures (problems, groups, k, k)."""
         count, groups = len(theta), self.groups
         local, own_scale = self.local(theta)
         pairs = (index[:, None] * groups + np.arange(groups)).ravel()
@@ -304,6 +305,6 @@ def solve_blocks(system: Floats, right: Floats) -> Floats:
         system[bad] = np.eye(system.shape[1])
         right = np.where(bad[:, None, None], 0.0, right)
     try:
-        return np.linalg.solve(system, right)
+        return np.asarray(np.linalg.solve(system, right))
     except np.linalg.LinAlgError:
         return np.asarray(np.matmul(np.linalg.pinv(system), right))

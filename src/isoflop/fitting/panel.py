@@ -1,9 +1,10 @@
-"""``fit_panel``: one law fitted to the groups of a table at once, parameters shared, own by group, or partially pooled."""
+"""``fit_panel``: one law fitted to the groups of a table at once, parameters shared, own by group, or pooled."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -233,11 +234,12 @@ def fit_panel(
     ready = panel_problem(law, runs, groups, objective, share, pool)
     found = (search if ready.share else search_apart)(ready, starts=starts, seed=seed)
     pooling = None
+    searched = found
     if ready.pool:
         found, pooling = pool_groups(ready, found)
     search_told = Search(
-        found.tried,
-        found.reached,
+        searched.tried,
+        searched.reached,
         seed,
         constants=tuple(each.name for each in open_constants if each.name in law.fixed),
         engine=engine_of(objective),
@@ -256,7 +258,7 @@ def made_panel(
     """The result at an optimum (one problem)."""
     values = group_values(ready, found)[0]
     params = group_params(ready, found)[0]
-    counts = [np.unique(ready.table.run_codes[a:b]).size for a, b in zip(ready.bounds, ready.bounds[1:], strict=False)]
+    counts = [np.unique(ready.table.run_codes[a:b]).size for a, b in pairwise(ready.bounds)]
     panel = PanelFit(
         law=ready.law,
         by=ready.groups.by,

@@ -1,8 +1,9 @@
-"""The optimum of a panel: own fits of the groups, then shared coordinates from several candidates, then all together."""
+"""The optimum of a panel: own fits of the groups, shared coordinates from several candidates, then all together."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -50,6 +51,17 @@ class PanelOptimum:
         fields = ("local", "scale", "means", "value", "converged")
         return replace(self, **{each: getattr(self, each)[problems] for each in fields})
 
+    @staticmethod
+    def joined(pieces: Sequence[PanelOptimum]) -> PanelOptimum:
+        """The problems of several, in their order."""
+        return PanelOptimum(
+            local=np.concatenate([each.local for each in pieces]),
+            scale=np.concatenate([each.scale for each in pieces]),
+            means=np.concatenate([each.means for each in pieces]),
+            value=np.concatenate([each.value for each in pieces]),
+            converged=np.concatenate([each.converged for each in pieces]),
+        )
+
     def merged(self, rows: Ints, other: PanelOptimum) -> PanelOptimum:
         """The problems, those at ``rows`` replaced by the other's where these are better."""
         better = np.where(np.isfinite(other.value), other.value, np.inf) < self.value[rows]
@@ -72,15 +84,13 @@ def search(ready: PanelProblem, *, starts: int, seed: int) -> PanelOptimum:
     values = np.where(np.isfinite(found.value), found.value, np.inf)
     if np.isinf(values).all():
         raise FitError(
-            f"the fit of {ready.law.name} to {len(ready.groups.names)} groups did not converge from any start; check the "
-            "units of the runs, or share fewer parameters (--share)"
+            f"the fit of {ready.law.name} to {len(ready.groups.names)} groups did not converge from any start; check "
+            "the units of the runs, or share fewer parameters (--share)"
         )
     first = int(np.argmin(values))
     best = found.one(first)
     one = ready.system(1)
-    best = solve_measured(
-        one, best.theta, best.scale if one.n_extra else None, tolerance=1e-13, max_steps=_LAST_STEPS
-    )
+    best = solve_measured(one, best.theta, best.scale if one.n_extra else None, tolerance=1e-13, max_steps=_LAST_STEPS)
     best = polish_measured(one, best)
     size = max(float(ready.objective.magnitude(float(best.value[0]), len(ready.target))), 1e-300)
     reached = max(1, int((values - float(best.value[0]) <= SAME * size).sum()))
@@ -156,9 +166,9 @@ def _descend(
     count, groups = begin.local.shape[:2]
     if not ready.share and pull is None:  # nothing is shared: each group by itself, with damping of its own
         pairs = ready.each_group(
-            np.repeat(np.arange(count), groups) if weights is not None or target is not None else np.zeros(
-                count * groups, dtype=np.int64
-            ),
+            np.repeat(np.arange(count), groups)
+            if weights is not None or target is not None
+            else np.zeros(count * groups, dtype=np.int64),
             np.tile(np.arange(groups), count),
             weights=weights,
             target=target,
@@ -173,7 +183,7 @@ def _descend(
             found.scale.reshape(count, groups),
             np.empty((count, 0)),
             value.sum(axis=1),
-            found.converged.reshape(count, groups).all(axis=1),
+            np.asarray(found.converged.reshape(count, groups).all(axis=1)),
         )
     system = ready.system(count, weights=weights, target=target, pull=pull)
     means = begin.means if begin.means.shape[1] == system.n_means and system.n_means else None
@@ -222,9 +232,7 @@ def _candidates(ready: PanelProblem, starts: int, seed: int) -> tuple[Floats, fl
 def _best_of_each(ready: PanelProblem, begin: Floats, *, held: bool) -> tuple[Floats, Floats, float]:
     """Each group's best end (groups, k) of starts (starts, groups, k), its scale (groups,), and the sum of values."""
     count, groups, k = begin.shape
-    pairs = ready.each_group(
-        np.zeros(count * groups, dtype=np.int64), np.tile(np.arange(groups), count), held=held
-    )
+    pairs = ready.each_group(np.zeros(count * groups, dtype=np.int64), np.tile(np.arange(groups), count), held=held)
     steps = _HELD_STEPS if held else _SEARCH_STEPS
     found = solve_measured(pairs, begin.reshape(-1, k).copy(), None, max_steps=steps)
     values = np.where(np.isfinite(found.value), found.value, np.inf).reshape(count, groups)

@@ -126,7 +126,13 @@ class PanelProblem:
         )
 
     def each_group(
-        self, draw: Ints, group: Ints, *, weights: Floats | None = None, target: Floats | None = None, held: bool = False
+        self,
+        draw: Ints,
+        group: Ints,
+        *,
+        weights: Floats | None = None,
+        target: Floats | None = None,
+        held: bool = False,
     ) -> GroupRows:
         """What the solver asks of problems of one group each; held: whether shared coordinates stay."""
         own = self.row_weights(weights)

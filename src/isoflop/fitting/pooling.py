@@ -11,11 +11,12 @@ Source: MacKay 1992, "Bayesian interpolation", for the fixed point; Huber 1967 f
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop.fitting.grouped import Pull, SharedSystem, solve_blocks
+from isoflop.fitting.grouped import GroupRows, Pull, SharedSystem, solve_blocks
 from isoflop.fitting.panel_search import PanelOptimum, refit_panel
 from isoflop.fitting.panel_table import PanelProblem
 
@@ -79,51 +80,49 @@ def dispersion(ready: PanelProblem, found: PanelOptimum) -> float:
     """φ = tr(H⁻¹G)/k over the groups: G sums each run's squared gradient, H is the curvature, both of a group's own."""
     if ready.objective.likelihood and ready.objective.fits_scale:
         return 1.0
-    local = found.local[0]
-    n_runs = ready.table.n_runs
-    codes = ready.table.run_codes
+    codes, own = ready.table.run_codes, list(ready.own)
     weights = np.ones(len(codes)) if ready.table.weights is None else ready.table.weights
-    own = list(ready.own)
-    trace = counted = 0.0
-    group_of = np.repeat(np.arange(len(local)), np.diff(ready.bounds))
     plain = replace(ready, table=replace(ready.table, weights=None))
-    sizes = [plain.each_group(np.zeros(1, dtype=np.int64), np.array([g])) for g in range(len(local))]
-    for number, rows in enumerate(sizes):
-        members = np.unique(codes[group_of == number])
+    trace, counted = 0.0, 0
+    for number in range(len(ready.groups.names)):
+        members = np.unique(codes[ready.bounds[number] : ready.bounds[number + 1]])
         if len(members) <= len(own) + 1:
             continue
-        scale = ready.objective.sandwich_scale(
-            found.scale[0, number : number + 1], lambda rows=rows, number=number: np.exp(rows.robust_scale(local[number : number + 1]))  # type: ignore[misc]
-        )
-        each = plain.each_group(
-            np.arange(len(members)),
-            np.full(len(members), number),
-            weights=weights * (codes == members[:, None]),
-        )
-        at, width = np.repeat(local[number : number + 1], len(members), axis=0), np.repeat(scale, len(members))
+        # a problem for each run of the group, in which only its own rows count
         index = np.arange(len(members))
-        _, slope, near = each.normal_equations(at, width, index, np.ones(len(members), dtype=bool))
-        _, _, reweighted = each.normal_equations(at, width, index, np.zeros(len(members), dtype=bool))
+        rows = plain.each_group(index, np.full(len(members), number), weights=weights * (codes == members[:, None]))
+        at = np.repeat(found.local[0, number : number + 1], len(members), axis=0)
+        width = ready.objective.sandwich_scale(
+            np.repeat(found.scale[0, number], len(members)), partial(_typical, rows, at)
+        )
+        _, slope, near = rows.normal_equations(at, width, index, np.ones(len(members), dtype=bool))
+        _, _, reweighted = rows.normal_equations(at, width, index, np.zeros(len(members), dtype=bool))
         curvature = ready.objective.own_curvature(near, reweighted).sum(axis=0)[np.ix_(own, own)]
-        spread = slope[:, own].T @ slope[:, own]
         size = np.sqrt(np.maximum(np.diag(curvature), 0))
         alive = size > 1e-8 * size.max(initial=0.0)
         if not alive.any() or not np.isfinite(curvature).all():
             continue
-        unit = np.outer(size[alive], size[alive])
-        there = np.ix_(alive, alive)
-        solved = np.linalg.pinv(curvature[there] / unit, hermitian=True) @ (spread[there] / unit)
-        trace += float(np.trace(solved)) * len(members) / max(1, len(members) - int(alive.sum()))
-        counted += int(alive.sum())
+        there, unit = np.ix_(alive, alive), np.outer(size[alive], size[alive])
+        spread = (slope[:, own].T @ slope[:, own])[there] / unit
+        solved = np.linalg.pinv(curvature[there] / unit, hermitian=True) @ spread
+        free = int(alive.sum())
+        trace += float(np.trace(solved)) * len(members) / (len(members) - free)
+        counted += free
     if counted:
         return max(trace / counted, 1e-300)
-    return 2.0 * max(float(found.value[0]), 1e-300) / max(1, n_runs)
+    return 2.0 * max(float(found.value[0]), 1e-300) / ready.table.n_runs
+
+
+def _typical(rows: GroupRows, theta: Floats) -> Floats:
+    """The residuals' robust scale in a group."""
+    return np.exp(rows.robust_scale(theta))
 
 
 def _variances(ready: PanelProblem, found: PanelOptimum, scale: Floats, phi: float) -> Floats:
     """v_g: the variance of t_g − m that the runs leave, (groups, pooled), for a pull of scale τ."""
     system = ready.system(1, pull=pull_of(ready, scale, phi))
-    theta = system.theta(found.local, found.scale if system.own_scale else None, found.means if found.means.size else None)
+    means = found.means if found.means.size else None
+    theta = system.theta(found.local, found.scale if system.own_scale else None, means)
     width = ready.objective.sandwich_scale(
         found.scale[:, 0] if not system.own_scale else np.zeros(1), lambda: np.exp(system.robust_scale(theta))
     )

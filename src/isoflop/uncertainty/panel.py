@@ -26,6 +26,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 CHUNK = 100  # draws with one seed, solved together: the unit of work for other processes
+TOLERANCE = 1e-7  # 99 of 100 draws end within .4 % of their standard deviation (20 groups of 50, three objectives)
 _FEWEST_GROUPS = 3  # groups that show how groups differ
 _FEW_RUNS = 5  # runs of a group below which its own intervals are too narrow
 _WIDEST = 20.0  # logarithms: an own coordinate further from the others' middle has run away
@@ -122,8 +123,8 @@ class PanelDraws(Shown):
         """
         if self.between is None:
             raise FitError(
-                f"{len(self.panel.groups)} groups do not show how groups differ, so nothing can be said of another one; "
-                f"{_FEWEST_GROUPS} or more do"
+                f"{len(self.panel.groups)} groups do not show how groups differ, so nothing can be said of another "
+                f"one; {_FEWEST_GROUPS} or more do"
             )
         law, ready = self.panel.law, self.panel.ready
         middle = np.median(self.between, axis=0)
@@ -131,9 +132,7 @@ class PanelDraws(Shown):
         estimate = Estimate(
             law=law,
             params=dict(zip(law.param_names, (float(each) for each in middle), strict=True)),
-            data=replace(
-                summary(law, ready.table, self.panel.runs, residual, space=ready.objective.space), rows=None
-            ),
+            data=replace(summary(law, ready.table, self.panel.runs, residual, space=ready.objective.space), rows=None),
             findings=self.panel.findings,
         )
         return Ensemble(
@@ -241,8 +240,7 @@ def bootstrap_panel(
         pieces.append(piece)
         if progress is not None:
             progress(len(piece.value))
-    fields = ("local", "scale", "means", "value", "converged")
-    found = PanelOptimum(*(np.concatenate([getattr(piece, each) for piece in pieces]) for each in fields))
+    found = PanelOptimum.joined(pieces)
     good = np.isfinite(found.value)
     failed = int((~good).sum())
     if good.sum() < 20:
@@ -296,13 +294,13 @@ class _Plan:
         if pooling is not None:
             offset = rng.standard_normal((count, len(self.panel.groups), len(pooling.scale))) * pooling.scale
             pull = pull_of(ready, pooling.scale, pooling.phi, offset)
-        return refit_panel(ready, repeated(self.panel.optimum, count), weights=weights, pull=pull)
+        begin = repeated(self.panel.optimum, count)
+        return refit_panel(ready, begin, weights=weights, pull=pull, tolerance=TOLERANCE)
 
 
 def repeated(optimum: PanelOptimum, count: int) -> PanelOptimum:
     """The one problem of an optimum, as many times."""
-    fields = ("local", "scale", "means", "value", "converged")
-    return replace(optimum, **{each: np.repeat(getattr(optimum, each), count, axis=0) for each in fields})
+    return optimum.take(np.zeros(count, dtype=np.int64))
 
 
 def _between(panel: PanelFit, found: PanelOptimum, seed: int) -> Floats | None:
