@@ -8,6 +8,7 @@ from scipy.optimize import least_squares
 
 import isoflop
 from isoflop.errors import DataError, FitError
+from isoflop.fitting.panel import fit_panel
 
 LAW = isoflop.law("chinchilla")
 OBJECTIVES = [isoflop.huber(), isoflop.squares(), isoflop.student_t(), isoflop.absolute()]
@@ -39,7 +40,7 @@ def runs():
 
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda each: each.name)
 def test_nothing_shared_is_one_fit_for_each_group(runs, objective):
-    panel = isoflop.fit_panel(LAW, runs, objective=objective)
+    panel = fit_panel(LAW, runs, objective=objective)
     for group in panel.groups:
         alone = isoflop.fit(LAW, rows_of(runs, group), objective=objective)
         assert panel.of(group) == pytest.approx(dict(alone.params), rel=1e-6)
@@ -49,7 +50,7 @@ def test_nothing_shared_is_one_fit_for_each_group(runs, objective):
 
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda each: each.name)
 def test_everything_shared_is_the_plain_fit(runs, objective):
-    panel = isoflop.fit_panel(LAW, runs, share=LAW.param_names, objective=objective)
+    panel = fit_panel(LAW, runs, share=LAW.param_names, objective=objective)
     plain = isoflop.fit(LAW, runs, objective=objective)
     assert panel.value == pytest.approx(plain.value, rel=1e-9)
     assert panel.of("g1") == pytest.approx(dict(plain.params), rel=1e-5, abs=1e-6)  # a floor may run to zero
@@ -75,7 +76,7 @@ def stacked_squares(runs, groups, start):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_shared_exponents_reach_the_optimum_of_an_independent_solver(seed):
     runs = panel_runs(4, 30, noise=0.02, seed=seed)
-    panel = isoflop.fit_panel(LAW, runs, share=("alpha", "beta"), objective=isoflop.squares())
+    panel = fit_panel(LAW, runs, share=("alpha", "beta"), objective=isoflop.squares())
     rng = np.random.default_rng(seed)
     own = np.array([1.7, 0.5, 0.7])
     ends = []
@@ -92,7 +93,7 @@ def test_shared_exponents_reach_the_optimum_of_an_independent_solver(seed):
 def test_the_optimum_lies_between_the_plain_fit_and_the_groups_own(runs, objective):
     """Fewer shared parameters never fit worse; a Student-t keeps a σ for each group unless all is shared."""
     values = [
-        isoflop.fit_panel(LAW, runs, share=share, objective=objective).value
+        fit_panel(LAW, runs, share=share, objective=objective).value
         for share in (LAW.param_names, ("A", "B", "alpha", "beta"), ("alpha", "beta"), ("beta",), ())
     ]
     assert all(more >= less - 1e-9 * abs(less) for more, less in pairwise(values))
@@ -102,7 +103,7 @@ def test_the_optimum_lies_between_the_plain_fit_and_the_groups_own(runs, objecti
 @pytest.mark.parametrize("objective", [isoflop.huber(), isoflop.squares(), isoflop.student_t()], ids=lambda o: o.name)
 def test_no_step_from_the_optimum_makes_it_better(runs, objective):
     """The gradient is checked by moving one parameter at a time, in the units of the runs."""
-    panel = isoflop.fit_panel(LAW, runs, share=("alpha", "beta"), objective=objective)
+    panel = fit_panel(LAW, runs, share=("alpha", "beta"), objective=objective)
 
     def value(params):
         total = 0.0
@@ -125,15 +126,15 @@ def test_no_step_from_the_optimum_makes_it_better(runs, objective):
 
 
 def test_to_share_an_amplitude_is_to_share_its_value_at_one_not_at_the_middle(runs):
-    panel = isoflop.fit_panel(LAW, runs, share=("A",), objective=isoflop.squares())
+    panel = fit_panel(LAW, runs, share=("A",), objective=isoflop.squares())
     assert len({round(panel.of(group)["A"], 6) for group in panel.groups}) == 1
     assert len({round(panel.of(group)["alpha"], 6) for group in panel.groups}) == 3
 
 
 def test_both_engines_end_at_one_optimum(runs, monkeypatch):
-    native = isoflop.fit_panel(LAW, runs, share=("alpha", "beta"))
+    native = fit_panel(LAW, runs, share=("alpha", "beta"))
     monkeypatch.setenv("ISOFLOP_ENGINE", "numpy")
-    plain = isoflop.fit_panel(LAW, runs, share=("alpha", "beta"))
+    plain = fit_panel(LAW, runs, share=("alpha", "beta"))
     assert plain.search.engine == "numpy"
     assert native.value == pytest.approx(plain.value, rel=1e-9)
     assert native.params == pytest.approx(plain.params, rel=1e-5)
@@ -141,7 +142,7 @@ def test_both_engines_end_at_one_optimum(runs, monkeypatch):
 
 def test_exact_groups_are_recovered_with_what_they_share():
     runs = panel_runs(5, 12, noise=0.0)
-    panel = isoflop.fit_panel(LAW, runs, share=("alpha", "beta"), objective=isoflop.squares())
+    panel = fit_panel(LAW, runs, share=("alpha", "beta"), objective=isoflop.squares())
     assert panel.shared == pytest.approx({"alpha": 0.34, "beta": 0.28}, rel=1e-6)
     assert panel.value < 1e-18
 
@@ -150,14 +151,14 @@ def test_order_of_rows_and_names_changes_nothing(runs):
     order = np.random.default_rng(3).permutation(len(runs))
     table = {name: runs[name][order] for name in ("N", "D", "loss")}
     mixed = isoflop.Runs.from_columns(table | {"family": np.array(runs.text("family"))[order]})
-    one, other = (isoflop.fit_panel(LAW, each, share=("alpha",)) for each in (runs, mixed))
+    one, other = (fit_panel(LAW, each, share=("alpha",)) for each in (runs, mixed))
     assert other.params == pytest.approx(one.params, rel=1e-6)
     assert other.group("g2").residuals.shape == (40,)
 
 
 def test_groups_by_two_columns(runs):
     both = runs.with_column("half", np.where(np.arange(len(runs)) % 2, "odd", "even"))
-    panel = isoflop.fit_panel(LAW, both, by=("family", "half"), share=("alpha", "beta"))
+    panel = fit_panel(LAW, both, by=("family", "half"), share=("alpha", "beta"))
     assert panel.groups[:3] == ("g0 / even", "g0 / odd", "g1 / even")
     assert sum(panel.n_rows) == len(runs)
 
@@ -165,24 +166,24 @@ def test_groups_by_two_columns(runs):
 def test_what_cannot_be_a_panel_says_so(runs):
     few = runs.take(np.r_[np.ones(40, dtype=bool), np.arange(40) < 2, np.ones(40, dtype=bool)])
     with pytest.raises(FitError, match=r"1 of 3 groups .* fewer rows than the 3 parameters .*'g1' \(2\).*--where"):
-        isoflop.fit_panel(LAW, few, share=("alpha", "beta"))
+        fit_panel(LAW, few, share=("alpha", "beta"))
     with pytest.raises(DataError, match="recipe"):
-        isoflop.fit_panel(LAW, runs, by="recipe")
+        fit_panel(LAW, runs, by="recipe")
     with pytest.raises(FitError, match="gamma.*no free parameter"):
-        isoflop.fit_panel(LAW, runs, share=("gamma",))
+        fit_panel(LAW, runs, share=("gamma",))
     with pytest.raises(FitError, match="E is given as shared and as pooled"):
-        isoflop.fit_panel(LAW, runs, share=("E",), pool=("E",))
+        fit_panel(LAW, runs, share=("E",), pool=("E",))
     with pytest.raises(FitError, match="N, which holds measured numbers, has 120 values"):
-        isoflop.fit_panel(LAW, runs, by="N", share=("alpha", "beta"))
+        fit_panel(LAW, runs, by="N", share=("alpha", "beta"))
     holes = runs.with_column("family", ["", *runs.text("family")[1:]])
     with pytest.raises(DataError, match=r"1 of 120 rows .* no 'family' \(row 1\)"):
-        isoflop.fit_panel(LAW, holes)
+        fit_panel(LAW, holes)
     with pytest.raises(FitError, match="no group of this panel; there are g0, g1, g2"):
-        isoflop.fit_panel(LAW, runs, share=LAW.param_names).group("g7")
+        fit_panel(LAW, runs, share=LAW.param_names).group("g7")
 
 
 def test_one_group_is_said(runs):
-    panel = isoflop.fit_panel(LAW, rows_of(runs, "g0"), share=("alpha",))
+    panel = fit_panel(LAW, rows_of(runs, "g0"), share=("alpha",))
     assert [each.code for each in panel.findings] == ["one-group"]
 
 
@@ -196,8 +197,7 @@ def test_weights_of_rows_count(runs):
 
     weighted = runs.with_column(WEIGHT, np.r_[2.0, np.ones(len(runs) - 1)])
     one, other = (
-        isoflop.fit_panel(LAW, each, share=("alpha", "beta"), objective=isoflop.squares())
-        for each in (doubled, weighted)
+        fit_panel(LAW, each, share=("alpha", "beta"), objective=isoflop.squares()) for each in (doubled, weighted)
     )
     assert other.value == pytest.approx(one.value, rel=1e-10)
     assert other.params == pytest.approx(one.params, rel=1e-6)

@@ -6,6 +6,8 @@ from tests.fitting.test_panel import LAW, panel_runs, rows_of
 
 import isoflop
 from isoflop.errors import FitError, IsoflopError
+from isoflop.fitting.panel import fit_panel
+from isoflop.uncertainty.panel import bootstrap_panel
 
 FLOOR = isoflop.law("E + A/N^alpha")
 
@@ -23,8 +25,8 @@ def floors(groups=12, rows=6, *, spread=0.1, noise=0.004, seed=0, alpha=0.3):
 
 @pytest.fixture(scope="module")
 def drawn():
-    panel = isoflop.fit_panel(LAW, panel_runs(), share=("alpha", "beta"), objective=isoflop.squares())
-    return isoflop.bootstrap_panel(panel, draws=200)
+    panel = fit_panel(LAW, panel_runs(), share=("alpha", "beta"), objective=isoflop.squares())
+    return bootstrap_panel(panel, draws=200)
 
 
 def test_a_shared_parameter_has_one_value_in_a_draw_and_own_ones_differ(drawn):
@@ -44,13 +46,13 @@ def test_the_spread_is_that_of_refits_one_at_a_time(drawn):
         rows = np.repeat(np.arange(120), counts[draw].astype(int))
         table = {name: panel.runs[name][rows] for name in ("N", "D", "loss")}
         again = isoflop.Runs.from_columns(table | {"family": np.array(panel.runs.text("family"))[rows]})
-        refitted = isoflop.fit_panel(LAW, again, share=panel.share, objective=panel.objective)
+        refitted = fit_panel(LAW, again, share=panel.share, objective=panel.objective)
         assert drawn.params[draw] == pytest.approx(refitted.params, rel=2e-3)
 
 
 def test_nothing_shared_draws_as_bootstrap_does_in_spread():
-    panel = isoflop.fit_panel(LAW, panel_runs(2, 40), objective=isoflop.squares())
-    together = isoflop.bootstrap_panel(panel, draws=400)
+    panel = fit_panel(LAW, panel_runs(2, 40), objective=isoflop.squares())
+    together = bootstrap_panel(panel, draws=400)
     alone = isoflop.bootstrap(panel.group("g0"), draws=400)
     for name in ("E", "alpha", "beta"):
         assert together.group("g0").standard_error(name) == pytest.approx(alone.standard_error(name), rel=0.15)
@@ -72,16 +74,16 @@ def rows_residuals(panel, group):
 
 
 def test_draws_are_the_same_whatever_the_number_of_processes(drawn):
-    again = isoflop.bootstrap_panel(drawn.panel, draws=200, jobs=2)
+    again = bootstrap_panel(drawn.panel, draws=200, jobs=2)
     assert np.array_equal(again.params, drawn.params)
 
 
 def test_too_few_draws_and_groups_say_so(drawn):
     with pytest.raises(IsoflopError, match="19 draws make no interval"):
-        isoflop.bootstrap_panel(drawn.panel, draws=19)
-    two = isoflop.fit_panel(LAW, panel_runs(2), share=("alpha", "beta"))
+        bootstrap_panel(drawn.panel, draws=19)
+    two = fit_panel(LAW, panel_runs(2), share=("alpha", "beta"))
     with pytest.raises(FitError, match="2 groups do not show how groups differ"):
-        isoflop.bootstrap_panel(two, draws=20).unseen()
+        bootstrap_panel(two, draws=20).unseen()
 
 
 def test_pooling_finds_the_scale_between_groups():
@@ -89,7 +91,7 @@ def test_pooling_finds_the_scale_between_groups():
     found = []
     for seed in range(8):
         runs, _ = floors(20, 8, spread=0.1, seed=seed)
-        panel = isoflop.fit_panel(FLOOR, runs, share=("A", "alpha"), pool=("E",), objective=isoflop.squares())
+        panel = fit_panel(FLOOR, runs, share=("A", "alpha"), pool=("E",), objective=isoflop.squares())
         found.append(panel.pooling.scale[0])
     assert np.median(found) == pytest.approx(0.1, rel=0.2)
 
@@ -97,8 +99,7 @@ def test_pooling_finds_the_scale_between_groups():
 def test_groups_that_do_not_differ_are_pooled_to_one_value():
     runs, _ = floors(12, 6, spread=0.0)
     pooled, own = (
-        isoflop.fit_panel(FLOOR, runs, share=("A", "alpha"), pool=pool, objective=isoflop.squares())
-        for pool in (("E",), ())
+        fit_panel(FLOOR, runs, share=("A", "alpha"), pool=pool, objective=isoflop.squares()) for pool in (("E",), ())
     )
     assert np.std(np.log(pooled.params[:, 0])) < 0.3 * np.std(np.log(own.params[:, 0]))
 
@@ -110,7 +111,7 @@ def test_pooled_floors_are_nearer_to_the_truth_than_own_ones():
         runs, truth = floors(15, 6, spread=0.05, noise=0.01, seed=seed)
         errors = []
         for pool in (("E",), ()):
-            panel = isoflop.fit_panel(FLOOR, runs, share=("alpha",), pool=pool, objective=isoflop.squares())
+            panel = fit_panel(FLOOR, runs, share=("alpha",), pool=pool, objective=isoflop.squares())
             errors.append(np.median(np.abs(np.log(np.maximum(panel.params[:, 0], 1e-3) / truth))))
         ratio.append(errors[0] / errors[1])
     assert np.median(ratio) < 0.9
@@ -123,8 +124,8 @@ def test_intervals_of_pooled_and_unseen_floors_hold_the_truth():
     for seed in range(40):
         runs, truth = floors(13, 6, spread=0.1, noise=0.005, seed=seed)
         seen = runs.take(np.array(runs.text("family")) != "f12")
-        panel = isoflop.fit_panel(FLOOR, seen, share=("A", "alpha"), pool=("E",), objective=isoflop.squares())
-        draws = isoflop.bootstrap_panel(panel, draws=200, seed=seed)
+        panel = fit_panel(FLOOR, seen, share=("A", "alpha"), pool=("E",), objective=isoflop.squares())
+        draws = bootstrap_panel(panel, draws=200, seed=seed)
         for group, value in zip(panel.groups, truth, strict=False):
             interval = draws.interval("E", group)
             held, count = held + (interval.low <= value <= interval.high), count + 1

@@ -65,10 +65,11 @@ class PanelFit(Shown):
     Examples
     --------
     >>> import isoflop, numpy
+    >>> from isoflop.fitting.panel import fit_panel
     >>> n, k = numpy.meshgrid(numpy.geomspace(1e7, 1e9, 12), [0, 1, 2])
     >>> loss = 1.7 + 0.1 * k + (300 + 100 * k) / n**0.34
     >>> table = {"N": n.ravel(), "loss": loss.ravel(), "family": [f"f{each}" for each in k.ravel()]}
-    >>> panel = isoflop.fit_panel(isoflop.law("E + A/N^alpha"), isoflop.Runs.from_columns(table), share=["alpha"])
+    >>> panel = fit_panel(isoflop.law("E + A/N^alpha"), isoflop.Runs.from_columns(table), share=["alpha"])
     >>> panel.groups, round(panel.shared["alpha"], 4)
     (('f0', 'f1', 'f2'), 0.34)
     >>> panel.to_frame()["E"].round(4).to_list()
@@ -219,11 +220,12 @@ def fit_panel(
     Examples
     --------
     >>> import isoflop, numpy
+    >>> from isoflop.fitting.panel import fit_panel
     >>> n, k = numpy.meshgrid(numpy.geomspace(1e7, 1e9, 12), [0, 1, 2])
     >>> loss = 1.7 + 0.1 * k + (300 + 100 * k) / n**0.34
     >>> table = {"N": n.ravel(), "loss": loss.ravel(), "family": [f"f{each}" for each in k.ravel()]}
     >>> runs = isoflop.Runs.from_columns(table)
-    >>> isoflop.fit_panel(isoflop.law("E + A/N^alpha"), runs, share=["alpha"]).own
+    >>> fit_panel(isoflop.law("E + A/N^alpha"), runs, share=["alpha"]).own
     ('E', 'A')
     """
     objective = huber() if objective is None else objective

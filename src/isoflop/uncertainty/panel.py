@@ -54,11 +54,13 @@ class PanelDraws(Shown):
     Examples
     --------
     >>> import isoflop, numpy
+    >>> from isoflop.fitting.panel import fit_panel
+    >>> from isoflop.uncertainty.panel import bootstrap_panel
     >>> n, k = numpy.meshgrid(numpy.geomspace(1e7, 1e9, 12), [0, 1, 2])
     >>> loss = (1.7 + 0.1 * k + (300 + 100 * k) / n**0.34) * numpy.exp(0.01 * numpy.sin(7 * n + k))
     >>> table = {"N": n.ravel(), "loss": loss.ravel(), "family": [f"f{each}" for each in k.ravel()]}
-    >>> panel = isoflop.fit_panel(isoflop.law("E + A/N^alpha"), isoflop.Runs.from_columns(table), share=["alpha"])
-    >>> drawn = isoflop.bootstrap_panel(panel, draws=40)
+    >>> panel = fit_panel(isoflop.law("E + A/N^alpha"), isoflop.Runs.from_columns(table), share=["alpha"])
+    >>> drawn = bootstrap_panel(panel, draws=40)
     >>> len(drawn), drawn.params.shape
     (40, (40, 3, 3))
     >>> gap = drawn.group("f1").draws["E"] - drawn.group("f0").draws["E"]
@@ -223,11 +225,13 @@ def bootstrap_panel(
     Examples
     --------
     >>> import isoflop, numpy
+    >>> from isoflop.fitting.panel import fit_panel
+    >>> from isoflop.uncertainty.panel import bootstrap_panel
     >>> n, k = numpy.meshgrid(numpy.geomspace(1e7, 1e9, 12), [0, 1, 2])
     >>> loss = (1.7 + 0.1 * k + (300 + 100 * k) / n**0.34) * numpy.exp(0.01 * numpy.sin(7 * n + k))
     >>> table = {"N": n.ravel(), "loss": loss.ravel(), "family": [f"f{each}" for each in k.ravel()]}
-    >>> panel = isoflop.fit_panel(isoflop.law("E + A/N^alpha"), isoflop.Runs.from_columns(table), share=["alpha"])
-    >>> drawn = isoflop.bootstrap_panel(panel, draws=40)
+    >>> panel = fit_panel(isoflop.law("E + A/N^alpha"), isoflop.Runs.from_columns(table), share=["alpha"])
+    >>> drawn = bootstrap_panel(panel, draws=40)
     >>> interval = drawn.interval("alpha", level=0.8)
     >>> interval.low < interval.value < interval.high
     True

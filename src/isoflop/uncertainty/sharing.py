@@ -160,11 +160,13 @@ def sharing_test(
     Examples
     --------
     >>> import isoflop, numpy
+    >>> from isoflop.fitting.panel import fit_panel
+    >>> from isoflop.uncertainty.sharing import sharing_test
     >>> n, k = numpy.meshgrid(numpy.geomspace(1e7, 1e9, 12), [0, 1, 2])
     >>> loss = (1.7 + 0.1 * k + 300 / n ** (0.3 + 0.1 * k)) * numpy.exp(0.001 * numpy.sin(7 * n + k))
     >>> table = {"N": n.ravel(), "loss": loss.ravel(), "family": [f"f{each}" for each in k.ravel()]}
-    >>> panel = isoflop.fit_panel(isoflop.law("E + A/N^alpha"), isoflop.Runs.from_columns(table), share=["alpha"])
-    >>> isoflop.sharing_test(panel, draws=39).p_value < 0.05
+    >>> panel = fit_panel(isoflop.law("E + A/N^alpha"), isoflop.Runs.from_columns(table), share=["alpha"])
+    >>> sharing_test(panel, draws=39).p_value < 0.05
     True
 
     Source: Cameron, Gelbach and Miller 2008 for random signs by cluster under the restricted fit.
