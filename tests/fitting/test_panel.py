@@ -173,7 +173,7 @@ def test_what_cannot_be_a_panel_says_so(runs):
         fit_panel(LAW, runs, share=("gamma",))
     with pytest.raises(FitError, match="E is given as shared and as pooled"):
         fit_panel(LAW, runs, share=("E",), pool=("E",))
-    with pytest.raises(FitError, match="N, which holds measured numbers, has 120 values"):
+    with pytest.raises(FitError, match="N, which holds numbers, has 120 values"):
         fit_panel(LAW, runs, by="N", share=("alpha", "beta"))
     holes = runs.with_column("family", ["", *runs.text("family")[1:]])
     with pytest.raises(DataError, match=r"1 of 120 rows .* no 'family' \(row 1\)"):

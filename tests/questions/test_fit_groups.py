@@ -100,7 +100,7 @@ def test_names_of_parameters():
     [
         (("--share", "alpha"), "--share is for groups; name the column that tells them apart (--by COLUMN)"),
         (("--by", "recipe"), "recipe"),
-        (("--by", "N"), "N, which holds measured numbers, has 160 values"),
+        (("--by", "N"), "N, which holds numbers, has 160 values"),
         (("--by", "family", "--curves"), "takes no --curves"),
         (("--by", "family", "--share", "delta"), "'delta' is no free parameter"),
         (("--by", ","), "needs a column"),

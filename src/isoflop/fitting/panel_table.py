@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from isoflop.errors import DataError, FitError, excerpt
@@ -42,26 +42,40 @@ class Groups:
 
 
 def groups_of(runs: Runs, by: Sequence[str]) -> Groups:
-    """The groups of the rows by one column, or by the combinations of several, in alphabetical order.
+    """The groups of the rows by one column, or by the combinations of several, in the order of numbers or of letters.
 
     Raises DataError for a column that is not there or has missing cells, and for no column at all.
     """
     if not by:
         raise DataError("a panel needs a column whose values name the groups; give one (--by COLUMN)")
-    parts = []
+    labels: list[list[str]] = []
+    keys: list[list[float] | list[str]] = []
     for column in by:
-        labels = runs.text(column)
-        empty = [int(row) for row, label in zip(runs.rows, labels, strict=True) if not label.strip()]
+        words, order = _labels(runs, column)
+        empty = [int(row) for row, word in zip(runs.rows, words, strict=True) if not word.strip()]
         if empty:
             raise DataError(
                 f"{len(empty)} of {len(runs)} rows of {runs.source} have no {excerpt(column)} "
-                f"({rows_phrase(empty)}), so their group is not known; fill the cells, or drop the rows with "
-                f"--where \"{_quoted(column)} != ''\""
+                f"({rows_phrase(empty)}), so their group is not known; fill the cells, or leave the rows out (--where)"
             )
-        parts.append(labels)
-    joined = [_JOIN.join(each) for each in zip(*parts, strict=True)]
-    names, codes = np.unique(np.array(joined, dtype=object).astype(str), return_inverse=True)
-    return Groups(tuple(by), tuple(str(each) for each in names), codes.astype(np.int64))
+        labels.append(words)
+        keys.append(order)
+    joined = [_JOIN.join(each) for each in zip(*labels, strict=True)]
+    first = dict(zip(joined, zip(*keys, strict=True), strict=True))
+    names = sorted(first, key=lambda name: first[name])
+    place = {name: number for number, name in enumerate(names)}
+    return Groups(tuple(by), tuple(names), np.array([place[name] for name in joined], dtype=np.int64))
+
+
+def _labels(runs: Runs, column: str) -> tuple[list[str], list[float] | list[str]]:
+    """What a column calls each row's group, numbers in few digits, and by what groups are ordered."""
+    words = runs.text(column)
+    try:
+        numbers = [float(word) if word.strip() else math.nan for word in words]
+    except ValueError:
+        return words, words
+    short = [f"{each:.6g}" if word.strip() else "" for each, word in zip(numbers, words, strict=True)]
+    return (short if len(set(short)) == len(set(numbers)) else words), numbers
 
 
 @dataclass(frozen=True)
@@ -244,8 +258,8 @@ def _check_sizes(law: Law, runs: Runs, groups: Groups, n_own: int) -> None:
         return
     column = groups.by[0] if len(groups.by) == 1 else _JOIN.join(groups.by)
     if len(small) > len(groups.names) / 2:
-        numbers = len(groups.by) == 1 and runs.frame[runs._resolve(column) or column].dtype in (pl.Float64, pl.Float32)
-        why = ", which holds measured numbers," if numbers else ""
+        measured = len(groups.by) == 1 and all(_is_number(name) for name in groups.names)
+        why = ", which holds numbers," if measured else ""
         raise FitError(
             f"{column}{why} has {len(groups.names)} values over {len(runs)} rows of {runs.source}, and {len(small)} of "
             f"these groups have fewer rows than the {needed} parameters that each would have of its own; give a column "
@@ -253,12 +267,23 @@ def _check_sizes(law: Law, runs: Runs, groups: Groups, n_own: int) -> None:
         )
     told = ", ".join(f"{excerpt(name)} ({size})" for name, size in small[:_NAMED])
     more = f" and {len(small) - _NAMED} more" if len(small) > _NAMED else ""
-    drop = " and ".join(f"{_quoted(column)} != '{name}'" for name, _ in small[:_NAMED])
+    numbers = all(_is_number(name) for name in groups.names)
+    drop = " and ".join(
+        f"{_quoted(column)} != {name}" if numbers else f"{_quoted(column)} != '{name}'" for name, _ in small[:_NAMED]
+    )
     raise FitError(
         f"{len(small)} of {len(groups.names)} groups of {runs.source} have fewer rows than the {needed} parameters of "
         f"{law.name} that each has of its own: {told}{more}; share or pool more of them (--share, --pool)"
         + (f', or leave the group out (--where "{drop}")' if len(groups.by) == 1 and not more else "")
     )
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _quoted(column: str) -> str:

@@ -123,7 +123,7 @@ def sharing_test(
     method: Method | None = None,
     parameters: bool = True,
 ) -> SharingTest:
-    """T = F(shared) − F(own): does the objective improve more than by chance when shared parameters become own?
+    """T = F(shared) − F(own): how much better own parameters fit than shared ones, and how often chance does as well.
 
     ``likelihood-ratio``: for squares (T/f)/(F(own)/(n − k)) against Fisher's F, exact where the law is linear; for a
     Student-t 2T(n − k)/n against χ². It takes rows for independent and, for squares, alike in scatter. ``bootstrap``:

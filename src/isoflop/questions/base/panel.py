@@ -177,9 +177,12 @@ def _quantity(fitted: FittedPanel, name: str, group: str | None, level: float) -
     panel = fitted.panel
     at = panel.law.param_names.index(name)
     value = float(panel.params[0 if group is None else panel.position(group), at])
+    expression = panel.law.expression
+    alone = expression.op == "add" and any(term.op == "name" and term.label == name for term in expression.args)
+    unit = panel.runs.loss_unit if alone and panel.law.response == "loss" else ""
     if fitted.draws is None:
-        return Quantity(name, value)
-    return of_interval(name, fitted.draws.interval(name, group, level=level))
+        return Quantity(name, value, unit=unit)
+    return of_interval(name, fitted.draws.interval(name, group, level=level), unit=unit)
 
 
 def _equation(fitted: FittedPanel, level: float) -> str:
