@@ -44,7 +44,8 @@ def table(groups: int, rows: int, *, noise: float, seed: int, uneven: bool = Fal
         parts.append(
             (n, d, (floor + a / n**0.34 + b / d**0.28) * np.exp(size * errors), np.full(rows, f"g{group:03d}"))
         )
-    return Runs.from_columns(dict(zip(("N", "D", "loss", "family"), map(np.concatenate, zip(*parts, strict=True)), strict=True)))
+    columns = map(np.concatenate, zip(*parts, strict=True))
+    return Runs.from_columns(dict(zip(("N", "D", "loss", "family"), columns, strict=True)))
 
 
 def timed(work: Callable[[], T]) -> tuple[T, float, float]:
