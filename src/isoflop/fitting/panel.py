@@ -142,6 +142,7 @@ class PanelFit(Shown):
         """
         number = self.position(group)
         runs = self.runs.take(self.ready.groups.rows(group))
+        runs = replace(runs, source=f"{runs.source}, {', '.join(self.by)} {group}")
         own = problem_from_table(self.law, group_table(self.ready, number), objective=self.objective)
         theta = own.coords.from_params(self.params[number : number + 1], own.kernel.centres)
         at = Solution(
