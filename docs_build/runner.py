@@ -33,7 +33,7 @@ def folder() -> Iterator[Path]:
 
 
 def write_examples(place: Path) -> None:
-    """Bundled runs (runs.csv, curves.csv), simulated ones (scores.csv, curve.csv), and a log (train.log)."""
+    """Bundled runs (runs, curves), simulated ones (scores, recipes, curve), each a .csv, and a log (train.log)."""
     import numpy as np
     import polars as pl
 
@@ -50,6 +50,12 @@ def write_examples(place: Path) -> None:
     loss = loss * np.exp(draws.normal(0, 0.01, n.size))
     score = 0.25 + 0.7 / (1 + np.exp(4 * (loss - 1.6))) + draws.normal(0, 0.005, n.size)
     pl.DataFrame({"N": n, "D": d, "quiz_loss": loss, "quiz_score": score}).write_csv(place / "scores.csv")
+    recipe, size, seed = (each.ravel() for each in np.meshgrid(np.arange(5), np.logspace(7, 9.5, 6), np.arange(3)))
+    fall = 1.9 + 0.03 * recipe + 900 / size**0.42 + draws.normal(0, 0.004, size.size)
+    right = 0.25 + 0.7 / (1 + np.exp(6 * (fall - 2.3))) + draws.normal(0, 0.006, size.size)
+    names = np.array(["web", "web-filtered", "books", "code", "mixed"])[recipe]
+    table = {"recipe": names, "N": size, "D": 20 * size, "seed": seed, "loss": fall, "quiz_acc": right}
+    pl.DataFrame(table).write_csv(place / "recipes.csv")
     step = np.arange(20, 2001, 20)
     rate = 1e-3 * np.minimum(step / 200, 1)  # constant after the warm-up
     falling = 2.4 + 9 * step**-0.4 + draws.normal(0, 0.01, step.size)

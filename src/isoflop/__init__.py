@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from isoflop.validation.outliers import outliers
     from isoflop.validation.rank import rank
     from isoflop.validation.sensitivity import sensitivity
+    from isoflop.validation.shape_audit import shapes
     from isoflop.validation.split import hold_out
     from isoflop.validation.stack import forecast_stacked
 
@@ -82,6 +83,7 @@ _HOMES = {
     "isoflop.validation.outliers": ("outliers",),
     "isoflop.validation.rank": ("rank",),
     "isoflop.validation.sensitivity": ("sensitivity",),
+    "isoflop.validation.shape_audit": ("shapes",),
     "isoflop.validation.split": ("hold_out",),
     "isoflop.validation.stack": ("forecast_stacked",),
 }

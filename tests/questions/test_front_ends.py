@@ -36,6 +36,7 @@ OPTIONS = {
     "plan": {"budget": 1e22},
     "rank": {"draws": 20, "laws": ["chinchilla", "power-n-floor"], "windows": 1},
     "sensitivity": {"draws": 20},
+    "shape": {"responses": ["quiz_acc"]},
 }
 OTHER_RUNS = {"finish", "repeat"}  # a run under way, repeated tokens: their own tests
 ASKED = sorted(

@@ -24,10 +24,12 @@ from isoflop.plots.repeats import worth_of_repeats
 from isoflop.plots.residuals import fit_against_measured, residuals
 from isoflop.plots.scores import MOST_TASKS, score_against_loss
 from isoflop.plots.sensitivity import choices_made
+from isoflop.plots.shapes import MOST_GROUPS, shapes_along
 from isoflop.plots.style import AXES
 
 __all__ = [
     "AXES",
+    "MOST_GROUPS",
     "MOST_LAWS",
     "MOST_TASKS",
     "choices_made",
@@ -54,6 +56,7 @@ __all__ = [
     "runs_left_out",
     "save",
     "score_against_loss",
+    "shapes_along",
     "training_curves",
     "worth_of_repeats",
 ]

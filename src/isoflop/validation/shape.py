@@ -46,7 +46,7 @@ class PValues(Value):
     """p-values of the tests of one group; NaN where there is no test.
 
     trend: of no trend at all. reversal: of no stretch against the main direction. still: that the last part of the
-    range gains nothing. level_end: that it gains delta or more. flat: that some two means differ by delta or more.
+    range gains nothing. level_end: that it changes by delta or more. flat: that some two means differ by delta or more.
     """
 
     trend: float
@@ -111,24 +111,30 @@ def shape_tests(levels: Levels, scatter: Scatter, null: Null, *, delta: float, a
             trend=_p(np.abs(simulated).max(1), abs(observed[largest])),
             reversal=_p(simulated[:, possible].max(1), float(against[possible].max())) if possible.any() else 1.0,
             still=float(stats.t.sf(signed / error, scatter.freedom)),
-            level_end=float(stats.t.sf((delta - signed) / error, scatter.freedom)),
+            level_end=float(stats.t.sf((delta - abs(gain)) / error, scatter.freedom)),
             flat=_flat(levels, scatter, delta),
         ),
         gain=gain,
         gain_error=error,
         start=start,
-        turns=_turns(observed, contrasts, float(critical)),
+        turns=_turns(observed, contrasts, scatter.place, levels.mean, float(critical), delta),
     )
 
 
 def verdict(tests: ShapeTests, p: PValues, *, alpha: float) -> Verdict:
-    """The shape at a level α; p: the p-values of ``tests``, corrected for other groups."""
+    """The shape at a level α; p: the p-values of ``tests``, corrected for other groups.
+
+    A turn counts where the reversal is significant and changes the response by more than delta.
+    """
     if not p.trend <= alpha:
         return "flat" if p.flat <= alpha else "cannot be told"
     if p.reversal <= alpha:
         if len(tests.turns) > 2:
             return "several turns"
-        return "U" if turns_upward(tests) else "inverted U"
+        up = turns_upward(tests)
+        fitted, at = unimodal_fit(tests.levels.mean, tests.scatter.weight, up=up)
+        if min(abs(fitted[0] - fitted[at]), abs(fitted[-1] - fitted[at])) > tests.delta:
+            return "U" if up else "inverted U"
     if p.level_end <= alpha:
         return "rising to a plateau" if tests.direction > 0 else "falling to a plateau"
     return "rising" if tests.direction > 0 else "falling"
@@ -241,19 +247,25 @@ def _flat(levels: Levels, scatter: Scatter, delta: float) -> float:
         return float(stats.t.sf((delta - apart[upper]) / error[upper], scatter.freedom).max())
 
 
-def _turns(observed: Floats, contrasts: Floats, critical: float) -> tuple[int, ...]:
-    """Directions of the longest sequence of clear stretches that alternate and do not overlap."""
-    spans = [(int(each[0]), int(each[-1])) for each in (np.flatnonzero(row) for row in contrasts)]
+def _turns(
+    observed: Floats, contrasts: Floats, place: Floats, mean: Floats, critical: float, delta: float
+) -> tuple[int, ...]:
+    """Directions of the longest sequence of stretches that alternate, do not overlap, and change by more than delta."""
+    ends = [np.flatnonzero(row)[[0, -1]] for row in contrasts]
+    length = np.array([place[last] - place[first] for first, last in ends])
+    change = np.abs(contrasts @ mean / (contrasts @ place)) * length
+    clear = np.where(change > delta, observed, 0.0)
+    spans = [(int(first), int(last)) for first, last in ends]
     best: tuple[int, ...] = ()
     for start in (1, -1):
         chain, sign, after = [], start, 0
         while True:
-            ends = [
-                last for (first, last), z in zip(spans, observed, strict=True) if sign * z > critical and first >= after
+            lasts = [
+                last for (first, last), z in zip(spans, clear, strict=True) if sign * z > critical and first >= after
             ]
-            if not ends:
+            if not lasts:
                 break
             chain.append(sign)
-            after, sign = min(ends), -sign
+            after, sign = min(lasts), -sign
         best = max(best, tuple(chain), key=len)
     return best

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from isoflop.errors import DataError
 from isoflop.findings import Finding
 from isoflop.runs import Runs
+from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Interval
 from isoflop.validation.cost_front import FrontModel, cost_front
 from isoflop.validation.holm import holm
@@ -54,7 +55,7 @@ class GroupShape(Value):
 
 
 @dataclass(frozen=True)
-class ShapeAudit(Value):
+class ShapeAudit(Shown):
     """The shape of every response of every group.
 
     x: the column along which. by: the columns that divide the runs. delta, lower: of each response, the difference that

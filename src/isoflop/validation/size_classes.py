@@ -51,16 +51,18 @@ class SizeClasses(Value):
     p: float
     pairs: tuple[Pair, ...]
 
-    def plateau(self, *, alpha: float) -> int | None:
-        """The smallest class from which on no larger one differs at the level ``alpha``; None where classes do not.
+    def plateau(self, *, alpha: float, delta: float) -> int | None:
+        """The smallest class from which on no larger one differs at the level ``alpha``, nor its median by ``delta``.
 
-        That a difference was not shown does not show that there is none; see the number of models in each class.
+        None where classes as a whole do not differ, or where only the largest one is left: with few models a test finds
+        no difference where there is one, so its silence alone shows no plateau.
         """
         if not self.p <= alpha:
             return None
         tested = sorted({each for pair in self.pairs for each in (pair.first, pair.second)})
-        for k in tested:
-            if not any(pair.first >= k and pair.adjusted <= alpha for pair in self.pairs):
+        for k in tested[:-1]:
+            differs = any(pair.first >= k and pair.adjusted <= alpha for pair in self.pairs)
+            if not differs and max(self.median[k:]) - min(self.median[k:]) <= delta:
                 return k
         return None
 
