@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from isoflop import Runs, shapes
+from isoflop import Runs
 from isoflop.errors import DataError
 from isoflop.validation.level_scatter import scatter_of
 from isoflop.validation.levels import Levels
 from isoflop.validation.shape import Null, shape_tests, verdict
+from isoflop.validation.shape_audit import shapes
 from isoflop.validation.unimodal import unimodal_fit
 
 CURVES = {

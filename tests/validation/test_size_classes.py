@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from isoflop import Runs, shapes
+from isoflop import Runs
 from isoflop.errors import DataError
 from isoflop.validation.holm import holm
+from isoflop.validation.shape_audit import shapes
 from isoflop.validation.size_classes import dunn, size_classes
 
 

@@ -146,10 +146,11 @@ def shapes(
     Examples
     --------
     >>> import isoflop
+    >>> from isoflop.validation.shape_audit import shapes
     >>> sizes = [1e7, 1e8, 1e9, 1e10] * 3
     >>> acc = [0.10, 0.30, 0.52, 0.70, 0.11, 0.31, 0.50, 0.71, 0.09, 0.30, 0.51, 0.69]
     >>> runs = isoflop.Runs.from_columns({"N": sizes, "acc": acc})
-    >>> isoflop.shapes(runs, ["acc"]).rows[0].shape
+    >>> shapes(runs, ["acc"]).rows[0].shape
     'rising'
     """
     if delta is not None and not delta > 0:
