@@ -51,7 +51,8 @@ def write_examples(place: Path) -> None:
     score = 0.25 + 0.7 / (1 + np.exp(4 * (loss - 1.6))) + draws.normal(0, 0.005, n.size)
     pl.DataFrame({"N": n, "D": d, "quiz_loss": loss, "quiz_score": score}).write_csv(place / "scores.csv")
     recipe, size, seed = (each.ravel() for each in np.meshgrid(np.arange(5), np.logspace(7, 9.5, 6), np.arange(3)))
-    fall = 1.9 + 0.03 * recipe + 900 / size**0.42 + draws.normal(0, 0.004, size.size)
+    floor, rise = np.array([1.9, 1.97, 1.93, 2.02, 1.99])[recipe], np.array([1000, 850, 960, 820, 900])[recipe]
+    fall = floor + rise / size**0.42 + draws.normal(0, 0.004, size.size)
     right = 0.25 + 0.7 / (1 + np.exp(6 * (fall - 2.3))) + draws.normal(0, 0.006, size.size)
     names = np.array(["web", "web-filtered", "books", "code", "mixed"])[recipe]
     table = {"recipe": names, "N": size, "D": 20 * size, "seed": seed, "loss": fall, "quiz_acc": right}

@@ -39,6 +39,20 @@ GADRE = [
     "--where",
     "abs(tok_mult - 20) < 0.1",
 ]
+# Six corpora at eight budgets, each at its best size.
+CORPORA = [
+    "--by",
+    "data",
+    "--x",
+    "iso_flop",
+    "--best=-eval/downstream/hellaswag_test_len_norm",
+    "--per",
+    "data,iso_flop",
+    "--response",
+    "eval/downstream/hellaswag_test_len_norm",
+    "--better",
+    "higher",
+]
 CASES = {
     "check": ["check", *EPOCH],
     "fit": ["fit", *FITTED],
@@ -70,6 +84,7 @@ CASES = {
     "sensitivity": ["sensitivity", *FITTED, "--budget", "5.76e23"],
     "compare": ["compare", "chinchilla:hoffmann", "chinchilla:epoch", "--budget", "5.76e23"],
     "shape": ["shape", "{tables}/overtraining-gadre/runs_with_downstream_colpret.csv", *GADRE],
+    "decide": ["decide", "{tables}/loss-to-loss/sweep.csv", *CORPORA],
     "calibrate": ["calibrate", *SEVERAL, "-o", "{out}/prior.toml"],
     "validate": ["validate", *SEVERAL],
     "datasets": ["datasets"],

@@ -41,7 +41,7 @@ def test_missing_and_infinite_cells_are_left_out_and_told():
 def test_another_input_that_varies_is_a_finding_and_one_that_follows_is_not():
     mixed = runs_of(N=[1e7, 1e7, 1e8], D=[1e9, 2e9, 1e9], loss=[3.0, 2.9, 2.5])
     (finding,) = read_levels(mixed, ["loss"], x="N")[1]
-    assert finding.code == "other-input-varies" and "differ in D (at 1 places)" in finding.message
+    assert finding.code == "other-input-varies" and "at one N differ in D (at 1 place)" in finding.message
     steady = runs_of(N=[1e7, 1e7, 1e8], D=[1e9, 1e9, 2e9], loss=[3.0, 2.9, 2.5])
     assert read_levels(steady, ["loss"], x="N")[1] == ()
 

@@ -19,6 +19,7 @@ from isoflop.plots.isoflops import isoflop_curves
 from isoflop.plots.methods import methods_compared
 from isoflop.plots.plan import flat_band
 from isoflop.plots.profiles import profile_likelihood
+from isoflop.plots.rankings import ranking_by_scale
 from isoflop.plots.recount import exponents_recounted
 from isoflop.plots.repeats import worth_of_repeats
 from isoflop.plots.residuals import fit_against_measured, residuals
@@ -49,6 +50,7 @@ __all__ = [
     "parameter_draws",
     "predicted_against_actual",
     "profile_likelihood",
+    "ranking_by_scale",
     "removal_paths",
     "render",
     "residuals",

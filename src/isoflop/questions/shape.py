@@ -169,7 +169,6 @@ def _article(shape: str) -> str:
 
 def _shapes(result: ShapeAudit) -> Table:
     several, kind = len(result.responses) > 1, x_kind(result.x)
-    level = f"{100 * result.level:g}% CI"
 
     def ends(row: GroupShape) -> tuple[Cell, ...]:
         scatter = row.tests.scatter
@@ -204,8 +203,8 @@ def _shapes(result: ShapeAudit) -> Table:
             Column("end", "largest third"),
             Column("p_trend", "p of no trend"),
             Column("p_reversal", "p of no reversal"),
-            Column("smallest", f"smallest {result.x} near the best ({level})", kind=kind),
-            Column("turn", f"turn ({level})", kind=kind, detail=not any(each.turn for each in result.rows)),
+            Column("smallest", f"smallest {result.x} near the best", kind=kind),
+            Column("turn", "turn", kind=kind, detail=not any(each.turn for each in result.rows)),
             Column("sizes", kind="integer"),
             Column("runs", kind="integer"),
             Column("first", "at the smallest", detail=True),

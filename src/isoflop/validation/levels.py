@@ -29,7 +29,7 @@ class Levels(Value):
 
     x: distinct, ascending, (sizes,). mean, count: of the runs there, (sizes,). squares: Σ (y − ȳ)² over all runs about
     the mean of their x; df: its degrees of freedom, runs − sizes. sampling: variance of each mean from the standard
-    errors that were given, (sizes,), else None.
+    errors that were given, (sizes,), else None. values: of the runs at each x, (sizes,) of (runs,).
     """
 
     group: str
@@ -40,6 +40,7 @@ class Levels(Value):
     squares: float
     df: int
     sampling: Floats | None = None
+    values: tuple[Floats, ...] = ()
 
     @property
     def repeats(self) -> int:
@@ -87,7 +88,7 @@ def read_levels(
             if mine.any():
                 sampling = None if spread is None else spread[mine] ** 2
                 found.append(_levels(name, response, place[mine], value[mine], codes[mine], sampling, items))
-    return tuple(found), (*findings, *_varying(runs, x, names))
+    return tuple(found), (*findings, *varying_inputs(runs, x, names, "Runs of one group"))
 
 
 def group_names(runs: Runs, by: Sequence[str]) -> list[str]:
@@ -134,7 +135,8 @@ def _levels(
     elif items is not None:
         share = (mean * items + 1) / (items + 2)
         given = share * (1 - share) / items
-    return Levels(group, response, x, mean, count, squares, len(runs) - len(x), given)
+    values = tuple(runs[pair[0] == k] for k in range(len(x)))
+    return Levels(group, response, x, mean, count, squares, len(runs) - len(x), given, values)
 
 
 def _check_shares(runs: Runs, response: str, value: Floats) -> None:
@@ -171,10 +173,15 @@ def _missing(runs: Runs, response: str, x: str, known: NDArray[np.bool_]) -> Fin
     )
 
 
-def _varying(runs: Runs, x: str, names: Sequence[str]) -> tuple[Finding, ...]:
-    """A finding where runs of one group and x differ in another input, so that their scatter is not that of seeds."""
+def varying_inputs(
+    runs: Runs, x: str, names: Sequence[str], which: str, *, besides: Sequence[str] = ()
+) -> tuple[Finding, ...]:
+    """A finding where runs of one group and x differ in another input, so that they differ by more than their seeds.
+
+    which: what is compared at one x, as ``Runs of one group``. besides: inputs that may vary.
+    """
     frame = pl.DataFrame({"group": list(names), "x": runs[x]})
-    there = [name for name in _OTHERS if name in runs.columns and name != x]
+    there = [name for name in _OTHERS if name in runs.columns and name not in (x, *besides)]
     worst: Mapping[str, int] = {
         name: frame.with_columns(v=pl.Series(runs[name]))
         .filter(pl.col("v").is_finite() & (pl.col("v") > 0))
@@ -194,8 +201,8 @@ def _varying(runs: Runs, x: str, names: Sequence[str]) -> tuple[Finding, ...]:
         Finding(
             "other-input-varies",
             "warning",
-            f"Runs of one group and {x} differ in {name} (at {worst[name]} places): their means mix values of {name}, "
-            "and their scatter is not that of repeated runs.",
+            f"{which} at one {x} differ in {name} (at {worst[name]} {'place' if worst[name] == 1 else 'places'}): "
+            f"their differences mix with those of {name}.",
             f"Compare at equal {name} (--where), or make it a group (--by).",
         ),
     )
