@@ -83,7 +83,7 @@ def test_the_scatter_is_that_of_repeats_then_given_errors_then_second_difference
     noisy = runs_of(N=n, acc=0.1 * np.log10(n) + rng.normal(0, 0.05, n.size), se=np.full(n.size, 0.05))
     (repeats,), _ = read_levels(noisy, ["acc"], x="N")
     found = scatter_of(repeats)
-    assert (found.source, found.freedom) == ("repeats", 16) and found.sd == pytest.approx(0.05, rel=0.4)
+    assert (found.source, found.df) == ("repeats", 16) and found.sd == pytest.approx(0.05, rel=0.4)
     (given,), _ = read_levels(noisy, ["acc"], x="N", error="se")
     assert scatter_of(given).source == "standard errors"
     assert scatter_of(given).error(np.eye(8)[0]) == pytest.approx(0.05 / np.sqrt(3))
@@ -98,9 +98,24 @@ def test_the_scatter_is_that_of_repeats_then_given_errors_then_second_difference
 def test_the_freedom_of_second_differences_is_that_of_their_simulated_variance():
     (levels,), _ = read_levels(runs_of(N=np.logspace(7, 10, 9), acc=np.arange(9.0) ** 2), ["acc"], x="N")
     scatter = scatter_of(levels)
-    _, sd = scatter.simulated(np.random.default_rng(2), 40_000)
-    assert np.mean(sd**2) == pytest.approx(1, rel=0.02)
-    assert 2 / np.var(sd**2) == pytest.approx(scatter.freedom, rel=0.05)
+    noise = np.random.default_rng(2).standard_normal((40_000, 9))
+    rows = second_differences(scatter.place, scatter.weight)
+    variance = ((noise @ rows.T) ** 2).mean(1)
+    assert np.mean(variance) == pytest.approx(1, rel=0.02)
+    assert 2 / np.var(variance) == pytest.approx(scatter.freedom, rel=0.05)
+
+
+def test_repeats_that_scatter_differently_have_a_variance_for_each_size():
+    rng = np.random.default_rng(3)
+    n, sd = np.repeat(np.logspace(7, 10, 6), 8), np.repeat([0.2, 0.2, 0.1, 0.05, 0.02, 0.02], 8)
+    (levels,), _ = read_levels(runs_of(N=n, acc=rng.normal(0, sd)), ["acc"], x="N")
+    scatter = scatter_of(levels)
+    own = np.array([each.var(ddof=1) for each in levels.values])
+    assert scatter.ratio * scatter.sd**2 == pytest.approx((2 * scatter.sd**2 + 7 * own) / 9)
+    assert scatter.error(np.eye(6)[0]) > 3 * scatter.error(np.eye(6)[5])
+    assert scatter.freedom == 9
+    (even,), _ = read_levels(runs_of(N=n, acc=rng.normal(0, 0.1, n.size)), ["acc"], x="N")
+    assert scatter_of(even).ratio is None
 
 
 def test_two_sizes_without_repeats_have_no_scatter():

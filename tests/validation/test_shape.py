@@ -27,7 +27,7 @@ def levels_of(x, y):
     """Levels of responses (sizes, seeds)."""
     mean = y.mean(1)
     squares = float(((y - mean[:, None]) ** 2).sum())
-    return Levels("a", "acc", x, mean, np.full(len(x), float(y.shape[1])), squares, y.size - len(x))
+    return Levels("a", "acc", x, mean, np.full(len(x), float(y.shape[1])), squares, y.size - len(x), None, tuple(y))
 
 
 def called(name, *, sizes, seeds, sd, times, delta=0.05):

@@ -27,7 +27,7 @@ def shapes_along(audit: ShapeAudit, axes: Axes) -> Axes:
     for place, each in enumerate(rows):
         colour, marker = ink.series[place % len(ink.series)], MARKERS[place % len(MARKERS)]
         levels, scatter = each.levels, each.tests.scatter
-        error = scatter.sd / np.sqrt(scatter.weight) if scatter.known else np.zeros(len(levels.x))
+        error = scatter.sd / np.sqrt(scatter.precision) if scatter.known else np.zeros(len(levels.x))
         axes.errorbar(
             levels.x, levels.mean, yerr=error, color=colour, marker=marker, markersize=5, linestyle="none",
             capsize=2, linewidth=1, label=plain(f"{levels.group}: {each.shape}"),

@@ -30,7 +30,7 @@ def smallest_near_best(
     if not scatter.known or count < 2:
         return Interval(float(levels.x[value]), np.nan, np.nan, level)
     mean, tail = sign * levels.mean, (1 - level) / 2
-    error = scatter.sd * np.sqrt(1 / scatter.weight[:, None] + 1 / scatter.weight[None, :])
+    error = scatter.pair_errors()
     behind = mean[None, :] - mean[:, None] - delta  # how much further than δ size j is ahead of size k, [k, j]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(behind == 0, 0.0, behind / error)
@@ -54,7 +54,7 @@ def turning_point(levels: Levels, scatter: Scatter, at: int, *, up: bool, level:
     """
     sign = -1.0 if up else 1.0
     mean = sign * levels.mean
-    error = scatter.sd * np.sqrt(1 / scatter.weight[:, None] + 1 / scatter.weight[None, :])
+    error = scatter.pair_errors()
     beyond = mean[None, :] - mean[:, None] > error * stats.t.isf((1 - level) / (len(mean) - 1), scatter.freedom)
     possible = levels.x[~beyond.any(1)]
     here = float(levels.x[at])

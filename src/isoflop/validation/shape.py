@@ -91,7 +91,7 @@ def shape_tests(levels: Levels, scatter: Scatter, null: Null, *, delta: float, a
         if float(np.ptp(levels.mean)) <= rounding:  # the same number everywhere
             same = PValues(1.0, 1.0, 1.0, 0.0, 0.0)
             return ShapeTests(levels, scatter, delta, 0, same, 0.0, 0.0, float(levels.x[0]))
-        scatter = replace(scatter, sd=rounding)
+        scatter = replace(scatter, sd=rounding, ratio=None)
     contrasts = stretches(scatter)
     observed = contrasts @ levels.mean / scatter.error(contrasts)
     simulated = null.scans(scatter, contrasts)
@@ -132,7 +132,7 @@ def verdict(tests: ShapeTests, p: PValues, *, alpha: float) -> Verdict:
         if len(tests.turns) > 2:
             return "several turns"
         up = turns_upward(tests)
-        fitted, at = unimodal_fit(tests.levels.mean, tests.scatter.weight, up=up)
+        fitted, at = unimodal_fit(tests.levels.mean, tests.scatter.precision, up=up)
         if min(abs(fitted[0] - fitted[at]), abs(fitted[-1] - fitted[at])) > tests.delta:
             return "U" if up else "inverted U"
     if p.level_end <= alpha:
@@ -151,7 +151,7 @@ def end_of(shape: Verdict, p: PValues, *, alpha: float) -> End:
 
 def turns_upward(tests: ShapeTests) -> bool:
     """Whether a fall and a rise (U) fit the means better than a rise and a fall."""
-    weight = tests.scatter.weight
+    weight = tests.scatter.precision
     errors = [
         float((weight * (tests.levels.mean - unimodal_fit(tests.levels.mean, weight, up=up)[0]) ** 2).sum())
         for up in (True, False)
@@ -161,7 +161,7 @@ def turns_upward(tests: ShapeTests) -> bool:
 
 def fitted_means(tests: ShapeTests, shape: Verdict) -> Floats:
     """The means under the order that the shape implies, (sizes,); the means themselves where it implies none."""
-    mean, weight = tests.levels.mean, tests.scatter.weight
+    mean, weight = tests.levels.mean, tests.scatter.precision
     if shape.startswith(("rising", "falling")):
         return monotone_fit(mean, weight, rising=shape.startswith("rising"))
     if shape in ("U", "inverted U"):
@@ -186,15 +186,14 @@ class Null:
                 scatter.df.to_bytes(8, "big"),
                 np.round(design, 6).tobytes(),
                 np.round(scatter.weight / scatter.weight.max(), 4).tobytes(),
+                b"" if scatter.ratio is None else np.round(scatter.ratio, 4).tobytes(),
             )
         )
         if key not in self._kept:
             if len(self._kept) >= 16:
                 self._kept.clear()
             rng = np.random.default_rng([self.seed, 31])
-            noise, sd = scatter.simulated(rng, self.simulations)
-            unit = np.sqrt((contrasts**2 / scatter.weight).sum(1))
-            self._kept[key] = noise @ contrasts.T / (sd[:, None] * unit)
+            self._kept[key] = scatter.scans(contrasts, rng, self.simulations)
         return self._kept[key]
 
 
@@ -241,7 +240,7 @@ def _end(levels: Levels, scatter: Scatter) -> tuple[float, float, float]:
 def _flat(levels: Levels, scatter: Scatter, delta: float) -> float:
     """The largest p-value, over all pairs of means, of a difference of at least delta."""
     apart = np.abs(levels.mean[:, None] - levels.mean[None, :])
-    error = scatter.sd * np.sqrt(1 / scatter.weight[:, None] + 1 / scatter.weight[None, :])
+    error = scatter.pair_errors()
     upper = np.triu_indices(len(levels.x), 1)
     with np.errstate(divide="ignore"):
         return float(stats.t.sf((delta - apart[upper]) / error[upper], scatter.freedom).max())

@@ -198,7 +198,7 @@ def _row(tests: ShapeTests, p: PValues, lower: bool, level: float) -> GroupShape
     turn = None
     if shape in ("U", "inverted U"):
         up = shape == "U"
-        _, at = unimodal_fit(tests.levels.mean, tests.scatter.weight, up=up)
+        _, at = unimodal_fit(tests.levels.mean, tests.scatter.precision, up=up)
         turn = turning_point(tests.levels, tests.scatter, at, up=up, level=level)
     one_way = shape.startswith(("rising", "falling"))
     return GroupShape(
