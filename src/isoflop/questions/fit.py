@@ -255,9 +255,11 @@ def fit_to_curves(context: Context, *, thin: int | None) -> Ensemble:
     if too_few_runs(whole.fit) is not None:
         return without_draws(whole.fit)
     if whole.fit.runs is None:
+        if spec.resample_by not in (None, "run"):
+            raise IsoflopError("--resample-by needs all rows in memory; thin the curves (--thin), or leave it out")
         return one_step_bootstrap(whole, draws=spec.draws, seed=spec.seed)
     with context.progress(spec.draws, "bootstrap") as advance:
-        return bootstrap(whole.fit, draws=spec.draws, seed=spec.seed, progress=advance)
+        return bootstrap(whole.fit, draws=spec.draws, seed=spec.seed, resample_by=spec.resample_by, progress=advance)
 
 
 def _with_prior(context: Context, families: str) -> Ensemble:

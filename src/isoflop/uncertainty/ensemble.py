@@ -86,6 +86,8 @@ class Ensemble(Shown):
         What to know about the draws.
     prior :
         Of the model error in every forecast from these draws.
+    resampled_by :
+        What was drawn together: ``run``, or the column whose equal values were; empty where nothing was resampled.
 
     Examples
     --------
@@ -110,6 +112,7 @@ class Ensemble(Shown):
     improved: int = 0
     findings: tuple[Finding, ...] = ()
     prior: Prior = field(default_factory=shipped_prior, repr=False)
+    resampled_by: str = ""
 
     @property
     def fit(self) -> Fit:

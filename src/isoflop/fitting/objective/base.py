@@ -61,6 +61,9 @@ class Objective(ABC):
         Whether ρ has a curvature, so that Newton's steps end at the optimum.
     weighs_errors :
         Whether weights 1/σ_i² make the estimate that of rows with standard errors σ_i.
+    resampling :
+        How draws of its fits are made: ``pairs``, runs drawn with replacement, or ``wild``, multiples
+        of residuals refitted; whichever had the better coverage in simulation.
     native :
         How the compiled engine calls its parts, or None where only NumPy has them.
     space :
@@ -79,6 +82,7 @@ class Objective(ABC):
     fits_scale: ClassVar[bool] = False
     smooth: ClassVar[bool] = True
     weighs_errors: ClassVar[bool] = False
+    resampling: ClassVar[Literal["pairs", "wild"]] = "pairs"
     native: ClassVar[str | None] = None
 
     space: Space = field(default="log", kw_only=True)

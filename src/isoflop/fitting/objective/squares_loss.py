@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 
@@ -20,6 +20,7 @@ class Squares(Objective):
     example: ClassVar[str] = "lsq"
     likelihood: ClassVar[bool] = True
     weighs_errors: ClassVar[bool] = True
+    resampling: ClassVar[Literal["pairs", "wild"]] = "wild"
     native: ClassVar[str | None] = "squares"
 
     @classmethod
