@@ -2,11 +2,9 @@
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from isoflop import Runs, law
+from isoflop import Runs, backtest, law, read_runs
 from isoflop.app.requests import specs_of
-from isoflop.cli import isoflop
 from isoflop.study.spec import parse_study, study_toml
 
 
@@ -49,7 +47,6 @@ def test_a_fit_says_what_was_resampled(asked, place):
         (("diagnose", "runs.csv"), None),
         (("influence", "runs.csv", "--budget", "1e22"), "answers"),
         (("sensitivity", "runs.csv", "--budget", "1e22"), "choices"),
-        (("backtest", "runs.csv", "--law", "chinchilla"), "scores"),
     ],
     ids=lambda words: words[0] if isinstance(words, tuple) else "",
 )
@@ -73,8 +70,17 @@ def test_a_forecast_from_a_saved_fit_remembers(asked, place):
     assert (told["resampled_by"], told["draws_by"]) == ("family", "bootstrap over family (4 groups)")
 
 
-def test_a_column_that_is_not_there_is_refused_in_a_sentence(place):
-    found = CliRunner().invoke(isoflop, ["fit", "runs.csv", "--law", "chinchilla", "--resample-by", "sise"])
-    assert found.exit_code == 2 and "'sise'" in found.output and "Traceback" not in found.output
-    saved = CliRunner().invoke(isoflop, ["plan", "chinchilla:epoch", "--resample-by", "N"])
-    assert saved.exit_code == 2 and "--resample-by is for a table" in saved.output
+def test_a_column_that_is_not_there_is_refused_in_a_sentence(cli, place):
+    code, _, error = cli("fit", "runs.csv", "--law", "chinchilla", "--resample-by", "sise")
+    assert code == 2 and "no column 'sise'" in error
+    code, _, error = cli("plan", "chinchilla:epoch", "--budget", "1e22", "--resample-by", "N")
+    assert code == 2 and "--resample-by is for a table" in error
+
+
+def test_a_hold_outs_draws_are_of_the_unit(place):
+    runs = read_runs(place / "runs.csv")
+    apart, together = (
+        backtest(law("chinchilla"), runs, draws=40, resample_by=unit).laws[0] for unit in ("run", "family")
+    )
+    assert np.array_equal(apart.value, together.value) and np.array_equal(apart.low, together.low)
+    assert not np.array_equal(apart.law_low, together.law_low)

@@ -14,6 +14,7 @@ from isoflop.findings import Finding
 from isoflop.fitting import Fit
 from isoflop.fitting.doubts import is_noiseless
 from isoflop.fitting.fit import SAME, SEARCH_ROWS, Problem, problem, sampled
+from isoflop.fitting.objective.base import Resampling
 from isoflop.fitting.refit import refit
 from isoflop.fitting.solve import Solution
 from isoflop.processes import side_by_side
@@ -42,6 +43,7 @@ def bootstrap(
     jobs: int = 1,
     restarted: int = _RESTARTED,
     resample_by: str | None = None,
+    resampling: Resampling | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Ensemble:
     """Draws of argmin Σ_i w_i ρ(r_i) with w the counts of runs drawn with replacement.
@@ -68,6 +70,8 @@ def bootstrap(
     resample_by :
         Column whose equal values are drawn together; ``run`` for single runs. By default single runs, or the size,
         family, schedule or batch by which residuals differ beyond the law, and then a finding says so.
+    resampling :
+        ``pairs``, runs drawn with replacement, or ``wild``; by default that of the objective.
     progress :
         Called with the number of draws finished.
 
@@ -100,7 +104,7 @@ def bootstrap(
         raise IsoflopError(f"{refusal}; {_ADD_RUNS}")
     ready = problem(fit.law, fit.require_runs(), objective=fit.objective)
     unit, told = resampling_unit(fit, ready, by=resample_by)
-    plan = _plan(fit, ready, unit, seed=seed, draws=draws)
+    plan = _plan(fit, ready, unit, resampling or fit.objective.resampling, seed=seed, draws=draws)
     chunks = range(-(-draws // CHUNK))
     pieces = []
     for piece in side_by_side(plan.chunk, chunks, jobs=jobs):
@@ -155,11 +159,11 @@ def without_draws(fit: Fit) -> Ensemble:
     return Ensemble(fit, np.empty((0, len(fit.law.params))), method="none", seed=0, findings=(finding,))
 
 
-def _plan(fit: Fit, ready: Problem, unit: Unit, *, seed: int, draws: int) -> _Plan:
-    """How the draws of a fit are made: by the wild bootstrap where its objective has that and units are few enough."""
+def _plan(fit: Fit, ready: Problem, unit: Unit, resampling: Resampling, *, seed: int, draws: int) -> _Plan:
+    """How the draws of a fit are made: by the wild bootstrap where that is asked and units are few enough."""
     drawn = strata(fit.require_runs(), ready.table.run_codes) if not unit.grouped else (np.arange(unit.count),)
     wild = None
-    if fit.objective.resampling == "wild" and unit.count <= MOST_UNITS:
+    if resampling == "wild" and unit.count <= MOST_UNITS:
         wild = wild_of(ready, unit, fit.theta)
     return _Plan(ready, drawn, fit.theta, fit.scale, seed, draws, unit.codes[ready.table.run_codes], wild)
 

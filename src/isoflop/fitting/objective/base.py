@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Space = Literal["log", "raw"]
+Resampling = Literal["pairs", "wild"]
 # (problem, theta, scale, tolerance) → the optima that a descent at this scale comes to
 Descent = Callable[["Measured", Floats, Floats, float], "Solution"]
 
@@ -82,7 +83,7 @@ class Objective(ABC):
     fits_scale: ClassVar[bool] = False
     smooth: ClassVar[bool] = True
     weighs_errors: ClassVar[bool] = False
-    resampling: ClassVar[Literal["pairs", "wild"]] = "pairs"
+    resampling: ClassVar[Resampling] = "pairs"
     native: ClassVar[str | None] = None
 
     space: Space = field(default="log", kw_only=True)

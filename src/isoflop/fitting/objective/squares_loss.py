@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from isoflop.errors import FitError
-from isoflop.fitting.objective.base import Flags, Floats, Objective, Parts, Space
+from isoflop.fitting.objective.base import Flags, Floats, Objective, Parts, Resampling, Space
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Squares(Objective):
     example: ClassVar[str] = "lsq"
     likelihood: ClassVar[bool] = True
     weighs_errors: ClassVar[bool] = True
-    resampling: ClassVar[Literal["pairs", "wild"]] = "wild"
+    resampling: ClassVar[Resampling] = "wild"
     native: ClassVar[str | None] = "squares"
 
     @classmethod
