@@ -17,7 +17,8 @@ import time
 
 import numpy as np
 
-from isoflop import Runs, coverage, huber, law, squares
+from isoflop import Runs, huber, law, squares
+from isoflop.uncertainty.coverage import coverage
 
 TRUTH = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658}
 FAR = {"far": {"N": 7e10, "D": 1.4e12}}

@@ -6,11 +6,10 @@ import html
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import click
 
-from docs_build import runner
+from docs_build import names, runner
 
 ROOT = Path(__file__).parents[1]
 TOPICS = {
@@ -244,16 +243,13 @@ def _json(value: object) -> str:
 
 def api_page() -> str:
     """The public names, each with its docstring, in the order of the layers from the bottom."""
-    import isoflop
-
     parts = [
         "# Python",
-        "The names that `import isoflop` offers. Every result is a frozen value with its findings; `print()` and a "
-        "notebook show it as the command line does, and `to_frame()` gives a table of numbers.",
+        "What `import isoflop` offers, and the functions that are imported from their module: "
+        f"{_from_modules()}. Every result is a frozen value with its findings; `print()` and a notebook show it as the "
+        "command line does, and `to_frame()` gives a table of numbers.",
     ]
-    homes: dict[str, list[str]] = {}
-    for home, names in isoflop._HOMES.items():
-        homes.setdefault(home.split(".")[1], []).extend(_place(getattr(isoflop, name)) for name in names)
+    homes = names.homes()
     titles = {
         "errors": "Errors and findings",
         "runs": "Runs",
@@ -270,14 +266,13 @@ def api_page() -> str:
         if home not in homes:
             continue
         parts.append(f"## {titles.get(home, home.capitalize())}")
-        names = sorted(homes[home], key=lambda place: place.rpartition(".")[2].lower())
-        parts += [f"::: {name}\n    options:\n      heading_level: 3" for name in names]
+        places = sorted(homes[home], key=lambda place: place.rpartition(".")[2].lower())
+        parts += [f"::: {place}\n    options:\n      heading_level: 3" for place in places]
     return "\n\n".join(parts) + "\n"
 
 
-def _place(named: Any) -> str:  # noqa: ANN401 - a function or a class
-    """Where a public name is defined; the function ``law`` and the module ``law`` are two things."""
-    return f"{named.__module__}.{named.__qualname__}"
+def _from_modules() -> str:
+    return ", ".join(f"`{home}.{name}`" for home, several in names.FURTHER.items() for name in several)
 
 
 # ---- phenomena

@@ -79,6 +79,7 @@ def test_matplotlib_is_loaded_only_when_something_is_drawn(tmp_path):
 
 def test_the_public_names_are_one_short_list():
     assert list(isoflop.__all__) == sorted(isoflop.__all__) and dir(isoflop) == isoflop.__all__
+    assert len(isoflop.__all__) <= 40
     for name in isoflop.__all__:
         assert getattr(isoflop, name) is not None
     assert isoflop.__version__.count(".") == 2

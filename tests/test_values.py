@@ -21,24 +21,18 @@ from isoflop import (
     allocate,
     backtest,
     bootstrap,
-    convert_counts,
-    coverage,
-    family_prior,
     finish,
     fit,
-    fit_with_prior,
     forecast,
-    forecast_stacked,
-    hitchhiker,
     influence,
     law,
-    outliers,
     profile,
     rank,
     repeat,
     sensitivity,
     squares,
 )
+from isoflop.planning import convert_counts
 from isoflop.planning.answer import answer
 from isoflop.planning.downstream import downstream, stages
 from isoflop.planning.envelope import envelope
@@ -47,6 +41,11 @@ from isoflop.planning.parabolas import parabolas
 from isoflop.planning.published import published
 from isoflop.planning.register import load_prediction, register
 from isoflop.uncertainty import Interval
+from isoflop.uncertainty.coverage import coverage
+from isoflop.validation.borrow import family_prior, fit_with_prior
+from isoflop.validation.hitchhiker import hitchhiker
+from isoflop.validation.outliers import outliers
+from isoflop.validation.stack import forecast_stacked
 from isoflop.values import FrozenMapping, Value, content_hash, same
 
 CHINCHILLA, POWER = law("chinchilla"), law("power-n-floor")

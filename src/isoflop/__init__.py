@@ -15,75 +15,41 @@ if TYPE_CHECKING:
     __version__: str
     from isoflop.errors import IsoflopError
     from isoflop.findings import Finding
-    from isoflop.fitting import Fit, Objective, absolute, fit, huber, objective, squares, student_t
-    from isoflop.fitting.stream import fit_curves
+    from isoflop.fitting import Fit, absolute, fit, huber, squares, student_t
     from isoflop.laws import Law, catalogue, fix, law, tie
     from isoflop.logs.importing import import_logs
-    from isoflop.planning import (
-        Forecast,
-        Plan,
-        allocate,
-        compute_penalty,
-        convert_counts,
-        forecast,
-        inference_aware,
-        repeat,
-    )
-    from isoflop.planning.downstream import downstream, stages
+    from isoflop.planning import Forecast, Plan, allocate, forecast, repeat
+    from isoflop.planning.downstream import downstream
     from isoflop.runs import Runs, datasets, read_runs
-    from isoflop.runs.curves import open_curves
     from isoflop.uncertainty import Ensemble, Interval, bootstrap
-    from isoflop.uncertainty.coverage import coverage
     from isoflop.uncertainty.profile import profile
     from isoflop.uncertainty.saved import load_fit, save_fit
     from isoflop.validation.backtest import backtest
-    from isoflop.validation.borrow import family_prior, fit_with_prior
     from isoflop.validation.check import check
     from isoflop.validation.finish import finish
-    from isoflop.validation.hitchhiker import hitchhiker
     from isoflop.validation.influence import influence
-    from isoflop.validation.outliers import outliers
     from isoflop.validation.rank import rank
     from isoflop.validation.sensitivity import sensitivity
-    from isoflop.validation.split import hold_out
-    from isoflop.validation.stack import forecast_stacked
 
 # Names are imported when they are first used, so that `isoflop --help` loads neither NumPy nor a data frame library.
 _HOMES = {
     "isoflop.errors": ("IsoflopError",),
     "isoflop.findings": ("Finding",),
-    "isoflop.fitting": ("Fit", "Objective", "absolute", "fit", "huber", "objective", "squares", "student_t"),
-    "isoflop.fitting.stream": ("fit_curves",),
+    "isoflop.fitting": ("Fit", "absolute", "fit", "huber", "squares", "student_t"),
     "isoflop.laws": ("Law", "catalogue", "fix", "law", "tie"),
     "isoflop.logs.importing": ("import_logs",),
-    "isoflop.planning": (
-        "Forecast",
-        "Plan",
-        "allocate",
-        "inference_aware",
-        "forecast",
-        "convert_counts",
-        "repeat",
-        "compute_penalty",
-    ),
-    "isoflop.planning.downstream": ("downstream", "stages"),
+    "isoflop.planning": ("Forecast", "Plan", "allocate", "forecast", "repeat"),
+    "isoflop.planning.downstream": ("downstream",),
     "isoflop.runs": ("Runs", "read_runs"),
-    "isoflop.runs.curves": ("open_curves",),
-    "isoflop.uncertainty.saved": ("load_fit", "save_fit"),
     "isoflop.uncertainty": ("Ensemble", "Interval", "bootstrap"),
-    "isoflop.uncertainty.coverage": ("coverage",),
     "isoflop.uncertainty.profile": ("profile",),
+    "isoflop.uncertainty.saved": ("load_fit", "save_fit"),
     "isoflop.validation.backtest": ("backtest",),
-    "isoflop.validation.borrow": ("fit_with_prior", "family_prior"),
     "isoflop.validation.check": ("check",),
     "isoflop.validation.finish": ("finish",),
-    "isoflop.validation.hitchhiker": ("hitchhiker",),
     "isoflop.validation.influence": ("influence",),
-    "isoflop.validation.outliers": ("outliers",),
     "isoflop.validation.rank": ("rank",),
     "isoflop.validation.sensitivity": ("sensitivity",),
-    "isoflop.validation.split": ("hold_out",),
-    "isoflop.validation.stack": ("forecast_stacked",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from tests.validation.test_borrow import made
 
-from isoflop import allocate, bootstrap, family_prior, fit, fit_with_prior, forecast, law, load_fit, save_fit
+from isoflop import allocate, bootstrap, fit, forecast, law, load_fit, save_fit
 from isoflop.errors import FitError
 from isoflop.fitting import Estimate, Fit
 from isoflop.planning.published import published
+from isoflop.validation.borrow import family_prior, fit_with_prior
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from isoflop import Runs, absolute, fit, fix, huber, law, objective, read_runs, squares, student_t, tie
+from isoflop import Runs, absolute, fit, fix, huber, law, read_runs, squares, student_t, tie
 from isoflop.errors import DataError, FitError
+from isoflop.fitting import objective
 from isoflop.fitting.fit import problem
 from isoflop.fitting.solve import solve
 

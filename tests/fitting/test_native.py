@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from tests.laws.cases import CASES, runs_of
 
-from isoflop import Runs, bootstrap, fit, fix, huber, law, objective
+from isoflop import Runs, bootstrap, fit, fix, huber, law
 from isoflop.errors import FitError
-from isoflop.fitting import native
+from isoflop.fitting import native, objective
 from isoflop.fitting.coordinates import coordinates
 from isoflop.fitting.fit import problem
 from isoflop.fitting.kernel import Kernel

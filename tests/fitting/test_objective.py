@@ -6,8 +6,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from isoflop import Runs, bootstrap, fit, law, objective
+from isoflop import Runs, bootstrap, fit, law
 from isoflop.errors import FitError
+from isoflop.fitting import objective
 from isoflop.fitting.objective import OBJECTIVES, Objective, Parts
 from isoflop.uncertainty.saved import load_fit, save_fit
 

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from isoflop import bootstrap, fit, fix, law, objective
+from isoflop import bootstrap, fit, fix, law
 from isoflop.errors import DataError, FitError
-from isoflop.fitting import blocks, curve_sample
+from isoflop.fitting import blocks, curve_sample, objective
 from isoflop.fitting.stream import fit_curves
 from isoflop.logs.importing import add_runs
 from isoflop.logs.logged import LoggedRun

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from tests.conftest import EPOCH
 
-from isoflop import Runs, bootstrap, coverage, fit, forecast, huber, law, profile, squares
+from isoflop import Runs, bootstrap, fit, forecast, huber, law, profile, squares
+from isoflop.uncertainty.coverage import coverage
 
 CHINCHILLA = law("chinchilla")
 

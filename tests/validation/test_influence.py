@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from isoflop import fit, fix, huber, influence, law, objective, squares
+from isoflop import fit, fix, huber, influence, law, squares
 from isoflop.errors import IsoflopError
+from isoflop.fitting import objective
 from isoflop.laws.optimum import closed_form
 from isoflop.runs import Runs
 from isoflop.validation.answers import question

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from isoflop import huber, law, outliers, read_runs, squares
+from isoflop import huber, law, read_runs, squares
 from isoflop.runs import Runs
 from isoflop.validation.check import check, groups
-from isoflop.validation.outliers import surface_findings
+from isoflop.validation.outliers import outliers, surface_findings
 
 CHINCHILLA = law("chinchilla")
 

@@ -70,7 +70,7 @@ def fit_curves(
     law :
         Its inputs are columns of the curves, of their table of runs, or prepared from them along whole curves.
     curves :
-        As :func:`isoflop.open_curves` gives them.
+        As :func:`isoflop.runs.curves.open_curves` gives them.
     objective :
         ρ and the space of the residuals; Huber with δ = 1e-3 on log loss by default.
     starts, seed :
@@ -95,12 +95,14 @@ def fit_curves(
     Examples
     --------
     >>> import isoflop, pathlib, tempfile
+    >>> from isoflop.fitting.stream import fit_curves
+    >>> from isoflop.runs.curves import open_curves
     >>> steps = range(10, 1001, 10)
     >>> text = "run,step,loss\n" + "".join(f"a,{s},{2 + 3 / s**0.5}\n" for s in steps)
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> _ = (folder / "curves.csv").write_text(text)
     >>> _ = isoflop.import_logs([folder / "curves.csv"], folder / "store")
-    >>> found = isoflop.fit_curves(isoflop.law("E + A/step^a"), isoflop.open_curves(folder / "store", warmup=0))
+    >>> found = fit_curves(isoflop.law("E + A/step^a"), open_curves(folder / "store", warmup=0))
     >>> round(found.fit.params["E"], 3)
     2.0
     """

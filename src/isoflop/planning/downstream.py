@@ -95,12 +95,13 @@ def downstream(first: Ensemble, second: Ensemble, at: Mapping[str, float], *, le
     Examples
     --------
     >>> import isoflop, numpy
+    >>> from isoflop.planning.downstream import stages
     >>> n, d = (each.ravel() for each in numpy.meshgrid([1e8, 3e8, 1e9, 3e9], [1e10, 3e10, 1e11, 3e11]))
     >>> first, second = isoflop.law("chinchilla"), isoflop.law("task-accuracy-to-one")
     >>> loss = 0.5 + 60 / n**0.25 + 90 / d**0.25
     >>> hits = second.value({"b": 0.25, "k": 6.0, "L_0": 0.8}, {"loss": loss})
     >>> table = isoflop.Runs.from_columns({"N": n, "D": d, "task_loss": loss, "hits": hits})
-    >>> tables = isoflop.stages(table, first, loss="task_loss", score="hits")
+    >>> tables = stages(table, first, loss="task_loss", score="hits")
     >>> losses = isoflop.bootstrap(isoflop.fit(first, tables.finals), draws=20, restarted=0)
     >>> raw = isoflop.squares(space="raw")
     >>> scores = isoflop.bootstrap(isoflop.fit(second, tables.points, objective=raw), draws=20, restarted=0)
@@ -206,9 +207,10 @@ def stages(
     Examples
     --------
     >>> import isoflop
+    >>> from isoflop.planning.downstream import stages
     >>> table = {"N": [1e8, 1e9], "D": [1e10, 1e10], "task_loss": [3.1, 2.6], "hits": [0.3, 0.4]}
     >>> runs = isoflop.Runs.from_columns(table)
-    >>> tables = isoflop.stages(runs, isoflop.law("chinchilla"), loss="task_loss", score="hits")
+    >>> tables = stages(runs, isoflop.law("chinchilla"), loss="task_loss", score="hits")
     >>> tables.points["loss"].tolist(), tables.points["accuracy"].tolist()
     ([3.1, 2.6], [0.3, 0.4])
     """

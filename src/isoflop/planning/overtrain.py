@@ -66,10 +66,11 @@ def inference_aware(ensemble: Ensemble, plan: Plan, *, tokens: float) -> Served:
     Examples
     --------
     >>> import isoflop
+    >>> from isoflop.planning import inference_aware
     >>> from isoflop.planning.published import published
     >>> constants = published("chinchilla:epoch")
     >>> plan = isoflop.allocate(constants, budget=1e24)
-    >>> isoflop.inference_aware(constants, plan, tokens=1e13).n.value < plan.n.value
+    >>> inference_aware(constants, plan, tokens=1e13).n.value < plan.n.value
     True
 
     Source: Sardana et al. 2024, arXiv:2401.00448.

@@ -102,9 +102,10 @@ def convert_counts(
     Examples
     --------
     >>> import isoflop
+    >>> from isoflop.planning import convert_counts
     >>> runs = isoflop.datasets.load("python-bytes")
     >>> drawn = isoflop.bootstrap(isoflop.fit(isoflop.law("chinchilla"), runs), draws=40)
-    >>> found = isoflop.convert_counts(drawn)
+    >>> found = convert_counts(drawn)
     >>> found.slope.low < found.slope.value < found.slope.high
     True
 

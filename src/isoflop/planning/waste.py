@@ -71,10 +71,11 @@ def compute_penalty(
     Examples
     --------
     >>> import isoflop
+    >>> from isoflop.planning import compute_penalty
     >>> runs = isoflop.datasets.load("python-bytes")
     >>> drawn = isoflop.bootstrap(isoflop.fit(isoflop.law("chinchilla"), runs), draws=40)
     >>> best = isoflop.allocate(drawn, budget=1e20).n.value
-    >>> 0 < isoflop.compute_penalty(drawn, budget=1e20, params=best / 4).share.value < 1
+    >>> 0 < compute_penalty(drawn, budget=1e20, params=best / 4).share.value < 1
     True
     """
     check_positive(budget, "the budget", "FLOPs")

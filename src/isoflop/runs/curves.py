@@ -103,7 +103,7 @@ def open_curves(
     Returns
     -------
     Curves
-        For :func:`isoflop.fit_curves`.
+        For :func:`isoflop.fitting.stream.fit_curves`.
 
     Raises
     ------
@@ -113,11 +113,12 @@ def open_curves(
     Examples
     --------
     >>> import isoflop, pathlib, tempfile
+    >>> from isoflop.runs.curves import open_curves
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> text = "run,step,loss\na,100,3.2\na,200,2.9\nb,100,3.1\nb,200,2.7\n"
     >>> _ = (folder / "curves.csv").write_text(text)
     >>> _ = isoflop.import_logs([folder / "curves.csv"], folder / "store")
-    >>> isoflop.open_curves(folder / "store", where="run == 'b'").chosen
+    >>> open_curves(folder / "store", where="run == 'b'").chosen
     ('b',)
     """
     if thin is not None and thin < 2:

@@ -92,11 +92,12 @@ def coverage(
     Examples
     --------
     >>> import isoflop
+    >>> from isoflop.uncertainty.coverage import coverage
     >>> design = isoflop.datasets.load("python-bytes")
     >>> law = isoflop.law("chinchilla")
     >>> truth = isoflop.fit(law, design).params
     >>> noise = lambda rng, rows: rng.normal(0, 0.003, rows)
-    >>> found = isoflop.coverage(law, truth, design, noise=noise, simulations=2, draws=20)
+    >>> found = coverage(law, truth, design, noise=noise, simulations=2, draws=20)
     >>> sorted(found.held) == sorted(truth)
     True
     """

@@ -64,7 +64,7 @@ def family_prior(law: Law, runs: Runs, *, without: Sequence[str] = ()) -> Family
     Returns
     -------
     FamilyPrior
-        μ and Σ in fitting coordinates, for :func:`isoflop.fit_with_prior`.
+        μ and Σ in fitting coordinates, for :func:`isoflop.validation.borrow.fit_with_prior`.
 
     Raises
     ------
@@ -74,6 +74,7 @@ def family_prior(law: Law, runs: Runs, *, without: Sequence[str] = ()) -> Family
     Examples
     --------
     >>> import isoflop, numpy
+    >>> from isoflop.validation.borrow import family_prior
     >>> d = numpy.geomspace(1e9, 1e11, 12)
     >>> parts = [(k, n, x) for k in range(5) for n in (1e8, 4e8, 1.6e9) for x in d]
     >>> k, n, d = (numpy.array(each) for each in zip(*parts))
@@ -81,7 +82,7 @@ def family_prior(law: Law, runs: Runs, *, without: Sequence[str] = ()) -> Family
     >>> loss = loss * numpy.exp(0.002 * numpy.random.default_rng(0).standard_normal(len(loss)))
     >>> run = [f"f{a} {b:g}" for a, b, _ in parts]
     >>> table = {"family": [f"f{each}" for each in k], "run": run, "N": n, "D": d, "loss": loss}
-    >>> isoflop.family_prior(isoflop.law("chinchilla"), isoflop.Runs.from_columns(table)).families
+    >>> family_prior(isoflop.law("chinchilla"), isoflop.Runs.from_columns(table)).families
     ('f0', 'f1', 'f2', 'f3', 'f4')
     """
     labels = np.asarray(runs.text("family"))
@@ -124,7 +125,7 @@ def fit_with_prior(prior: FamilyPrior, runs: Runs, *, draws: int = 1_000, seed: 
     Parameters
     ----------
     prior :
-        μ and Σ, as :func:`isoflop.family_prior` gives them.
+        μ and Σ, as :func:`isoflop.validation.borrow.family_prior` gives them.
     runs :
         Of one family; the checkpoints of one model alone are enough.
     draws, seed :
@@ -143,6 +144,7 @@ def fit_with_prior(prior: FamilyPrior, runs: Runs, *, draws: int = 1_000, seed: 
     Examples
     --------
     >>> import isoflop, numpy
+    >>> from isoflop.validation.borrow import family_prior, fit_with_prior
     >>> d = numpy.geomspace(1e9, 1e11, 12)
     >>> parts = [(k, n, x) for k in range(6) for n in (1e8, 4e8, 1.6e9) for x in d]
     >>> k, n, d = (numpy.array(each) for each in zip(*parts))
@@ -151,9 +153,9 @@ def fit_with_prior(prior: FamilyPrior, runs: Runs, *, draws: int = 1_000, seed: 
     >>> run = [f"f{a} {b:g}" for a, b, _ in parts]
     >>> table = {"family": [f"f{each}" for each in k], "run": run, "N": n, "D": d, "loss": loss}
     >>> runs = isoflop.Runs.from_columns(table)
-    >>> prior = isoflop.family_prior(isoflop.law("chinchilla"), runs, without=["f0"])
+    >>> prior = family_prior(isoflop.law("chinchilla"), runs, without=["f0"])
     >>> one = runs.take((k == 0) & (n == 1e8))
-    >>> isoflop.fit_with_prior(prior, one, draws=40).findings[0].code
+    >>> fit_with_prior(prior, one, draws=40).findings[0].code
     'hierarchical-prior'
     """
     law = prior.law

@@ -105,9 +105,10 @@ def hitchhiker(
     Examples
     --------
     >>> import isoflop, numpy
+    >>> from isoflop.validation.hitchhiker import hitchhiker
     >>> n, d = (each.ravel() for each in numpy.meshgrid([1e7, 1e8, 1e9, 1e10], numpy.geomspace(1e8, 1e10, 9)))
     >>> table = {"N": n, "D": d, "loss": 1.7 + 400 / n**0.34 + 1000 / d**0.36, "run": [f"{each:g}" for each in n]}
-    >>> found = isoflop.hitchhiker(isoflop.law("chinchilla"), isoflop.Runs.from_columns(table), shares=[1.0])
+    >>> found = hitchhiker(isoflop.law("chinchilla"), isoflop.Runs.from_columns(table), shares=[1.0])
     >>> sorted(set(found.trials["models"]))
     [2, 3]
 

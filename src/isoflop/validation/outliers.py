@@ -105,10 +105,11 @@ def outliers(
     Examples
     --------
     >>> import isoflop
+    >>> from isoflop.validation.outliers import outliers
     >>> runs = isoflop.datasets.load("python-bytes")
     >>> loss = runs["loss"].copy()
     >>> loss[3] *= 1.2
-    >>> found = isoflop.outliers(isoflop.law("chinchilla"), runs.with_column("loss", loss))
+    >>> found = outliers(isoflop.law("chinchilla"), runs.with_column("loss", loss))
     >>> found.found[0].position
     3
     """

@@ -79,8 +79,8 @@ def hold_out(text: str) -> HoldOut:
 
     Examples
     --------
-    >>> import isoflop
-    >>> isoflop.hold_out("N/4")
+    >>> from isoflop.validation.split import hold_out
+    >>> hold_out("N/4")
     HoldOut(by='N', kind='factor', amount=4.0)
     """
     whole = re.fullmatch(r"\s*([^/:]+?)\s*(?:([/:])\s*(.+?)\s*)?", text)

@@ -169,9 +169,10 @@ def forecast_stacked(
     Examples
     --------
     >>> import isoflop
+    >>> from isoflop.validation.stack import forecast_stacked
     >>> runs = isoflop.datasets.load("python-bytes")
     >>> laws = [isoflop.law("chinchilla"), isoflop.law("kaplan")]
-    >>> found = isoflop.forecast_stacked(laws, [0.7, 0.3], runs, {"N": 1e9, "D": 2e10}, draws=40)
+    >>> found = forecast_stacked(laws, [0.7, 0.3], runs, {"N": 1e9, "D": 2e10}, draws=40)
     >>> found.loss.low < found.loss.value < found.loss.high
     True
     """

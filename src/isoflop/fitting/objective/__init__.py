@@ -160,7 +160,8 @@ def objective(text: str) -> Objective:
     Examples
     --------
     >>> import isoflop
-    >>> isoflop.objective("huber:1e-3") == isoflop.huber()
+    >>> from isoflop.fitting import objective
+    >>> objective("huber:1e-3") == isoflop.huber()
     True
     """
     space: Space = "raw" if text.startswith("raw-") else "log"
