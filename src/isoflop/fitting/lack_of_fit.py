@@ -1,4 +1,4 @@
-"""A law whose form is not that of the runs: residuals that go together, or that bend along the inputs."""
+"""A law whose form is not that of the runs: residuals that go together, or that terms of second order explain."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _bent(table: Table, slopes: Slopes) -> str | None:
         return None
     often = f"once in {1 / test.chance:,.0f} tables" if test.chance > 1e-6 else "less than once in a million tables"
     return (
-        f"residuals bend along the inputs, as terms in {', '.join(words)} would bend them (score test: F = "
+        f"terms in {', '.join(words)}, which the law lacks, would explain its residuals (score test: F = "
         f"{test.statistic:.2g} with {test.terms} and {test.freedom} degrees of freedom; by chance {often})"
     )
 
