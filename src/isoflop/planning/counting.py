@@ -120,13 +120,20 @@ def count_both_ways(
         why = str(error).removeprefix(runs.source).strip()
         ways.append(Way("IsoFLOP minima, N as in the table", None, f"the table {why}"))
         said = ()
+    shared = [each for each in fitted["all parameters"].findings if each.code == "errors-shared"]
     return Counted(
         source=runs.source,
         omega=omega,
         omega_source=origin,
         ways=tuple(ways),
         recounted=again,
-        findings=(*_stated(runs), *_about(total, without, ways), *said, *fitted["all parameters"].fit.findings),
+        findings=(
+            *_stated(runs),
+            *_about(total, without, ways),
+            *said,
+            *fitted["all parameters"].fit.findings,
+            *shared,
+        ),
     )
 
 

@@ -177,7 +177,8 @@ def influence(
         outliers=seen,
         findings=(),
     )
-    found = (*_findings(whole), *seen.findings)
+    shared = [each for each in ensemble.findings if each.code == "errors-shared"]
+    found = (*_findings(whole), *seen.findings, *shared)
     return replace(whole, findings=found)
 
 
