@@ -16,6 +16,7 @@ from isoflop.runs.delimited import read_delimited, read_markdown_file
 from isoflop.runs.json_tables import read_json, read_json_lines
 from isoflop.runs.store import is_store, open_store, store_findings
 from isoflop.runs.tidy import tidy
+from isoflop.values import Value
 
 READERS = {  # ending → how a table's file is read
     ".csv": "csv",
@@ -42,7 +43,7 @@ Raw = tuple[pl.DataFrame, str, list[Finding]]
 
 
 @dataclass(frozen=True)
-class NamedFrame:
+class NamedFrame(Value):
     """A frame under the name by which messages speak of it."""
 
     frame: pl.DataFrame

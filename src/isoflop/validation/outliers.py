@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from isoflop.findings import Finding
 from isoflop.fitting import Fit, Objective, fit
+from isoflop.fitting.objective.space import to_scale
 from isoflop.fitting.table import fit_table, prepared_runs
 from isoflop.laws import Law
 from isoflop.runs import Runs
@@ -143,10 +144,11 @@ def surface_findings(seen: Outliers, runs: Runs) -> tuple[Finding, ...]:
 
 
 def _residuals(fitted: Fit, runs: Runs, kept: NDArray[np.bool_]) -> tuple[Floats, float, Floats]:
-    """Measured − fitted (of the logarithm for log objectives), its robust scale over the rows kept, and at each row."""
-    table = fit_table(fitted.law, runs, log_loss=fitted.objective.of_logarithms)
+    """Measured − fitted on the scale of the residuals, its robust scale over the rows kept, and that at each row."""
+    table = fit_table(fitted.law, runs, space=fitted.objective.space)
     curve, measured = fitted.predict(table.inputs), table.loss
-    rest = np.log(measured / curve) if fitted.objective.of_logarithms else measured - curve
+    space = fitted.objective.space
+    rest = to_scale(measured, space) - to_scale(curve, space)
     places = decimals_of(measured)
     rounding = 0.0 if places is None else 10.0**-places / 12**0.5 / (np.median(np.abs(measured)) or 1.0)
     typical = 1.0 if fitted.objective.of_logarithms else float(np.median(np.abs(measured)))

@@ -153,7 +153,8 @@ class FitSpec:
     objective: str = option(
         Text("OBJECTIVE"),
         "huber:1e-3",
-        help="Objective: huber:WIDTH, lad, lsq or student-t of log loss; raw- in front for raw loss.",
+        help="Objective: huber:WIDTH, lad, lsq or student-t of log loss; raw- in front for raw loss, logit- for "
+        "log odds of a score.",
     )
     draws: int = option(Count(low=20, high=1_000_000), DEFAULT_DRAWS, help="Bootstrap draws.")
     resample_by: str | None = option(

@@ -18,10 +18,11 @@ from isoflop.runs.files import NamedFrame
 from isoflop.runs.meanings import COUNTED
 from isoflop.runs.read import read_runs
 from isoflop.runs.table import ROW, Runs
+from isoflop.values import Value
 
 
 @dataclass(frozen=True)
-class Reading:
+class Reading(Value):
     """What a reader says about a registered table, over what the registry says: as for :func:`isoflop.read_runs`."""
 
     columns: Mapping[str, str] = field(default_factory=dict)
