@@ -10,13 +10,18 @@ import isoflop
 FURTHER = {
     "isoflop.runs.curves": ("open_curves",),
     "isoflop.fitting": ("Objective", "objective"),
+    "isoflop.fitting.panel": ("fit_panel",),
     "isoflop.fitting.stream": ("fit_curves",),
     "isoflop.uncertainty.coverage": ("coverage",),
+    "isoflop.uncertainty.panel": ("bootstrap_panel",),
+    "isoflop.uncertainty.sharing": ("sharing_test",),
     "isoflop.planning": ("compute_penalty", "convert_counts", "inference_aware"),
     "isoflop.planning.downstream": ("stages",),
     "isoflop.validation.borrow": ("family_prior", "fit_with_prior"),
+    "isoflop.validation.decisions": ("decisions",),
     "isoflop.validation.hitchhiker": ("hitchhiker",),
     "isoflop.validation.outliers": ("outliers",),
+    "isoflop.validation.shape_audit": ("shapes",),
     "isoflop.validation.split": ("hold_out",),
     "isoflop.validation.stack": ("forecast_stacked",),
 }

@@ -21,6 +21,7 @@ from isoflop.questions import questions
 GOLDEN = Path(__file__).parent / "golden"
 EPOCH = ["epoch-chinchilla", "--where", "loss < 3.44"]
 FITTED = [*EPOCH, "--law", "chinchilla", "--draws", "50"]
+GROUPED = ["--law", "chinchilla", "--by", "family", "--share", "all but E", "--pool", "E"]
 SEVERAL = ["epoch-chinchilla", "parscale", "porian-isoflop/rw-cosine", "--draws", "20"]  # the second has no C
 # The run of epoch-chinchilla with most compute, 1.3e22 FLOPs, predicted by the runs with less than a tenth of it.
 BELOW = ["epoch-chinchilla", "--where", "C < 1.3e21", "--law", "chinchilla", "--draws", "50"]
@@ -28,9 +29,35 @@ REGISTERED = ["register", *BELOW, "--at", "N=6.7956e9", "--at", "D=3.1776e11"]
 # Accuracy of the 13B model: 0.832 measured, 0.853 predicted by its authors.
 HELLASWAG = "hellaswag=bpb/hellaswag_val_rc_5shot_bpb,acc/hellaswag_val_rc_5shot_len_norm"
 HALF = ["multipower-lr", "--where", "N == 100e6 and schedule == 'cosine_72000' and step < 36000"]  # it ended at 2.863
+# Three corpora at 20 tokens a parameter.
+GADRE = [
+    "--by",
+    "dataset_name",
+    "--response",
+    "err_hellaswag",
+    "--response",
+    "err_arc_easy",
+    "--where",
+    "abs(tok_mult - 20) < 0.1",
+]
+# Six corpora at eight budgets, each at its best size.
+CORPORA = [
+    "--by",
+    "data",
+    "--x",
+    "iso_flop",
+    "--best=-eval/downstream/hellaswag_test_len_norm",
+    "--per",
+    "data,iso_flop",
+    "--response",
+    "eval/downstream/hellaswag_test_len_norm",
+    "--better",
+    "higher",
+]
 CASES = {
     "check": ["check", *EPOCH],
     "fit": ["fit", *FITTED],
+    "fit-groups": ["fit", "overtraining-gadre", *GROUPED, "--draws", "50"],
     "diagnose": ["diagnose", *FITTED],
     "laws": ["laws", "chinchilla"],
     "forecast": ["forecast", *FITTED, "--at", "N=70B", "--at", "D=1.4T"],
@@ -58,6 +85,8 @@ CASES = {
     "influence": ["influence", *FITTED, "--budget", "5.76e23"],
     "sensitivity": ["sensitivity", *FITTED, "--budget", "5.76e23"],
     "compare": ["compare", "chinchilla:hoffmann", "chinchilla:epoch", "--budget", "5.76e23"],
+    "shape": ["shape", "{tables}/overtraining-gadre/runs_with_downstream_colpret.csv", *GADRE],
+    "decide": ["decide", "{tables}/loss-to-loss/sweep.csv", *CORPORA],
     "calibrate": ["calibrate", *SEVERAL, "-o", "{out}/prior.toml"],
     "validate": ["validate", *SEVERAL],
     "datasets": ["datasets"],
@@ -118,7 +147,7 @@ def lasting(answer, places):
 def main():
     """Write the golden files, and take away those of no case."""
     tables = Path(os.environ["ISOFLOP_DATASETS"]).resolve()
-    assert set(CASES) == set(questions())
+    assert {words[0] for words in CASES.values()} == set(questions())
     for name in sys.argv[1:] or CASES:
         text = json.dumps(printed(name, tables), indent=1, ensure_ascii=False, sort_keys=True)
         (GOLDEN / f"{name}.json").write_text(text + "\n", encoding="utf-8")
