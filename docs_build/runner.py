@@ -33,7 +33,7 @@ def folder() -> Iterator[Path]:
 
 
 def write_examples(place: Path) -> None:
-    """Bundled runs (runs, curves), simulated ones (scores, curve, families, recipes), all .csv; a log (train.log)."""
+    """Bundled runs (runs, curves), simulated ones (scores, curve, families, recipes), as .csv; train.log."""
     import numpy as np
     import polars as pl
 
