@@ -18,6 +18,7 @@ from isoflop.planning.comparison.curves import BEYOND, Curves
 from isoflop.planning.comparison.doubts import comparison_findings
 from isoflop.planning.comparison.gap import AtScales, Gap, Scale, at_scales, gap, scales
 from isoflop.planning.comparison.groups import (
+    SIMPLEST,
     Better,
     Group,
     better_of,
@@ -181,12 +182,16 @@ def compare_groups(
     if len(groups) < 2:
         raise DataError("a comparison needs two groups or more; name a column with --by, or give two tables")
     prepared = [Group(each.name, with_compute(each.runs)) for each in groups]
+    some: tuple[Group, ...] = tuple(prepared)
+    left_out: tuple[Finding, ...] = ()
     if law is None:
         _check_response(prepared, response)
-        law = default_law(prepared, x=x, response=response)
+        some, few = large_enough(prepared, SIMPLEST)
+        law, some, still = default_law(some, x=x, response=response, held=[name for name in at or {} if name != x])
+        left_out = (*few, *still)
     response = law.response
-    _check_response(prepared, response)
-    kept, dropped = large_enough(prepared, len(law.params))
+    _check_response(some, response)
+    kept, dropped = large_enough(some, len(law.params))
     kept = _ordered(kept, reference, prepared)
     objective = squares() if objective is None else objective
     asked = {name: tuple(values) for name, values in (at or {}).items()}
@@ -220,7 +225,7 @@ def compare_groups(
         parameters=tuple(each for other in others for each in parameter_differences(curves, other, 0, level=level)),
         bands=_bands(curves, level),
         lead=_lead(there, len(points) - 1 if way.x in asked else _shared_top(curves, points), level),
-        findings=(*dropped, *comparison_findings(curves, kept, crossings, level=level)),
+        findings=(*left_out, *dropped, *comparison_findings(curves, kept, crossings, level=level)),
     )
 
 

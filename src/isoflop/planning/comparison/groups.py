@@ -25,6 +25,7 @@ Better = Literal["lower", "higher"]
 _ALONE = ("C", "N", "D", "step")  # inputs along which one power law is fitted, in this order
 _VARIES = 1.5  # factor between the ends of an input from which it counts as varied
 _TOGETHER = 0.98  # correlation of log N and log D from which one is a power of the other
+SIMPLEST = 3  # parameters of a law that is chosen here
 _BOTH = 7  # runs of the smallest group from which a law of N and D, with its five parameters, is fitted
 _NAMED = 8  # groups that are listed in a message
 _RANKED = "value on the frontier"
@@ -90,15 +91,8 @@ def large_enough(groups: Sequence[Group], params: int) -> tuple[tuple[Group, ...
         )
     if not small:
         return kept, ()
-    return kept, (
-        Finding(
-            "small-groups",
-            "warning",
-            f"{len(small)} of {len(groups)} groups have fewer than {fewest} runs, the least for a law of {params} "
-            f"parameters, and are left out: {named}.",
-            "Add runs, or give a law with fewer parameters (--law).",
-        ),
-    )
+    why = f"have fewer than {fewest} runs, the least for a law of {params} parameters,"
+    return kept, (_left_out([f"{name} ({counts[name]})" for name in small], len(groups), why),)
 
 
 def listed(names: Sequence[str]) -> str:
@@ -107,23 +101,43 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
-def default_law(groups: Sequence[Group], *, x: str | None, response: str) -> Law:
-    """E + A/x^a in the x that is asked; else E + A/N^α + B/D^β where every group varies both; else in what varies.
+def default_law(
+    groups: Sequence[Group], *, x: str | None, response: str, held: Sequence[str] = ()
+) -> tuple[Law, tuple[Group, ...], tuple[Finding, ...]]:
+    """E + A/x^α in the x that is asked; else E + A/N^α + B/D^β where every group varies both; else in what most vary.
 
-    Raises DataError where no input varies in every group.
+    held: inputs that are given a value, which the law must then have. Groups that do not vary x are left out.
+    Raises DataError where no input varies in two groups.
     """
-    if x is None and all(_varies_both(each.runs) for each in groups):
-        return law("chinchilla") if response == "loss" else law(f"`{response}` = E + A/N^alpha + B/D^beta")
-    along = x or next((name for name in _ALONE if all(_varies(with_compute(each.runs), name) for each in groups)), None)
-    if along is None:
+    left = "" if response == "loss" else f"`{response}` = "
+    both = {"N", "D"} >= {*held, *(() if x is None else (x,))} and (x is None or len(held) > 0)
+    if both and all(_varies_both(each.runs) for each in groups):
+        return law(f"{left}chinchilla"), tuple(groups), ()
+    if x is not None:
+        groups[0].runs[x]  # a column that is not there is refused with those that are
+    varied = {name: [each for each in groups if _varies(each.runs, name)] for name in ((x,) if x else _ALONE)}
+    along = max(varied, key=lambda name: len(varied[name]))
+    kept = tuple(varied[along])
+    if len(kept) < 2:
+        none = f"{x} varies" if x else f"none of {', '.join(_ALONE)} varies"
         raise DataError(
-            f"none of {', '.join(_ALONE)} varies in every group of {groups[0].runs.source}; name what they scale with "
-            "(--x COLUMN), or give a law (--law)"
+            f"{none} in {'fewer than ' if x else ''}two groups of {groups[0].runs.source}, by a factor of {_VARIES:g} "
+            "over three values or more; name what they scale with (--x), or give a law (--law)"
         )
-    inputs = (along,)
-    floor = f"E + A/{along}^alpha"
-    formula = floor if response == "loss" else f"`{response}` = {floor}"
-    return law(formula, inputs=inputs, columns=groups[0].runs.names)
+    chosen = law(f"{left}E + A/{along}^alpha", inputs=(along,), columns=groups[0].runs.names)
+    still = [each.name for each in groups if each not in kept]
+    if not still:
+        return chosen, kept, ()
+    return chosen, kept, (_left_out(still, len(groups), f"do not vary {along} by a factor of {_VARIES:g}"),)
+
+
+def _left_out(names: Sequence[str], total: int, why: str) -> Finding:
+    return Finding(
+        "groups-left-out",
+        "warning",
+        f"{len(names)} of {total} groups {why} and are left out: {listed(names)}.",
+        "Add runs, name another input (--x), or give a law with fewer parameters (--law).",
+    )
 
 
 def with_compute(runs: Runs) -> Runs:
