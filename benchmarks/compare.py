@@ -114,7 +114,7 @@ def measure(
                 change = factors.change
                 note("false: multiplier not constant", change is not None and not change.low <= 1 <= change.high)
         cross = crossing(both, 0, 2, level=level)
-        note("crossing is found (P ≥ 0.9)", (cross.inside or 0) >= level)
+        note("crossing is found among the runs", (cross.evidence_inside or 0) >= level)
         if cross.places:
             nearest = min(cross.places, key=lambda each: abs(math.log(each.x / CROSSING)))
             low, high = nearest.low or 0.0, nearest.high or math.inf
@@ -122,12 +122,8 @@ def measure(
             note("crossing's interval is bounded", low > 0 and high < math.inf)
         else:
             note("crossing's interval", 0)
-        note(
-            "false: cross (laws that touch at the largest run)",
-            (crossing(both, 0, 3, level=level).inside or 0) >= level,
-        )
-        note("false: cross (equal exponents)", (crossing(both, 0, 1, level=level).inside or 0) >= level)
-        note("false: cross (one law)", (crossing(both, 0, 4, level=level).inside or 0) >= level)
+        for other, what in ((3, "laws that touch at the largest run"), (1, "equal exponents"), (4, "one law")):
+            note(f"false: cross ({what})", (crossing(both, 0, other, level=level).evidence_inside or 0) >= level)
         same = gap(there, 2, 4, 0, level=level).difference
         note("false: differ (one law, largest run)", not same.low <= 0 <= same.high)
         for each in parameter_differences(both, 1, 0, level=level):

@@ -30,6 +30,7 @@ DRAWS = 40
 # Options that a question needs, or that make it quick; the others are asked with none.
 OPTIONS = {
     "backtest": {"draws": 20},
+    "compare": {"by": "recipe"},
     "downstream": {"tasks": {"quiz": "quiz_loss,quiz_acc"}, "at": {"N": 3e9, "D": 6e10}},
     "forecast": {"at": ["N=3e9", "D=6e10"]},
     "influence": {"show": 3},
@@ -52,7 +53,8 @@ def folder(tmp_path_factory):
     loss = (1.8 + 480 / n**0.35 + 2000 / d**0.366) * np.exp(0.003 * rng.standard_normal(len(n)))
     quiz = 0.6 * loss - 0.4
     accuracy = 0.25 + 0.75 / (1 + np.exp(4 * (quiz - 1.0))) + 0.005 * rng.standard_normal(len(n))
-    columns = {"N": n, "D": d, "loss": loss, "quiz_loss": quiz, "quiz_acc": accuracy}
+    recipe = np.where(np.arange(len(n)) % 2, "first", "second")
+    columns = {"N": n, "D": d, "loss": loss, "quiz_loss": quiz, "quiz_acc": accuracy, "recipe": recipe}
     pl.DataFrame(columns).write_csv(place / "runs.csv")
     return place
 

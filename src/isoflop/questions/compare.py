@@ -181,8 +181,8 @@ class Compare(Question):
 
         if not self.others:
             by = self._column(context)
-            table = self._table(context, by)
-            found, notes = groups_by(self._reduced(table, by), by)
+            table = self._reduced(self._table(context, by), by)
+            found, notes = groups_by(table, by)
             return (table,), found, notes
         if self.by is not None:
             raise IsoflopError(f"--by {self.by} groups the rows of one table, and {1 + len(self.others)} are given")

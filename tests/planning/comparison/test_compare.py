@@ -28,7 +28,7 @@ def codes(found):
 def test_laws_that_cross_are_placed_where_they_cross(recipes):
     found = compared(recipes("ab"))
     crossing = found.between("b", "a")
-    assert crossing.verdict(0.9) == "cross" and crossing.inside >= 0.9
+    assert crossing.verdict(0.9) == "cross" and crossing.inside >= 0.9 and crossing.evidence_inside > 0.99
     (place,) = crossing.places
     assert place.low < 1e20 < place.high and place.better == "b"
     assert place.x == pytest.approx(1e20, rel=0.8)
