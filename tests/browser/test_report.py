@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from isoflop import bootstrap, fit, forecast, law
+from isoflop.fitting import objective
 from isoflop.planning import optimal_plan
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.question import ask
 from isoflop.questions.report import Report
 from isoflop.render.html import html, web, write_html
 from isoflop.render.text import keyed_pictures, text_of
+from isoflop.uncertainty.predictive import predictive
 
 LAWS = {
     "chinchilla": {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658},
@@ -91,6 +93,20 @@ def test_a_law_of_one_input_has_a_slider_for_it(known_runs, opened):
     said = forecast(ensemble, {"C": 3e23})
     assert told["curve"]["low"] == pytest.approx(said.expected.low, rel=1e-4)
     assert told["newRun"]["high"] == pytest.approx(said.loss.high, rel=1e-4)
+    assert page.slips == []
+
+
+@pytest.mark.parametrize("text", ["lsq", "raw-lsq", "logit-lsq"])
+def test_a_new_run_lies_off_the_law_on_the_scale_of_its_residuals(text, known_runs, opened):
+    runs = known_runs(0.02)
+    runs = runs.with_column("acc", 1 - runs["loss"] / 10)
+    fitted = fit(law("acc ~ c - A/N^alpha - B/D^beta"), runs, objective=objective(text))
+    ensemble = bootstrap(fitted, draws=200)
+    page = opened(ensemble)
+    told = page.tab.evaluate("window.isoflop.lever.move({N: 2e9, D: 3e10})")
+    said = predictive(ensemble, {"N": 2e9, "D": 3e10}).law_interval()
+    assert told["newRun"]["low"] == pytest.approx(said.low, rel=1e-6)
+    assert told["newRun"]["high"] == pytest.approx(said.high, rel=1e-6)
     assert page.slips == []
 
 

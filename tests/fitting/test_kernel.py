@@ -132,7 +132,7 @@ BINDING = ("m4", "kaplan-trajectory", "multi-power", "annealing")
 @pytest.mark.parametrize("space", ["log", "raw"])
 def test_what_is_solved_for_or_summed_agrees_with_point_by_point_evaluation(label, space):
     each, case = law(label), CASES[label]
-    table = fit_table(each, table_of({**inputs_of(label, 9, 3), each.response: np.ones(9)}), log_loss=False)
+    table = fit_table(each, table_of({**inputs_of(label, 9, 3), each.response: np.ones(9)}), space="raw")
     coords = coordinates(each)
     kernel = Kernel(coords, table.inputs, space=space)
     params = np.array([case.truth[key] for key in each.param_names]) * [[1.0], [1.02], [0.97]]
@@ -174,7 +174,7 @@ def test_rows_without_a_fall_and_rows_with_many_stand_side_by_side():
     each, truth = fix(law("multi-power"), given), CASES["multi-power"].truth
     runs = Runs.from_columns({"S1": [0.5, 1.0, 1.5, 2.0], "loss": np.ones(4)})
     runs = replace(runs, frame=runs.frame.with_columns(pl.Series(key, rows) for key, rows in falls.items()))
-    table, coords = fit_table(each, runs, log_loss=True), coordinates(each)
+    table, coords = fit_table(each, runs, space="log"), coordinates(each)
     kernel = Kernel(coords, table.inputs, space="raw")
     theta = coords.from_params(np.array([[truth[key] for key in each.param_names]]), kernel.centres)
     value = kernel.value(theta, 0, 4)[0].copy()

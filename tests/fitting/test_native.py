@@ -180,7 +180,7 @@ def test_lists_of_every_length_add_up():
     runs = Runs.from_columns({"S1": np.linspace(0.5, 2, len(lengths)), "loss": np.ones(len(lengths))})
     runs = replace(runs, frame=runs.frame.with_columns(pl.Series(key, rows) for key, rows in lists.items()))
     each = law("multi-power")
-    table, coords = fit_table(each, runs, log_loss=True), coordinates(each)
+    table, coords = fit_table(each, runs, space="log"), coordinates(each)
     kernel = Kernel(coords, table.inputs, space="raw")
     truth = CASES["multi-power"].truth
     theta = coords.from_params(np.array([[truth[key] for key in each.param_names]]), kernel.centres)

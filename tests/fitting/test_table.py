@@ -13,7 +13,7 @@ def test_a_law_of_something_else_than_the_loss_is_fitted_to_its_own_column():
     loss = np.linspace(2.2, 5.0, 12)
     error = 0.86 - 2.2 * np.exp(-0.7 * loss)
     runs = Runs.from_columns({"loss": loss, "error": error})
-    table = fit_table(law("gadre-error"), runs, log_loss=True)
+    table = fit_table(law("gadre-error"), runs, space="log")
     assert np.array_equal(table.loss, error) and np.array_equal(table.inputs["loss"], loss)
     assert fit(law("gadre-error"), runs, objective=squares()).params == pytest.approx(
         {"epsilon": 0.86, "k": 2.2, "gamma": 0.7}, rel=1e-8

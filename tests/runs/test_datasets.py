@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -113,7 +114,9 @@ def test_every_table_loads_with_the_registered_rows(mirror, dataset, table):
     assert isinstance(runs, Runs)
     assert len(runs) == table.rows
     assert set(table.columns) <= set(runs.columns) | set(runs.headers)
-    assert runs.findings[-len(table.findings) :] == table.findings
+    known = runs.findings[-len(table.findings) :]
+    assert tuple(replace(each, rows=()) for each in known) == table.findings
+    assert {each.code for each in known if each.rows} == {*table.about}
     assert runs.source.startswith(dataset.full_name(table) + " (")
     if "loss" in table.columns:
         assert np.isfinite(runs["loss"]).all()
@@ -331,3 +334,49 @@ def test_runs_in_the_box(box, nothing_here):
 def test_a_package_without_a_box(monkeypatch, tmp_path):
     monkeypatch.setattr("isoflop.runs.datasets.box.box_folder", lambda: tmp_path / "data")
     assert datasets.boxes() == ()
+
+
+def test_a_selection_takes_the_findings_of_the_rows_that_it_leaves_out(mirror):
+    runs = datasets.load("epoch-chinchilla")
+    about = next(each for each in runs.findings if each.code == "published-subset")
+    assert len(about.rows) == 5 and (runs["loss"][np.array(about.rows) - 1] >= 3.44).all()
+    for kept in (runs.where("loss < 3.44"), runs.take(runs["loss"] < 3.44)):
+        codes = {each.code for each in kept.findings}
+        assert "published-subset" not in codes and {"digitised", "tokens-from-flops"} <= codes
+    some = runs.where("loss < 4")  # one of the five is still there
+    assert "published-subset" in {each.code for each in some.findings}
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "column", "is_now"),
+    [
+        ("overtraining-gadre", {"columns": {"loss": "loss_c4_val"}}, "loss", "loss_c4_val"),
+        ("epoch-chinchilla", {"columns": {"params": "Model Size"}}, "N", "Model Size"),
+        (
+            "epoch-chinchilla",
+            {"columns": {"loss": "twice"}, "derive": {"twice": "2*y/`Model Size`"}},
+            "loss",
+            None,
+        ),
+    ],
+)
+def test_what_a_reader_says_of_a_data_set_wins_over_the_registry(mirror, name, said, column, is_now):
+    runs, plain = datasets.load(name, **said), datasets.load(name)
+    assert len(runs) == len(plain) and runs.source == plain.source
+    if is_now is not None:
+        assert runs.columns[column].header == is_now
+    for other in ("N", "D"):
+        assert np.array_equal(runs[other], plain[other])  # whole counts stay whole counts
+
+
+def test_a_column_that_a_data_set_has_not_is_named_with_the_data_set(mirror):
+    with pytest.raises(DataError, match="epoch-chinchilla has no column 'foo'"):
+        datasets.load("epoch-chinchilla", columns={"loss": "foo"})
+    with pytest.raises(DataError, match="joined from many tables"):
+        datasets.load("checkpoint-families", units={"loss": "nats/token"})
+
+
+def test_a_unit_alone_changes_no_other_column(mirror):
+    plain, told = datasets.load("epoch-chinchilla"), datasets.load("epoch-chinchilla", units={"loss": "bits/token"})
+    assert told.loss_unit == "bits/token" and plain.loss_unit == "nats/token"
+    assert np.array_equal(told["N"], plain["N"]) and told.columns["N"] == plain.columns["N"]

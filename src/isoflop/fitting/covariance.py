@@ -36,7 +36,7 @@ def sandwich(
     Huber's function lies far within the residuals.
     Raises FitError for no more runs than coordinates.
     """
-    table = fit_table(law, runs, log_loss=objective.of_logarithms)
+    table = fit_table(law, runs, space=objective.space)
     coords = coordinates(law)
     kernel = Kernel(coords, table.inputs, space=objective.space, centres=centres)
     target = objective.target(table.loss)

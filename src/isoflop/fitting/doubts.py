@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from isoflop.findings import Finding
 from isoflop.fitting.kernel import Kernel
+from isoflop.fitting.objective.space import Space, to_scale
 from isoflop.fitting.result import Search
 from isoflop.fitting.table import Table
 from isoflop.laws import Law
@@ -99,7 +100,7 @@ def parameter_findings(law: Law, kernel: Kernel, theta: Floats) -> list[Finding]
     for start in range(0, kernel.n_rows, width):
         stop = min(start + width, kernel.n_rows)
         value, jacobian = kernel.value_and_jacobian(theta, start, stop)
-        scaled = jacobian[0] if kernel.space == "log" else jacobian[0] / np.abs(value)
+        scaled = jacobian[0] / np.abs(value) if kernel.space == "raw" else jacobian[0]
         strongest = np.maximum(strongest, np.abs(scaled).max(axis=1))
         gram += scaled @ scaled.T
     domains = {param.name: param.domain for param in law.params}
@@ -170,18 +171,18 @@ def overflow_findings(params: Mapping[str, float]) -> list[Finding]:
     ]
 
 
-def size_findings(table: Table, residual: Floats, *, log_loss: bool) -> list[Finding]:
+def size_findings(table: Table, residual: Floats, *, space: Space) -> list[Finding]:
     """A law that misses the losses by about as much as they differ among themselves.
 
     Medians of absolute values, of the residuals and of the losses about their median, so that a few outliers decide
     nothing.
     """
-    losses = np.log(table.loss) if log_loss else table.loss
+    losses = to_scale(table.loss, space)
     spread = float(np.median(np.abs(losses - np.median(losses))))
     typical = float(np.median(np.abs(residual)))
     if len(losses) < _FEWEST_FOR_SIZE or typical <= _POOR * spread or spread <= _FLAT * float(np.abs(losses).max()):
         return []
-    off, vary = (f"{100 * each:.2g} %" if log_loss else f"{each:.2g}" for each in (typical, spread))
+    off, vary = (f"{100 * each:.2g} %" if space == "log" else f"{each:.2g}" for each in (typical, spread))
     return [
         Finding(
             "large-residuals",

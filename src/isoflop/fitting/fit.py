@@ -102,7 +102,7 @@ class Problem:
 
 def problem(law: Law, runs: Runs, *, objective: Objective, hold: tuple[str, ...] = ()) -> Problem:
     """Check the runs against the law and lay out the arrays."""
-    table = fit_table(law, runs, log_loss=objective.of_logarithms)
+    table = fit_table(law, runs, space=objective.space)
     return problem_from_table(law, table, objective=objective, hold=hold)
 
 
@@ -185,7 +185,7 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
         *preparation_findings(runs, {column: how.rule for column, how in law.prepared.items()}),
         *design_findings(prepared_runs(law, runs), _of_powers(ready)),
         *count_findings(law, ready.table),
-        *size_findings(ready.table, residual, log_loss=objective.of_logarithms),
+        *size_findings(ready.table, residual, space=objective.space),
         *_residual_findings(ready, runs, residual),
     )
     return replace(fitted, findings=found)

@@ -21,7 +21,7 @@ from isoflop.fitting.objective import Space
 from isoflop.fitting.program import Data, Program, pair_data
 from isoflop.laws import Law
 from isoflop.laws.derivative import gradient
-from isoflop.laws.expression import Expr, Leaf, log
+from isoflop.laws.expression import Expr, Leaf, add, log, log1p, mul, num
 from isoflop.laws.lists import Lists
 
 Floats = NDArray[np.float64]
@@ -33,7 +33,7 @@ TILE = 24_576
 class Kernel:
     """A law over one table: ``residual = g(theta, row)`` and its Jacobian, tile by tile.
 
-    space ``log``: g is the logarithm of the law; ``raw``: the law itself.
+    space ``log``: g is the logarithm of the law; ``raw``: the law itself; ``logit``: its log odds.
     centres: mean log inputs to centre at, where they are not to be those of this table.
     n_rows, n_free: the shapes; coordinates after the first ``n_free`` are held and not differentiated.
     """
@@ -46,9 +46,7 @@ class Kernel:
         space: Space,
         centres: Mapping[str, float] | None = None,
     ) -> None:
-        target = coords.log_value if space == "log" else coords.value
-        if target is None:
-            target = log(coords.value)  # may be undefined for some coordinates, which the solver steps away from
+        target = _target(coords, space)
         self.space: Space = space
         self.order = (*coords.names, *coords.held)
         self.n_free = len(coords.names)
@@ -88,6 +86,14 @@ class Kernel:
         """How many rows a tile of that many problems should have."""
         longest = 1 if self.offsets is None else max(1, int(self.offsets[-1]) // self.n_rows)
         return max(1, min(self.n_rows, TILE // max(1, problems * longest)))
+
+
+def _target(coords: Coordinates, space: Space) -> Expr:
+    """The law on the scale of the residuals; it may be undefined for some coordinates, which the solver steps off."""
+    if space == "raw":
+        return coords.value
+    logarithm = log(coords.value) if coords.log_value is None else coords.log_value
+    return logarithm if space == "log" else add(logarithm, mul(num(-1.0), log1p(mul(num(-1.0), coords.value))))
 
 
 @lru_cache(maxsize=256)

@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from isoflop.errors import DataError, FitError
+from isoflop.fitting.objective.space import Space
 from isoflop.laws import Law
 from isoflop.laws.lists import Lists
 from isoflop.runs import Runs
@@ -52,11 +53,12 @@ class Table:
         return Table(inputs, self.loss[rows], np.arange(len(rows)), weights)
 
 
-def fit_table(law: Law, runs: Runs, *, log_loss: bool) -> Table:
+def fit_table(law: Law, runs: Runs, *, space: Space) -> Table:
     """The columns that a law needs, checked.
 
     Raises DataError for a missing column (nearest names), and for values that are missing, infinite or outside their
-    domain (with the rows and the selection that drops them); FitError for fewer rows than parameters.
+    domain, such as a score of 1 where log odds are fitted (with the rows, and the selection that drops them); FitError
+    for fewer rows than parameters.
     """
     runs = prepared_runs(law, runs)
     inputs = {
@@ -64,7 +66,7 @@ def fit_table(law: Law, runs: Runs, *, log_loss: bool) -> Table:
         for each in law.inputs
     }
     _check_alike(inputs, runs)
-    loss = _checked(runs, law.response, "positive" if log_loss else "real")
+    loss = _checked(runs, law.response, {"log": "positive", "raw": "real", "logit": "share"}[space])
     if len(runs) < max(2, len(law.params)):
         raise FitError(
             f"{len(runs)} {'run' if len(runs) == 1 else 'runs'} cannot determine the {len(law.params)} parameters of "
@@ -149,6 +151,15 @@ def _checked(runs: Runs, name: str, domain: str) -> Floats:
     ):
         if domain == wanted and bad.any():
             raise _complaint(runs, bad, what, mend_values(runs, name, bad, keep))
+    if domain == "share":
+        bad = (values <= 0) | (values >= 1)
+        if bad.any():
+            mend = "the log odds of a score lie between 0 and 1: "
+            if bad.all():
+                mend += f'give shares, or fit without logit- (a percentage: --derive "share = {name}/100")'
+            else:
+                mend += f'leave the rows out (--where "{name} > 0 and {name} < 1"), or fit with raw-'
+            raise _complaint(runs, bad, f"{name} ≤ 0 or ≥ 1", mend)
     return values
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from isoflop.errors import DataError, IsoflopError
 from isoflop.findings import Finding
+from isoflop.fitting.objective.space import from_scale
 from isoflop.fitting.table import prepared_runs
 from isoflop.laws import Law
 from isoflop.planning.forecast import Forecast, forecast
@@ -153,7 +154,7 @@ def _with_model_error(first: Ensemble, second: Ensemble, told: Forecast, link: s
     if score.law.inputs[0].domain == "positive":
         losses = np.maximum(losses, _LEAST * score.data.ranges[link][0])
     known = discrepancy(score, prior=second.prior).at({link: losses}, joint=False).one_each(seed=second.seed)
-    scores = np.exp(known) if score.data.space == "log" else known
+    scores = from_scale(known, score.data.space)
     return interval_of(float(np.nanmedian(scores)), scores, level=level)
 
 

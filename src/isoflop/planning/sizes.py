@@ -13,6 +13,7 @@ from scipy import stats
 
 from isoflop.errors import IsoflopError
 from isoflop.fitting import Estimate, Fit
+from isoflop.fitting.objective.space import moved
 from isoflop.laws.optimum import Optimum, optimum
 from isoflop.planning.allocate import Basis, exponent, near_optimal
 from isoflop.planning.isoflop_minima import IsoflopMinima, isoflop_minima
@@ -158,7 +159,7 @@ def fitted_runs(estimate: Estimate) -> Runs | None:
     if runs is None and rows is not None:
         inputs = {name: np.asarray(values) for name, values in rows.inputs.items()}
         fitted = estimate.predict(inputs)
-        loss = fitted * np.exp(rows.residual) if estimate.data.space == "log" else fitted + rows.residual
+        loss = moved(fitted, rows.residual, estimate.data.space)
         spent = estimate.data.flops.flops(inputs["N"], inputs["D"]) if {"N", "D"} <= set(inputs) else np.nan * loss
         columns: dict[str, Any] = {**inputs, "C": spent, "loss": loss, "run": [str(each) for each in rows.run.tolist()]}
         runs = Runs.from_columns(columns, source=estimate.data.source)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
 from isoflop.fitting import Estimate
+from isoflop.fitting.objective.space import moved, to_scale
 from isoflop.fitting.table import law_inputs
 from isoflop.plots.style import dots, input_axis, legend_above, loss_axis, runs_of, shades
 from isoflop.uncertainty.extrapolation import decades_beyond
@@ -204,6 +205,7 @@ def _carried(fit: Estimate, path: Path, axes: Axes) -> None:
     x = training_flops(runs["N"], runs["D"]) if path.axis == "6ND" else runs[path.axis]
     fitted, measured = fit.predict(law_inputs(fit.law, runs)), runs[fit.law.response]
     on_line = np.interp(x, *_ascending(path.x, fit.predict(path.inputs)))
-    y = on_line * measured / fitted if fit.data.space == "log" else on_line + measured - fitted
+    space = fit.data.space
+    y = moved(on_line, to_scale(measured, space) - to_scale(fitted, space), space)
     shown = (x >= path.x.min()) & (x <= path.x.max())
     dots(axes, x[shown], y[shown], colours=shades(axes).muted, label="runs, carried onto this line")

@@ -90,7 +90,7 @@ class Forecast(Question):
             title=f"{ensemble.estimate.law.name} at " + (f"{len(forecasts)} points" if several else _where(least)),
             headline=f"{'Lowest expected' if several else 'Expected'} {word}: {{loss}}"
             + (f", at {_where(least)}." if several else "."),
-            quantities=_quantities(least, ensemble, unit),
+            quantities=_quantities(least, ensemble, unit, word),
             tables=(_table(forecasts, ensemble, word),) if several else (),
             equation=equation(ensemble, level=context.level),
             findings=common_findings(forecasts),
@@ -102,15 +102,13 @@ def _where(forecast: ForecastResult) -> str:
     return ", ".join(f"{name} = {worded(Quantity(name, value, 'count'))}" for name, value in forecast.at.items())
 
 
-def _quantities(forecast: ForecastResult, ensemble: Ensemble, unit: str) -> tuple[Quantity, ...]:
+def _quantities(forecast: ForecastResult, ensemble: Ensemble, unit: str, word: str) -> tuple[Quantity, ...]:
     beyond = forecast.reach_decades
     return (
         *(Quantity(f"at_{name}", forecast.at[name], "count", label=name) for name in ensemble.estimate.law.input_names),
-        of_interval("loss", forecast.loss, unit=unit, promise="PI", note=f"of one run, {WITH_MODEL_ERROR}"),
-        of_interval(
-            "mean", forecast.expected, unit=unit, label="mean loss" if unit else "mean", note="expected over runs"
-        ),
-        *if_the_law_holds(forecast.law_loss, forecast.model_error_share, unit=unit, word="loss" if unit else "score"),
+        of_interval("loss", forecast.loss, unit=unit, label=word, promise="PI", note=f"of one run, {WITH_MODEL_ERROR}"),
+        of_interval("mean", forecast.expected, unit=unit, label=f"mean {word}", note="expected over runs"),
+        *if_the_law_holds(forecast.law_loss, forecast.model_error_share, unit=unit, word=word),
         Quantity(
             "extrapolation", beyond if math.isfinite(beyond) else None, label="extrapolation distance",
             unit="decades beyond the runs",

@@ -22,7 +22,7 @@ from isoflop.planning.along import BUDGETS, DECADES, plans_along
 from isoflop.questions.report import Reported
 from isoflop.runs import Runs
 from isoflop.uncertainty.predictive import predictive
-from isoflop.uncertainty.scatter import new_runs
+from isoflop.uncertainty.scatter import new_scatter
 from isoflop.units import training_flops
 
 Floats = NDArray[np.float64]
@@ -97,9 +97,8 @@ def _intervals(report: Reported) -> dict[str, Any]:
         at = np.geomspace(low / 10, high, BUDGETS) if low > 0 else np.linspace(low, high, BUDGETS)
         said = predictive(ensemble, {label: at}, level=report.level)
         return {"losses": {"at": packed(at), "loss": packed(np.array([said.median, *said.mean, *said.loss]))}}
-    log = fit.data.space == "log"
-    flat = np.ones(len(ensemble)) if log else np.zeros(len(ensemble))
-    return {"draws": packed(ensemble.params), "scatter": packed(new_runs(ensemble, flat)), "log": log}
+    scatter = new_scatter(ensemble)[:, 0]
+    return {"draws": packed(ensemble.params), "scatter": packed(scatter), "space": fit.data.space}
 
 
 def runs_data(

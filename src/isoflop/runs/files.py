@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from isoflop.runs.delimited import read_delimited, read_markdown_file
 from isoflop.runs.json_tables import read_json, read_json_lines
 from isoflop.runs.store import is_store, open_store, store_findings
 from isoflop.runs.tidy import tidy
+from isoflop.values import Value
 
 READERS = {  # ending → how a table's file is read
     ".csv": "csv",
@@ -40,10 +42,20 @@ _COMPRESSED = {".gz", ".zst"}
 Raw = tuple[pl.DataFrame, str, list[Finding]]
 
 
+@dataclass(frozen=True)
+class NamedFrame(Value):
+    """A frame under the name by which messages speak of it."""
+
+    frame: pl.DataFrame
+    name: str
+
+
 def load(source: str | Path | Any) -> Raw:  # noqa: ANN401  (any frame that narwhals knows)
     """The raw frame of a path or a table, its name for messages, and what reading it raised."""
     if isinstance(source, str | Path):
         frame, name, found = _load_file(source)
+    elif isinstance(source, NamedFrame):
+        frame, name, found = source.frame, source.name, []
     else:
         frame, name = (source, "the Polars frame") if isinstance(source, pl.DataFrame) else _load_foreign(source)
         found = []

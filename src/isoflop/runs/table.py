@@ -255,7 +255,16 @@ class Runs(Shown):
         Runs
             With those rows, in order.
         """
-        return replace(self, frame=self.frame.filter(pl.Series(keep)))
+        return self._kept(self.frame.filter(pl.Series(keep)))
+
+    def _kept(self, frame: pl.DataFrame) -> Runs:
+        """With some of the rows. A finding whose rows were all there, and of which none is left, goes with them."""
+
+        def is_gone(rows: tuple[int, ...]) -> bool:
+            before, after = (each[ROW].is_in(rows) for each in (self.frame, frame))
+            return bool(rows) and before.sum() == len(rows) and not after.any()
+
+        return replace(self, frame=frame, findings=tuple(each for each in self.findings if not is_gone(each.rows)))
 
     def where(self, expression: str) -> Runs:
         """The rows that a selection keeps.
@@ -285,7 +294,7 @@ class Runs(Shown):
         kept = self.frame.filter(selection(expression, self.frame.schema, aliases=aliases))
         if kept.is_empty():
             raise DataError(f"no run of {self.source} satisfies {excerpt(expression, 120)}; loosen the selection")
-        return replace(self, frame=kept, source=f"{self.source} where {expression}")
+        return replace(self._kept(kept), source=f"{self.source} where {expression}")
 
     def with_column(self, name: str, values: ArrayLike) -> Runs:
         """The runs with a column added or replaced.

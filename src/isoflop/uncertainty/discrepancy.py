@@ -246,7 +246,7 @@ def _fitted_rows(fit: Fit) -> FittedRows:
     """
     if fit.data.rows is not None:
         return fit.data.rows
-    table = fit_table(fit.law, fit.require_runs(), log_loss=fit.objective.of_logarithms)
+    table = fit_table(fit.law, fit.require_runs(), space=fit.objective.space)
     return fitted_rows(table, fit.objective.target(table.loss) - _linear(fit, table.inputs)[0])
 
 

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Estimate, Fit
-from isoflop.fitting.objective import Space
+from isoflop.fitting.objective.space import Space, from_scale, moved, to_scale
 from isoflop.laws.lists import Lists
 from isoflop.uncertainty.discrepancy import discrepancy, knows_its_rows
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level
 from isoflop.uncertainty.mixture import Mixture
 from isoflop.uncertainty.prior import Prior
 from isoflop.uncertainty.quantiles import finite_quantiles
-from isoflop.uncertainty.scatter import new_runs
+from isoflop.uncertainty.scatter import new_scatter
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -82,24 +82,22 @@ class Predictive(Value):
         Raises IsoflopError for a fit without its runs.
         """
         found = self._known().sample(draws, seed=self.seed if seed is None else seed, scatter=scatter)
-        return np.exp(found) if self.space == "log" else found
+        return from_scale(found, self.space)
 
     def covariance(self, *, scatter: bool = True) -> Floats:
-        """Covariance of log response (or of the response, as ``space`` has it), (points, points)."""
+        """Covariance on the scale of the residuals, as ``space`` has it, (points, points)."""
         return self._known().covariance(scatter=scatter)
 
     def quantile(self, probability: float, *, scatter: bool = True) -> Floats:
         """A quantile of the default distribution, (points,)."""
-        return _response(self._known().quantile(probability, scatter=scatter), self.space)
+        return from_scale(self._known().quantile(probability, scatter=scatter), self.space)
 
     def log_density(self, response: Floats | float) -> Floats:
-        """Logarithm of the density of log response (or of the response) at what was measured, (points,)."""
+        """Logarithm of the density on the scale of the residuals at what was measured, (points,)."""
         return self._known().log_density(self._scaled(response))
 
     def _scaled(self, response: Floats | float) -> Floats:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            measured = np.log(response) if self.space == "log" else np.asarray(response, dtype=np.float64)
-        return np.broadcast_to(measured, self.median.shape)
+        return np.broadcast_to(to_scale(response, self.space), self.median.shape)
 
     def _known(self) -> Mixture:
         if self.mixture is None:
@@ -136,10 +134,10 @@ def predictive(
         )  # fmt: skip
     known = discrepancy(fit, others=others, prior=prior or ensemble.prior)
     mixture = known.at(points, joint=count <= JOINT_POINTS)
-    low, high = (_response(mixture.quantile(end), known.space) for end in ends)
+    low, high = (from_scale(mixture.quantile(end), known.space) for end in ends)
     mean = (
-        _response(mixture.quantile(ends[0], scatter=False), known.space),
-        _response(mixture.quantile(ends[1], scatter=False), known.space),
+        from_scale(mixture.quantile(ends[0], scatter=False), known.space),
+        from_scale(mixture.quantile(ends[1], scatter=False), known.space),
     )
     with np.errstate(all="ignore"):
         share = 1 - (law_loss[1] - law_loss[0]) / (high - low)
@@ -147,7 +145,7 @@ def predictive(
         points=points,
         level=level,
         value=value,
-        median=_response(mixture.quantile(0.5), known.space),
+        median=from_scale(mixture.quantile(0.5), known.space),
         loss=(low, high),
         mean=mean,
         law_loss=law_loss,
@@ -184,15 +182,11 @@ def _by_draws(
     params = {name: draws[:, None] for name, draws in ensemble.draws.items()}
     curve = np.broadcast_to(ensemble.estimate.law.value(params, points), (len(ensemble), count))
     # one scatter for all points: each then has the interval that it has alone
-    log = ensemble.estimate.data.space == "log"
-    scatter = new_runs(ensemble, np.ones(len(ensemble)) if log else np.zeros(len(ensemble)))[:, None]
+    space = ensemble.estimate.data.space
+    scatter = new_scatter(ensemble)
     low, high = finite_quantiles(curve, ends)
-    runs = finite_quantiles(curve * scatter if log else curve + scatter, ends)
+    runs = finite_quantiles(moved(curve, scatter, space), ends)
     return (low, high), (runs[0], runs[1])
-
-
-def _response(values: Floats, space: Space) -> Floats:
-    return np.asarray(np.exp(np.minimum(values, 700.0)) if space == "log" else values)
 
 
 def _no_runs(fit: Estimate) -> Finding:

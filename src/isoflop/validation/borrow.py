@@ -97,7 +97,7 @@ def family_prior(law: Law, runs: Runs, *, without: Sequence[str] = ()) -> Family
     if not usable.any():
         raise DataError(f"{runs.source} has no family left for a prior; give checkpoints of {_FEWEST} or more")
     kept, labels, groups = prepared_runs(law, runs).take(usable), labels[usable], groups[usable]
-    centres = input_centres(fit_table(law, kept, log_loss=True).inputs, law)
+    centres = input_centres(fit_table(law, kept, space="log").inputs, law)
     names, found = [], []
     for name in sorted(set(labels.tolist())):
         rows = labels == name
@@ -160,7 +160,7 @@ def fit_with_prior(prior: FamilyPrior, runs: Runs, *, draws: int = 1_000, seed: 
     """
     law = prior.law
     late = prepared_runs(law, runs).take(share_of_training(runs) > _BEGINNING)
-    table = fit_table(law, late, log_loss=True)
+    table = fit_table(law, late, space="log")
     kernel = Kernel(coordinates(law), table.inputs, space="log", centres=prior.centres)
     target = np.log(table.loss)
     whiten = np.linalg.cholesky(np.linalg.inv(prior.covariance)).T
@@ -191,7 +191,7 @@ def _own_fit(law: Law, runs: Runs, centres: dict[str, float]) -> tuple[Floats, F
     """A family's coordinates and their covariance, checkpoints counted as far as they are independent."""
     fitted = fit(law, runs)
     theta = coordinates(law).from_params(np.array([[fitted.params[name] for name in law.param_names]]), centres)
-    table = fit_table(law, runs, log_loss=True)
+    table = fit_table(law, runs, space="log")
     kernel = Kernel(coordinates(law), table.inputs, space="log", centres=centres)
     value, jacobian = kernel.value_and_jacobian(theta, 0, kernel.n_rows)
     if not (np.isfinite(theta).all() and np.isfinite(value).all() and np.isfinite(jacobian).all()):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from isoflop.findings import Finding
 from isoflop.fitting import Fit, Objective, fit
+from isoflop.fitting.objective.space import to_scale
 from isoflop.fitting.table import fit_table, prepared_runs
 from isoflop.laws import Law
 from isoflop.runs import Runs
@@ -137,10 +138,11 @@ def surface_findings(seen: Outliers, runs: Runs) -> tuple[Finding, ...]:
 
 
 def _residuals(fitted: Fit, runs: Runs, kept: NDArray[np.bool_]) -> tuple[Floats, float]:
-    """Measured − fitted (of the logarithm for log objectives), (rows,), and its robust scale over the rows kept."""
-    table = fit_table(fitted.law, runs, log_loss=fitted.objective.of_logarithms)
+    """Measured − fitted on the scale of the residuals, (rows,), and its robust scale over the rows kept."""
+    table = fit_table(fitted.law, runs, space=fitted.objective.space)
     curve, measured = fitted.predict(table.inputs), table.loss
-    rest = np.log(measured / curve) if fitted.objective.of_logarithms else measured - curve
+    space = fitted.objective.space
+    rest = to_scale(measured, space) - to_scale(curve, space)
     size = np.sort(np.abs(rest[kept]))[len(fitted.law.params) :]
     scale = 1.4826 * float(np.median(size)) if len(size) else 0.0
     places = decimals_of(measured)

@@ -258,7 +258,7 @@ class _Trial:
 
     def objective(self) -> Iterator[Choice]:
         mine = self.base.objective
-        other: Space = "raw" if mine.space == "log" else "log"
+        other: Space = "log" if mine.space == "raw" else "raw"
         trials = [
             *(huber(width, space=mine.space) for width in _WIDTHS),
             huber(space=mine.space),

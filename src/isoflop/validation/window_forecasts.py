@@ -13,6 +13,7 @@ from isoflop.findings import Finding
 from isoflop.fitting import Fit, Objective
 from isoflop.fitting.doubts import parameter_findings
 from isoflop.fitting.fit import Problem, fit_at, problem, problem_from_table
+from isoflop.fitting.objective.space import from_scale, slope, to_scale
 from isoflop.fitting.solve import Solution
 from isoflop.fitting.table import Table
 from isoflop.laws import Law
@@ -196,13 +197,13 @@ def _with_model_error(
     fitted: Fit, there: Mapping[str, Floats | Lists], truth: Floats, level: float, prior: Prior | None
 ) -> tuple[Floats, Floats, Floats]:
     """Ends of a new run's interval, and log density at what was measured in units of relative loss, (held rows,)."""
-    log = fitted.data.space == "log"
+    space = fitted.data.space
     known = discrepancy(fitted, prior=prior).at(there, joint=False)
     low, high = (known.quantile(end) for end in _ends(level))
     with np.errstate(all="ignore"):
-        if log:
-            return np.exp(low), np.exp(high), known.log_density(np.log(truth))
-        return low, high, known.log_density(truth) + np.log(np.abs(truth))
+        # a density per unit of the scale, times d(scale)/d(log response)
+        density = known.log_density(to_scale(truth, space)) + np.log(np.abs(truth) * slope(truth, space))
+        return from_scale(low, space), from_scale(high, space), density
 
 
 def _curve(law: Law, drawn: Floats, inputs: Mapping[str, Floats | Lists]) -> Floats:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 
 from isoflop.errors import FitError
 from isoflop.fitting.objective.absolute_loss import Absolute
-from isoflop.fitting.objective.base import OUTER, Objective, Parts, Space
+from isoflop.fitting.objective.base import OUTER, Objective, Parts
 from isoflop.fitting.objective.huber_loss import Huber
+from isoflop.fitting.objective.space import Space, space_of
 from isoflop.fitting.objective.squares_loss import Squares
 from isoflop.fitting.objective.student_t_loss import StudentT
 
@@ -43,7 +44,7 @@ def huber(delta: float = 1e-3, *, space: Space = "log") -> Objective:
     delta :
         δ, the width; 1e-3 is usual.
     space :
-        ``log`` for residuals of log loss, ``raw`` for those of the loss.
+        ``log`` for residuals of log loss, ``raw`` for those of the loss, ``logit`` for those of a score's log odds.
 
     Returns
     -------
@@ -72,7 +73,7 @@ def absolute(*, space: Space = "log") -> Objective:
     Parameters
     ----------
     space :
-        ``log`` for residuals of log loss, ``raw`` for those of the loss.
+        ``log`` for residuals of log loss, ``raw`` for those of the loss, ``logit`` for those of a score's log odds.
 
     Returns
     -------
@@ -94,7 +95,7 @@ def squares(*, space: Space = "log") -> Objective:
     Parameters
     ----------
     space :
-        ``log`` for residuals of log loss, ``raw`` for those of the loss.
+        ``log`` for residuals of log loss, ``raw`` for those of the loss, ``logit`` for those of a score's log odds.
 
     Returns
     -------
@@ -118,7 +119,7 @@ def student_t(df: float = 4.0, *, space: Space = "log") -> Objective:
     df :
         Degrees of freedom; 4 is usual.
     space :
-        ``log`` for residuals of log loss, ``raw`` for those of the loss.
+        ``log`` for residuals of log loss, ``raw`` for those of the loss, ``logit`` for those of a score's log odds.
 
     Returns
     -------
@@ -140,7 +141,8 @@ def student_t(df: float = 4.0, *, space: Space = "log") -> Objective:
 
 
 def objective(text: str) -> Objective:
-    """The objective of a word: ``huber:1e-3``, ``lad``, ``lsq``, ``student-t``; ``raw-`` before it for raw loss.
+    """The objective of a word: ``huber:1e-3``, ``lad``, ``lsq``, ``student-t``; ``raw-`` before it for raw loss,
+    ``logit-`` for the log odds of a score.
 
     Parameters
     ----------
@@ -164,12 +166,13 @@ def objective(text: str) -> Objective:
     >>> objective("huber:1e-3") == isoflop.huber()
     True
     """
-    space: Space = "raw" if text.startswith("raw-") else "log"
-    word, colon, number = text.removeprefix("raw-").partition(":")
+    space, rest = space_of(text)
+    word, colon, number = rest.partition(":")
     if word not in OBJECTIVES:
         known = [each.example for each in OBJECTIVES.values()]
         raise FitError(
-            f"objective {text!r} is not known; use {', '.join(known[:-1])} or {known[-1]}, or raw- before one of them"
+            f"objective {text!r} is not known; use {', '.join(known[:-1])} or {known[-1]}, or raw- or logit- before "
+            "one of them"
         )
     try:
         value = float(number) if colon else None

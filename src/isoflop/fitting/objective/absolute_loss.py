@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 
 from isoflop.errors import FitError
-from isoflop.fitting.objective.base import Descent, Flags, Floats, Objective, Parts, Space
+from isoflop.fitting.objective.base import Descent, Flags, Floats, Objective, Parts
 from isoflop.fitting.objective.huber_loss import CURVED, huber_parts, without_outer_share
+from isoflop.fitting.objective.space import Space
 
 if TYPE_CHECKING:
     from isoflop.fitting.solve import Measured, Solution

@@ -9,17 +9,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from isoflop.fitting.objective.space import PREFIXES, Space, slope, to_scale
 
 if TYPE_CHECKING:
     from isoflop.fitting.solve import Measured, Solution
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-Space = Literal["log", "raw"]
 # (problem, theta, scale, tolerance) → the optima that a descent at this scale comes to
 Descent = Callable[["Measured", Floats, Floats, float], "Solution"]
 
@@ -42,7 +43,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Objective(ABC):
-    """Σ_i w_i ρ(r_i), with r = log L̂ − log L (``log``) or L̂ − L (``raw``).
+    """Σ_i w_i ρ(r_i), with r = log L̂ − log L (``log``), L̂ − L (``raw``) or logit L̂ − logit L (``logit``).
 
     A subclass is one objective: it gives ρ and its derivatives (:meth:`parts`), its word and its number
     (:attr:`word`, :meth:`of`, :meth:`number`), and overrides what differs from the defaults here.
@@ -64,7 +65,8 @@ class Objective(ABC):
     native :
         How the compiled engine calls its parts, or None where only NumPy has them.
     space :
-        ``log`` for residuals of the log response, ``raw`` for those of the response.
+        ``log`` for residuals of the log response, ``raw`` for those of the response, ``logit`` for those of its log
+        odds, of scores between 0 and 1.
 
     Examples
     --------
@@ -99,10 +101,10 @@ class Objective(ABC):
 
     @property
     def name(self) -> str:
-        """As the command line writes it, so that it reads back: ``huber:0.001``, ``lad``, ``raw-lsq`` …"""
+        """As the command line writes it, to read it back: ``huber:0.001``, ``lad``, ``raw-lsq``, ``logit-lsq`` …"""
         number = self.number()
         short = "" if number is None else f":{number:g}" if float(f"{number:g}") == number else f":{number!r}"
-        return f"{'raw-' if self.space == 'raw' else ''}{self.word}{short}"
+        return f"{PREFIXES[self.space]}{self.word}{short}"
 
     # -- residuals ---------------------------------------------------------------------------------------------------
 
@@ -112,12 +114,12 @@ class Objective(ABC):
         return self.space == "log"
 
     def target(self, response: Floats) -> Floats:
-        """What residuals are taken from: the response, or its logarithm."""
-        return np.log(response) if self.of_logarithms else response
+        """What residuals are taken from: the response, its logarithm, or its log odds."""
+        return to_scale(response, self.space)
 
     def target_errors(self, response: Floats, errors: Floats) -> Floats:
         """Standard errors of the target, from those of the response (to first order)."""
-        return errors / response if self.of_logarithms else errors
+        return errors * slope(response, self.space)
 
     @abstractmethod
     def parts(self, residual: Floats, weights: Floats | None, newton: Flags, scale: Floats) -> Parts:

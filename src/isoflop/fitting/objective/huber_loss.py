@@ -10,7 +10,8 @@ from typing import ClassVar, Self
 import numpy as np
 
 from isoflop.errors import FitError
-from isoflop.fitting.objective.base import OUTER, Flags, Floats, Objective, Parts, Space
+from isoflop.fitting.objective.base import OUTER, Flags, Floats, Objective, Parts
+from isoflop.fitting.objective.space import Space
 
 USUAL = 1e-3
 CURVED = 0.3  # of the residuals' size: a width within which a share of them lies, so that there is a curvature

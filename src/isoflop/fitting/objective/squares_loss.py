@@ -9,7 +9,8 @@ from typing import ClassVar, Self
 import numpy as np
 
 from isoflop.errors import FitError
-from isoflop.fitting.objective.base import Flags, Floats, Objective, Parts, Space
+from isoflop.fitting.objective.base import Flags, Floats, Objective, Parts
+from isoflop.fitting.objective.space import Space
 
 
 @dataclass(frozen=True)

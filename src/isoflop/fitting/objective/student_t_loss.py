@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 
 from isoflop.errors import FitError
-from isoflop.fitting.objective.base import OUTER, Descent, Flags, Floats, Objective, Parts, Space
+from isoflop.fitting.objective.base import OUTER, Descent, Flags, Floats, Objective, Parts
+from isoflop.fitting.objective.space import Space
 
 if TYPE_CHECKING:
     from isoflop.fitting.solve import Measured, Solution

@@ -69,16 +69,15 @@ class RunsSpec:
         from isoflop.runs import read_runs
         from isoflop.runs.datasets import boxes, is_data_set
 
-        described = bool(self.columns or self.units or self.conventions)
         if self.source is None:
-            if described:
+            if self.columns or self.units or self.conventions:
                 raise IsoflopError("--column, --unit and --convention describe a table, and none was given; name one")
             bundled = boxes()
             if not bundled:
                 raise DataError("no table was given, and this copy of the package has no example runs; name a table")
             return self._of_data_set(bundled[0].name)
         place = self.folder / self.source
-        if not described and not place.exists() and is_data_set(self.source):
+        if not place.exists() and is_data_set(self.source):
             return self._of_data_set(self.source)
         return read_runs(
             place,
@@ -103,7 +102,10 @@ class RunsSpec:
         from isoflop.runs.derive import with_derived
         from isoflop.runs.reduce import reduced
 
-        runs = with_derived(load(name), self.derive)
+        if self.columns or self.units or self.conventions:
+            runs = load(name, columns=self.columns, units=self.units, conventions=self.conventions, derive=self.derive)
+        else:
+            runs = with_derived(load(name), self.derive)
         runs = runs if self.where is None else runs.where(self.where)
         return reduced(runs, best=self.best, per=self._settings, within=self.within, frontier=self.frontier)
 
@@ -151,7 +153,8 @@ class FitSpec:
     objective: str = option(
         Text("OBJECTIVE"),
         "huber:1e-3",
-        help="Objective: huber:WIDTH, lad, lsq or student-t of log loss; raw- in front for raw loss.",
+        help="Objective: huber:WIDTH, lad, lsq or student-t of log loss; raw- in front for raw loss, logit- for "
+        "log odds of a score.",
     )
     draws: int = option(Count(low=20, high=1_000_000), DEFAULT_DRAWS, help="Bootstrap draws.")
     seed: int = option(Count(high=2**32 - 1), 0, help="Seed of starts and draws.")

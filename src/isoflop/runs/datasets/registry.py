@@ -80,7 +80,7 @@ class Table(Value):
     columns, units, conventions, where: as for ``read_runs``.
     drop: headers that are known to be wrong. times: header → factor, for example sequences to tokens.
     antilog: headers that hold base-10 logarithms. join: new header → headers whose texts together name it.
-    rows: how many rows are left after ``where``.
+    rows: how many rows are left after ``where``. about: code of a finding → selection of the rows that it is about.
     """
 
     name: str
@@ -95,6 +95,7 @@ class Table(Value):
     antilog: tuple[str, ...] = ()
     join: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    about: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -155,8 +156,10 @@ def _file(dataset: str, entry: dict[str, Any], sources: Mapping[str, Source]) ->
 
 
 def _table(name: str, entry: dict[str, Any], known: Mapping[str, SourceFile]) -> Table:
-    findings = tuple(Finding(**finding) for finding in entry.pop("findings", ()))
+    told = entry.pop("findings", ())
+    about = {finding["code"]: finding.pop("where") for finding in told if "where" in finding}
+    findings = tuple(Finding(**finding) for finding in told)
     drop, antilog = tuple(entry.pop("drop", ())), tuple(entry.pop("antilog", ()))
     join = {header: tuple(parts) for header, parts in entry.pop("join", {}).items()}
     file = known[entry.pop("file")]
-    return Table(name, file, drop=drop, antilog=antilog, join=join, findings=findings, **entry)
+    return Table(name, file, drop=drop, antilog=antilog, join=join, findings=findings, about=about, **entry)

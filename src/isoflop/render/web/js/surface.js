@@ -94,8 +94,15 @@ export function response(law, data, at) {
   const curve = new Float64Array(law.count);
   for (let draw = 0; draw < law.count; draw++) curve[draw] = law.code.value(law.draws, draw * law.width, x);
   data.around ??= unpack(data.scatter);
-  const measured = curve.map((each, draw) => (data.log ? each * data.around[draw] : each + data.around[draw]));
+  const measured = curve.map((each, draw) => moved(each, data.around[draw], data.space));
   return { curve: interval(value, curve, law.level), newRun: interval(value, measured, law.level) };
+}
+
+/** A response moved by the scatter of runs, on the scale of the fit's residuals; one without log odds stays. */
+function moved(value, by, space) {
+  if (space === "raw") return value + by;
+  if (space === "log") return value * Math.exp(by);
+  return value > 0 && value < 1 ? 1 / (1 + ((1 - value) / value) * Math.exp(-by)) : value;
 }
 
 /** Mean and one new run at a value of a law's only input. */
