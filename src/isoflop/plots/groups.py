@@ -39,7 +39,7 @@ def group_curves(found: Comparison, axes: Axes) -> Axes:
         )
         axes.axvline(each.x, color=ink.ink, linewidth=1.0)
     log_axis(axes.xaxis, curves.along.x)
-    if curves.log:
+    if curves.space == "log":
         log_axis(axes.yaxis, "", label=response_label(found.fits[0]))
     else:
         axes.set_ylabel(response_label(found.fits[0]))

@@ -1,4 +1,4 @@
-"""Curves of groups in every draw, on the scale on which they are compared: log response, the lower the better."""
+"""Curves of groups in every draw, on the scale of their residuals (log response as a rule), the lower the better."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.fitting import Fit
+from isoflop.fitting.objective import Space
+from isoflop.fitting.objective.space import from_scale, to_scale
 from isoflop.fitting.objective.squares_loss import Squares
 from isoflop.planning.comparison.along import Along
 from isoflop.uncertainty.joint_bootstrap import JointDraws
@@ -42,10 +44,10 @@ class Curves(Value):
         """1 where lower is better, else −1."""
         return 1.0 if self.better == "lower" else -1.0
 
-    @cached_property
-    def log(self) -> bool:
-        """Whether curves are compared by the logarithm of the response, as they were fitted."""
-        return all(each.objective.of_logarithms for each in self.joint.fits)
+    @property
+    def space(self) -> Space:
+        """The scale on which curves are compared: that of the residuals to which they were fitted."""
+        return self.joint.fits[0].objective.space
 
     @cached_property
     def ranges(self) -> Floats:
@@ -69,24 +71,24 @@ class Curves(Value):
         return np.geomspace(low, high, 1 + math.ceil(_FAR_PER_DECADE * math.log10(high / low)))
 
     def value(self, group: int, x: Floats) -> Floats:
-        """±log response at the fit, (x,); lower is better."""
+        """±response on the scale of the residuals at the fit, (x,); lower is better."""
         fitted = self.joint.fits[group]
-        return self._scaled(self.along.response(fitted, fitted.one_draw, x))[0]
+        return self.scaled(self.along.response(fitted, fitted.one_draw, x))[0]
 
     def draws(self, group: int, x: Floats) -> Floats:
-        """±log response in every draw, (draws, x), each as far from the fit as :func:`stretch` says."""
+        """The scaled response in every draw, (draws, x), each as far from the fit as :func:`stretch` says."""
         fitted = self.joint.fits[group]
         value = self.value(group, x)
-        drawn = self._scaled(self.along.response(fitted, self.joint.draws(group), x))
+        drawn = self.scaled(self.along.response(fitted, self.joint.draws(group), x))
         return np.asarray(value + stretch(fitted) * (drawn - value))
 
     def response(self, scaled: Floats) -> Floats:
         """The response of what :meth:`value` and :meth:`draws` give."""
-        return np.asarray(np.exp(self.sign * scaled) if self.log else self.sign * scaled)
+        return from_scale(self.sign * scaled, self.space)
 
-    def _scaled(self, response: Floats) -> Floats:
-        with np.errstate(all="ignore"):
-            return np.asarray(self.sign * (np.log(response) if self.log else response), dtype=np.float64)
+    def scaled(self, response: Floats) -> Floats:
+        """Of a response, what :meth:`value` and :meth:`draws` give."""
+        return np.asarray(self.sign * to_scale(response, self.space))
 
     @cached_property
     def on_grid(self) -> tuple[Floats, Floats]:

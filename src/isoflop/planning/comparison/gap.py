@@ -109,7 +109,7 @@ def gap(at: AtScales, place: int, group: int, reference: int, *, level: float) -
             level=level,
         ),
         log_ratio=interval_of(curves.sign * (value - base), curves.sign * (own - other), level=level)
-        if curves.log
+        if curves.space == "log"
         else None,
         with_error=error,
         probability=float(np.mean(own < other)),
@@ -136,6 +136,5 @@ def _with_model_error(curves: Curves, x: Floats, prior: Prior | None, seed: int)
         if found.mixture is None:
             return None
         response = found.sample(len(curves.joint), seed=seed + 1_000 * (group + 1), scatter=False)
-        with np.errstate(all="ignore"):
-            drawn.append(curves.sign * (np.log(response) if curves.log else response))
+        drawn.append(curves.scaled(response))
     return np.stack(drawn)
