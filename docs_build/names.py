@@ -10,8 +10,11 @@ import isoflop
 FURTHER = {
     "isoflop.runs.curves": ("open_curves",),
     "isoflop.fitting": ("Objective", "objective"),
+    "isoflop.fitting.panel": ("fit_panel",),
     "isoflop.fitting.stream": ("fit_curves",),
     "isoflop.uncertainty.coverage": ("coverage",),
+    "isoflop.uncertainty.panel": ("bootstrap_panel",),
+    "isoflop.uncertainty.sharing": ("sharing_test",),
     "isoflop.planning": ("compute_penalty", "convert_counts", "inference_aware"),
     "isoflop.planning.downstream": ("stages",),
     "isoflop.validation.borrow": ("family_prior", "fit_with_prior"),

@@ -33,7 +33,7 @@ def folder() -> Iterator[Path]:
 
 
 def write_examples(place: Path) -> None:
-    """Bundled runs (runs.csv, curves.csv), simulated ones (scores.csv, curve.csv), and a log (train.log)."""
+    """Bundled runs (runs.csv, curves.csv), simulated ones (scores.csv, curve.csv, families.csv), a log (train.log)."""
     import numpy as np
     import polars as pl
 
@@ -54,9 +54,31 @@ def write_examples(place: Path) -> None:
     rate = 1e-3 * np.minimum(step / 200, 1)  # constant after the warm-up
     falling = 2.4 + 9 * step**-0.4 + draws.normal(0, 0.01, step.size)
     pl.DataFrame({"step": step, "lr": rate, "loss": falling}).write_csv(place / "curve.csv")
+    write_families(place / "families.csv")
     excerpt = re.search(r"```(?:text)?\n(.*?)```", (FORMATS / "nanogpt.md").read_text(encoding="utf-8"), re.DOTALL)
     assert excerpt is not None
     (place / "train.log").write_text(excerpt[1], encoding="utf-8")
+
+
+def write_families(place: Path) -> None:
+    """Three families of runs with one alpha and one beta, 24 runs each."""
+    import numpy as np
+    import polars as pl
+
+    from isoflop import law
+
+    draws, parts = np.random.default_rng(1), []
+    n, d = (each.ravel() for each in np.meshgrid(np.logspace(7.5, 9.5, 6), np.logspace(9, 11, 4)))
+    for family, floor, a, b in (
+        ("dense", 1.9, 420.0, 900.0),
+        ("sparse", 1.85, 240.0, 900.0),
+        ("hybrid", 1.7, 330.0, 1300.0),
+    ):
+        loss = law("chinchilla").value({"E": floor, "A": a, "B": b, "alpha": 0.34, "beta": 0.3}, {"N": n, "D": d})
+        parts.append(
+            pl.DataFrame({"family": family, "N": n, "D": d, "loss": loss * np.exp(draws.normal(0, 0.004, n.size))})
+        )
+    pl.concat(parts).write_csv(place)
 
 
 def run(line: str, *, datasets: Path | None = None) -> tuple[int, str]:

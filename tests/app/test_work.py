@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from tests.fitting.test_panel import panel_runs
 
 from isoflop.answers.answer import SCHEMA_VERSION
 from isoflop.app.requests import checked, formula, menu, question_of
@@ -172,3 +173,20 @@ def test_the_menu_has_every_question_with_a_form_that_can_be_asked(session):
 def test_what_cannot_be_asked_is_told_before_it_waits(session, given, says):
     with pytest.raises((DataError, IsoflopError), match=says.replace("(", r"\(")):
         asked(session, **given)
+
+
+def test_groups_are_fitted_together_on_the_page(tmp_path):
+    made = new_session(tmp_path, kind="file", source="runs.csv")
+    panel_runs(3, 30).to_polars().write_csv(made.folder / "runs.csv")
+    session, task = asked(save(made), kind="groups", options={"by": "family", "share": "alpha,beta", "pool": ""})
+    says = perform(session, task, lambda share, doing: None)
+    assert "fitted to 3 groups of family" in says and "alpha and beta shared" in says
+    told = json.loads(session.place("r1", "answer.json").read_text())
+    assert [row["group"] for row in told["tables"]["groups"]["rows"]] == ["g0", "g1", "g2"]
+    study = parse_study(session.place("r1", "study.toml").read_text(), folder=session.folder)
+    again = perform_study(study).answers["fit"].to_dict()
+    assert again["quantities"] == told["quantities"]
+    with pytest.raises(DataError, match="groups need the column whose values name them"):
+        asked(session, kind="groups", options={"share": "alpha"})
+    (form,) = [each for each in menu() if each["name"] == "groups"]
+    assert [each["name"] for each in form["options"]] == ["by", "share", "pool"] and form["takes_law"]

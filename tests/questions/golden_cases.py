@@ -21,6 +21,7 @@ from isoflop.questions import questions
 GOLDEN = Path(__file__).parent / "golden"
 EPOCH = ["epoch-chinchilla", "--where", "loss < 3.44"]
 FITTED = [*EPOCH, "--law", "chinchilla", "--draws", "50"]
+GROUPED = ["--law", "chinchilla", "--by", "family", "--share", "all but E", "--pool", "E"]
 SEVERAL = ["epoch-chinchilla", "parscale", "porian-isoflop/rw-cosine", "--draws", "20"]  # the second has no C
 # The run of epoch-chinchilla with most compute, 1.3e22 FLOPs, predicted by the runs with less than a tenth of it.
 BELOW = ["epoch-chinchilla", "--where", "C < 1.3e21", "--law", "chinchilla", "--draws", "50"]
@@ -31,6 +32,7 @@ HALF = ["multipower-lr", "--where", "N == 100e6 and schedule == 'cosine_72000' a
 CASES = {
     "check": ["check", *EPOCH],
     "fit": ["fit", *FITTED],
+    "fit-groups": ["fit", "overtraining-gadre", *GROUPED, "--draws", "50"],
     "diagnose": ["diagnose", *FITTED],
     "laws": ["laws", "chinchilla"],
     "forecast": ["forecast", *FITTED, "--at", "N=70B", "--at", "D=1.4T"],
@@ -118,7 +120,7 @@ def lasting(answer, places):
 def main():
     """Write the golden files, and take away those of no case."""
     tables = Path(os.environ["ISOFLOP_DATASETS"]).resolve()
-    assert set(CASES) == set(questions())
+    assert {words[0] for words in CASES.values()} == set(questions())
     for name in sys.argv[1:] or CASES:
         text = json.dumps(printed(name, tables), indent=1, ensure_ascii=False, sort_keys=True)
         (GOLDEN / f"{name}.json").write_text(text + "\n", encoding="utf-8")

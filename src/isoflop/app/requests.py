@@ -13,6 +13,7 @@ from isoflop.questions import questions
 from isoflop.questions.base.option import build
 from isoflop.questions.base.question import Question
 from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec
+from isoflop.questions.fit import Fit
 from isoflop.questions.report import Report
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 Spec = TypeVar("Spec", LawSpec, FitSpec, LevelSpec)
 
 MOST_DRAWS = 20_000
+GROUPS = "groups"  # the question ``fit`` with a column of groups; the page's own fit is a report
+_GROUPS_OPTIONS = ("by", "share", "pool")
+_GROUPS_SUMMARY = "One law fitted to groups of runs at once, parameters shared, own or pooled."
 _LONGEST = 4_000  # letters of a list of restrictions
 
 
@@ -149,8 +153,9 @@ def checked(session: Session, asked: Mapping[str, Any], runs: Runs) -> tuple[str
 
 
 def on_page() -> dict[str, type[Question]]:
-    """The questions that the page offers, besides its fits."""
-    return {name: each for name, each in questions().items() if each.on_page and name not in REPORTS}
+    """The questions that the page offers, besides its fits; the fit of groups is one of them."""
+    offered = {name: each for name, each in questions().items() if each.on_page and name not in REPORTS}
+    return {**offered, GROUPS: Fit}
 
 
 def menu() -> list[dict[str, Any]]:
@@ -159,7 +164,7 @@ def menu() -> list[dict[str, Any]]:
         {
             "name": name,
             "group": each.group,
-            "summary": each.summary(),
+            "summary": _GROUPS_SUMMARY if name == GROUPS else each.summary(),
             "takes_law": LawSpec in each.groups(),
             "options": [
                 {
@@ -171,7 +176,7 @@ def menu() -> list[dict[str, Any]]:
                     "default": None if option.default is None else option.kind.plain(option.default),
                 }
                 for option in each.options()
-                if not option.command_line_only
+                if not option.command_line_only and (name != GROUPS or option.name in _GROUPS_OPTIONS)
             ],
         }
         for name, each in on_page().items()
@@ -184,6 +189,8 @@ def question_of(kind: str, settings: Mapping[str, Any]) -> Question:
         raise DataError(f"the page has no question {shown(kind)}; it has {', '.join((*REPORTS, *on_page()))}")
     cls: type[Question] = Report if kind in REPORTS else on_page()[kind]
     given = {name: value for name, value in settings["options"].items() if value not in (None, "", [], {})}
+    if kind == GROUPS and "by" not in given:
+        raise DataError("groups need the column whose values name them; give it as by")
     return build(cls, given, where=lambda option: option.name.replace("_", " "))
 
 

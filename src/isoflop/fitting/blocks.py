@@ -23,7 +23,7 @@ from isoflop.fitting.coordinates import coordinates
 from isoflop.fitting.kernel import Kernel
 from isoflop.fitting.objective import Objective
 from isoflop.fitting.result import Fit
-from isoflop.fitting.solve import Batch, Solution, solve_measured
+from isoflop.fitting.solve import Batch, Dense, Solution, solve_measured
 from isoflop.fitting.table import prepared_runs
 from isoflop.laws import Law
 from isoflop.runs import Runs
@@ -73,7 +73,7 @@ class Block:
     ends: Ints
 
 
-class BlockRows:
+class BlockRows(Dense):
     """All rows that count, on disk, and the objective over them: what the solver asks of a table in memory.
 
     A context: the file goes when it ends.

@@ -114,21 +114,28 @@ class Coordinates:
         return values
 
 
-def coordinates(law: Law, *, hold: Sequence[str] = ()) -> Coordinates:
-    """The law's fitting coordinates; parameters in ``hold`` get their value from outside, problem by problem."""
-    return replace(_coordinates(law.expression, law.inputs, law.params, tuple(hold)), law=law)
+def coordinates(law: Law, *, hold: Sequence[str] = (), uncentred: Sequence[str] = ()) -> Coordinates:
+    """The law's fitting coordinates; parameters in ``hold`` get their value from outside, problem by problem.
+
+    uncentred: parameters whose coordinate is not moved to the middle of the inputs.
+    """
+    return replace(_coordinates(law.expression, law.inputs, law.params, tuple(hold), tuple(uncentred)), law=law)
 
 
 @lru_cache(maxsize=256)
 def _coordinates(
-    expression: Expr, inputs: tuple[Input, ...], params: tuple[Param, ...], hold: tuple[str, ...]
+    expression: Expr,
+    inputs: tuple[Input, ...],
+    params: tuple[Param, ...],
+    hold: tuple[str, ...],
+    uncentred: tuple[str, ...],
 ) -> Coordinates:
     """Kept by form, since a bootstrap, a hold-out and a ranking ask for the same one again and again."""
     law = Law("", expression, inputs, params)
     reader = _Reader(law)
     free = tuple(label for label in law.param_names if label not in hold)
     value = reader.value(law.expression)
-    shifts = _shifts(value, law, free)
+    shifts = _shifts(value, law, [label for label in free if label not in uncentred])
     moved: dict[Expr, Expr] = {
         centred(each.name): add(centred(each.name), centre(each.name))
         if each.domain == "positive"

@@ -162,9 +162,9 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
     """
     objective = huber() if objective is None else objective
     open_constants = law.searched
-    law, settled = settle(law, _outer_optimum(runs, objective, starts, seed), present=runs.headers)
+    law, settled = settled_law(law, runs, objective, starts, seed)
     ready = problem(law, runs, objective=objective)
-    best, agreement = _search(ready, starts, seed)
+    best, agreement = best_optimum(ready, starts, seed)
     search = Search(
         agreement.tried,
         agreement.reached,
@@ -253,13 +253,18 @@ def _seed_findings(ready: Problem, runs: Runs, residual: Floats) -> list[Finding
     )
 
 
+def settled_law(law: Law, runs: Runs, objective: Objective, starts: int, seed: int) -> tuple[Law, tuple[Finding, ...]]:
+    """The law with the constants of its prepared columns found, and what to know of them."""
+    return settle(law, _outer_optimum(runs, objective, starts, seed), present=runs.headers)
+
+
 def _outer_optimum(runs: Runs, objective: Objective, starts: int, seed: int) -> Optimum:
     """The fit of everything else, for the search of a constant that prepared columns depend on."""
 
     def optimum(law: Law, begin: Floats | None) -> tuple[float, Floats]:
         ready = problem(law, runs, objective=objective)
         if begin is None:
-            found, _ = _search(ready, starts, seed)
+            found, _ = best_optimum(ready, starts, seed)
         else:
             found = ready.solve(ready.coords.from_params(begin[None], ready.kernel.centres), max_steps=_LAST_STEPS)
         return float(found.value[0]), ready.params(found.theta)[0]
@@ -280,7 +285,7 @@ class _Agreement:
     exact: bool = False
 
 
-def _search(ready: Problem, starts: int, seed: int) -> tuple[Solution, _Agreement]:
+def best_optimum(ready: Problem, starts: int, seed: int) -> tuple[Solution, _Agreement]:
     """The best optimum (one problem), and how the starts agreed on it."""
     begin = ready.starts(count=starts, seed=seed)
     if not len(begin):

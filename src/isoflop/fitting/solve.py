@@ -27,6 +27,7 @@ _MEMORY = 4_000_000  # elements (problems × rows) of weights at once
 _LIMIT = 80.0  # coordinates are logarithms or exponents: beyond this they mean zero or infinity
 _LONGEST = 6.0  # longest step in any one coordinate
 _NEARLY = 1e-2  # relative gain of a step below which the objective's own curvature is used
+_UNDAMPED = np.array([1e-12])
 _QUIET = 2  # consecutive steps that must gain less than the tolerance
 
 
@@ -99,8 +100,18 @@ class Measured(Protocol):
         """Free coordinates."""
 
     @property
+    def n_extra(self) -> int:
+        """Coordinates that follow the free ones in a system: log σ where the objective fits one for all rows."""
+
+    @property
     def n_rows(self) -> int:
         """Rows of the table."""
+
+    def room(self, count: int) -> Floats:
+        """Zeros in the shape of the curvature of that many problems."""
+
+    def steps(self, curvature: Floats, slope: Floats, damping: Floats) -> Floats:
+        """The damped steps (problems, k) of normal equations; damping: (problems,)."""
 
     def weight_sums(self, count: int) -> Floats:
         """The sum of weights of each problem, (problems,)."""
@@ -117,13 +128,43 @@ class Measured(Protocol):
         """Sum of absolute residuals, (problems,)."""
 
 
+class Dense:
+    """Normal equations in which every coordinate may meet every other: a k × k curvature for each problem."""
+
+    objective: Objective
+    n_free: int
+
+    @property
+    def n_extra(self) -> int:
+        """Log σ where the objective fits one."""
+        return self.objective.n_extra
+
+    def room(self, count: int) -> Floats:
+        """Zeros, (problems, k, k)."""
+        k = self.n_free + self.n_extra
+        return np.zeros((count, k, k))
+
+    def steps(self, curvature: Floats, slope: Floats, damping: Floats) -> Floats:
+        """−(H + diag(H)·damping)⁻¹ g of every problem."""
+        return -solve_systems(damped(curvature, damping), slope)
+
+
+def damped(curvature: Floats, damping: Floats) -> Floats:
+    """Curvatures (…, k, k) with their diagonals raised by the share ``damping`` (…), and by rounding."""
+    system = curvature.copy()
+    diagonal = np.einsum("...kk->...k", system)
+    floor = 1e-14 * diagonal.max(axis=-1, keepdims=True) + 1e-300
+    np.einsum("...kk->...k", system)[...] = diagonal * (1 + damping[..., None]) + floor
+    return system
+
+
 def solve_measured(
     problem: Measured, theta: Floats, scale: Floats | None, *, tolerance: float = 1e-9, max_steps: int = 300
 ) -> Solution:
     """Minimise from every start in ``theta``; see :func:`solve`, which does so for rows in memory."""
 
     def descend(problem: Measured, theta: Floats, scale: Floats, tolerance: float) -> Solution:
-        if isinstance(problem, Batch) and problem.compiled:
+        if isinstance(problem, Batch) and problem.descends_compiled:
             return _descend_compiled(problem, theta, scale, tolerance, max_steps)
         return _descend(problem, theta, scale, tolerance, max_steps)
 
@@ -136,12 +177,12 @@ def _descend(problem: Measured, theta: Floats, scale: Floats, tolerance: float, 
     A window of problems moves together; as they finish, waiting ones take their place, so that the last slow problems
     do not run in small, wasteful batches.
     """
-    fitted_scale = problem.objective.fits_scale
+    fitted_scale = problem.n_extra > 0
     n_free = problem.n_free
     count = len(theta)
     window = batch_size(problem.n_rows)
-    k = n_free + problem.objective.n_extra
-    value, slope, curvature = np.full(count, np.inf), np.zeros((count, k)), np.zeros((count, k, k))
+    value, slope = np.full(count, np.inf), np.zeros((count, n_free + problem.n_extra))
+    curvature = problem.room(count)
     damping = np.full(count, 1e-3)
     newton = np.zeros(count, dtype=bool)
     quiet = np.zeros(count, dtype=np.int64)
@@ -161,11 +202,7 @@ def _descend(problem: Measured, theta: Floats, scale: Floats, tolerance: float, 
             waiting = int(entering[-1]) + 1
             measure(entering)
             active = np.concatenate([active, entering])
-        system = curvature[active]
-        diagonal = np.einsum("bkk->bk", system)
-        floor = 1e-14 * diagonal.max(axis=1, keepdims=True) + 1e-300
-        np.einsum("bkk->bk", system)[...] = diagonal * (1 + damping[active, None]) + floor
-        step = np.clip(-_solve_systems(system, slope[active]), -_LONGEST, _LONGEST)
+        step = np.clip(problem.steps(curvature[active], slope[active], damping[active]), -_LONGEST, _LONGEST)
         trial = theta[active]
         trial[:, :n_free] = np.clip(trial[:, :n_free] + step[:, :n_free], -_LIMIT, _LIMIT)
         trial_scale = scale[active] + step[:, n_free] if fitted_scale else scale[active]
@@ -198,7 +235,12 @@ def _descend_compiled(problem: Batch, theta: Floats, scale: Floats, tolerance: f
     """The same steps in the compiled engine, one problem after another."""
     settings = Settings(tolerance, _LONGEST, _LIMIT, _NEARLY, max_steps, _QUIET)
     tape = problem.kernel.tape.of(problem.kernel)
-    return Solution(*tape.descend(problem.target, problem.weights, problem.objective, theta, scale, settings))
+    found = tape.descend(
+        *(problem.target, problem.weights, problem.objective, theta, scale, settings),
+        index=problem.index,
+        ranges=problem.ranges,
+    )
+    return Solution(*found)
 
 
 def polish(
@@ -222,15 +264,13 @@ def polish_measured(problem: Measured, found: Solution) -> Solution:
     value, slope, curvature = problem.normal_equations(theta, scale, index, newton)
     decrement = np.inf
     for _ in range(60):
-        diagonal = np.diag(curvature[0])
-        system = curvature + np.diag(1e-14 * diagonal.max() + 1e-12 * diagonal + 1e-300)
-        step = -_solve_systems(system, slope)
+        step = problem.steps(curvature, slope, _UNDAMPED)
         expected = float(-(slope * step).sum())
         if not 0 < expected < decrement or np.abs(step).max() > 1:
             break
         trial = theta.copy()
         trial[:, :n_free] += step[:, :n_free]
-        trial_scale = scale + step[:, n_free] if objective.fits_scale else scale
+        trial_scale = scale + step[:, n_free] if problem.n_extra else scale
         tried, tried_slope, tried_curvature = problem.normal_equations(trial, trial_scale, index, newton)
         if not tried[0] <= value[0] + 1e-12 * abs(value[0]):
             break
@@ -239,7 +279,7 @@ def polish_measured(problem: Measured, found: Solution) -> Solution:
     return Solution(theta, scale, value, found.steps, found.converged)
 
 
-def _solve_systems(system: Floats, slope: Floats) -> Floats:
+def solve_systems(system: Floats, slope: Floats) -> Floats:
     """Solve each (coordinates × coordinates) system; a singular one gives no step instead of an error for all."""
     bad = np.logical_not(np.isfinite(system).all(axis=(1, 2)) & np.isfinite(slope).all(axis=1))
     if bad.any():
@@ -252,8 +292,15 @@ def _solve_systems(system: Floats, slope: Floats) -> Floats:
     return np.asarray(solved, dtype=np.float64)
 
 
-class Batch:
-    """Problems that are solved together: one kernel, their targets and their weights."""
+class Batch(Dense):
+    """Problems that are solved together: one kernel, their targets and their weights.
+
+    index: (problems,), the row of weights of each problem, and of targets where each has its own; None for its own.
+    ranges: (problems, 2), the rows of the table that each problem has, or None for all.
+    """
+
+    index: NDArray[np.int64] | None = None
+    ranges: NDArray[np.int64] | None = None
 
     def __init__(self, kernel: Kernel, target: Floats, objective: Objective, weights: Floats | None) -> None:
         self.kernel = kernel
@@ -265,8 +312,13 @@ class Batch:
 
     @property
     def compiled(self) -> bool:
-        """Whether the compiled engine does the work."""
+        """Whether the compiled engine measures."""
         return self.objective.native is not None and engine() == "native"
+
+    @property
+    def descends_compiled(self) -> bool:
+        """Whether the compiled engine descends."""
+        return self.compiled
 
     def weight_sums(self, count: int) -> Floats:
         """The sum of weights of each problem, (problems,)."""
@@ -278,18 +330,24 @@ class Batch:
         self, theta: Floats, scale: Floats, index: NDArray[np.int64], newton: NDArray[np.bool_]
     ) -> tuple[Floats, Floats, Floats]:
         """The objective (problems,), its gradient (problems, k) and curvature (problems, k, k), summed over tiles."""
-        kernel = self.kernel
         if self.compiled:
-            return kernel.tape.of(kernel).measure(
+            return self.kernel.tape.of(self.kernel).measure(
                 self.target, self.weights, self.objective, theta, scale, index, newton
             )
+        return self.measure_rows(theta, scale, index, newton, 0, self.kernel.n_rows)
+
+    def measure_rows(
+        self, theta: Floats, scale: Floats, index: NDArray[np.int64], newton: NDArray[np.bool_], first: int, last: int
+    ) -> tuple[Floats, Floats, Floats]:
+        """The same over some rows, in NumPy; index: the row of weights, and of targets, of each problem."""
+        kernel = self.kernel
         n_free, n_extra = kernel.n_free, self.objective.n_extra
         count, k = len(theta), n_free + n_extra
         value, slope, curvature = np.zeros(count), np.zeros((count, k)), np.zeros((count, k, k))
-        everyone = self.weights is None or len(index) == len(self.weights)
+        everyone = self.weights is None or np.array_equal(index, np.arange(len(self.weights)))
         width = kernel.tile_rows(count)
-        for start in range(0, kernel.n_rows, width):
-            stop = min(start + width, kernel.n_rows)
+        for start in range(first, last, width):
+            stop = min(start + width, last)
             residual, jacobian = kernel.value_and_jacobian(theta, start, stop)
             residual -= self._target(index, start, stop)
             weights = None

@@ -16,6 +16,7 @@ from isoflop.questions.base.context import Context
 from isoflop.questions.base.equation import equation, param_intervals
 from isoflop.questions.base.kinds import Count, Flag, Text
 from isoflop.questions.base.option import option
+from isoflop.questions.base.panel import FittedPanel, as_fitted_panel, fit_groups, panel_answer, panel_findings
 from isoflop.questions.base.question import Group, InReport, Question, Subject
 from isoflop.questions.base.specs import PriorSpec
 from isoflop.questions.check import columns_table
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from isoflop.fitting import Estimate
     from isoflop.fitting import Fit as FitResult
     from isoflop.uncertainty import Ensemble, Interval
+    from isoflop.uncertainty.prior import Prior
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,13 @@ class Fit(Question):
     Without RUNS the bundled example runs are fitted. The search begins at many screened starts; the bootstrap resamples
     runs, so that checkpoints of one run stay together.
 
+    With --by each group of the table has parameters of its own, but for those that all share (--share) and those that
+    are drawn to a common mean (--pool).
+
     isoflop fit runs.csv --law chinchilla --save fit.json
     isoflop fit runs.csv --law "E + A/N^alpha + B/D^beta" --fix E=1.69
+    isoflop fit runs.csv --law chinchilla --by family --share alpha,beta
+    isoflop fit runs.csv --law chinchilla --by family --share "all but E" --pool E
     """
 
     name: ClassVar[str] = "fit"
@@ -48,6 +55,10 @@ class Fit(Question):
         "isoflop.uncertainty.ensemble:Ensemble",
         "isoflop.fitting.result:Fit",
         "isoflop.fitting.estimate:Estimate",
+        "isoflop.questions.base.panel:FittedPanel",
+        "isoflop.fitting.panel:PanelFit",
+        "isoflop.uncertainty.panel:PanelDraws",
+        "isoflop.uncertainty.sharing:SharingTest",
     )
 
     prior: str | None = option(
@@ -57,17 +68,36 @@ class Fit(Question):
     )
     curves: bool = option(Flag(), False, help="Fit to the whole curves of a store (isoflop import).")
     thin: int | None = option(Count("ROWS", low=2), help="Rows kept of each curve, in logarithmic steps.")
-    save: str | None = option(Text("FIT.json"), help="Write the fit and its draws.", command_line_only=True)
+    by: str | None = option(
+        Text("COLUMN"), help="Column that names groups with parameters of their own; several between commas."
+    )
+    share: str | None = option(
+        Text("NAMES"), help='Parameters that all groups share: alpha,beta, "all", or "all but E"; none by default.'
+    )
+    pool: str | None = option(
+        Text("NAMES"), help="Parameters drawn to a mean over groups, as far as groups are alike; written as --share."
+    )
+    save: str | None = option(
+        Text("FIT.json"), help="Write the fit and its draws; with --by one file a group.", command_line_only=True
+    )
 
     def check(self) -> None:
         """A place that cannot hold the fit is refused before it is made."""
         if self.save is not None:
             check_place(self.save, "--save")
+        if self.by is None and (self.share is not None or self.pool is not None):
+            given = "--share" if self.share is not None else "--pool"
+            raise IsoflopError(f"{given} is for groups; name the column that tells them apart (--by COLUMN)")
+        if self.by is not None and (self.curves or self.thin is not None or self.prior is not None):
+            given = "--prior" if self.prior is not None else "--curves" if self.curves else "--thin"
+            raise IsoflopError(f"--by fits the groups of a table, and takes no {given}; leave one of them out")
         if self._families is not None and (self.curves or self.thin is not None):
             raise IsoflopError("--prior is for one run of a table, not for --curves; leave one of them out")
 
-    def compute(self, context: Context) -> Ensemble:
+    def compute(self, context: Context) -> Ensemble | FittedPanel:
         """The fit with its draws; written to ``save`` where that is given."""
+        if self.by is not None:
+            return fit_groups(context, by=self.by, share=self.share, pool=self.pool, save=self.save)
         from isoflop.uncertainty.saved import save_fit
 
         # read first, so that a file that is none is refused before minutes of draws
@@ -85,16 +115,24 @@ class Fit(Question):
             save_fit(ensemble, self.save)
         return ensemble
 
-    def findings(self, result: Ensemble | FitResult, context: Context) -> tuple[Finding, ...]:
+    def findings(self, result: Ensemble | FitResult | FittedPanel, context: Context) -> tuple[Finding, ...]:
         """Those of the runs belong to a fit of the table, not to one of its curves."""
+        panel = as_fitted_panel(result)
+        if panel is not None:
+            return (*context.run_findings, *panel_findings(panel))
+        assert not isinstance(result, FittedPanel)
         from isoflop.uncertainty.ensemble import tail_findings
 
         drawn = as_ensemble(result)
         own = (*drawn.estimate.findings, *drawn.findings, *tail_findings(drawn, level=context.level))
         return own if self.curves or self.thin is not None else (*context.run_findings, *own)
 
-    def answer(self, result: Ensemble | FitResult, context: Context) -> Answer:
-        """The equation with its numbers, and a row for each parameter."""
+    def answer(self, result: Ensemble | FitResult | FittedPanel, context: Context) -> Answer:
+        """The equation with its numbers, and a row for each parameter; of groups a row each."""
+        panel = as_fitted_panel(result)
+        if panel is not None:
+            return panel_answer(panel, context)
+        assert not isinstance(result, FittedPanel)
         from isoflop.fitting import Fit as Fitted
 
         ensemble, level = as_ensemble(result), context.level
@@ -132,9 +170,13 @@ class Fit(Question):
             provenance={"law": fit.law.name, "formula": fit.law.formula, "starts": search.starts if search else 0},
         )
 
-    def fit_of(self, result: Ensemble | FitResult, context: Context) -> Ensemble:
-        """The fit itself, which may be one of curves or one with a prior."""
-        return as_ensemble(result)
+    def fit_of(self, result: Ensemble | FitResult | FittedPanel, context: Context) -> Ensemble | None:
+        """The fit itself, which may be one of curves or one with a prior; a panel is none."""
+        return None if isinstance(result, FittedPanel) or as_fitted_panel(result) else as_ensemble(result)
+
+    def prior_of(self, fit: Ensemble | None, context: Context) -> Prior | None:
+        """That of the fit; a fit of groups forecasts nothing."""
+        return None if self.by is not None else super().prior_of(fit, context)
 
     @property
     def _families(self) -> str | None:

@@ -6,7 +6,7 @@
 #include "objective.h"
 #include "tape.h"
 
-#define ISOFLOP_KERNEL 2 /* what isoflop.fitting.native expects to find: raise it with every change of a structure */
+#define ISOFLOP_KERNEL 3 /* what isoflop.fitting.native expects to find: raise it with every change of a structure */
 
 /* The table. targets: (rows,), or (problems, rows) if each_target. offsets: (rows + 1,) or NULL. pair_width: the most
  * pairs that one row has. */
@@ -81,12 +81,14 @@ static void free_thread(const Tape *tape, const Table *table, Thread *thread)
     free((void *)thread->jacobian);
 }
 
-/* The rows that have weight, with what belongs to them. weights: (rows,), or NULL for ones. */
-static void pack(const Table *table, const double *target, const double *weights, Packed *packed)
+/* The rows of a problem that have weight, with what belongs to them. weights: (rows,), or NULL for ones. range: the first
+ * row and the one after the last, or NULL for all. */
+static void pack(const Table *table, const double *target, const double *weights, const int64_t *range, Packed *packed)
 {
     long n = 0, n_pairs = 0;
+    long first = range == NULL ? 0 : (long)range[0], last = range == NULL ? table->rows.n : (long)range[1];
     packed->offsets[0] = 0;
-    for (long row = 0; row < table->rows.n; row++) {
+    for (long row = first; row < last; row++) {
         if (weights != NULL && weights[row] == 0.0) continue;
         for (int slot = 0; slot < table->rows.n_slots; slot++)
             if (table->rows.columns[slot] != NULL) ((double *)packed->row_columns[slot])[n] = table->rows.columns[slot][row];
@@ -239,37 +241,49 @@ static void descend(const Tape *tape, const Table *table, const Objective *objec
     *converged = (uint8_t)(finished && isfinite(here.value));
 }
 
-/* The optima of n problems. theta: (n, coordinates) and scale: (n,), starts that become optima; weights: (n, rows) or
- * NULL; value, steps, converged: (n,). Returns 0, or 1 where memory ran out. */
+/* Packs the rows of problem i, unless they are those of the problem before. index: (n,), the row of weights of each
+ * problem, and of targets if each has its own. ranges: (n, 2), the rows of each problem, or NULL for all. */
+static void pack_problem(const Table *table, int64_t i, const int64_t *index, const int64_t *ranges, const double *weights,
+                         Packed *packed)
+{
+    int whole = weights == NULL && !table->each_target && ranges == NULL;
+    int64_t row = index[i] * (int64_t)table->rows.n;
+    if (whole && i > 0) return;
+    pack(table, table->targets + (table->each_target ? row : 0), weights == NULL ? NULL : weights + row,
+         ranges == NULL ? NULL : ranges + 2 * i, packed);
+}
+
+/* The optima of n problems. index, ranges: as pack_problem has them. theta: (n, coordinates) and scale: (n,), starts that
+ * become optima; weights: a row for each index, or NULL; value, steps, converged: (n,). Returns 0, or 1 where memory ran
+ * out. */
 int isoflop_descend(const Tape *tape, const Table *table, const Objective *objective, const Settings *settings, int64_t n,
-                    const double *weights, double *theta, double *scale, double *value, int64_t *steps, uint8_t *converged)
+                    const int64_t *index, const int64_t *ranges, const double *weights, double *theta, double *scale,
+                    double *value, int64_t *steps, uint8_t *converged)
 {
     Thread thread;
-    int k = table->n_free + objective->fits_scale, whole = weights == NULL && !table->each_target;
+    int k = table->n_free + objective->fits_scale;
     double *room = malloc(sizeof(double) * (size_t)(k * (4 + 3 * k) + tape->n_coordinates + 1));
     int failed = !allocate_thread(tape, table, &thread) || room == NULL;
     for (int64_t i = 0; !failed && i < n; i++) {
-        const double *target = table->targets + (table->each_target ? i * table->rows.n : 0);
-        if (!whole || i == 0) pack(table, target, weights == NULL ? NULL : weights + i * table->rows.n, &thread.packed);
+        pack_problem(table, i, index, ranges, weights, &thread.packed);
         descend(tape, table, objective, settings, &thread, room, theta + i * tape->n_coordinates, scale + i, value + i, steps + i, converged + i);
     }
     free_thread(tape, table, &thread), free(room);
     return failed;
 }
 
-/* Value (n,), gradient (n, k) and curvature (n, k, k) of the objective, not descended. newton: (n,). index: (n,), the row
- * of weights of each problem, and of targets if each has its own. Returns as isoflop_descend does. */
+/* Value (n,), gradient (n, k) and curvature (n, k, k) of the objective, not descended. newton: (n,). The rest, and what it
+ * returns, as isoflop_descend has them. */
 int isoflop_measure(const Tape *tape, const Table *table, const Objective *objective, int64_t n, const int64_t *index,
-                    const double *weights, const double *theta, const double *scale, const uint8_t *newton, double *value,
-                    double *slope, double *curvature)
+                    const int64_t *ranges, const double *weights, const double *theta, const double *scale,
+                    const uint8_t *newton, double *value, double *slope, double *curvature)
 {
     Thread thread;
-    int k = table->n_free + objective->fits_scale, whole = weights == NULL && !table->each_target;
+    int k = table->n_free + objective->fits_scale;
     int failed = !allocate_thread(tape, table, &thread);
     for (int64_t i = 0; !failed && i < n; i++) {
-        long row = (long)index[i] * table->rows.n;
         Normal into = {0.0, slope + i * k, curvature + i * k * k};
-        if (!whole || i == 0) pack(table, table->targets + (table->each_target ? row : 0), weights == NULL ? NULL : weights + row, &thread.packed);
+        pack_problem(table, i, index, ranges, weights, &thread.packed);
         measure(tape, table, objective, &thread, theta + i * tape->n_coordinates, scale[i], newton[i], &into);
         value[i] = into.value;
     }
@@ -283,7 +297,7 @@ int isoflop_evaluate(const Tape *tape, const Table *table, int64_t n, const doub
     Thread thread;
     int failed = !allocate_thread(tape, table, &thread);
     long rows = table->rows.n;
-    if (!failed) pack(table, table->targets, NULL, &thread.packed);
+    if (!failed) pack(table, table->targets, NULL, NULL, &thread.packed);
     for (int64_t i = 0; !failed && i < n; i++) {
         set_coordinates(tape, &thread.work, theta + i * tape->n_coordinates);
         for (long begin = 0; begin < rows;) {

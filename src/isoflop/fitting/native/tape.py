@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from isoflop.fitting.kernel import Kernel
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 # in the order of the enumerations of arithmetic.h, tape.h and objective.h
 _OPERATIONS: dict[Callable[..., Any], int] = {
@@ -160,9 +161,18 @@ class Tape:
         theta: Floats,
         scale: Floats,
         settings: Settings,
-    ) -> tuple[Floats, Floats, Floats, NDArray[np.int64], NDArray[np.bool_]]:
-        """Theta, scale, value, steps and whether it converged, for every start; see ``isoflop_descend``."""
+        *,
+        index: Ints | None = None,
+        ranges: Ints | None = None,
+    ) -> tuple[Floats, Floats, Floats, Ints, NDArray[np.bool_]]:
+        """Theta, scale, value, steps and whether it converged, for every start; see ``isoflop_descend``.
+
+        index: (problems,), the row of weights, and of targets, of each problem; its own where none is given.
+        ranges: (problems, 2), the rows of the table that each problem has, or None for all.
+        """
         count = len(theta)
+        index = np.ascontiguousarray(np.arange(count) if index is None else index, dtype=np.int64)
+        ranges = None if ranges is None else np.ascontiguousarray(ranges, dtype=np.int64)
         target = np.ascontiguousarray(target, dtype=np.float64)
         weights = None if weights is None else np.ascontiguousarray(weights, dtype=np.float64)
         theta, scale = np.array(theta, dtype=np.float64, order="C"), np.array(scale, dtype=np.float64)
@@ -171,7 +181,7 @@ class Tape:
         table, chosen = self._table(target), _objective(objective)
         _call(
             *("isoflop_descend", byref(self._tape), byref(table), byref(chosen), byref(settings), c_int64(count)),
-            None if weights is None else c_void_p(weights.ctypes.data),
+            *(_place(each) for each in (index, ranges, weights)),
             *(c_void_p(each.ctypes.data) for each in (theta, scale, value, steps, converged)),
         )
         return theta, scale, value, steps, converged
@@ -183,10 +193,13 @@ class Tape:
         objective: Objective,
         theta: Floats,
         scale: Floats,
-        index: NDArray[np.int64],
+        index: Ints,
         newton: NDArray[np.bool_],
+        *,
+        ranges: Ints | None = None,
     ) -> tuple[Floats, Floats, Floats]:
-        """The objective (problems,), its gradient (problems, k) and curvature (problems, k, k)."""
+        """The objective (problems,), its gradient (problems, k) and curvature (problems, k, k); see :meth:`descend`."""
+        ranges = None if ranges is None else np.ascontiguousarray(ranges, dtype=np.int64)
         count, k = len(theta), self.kernel.n_free + objective.n_extra
         target, theta, scale, index, newton = (
             np.ascontiguousarray(each, dtype=kind)
@@ -197,8 +210,7 @@ class Tape:
         table, chosen = self._table(target), _objective(objective)
         _call(
             *("isoflop_measure", byref(self._tape), byref(table), byref(chosen), c_int64(count)),
-            c_void_p(index.ctypes.data),
-            None if weights is None else c_void_p(weights.ctypes.data),
+            *(_place(each) for each in (index, ranges, weights)),
             *(c_void_p(each.ctypes.data) for each in (theta, scale, newton, value, slope, curvature)),
         )
         return value, slope, curvature
@@ -235,6 +247,11 @@ class TapeCell:
 def _objective(objective: Objective) -> _Objective:
     df, constant = (objective.df, objective.constant) if isinstance(objective, StudentT) else (0.0, 0.0)
     return _Objective(_OBJECTIVES.index(objective.native or ""), int(objective.fits_scale), df, constant, OUTER)
+
+
+def _place(values: NDArray[Any] | None) -> c_void_p | None:
+    """Where an array lies, or NULL."""
+    return None if values is None else c_void_p(values.ctypes.data)
 
 
 def _call(name: str, *arguments: object) -> None:

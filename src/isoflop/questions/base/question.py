@@ -80,8 +80,8 @@ class Question:
             return context.fit_findings if context.has_fit else ()
         return context.run_findings if self.rests_on_runs(result, context) else ()
 
-    def fit_of(self, result: Any, context: Context) -> Ensemble:  # noqa: ANN401
-        """The fit on which an answer rests: the context's, where the question makes none of its own."""
+    def fit_of(self, result: Any, context: Context) -> Ensemble | None:  # noqa: ANN401
+        """The fit on which an answer rests: the context's, where the question makes none of its own; None for none."""
         return context.ensemble
 
     def prior_of(self, fit: Ensemble | None, context: Context) -> Prior | None:

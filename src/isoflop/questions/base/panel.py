@@ -1,0 +1,296 @@
+"""The fit of groups as an answer: what is shared once, a row for each group, and whether the groups do share it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from isoflop.answers import Answer, Column, Quantity, Table, of_interval
+from isoflop.answers.answer import literal
+from isoflop.answers.wording import plural, worded
+from isoflop.errors import IsoflopError, shown
+from isoflop.findings import Finding
+from isoflop.questions.base.context import Context
+
+if TYPE_CHECKING:
+    from isoflop.fitting.panel import PanelFit
+    from isoflop.laws import Law
+    from isoflop.uncertainty.panel import PanelDraws
+    from isoflop.uncertainty.sharing import SharingTest
+
+TEST_DRAWS = 199  # tables that a test of sharing simulates, or as many as the draws where these are fewer
+_BUT = re.compile(r"all[\s_-]*but\b[\s:=_-]*(.*)", re.DOTALL)
+_NAMES = re.compile(r"[,\s]+")
+
+
+@dataclass(frozen=True)
+class FittedPanel:
+    """A panel, its draws, and the test of what it shares; either may be missing."""
+
+    panel: PanelFit
+    draws: PanelDraws | None = None
+    test: SharingTest | None = None
+    saved: tuple[str, ...] = ()
+
+
+def parameters_named(law: Law, text: str | None, option: str) -> tuple[str, ...]:
+    """The parameters that an option names: ``alpha,beta``, ``all``, ``none``, or ``all but E,A``.
+
+    Raises IsoflopError for a name that is no free parameter of the law.
+    """
+    words = (text or "none").strip()
+    but = _BUT.fullmatch(words)
+    if words in ("none", "all"):
+        return law.param_names if words == "all" else ()
+    names = [name for name in _NAMES.split((but[1] if but else words).strip()) if name]
+    if but and not names:
+        raise IsoflopError(f'{option} {shown(words)} names no parameter; write it as one text: {option} "all but E"')
+    for name in names:
+        if name not in law.param_names:
+            raise IsoflopError(
+                f"{option} {shown(name)} is no free parameter of {law.name}; there are {', '.join(law.param_names)}, "
+                f'and "all", "none" and "all but {law.param_names[0]}"'
+            )
+    return tuple(name for name in law.param_names if (name not in names) == (but is not None))
+
+
+def fit_groups(context: Context, *, by: str, share: str | None, pool: str | None, save: str | None) -> FittedPanel:
+    """The law fitted to the groups of the context's runs, drawn, and its sharing tested."""
+    from isoflop.fitting.panel import fit_panel
+    from isoflop.uncertainty.panel import bootstrap_panel
+    from isoflop.uncertainty.sharing import sharing_test
+
+    if context.saved is not None or context.given is not None:
+        raise IsoflopError("--by fits the groups of a table, and a saved fit was given; give the table with --law")
+    spec, law = context.fit_spec, context.law
+    panel = fit_panel(
+        law,
+        context.runs,
+        by=tuple(name.strip() for name in by.split(",") if name.strip()),
+        share=parameters_named(law, share, "--share"),
+        pool=parameters_named(law, pool, "--pool"),
+        objective=context.objective,
+        starts=spec.starts,
+        seed=spec.seed,
+    )
+    with context.progress(spec.draws, "bootstrap") as advance:
+        draws = bootstrap_panel(panel, draws=spec.draws, seed=spec.seed, jobs=spec.jobs, progress=advance)
+    test = None
+    if panel.share and len(panel.groups) > 1:
+        test = sharing_test(panel, draws=max(19, min(TEST_DRAWS, spec.draws)), seed=spec.seed)
+    return FittedPanel(panel, draws, test, _save(draws, save))
+
+
+def as_fitted_panel(result: object) -> FittedPanel | None:
+    """A panel, its draws or its test as one; None for any other result."""
+    from isoflop.fitting.panel import PanelFit
+    from isoflop.uncertainty.panel import PanelDraws
+    from isoflop.uncertainty.sharing import SharingTest
+
+    match result:
+        case FittedPanel():
+            return result
+        case PanelFit():
+            return FittedPanel(result)
+        case PanelDraws():
+            return FittedPanel(result.panel, result)
+        case SharingTest():
+            return FittedPanel(result.panel, None, result)
+    return None
+
+
+def panel_findings(fitted: FittedPanel) -> tuple[Finding, ...]:
+    """What is to be known of the fit, its draws and what it shares."""
+    drawn = () if fitted.draws is None else fitted.draws.findings
+    return (*(() if fitted.test is None else fitted.test.findings), *fitted.panel.findings, *drawn)
+
+
+def panel_answer(fitted: FittedPanel, context: Context) -> Answer:
+    """What is shared as quantities, a row for each group, and the test of sharing."""
+    panel, test = fitted.panel, fitted.test
+    column = ", ".join(panel.by)
+    runs, rows = sum(panel.n_runs), sum(panel.n_rows)
+    has = [
+        f"{_listed(names)} {word}"
+        for names, word in ((panel.share, "shared"), (panel.pool, "pooled"), (_own(panel), "own"))
+        if names
+    ]
+    headline = (
+        f"{panel.law.response} = {panel.law.formula}, fitted to {{groups}} {plural(len(panel.groups), 'group')} of "
+        f"{literal(column)} in {{runs}} {plural(runs, 'run')}: {', '.join(has)}."
+    )
+    if test is not None:
+        verdict = "rejected" if test.rejected else "not rejected"
+        headline += f" Equality of the shared parameters is {verdict} (p = {{sharing_p:bare}})."
+    quantities = [_quantity(fitted, name, None, context.level) for name in panel.share]
+    quantities += [
+        Quantity("groups", len(panel.groups), "integer"),
+        Quantity("runs", runs, "integer"),
+        Quantity("rows", rows, "integer"),
+        Quantity("objective", panel.value, note=panel.objective.name),
+    ]
+    if test is not None:
+        note = f"that the groups share {_listed(panel.share)}; {test.method.replace('-', ' ')}"
+        quantities.append(Quantity("sharing_p", test.p_value, label="p-value of sharing", note=note))
+    return Answer(
+        question="fit",
+        title=f"{panel.law.name} on {panel.runs.source} by {column}",
+        headline=headline,
+        equation=_equation(fitted, context.level),
+        quantities=tuple(quantities),
+        tables=tuple(
+            each
+            for each in (_groups(fitted, context.level), _pooled(panel), _unseen(fitted, context.level), _sharing(test))
+            if each is not None
+        ),
+        method=_method(fitted),
+        provenance={
+            "source": panel.runs.source,
+            "digest": panel.runs.digest,
+            "runs": runs,
+            "rows": rows,
+            "law": panel.law.name,
+            "formula": panel.law.formula,
+            "objective": panel.objective.name,
+            "by": list(panel.by),
+            "share": list(panel.share),
+            "pool": list(panel.pool),
+            "draws": 0 if fitted.draws is None else len(fitted.draws),
+            "seed": panel.search.seed,
+            "level": context.level,
+        },
+    )
+
+
+def _own(panel: PanelFit) -> tuple[str, ...]:
+    return tuple(name for name in panel.own if name not in panel.pool)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _quantity(fitted: FittedPanel, name: str, group: str | None, level: float) -> Quantity:
+    """A parameter with its interval, of a group or of all."""
+    panel = fitted.panel
+    at = panel.law.param_names.index(name)
+    value = float(panel.params[0 if group is None else panel.position(group), at])
+    expression = panel.law.expression
+    alone = expression.op == "add" and any(term.op == "name" and term.label == name for term in expression.args)
+    unit = panel.runs.loss_unit if alone and panel.law.response == "loss" else ""
+    if fitted.draws is None:
+        return Quantity(name, value, unit=unit)
+    return of_interval(name, fitted.draws.interval(name, group, level=level), unit=unit)
+
+
+def _equation(fitted: FittedPanel, level: float) -> str:
+    """The formula with the shared parameters' values in it; own ones keep their names."""
+    panel = fitted.panel
+    values = {}
+    for name in panel.share:
+        told = _quantity(fitted, name, None, level)
+        values[name] = worded(told) or f"{told.value:.4g}"
+
+    def put(found: re.Match[str]) -> str:
+        value = values.get(found[0], found[0])
+        return f"({value})" if value.startswith("-") else value
+
+    return f"{panel.law.response} = {re.sub(r'[A-Za-z_][A-Za-z0-9_]*', put, panel.law.formula)}"
+
+
+def _groups(fitted: FittedPanel, level: float) -> Table:
+    """A row for each group: its size and its own parameters."""
+    panel = fitted.panel
+    checkpoints = panel.n_rows != panel.n_runs
+    columns = [Column("group", ", ".join(panel.by)), Column("runs", kind="integer")]
+    columns += [Column("rows", kind="integer")] if checkpoints else []
+    columns += [Column(name, f"{name}, pooled" if name in panel.pool else name) for name in panel.own]
+    columns += [Column(name, detail=True) for name in panel.share]
+    rows = []
+    for place, group in enumerate(panel.groups):
+        sizes = (panel.n_runs[place], panel.n_rows[place]) if checkpoints else (panel.n_runs[place],)
+        own = [_quantity(fitted, name, group, level) for name in panel.own]
+        shared = [panel.shared[name] for name in panel.share]
+        rows.append((group, *sizes, *own, *shared))
+    note = f"{_listed(panel.share)} as above in every group." if panel.share else ""
+    return Table("groups", tuple(columns), tuple(rows), title=f"Groups of {', '.join(panel.by)}", note=note)
+
+
+def _pooled(panel: PanelFit) -> Table | None:
+    """Mean and scale of each pooled coordinate over groups."""
+    if panel.pooling is None:
+        return None
+    domains = {each.name: each.domain for each in panel.law.params}
+    rows = []
+    for name, mean, scale in zip(panel.pool, panel.pooling.mean, panel.pooling.scale, strict=True):
+        what = "logarithm" if domains[name] == "positive" else "logit" if domains[name] != "real" else "value"
+        rows.append((name, what, float(mean), float(scale)))
+    columns = (Column("parameter"), Column("coordinate"), Column("mean"), Column("scale", "standard deviation"))
+    note = "Amplitudes at the middle of the inputs."
+    return Table("pooled", columns, tuple(rows), title="Distribution of pooled parameters over groups", note=note)
+
+
+def _unseen(fitted: FittedPanel, level: float) -> Table | None:
+    """The own parameters of a group that is not in the table."""
+    if fitted.draws is None or fitted.draws.between is None or not fitted.panel.own:
+        return None
+    unseen = fitted.draws.unseen()
+    rows = [(name, of_interval(name, unseen.interval(name, level=level))) for name in fitted.panel.own]
+    return Table("unseen", (Column("parameter"), Column("value")), tuple(rows), title="Own parameters of another group")
+
+
+def _sharing(test: SharingTest | None) -> Table | None:
+    """The p-value of each shared parameter, and the groups in which it differs."""
+    if test is None or not test.each:
+        return None
+    rows = []
+    for one in test.each:
+        low = one.p_value < test.level
+        groups = ", ".join(test.differing(one.name)) or "none by itself"
+        rows.append((one.name, one.p_value, groups if low else None))
+    columns = (Column("parameter"), Column("p_value", "p-value"), Column("groups", "groups that differ"))
+    note = "Each parameter own in every group, the others still shared."
+    if test.own:
+        left = [name for name in test.panel.share if name not in test.own]
+        verb = "differs" if len(test.own) == 1 else "differ"
+        note += f" One after the other, the most different first: {_listed(test.own)} {verb}"
+        note += f"; {_listed(tuple(left))} may be shared." if left else "."
+    return Table("sharing", columns, tuple(rows), title="Test of what is shared", note=note)
+
+
+def _method(fitted: FittedPanel) -> str:
+    panel, test = fitted.panel, fitted.test
+    told = [
+        f"objective {panel.objective.name}, one solve for all groups, reached from {panel.search.reached} of "
+        f"{panel.search.starts} {'candidates' if panel.share else 'starts or more in every group'}"
+    ]
+    if fitted.draws is not None:
+        told.append(f"intervals: {fitted.draws.method}, {len(fitted.draws)} draws, seed {fitted.draws.seed}")
+    if test is not None:
+        how = test.method.replace("-", " ")
+        simulated = f" of {test.draws} simulated tables" if test.method == "bootstrap" else ""
+        told.append(f"test of sharing: {how}{simulated}, level {test.level:g}")
+    if fitted.saved:
+        first, more = fitted.saved[0], len(fitted.saved) - 1
+        told.append(f"saved to {first}" + (f" and {more} more, one a group" if more else ""))
+    return "; ".join(told)
+
+
+def _save(draws: PanelDraws, place: str | None) -> tuple[str, ...]:
+    """A saved fit for each group, beside each other: FIT-GROUP.json."""
+    if place is None:
+        return ()
+    from isoflop.uncertainty.saved import save_fit
+
+    path, taken, written = Path(place), set[str](), []
+    for group in draws.panel.groups:
+        word = re.sub(r"[^\w.-]+", "-", group).strip("-.")[:80] or "group"
+        while word.lower() in taken:
+            word += "-2"
+        taken.add(word.lower())
+        own = path.with_name(f"{path.stem}-{word}{path.suffix}")
+        save_fit(draws.group(group), str(own))
+        written.append(str(own))
+    return tuple(written)
