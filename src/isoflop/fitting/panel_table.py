@@ -214,7 +214,7 @@ def lay_out(
     own_scale: bool,
 ) -> PanelProblem:
     """The arrays of a law for groups that were checked."""
-    table = fit_table(law, runs, log_loss=objective.of_logarithms)
+    table = fit_table(law, runs, space=objective.space)
     order = np.argsort(groups.codes, kind="stable")
     codes = groups.codes[order]
     bounds = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=len(groups.names)))]).astype(np.int64)

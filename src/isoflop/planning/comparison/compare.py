@@ -16,6 +16,7 @@ from isoflop.planning.comparison.along import along
 from isoflop.planning.comparison.crossing import Crossing, crossing
 from isoflop.planning.comparison.curves import BEYOND, Curves
 from isoflop.planning.comparison.doubts import comparison_findings
+from isoflop.planning.comparison.equality import Equality, equality
 from isoflop.planning.comparison.gap import AtScales, Gap, Scale, at_scales, gap, scales
 from isoflop.planning.comparison.groups import (
     SIMPLEST,
@@ -69,7 +70,7 @@ class Comparison(Shown):
     with which the others are compared. better: whether lower or higher responses are. scales: all groups at each x that
     was asked. gaps: each group minus the reference at each of these. crossings: pairs of groups. multipliers: of each
     other group, on the grid of the curves; multipliers_at: at the x that was asked. parameters: differences to the
-    reference.
+    reference. equality: tests that a parameter is the same in all groups, None for more than twelve groups.
     bands: low, value and high of each group's response on the grid, (groups, 3, x). lead: who is best where, in short.
     """
 
@@ -86,6 +87,7 @@ class Comparison(Shown):
     multipliers: tuple[Multiplier, ...] = field(repr=False)
     multipliers_at: tuple[Multiplier, ...]
     parameters: tuple[ParameterDifference, ...]
+    equality: Equality | None
     bands: Floats = field(repr=False)
     lead: Lead
     findings: tuple[Finding, ...]
@@ -223,6 +225,7 @@ def compare_groups(
         multipliers=tuple(multiplier(curves, other, 0, grid[::4], level=level) for other in others),
         multipliers_at=tuple(multiplier(curves, other, 0, points, level=level) for other in others),
         parameters=tuple(each for other in others for each in parameter_differences(curves, other, 0, level=level)),
+        equality=equality(kept, law, objective, level=level, starts=starts, seed=seed),
         bands=_bands(curves, level),
         lead=_lead(there, len(points) - 1 if way.x in asked else _shared_top(curves, points), level),
         findings=(*left_out, *dropped, *comparison_findings(curves, kept, crossings, level=level)),

@@ -160,6 +160,14 @@ def _multipliers(found: Comparison) -> Table:
 
 
 def _parameters(found: Comparison) -> Table:
+    equal = found.equality
+    how = ""
+    if equal is not None:
+        by = "the likelihood ratio" if equal.method == "likelihood-ratio" else "simulated tables"
+        how = (
+            f" p: that the parameter is equal in all groups, the others being each group's own, by {by}, which takes "
+            "runs of different groups for independent."
+        )
     return Table(
         "parameters",
         (
@@ -167,6 +175,7 @@ def _parameters(found: Comparison) -> Table:
             Column("group"),
             Column("difference", f"minus {found.reference}"),
             Column("differs"),
+            Column("p_equal", "p, all equal"),
             Column("value"),
             Column("base", found.reference),
         ),
@@ -176,11 +185,13 @@ def _parameters(found: Comparison) -> Table:
                 each.group,
                 of_interval("difference", each.difference),
                 each.differs,
+                None if equal is None else float(f"{equal.each[each.name]:.3g}"),
                 of_interval("value", each.value),
                 of_interval("base", each.base),
             )
             for each in found.parameters
         ),
         title="Parameters",
-        note="Constants vary together; which group is better at a scale is in the table of gaps, not here.",
+        note="Differences are over the joint draws. Constants vary together; who is better at a scale is in the table "
+        f"of gaps, not here.{how}",
     )
