@@ -229,13 +229,20 @@ def _last_of_each(steps: Ints) -> tuple[Ints, Ints | None]:
 
 
 def _union(steps: list[Ints]) -> Ints:
-    """All steps, sorted; arrays that several metrics share are looked at once."""
+    """All steps, sorted; arrays that several metrics share are looked at once.
+
+    Those that are new are gathered until they are as many as what is known, so that thousands of metrics with steps of
+    their own are sorted a few times and not once each.
+    """
     distinct = list({id(own): own for own in steps}.values())
-    whole = distinct[0]
+    whole, waiting, count = distinct[0], [_NO_STEPS], 0
     for own in distinct[1:]:
         if len(own) != len(whole) or not (own == whole).all():
-            whole = np.union1d(whole, own)
-    return whole
+            waiting.append(own)
+            count += len(own)
+            if count >= len(whole):
+                whole, waiting, count = np.unique(np.concatenate([whole, *waiting])), [_NO_STEPS], 0
+    return np.unique(np.concatenate([whole, *waiting])) if count else whole
 
 
 def _that_fit(curves: dict[str, Ints]) -> list[str]:
