@@ -61,6 +61,7 @@ class Compare(Question):
         "isoflop fit runs.csv --law chinchilla --save whole.json",
         'isoflop fit runs.csv --law chinchilla --where "N < 300000" --save small.json',
         "isoflop compare small.json whole.json --budget 1e16",
+        "isoflop compare families.csv --by family --draws 200",
     )
     group: ClassVar[Group] = "Test"
     order: ClassVar[int] = 60

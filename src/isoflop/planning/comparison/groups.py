@@ -44,7 +44,7 @@ def groups_by(runs: Runs, column: str) -> tuple[tuple[Group, ...], tuple[Finding
 
     Raises DataError for a column that is not there (the nearest are named), and for one with a single value.
     """
-    labels = np.asarray(runs.text(column), dtype=object)
+    labels = np.asarray([_label(each) for each in runs.text(column)], dtype=object)
     names = [name for name in dict.fromkeys(labels.tolist()) if name.strip()]
     if len(names) < 2:
         one = f"the one value {excerpt(names[0])}" if names else "no value"
@@ -67,6 +67,12 @@ def groups_by(runs: Runs, column: str) -> tuple[tuple[Group, ...], tuple[Finding
             "Fill in the column, or name another one with --by.",
         ),
     )
+
+
+def _label(text: str) -> str:
+    """A group's name: ``8`` for the number 8.0."""
+    whole = text.removesuffix(".0")
+    return whole if whole.lstrip("-").isdigit() else text
 
 
 def groups_of(tables: Mapping[str, Runs]) -> tuple[Group, ...]:
