@@ -1,5 +1,6 @@
 """``isoflop compare`` of groups: a column, several tables, the frontier; what it says and what it refuses."""
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -129,7 +130,7 @@ def test_pictures_show_curves_and_multipliers(recipes):  # noqa: F811
 def test_clip_and_mammut_cross_where_the_paper_says(tables):
     """Between 1e10 and 1e11 GFLOPs by the paper; 7.6e10 (2.7e10 to 1.2e11) by an independent script on the frontier."""
     question = Compare(
-        by="namespace", law="error = E + A*(C + B)^(-a)", x="C", bins=2.0, objective="raw-lsq", response="error"
+        by="namespace", law="error = E + A*(C + B)^(-a)", x="C", bins=2.0, objective="raw-lsq", response=("error",)
     )
     source = tables / "clip-mammut-comparison" / "ade20k_and_train_results.parquet"
     context = Context(runs_spec=RunsSpec(source=str(source), derive={"error": "1 - acc1"}), fit_spec=FitSpec(draws=200))
@@ -145,3 +146,27 @@ def test_a_saved_comparison_of_runs_in_memory(recipes):  # noqa: F811
     context = Context(given_runs=runs, fit_spec=FitSpec(draws=60))
     result = Compare(by="recipe").compute(context)
     assert result.comparison.names == ("a", "b") and result.tables == (runs,)
+
+
+def test_several_responses_are_corrected_for_their_number(asked, table):
+    table("ab", noise=0.002)
+    runs = read_runs("runs.csv")
+    rng = np.random.default_rng(0)
+    names = [f"task{k}" for k in range(9)]
+    for name in names:  # both recipes alike
+        flat = 1.5 + (runs["C"] / 1e18) ** -0.2
+        runs = runs.with_column(name, flat * np.exp(0.004 * rng.standard_normal(len(runs))))
+    runs.to_polars().write_csv("tasks.csv")
+    said = asked("compare", "tasks.csv", "--by", "recipe", "--response", "loss," + ",".join(names), *DRAWS)
+    assert said["headline"].startswith("b is better in 1 of 10 responses (loss); 9 responses (")
+    rows = {each["response"]: each for each in said["tables"]["responses"]["rows"]}
+    assert rows["loss"]["corrected"] == pytest.approx(10 * rows["loss"]["p"], abs=1e-4)
+    assert all(rows[name]["corrected"] >= 0.1 for name in names)
+    alone = asked("compare", "tasks.csv", "--by", "recipe", *DRAWS)
+    assert alone["quantities"]["advantage"]["value"] == rows["loss"]["advantage"]["value"]
+
+
+def test_the_best_runs_of_two_tables_are_those_of_each(asked, table):
+    table("a", "ours.csv"), table("b", "theirs.csv")
+    said = asked("compare", "ours.csv", "theirs.csv", "--bins", 4, *DRAWS)
+    assert said["provenance"]["runs"] == [7, 7]

@@ -15,6 +15,7 @@ from isoflop.questions.base.context import Context, distinct, is_saved_fit, open
 from isoflop.questions.base.kinds import Choice, Number, Points, Text, Texts
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, InReport, Question, Subject
+from isoflop.questions.base.responses_answer import answer_of_responses
 from isoflop.questions.base.specs import FitSpec, LevelSpec, PriorSpec, RunsSpec
 from isoflop.questions.base.two_fits import Compared, answer_of_two, compare
 
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
     from isoflop.planning.comparison import Comparison
     from isoflop.planning.comparison import Group as RunsGroup
     from isoflop.planning.comparison.groups import Better
+    from isoflop.planning.comparison.responses import Responses
     from isoflop.runs import Runs
 
 _BY = "family"
+_TABLE = "table"
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,15 @@ class ComparedGroups:
 
     comparison: Comparison
     evidence: Evidence | None
+    tables: tuple[Runs, ...]
+    notes: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class ComparedResponses:
+    """The same for several responses."""
+
+    responses: Responses
     tables: tuple[Runs, ...]
     notes: tuple[Finding, ...]
 
@@ -71,7 +83,9 @@ class Compare(Question):
     results: ClassVar[tuple[str, ...]] = (
         "isoflop.questions.base.two_fits:Compared",
         "isoflop.questions.compare:ComparedGroups",
+        "isoflop.questions.compare:ComparedResponses",
         "isoflop.planning.comparison.compare:Comparison",
+        "isoflop.planning.comparison.responses:Responses",
     )
 
     others: tuple[str, ...] = option(
@@ -90,7 +104,11 @@ class Compare(Question):
     reference: str | None = option(
         Text("GROUP"), help="Group with which the others are compared; the first by default."
     )
-    response: str | None = option(Text("COLUMN"), help="Column that the law predicts; the loss by default.")
+    response: tuple[str, ...] = option(
+        Texts("COLUMN"),
+        (),
+        help="Column that the law predicts, the loss by default; several are corrected for their number.",
+    )
     better: str = option(
         Choice("auto|lower|higher", ("auto", "lower", "higher")),
         "auto",
@@ -121,25 +139,39 @@ class Compare(Question):
         """By family."""
         return cls()
 
-    def compute(self, context: Context) -> Compared | ComparedGroups:
+    def compute(self, context: Context) -> Compared | ComparedGroups | ComparedResponses:
         """Both saved fits, or every group with its joint draws."""
         source = context.runs_spec.source
         if source is not None and context.given_runs is None and is_saved_fit(source):
             return self._two_fits(source, context)
         if self.budget is not None:
             raise IsoflopError("--budget plans two saved fits; give --at for the scale at which groups are compared")
+        named = self._responses
+        if len(named) < 2:
+            return self._one(context, evidence=not context.from_result)
+        from isoflop.planning.comparison.responses import responses
+
+        several = [replace(self, response=(each,))._one(context, evidence=False) for each in named]
+        return ComparedResponses(
+            responses([each.comparison for each in several]),
+            several[0].tables,
+            distinct([note for each in several for note in each.notes]),
+        )
+
+    def _one(self, context: Context, *, evidence: bool) -> ComparedGroups:
+        """The groups compared by one response."""
         from isoflop.planning.comparison import compare_groups
 
         tables, groups, notes = self._groups(context)
-        spec = context.fit_spec
+        spec, chosen = context.fit_spec, self._law(tables[0])
         with context.progress(spec.draws * len(groups), "joint bootstrap") as advance:
             found = compare_groups(
                 groups,
-                law=self._law(tables[0]),
+                law=chosen,
                 x=self.x,
                 at=self._at(tables[0]),
                 reference=self.reference,
-                response=self.response or "loss",
+                response=self._response(tables[0]),
                 better=None if self.better == "auto" else self.better,  # type: ignore[arg-type]
                 objective=self._objective(),
                 paired=None if self.draw == "paired" else False,
@@ -150,7 +182,12 @@ class Compare(Question):
                 prior=context.prior,
                 progress=advance,
             )
-        return ComparedGroups(found, None if context.from_result else Evidence.of(found), tables, notes)
+        return ComparedGroups(found, Evidence.of(found) if evidence else None, tables, notes)
+
+    @property
+    def _responses(self) -> tuple[str, ...]:
+        """The columns of ``response``, which may also stand in one text between commas."""
+        return tuple(dict.fromkeys(name.strip() for each in self.response for name in each.split(",") if name.strip()))
 
     def _two_fits(self, source: str, context: Context) -> Compared:
         if len(self.others) != 1:
@@ -169,8 +206,9 @@ class Compare(Question):
             return None
         from isoflop.laws import law
 
-        inputs = () if self.x is None or self.x == "C" else (self.x,)
-        return law(self.law, columns=runs.names, inputs=inputs if self.x in runs.names else ())
+        inputs = () if self.x is None or self.x == "C" or self.x not in runs.names else (self.x,)
+        chosen = law(self.law, columns=runs.names, inputs=inputs)
+        return replace(chosen, response=self._responses[0]) if self._responses else chosen
 
     def _at(self, runs: Runs) -> dict[str, tuple[float, ...]]:
         from isoflop.planning.points import values_of
@@ -195,7 +233,11 @@ class Compare(Question):
             label: replace(context.runs_spec, source=name).read()
             for label, name in zip(_labels(names), names, strict=True)
         }
-        return tuple(tables.values()), groups_of(tables), ()
+        reduced = {
+            label: self._reduced(runs.with_column(_TABLE, [label] * len(runs)), _TABLE)
+            for label, runs in tables.items()
+        }
+        return tuple(reduced.values()), groups_of(reduced), ()
 
     def _column(self, context: Context) -> str:
         if self.by is not None:
@@ -239,7 +281,7 @@ class Compare(Question):
 
     def _response(self, runs: Runs) -> str:
         law = self._law(runs)
-        return self.response or ("loss" if law is None else law.response)
+        return next(iter(self._responses), "loss" if law is None else law.response)
 
     def _way(self, runs: Runs) -> Better:
         from isoflop.planning.comparison.groups import better_of
@@ -252,22 +294,28 @@ class Compare(Question):
 
     def findings(self, result: Any, context: Context) -> tuple[Finding, ...]:  # noqa: ANN401
         """Those of the runs, and of grouping."""
-        if not isinstance(result, ComparedGroups) or context.from_result:
+        if not isinstance(result, ComparedGroups | ComparedResponses) or context.from_result:
             return ()
         from isoflop.runs.checks import evidence_findings
 
         own = [each for table in result.tables for each in (*table.findings, *evidence_findings(table))]
         return distinct((*own, *result.notes))
 
-    def answer(self, result: Compared | ComparedGroups | Comparison, context: Context) -> Answer:
+    def answer(
+        self, result: Compared | ComparedGroups | ComparedResponses | Comparison | Responses, context: Context
+    ) -> Answer:
         """Who is better where; gaps at scales, crossings, multipliers, parameters."""
         if isinstance(result, Compared):
             return answer_of_two(result, question=self.name)
-        found = result.comparison if isinstance(result, ComparedGroups) else result
-        answer = answer_of_groups(
-            found, question=self.name, evidence=result.evidence if isinstance(result, ComparedGroups) else None
-        )
-        return answer
+        if isinstance(result, ComparedResponses):
+            return answer_of_responses(result.responses, question=self.name)
+        if isinstance(result, ComparedGroups):
+            return answer_of_groups(result.comparison, question=self.name, evidence=result.evidence)
+        from isoflop.planning.comparison.responses import Responses
+
+        if isinstance(result, Responses):
+            return answer_of_responses(result, question=self.name)
+        return answer_of_groups(result, question=self.name, evidence=None)
 
 
 def _labels(names: list[str]) -> list[str]:

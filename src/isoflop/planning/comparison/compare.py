@@ -45,7 +45,8 @@ MOST_PAIRED = 6  # groups of which every pair is asked for its crossing; of more
 class Lead(Value):
     """The comparison in short, at the largest x that was asked, or that runs of all groups reach.
 
-    leader: the group that is best there in most draws, with its probability; other: the next. advantage: by how much
+    leader: the group that is best there in most draws, with its probability; other: the next. ahead: the share of draws
+    in which the leader is better than the other. advantage: by how much
     the leader's response is better, above zero where it is. multiplier: how much more x the other needs there for what
     the leader reaches; infinite where it does not reach it. probability_with_error, with_error: the first two with the
     model error of each law, independent between groups; None without runs. crossing: of the two.
@@ -55,6 +56,7 @@ class Lead(Value):
     leader: str
     other: str
     probability: float
+    ahead: float
     advantage: Interval
     probability_with_error: float | None
     with_error: Interval | None
@@ -293,6 +295,7 @@ def _lead(there: AtScales, place: int, level: float) -> Lead:
         curves.names[leader],
         curves.names[other],
         scale.best[leader],
+        apart.probability,
         _turned(apart.difference, sign),
         None if scale.best_with_error is None else scale.best_with_error[leader],
         None if apart.with_error is None else _turned(apart.with_error, sign),

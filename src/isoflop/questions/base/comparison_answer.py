@@ -73,8 +73,8 @@ def answer_of_groups(found: Comparison, *, question: str, evidence: Evidence | N
         evidence=_evidence(found, evidence, place),
         tables=tables(found),
         findings=found.findings,
-        method="; ".join(_method(found)),
-        provenance=_provenance(found),
+        method="; ".join(method_of(found)),
+        provenance=provenance_of(found),
         pictures=_pictures(found, kind),
     )
 
@@ -140,7 +140,8 @@ def _evidence(found: Comparison, evidence: Evidence | None, place: Place | None)
     )
 
 
-def _method(found: Comparison) -> list[str]:
+def method_of(found: Comparison) -> list[str]:
+    """How the comparison was made."""
     joint = found.curves.joint
     fitted = found.fits[0]
     pairs = max(joint.shared.values(), default=0)
@@ -157,7 +158,8 @@ def _method(found: Comparison) -> list[str]:
     ]
 
 
-def _provenance(found: Comparison) -> dict[str, Any]:
+def provenance_of(found: Comparison) -> dict[str, Any]:
+    """What the comparison rests on."""
     fitted, joint = found.fits[0], found.curves.joint
     return {
         "source": [each.runs.source for each in found.groups],
