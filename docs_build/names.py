@@ -18,8 +18,10 @@ FURTHER = {
     "isoflop.planning": ("compute_penalty", "convert_counts", "inference_aware"),
     "isoflop.planning.downstream": ("stages",),
     "isoflop.validation.borrow": ("family_prior", "fit_with_prior"),
+    "isoflop.validation.decisions": ("decisions",),
     "isoflop.validation.hitchhiker": ("hitchhiker",),
     "isoflop.validation.outliers": ("outliers",),
+    "isoflop.validation.shape_audit": ("shapes",),
     "isoflop.validation.split": ("hold_out",),
     "isoflop.validation.stack": ("forecast_stacked",),
 }

@@ -33,7 +33,7 @@ def folder() -> Iterator[Path]:
 
 
 def write_examples(place: Path) -> None:
-    """Bundled runs (runs.csv, curves.csv), simulated ones (scores.csv, curve.csv, families.csv), a log (train.log)."""
+    """Bundled runs (runs, curves), simulated ones (scores, curve, families, recipes), as .csv; train.log."""
     import numpy as np
     import polars as pl
 
@@ -55,9 +55,25 @@ def write_examples(place: Path) -> None:
     falling = 2.4 + 9 * step**-0.4 + draws.normal(0, 0.01, step.size)
     pl.DataFrame({"step": step, "lr": rate, "loss": falling}).write_csv(place / "curve.csv")
     write_families(place / "families.csv")
+    write_recipes(place / "recipes.csv")
     excerpt = re.search(r"```(?:text)?\n(.*?)```", (FORMATS / "nanogpt.md").read_text(encoding="utf-8"), re.DOTALL)
     assert excerpt is not None
     (place / "train.log").write_text(excerpt[1], encoding="utf-8")
+
+
+def write_recipes(place: Path) -> None:
+    """Five recipes at six sizes, three seeds each, whose losses cross; a quiz score goes with the loss."""
+    import numpy as np
+    import polars as pl
+
+    draws = np.random.default_rng(0)
+    recipe, size, seed = (each.ravel() for each in np.meshgrid(np.arange(5), np.logspace(7, 9.5, 6), np.arange(3)))
+    floor, rise = np.array([1.9, 1.97, 1.93, 2.02, 1.99])[recipe], np.array([1000, 850, 960, 820, 900])[recipe]
+    loss = floor + rise / size**0.42 + draws.normal(0, 0.004, size.size)
+    score = 0.25 + 0.7 / (1 + np.exp(6 * (loss - 2.3))) + draws.normal(0, 0.006, size.size)
+    names = np.array(["web", "web-filtered", "books", "code", "mixed"])[recipe]
+    table = {"recipe": names, "N": size, "D": 20 * size, "seed": seed, "loss": loss, "quiz_acc": score}
+    pl.DataFrame(table).write_csv(place)
 
 
 def write_families(place: Path) -> None:

@@ -100,3 +100,9 @@ def test_in_a_sentence_a_number_has_its_unit_level_and_promise():
 
 def test_nouns_follow_their_number():
     assert [plural(count, "run") for count in (0, 1, 2)] == ["runs", "run", "runs"]
+
+
+def test_a_limit_is_told_with_its_level():
+    limit = Quantity("E", 0.02469, level=0.9, unit="nats/token", limit="upper")
+    assert worded(limit) == "< 0.025 (90%)" and interval(limit) == ""
+    assert worded(Quantity("A", 1e308, limit="lower")) == "> 1e+308"

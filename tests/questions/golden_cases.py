@@ -40,6 +40,31 @@ REGISTERED = ["register", *BELOW, "--at", "N=6.7956e9", "--at", "D=3.1776e11"]
 # Accuracy of the 13B model: 0.832 measured, 0.853 predicted by its authors.
 HELLASWAG = "hellaswag=bpb/hellaswag_val_rc_5shot_bpb,acc/hellaswag_val_rc_5shot_len_norm"
 HALF = ["multipower-lr", "--where", "N == 100e6 and schedule == 'cosine_72000' and step < 36000"]  # it ended at 2.863
+# Three corpora at 20 tokens a parameter.
+GADRE = [
+    "--by",
+    "dataset_name",
+    "--response",
+    "err_hellaswag",
+    "--response",
+    "err_arc_easy",
+    "--where",
+    "abs(tok_mult - 20) < 0.1",
+]
+# Six corpora at eight budgets, each at its best size.
+CORPORA = [
+    "--by",
+    "data",
+    "--x",
+    "iso_flop",
+    "--best=-eval/downstream/hellaswag_test_len_norm",
+    "--per",
+    "data,iso_flop",
+    "--response",
+    "eval/downstream/hellaswag_test_len_norm",
+    "--better",
+    "higher",
+]
 CASES = {
     "check": ["check", *EPOCH],
     "fit": ["fit", *FITTED],
@@ -72,6 +97,8 @@ CASES = {
     "sensitivity": ["sensitivity", *FITTED, "--budget", "5.76e23"],
     "compare-groups": ["compare", CLIP, "--by", "namespace", *FRONTIER, "--draws", "50"],
     "compare": ["compare", "chinchilla:hoffmann", "chinchilla:epoch", "--budget", "5.76e23"],
+    "shape": ["shape", "{tables}/overtraining-gadre/runs_with_downstream_colpret.csv", *GADRE],
+    "decide": ["decide", "{tables}/loss-to-loss/sweep.csv", *CORPORA],
     "calibrate": ["calibrate", *SEVERAL, "-o", "{out}/prior.toml"],
     "validate": ["validate", *SEVERAL],
     "datasets": ["datasets"],

@@ -3,10 +3,11 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from isoflop import bootstrap, fit, fix, law, tie
-from isoflop.answers.wording import told
+from isoflop import Runs, bootstrap, fit, fix, law, tie
+from isoflop.answers.wording import told, worded
 from isoflop.errors import IsoflopError
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.question import ask, word
@@ -114,3 +115,25 @@ def test_pictures_are_of_the_runs_with_the_law(drawn, known_runs):
     assert [each.name for each in ask(Fit(), drawn).pictures] == ["loss-against-compute", "fit-against-measured"]
     other = Context(given=bootstrap(fit(law("power-n-floor"), known_runs(0.003)), draws=20))
     assert [each.name for each in ask(Fit(), other).pictures] == ["fit-against-measured"]
+
+
+def test_a_floor_at_its_bound_has_an_upper_limit():
+    """Five IsoFLOP budgets of a law whose floor is 1 % of the loss: where the fit loses it, 1e-13 says nothing."""
+    compute = np.repeat(6e18 * 4.0 ** np.arange(5), 7)
+    n = 0.6 * (compute / 6) ** 0.45 * np.tile(np.exp(np.linspace(-1.2, 1.2, 7)), 5)
+    at = {"N": n, "D": compute / 6 / n}
+    truth = {"E": 0.02, "A": 60.0, "B": 60.0, "alpha": 0.2, "beta": 0.19}
+    limits = []
+    for seed in range(6):
+        noise = np.random.default_rng(seed).normal(0, 0.005, 35)
+        runs = Runs.from_columns({**at, "loss": law("chinchilla").value(truth, at) * np.exp(noise)})
+        drawn = bootstrap(fit(law("chinchilla"), runs, starts=24), draws=100, restarted=0)
+        if drawn.estimate.params["E"] > 1e-3:
+            continue
+        answer = ask(Fit(), Context(given=drawn))
+        floor = next(each for each in answer.quantities if each.name == "E")
+        assert floor.limit == "upper" and worded(floor).endswith("(90%)") and floor.low is None
+        assert floor.value == pytest.approx(float(np.quantile(drawn.draws["E"], 0.9)))
+        assert answer.equation.startswith("loss = 0 + ")
+        limits.append(floor.value)
+    assert limits and all(0.001 < each < 1 for each in limits)

@@ -29,6 +29,7 @@ from isoflop.study import Study, parse_study, perform, study_toml
 DRAWS = 40
 # Options that a question needs, or that make it quick; the others are asked with none.
 OPTIONS = {
+    "decide": {"by": ["recipe"]},
     "backtest": {"draws": 20},
     "compare": {"by": "recipe"},
     "downstream": {"tasks": {"quiz": "quiz_loss,quiz_acc"}, "at": {"N": 3e9, "D": 6e10}},
@@ -37,6 +38,7 @@ OPTIONS = {
     "plan": {"budget": 1e22},
     "rank": {"draws": 20, "laws": ["chinchilla", "power-n-floor"], "windows": 1},
     "sensitivity": {"draws": 20},
+    "shape": {"responses": ["quiz_acc"]},
 }
 OTHER_RUNS = {"finish", "repeat"}  # a run under way, repeated tokens: their own tests
 ASKED = sorted(
@@ -53,7 +55,7 @@ def folder(tmp_path_factory):
     loss = (1.8 + 480 / n**0.35 + 2000 / d**0.366) * np.exp(0.003 * rng.standard_normal(len(n)))
     quiz = 0.6 * loss - 0.4
     accuracy = 0.25 + 0.75 / (1 + np.exp(4 * (quiz - 1.0))) + 0.005 * rng.standard_normal(len(n))
-    recipe = np.where(np.arange(len(n)) % 2, "first", "second")
+    recipe = np.array(["a", "b", "c"])[np.arange(len(n)) // 6 % 3]
     columns = {"N": n, "D": d, "loss": loss, "quiz_loss": quiz, "quiz_acc": accuracy, "recipe": recipe}
     pl.DataFrame(columns).write_csv(place / "runs.csv")
     return place

@@ -35,7 +35,7 @@ def test_each_draw_is_the_fit_of_its_own_sample(known_runs):
     found = fit(CHINCHILLA, runs)
     ensemble = bootstrap(found, draws=40, seed=7, restarted=0)
     ready = problem(CHINCHILLA, runs, objective=huber())
-    plan = _Plan(ready, strata(runs, runs.run_codes()), found.theta, found.scale, 7, 40)
+    plan = _Plan(ready, strata(runs, runs.run_codes()), found.theta, found.scale, 7, 40, runs.run_codes())
     for draw in (0, 17, 39):
         rows = np.repeat(np.arange(len(runs)), plan.weights(0)[draw].astype(int))
         copies = Runs.from_columns({name: runs[name][rows] for name in ("N", "D", "loss")})
@@ -50,7 +50,7 @@ def test_checkpoints_of_one_run_come_and_go_together(known_runs):
     grouped = runs.with_column("run", names)
     found = fit(CHINCHILLA, grouped)
     ready = problem(CHINCHILLA, grouped, objective=huber())
-    plan = _Plan(ready, strata(grouped, grouped.run_codes()), found.theta, found.scale, 0, 200)
+    plan = _Plan(ready, strata(grouped, grouped.run_codes()), found.theta, found.scale, 0, 200, grouped.run_codes())
     weights = plan.weights(0).reshape(200, 10, 3)
     assert np.all(weights == weights[:, :, :1])
     assert np.all(weights[:, :, 0].sum(axis=1) == 10)
@@ -67,7 +67,7 @@ def test_correlated_checkpoints_widen_the_interval(known_runs):
     loss = CHINCHILLA.value(truth, {"N": n, "D": d}) * np.exp(luck)
     names = np.repeat([f"r{i}" for i in range(20)], 10)
     rows = Runs.from_columns({"N": n, "D": d, "loss": loss})
-    apart = bootstrap(fit(CHINCHILLA, rows, objective=squares()), draws=300)
+    apart = bootstrap(fit(CHINCHILLA, rows, objective=squares()), draws=300, resample_by="run")
     together = bootstrap(fit(CHINCHILLA, rows.with_column("run", names), objective=squares()), draws=300)
     assert together.standard_error("E") > 1.5 * apart.standard_error("E")
 
@@ -77,7 +77,8 @@ def test_each_seed_keeps_its_number_of_runs(known_runs):
     groups = strata(runs, runs.run_codes())
     assert sorted(map(len, groups)) == [2, 8, 20]
     found = fit(CHINCHILLA, runs)
-    plan = _Plan(problem(CHINCHILLA, runs, objective=huber()), groups, found.theta, found.scale, 0, 50)
+    ready = problem(CHINCHILLA, runs, objective=huber())
+    plan = _Plan(ready, groups, found.theta, found.scale, 0, 50, runs.run_codes())
     weights = plan.weights(0)
     assert np.all(weights[:, :20].sum(axis=1) == 20) and np.all(weights[:, 20:28].sum(axis=1) == 8)
 

@@ -47,6 +47,25 @@ def test_clean_runs_have_no_outliers(known_runs):
     assert outliers(CHINCHILLA, known_runs(0.0)).found == ()  # rounding is no outlier
 
 
+def test_small_models_that_scatter_more_are_no_outliers():
+    """Noise that shrinks as N^-1/2: a scale for all rows calls small models outliers in a sixth of such tables."""
+    compute = np.repeat(6e18 * 4.0 ** np.arange(5), 7)
+    n = 0.6 * (compute / 6) ** 0.45 * np.tile(np.exp(np.linspace(-1.2, 1.2, 7)), 5)
+    d = compute / 6 / n
+    curve = CHINCHILLA.value({"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}, {"N": n, "D": d})
+    spread = 0.012 * (n / n.min()) ** -0.5
+    called, planted = 0, 0
+    for seed in range(40):
+        loss = curve * np.exp(spread * np.random.default_rng(seed).standard_normal(35))
+        called += len(outliers(CHINCHILLA, Runs.from_columns({"N": n, "D": d, "loss": loss})).found) > 0
+        loss[24] *= np.exp(14 * spread[24])
+        seen = outliers(CHINCHILLA, Runs.from_columns({"N": n, "D": d, "loss": loss}))
+        planted += 24 in [each.position for each in seen.found]
+    assert called <= 3 and planted >= 36
+    seen = outliers(CHINCHILLA, Runs.from_columns({"N": n, "D": d, "loss": curve * np.exp(spread)}))
+    assert seen.scales.shape == (35,) and np.all(seen.scales > 0)
+
+
 def test_a_tenth_of_the_runs_is_not_all_outliers(known_runs):
     seen = outliers(CHINCHILLA, spoil(known_runs(0.003), dict.fromkeys((1, 5, 9, 20, 25), 1.3)))
     assert seen.found == () and [each.code for each in seen.findings] == ["law-misfits"]

@@ -16,7 +16,9 @@ def worded(quantity: Quantity) -> str:
     if value is None or value != value:
         return ""
     if quantity.limit:
-        return f"{'<' if quantity.limit == 'upper' else '>'} {number(value, quantity.kind)}"
+        level = "" if quantity.level is None else f" ({100 * quantity.level:g}%)"
+        digits = 2 if quantity.level is not None else 3  # a quantile of draws is not known to more
+        return f"{'<' if quantity.limit == 'upper' else '>'} {_limit(float(value), quantity.kind, digits)}{level}"
     if quantity.kind == "number" and quantity.has_interval:
         return format_by_interval(float(value), *_ends(quantity))
     return number(value, quantity.kind, digits=_digits(quantity, float(value)))
@@ -75,6 +77,10 @@ def number(value: float | int | None, kind: Kind, *, digits: int = 3) -> str:
 def plural(count: int, noun: str) -> str:
     """The noun beside its number: ``run`` after 1, else ``runs``."""
     return noun if count == 1 else f"{noun}s"
+
+
+def _limit(value: float, kind: Kind, digits: int) -> str:
+    return f"{value:.{digits}g}" if kind == "number" and digits < 3 else number(value, kind)
 
 
 def _ends(quantity: Quantity) -> tuple[float, float]:

@@ -116,8 +116,8 @@ def checked(session: Session, asked: Mapping[str, Any], runs: Runs) -> tuple[str
     """The kind of a task and its settings; raises IsoflopError for what cannot be asked.
 
     asked: ``kind`` (``fit``, ``plan`` or a question of the registry), the law with its restrictions, ``objective``,
-    ``draws``, ``seed``, ``level``, and ``options`` of the question. A plan names the fit that it is ``of``, a
-    comparison two.
+    ``draws``, ``resample_by``, ``seed``, ``level``, and ``options`` of the question. A plan names the fit that it is
+    ``of``, a comparison two.
     """
     kind = str(asked.get("kind"))
     if kind not in (*REPORTS, *on_page()):
@@ -134,6 +134,7 @@ def checked(session: Session, asked: Mapping[str, Any], runs: Runs) -> tuple[str
             **restrictions(asked),
             "objective": asked.get("objective") or FitSpec().objective,
             "draws": asked.get("draws", FitSpec().draws),
+            "resample_by": str(asked.get("resample_by") or "") or None,
             "seed": asked.get("seed", 0),
             "level": asked.get("level", LevelSpec().level),
             "options": dict(options),
@@ -203,7 +204,7 @@ def specs_of(settings: Mapping[str, Any]) -> tuple[LawSpec, FitSpec, LevelSpec]:
 
     return (
         made(LawSpec, "law", "fixed", "tied", "domains"),
-        made(FitSpec, "objective", "draws", "seed"),
+        made(FitSpec, "objective", "draws", "resample_by", "seed"),
         made(LevelSpec, "level"),
     )
 

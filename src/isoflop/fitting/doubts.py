@@ -17,10 +17,6 @@ from isoflop.laws import Law
 
 Floats = NDArray[np.float64]
 
-_FEWEST_FOR_MISFIT = 12  # runs below which a pattern among residuals cannot be told from chance
-_MOST_FOR_MISFIT = 1_500  # runs looked at, so that their distances fit in memory
-_PERMUTATIONS = 499
-_TOGETHER = 0.2  # rank correlation below which a pattern is too weak to speak of
 _ROUNDING = 1e-10  # residuals below which a fit is exact and their pattern is that of rounding
 _NOISELESS = 1e-6  # relative: no measured loss lies this near to a law, and a pattern of such residuals means nothing
 _FEWEST_FOR_SIZE = 4  # rows below which medians say little
@@ -249,51 +245,6 @@ def noiseless_findings(residual: Floats, *, log_loss: bool) -> list[Finding]:
             f"the runs have no noise: the law misses none of them by more than {np.abs(residual).max():.1g}"
             f"{' (relative)' if log_loss else ''}, as computed numbers do.",
             "Nothing to do for a trial; the intervals tell of rounding alone, not of measured runs.",
-        )
-    ]
-
-
-def misfit_findings(table: Table, residual: Floats) -> list[Finding]:
-    """A law that bends otherwise than the runs: residuals of runs that lie next to each other go together.
-
-    Each run has one residual, the mean over its rows, and one neighbour, the nearest other run in standardised log
-    inputs. Their rank correlation is compared with 499 random rearrangements of the residuals.
-    """
-    if table.n_runs < _FEWEST_FOR_MISFIT or np.abs(residual).max() < _ROUNDING:
-        return []
-    rng = np.random.default_rng(0)
-    size = np.bincount(table.run_codes).astype(np.float64)
-    mean = np.bincount(table.run_codes, weights=residual) / size
-    place = np.column_stack(
-        [
-            np.bincount(table.run_codes, weights=np.log(values) if (values > 0).all() else values) / size
-            for values in table.by_row.values()
-        ]
-    )
-    if table.n_runs > _MOST_FOR_MISFIT:
-        kept = np.sort(rng.choice(table.n_runs, _MOST_FOR_MISFIT, replace=False))
-        mean, place = mean[kept], place[kept]
-    place = (place - place.mean(axis=0)) / np.maximum(place.std(axis=0), 1e-12)
-    apart = ((place[:, None] - place[None]) ** 2).sum(axis=2)
-    np.fill_diagonal(apart, np.inf)
-    neighbour = apart.argmin(axis=1)
-    rank = np.argsort(np.argsort(mean)).astype(np.float64)
-    rank = (rank - rank.mean()) / rank.std()
-    together = float(np.mean(rank * rank[neighbour]))
-    if together < _TOGETHER:  # whatever chance says of it
-        return []
-    shuffled = rng.permuted(np.tile(rank, (_PERMUTATIONS, 1)), axis=1)
-    chance = (1 + int(((shuffled * shuffled[:, neighbour]).mean(axis=1) >= together).sum())) / (_PERMUTATIONS + 1)
-    if chance > 0.005:
-        return []
-    return [
-        Finding(
-            "structured-residuals",
-            "warning",
-            f"residuals of neighboring runs are correlated (rank correlation {together:.2f}; by chance once in "
-            f"{1 / chance:.0f} tables): the form of the law does not match these runs, and no interval covers that.",
-            "Try another law, fit the largest runs alone (--where), or look whether a group of runs was trained "
-            "differently.",
         )
     ]
 

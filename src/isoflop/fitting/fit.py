@@ -16,7 +16,6 @@ from isoflop.fitting.doubts import (
     count_findings,
     family_findings,
     is_noiseless,
-    misfit_findings,
     noiseless_findings,
     overflow_findings,
     parameter_findings,
@@ -26,11 +25,13 @@ from isoflop.fitting.doubts import (
 )
 from isoflop.fitting.estimate import summary
 from isoflop.fitting.kernel import Kernel
+from isoflop.fitting.lack_of_fit import structure_findings
 from isoflop.fitting.native import engine
 from isoflop.fitting.objective import Objective, huber
 from isoflop.fitting.outer import Optimum, settle
 from isoflop.fitting.own_flops import own_flops
 from isoflop.fitting.result import Fit, Search
+from isoflop.fitting.score_test import slopes_of
 from isoflop.fitting.solve import Solution, polish, solve
 from isoflop.fitting.starts import find_starts
 from isoflop.fitting.table import Table, fit_table, prepared_runs
@@ -186,7 +187,7 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
         *design_findings(prepared_runs(law, runs), _of_powers(ready)),
         *count_findings(law, ready.table),
         *size_findings(ready.table, residual, space=objective.space),
-        *_residual_findings(ready, runs, residual),
+        *_residual_findings(ready, runs, residual, best.theta[0]),
     )
     return replace(fitted, findings=found)
 
@@ -196,7 +197,7 @@ def _of_powers(ready: Problem) -> tuple[str, ...]:
     return tuple(each.name for each in ready.law.inputs if each.name in ready.table.by_row and each.domain != "real")
 
 
-def _residual_findings(ready: Problem, runs: Runs, residual: Floats) -> list[Finding]:
+def _residual_findings(ready: Problem, runs: Runs, residual: Floats, theta: Floats) -> list[Finding]:
     """What the pattern of the residuals tells; nothing but that there is no noise where they are rounding."""
     log_loss = ready.objective.of_logarithms
     if is_noiseless(ready.table, residual, log_loss=log_loss):
@@ -204,7 +205,7 @@ def _residual_findings(ready: Problem, runs: Runs, residual: Floats) -> list[Fin
     return [
         *_seed_findings(ready, runs, residual),
         *_family_findings(ready, runs, residual),
-        *misfit_findings(ready.table, residual),
+        *structure_findings(ready.table, residual, slopes_of(ready.kernel, ready.table, ready.target, theta)),
     ]
 
 

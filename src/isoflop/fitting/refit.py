@@ -22,12 +22,20 @@ _GONE = 1e-3  # a floor below this share of the lowest loss counts as at its bou
 _INSIDE = 0.1  # share of the lowest loss at which it begins again
 
 
-def refit(ready: Problem, theta: Floats, *, weights: Floats, scales: Floats | None = None) -> Solution:
+def refit(
+    ready: Problem,
+    theta: Floats,
+    *,
+    weights: Floats | None = None,
+    target: Floats | None = None,
+    scales: Floats | None = None,
+) -> Solution:
     """argmin Σ_i w_i ρ(r_i) for each row of ``weights`` (problems, rows), begun at ``theta`` (problems, coordinates).
 
-    scales: (problems,), log σ for an objective that fits one.
+    target: (problems, rows), what residuals are taken from in each problem, the runs' own by default. scales:
+    (problems,), log σ for an objective that fits one.
     """
-    found = ready.solve(theta, weights=weights, scales=scales)
+    found = ready.solve(theta, weights=weights, target=target, scales=scales)
     lowest = float(ready.table.loss.min())
     if lowest <= 0:
         return found
@@ -38,7 +46,12 @@ def refit(ready: Problem, theta: Floats, *, weights: Floats, scales: Floats | No
         begin = found.theta[gone].copy()
         begin[:, position] = math.log(_INSIDE * lowest)
         own = None if scales is None else found.scale[gone]
-        other = ready.solve(begin, weights=weights[gone], scales=own)
+        other = ready.solve(
+            begin,
+            weights=None if weights is None else weights[gone],
+            target=None if target is None else target[gone],
+            scales=own,
+        )
         better = other.value < found.value[gone]
         found = _with(found, gone[better], other, better)
     return found

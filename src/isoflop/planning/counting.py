@@ -77,7 +77,13 @@ class Step(Value):
 
 
 def count_both_ways(
-    runs: Runs, *, omega: float | None = None, draws: int = 1_000, seed: int = 0, level: float = 0.9
+    runs: Runs,
+    *,
+    omega: float | None = None,
+    draws: int = 1_000,
+    seed: int = 0,
+    level: float = 0.9,
+    resample_by: str | None = None,
 ) -> Counted:
     """a = β/(α+β) of E + A/N^α + B/D^β fitted in all parameters and without embeddings, with C = 6ND in each count.
 
@@ -91,7 +97,7 @@ def count_both_ways(
     total, without, omega, origin = _counts(runs, omega)
     d = runs["D"]
     fitted = {
-        name: _fit(runs, n, d, draws=draws, seed=seed)
+        name: _fit(runs, n, d, draws=draws, seed=seed, resample_by=resample_by)
         for name, n in (("all parameters", total), ("without embeddings", without))
     }
     ways = [
@@ -114,13 +120,20 @@ def count_both_ways(
         why = str(error).removeprefix(runs.source).strip()
         ways.append(Way("IsoFLOP minima, N as in the table", None, f"the table {why}"))
         said = ()
+    shared = [each for each in fitted["all parameters"].findings if each.code == "errors-shared"]
     return Counted(
         source=runs.source,
         omega=omega,
         omega_source=origin,
         ways=tuple(ways),
         recounted=again,
-        findings=(*_stated(runs), *_about(total, without, ways), *said, *fitted["all parameters"].fit.findings),
+        findings=(
+            *_stated(runs),
+            *_about(total, without, ways),
+            *said,
+            *fitted["all parameters"].fit.findings,
+            *shared,
+        ),
     )
 
 
@@ -181,10 +194,10 @@ def _counts(runs: Runs, omega: float | None) -> tuple[Floats, Floats, float, str
     return n, without_embeddings(n, given), given, origin
 
 
-def _fit(runs: Runs, n: Floats, d: Floats, *, draws: int, seed: int) -> Ensemble:
+def _fit(runs: Runs, n: Floats, d: Floats, *, draws: int, seed: int, resample_by: str | None) -> Ensemble:
     """Chinchilla's law in this count of N, C = 6ND."""
     recounted = runs.with_column("N", n).with_column("C", training_flops(n, d))
-    return bootstrap(fit(law("chinchilla"), recounted, seed=seed), draws=draws, seed=seed)
+    return bootstrap(fit(law("chinchilla"), recounted, seed=seed), draws=draws, seed=seed, resample_by=resample_by)
 
 
 def _stated(runs: Runs) -> list[Finding]:

@@ -197,18 +197,26 @@ def fit_repeats(
     objective: Objective | None = None,
     draws: int = 1_000,
     seed: int = 0,
+    resample_by: str | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Ensemble, ...]:
     """Muennighoff's and Lovelace's laws fitted to the same runs, each with a bootstrap.
 
-    runs: with N, D, loss and U; where U is absent it is D over the number of epochs. progress: called with the number
-    of draws finished, of two times ``draws``. Raises DataError without U and epochs, and where no token was seen twice.
+    runs: with N, D, loss and U; where U is absent it is D over the number of epochs. resample_by: see
+    :func:`isoflop.bootstrap`. progress: called with the number of draws finished, of two times ``draws``. Raises
+    DataError without U and epochs, and where no token was seen twice.
     """
     runs = with_unique(runs)
     if not (runs["D"] > runs["U"] * (1 + 1e-9)).any():
         raise IsoflopError(f"no run of {runs.source} saw a token twice (D > U); without repeats their value is unknown")
     return tuple(
-        bootstrap(fit(law(name), runs, objective=objective, seed=seed), draws=draws, seed=seed, progress=progress)
+        bootstrap(
+            fit(law(name), runs, objective=objective, seed=seed),
+            draws=draws,
+            seed=seed,
+            resample_by=resample_by,
+            progress=progress,
+        )
         for name in LAWS
     )
 

@@ -20,15 +20,18 @@ from isoflop.plots.isoflops import isoflop_curves
 from isoflop.plots.methods import methods_compared
 from isoflop.plots.plan import flat_band
 from isoflop.plots.profiles import profile_likelihood
+from isoflop.plots.rankings import ranking_by_scale
 from isoflop.plots.recount import exponents_recounted
 from isoflop.plots.repeats import worth_of_repeats
 from isoflop.plots.residuals import fit_against_measured, residuals
 from isoflop.plots.scores import MOST_TASKS, score_against_loss
 from isoflop.plots.sensitivity import choices_made
+from isoflop.plots.shapes import MOST_GROUPS, shapes_along
 from isoflop.plots.style import AXES
 
 __all__ = [
     "AXES",
+    "MOST_GROUPS",
     "MOST_LAWS",
     "MOST_TASKS",
     "choices_made",
@@ -50,6 +53,7 @@ __all__ = [
     "parameter_draws",
     "predicted_against_actual",
     "profile_likelihood",
+    "ranking_by_scale",
     "removal_paths",
     "render",
     "residuals",
@@ -57,6 +61,7 @@ __all__ = [
     "runs_left_out",
     "save",
     "score_against_loss",
+    "shapes_along",
     "training_curves",
     "worth_of_repeats",
 ]

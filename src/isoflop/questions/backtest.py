@@ -91,6 +91,8 @@ class Backtest(HoldOutOptions, Question):
         laws = self._laws(context)
         if self.protocol is not None and context.prior_spec.prior is not None:
             raise IsoflopError("--protocol hitchhiker has no intervals with model error; leave --prior out")
+        if self.protocol is not None and context.fit_spec.resample_by is not None:
+            raise IsoflopError("--protocol hitchhiker resamples nothing; leave --resample-by out")
         if self.protocol is not None:
             return hitchhiker_result(laws[0], context, cut=self.cut or "10%", jobs=self.jobs or context.fit_spec.jobs)
         families = len(set(runs.text("family"))) if self.per_family and "family" in runs else 1

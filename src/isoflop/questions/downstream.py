@@ -102,13 +102,21 @@ class Downstream(Question):
                     skip=self.skip,
                 )  # fmt: skip
                 fitted = fit(first_law, tables.finals, objective=context.objective, starts=spec.starts, seed=spec.seed)
-                first = bootstrap(fitted, draws=spec.draws, seed=spec.seed, jobs=spec.jobs, progress=advance)
+                draw = partial(
+                    bootstrap,
+                    draws=spec.draws,
+                    seed=spec.seed,
+                    jobs=spec.jobs,
+                    resample_by=spec.resample_by,
+                    progress=advance,
+                )
+                first = draw(fitted)
                 raw = Squares(space="raw")
                 second_fit = fit(then_law, tables.points, objective=raw, starts=spec.starts, seed=spec.seed)
                 if tables.errors is not None:
                     table = weighed(second_fit, tables.errors)
                     second_fit = fit(then_law, table, objective=raw, starts=spec.starts, seed=spec.seed)
-                second = bootstrap(second_fit, draws=spec.draws, seed=spec.seed, jobs=spec.jobs, progress=advance)
+                second = draw(second_fit)
                 found[name] = chained(
                     replace(first, prior=prior), replace(second, prior=prior), self.at, level=context.level
                 )

@@ -57,7 +57,7 @@ class Finish(Question):
     group: ClassVar[Group] = "Ask"
     order: ClassVar[int] = 70
     subject: ClassVar[Subject] = "runs"
-    unused: ClassVar[tuple[str, ...]] = ("objective", "starts", "jobs")
+    unused: ClassVar[tuple[str, ...]] = ("objective", "starts", "jobs", "resample_by")
     results: ClassVar[tuple[str, ...]] = (
         "isoflop.validation.finish:Finish",
         "isoflop.questions.finish:Truncated",

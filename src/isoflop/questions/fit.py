@@ -156,7 +156,7 @@ class Fit(Question):
             + (f" in {{rows}} {plural(fit.data.n_rows, 'row')}." if fit.data.n_rows != fit.data.n_runs else "."),
             equation=equation(ensemble, level=level),
             quantities=(
-                *(_param(fit, each.name, each.meaning, intervals[each.name]) for each in fit.law.params),
+                *(_param(ensemble, each.name, each.meaning, intervals[each.name]) for each in fit.law.params),
                 Quantity("runs", fit.data.n_runs, "integer"),
                 Quantity("rows", fit.data.n_rows, "integer"),
                 *((Quantity("objective", fit.value, note=fit.objective.name),) if isinstance(fit, Fitted) else ()),
@@ -225,14 +225,24 @@ def as_ensemble(result: Ensemble | FitResult) -> Ensemble:
     return Ensemble(result, np.empty((0, len(result.law.params))), method="no draws yet", seed=0)
 
 
-def _param(estimate: Estimate, name: str, meaning: str, known: Interval) -> Quantity:
-    """A parameter with its interval; a floor, which is a term by itself, has the unit of the response."""
+def _param(ensemble: Ensemble, name: str, meaning: str, known: Interval) -> Quantity:
+    """A parameter with its interval; a floor, which is a term by itself, has the unit of the response.
+
+    One whose interval reaches its bound at zero has an upper limit at the level instead: ``E < 0.02 (90%)``.
+    """
+    from isoflop.uncertainty.ensemble import upper_limit
+
+    estimate = ensemble.estimate
     value = estimate.params[name]
     if math.isinf(value):  # the draws of an overflowed parameter are no interval of it
         return Quantity(name, math.copysign(1e308, value), note=meaning, limit="lower" if value > 0 else "upper")
     expression = estimate.law.expression
     alone = any(term.op == "name" and term.label == name for term in expression.args) and expression.op == "add"
-    return of_interval(name, known, note=meaning, unit=estimate.data.loss_unit if alone else "")
+    unit = estimate.data.loss_unit if alone else ""
+    limit = upper_limit(ensemble, name, level=known.level) if len(ensemble) else None
+    if limit is not None:
+        return Quantity(name, limit, level=known.level, unit=unit, note=meaning, limit="upper")
+    return of_interval(name, known, note=meaning, unit=unit)
 
 
 def _pictures(ensemble: Ensemble, level: float) -> tuple[Picture, ...]:
@@ -297,9 +307,11 @@ def fit_to_curves(context: Context, *, thin: int | None) -> Ensemble:
     if too_few_runs(whole.fit) is not None:
         return without_draws(whole.fit)
     if whole.fit.runs is None:
+        if spec.resample_by not in (None, "run"):
+            raise IsoflopError("--resample-by needs all rows in memory; thin the curves (--thin), or leave it out")
         return one_step_bootstrap(whole, draws=spec.draws, seed=spec.seed)
     with context.progress(spec.draws, "bootstrap") as advance:
-        return bootstrap(whole.fit, draws=spec.draws, seed=spec.seed, progress=advance)
+        return bootstrap(whole.fit, draws=spec.draws, seed=spec.seed, resample_by=spec.resample_by, progress=advance)
 
 
 def _with_prior(context: Context, families: str) -> Ensemble:

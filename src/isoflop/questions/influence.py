@@ -73,6 +73,7 @@ class Influence(Question):
                 level=context.level,
                 draws=self.draws,
                 seed=context.fit_spec.seed,
+                resample_by=context.fit_spec.resample_by,
                 progress=advance,
             )
 

@@ -96,6 +96,7 @@ class Rank(HoldOutOptions, Question):
                 objective=context.objective,
                 level=context.level,
                 seed=spec.seed,
+                resample_by=spec.resample_by,
                 progress=advance,
             )
         return Ranked(ranking, stacked)

@@ -107,7 +107,18 @@ class Reconcile(Question):
             raise IsoflopError("--spread goes with --by: it weighs rows that are minima already")
         runs = context.runs
         if self.by is None:
-            return count_both_ways(runs, omega=self.omega, draws=spec.draws, seed=spec.seed, level=context.level)
+            return count_both_ways(
+                runs,
+                omega=self.omega,
+                draws=spec.draws,
+                seed=spec.seed,
+                level=context.level,
+                resample_by=spec.resample_by,
+            )
+        if spec.resample_by is not None:
+            raise IsoflopError(
+                "--resample-by is for the fits in both counts; --by fits minima, so leave one of them out"
+            )
         groups = [each.strip() for each in self.by.split(",") if each.strip()]
         if not groups:
             raise IsoflopError(f"--by takes columns of the table, as --by warmup,decay, not {self.by[:60]!r}")

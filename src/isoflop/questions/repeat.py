@@ -90,7 +90,12 @@ class Repeat(Question):
             runs = with_unique(context.runs)
             with context.progress(2 * spec.draws, "bootstrap of both laws") as advance:
                 ensembles = fit_repeats(
-                    runs, objective=context.objective, draws=spec.draws, seed=spec.seed, progress=advance
+                    runs,
+                    objective=context.objective,
+                    draws=spec.draws,
+                    seed=spec.seed,
+                    resample_by=spec.resample_by,
+                    progress=advance,
                 )
         assert self.unique is not None  # checked above
         laws = tuple(

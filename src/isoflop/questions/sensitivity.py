@@ -81,6 +81,7 @@ class Sensitivity(Question):
                 draws=self.draws,
                 starts=context.fit_spec.starts,
                 seed=context.fit_spec.seed,
+                resample_by=context.fit_spec.resample_by,
                 progress=advance,
             )
 

@@ -28,6 +28,7 @@ FIELDS: Final = {
     "law": "A formula, or a name",
     "objective": "objective",
     "draws": "bootstrap draws",
+    "resample-by": "resampled by",
     "fix": "fixed to values",
     "tie": "tied to others",
     "domain": "domain: real, positive, or low:high",

@@ -14,11 +14,14 @@ from isoflop.findings import Finding
 from isoflop.fitting import Fit
 from isoflop.fitting.doubts import is_noiseless
 from isoflop.fitting.fit import SAME, SEARCH_ROWS, Problem, problem, sampled
+from isoflop.fitting.objective.base import Resampling
 from isoflop.fitting.refit import refit
 from isoflop.fitting.solve import Solution
 from isoflop.processes import side_by_side
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Ensemble
+from isoflop.uncertainty.resampling_unit import Unit, resampling_unit
+from isoflop.uncertainty.wild import MOST_UNITS, Changes, Wild, wild_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -39,13 +42,20 @@ def bootstrap(
     seed: int = 0,
     jobs: int = 1,
     restarted: int = _RESTARTED,
+    resample_by: str | None = None,
+    resampling: Resampling | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Ensemble:
     """Draws of argmin Σ_i w_i ρ(r_i) with w the counts of runs drawn with replacement.
 
-    Runs are drawn, not rows: checkpoints of one run come and go together. Where the table has seeds, each seed's runs
-    are drawn among themselves, so that every draw keeps its number of repetitions. Every draw starts at the fit; a
-    sample of ``restarted`` draws is searched again from the whole grid of starts, and disagreement is a finding.
+    Runs are drawn, not rows: checkpoints of one run come and go together, and so do runs of one group where errors are
+    shared (``resample_by``). Where the table has seeds, each seed's runs are drawn among themselves, so that every draw
+    keeps its number of repetitions. Every draw starts at the fit; a sample of ``restarted`` draws is searched again
+    from the whole grid of starts, and disagreement is a finding.
+
+    Squares are refitted to f̂ plus random multiples of each run's residual from the fit without it
+    (:mod:`isoflop.uncertainty.wild`), the delete-one jackknife with Student's t as draws: of squares, quantiles of
+    fits to runs drawn with replacement hold the truth too rarely.
 
     Parameters
     ----------
@@ -57,6 +67,11 @@ def bootstrap(
         Processes, through joblib; whatever its backend, the draws are the same bytes.
     restarted :
         Draws that are searched again.
+    resample_by :
+        Column whose equal values are drawn together; ``run`` for single runs. By default single runs, or the size,
+        family, schedule or batch by which residuals differ beyond the law, and then a finding says so.
+    resampling :
+        ``pairs``, runs drawn with replacement, or ``wild``; by default that of the objective.
     progress :
         Called with the number of draws finished.
 
@@ -68,7 +83,7 @@ def bootstrap(
     Raises
     ------
     IsoflopError
-        Fewer than 20 draws, fewer than three runs, or too few draws with an optimum.
+        Fewer than 20 draws, fewer than three runs or groups, or too few draws with an optimum.
 
     Examples
     --------
@@ -88,7 +103,8 @@ def bootstrap(
     if refusal is not None:
         raise IsoflopError(f"{refusal}; {_ADD_RUNS}")
     ready = problem(fit.law, fit.require_runs(), objective=fit.objective)
-    plan = _Plan(ready, strata(fit.require_runs(), ready.table.run_codes), fit.theta, fit.scale, seed, draws)
+    unit, told = resampling_unit(fit, ready, by=resample_by)
+    plan = _plan(fit, ready, unit, resampling or fit.objective.resampling, seed=seed, draws=draws)
     chunks = range(-(-draws // CHUNK))
     pieces = []
     for piece in side_by_side(plan.chunk, chunks, jobs=jobs):
@@ -111,8 +127,9 @@ def bootstrap(
     return Ensemble(
         estimate=fit,
         params=params,
-        method="bootstrap over runs",
+        method=f"{'bootstrap' if plan.wild is None else 'wild bootstrap'} over {unit.words}",
         seed=seed,
+        resampled_by=unit.column,
         failed=failed,
         unsettled=unsettled,
         restarted=checked,
@@ -120,7 +137,8 @@ def bootstrap(
         findings=(
             *_findings(failed, unsettled, draws, checked, improved),
             *_outside_findings(fit, params),
-            *_group_findings(ready),
+            *told,
+            *_few_findings(ready, unit),
         ),
     )
 
@@ -141,9 +159,21 @@ def without_draws(fit: Fit) -> Ensemble:
     return Ensemble(fit, np.empty((0, len(fit.law.params))), method="none", seed=0, findings=(finding,))
 
 
+def _plan(fit: Fit, ready: Problem, unit: Unit, resampling: Resampling, *, seed: int, draws: int) -> _Plan:
+    """How the draws of a fit are made: by the wild bootstrap where that is asked and units are few enough."""
+    drawn = strata(fit.require_runs(), ready.table.run_codes) if not unit.grouped else (np.arange(unit.count),)
+    wild = None
+    if resampling == "wild" and unit.count <= MOST_UNITS:
+        wild = wild_of(ready, unit, fit.theta)
+    return _Plan(ready, drawn, fit.theta, fit.scale, seed, draws, unit.codes[ready.table.run_codes], wild)
+
+
 @dataclass(frozen=True)
 class _Plan:
-    """Everything a chunk of draws needs; sent whole to another process."""
+    """Everything a chunk of draws needs; sent whole to another process.
+
+    codes: the unit of each row, (rows,). wild: what is drawn where weights are not.
+    """
 
     ready: Problem
     strata: tuple[Ints, ...]
@@ -151,21 +181,32 @@ class _Plan:
     scale: float | None
     seed: int
     draws: int
+    codes: Ints
+    wild: Wild | None = None
 
     def weights(self, chunk: int) -> Floats:
         """How often each row counts in each draw of a chunk, (draws, rows)."""
-        rng = np.random.default_rng([self.seed, chunk])
-        count = min(CHUNK, self.draws - chunk * CHUNK)
-        counts = np.zeros((count, self.ready.table.n_runs))
-        for runs in self.strata:
-            counts[:, runs] = rng.multinomial(len(runs), np.full(len(runs), 1 / len(runs)), size=count)
-        return counts[:, self.ready.table.run_codes]
+        rng, count = self._drawing(chunk)
+        counts = np.zeros((count, int(self.codes.max()) + 1))
+        for units in self.strata:
+            counts[:, units] = rng.multinomial(len(units), np.full(len(units), 1 / len(units)), size=count)
+        return counts[:, self.codes]
+
+    def changes(self, chunk: int) -> Changes:
+        """What is refitted in each draw of a chunk."""
+        if self.wild is None:
+            return Changes(weights=self.weights(chunk))
+        return Changes(target=self.wild.targets(*self._drawing(chunk)))
+
+    def _drawing(self, chunk: int) -> tuple[np.random.Generator, int]:
+        return np.random.default_rng([self.seed, chunk]), min(CHUNK, self.draws - chunk * CHUNK)
 
     def chunk(self, chunk: int) -> Solution:
         """The optima of one chunk of draws, each begun at the fit, and again inside where a floor is at its bound."""
-        weights = self.weights(chunk)
-        starts = np.repeat(self.theta[None], len(weights), axis=0)
-        return refit(self.ready, starts, weights=weights, scales=self._scales(len(weights)))
+        drawn = self.changes(chunk)
+        count = min(CHUNK, self.draws - chunk * CHUNK)
+        starts = np.repeat(self.theta[None], count, axis=0)
+        return refit(self.ready, starts, weights=drawn.weights, target=drawn.target, scales=self._scales(count))
 
     def restart(self, theta: Floats, value: Floats, count: int) -> tuple[int, int]:
         """Search the first draws again from a grid of starts: how many were, and how many found better.
@@ -175,32 +216,34 @@ class _Plan:
         """
         if not count:
             return 0, 0
-        weights = np.concatenate([self.weights(chunk) for chunk in range(-(-count // CHUNK))])[:count]
+        drawn = Changes.joined([self.changes(chunk) for chunk in range(-(-count // CHUNK))]).take(np.arange(count))
         if len(self.ready.target) <= SEARCH_ROWS:
-            _, searched = self._searched(self.ready, weights)
-            return count, int(self._better(searched, value[:count], weights).sum())
+            _, searched = self._searched(self.ready, drawn)
+            return count, int(self._better(searched, value[:count], drawn).sum())
         few, rows = sampled(self.ready, seed=self.seed)
-        start, searched = self._searched(few, weights[:, rows])
-        own = few.solve(theta[:count], weights=weights[:, rows], scales=self._scales(count))
-        doubted = np.flatnonzero(self._better(searched, own.value, weights[:, rows]))
+        fewer = drawn.of_rows(rows)
+        start, searched = self._searched(few, fewer)
+        own = few.solve(theta[:count], weights=fewer.weights, target=fewer.target, scales=self._scales(count))
+        doubted = np.flatnonzero(self._better(searched, own.value, fewer))
         if not len(doubted):
             return count, 0
-        ended = self.ready.solve(start[doubted], weights=weights[doubted])
-        return count, int(self._better(ended.value, value[doubted], weights[doubted]).sum())
+        again = drawn.take(doubted)
+        ended = self.ready.solve(start[doubted], weights=again.weights, target=again.target)
+        return count, int(self._better(ended.value, value[doubted], again).sum())
 
-    def _searched(self, ready: Problem, weights: Floats) -> tuple[Floats, Floats]:
-        """The best end of a search from the grid for each row of weights: coordinates and objective."""
+    def _searched(self, ready: Problem, drawn: Changes) -> tuple[Floats, Floats]:
+        """The best end of a search from the grid for each draw: coordinates and objective."""
         grid = ready.starts(count=_STARTS, seed=self.seed)
-        count = len(weights)
+        every = drawn.take(np.repeat(np.arange(len(drawn)), len(grid)))
         found = ready.solve(
-            np.tile(grid, (count, 1)), weights=np.repeat(weights, len(grid), axis=0), max_steps=_SEARCH_STEPS
+            np.tile(grid, (len(drawn), 1)), weights=every.weights, target=every.target, max_steps=_SEARCH_STEPS
         )
-        values = np.where(np.isfinite(found.value), found.value, np.inf).reshape(count, len(grid))
-        best = values.argmin(axis=1) + np.arange(count) * len(grid)
+        values = np.where(np.isfinite(found.value), found.value, np.inf).reshape(len(drawn), len(grid))
+        best = values.argmin(axis=1) + np.arange(len(drawn)) * len(grid)
         return found.theta[best], values.min(axis=1)
 
-    def _better(self, searched: Floats, own: Floats, weights: Floats) -> NDArray[np.bool_]:
-        size = self.ready.objective.magnitude(own, weights.sum(axis=1))
+    def _better(self, searched: Floats, own: Floats, drawn: Changes) -> NDArray[np.bool_]:
+        size = self.ready.objective.magnitude(own, drawn.sums())
         return np.asarray(searched < own - SAME * size)
 
     def _scales(self, count: int) -> Floats | None:
@@ -280,17 +323,18 @@ def _outside_findings(fit: Fit, params: Floats) -> list[Finding]:
     ]
 
 
-def _group_findings(ready: Problem) -> list[Finding]:
-    """Too few independent runs for a bootstrap, however many checkpoints they have."""
-    n_runs, n_rows = ready.table.n_runs, len(ready.target)
-    if n_runs >= 10:
+def _few_findings(ready: Problem, unit: Unit) -> list[Finding]:
+    """Too few independent runs or groups for a bootstrap, however many rows they have."""
+    n_rows = len(ready.target)
+    if unit.count >= 10:
         return []
-    detail = f" ({n_rows} rows, but checkpoints of one run move together)" if n_rows > n_runs else ""
+    detail = f" ({n_rows} rows, but checkpoints of one run move together)" if n_rows > ready.table.n_runs else ""
+    what = f"groups of {unit.column}" if unit.grouped else "independent runs"
     return [
         Finding(
             "few-independent-runs",
             "warning",
-            f"the intervals rest on {n_runs} independent runs{detail}; from so few a bootstrap is too narrow.",
+            f"the intervals rest on {unit.count} {what}{detail}; from so few a bootstrap is too narrow.",
             "Add runs, or read the intervals as lower bounds.",
         )
     ]

@@ -22,6 +22,7 @@ from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 _TAIL = 5.0  # draws that must lie beyond each end of an interval
+_GONE_ALONE, _GONE = 1e-6, 1e-12  # ratio of an interval's ends below which the low one is zero
 _MOST_LOG = 600.0  # of a factor's logarithm, so that no end overflows
 Quantity = str | Callable[[Mapping[str, Floats]], Floats]
 
@@ -86,6 +87,8 @@ class Ensemble(Shown):
         What to know about the draws.
     prior :
         Of the model error in every forecast from these draws.
+    resampled_by :
+        What was drawn together: ``run``, or the column whose equal values were; empty where nothing was resampled.
 
     Examples
     --------
@@ -110,6 +113,7 @@ class Ensemble(Shown):
     improved: int = 0
     findings: tuple[Finding, ...] = ()
     prior: Prior = field(default_factory=shipped_prior, repr=False)
+    resampled_by: str = ""
 
     @property
     def fit(self) -> Fit:
@@ -310,6 +314,24 @@ def log_t_interval(value: float, sd: float, *, freedom: float, level: float) -> 
     check_level(level)
     half = min(float(stats.t.ppf((1 + level) / 2, freedom)) * sd, _MOST_LOG)
     return Interval(value, value * math.exp(-half), value * math.exp(half), level)
+
+
+def upper_limit(ensemble: Ensemble, name: str, *, level: float) -> float | None:
+    """The ``level`` quantile of a positive parameter's draws, where its interval reaches its bound at zero; else None.
+
+    It does where the low end of the interval is less than 1e-6 of the high end for a term by itself, as E, and 1e-12
+    for other parameters, whose size goes with an exponent.
+    """
+    law = ensemble.estimate.law
+    domain = next(each.domain for each in law.params if each.name == name)
+    interval = ensemble.interval(name, level=level)
+    if domain != "positive" or not (math.isfinite(interval.low) and math.isfinite(interval.high)):
+        return None
+    alone = law.expression.op == "add" and any(each.op == "name" and each.label == name for each in law.expression.args)
+    if interval.low > (_GONE_ALONE if alone else _GONE) * interval.high:
+        return None
+    draws = ensemble.draws[name]
+    return float(np.quantile(draws[np.isfinite(draws)], level))
 
 
 def no_draws(ensemble: Ensemble) -> tuple[Finding, ...]:

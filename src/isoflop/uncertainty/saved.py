@@ -100,6 +100,7 @@ def save_fit(fit: Estimate | Ensemble, path: str | Path) -> None:
         else {
             "method": ensemble.method,
             "seed": ensemble.seed,
+            "resampled_by": ensemble.resampled_by,
             "failed": ensemble.failed,
             "unsettled": ensemble.unsettled,
             "restarted": ensemble.restarted,
@@ -228,6 +229,7 @@ def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
         improved=int(saved["improved"]),
         findings=_findings(saved["findings"]),
         prior=prior,
+        resampled_by=saved.get("resampled_by", ""),
     )
 
 

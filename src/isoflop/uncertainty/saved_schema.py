@@ -129,13 +129,15 @@ FIT: Final = Record(
                 {
                     "method": Text(most=200),
                     "seed": Whole(),
+                    "resampled_by": Text(most=1_000),
                     "failed": Whole(),
                     "unsettled": Whole(),
                     "restarted": Whole(),
                     "improved": Whole(),
                     "findings": List(FINDING, most=10_000),
                     "draws": Map(List(_TOLD, most=MOST_DRAWS), most=200, keys=_NAME),
-                }
+                },
+                may=frozenset({"resampled_by"}),  # absent in files of earlier versions
             )
         ),
         "prior": _PRIOR,

@@ -119,6 +119,7 @@ def backtest(
     draws: int = 300,
     level: float = 0.9,
     seed: int = 0,
+    resample_by: str | None = None,
     progress: Callable[[int], None] | None = None,
     prior: Prior | None = None,
 ) -> Backtest:
@@ -148,6 +149,8 @@ def backtest(
         Of the intervals.
     seed :
         Of the searches and draws.
+    resample_by :
+        Column whose equal values are drawn together in each window; single runs by default.
     progress :
         Called with 1 for each law and family done.
     prior :
@@ -192,7 +195,9 @@ def backtest(
     objective = huber() if objective is None else objective
     fewest = max(len(each.params) for each in laws) + 1
     cut, refused = split(runs, hold_out or HoldOut(), windows=windows, per_family=per_family, fewest=fewest)
-    forecasters = [_forecasts(each, runs, cut, objective, draws, level, seed, progress, prior) for each in laws]
+    forecasters = [
+        _forecasts(each, runs, cut, objective, draws, level, seed, resample_by, progress, prior) for each in laws
+    ]
     return Backtest(
         source=runs.source,
         response=response,
@@ -263,6 +268,7 @@ def _forecasts(
     draws: int,
     level: float,
     seed: int,
+    resample_by: str | None,
     progress: Callable[[int], None] | None,
     prior: Prior | None,
 ) -> Forecasts:
@@ -274,7 +280,7 @@ def _forecasts(
         used = np.logical_or.reduce([window.train | window.held for window in own])
         part = runs if used.all() else runs.take(used)
         cut = [replace(window, train=window.train[used], held=window.held[used]) for window in own]
-        pieces.extend(solved(law, part, cut, objective, draws, level, seed, prior=prior))
+        pieces.extend(solved(law, part, cut, objective, draws, level, seed, resample_by=resample_by, prior=prior))
         if progress is not None:
             progress(1)
     last = next((piece.findings for piece in pieces if piece.findings), ())

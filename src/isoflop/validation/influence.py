@@ -83,6 +83,7 @@ def influence(
     level: float = 0.9,
     draws: int = 400,
     seed: int = 0,
+    resample_by: str | None = None,
     progress: Progress | None = None,
 ) -> Influence:
     """The answers of argmin Σ_j≠i ρ(r_j) for every run i, and greedy sets of runs whose removal moves one answer most.
@@ -102,6 +103,8 @@ def influence(
         The answer that the removals are chosen for; N* where the law has one, else the forecast.
     level, draws, seed :
         Of the bootstrap intervals.
+    resample_by :
+        What the bootstrap draws together; see :func:`isoflop.bootstrap`.
     progress :
         Called with the number of refits done; there are at least ``refits(fit)``.
 
@@ -137,7 +140,7 @@ def influence(
             f"{n_runs} {'run' if n_runs == 1 else 'runs'} cannot spare one for the {len(fit.law.params)} parameters of "
             f"{fit.law.name}; add runs, or fix parameters (--fix)"
         )
-    ensemble = bootstrap(fit, draws=draws, seed=seed, restarted=0)
+    ensemble = bootstrap(fit, draws=draws, seed=seed, restarted=0, resample_by=resample_by)
     ask = Refits(ready, fit, progress)
     near = left_out_by_curvature(ready, fit)
     chosen = _to_refit(ready, fit, near, main)
@@ -174,7 +177,8 @@ def influence(
         outliers=seen,
         findings=(),
     )
-    found = (*_findings(whole), *seen.findings)
+    shared = [each for each in ensemble.findings if each.code == "errors-shared"]
+    found = (*_findings(whole), *seen.findings, *shared)
     return replace(whole, findings=found)
 
 

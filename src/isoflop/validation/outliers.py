@@ -25,6 +25,10 @@ Floats = NDArray[np.float64]
 THRESHOLD = 6.0  # robust standard deviations; of Gaussian residuals one in 500 million is farther out
 _ROUNDS = 10
 _MOST = 0.1  # share of the rows that may be called outliers before the law is what does not fit
+_BY_SIZE = 2.0  # standard errors from which a slope of log |residual| on log size is one
+_STEEPEST = 2.0
+_LOWEST = 0.1  # share of the median below which a residual says no more of the noise
+_FEWEST_BY_SIZE = 12
 _SMALLEST = 1e-6  # relative scale below which residuals are rounding
 _LIMITED = 2.0  # times the seeds' spread, from which the law and not noise limits a fit
 _SHOWN = 5
@@ -50,12 +54,14 @@ class Outliers(Value):
 
     found: the outliers, farthest first. scale: robust standard deviation of the residuals (relative, or in units of the
     loss for raw objectives). fit: the law fitted without them. residuals: measured − fitted of every row, (rows,).
+    scales: the standard deviation at each row, which depends on its size where that is clear, (rows,).
     """
 
     found: tuple[Outlier, ...]
     scale: float
     fit: Fit
     residuals: Floats = field(repr=False)
+    scales: Floats = field(repr=False)
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -67,12 +73,12 @@ class Outliers(Value):
 def outliers(
     law: Law, runs: Runs, *, objective: Objective | None = None, threshold: float = THRESHOLD, seed: int = 0
 ) -> Outliers:
-    """Rows with |measured − fitted| > threshold · s, where law and s come from the other rows alone.
+    """Rows with |measured − fitted| > threshold · s_i, where law and s come from the other rows alone.
 
     Fit, call rows outliers, fit without them, until the set stays the same. s is 1.4826 times the median absolute
     residual of the rows kept, the p smallest left out, since a fit of p parameters by nearly absolute deviations passes
-    through p runs. Where more than a tenth of the rows would go, none is called an outlier and a finding says that the
-    law does not fit.
+    through p runs; s_i = s·N^b where the residuals clearly grow or shrink with size (:func:`_share_by_size`). Where
+    more than a tenth of the rows would go, none is called an outlier and a finding says that the law does not fit.
 
     Parameters
     ----------
@@ -110,26 +116,26 @@ def outliers(
     """
     fitted = fit(law, runs, objective=objective, seed=seed)
     kept = np.ones(len(runs), dtype=np.bool_)
-    rest, scale = _residuals(fitted, runs, kept)
-    first = (fitted, rest, scale)
+    rest, scale, scales = _residuals(fitted, runs, kept)
+    first = (scale, fitted, rest, scales)
     whole = prepared_runs(fitted.law, runs)  # an area under the learning rate is that of the whole curve
     for _ in range(_ROUNDS):
-        far = np.abs(rest) > threshold * scale
+        far = np.abs(rest) > threshold * scales
         if far.mean() > _MOST or (~far).sum() < max(2, len(law.params) + 1):
-            return Outliers((), first[2], first[0], first[1], (_many(int(far.sum()), len(runs), law),))
+            return Outliers((), *first, (_many(int(far.sum()), len(runs), law),))
         if np.array_equal(~far, kept):
             break
         kept = ~far
         fitted = fit(fitted.law, whole.take(kept), objective=objective, seed=seed)
-        rest, scale = _residuals(fitted, runs, kept)
-    away = rest / scale
+        rest, scale, scales = _residuals(fitted, runs, kept)
+    away = rest / scales
     reasons = _reasons(runs, away)
     order = np.flatnonzero(~kept)[np.argsort(-np.abs(away[~kept]), kind="stable")]
     found = tuple(
         Outlier(int(runs.rows[place]), int(place), float(away[place]), reasons[int(runs.rows[place])])
         for place in order
     )
-    return Outliers(found, scale, fitted, rest, tuple(outlier_findings(found, len(runs), law)))
+    return Outliers(found, scale, fitted, rest, scales, tuple(outlier_findings(found, len(runs), law)))
 
 
 def surface_findings(seen: Outliers, runs: Runs) -> tuple[Finding, ...]:
@@ -137,18 +143,51 @@ def surface_findings(seen: Outliers, runs: Runs) -> tuple[Finding, ...]:
     return (*seen.findings, *_against_seeds(seen, runs), *_against_rounding(seen, runs))
 
 
-def _residuals(fitted: Fit, runs: Runs, kept: NDArray[np.bool_]) -> tuple[Floats, float]:
-    """Measured − fitted on the scale of the residuals, (rows,), and its robust scale over the rows kept."""
+def _residuals(fitted: Fit, runs: Runs, kept: NDArray[np.bool_]) -> tuple[Floats, float, Floats]:
+    """Measured − fitted on the scale of the residuals, its robust scale over the rows kept, and that at each row."""
     table = fit_table(fitted.law, runs, space=fitted.objective.space)
     curve, measured = fitted.predict(table.inputs), table.loss
     space = fitted.objective.space
     rest = to_scale(measured, space) - to_scale(curve, space)
-    size = np.sort(np.abs(rest[kept]))[len(fitted.law.params) :]
-    scale = 1.4826 * float(np.median(size)) if len(size) else 0.0
     places = decimals_of(measured)
     rounding = 0.0 if places is None else 10.0**-places / 12**0.5 / (np.median(np.abs(measured)) or 1.0)
     typical = 1.0 if fitted.objective.of_logarithms else float(np.median(np.abs(measured)))
-    return rest, max(scale, _SMALLEST * typical, rounding * typical)
+    least = max(_SMALLEST * typical, rounding * typical)
+    free = len(fitted.law.params)
+    share = np.ones(len(rest))
+    if "N" in table.by_row:
+        share = _share_by_size(rest, table.by_row["N"], kept, free)
+    return rest, max(_robust(rest[kept], free), least), np.maximum(share * _robust((rest / share)[kept], free), least)
+
+
+def _robust(rest: Floats, free: int) -> float:
+    """1.4826 times the median absolute residual, the ``free`` smallest left out."""
+    size = np.sort(np.abs(rest))[free:]
+    return 1.4826 * float(np.median(size)) if len(size) else 0.0
+
+
+def _share_by_size(rest: Floats, size: Floats, kept: NDArray[np.bool_], free: int) -> Floats:
+    """(N/N₀)^b·e^(σ_b·|log N/N₀|) with b ± σ_b the slope of log |residual| on log N, (rows,); 1 where b is not clear.
+
+    The second factor grants each row the standard error of the slope. Of the rows kept, the ``free`` smallest residuals
+    are left out, and what is below a tenth of the median counts as that much: a logarithm of almost nothing would
+    decide. Few outliers move a logarithm little.
+    """
+    rows = np.flatnonzero(kept)
+    rows = rows[np.argsort(np.abs(rest[rows]), kind="stable")][free:]
+    place = np.log(size)
+    if len(rows) < _FEWEST_BY_SIZE or np.ptp(place[rows]) < 1e-9:
+        return np.ones(len(rest))
+    far = np.abs(rest[rows])
+    heights = np.log(np.maximum(far, max(_LOWEST * float(np.median(far)), 1e-300)))
+    across = place[rows] - place[rows].mean()
+    slope = float(across @ heights / (across @ across))
+    left = heights - heights.mean() - slope * across
+    error = np.sqrt(float(left @ left) / (len(rows) - 2) / float(across @ across))
+    if not abs(slope) > _BY_SIZE * error:
+        return np.ones(len(rest))
+    away = place - place[rows].mean()
+    return np.asarray(np.exp(np.clip(slope, -_STEEPEST, _STEEPEST) * away + error * np.abs(away)))
 
 
 def _reasons(runs: Runs, away: Floats) -> Mapping[int, tuple[str, ...]]:

@@ -97,6 +97,7 @@ def rank(
     draws: int = 300,
     level: float = 0.9,
     seed: int = 0,
+    resample_by: str | None = None,
     jobs: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> Ranking:
@@ -114,7 +115,7 @@ def rank(
         is not ranked, nor one with a searched constant that is not fixed.
     response :
         What the laws of the catalogue are to predict, where ``laws`` is None.
-    hold_out, windows, per_family, objective, draws, level, seed :
+    hold_out, windows, per_family, objective, draws, level, seed, resample_by :
         As in :func:`isoflop.validation.backtest.backtest`.
     jobs :
         Processes, one law in each at a time; the answer is the same.
@@ -154,7 +155,7 @@ def rank(
     unranked: dict[str, str] = {}
     found: dict[str, _Tested] = {}
     tested = [law for law in candidates if len(law.params) < smallest]
-    each = _Test(runs, how, windows, per_family, objective, draws, level, seed)
+    each = _Test(runs, how, windows, per_family, objective, draws, level, seed, resample_by)
     for law, result in zip(tested, _tested(each, tested, jobs), strict=True):
         if isinstance(result, _Tested):
             found[law.name] = result
@@ -188,6 +189,7 @@ class _Test:
     draws: int
     level: float
     seed: int
+    resample_by: str | None
 
     def __call__(self, law: Law) -> _Tested | str:
         """The law's backtest, or why there is none: a law that cannot be fitted is no reason to give no answer."""
@@ -202,6 +204,7 @@ class _Test:
                 draws=self.draws,
                 level=self.level,
                 seed=self.seed,
+                resample_by=self.resample_by,
             )
             return _Tested(tested, self._error(law))
         except (FitError, DataError) as error:
@@ -215,7 +218,8 @@ class _Test:
         fitted = fit(law, self.runs, objective=self.objective, seed=self.seed)
         own = [each for each in fitted.findings if each not in self.runs.findings]
         if too_few_runs(fitted) is None:
-            own += bootstrap(fitted, draws=self.draws, seed=self.seed, restarted=0).findings
+            drawn = bootstrap(fitted, draws=self.draws, seed=self.seed, restarted=0, resample_by=self.resample_by)
+            own += drawn.findings
         return next((each.code for each in own if each.level == "error"), "")
 
 

@@ -84,6 +84,7 @@ def sensitivity(
     draws: int = 200,
     starts: int = 64,
     seed: int = 0,
+    resample_by: str | None = None,
     progress: Progress | None = None,
 ) -> Sensitivity:
     """The answers of ``fit(law, runs)`` again with one choice changed at a time.
@@ -108,6 +109,8 @@ def sensitivity(
         Of the base's bootstrap intervals, and the number of copies with noise.
     starts, seed :
         Of the searches.
+    resample_by :
+        What the bootstrap draws together; see :func:`isoflop.bootstrap`.
     progress :
         Called with 1 for every choice; there are at most ``MOST_CHOICES``.
 
@@ -133,7 +136,7 @@ def sensitivity(
     """
     base = fit(law, runs, objective=objective, starts=starts, seed=seed)
     asked = question(base, budget=budget, at=at)
-    trial = _Trial(base, runs, asked, level, draws, starts, seed)
+    trial = _Trial(base, runs, asked, level, draws, starts, seed, resample_by)
     held = trial.answers(base)
     found = []
     for choice in trial.choices(held):
@@ -155,6 +158,7 @@ class _Trial:
     draws: int
     starts: int
     seed: int
+    resample_by: str | None
 
     @property
     def whole(self) -> Runs:
@@ -173,7 +177,7 @@ class _Trial:
 
     def answers(self, fitted: Fit) -> dict[str, Interval]:
         """Every answer at a fit, with the interval of its bootstrap draws."""
-        draws = bootstrap(fitted, draws=self.draws, seed=self.seed, restarted=0).draws
+        draws = bootstrap(fitted, draws=self.draws, seed=self.seed, restarted=0, resample_by=self.resample_by).draws
         return {
             each.name: interval_of(each.value(fitted), each.of(draws), level=self.level) for each in self.asked.answers
         }

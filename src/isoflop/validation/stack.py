@@ -125,6 +125,7 @@ def forecast_stacked(
     draws: int = 1_000,
     level: float = 0.9,
     seed: int = 0,
+    resample_by: str | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> StackedForecast:
     """Σ_k w_k p_k: the mixture of the laws' forecasts at a point, each refitted to all runs, with its model error.
@@ -150,6 +151,8 @@ def forecast_stacked(
         Of the intervals.
     seed :
         Of the searches and draws.
+    resample_by :
+        What the bootstrap draws together; see :func:`isoflop.bootstrap`.
     progress :
         Called with 1 for each law kept.
 
@@ -185,7 +188,7 @@ def forecast_stacked(
     pieces: list[_Piece] = []
     for law, weight in kept:
         fitted = fit(law, runs, objective=objective, seed=seed)
-        ensemble = bootstrap(fitted, draws=draws, seed=seed, restarted=0)
+        ensemble = bootstrap(fitted, draws=draws, seed=seed, restarted=0, resample_by=resample_by)
         piece = _piece(law, weight, ensemble, at, level)
         if progress is not None:
             progress(1)

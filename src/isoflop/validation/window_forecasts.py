@@ -23,6 +23,7 @@ from isoflop.uncertainty.bootstrap import strata
 from isoflop.uncertainty.discrepancy import discrepancy
 from isoflop.uncertainty.prior import Prior
 from isoflop.uncertainty.quantiles import finite_quantiles
+from isoflop.uncertainty.resampling_unit import unit_by
 from isoflop.uncertainty.scatter import with_scatter
 from isoflop.validation.score import log_density
 from isoflop.validation.split import Window
@@ -60,6 +61,7 @@ def solved(
     level: float,
     seed: int,
     *,
+    resample_by: str | None = None,
     prior: Prior | None = None,
 ) -> list[Piece]:
     """The windows of one table: optima by a search from many starts, then draws from each optimum, as weight rows."""
@@ -67,7 +69,7 @@ def solved(
     train = np.array([window.train for window in windows], dtype=np.float64)
     best = optima(ready, train, seed)
     theta, scale = best.theta, best.scale
-    weights = np.concatenate([resampled(ready, runs, window, draws, seed) for window in windows])
+    weights = np.concatenate([resampled(ready, runs, window, draws, seed, by=resample_by) for window in windows])
     drawn = ready.solve(
         np.repeat(theta, draws, axis=0),
         weights=weights,
@@ -122,13 +124,21 @@ def optima(ready: Problem, train: Floats, seed: int) -> Solution:
     )
 
 
-def resampled(ready: Problem, runs: Runs, window: Window, draws: int, seed: int) -> Floats:
-    """How often each row counts in each draw, (draws, rows): the fitted runs drawn with replacement, no other."""
+def resampled(ready: Problem, runs: Runs, window: Window, draws: int, seed: int, *, by: str | None = None) -> Floats:
+    """How often each row counts in each draw, (draws, rows): the fitted runs drawn with replacement, no other.
+
+    by: a column whose equal values are drawn together.
+    """
     codes = ready.table.run_codes
+    whole = strata(runs, codes)
+    if by is not None:
+        unit = unit_by(runs, codes, by)
+        codes = unit.codes[codes]
+        whole = whole if not unit.grouped else (np.arange(unit.count),)
     fitted = np.unique(codes[window.train])
     rng = np.random.default_rng([seed, 3])
-    counts = np.zeros((draws, ready.table.n_runs))
-    for group in strata(runs, codes):
+    counts = np.zeros((draws, int(codes.max()) + 1))
+    for group in whole:
         own = np.intersect1d(group, fitted)
         if len(own):
             counts[:, own] = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), size=draws)

@@ -335,7 +335,7 @@ const request = (kind, more = {}) =>
   attempt(() =>
     ask(`/api/s/${page.session}/tasks`, {
       method: "POST",
-      json: { kind, law: byId("law").value, ...restrictions(), objective: byId("objective").value, draws: Number(byId("draws").value), options: { budget: byId("budget-asked").value, inference_tokens: byId("served").value }, ...more },
+      json: { kind, law: byId("law").value, ...restrictions(), objective: byId("objective").value, draws: Number(byId("draws").value), resample_by: byId("resample-by").value.trim(), options: { budget: byId("budget-asked").value, inference_tokens: byId("served").value }, ...more },
     }),
   );
 byId("law-form").addEventListener("submit", async (event) => {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Resampling = Literal["pairs", "wild"]
 # (problem, theta, scale, tolerance) → the optima that a descent at this scale comes to
 Descent = Callable[["Measured", Floats, Floats, float], "Solution"]
 
@@ -62,6 +63,9 @@ class Objective(ABC):
         Whether ρ has a curvature, so that Newton's steps end at the optimum.
     weighs_errors :
         Whether weights 1/σ_i² make the estimate that of rows with standard errors σ_i.
+    resampling :
+        How draws of its fits are made: ``pairs``, runs drawn with replacement, or ``wild``, multiples
+        of residuals refitted; whichever had the better coverage in simulation.
     native :
         How the compiled engine calls its parts, or None where only NumPy has them.
     space :
@@ -81,6 +85,7 @@ class Objective(ABC):
     fits_scale: ClassVar[bool] = False
     smooth: ClassVar[bool] = True
     weighs_errors: ClassVar[bool] = False
+    resampling: ClassVar[Resampling] = "pairs"
     native: ClassVar[str | None] = None
 
     space: Space = field(default="log", kw_only=True)

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from isoflop.errors import FitError
-from isoflop.fitting.objective.base import Flags, Floats, Objective, Parts
+from isoflop.fitting.objective.base import Flags, Floats, Objective, Parts, Resampling
 from isoflop.fitting.objective.space import Space
 
 
@@ -21,6 +21,7 @@ class Squares(Objective):
     example: ClassVar[str] = "lsq"
     likelihood: ClassVar[bool] = True
     weighs_errors: ClassVar[bool] = True
+    resampling: ClassVar[Resampling] = "wild"
     native: ClassVar[str | None] = "squares"
 
     @classmethod

@@ -146,7 +146,14 @@ class Context:
         if too_few_runs(fitted) is not None:
             return without_draws(fitted)
         with self.progress(spec.draws, "bootstrap") as advance:
-            return bootstrap(fitted, draws=spec.draws, seed=spec.seed, jobs=spec.jobs, progress=advance)
+            return bootstrap(
+                fitted,
+                draws=spec.draws,
+                seed=spec.seed,
+                jobs=spec.jobs,
+                resample_by=spec.resample_by,
+                progress=advance,
+            )
 
     @cached_property
     def run_findings(self) -> tuple[Finding, ...]:
@@ -193,6 +200,7 @@ class Context:
                 "objective": made.objective.name if isinstance(made, Fit) else None,
                 "draws": len(drawn),
                 "draws_by": drawn.method,
+                "resampled_by": drawn.resampled_by or None,
                 "seed": drawn.seed,
                 "level": self.level,
             }

@@ -11,6 +11,7 @@ from isoflop.answers.wording import worded
 if TYPE_CHECKING:
     from isoflop.uncertainty import Ensemble, Interval
 
+_NOTHING = 1e-6  # share of its upper limit below which a parameter is zero
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -39,9 +40,21 @@ def equation(ensemble: Ensemble, *, level: float) -> str:
         name: worded(of_interval(name, each)) or f"{each.value:.4g}"
         for name, each in param_intervals(ensemble, level=level).items()
     }
+    values |= dict.fromkeys(_gone(ensemble, level), "0")
 
     def number(found: re.Match[str]) -> str:
         value = values.get(found[0], found[0])
         return f"({value})" if value.startswith("-") else value
 
     return f"{fit.law.response} = {_NAME.sub(number, fit.law.formula)}"
+
+
+def _gone(ensemble: Ensemble, level: float) -> list[str]:
+    """The parameters that are zero at the fit, and of which the draws give an upper limit alone."""
+    from isoflop.uncertainty.ensemble import upper_limit
+
+    if not len(ensemble):
+        return []
+    params = ensemble.estimate.params
+    limits = {name: upper_limit(ensemble, name, level=level) for name in params}
+    return [name for name, limit in limits.items() if limit is not None and params[name] < _NOTHING * limit]

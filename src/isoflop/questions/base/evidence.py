@@ -174,6 +174,7 @@ def backtest_of(context: Context) -> Backtest:
             draws=HOLD_OUT_DRAWS,
             level=context.level,
             seed=context.fit_spec.seed,
+            resample_by=context.fit_spec.resample_by,
             prior=context.prior,
         ),
     )

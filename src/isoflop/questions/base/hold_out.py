@@ -36,4 +36,5 @@ class HoldOutOptions:
             "draws": self.draws,
             "level": context.level,
             "seed": context.fit_spec.seed,
+            "resample_by": context.fit_spec.resample_by,
         }

@@ -157,6 +157,11 @@ class FitSpec:
         "log odds of a score.",
     )
     draws: int = option(Count(low=20, high=1_000_000), DEFAULT_DRAWS, help="Bootstrap draws.")
+    resample_by: str | None = option(
+        Text("COLUMN"),
+        help="Column whose equal values are resampled together, as N; run for single runs. By default runs, or N, the "
+        "family, schedule or batch where residuals of one value go together.",
+    )
     seed: int = option(Count(high=2**32 - 1), 0, help="Seed of starts and draws.")
     starts: int = option(Count(low=1, high=100_000), 64, help="Starts of the search.")
     jobs: int = option(
