@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def _own(curves: Curves) -> Iterator[Finding]:
     for name, fitted in zip(curves.names, curves.joint.fits, strict=True):
         for each in fitted.findings:
             if each.level == "error":
-                yield Finding(each.code, each.level, f"{excerpt(name)}: {each.message}", each.remedy, each.rows)
+                yield replace(each, message=f"{excerpt(name)}: {each.message}")
 
 
 def _overlap(curves: Curves, crossings: Sequence[Crossing]) -> Iterator[Finding]:

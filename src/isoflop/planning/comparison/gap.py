@@ -55,7 +55,7 @@ class Gap(Value):
 
 
 @dataclass(frozen=True)
-class AtScales:
+class AtScales(Value):
     """Values (groups, x) and draws (groups, draws, x) of curves at some x, and draws with model error or None."""
 
     curves: Curves
