@@ -525,7 +525,8 @@ def test_a_report_refuses_what_it_cannot_plan(refused, table, tmp_path, words):
 
 def test_a_law_or_a_table_where_a_fit_is_asked(refused, cli, table, saved):
     assert "there are chinchilla:hoffmann, " in refused("plan", "chinchilla", "--budget", "1e21")
-    assert "is a table, not a fit; make one: isoflop fit " in refused("compare", table(), saved)
+    assert "is a table, not a fit; make one: isoflop fit " in refused("compare", saved, table())
+    assert "is a saved fit and " in refused("compare", table(), saved)
     assert "--fix is for a table, and a saved fit was given" in refused("forecast", saved, *AT, "--fix", "E=1")
     told = [json.loads(cli("forecast", *words, *AT, "--json")[1]) for words in ((table(), *QUICK), (saved,))]
     assert told[0]["quantities"] == told[1]["quantities"]  # a table is fitted first, with the options of a fit

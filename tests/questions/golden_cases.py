@@ -22,6 +22,17 @@ GOLDEN = Path(__file__).parent / "golden"
 EPOCH = ["epoch-chinchilla", "--where", "loss < 3.44"]
 FITTED = [*EPOCH, "--law", "chinchilla", "--draws", "50"]
 GROUPED = ["--law", "chinchilla", "--by", "family", "--share", "all but E", "--pool", "E"]
+CLIP = "{tables}/clip-mammut-comparison/ade20k_and_train_results.parquet"
+FRONTIER = [
+    "--derive",
+    "error = 1 - acc1",
+    "--law",
+    "error = E + A*(C + B)^(-a)",
+    "--bins",
+    "2",
+    "--objective",
+    "raw-lsq",
+]
 SEVERAL = ["epoch-chinchilla", "parscale", "porian-isoflop/rw-cosine", "--draws", "20"]  # the second has no C
 # The run of epoch-chinchilla with most compute, 1.3e22 FLOPs, predicted by the runs with less than a tenth of it.
 BELOW = ["epoch-chinchilla", "--where", "C < 1.3e21", "--law", "chinchilla", "--draws", "50"]
@@ -84,6 +95,7 @@ CASES = {
     "rank": ["rank", *EPOCH, "--law", "chinchilla", "--law", "kaplan", "--draws", "50"],
     "influence": ["influence", *FITTED, "--budget", "5.76e23"],
     "sensitivity": ["sensitivity", *FITTED, "--budget", "5.76e23"],
+    "compare-groups": ["compare", CLIP, "--by", "namespace", *FRONTIER, "--draws", "50"],
     "compare": ["compare", "chinchilla:hoffmann", "chinchilla:epoch", "--budget", "5.76e23"],
     "shape": ["shape", "{tables}/overtraining-gadre/runs_with_downstream_colpret.csv", *GADRE],
     "decide": ["decide", "{tables}/loss-to-loss/sweep.csv", *CORPORA],

@@ -1,7 +1,7 @@
 """Two fits side by side: what tells them apart is named, and every doubt says whose it is."""
 
 from isoflop import bootstrap, fit, law
-from isoflop.questions.compare import compare
+from isoflop.questions.base.two_fits import compare
 from isoflop.render.notebook import answer_of
 
 TRUTH = {"E": 1.8, "A": 480.0, "B": 2085.0, "alpha": 0.35, "beta": 0.366}

@@ -31,6 +31,7 @@ DRAWS = 40
 OPTIONS = {
     "decide": {"by": ["recipe"]},
     "backtest": {"draws": 20},
+    "compare": {"by": "recipe"},
     "downstream": {"tasks": {"quiz": "quiz_loss,quiz_acc"}, "at": {"N": 3e9, "D": 6e10}},
     "forecast": {"at": ["N=3e9", "D=6e10"]},
     "influence": {"show": 3},

@@ -13,7 +13,6 @@ from isoflop.questions import questions
 from isoflop.questions.base.option import build
 from isoflop.questions.base.question import Question
 from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec
-from isoflop.questions.compare import Compare
 from isoflop.questions.fit import Fit
 from isoflop.questions.report import Report
 
@@ -143,8 +142,7 @@ def checked(session: Session, asked: Mapping[str, Any], runs: Runs) -> tuple[str
             "dropped": list(session.dropped),
         }
     question = question_of(kind, settings)
-    if not isinstance(question, Compare):
-        question.check()
+    question.check()
     _, fit, _ = specs_of(settings)
     if fit.draws > MOST_DRAWS:
         raise DataError(f"draws is a whole number up to {MOST_DRAWS:,} here, not {fit.draws:,}")
@@ -194,10 +192,6 @@ def question_of(kind: str, settings: Mapping[str, Any]) -> Question:
     given = {name: value for name, value in settings["options"].items() if value not in (None, "", [], {})}
     if kind == GROUPS and "by" not in given:
         raise DataError("groups need the column whose values name them; give it as by")
-    if cls is Compare:  # fits of the session stand in the place of files
-        if len(settings.get("of") or ()) != 2:
-            raise DataError("a comparison takes two fits")
-        given |= dict(zip(("first", "second"), settings["of"], strict=True))
     return build(cls, given, where=lambda option: option.name.replace("_", " "))
 
 
@@ -217,9 +211,9 @@ def specs_of(settings: Mapping[str, Any]) -> tuple[LawSpec, FitSpec, LevelSpec]:
 
 def _fits(session: Session, kind: str, asked: Mapping[str, Any]) -> list[str]:
     """The fits that a plan or a comparison is of."""
-    if kind not in ("plan", "compare"):
-        return []
     names = asked.get("of")
+    if kind != "plan" and (kind != "compare" or names is None):  # groups of the session's own table
+        return []
     of = [session.task(str(name)) for name in (names if isinstance(names, list) else [names])]
     if len(of) != (2 if kind == "compare" else 1) or any(each.kind not in REPORTS for each in of):
         raise DataError("a comparison takes two fits" if kind == "compare" else "a plan takes one fit")

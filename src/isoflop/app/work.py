@@ -48,9 +48,11 @@ def perform(session: Session, task: Task, tell: Tell) -> str:
     question = question_of(task.kind, task.settings)
     if isinstance(question, Report):
         return _report(session, task, question, tell)
-    if isinstance(question, Compare):
+    if isinstance(question, Compare) and task.settings.get("of"):
         first, second = (str(session.place(name, "fit.json")) for name in task.settings["of"])
-        answer = ask(replace(question, first=first, second=second), Context())
+        _, fit, level = specs_of(task.settings)
+        fits = Context(runs_spec=RunsSpec(source=first), fit_spec=fit, level_spec=level)
+        answer = ask(replace(question, others=(second,)), fits)
     else:
         answer = ask(question, context_of(session, task.settings, tell))
     for key, (light, dark) in draw_pictures(answer).items():
@@ -83,7 +85,7 @@ def study_of(session: Session, settings: Mapping[str, Any], question: Question) 
     if settings["dropped"]:
         kept.append(f"row not in {list(settings['dropped'])}")
     law, fit, level = specs_of(settings)
-    asked = () if isinstance(question, Compare) else (question,)
+    asked = () if isinstance(question, Compare) and settings.get("of") else (question,)
     return Study(
         runs=RunsSpec(source=session.source, where=" and ".join(kept) or None, **reading.options),
         law=law,

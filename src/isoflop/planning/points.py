@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,17 @@ def points_of(words: Iterable[str], law: Law) -> tuple[Point, ...]:
     people write them, several with commas between.
     Raises IsoflopError for what is no such word, and for more points than anybody asks.
     """
+    values = values_of(words, law.input_names)
+    count = 1
+    for each in values.values():
+        count *= len(each)
+    if count > MOST:
+        raise IsoflopError(f"--at makes {count:,} points, and at most {MOST:,} are answered at once; ask fewer values")
+    return tuple(dict(zip(values, each, strict=True)) for each in itertools.product(*values.values()))
+
+
+def values_of(words: Iterable[str], names: Collection[str]) -> dict[str, list[float]]:
+    """The values of each input in ``NAME=VALUES`` words; names: the inputs that may be named by themselves."""
     values: dict[str, list[float]] = {}
     given: dict[str, tuple[str, str]] = {}
     for word in words:
@@ -37,7 +48,7 @@ def points_of(words: Iterable[str], law: Law) -> tuple[Point, ...]:
         name, text = name.strip(), text.strip()
         if not (name and equals and text):
             raise IsoflopError(f"--at takes NAME=VALUE, not {word!r}")
-        symbol, scale = _input(name, law)
+        symbol, scale = _input(name, names)
         before = given.setdefault(symbol, (name, text))
         if before[0] != name:
             raise IsoflopError(f"--at {before[0]} and --at {name} are both {symbol}; give one of them")
@@ -46,12 +57,7 @@ def points_of(words: Iterable[str], law: Law) -> tuple[Point, ...]:
                 f"--at {name} is given twice, {before[1]!r} and {text!r}; choose one, or ask both: {name}=1B,3B"
             )
         values[symbol] = [each * scale for each in _numbers(text, name)]
-    count = 1
-    for each in values.values():
-        count *= len(each)
-    if count > MOST:
-        raise IsoflopError(f"--at makes {count:,} points, and at most {MOST:,} are answered at once; ask fewer values")
-    return tuple(dict(zip(values, each, strict=True)) for each in itertools.product(*values.values()))
+    return values
 
 
 def points_in(path: str | Path, law: Law) -> tuple[Point, ...]:
@@ -114,9 +120,9 @@ def _ends(law: Law, table: Runs) -> Runs:
     return made.take(last)
 
 
-def _input(name: str, law: Law) -> tuple[str, float]:
+def _input(name: str, names: Collection[str]) -> tuple[str, float]:
     """The input that a name stands for, and what its numbers are multiplied by."""
-    if name in law.input_names:
+    if name in names:
         return name, 1.0
     known = canonical_symbol(name)
     if known is not None:

@@ -13,6 +13,7 @@ from isoflop.plots.draws import parameter_draws
 from isoflop.plots.envelope import loss_against_compute
 from isoflop.plots.fan import forecast_fan
 from isoflop.plots.finish import run_to_its_end
+from isoflop.plots.groups import group_curves, group_multipliers
 from isoflop.plots.hitchhiker import errors_by_share
 from isoflop.plots.influence import removal_paths, runs_left_out
 from isoflop.plots.isoflops import isoflop_curves
@@ -41,6 +42,8 @@ __all__ = [
     "fit_against_measured",
     "flat_band",
     "forecast_fan",
+    "group_curves",
+    "group_multipliers",
     "isoflop_curves",
     "laws_ranked",
     "loss_against_compute",

@@ -354,7 +354,7 @@ for (const kind of ["backtest", "rank"]) {
 
 async function fillMenu() {
   page.questions = await ask("/api/questions");
-  const list = page.questions.filter((each) => each.name !== "compare").map((each) => ({ value: each.name, text: `${each.name}: ${each.summary}` }));
+  const list = page.questions.map((each) => ({ value: each.name, text: `${each.name}: ${each.summary}` }));
   options(byId("question"), list, list[0]?.value);
   showForm();
 }
@@ -409,7 +409,8 @@ function title(task) {
   const restricted = [...said(task.fixed, "="), ...said(task.tied, "="), ...said(task.domains, "in")].join(", ");
   const held = restricted ? ` with ${restricted}` : "";
   if (task.kind === "rank") return `${NAMES.rank}${where}${left}`;
-  if (task.kind === "compare") return `${NAMES.compare} of ${task.of.join(" and ")}`;
+  if (task.kind === "compare" && task.of?.length) return `${NAMES.compare} of ${task.of.join(" and ")}`;
+  if (task.kind === "compare") return `${NAMES.compare} by ${task.options?.by || "family"}${where}${left}`;
   return `${nameOf(task.kind)}: ${task.law ?? page.state.source}${held}${task.kind === "plan" && task.options?.budget ? ` at ${task.options.budget} FLOPs` : ""}${where}${left}`;
 }
 
