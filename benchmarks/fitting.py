@@ -2,7 +2,7 @@
 
     python benchmarks/fitting.py [TABLE.csv]
 
-Without a table, 240 simulated runs of Besiroglu's constants stand in for Epoch's digitised ones.
+Without a table, 240 simulated runs of Besiroglu's constants stand in for Epoch's digitized ones.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def main() -> None:
 
     many = simulated(1_000_000)
     ready = problem(CHINCHILLA, many, objective=huber())
-    theta = ready.coords.from_params(np.array([list(found.params.values())]), ready.kernel.centres)
+    theta = ready.coords.from_params(np.array([list(found.params.values())]), ready.kernel.centers)
     width = ready.kernel.tile_rows(1)
 
     def sweep() -> None:

@@ -71,18 +71,18 @@ def plain(folder: Path) -> None:
     for cell in cells_of(read_spec(folder / "spec.toml")):
         task = open_task(cell.task)
         model = build(cell.shape, classes=256, context=128, features=0, seed=cell.seed)
-        optimiser = torch.optim.AdamW(model.parameters(), lr=cell.lr, betas=(0.9, 0.95), fused=True)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=cell.lr, betas=(0.9, 0.95), fused=True)
         held = [torch.from_numpy(each) for each in task.held_out(cell.evaluation.windows)]
         points = cell.evaluation.steps(cell.steps)
         for step in range(cell.steps):
-            for group in optimiser.param_groups:
+            for group in optimizer.param_groups:
                 group["lr"] = cell.lr * cell.schedule.factor(step, cell.steps)
             inputs, targets = (torch.from_numpy(each) for each in task.batch(cell.seed, step, cell.batch // 128))
             loss = cross_entropy(model(inputs).reshape(-1, 256), targets.reshape(-1))
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimiser.step()
+            optimizer.step()
             if step + 1 in points:
                 with torch.inference_mode():
                     for few, wanted in zip(held[0].split(64), held[1].split(64), strict=True):

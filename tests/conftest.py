@@ -31,7 +31,7 @@ def cases() -> Path:
 
 @pytest.fixture(scope="session")
 def epoch245(tables: Path) -> Runs:
-    """All 245 runs that Epoch digitised from Hoffmann et al., Figure 4."""
+    """All 245 runs that Epoch digitized from Hoffmann et al., Figure 4."""
     return read_runs(tables / "epoch-chinchilla" / "svg_extracted_data.csv")
 
 

@@ -29,7 +29,7 @@ from isoflop.units import decimals_for, format_by_interval, format_quantity
 Verdict = Literal["appears", "appears in part", "does not appear", "undecided"]
 
 LEVEL = 0.9
-# Okabe and Ito's palette, which people with any of the common colour blindnesses can tell apart.
+# Okabe and Ito's palette, which people with any of the common color blindnesses can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
@@ -69,7 +69,7 @@ def show(title: str, name: str, study: Callable[[bool], Outcome]) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """The figure as a PNG of at most 128 colours, a third of the size of matplotlib's own."""
+    """The figure as a PNG of at most 128 colors, a third of the size of matplotlib's own."""
     held = io.BytesIO()
     figure.savefig(held, dpi=100)
     Image.open(held).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)

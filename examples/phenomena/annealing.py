@@ -117,15 +117,15 @@ def study(quick: bool) -> Outcome:
     figure, (left, right_axes) = panels(2, width=9.8)
     memory, full, _ = fits[seeds[0]]
     for number, kind in enumerate((*KNOWN, *unseen)):
-        curve, colour = curves[kind, seeds[0]], COLOURS[number]
-        left.plot(np.arange(1, size.steps + 1), curve.factors, color=colour, label=WORDS[kind])
+        curve, color = curves[kind, seeds[0]], COLOURS[number]
+        left.plot(np.arange(1, size.steps + 1), curve.factors, color=color, label=WORDS[kind])
         late = curve.steps >= 0.15 * size.steps
-        right_axes.scatter(curve.steps[late], curve.loss[late], s=14, color=colour, label=WORDS[kind])
+        right_axes.scatter(curve.steps[late], curve.loss[late], s=14, color=color, label=WORDS[kind])
         line = "-" if kind in KNOWN else "--"
         every = replace(curve, steps=np.arange(int(0.15 * size.steps), size.steps + 1))
-        right_axes.plot(every.steps, _foretold(full, every, memory), color=colour, linewidth=1.2, linestyle=line)
-    left.set(xlabel="optimiser steps", ylabel="learning rate (share of the peak)")
-    right_axes.set(xlabel="optimiser steps", ylabel="held-out loss (nats/byte)")
+        right_axes.plot(every.steps, _foretold(full, every, memory), color=color, linewidth=1.2, linestyle=line)
+    left.set(xlabel="optimizer steps", ylabel="learning rate (share of the peak)")
+    right_axes.set(xlabel="optimizer steps", ylabel="held-out loss (nats/byte)")
     right_axes.legend(frameon=False, fontsize=9, title="solid: fitted · dashed: foretold", title_fontsize=9)
     header = ["schedule", "", "final loss", "law", "mean error of curve", "law without annealing"]
     numbers = {"share": share, "gain": float(np.mean(gains)), "with": with_term, "without": without_term}

@@ -1,7 +1,7 @@
 """Knowledge capacity: a network stores about the same number of bits in each parameter, whatever its size.
 
 Allen-Zhu and Li 2024 (arXiv 2404.05405) find 2 bits a parameter in transformers after 1,000 exposures. Here plain
-networks with one hidden layer memorise random labels of random keys; N keys with 16 labels hold 4 N bits, of which
+networks with one hidden layer memorize random labels of random keys; N keys with 16 labels hold 4 N bits, of which
 N (4 − loss/ln 2) are stored. A constant near 2 in so different a network may be a coincidence; that it does not depend
 on the size is the finding.
 """
@@ -21,7 +21,7 @@ RATE = 1e-2
 
 
 def study(quick: bool) -> Outcome:
-    """For each hidden width, memorise more and more keys, and take the most bits that were ever stored."""
+    """For each hidden width, memorize more and more keys, and take the most bits that were ever stored."""
     torch.set_num_threads(1)
     hidden = (4, 8) if quick else (4, 8, 16, 32)
     loads = (1.5, 2.0, 2.5, 3.5) if quick else (1.0, 1.5, 2.0, 2.5, 3.0, 4.0)  # bits there to store, per parameter

@@ -56,21 +56,21 @@ def study(quick: bool) -> Outcome:
     figure, (left, right) = panels(2)
     span = np.geomspace(batches[0], batches[-1], 100)
     for i, goal in enumerate(goals):
-        colour = COLOURS[i]
-        left.scatter(batches, needed[:, i].mean(axis=1), s=22, color=colour, marker=MARKERS[i], label=f"loss {goal:g}")
-        left.plot(span, hyperbolas[goal].fit.predict({"batch": span}), color=colour, linewidth=1)
+        color = COLOURS[i]
+        left.scatter(batches, needed[:, i].mean(axis=1), s=22, color=color, marker=MARKERS[i], label=f"loss {goal:g}")
+        left.plot(span, hyperbolas[goal].fit.predict({"batch": span}), color=color, linewidth=1)
         value = critical[goal]
         ends = [[value.value - value.low], [value.high - value.value]]
-        right.errorbar(goal, value.value, yerr=ends, color=colour, marker=MARKERS[i], capsize=3)
+        right.errorbar(goal, value.value, yerr=ends, color=color, marker=MARKERS[i], capsize=3)
     left.set(
         xscale="log", yscale="log", xlabel="batch B (examples a step)", ylabel="steps to the loss, best learning rate"
     )
     left.legend(frameon=False, fontsize=9)
     plain_ticks(left, batches[:: 1 if quick else 2])
     middle = np.exp(np.mean(np.log(goals)))
-    centre = np.exp(np.mean(np.log([each.value for each in critical.values()])))
+    center = np.exp(np.mean(np.log([each.value for each in critical.values()])))
     along = np.geomspace(goals[-1], goals[0], 20)
-    right.plot(along, centre * (along / middle) ** -growth.value, color="black", linewidth=1)
+    right.plot(along, center * (along / middle) ** -growth.value, color="black", linewidth=1)
     right.set(xscale="log", yscale="log", xlabel="loss reached (squared error)", ylabel="critical batch (examples)")
     right.invert_xaxis()
     plain_ticks(right, goals)

@@ -70,11 +70,11 @@ def study(quick: bool) -> Outcome:
     figure, (axes,) = panels(1)
     span = np.geomspace(sizes[0], sizes[-1], 100)
     for recipe, name in enumerate(NAMES):
-        colour = COLOURS[recipe]
+        color = COLOURS[recipe]
         ends = np.array([[e.value - e.low, e.high - e.value] for e in map(mean_interval, loss[:, recipe])]).T
         mean = loss[:, recipe].mean(axis=1)
-        axes.errorbar(sizes, mean, yerr=ends, fmt=MARKERS[recipe], color=colour, capsize=3, ms=5, label=name)
-        axes.plot(span, from_small[recipe].fit.predict({"N": span}), color=colour, linewidth=1)
+        axes.errorbar(sizes, mean, yerr=ends, fmt=MARKERS[recipe], color=color, capsize=3, ms=5, label=name)
+        axes.plot(span, from_small[recipe].fit.predict({"N": span}), color=color, linewidth=1)
     axes.plot([], [], color="#777777", linewidth=1, label="laws fitted left of the dotted line")
     axes.axvline(sizes[small - 1] * 1.1, color="black", linewidth=0.8, linestyle=":")
     if np.isfinite(measured.low):

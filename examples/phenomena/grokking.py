@@ -1,7 +1,7 @@
-"""Grokking's boundary: the share of examples that a network needs in order to generalise shrinks as log M / M.
+"""Grokking's boundary: the share of examples that a network needs in order to generalize shrinks as log M / M.
 
 Tian 2025 (arXiv 2509.21519): two-layer networks with x² units learn addition modulo M from a share p of the M² sums.
-Features that generalise are stable once p exceeds a boundary of the order log M / M; below it the network memorises.
+Features that generalize are stable once p exceeds a boundary of the order log M / M; below it the network memorizes.
 Each network is trained a fixed number of steps, all of them long after the training examples fit.
 """
 
@@ -41,7 +41,7 @@ def study(quick: bool) -> Outcome:
     torch.set_num_threads(1)
     moduli = (13, 19, 29) if quick else (13, 19, 29, 41, 59)
     steps, halvings, seeds = (500, 3, 1) if quick else (1_000, 5, 3)
-    tried: list[tuple[int, float, bool]] = []  # modulus, share, whether it generalised
+    tried: list[tuple[int, float, bool]] = []  # modulus, share, whether it generalized
     boundary = []
     for modulus in moduli:
         for seed in range(seeds):
@@ -86,10 +86,10 @@ def study(quick: bool) -> Outcome:
     left.plot(at, shown.train, color=COLOURS[0], label="training sums")
     left.plot(at, shown.test, color=COLOURS[1], linestyle="--", label="unseen sums")
     left.set(
-        xscale="log", xlabel="optimiser steps", ylabel="accuracy", title=f"M = 29, share {3 * np.log(29) / 29:.2f}"
+        xscale="log", xlabel="optimizer steps", ylabel="accuracy", title=f"M = 29, share {3 * np.log(29) / 29:.2f}"
     )
     left.legend(frameon=False, fontsize=9)
-    for general, number, label in ((True, 0, "generalises"), (False, 1, "memorises")):
+    for general, number, label in ((True, 0, "generalizes"), (False, 1, "memorizes")):
         points = np.array([(m, share) for m, share, each in tried if each == general])
         face = COLOURS[number] if general else "white"
         right.scatter(*points.T, marker=MARKERS[number], s=20, color=face, edgecolor=COLOURS[number], label=label)

@@ -44,12 +44,12 @@ def study(quick: bool) -> Outcome:
 
     figure, (left, right) = panels(2)
     for number, profile in enumerate(method.profiles):
-        colour, marker = COLOURS[number], MARKERS[number]
+        color, marker = COLOURS[number], MARKERS[number]
         sizes = np.geomspace(profile.n.min(), profile.n.max(), 100)
-        left.scatter(profile.n, profile.loss, s=16, marker=marker, color=colour, label=f"{profile.budget:.0e} FLOPs")
-        left.plot(sizes, _parabola(profile, sizes), color=colour, linewidth=1)
+        left.scatter(profile.n, profile.loss, s=16, marker=marker, color=color, label=f"{profile.budget:.0e} FLOPs")
+        left.plot(sizes, _parabola(profile, sizes), color=color, linewidth=1)
         left.plot(profile.n_best, profile.loss_best, marker="*", markersize=11, color="black", zorder=3)
-        right.plot(profile.budget, profile.n_best, marker=marker, color=colour)
+        right.plot(profile.budget, profile.n_best, marker=marker, color=color)
     left.axhline(truth.entropy, color="black", linestyle=":", linewidth=1)
     left.text(runs["N"].min(), truth.entropy - 0.01, "entropy of the source", va="top", fontsize=9)
     left.set_ylim(truth.entropy - 0.12, None)
@@ -57,13 +57,13 @@ def study(quick: bool) -> Outcome:
     left.legend(frameon=False, fontsize=9)
     plain_ticks(left, (500, 1_000, 2_000, 5_000, 10_000))
     budgets = [profile.budget for profile in method.profiles]
-    for colour, line, label, sizes in (
+    for color, line, label, sizes in (
         (COLOURS[6], "-", f"parabolas, a = {by_parabolas.value:.2f}", [method.n_at(budget) for budget in budgets]),
         (COLOURS[5], "--", f"law, a = {by_law.value:.2f}", [plan.n for plan in plans]),
     ):
-        right.plot(budgets, [each.value for each in sizes], color=colour, linewidth=1.2, linestyle=line, label=label)
+        right.plot(budgets, [each.value for each in sizes], color=color, linewidth=1.2, linestyle=line, label=label)
         right.fill_between(
-            budgets, [s.low for s in sizes], [s.high for s in sizes], color=colour, alpha=0.15, linewidth=0
+            budgets, [s.low for s in sizes], [s.high for s in sizes], color=color, alpha=0.15, linewidth=0
         )
     right.set(xscale="log", yscale="log", xlabel="budget C (FLOPs, 6ND)", ylabel="best size N* (parameters)")
     right.legend(frameon=False, fontsize=9)

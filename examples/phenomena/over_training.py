@@ -73,16 +73,16 @@ def study(quick: bool) -> Outcome:
     figure, (axes,) = panels(1, width=6.6, height=4.4)
     fitted = laws["Gadre's"].fit
     for number, ratio in enumerate(ratios):
-        colour, marker = COLOURS[number], MARKERS[number]
+        color, marker = COLOURS[number], MARKERS[number]
         for part, filled in ((known, True), (unseen, False)):
             here = part["ratio"] == ratio
-            face = colour if filled else "white"
+            face = color if filled else "white"
             measured = part["loss"][here]
-            axes.scatter(part["C"][here], measured, marker=marker, s=28, edgecolor=colour, color=face, zorder=3)
+            axes.scatter(part["C"][here], measured, marker=marker, s=28, edgecolor=color, color=face, zorder=3)
         here = runs["ratio"] == ratio
         span = np.geomspace(runs["C"][here].min(), runs["C"][here].max(), 50)
-        axes.plot(span, fitted.predict({"C": span, "M": float(ratio)}), color=colour, linewidth=1)
-        axes.plot([], [], color=colour, marker=marker, label=f"M = {ratio}")
+        axes.plot(span, fitted.predict({"C": span, "M": float(ratio)}), color=color, linewidth=1)
+        axes.plot([], [], color=color, marker=marker, label=f"M = {ratio}")
     axes.scatter([], [], color="#777777", marker="o", label="fitted")
     axes.scatter([], [], color="white", edgecolor="#777777", marker="o", label="forecast")
     axes.set(xscale="log")

@@ -64,14 +64,14 @@ def study(quick: bool) -> Outcome:
     figure, (axes,) = panels(1)
     for number, count in enumerate(streams):
         label = f"{count} stream{'s' if count > 1 else ''}"
-        colour = COLOURS[number]
+        color = COLOURS[number]
         ends = np.array([[e.value - e.low, e.high - e.value] for e in map(mean_interval, loss[:, number])]).T
         mean = loss[:, number].mean(axis=1)
         axes.errorbar(
-            counts[:, number], mean, yerr=ends, fmt=MARKERS[number], color=colour, capsize=2, ms=5, label=label
+            counts[:, number], mean, yerr=ends, fmt=MARKERS[number], color=color, capsize=2, ms=5, label=label
         )
         span = np.geomspace(counts[0, number], counts[-1, number], 50)
-        axes.plot(span, all_counted.fit.predict({"N": span, "P": float(count)}), color=colour, linewidth=1)
+        axes.plot(span, all_counted.fit.predict({"N": span, "P": float(count)}), color=color, linewidth=1)
     axes.set(
         xscale="log",
         yscale="log",

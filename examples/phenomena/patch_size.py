@@ -58,7 +58,7 @@ class PatchTransformer(nn.Module):
 
 
 def study(quick: bool) -> Outcome:
-    """Train at every patch size with one recipe, several seeds, and compare neighbours in pairs."""
+    """Train at every patch size with one recipe, several seeds, and compare neighbors in pairs."""
     torch.set_num_threads(1)
     patches = (8, 4, 2) if quick else (8, 4, 2, 1)
     seeds, epochs = (2, 4) if quick else (4, 40)
@@ -134,17 +134,17 @@ def _attend(patch: int, epochs: int, seed: int) -> tuple[float, float]:
     task = digits()
     torch.manual_seed(seed)
     model = PatchTransformer(patch)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.05)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.05)
     schedule = Schedule("cosine", final=0.01)
     steps = epochs * task.unique // 64
     for step in range(steps):
-        for group in optimiser.param_groups:
+        for group in optimizer.param_groups:
             group["lr"] = 3e-3 * schedule.factor(step, steps)
         rows = shuffled(seed, step * 64, 64, task.unique)
         loss = F.cross_entropy(model(torch.from_numpy(task.training[rows])), torch.from_numpy(task.labels[rows]))
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     held, truth = (torch.from_numpy(each) for each in task.held_out(10_000))
     with torch.inference_mode():
         scores = model(held)

@@ -1,7 +1,7 @@
 """Quantised bits: at equal total bits a wider network of fewer bits a weight wins, down to four to six bits.
 
 After Ding et al. 2025 (arXiv 2501.06218), who draw quality against total bits, and Kumar et al. 2024 (arXiv
-2411.04330), who add a term for quantisation after training. Networks learn a teacher's function from endless examples;
+2411.04330), who add a term for quantization after training. Networks learn a teacher's function from endless examples;
 then every weight matrix is rounded, column by column, to an even grid of ± levels, levels = 2^(bits − 1) − 1. The
 rounding's noise has a variance of 1/levels^2, so the added loss should fall as 1/levels^zeta with zeta = 2.
 """
@@ -70,18 +70,18 @@ def study(quick: bool) -> Outcome:
     figure, (left, right) = panels(2)
     for number, bits in enumerate(precisions):
         mean = loss[:, number + 1].mean(axis=1)
-        colour, marker = COLOURS[number], MARKERS[number]
-        left.plot(weights_of * bits, mean, marker=marker, color=colour, label=f"{bits} bits a weight", ms=4)
+        color, marker = COLOURS[number], MARKERS[number]
+        left.plot(weights_of * bits, mean, marker=marker, color=color, label=f"{bits} bits a weight", ms=4)
     left.set(xscale="log", yscale="log", xlabel="total bits of all weights", ylabel="squared error (of the variance)")
     plain_ticks(left, (0.02, 0.05, 0.1, 0.2, 0.5, 1), axis="y")
     left.legend(frameon=False, fontsize=9)
     for number, i in enumerate((0, len(widths) // 2, len(widths) - 1)):
         mean = loss[i, 1:].mean(axis=1)
-        colour, n = COLOURS[number], float(weights_of[i])
-        right.plot(precisions, mean, MARKERS[number], color=colour, label=f"{weights_of[i]:,} weights")
+        color, n = COLOURS[number], float(weights_of[i])
+        right.plot(precisions, mean, MARKERS[number], color=color, label=f"{weights_of[i]:,} weights")
         span = np.linspace(3, 8, 50)
-        right.plot(span, joint.fit.predict({"N": n, "levels": _levels(span)}), color=colour, linewidth=1)
-        right.axhline(loss[i, 0].mean(), color=colour, linewidth=0.8, linestyle=":")
+        right.plot(span, joint.fit.predict({"N": n, "levels": _levels(span)}), color=color, linewidth=1)
+        right.axhline(loss[i, 0].mean(), color=color, linewidth=0.8, linestyle=":")
     right.set(yscale="log", xlabel="bits a weight", ylabel="squared error (of the variance)")
     plain_ticks(right, (0.02, 0.05, 0.1, 0.2, 0.5, 1), axis="y")
     right.legend(frameon=False, fontsize=9, title="solid: the law · dotted: unrounded", title_fontsize=8)

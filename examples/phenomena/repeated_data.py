@@ -158,8 +158,8 @@ def _percent(share: Interval) -> str:
     return f"{share.value:.0%} [{share.low:.0%}, {share.high:.0%}]"
 
 
-def _curve(axes: Axes, rows: np.ndarray, colour: str, marker: str, label: str) -> None:
-    axes.scatter(rows[:, 0] / 1024, rows[:, 3], s=22, color=colour, marker=marker, label=label, zorder=3)
+def _curve(axes: Axes, rows: np.ndarray, color: str, marker: str, label: str) -> None:
+    axes.scatter(rows[:, 0] / 1024, rows[:, 3], s=22, color=color, marker=marker, label=label, zorder=3)
 
 
 if __name__ == "__main__":

@@ -79,11 +79,11 @@ def study(quick: bool) -> Outcome:
 
     figure, (axes,) = panels(1)
     for number, (name, trained) in enumerate(found.items()):
-        colour = COLOURS[number]
+        color = COLOURS[number]
         points = np.array([[each.loss for each in row] for row in trained])
         label = f"{name}: exponent {slopes[name].value:.2f}"
-        axes.scatter(np.tile(widths, len(seeds)), points, color=colour, marker=MARKERS[number], s=22, label=label)
-        axes.plot(widths, fits[name].fit.predict({"width": np.array(widths, dtype=float)}), color=colour, linewidth=1)
+        axes.scatter(np.tile(widths, len(seeds)), points, color=color, marker=MARKERS[number], s=22, label=label)
+        axes.plot(widths, fits[name].fit.predict({"width": np.array(widths, dtype=float)}), color=color, linewidth=1)
     axes.set(xscale="log", yscale="log", xlabel="width m (dimensions)", ylabel="loss (summed squared error)")
     plain_ticks(axes, widths)
     plain_ticks(axes, (0.05, 0.1, 0.2, 0.5, 1, 2), axis="y")

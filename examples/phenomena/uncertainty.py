@@ -59,14 +59,14 @@ def study(quick: bool) -> Outcome:
 
     figure, (axes,) = panels(1)
     for number, part in enumerate(PARTS):
-        colour = COLOURS[number]
+        color = COLOURS[number]
         label = f"{part}, γ = {gammas[part].value:.2f}"
-        face = "none" if part == "total" else colour  # it lies close above the aleatoric part
+        face = "none" if part == "total" else color  # it lies close above the aleatoric part
         size = 40 if part == "total" else 14
         axes.scatter(
-            table[:, 0], table[:, 2 + number], marker=MARKERS[number], s=size, color=face, edgecolor=colour, label=label
+            table[:, 0], table[:, 2 + number], marker=MARKERS[number], s=size, color=face, edgecolor=color, label=label
         )
-        axes.plot(counts, fits[part][0].predict({"D": np.array(counts, dtype=float)}), color=colour, linewidth=1)
+        axes.plot(counts, fits[part][0].predict({"D": np.array(counts, dtype=float)}), color=color, linewidth=1)
     axes.set(xscale="log", yscale="log", xlabel="training images D", ylabel="uncertainty on held-out images (nats)")
     plain_ticks(axes, counts)
     plain_ticks(axes, (0.003, 0.01, 0.03, 0.1, 0.3), axis="y")

@@ -136,7 +136,7 @@ def test_table_a4_is_the_count_of_appendix_f_without_embeddings_and_logits(layer
 
 def test_gophers_6e23_is_the_same_count_with_the_forward_pass_done_twice():
     # Hoffmann et al., appendix F: 6.3e23 by their count for Gopher (Rae et al. 2021 say 5.76e23), 300B tokens. Forward
-    # and backward alone give 4.7e23; recomputing the forward pass (rematerialisation) makes it 4/3 of that.
+    # and backward alone give 4.7e23; recomputing the forward pass (rematerialization) makes it 4/3 of that.
     gopher = Shape(layers=80, width=16384, heads=128, key_size=128, vocabulary=32000, context=2048, tied=True)
     assert chinchilla_parameters(gopher) == pytest.approx(280e9, rel=2e-3)
     once = chinchilla_flops(gopher).blocks * 300e9

@@ -19,7 +19,7 @@ LAWS = {
 }
 
 
-def analysed(known_runs, text="chinchilla", draws=300):
+def analyzed(known_runs, text="chinchilla", draws=300):
     runs = known_runs(0.01, truth=LAWS["chinchilla"])
     if text != "chinchilla":
         runs = runs.with_column("loss", law(text).value(LAWS[text], {"N": runs["N"], "D": runs["D"]}))
@@ -49,7 +49,7 @@ def opened(watched, tmp_path):
 
 @pytest.mark.parametrize("text", list(LAWS))
 def test_the_budget_moves_the_answer_as_python_would(text, known_runs, opened):
-    ensemble = analysed(known_runs, text)
+    ensemble = analyzed(known_runs, text)
     page = opened(ensemble)
     for budget in (1e19, 3e21, 2.5e24):
         told = page.tab.evaluate("budget => window.isoflop.lever.move(budget)", budget)
@@ -65,7 +65,7 @@ def test_the_budget_moves_the_answer_as_python_would(text, known_runs, opened):
 
 
 def test_the_words_follow_the_slider(known_runs, opened):
-    ensemble = analysed(known_runs)
+    ensemble = analyzed(known_runs)
     page = opened(ensemble)
     before = page.tab.inner_text("[data-lead]")
     assert before == headline(ensemble)  # the page's words are those of the report
@@ -113,7 +113,7 @@ def test_a_new_run_lies_off_the_law_on_the_scale_of_its_residuals(text, known_ru
 @pytest.mark.slow
 def test_a_report_asks_for_nothing(known_runs, watched, tmp_path):
     path = tmp_path / "report.html"
-    write_html(ask(Report(), Context(given=analysed(known_runs, draws=50))), path)
+    write_html(ask(Report(), Context(given=analyzed(known_runs, draws=50))), path)
     for options in ({"color_scheme": "dark", "viewport": {"width": 400, "height": 800}}, {}):
         page = watched(**options)
         page.tab.goto(path.as_uri())
@@ -132,7 +132,7 @@ def test_a_report_asks_for_nothing(known_runs, watched, tmp_path):
 
 
 def test_a_run_is_read_by_pointer_and_by_keyboard(known_runs, opened):
-    page = opened(analysed(known_runs, draws=50))
+    page = opened(analyzed(known_runs, draws=50))
     chart = page.tab.locator("[data-chart=compute]")
     chart.focus()
     page.tab.keyboard.press("End")
@@ -153,7 +153,7 @@ def test_a_run_is_read_by_pointer_and_by_keyboard(known_runs, opened):
 def test_numbers_are_written_as_python_writes_them(known_runs, opened):
     from isoflop.units import format_by_interval, format_quantity, parse_quantity
 
-    page = opened(analysed(known_runs, draws=50))
+    page = opened(analyzed(known_runs, draws=50))
     script = page.tab.evaluate  # the report's modules are closed in; its numbers module is read from the bundle
     rng = np.random.default_rng(0)
     values = [float(each) for each in 10 ** rng.uniform(-6, 25, 400)] + [1.0, 999.6, 1e3, 1e15, 0.1, 99.6]

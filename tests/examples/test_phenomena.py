@@ -75,7 +75,7 @@ def data_filtering(n: Numbers) -> bool:
 
 
 def grokking(n: Numbers) -> bool:
-    """The boundary falls about as log M / M, and generalisation comes long after the fit."""
+    """The boundary falls about as log M / M, and generalization comes long after the fit."""
     return 0.6 < n["gamma"].value < 1.5 and 2 < n["kappa"].value < 3.5 and n["delay"] >= 100
 
 

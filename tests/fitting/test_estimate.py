@@ -24,7 +24,7 @@ def test_published_constants_are_no_fit():
     chinchilla = published("chinchilla:epoch")
     assert type(chinchilla.estimate) is Estimate
     made_by = {each.name for each in fields(Fit)} - {each.name for each in fields(Estimate)}
-    assert made_by == {"objective", "value", "scale", "theta", "centres", "search"}
+    assert made_by == {"objective", "value", "scale", "theta", "centers", "search"}
     assert not any(hasattr(chinchilla.estimate, each) for each in made_by)
     with pytest.raises(FitError, match=r"chinchilla:epoch .* is no fit \(published constants\)"):
         chinchilla.fit  # noqa: B018

@@ -38,13 +38,13 @@ def test_absolute_deviations_on_240_runs_are_the_published_headline(epoch240):
 
 
 def test_absolute_deviations_are_certified_by_a_linear_programme(epoch240):
-    # At an optimum of Σ|r| no small step lowers the linearised sum: solved here by another solver altogether.
+    # At an optimum of Σ|r| no small step lowers the linearized sum: solved here by another solver altogether.
     found = fit(CHINCHILLA, epoch240, objective=absolute())
     ready = problem(CHINCHILLA, epoch240, objective=absolute())
     value, jacobian = ready.kernel.value_and_jacobian(found.theta[None], 0, 240)
     residual, slope = value[0] - ready.target, jacobian[0].T
     n, k = slope.shape
-    # minimise Σ t subject to −t ≤ r + J s ≤ t, |s| ≤ 1e-4
+    # minimize Σ t subject to −t ≤ r + J s ≤ t, |s| ≤ 1e-4
     above = np.hstack([slope, -np.eye(n)])
     below = np.hstack([-slope, -np.eye(n)])
     bounds = [(-1e-4, 1e-4)] * k + [(0, None)] * n

@@ -46,7 +46,7 @@ def test_value_and_jacobian_agree_with_sympy(label, space):
     inputs, params = case(each)
     coords = coordinates(each)
     kernel = Kernel(coords, inputs, space=space)
-    value, jacobian = kernel.value_and_jacobian(coords.from_params(params, kernel.centres), 0, 11)
+    value, jacobian = kernel.value_and_jacobian(coords.from_params(params, kernel.centers), 0, 11)
     exact = to_sympy(each.expression)
     exact = sympy.log(exact) if space == "log" else exact
     symbols = {symbol.name: symbol for symbol in exact.free_symbols}
@@ -58,13 +58,13 @@ def test_value_and_jacobian_agree_with_sympy(label, space):
             at = [*params[problem], *(inputs[given][row] for given in each.input_names)]
             assert value[problem, row] == pytest.approx(float(functions[0](*at)), rel=1e-10, abs=1e-12)
             by_param = np.array([float(function(*at)) for function in functions[1:]])
-            # chain rule: the kernel differentiates by centred coordinates, of which the parameters are functions
-            theta = coords.from_params(params[problem : problem + 1], kernel.centres)
+            # chain rule: the kernel differentiates by centered coordinates, of which the parameters are functions
+            theta = coords.from_params(params[problem : problem + 1], kernel.centers)
             chain = np.empty((len(by_param), len(by_param)))
             for column in range(len(by_param)):
                 step = np.zeros_like(theta)
                 step[0, column] = 1e-6
-                up, down = (coords.to_params(theta + sign * step, kernel.centres)[0] for sign in (1, -1))
+                up, down = (coords.to_params(theta + sign * step, kernel.centers)[0] for sign in (1, -1))
                 chain[:, column] = (up - down) / 2e-6
             assert jacobian[problem, :, row] == pytest.approx(by_param @ chain, rel=1e-6, abs=1e-7)
 
@@ -75,7 +75,7 @@ def test_jacobian_agrees_with_complex_free_high_precision_differences(label):
     inputs, params = case(each)
     coords = coordinates(each)
     kernel = Kernel(coords, inputs, space="log")
-    theta = coords.from_params(params, kernel.centres)
+    theta = coords.from_params(params, kernel.centers)
     _, jacobian = kernel.value_and_jacobian(theta, 0, 11)
     jacobian = jacobian.copy()
     for column in range(theta.shape[1]):
@@ -93,7 +93,7 @@ def test_tiles_and_batches_change_nothing(label):
     inputs, params = case(each)
     coords = coordinates(each)
     kernel = Kernel(coords, inputs, space="raw")
-    theta = coords.from_params(params, kernel.centres)
+    theta = coords.from_params(params, kernel.centers)
     whole_value, whole_jacobian = (part.copy() for part in kernel.value_and_jacobian(theta, 0, 11))
     for start, stop in ((0, 4), (4, 11)):
         value, jacobian = kernel.value_and_jacobian(theta[1:2], start, stop)
@@ -106,15 +106,15 @@ def test_tiles_and_batches_change_nothing(label):
 def test_parameters_survive_the_way_to_coordinates_and_back(label):
     each = LAWS[label]
     _, params = case(each)
-    centres = dict.fromkeys(each.input_names, 21.5)
+    centers = dict.fromkeys(each.input_names, 21.5)
     coords = coordinates(each)
-    assert coords.to_params(coords.from_params(params, centres), centres) == pytest.approx(params, rel=1e-12)
+    assert coords.to_params(coords.from_params(params, centers), centers) == pytest.approx(params, rel=1e-12)
 
 
-def test_centring_absorbs_the_scale_of_the_inputs():
+def test_centering_absorbs_the_scale_of_the_inputs():
     coords = coordinates(law("chinchilla"))
     for each in (coords, coordinates(law("kaplan"))):
-        assert {leaf.role for leaf in leaves(each.log_value)} == {"coordinate", "centred"}
+        assert {leaf.role for leaf in leaves(each.log_value)} == {"coordinate", "centered"}
 
 
 def test_a_tile_has_at_most_the_rows_that_fit_the_cache(monkeypatch):
@@ -136,12 +136,12 @@ def test_what_is_solved_for_or_summed_agrees_with_point_by_point_evaluation(labe
     coords = coordinates(each)
     kernel = Kernel(coords, table.inputs, space=space)
     params = np.array([case.truth[key] for key in each.param_names]) * [[1.0], [1.02], [0.97]]
-    theta = coords.from_params(params, kernel.centres)
+    theta = coords.from_params(params, kernel.centers)
     value, jacobian = (part.copy() for part in kernel.value_and_jacobian(theta, 0, 9))
     slopes = gradient(each.expression, tuple(name(param) for param in each.param_names))
     rows = inputs_of(label, 9, 3)
     for problem in range(3):
-        chain = derivative_of_params(coords, theta[problem : problem + 1], kernel.centres)
+        chain = derivative_of_params(coords, theta[problem : problem + 1], kernel.centers)
         for row in (0, 4, 8):
             at = dict(zip(each.param_names, params[problem], strict=True)) | {key: rows[key][row] for key in rows}
             level = evaluate(each.expression, at)
@@ -156,10 +156,10 @@ def test_what_is_solved_for_or_summed_agrees_with_point_by_point_evaluation(labe
     assert slope[0] == pytest.approx(jacobian[1][:, 4:], rel=1e-12, abs=1e-300)
 
 
-def derivative_of_params(coords, theta, centres):
+def derivative_of_params(coords, theta, centers):
     """∂param/∂coordinate, exactly, from the expressions that turn coordinates into parameters."""
     at = {Leaf("coordinate", key): theta[0, column] for column, key in enumerate(coords.names)}
-    at |= {Leaf("centre", key): centre for key, centre in centres.items()}
+    at |= {Leaf("center", key): center for key, center in centers.items()}
     wanted = tuple(coordinate(key) for key in coords.names)
     return np.array([[evaluate(slope, at) for slope in gradient(param, wanted)] for param in coords.params])
 
@@ -176,7 +176,7 @@ def test_rows_without_a_fall_and_rows_with_many_stand_side_by_side():
     runs = replace(runs, frame=runs.frame.with_columns(pl.Series(key, rows) for key, rows in falls.items()))
     table, coords = fit_table(each, runs, space="log"), coordinates(each)
     kernel = Kernel(coords, table.inputs, space="raw")
-    theta = coords.from_params(np.array([[truth[key] for key in each.param_names]]), kernel.centres)
+    theta = coords.from_params(np.array([[truth[key] for key in each.param_names]]), kernel.centers)
     value = kernel.value(theta, 0, 4)[0].copy()
     exact = [
         float(each.value(truth, {"S1": area, **{key: rows[row] for key, rows in falls.items()}}))

@@ -46,7 +46,7 @@ def near_truth(ready, label, spread, count=6):
     """Coordinates scattered about the true ones."""
     truth = CASES[label].truth
     params = np.array([[truth[name] for name in ready.law.param_names]])
-    theta = ready.coords.from_params(params, ready.kernel.centres)
+    theta = ready.coords.from_params(params, ready.kernel.centers)
     return theta + np.random.default_rng(0).normal(0, spread, (count, theta.shape[1]))
 
 
@@ -183,7 +183,7 @@ def test_lists_of_every_length_add_up():
     table, coords = fit_table(each, runs, space="log"), coordinates(each)
     kernel = Kernel(coords, table.inputs, space="raw")
     truth = CASES["multi-power"].truth
-    theta = coords.from_params(np.array([[truth[key] for key in each.param_names]]), kernel.centres)
+    theta = coords.from_params(np.array([[truth[key] for key in each.param_names]]), kernel.centers)
     value, jacobian = kernel.tape.of(kernel).evaluate(theta)
     expected, slopes = kernel.value_and_jacobian(theta, 0, len(lengths))
     np.testing.assert_allclose(value, expected, rtol=1e-11)

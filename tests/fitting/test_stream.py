@@ -95,7 +95,7 @@ def test_a_searched_constant_is_settled_on_all_rows(store, small_blocks):
     decay = found.fit.law.fixed["lambda"]
     assert decay == pytest.approx(LAMBDA, abs=0.002)
     values = []
-    for factor in (0.9, 1.0, 1.1):  # no neighbour is better
+    for factor in (0.9, 1.0, 1.1):  # no neighbor is better
         other = fix(law("annealing"), {"lambda": 1 - (1 - decay) * factor})
         values.append(fit_curves(other, open_curves(store)).fit.value)
     assert values[1] == min(values)

@@ -1,4 +1,4 @@
-"""exp(x) − 1 and log(1 + x) as operations of their own: recognised, exact, and written as people write them."""
+"""exp(x) − 1 and log(1 + x) as operations of their own: recognized, exact, and written as people write them."""
 
 import json
 import shutil

@@ -287,7 +287,7 @@ def curves(table, size, names):
 
 def mean_r_squared(ready, params):
     """The mean over curves of each curve's R², and the mean absolute error, as the authors average them."""
-    theta = ready.coords.from_params(np.array([[params[key] for key in ready.law.param_names]]), ready.kernel.centres)
+    theta = ready.coords.from_params(np.array([[params[key] for key in ready.law.param_names]]), ready.kernel.centers)
     predicted, loss = np.exp(ready.kernel.value(theta, 0, len(ready.target))[0]), ready.table.loss
     of = [ready.table.run_codes == run for run in range(ready.table.n_runs)]
     return (
@@ -312,7 +312,7 @@ def test_a_refit_of_the_multi_power_law_does_as_well_on_what_was_held_out(schedu
     found = fit(law("multi-power"), runs)
     near = problem(law("multi-power"), runs, objective=huber())
     values = published("multi-power", f"{size}m")
-    theirs = near.coords.from_params(np.array([[values[key] for key in near.law.param_names]]), near.kernel.centres)
+    theirs = near.coords.from_params(np.array([[values[key] for key in near.law.param_names]]), near.kernel.centers)
     misses = np.abs(near.kernel.value(theirs, 0, len(runs))[0] - near.target)
     printed = np.where(misses < 1e-3, misses**2 / 2, 1e-3 * (misses - 5e-4)).sum()
     assert found.value < 0.5 * printed  # the printed constants are no optimum of the paper's own objective

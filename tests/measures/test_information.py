@@ -78,8 +78,8 @@ def test_principal_components_are_uncorrelated_and_span_the_signal():
     wide = signal @ np.random.default_rng(5).standard_normal((2, 40)) + 3.0
     scores = principal_components(wide, 2)
     assert np.cov(scores.T, bias=True) == pytest.approx(np.eye(2), abs=1e-9)
-    centred = signal - signal.mean(axis=0)
-    missed = centred - scores @ np.linalg.lstsq(scores, centred, rcond=None)[0]
+    centered = signal - signal.mean(axis=0)
+    missed = centered - scores @ np.linalg.lstsq(scores, centered, rcond=None)[0]
     assert np.abs(missed).max() < 1e-9
 
 

@@ -148,7 +148,7 @@ def test_serving_many_tokens_asks_for_a_smaller_model(ensemble):
         assert float(ensemble.estimate.predict({"N": each.n.value, "D": each.d.value})) == pytest.approx(
             plan.law_loss.value, rel=1e-6
         )
-        # no neighbour is cheaper
+        # no neighbor is cheaper
         for factor in (0.97, 1.03):
             n = each.n.value * factor
             rest = (

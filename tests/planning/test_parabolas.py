@@ -36,10 +36,10 @@ def isoflop_runs(noise=0.0, *, reach=3.0, sizes=9):
     rng = np.random.default_rng(0)
     rows = []
     for budget in (1e18, 3e18, 1e19, 3e19, 1e20):
-        centre = np.sqrt(budget / 6) / 5
-        n = centre * np.exp(np.linspace(-np.log(reach), np.log(reach), sizes))
+        center = np.sqrt(budget / 6) / 5
+        n = center * np.exp(np.linspace(-np.log(reach), np.log(reach), sizes))
         # a valley that is exactly a parabola around N* ∝ C^0.5
-        loss = 3 - 0.1 * np.log10(budget / 1e18) + 0.05 * np.log(n / centre) ** 2
+        loss = 3 - 0.1 * np.log10(budget / 1e18) + 0.05 * np.log(n / center) ** 2
         rows.append(np.column_stack([n, budget / (6 * n), np.full(sizes, budget), loss + rng.normal(0, noise, sizes)]))
     n, d, c, loss = np.concatenate(rows).T
     return Runs.from_columns({"N": n, "D": d, "C": c, "loss": loss})
@@ -116,7 +116,7 @@ def test_llama3_by_method_2(tables):
 
 
 def test_runs_without_budgets_form_none():
-    # neighbouring C differ by less than 2 % over three decades: linked one by one they would make one budget
+    # neighboring C differ by less than 2 % over three decades: linked one by one they would make one budget
     assert all(len(rows) == 1 for rows in by_budget(np.geomspace(1e18, 1e21, 400)))
 
 

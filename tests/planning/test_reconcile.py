@@ -53,7 +53,7 @@ def test_the_peak_is_where_it_was_found():
 
 @pytest.mark.parametrize("n", [3e3, 1e6, 5e8, 2e11])
 def test_the_closed_form_is_the_minimum_and_g_its_slope(n):
-    """C(N) against direct minimisation along the budget, g against differences of it."""
+    """C(N) against direct minimization along the budget, g against differences of it."""
     p = PRINTED
     powers = (p["A"], p["alpha"], p["B"], p["beta"])
     budget = float(budget_at(np.array(n), powers, OMEGA))

@@ -53,7 +53,7 @@ def test_the_rest_of_the_budget_would_reach_the_same_loss(ensemble, plan, factor
 
 
 def test_a_law_without_a_closed_form_wastes_the_same():
-    # a third term of no weight keeps the closed form from being recognised
+    # a third term of no weight keeps the closed form from being recognized
     plain = published("chinchilla:epoch")
     n = allocate(plain, budget=BUDGET).n.value
     p = plain.estimate.params

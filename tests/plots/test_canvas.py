@@ -1,4 +1,4 @@
-"""Pictures become files that are whole, the same each time, and in colours that suit their paper."""
+"""Pictures become files that are whole, the same each time, and in colors that suit their paper."""
 
 import sys
 from subprocess import run

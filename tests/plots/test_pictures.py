@@ -31,7 +31,7 @@ from isoflop.plots.residuals import left_over, medians
 from isoflop.units import format_quantity
 
 
-def labelled(axes, label):
+def labeled(axes, label):
     """The one artist with this label."""
     found = [each for each in axes.get_children() if str(each.get_label()) == label]
     assert len(found) == 1, [str(each.get_label()) for each in axes.get_children()]
@@ -117,12 +117,12 @@ def test_far_runs_are_counted_at_the_edge(known_runs, axes):
 
 def test_the_path_over_the_contours_is_the_closed_form(known, axes):
     loss_contours(known, axes)
-    line = labelled(axes, "compute-optimal")
+    line = labeled(axes, "compute-optimal")
     d, n = (np.asarray(each) for each in line.get_data())
     p = known.fit.params
     scale = (p["alpha"] * p["A"] / (p["beta"] * p["B"])) ** (1 / (p["alpha"] + p["beta"]))
     assert n == pytest.approx(scale * (n * d) ** (p["beta"] / (p["alpha"] + p["beta"])), rel=1e-6)
-    band = labelled(axes, "90% interval").get_xy()
+    band = labeled(axes, "90% interval").get_xy()
     assert len(band) == 2 * len(n) + 1
 
 
@@ -138,11 +138,11 @@ def test_contours_are_named_by_their_own_value(known, axes):
 def test_a_plan_shows_its_band_its_interval_and_the_tokens_along_the_top(known, axes):
     plan = allocate(known, budget=1e22)
     flat_band(plan, known, axes)
-    band = labelled(axes, "within 0.2% of the best")
+    band = labeled(axes, "within 0.2% of the best")
     assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx(plan.band.n)
-    bar = labelled(axes, "90% interval of N*")
+    bar = labeled(axes, "90% interval of N*")
     assert tuple(bar.get_xdata()) == pytest.approx((plan.n.low, plan.n.high))
-    best = labelled(axes, "best size N*")
+    best = labeled(axes, "best size N*")
     assert (best.get_xdata()[0], best.get_ydata()[0]) == pytest.approx((plan.n.value, plan.loss.value))
     axes.get_figure().draw_without_rendering()
     top = axes.child_axes[0]
@@ -156,7 +156,7 @@ def test_the_recommended_model_is_marked_where_it_is_another(known, axes):
     flat_band(found.plan, known, axes, recommended=found.recommended)
     size, loss = found.recommended.n.value, found.recommended.loss.value
     tokens = format_quantity(found.recommended.d.value)
-    point = labelled(axes, f"recommended (inference-aware), {tokens} tokens")
+    point = labeled(axes, f"recommended (inference-aware), {tokens} tokens")
     assert (point.get_xdata()[0], point.get_ydata()[0]) == (size, loss) and size < found.plan.n.value
     assert axes.get_xlim()[0] < size < axes.get_xlim()[1] and crowded(axes) == []
 
@@ -177,7 +177,7 @@ def test_the_fan_goes_straight_to_the_point_and_shades_what_lies_beyond(known, a
     near = int(np.abs(np.log(path.x / path.asked)).argmin())
     assert path.reach[near] == pytest.approx(answer.reach_decades, abs=0.05)
     forecast_fan(answer, known, axes)
-    point = labelled(axes, "90% prediction interval")
+    point = labeled(axes, "90% prediction interval")
     assert (point.get_xdata()[0], point.get_ydata()[0]) == pytest.approx((6 * 1e25, answer.loss.value))
     # the axis is one of compute, so the distance says of which inputs it is
     words = " and ".join(f"{name} {answer.reach[name]:.1f}" for name in ("N", "D"))
@@ -206,7 +206,7 @@ def test_fans_of_one_input_and_of_constants(known_runs, axes, form):
 def test_isoflop_curves_have_their_minima(axes):
     found = parabolas(isoflop_runs())
     isoflop_curves(found, axes)
-    minima = labelled(axes, "minimum of the parabola")
+    minima = labeled(axes, "minimum of the parabola")
     assert minima.get_xdata() == pytest.approx([each.n_best for each in found.profiles])
     assert minima.get_ydata() == pytest.approx([each.loss_best for each in found.profiles])
     bars = next(each for each in axes.collections if "interval" in str(each.get_label())).get_segments()
@@ -273,8 +273,8 @@ def test_curves_are_told_apart_by_their_schedule(axes):
     training_curves(runs, axes)
     assert [each.get_text() for each in axes.get_legend().get_texts()] == ["cosine", r"\$wsd"]
     assert len(axes.lines) == 3
-    colours = [each.get_color() for each in axes.lines]
-    assert colours[0] == colours[2] != colours[1]
+    colors = [each.get_color() for each in axes.lines]
+    assert colors[0] == colors[2] != colors[1]
     x, y = axes.lines[0].get_data()
     assert len(x) <= 2000 and np.mean(x) == pytest.approx(2500.5, rel=1e-3) and y[0] < 12
     assert crowded(axes) == []

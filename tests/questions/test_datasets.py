@@ -78,7 +78,7 @@ def test_the_list_as_json_has_every_registered_fact(asked):
 def test_one_data_set_is_described(asked, refused):
     answer = asked("datasets", "epoch-chinchilla")
     assert list(listed(answer)) == ["epoch-chinchilla", "epoch-chinchilla/subset"]
-    assert answer["headline"].startswith("Points digitised from Chinchilla's Figure 4. Laws that suit: L(N, D), ")
+    assert answer["headline"].startswith("Points digitized from Chinchilla's Figure 4. Laws that suit: L(N, D), ")
     assert "license: none stated" in answer["method"] and "license: Apache-2.0" in answer["method"]
     assert answer["method"].endswith(
         "cite: " + next(each for each in registered() if each.name == "epoch-chinchilla").citation

@@ -342,7 +342,7 @@ def test_a_selection_takes_the_findings_of_the_rows_that_it_leaves_out(mirror):
     assert len(about.rows) == 5 and (runs["loss"][np.array(about.rows) - 1] >= 3.44).all()
     for kept in (runs.where("loss < 3.44"), runs.take(runs["loss"] < 3.44)):
         codes = {each.code for each in kept.findings}
-        assert "published-subset" not in codes and {"digitised", "tokens-from-flops"} <= codes
+        assert "published-subset" not in codes and {"digitized", "tokens-from-flops"} <= codes
     some = runs.where("loss < 4")  # one of the five is still there
     assert "published-subset" in {each.code for each in some.findings}
 

@@ -30,7 +30,7 @@ def test_with_equal_covariances_the_answer_is_that_of_moments():
     assert spread / (1 + 1 / 40) == pytest.approx(moments, abs=1e-6)
 
 
-def test_no_neighbour_is_more_likely():
+def test_no_neighbor_is_more_likely():
     theta, noise = made(25)
     mean, spread = pooled(theta, noise)
     spread = spread / (1 + 1 / 25)

@@ -71,7 +71,7 @@ def test_laws_that_cannot_be_tested_are_named_with_the_reason(known_runs):
 
 def test_runs_that_no_law_fits_are_refused():
     with pytest.raises(DataError, match="no law of the catalogue predicts loss"):
-        rank(Runs.from_columns({"colour": np.arange(1.0, 9.0), "loss": np.ones(8)}))
+        rank(Runs.from_columns({"color": np.arange(1.0, 9.0), "loss": np.ones(8)}))
     with pytest.raises(DataError, match="2 distinct values"):
         rank(Runs.from_columns({"N": [1e6, 2e6, 4e6], "D": [1e9] * 3, "loss": [3.0, 2.5, 2.2]}))
 

@@ -97,5 +97,5 @@ def test_what_leaves_too_little_is_refused_in_a_sentence():
         split(grid(family=lambda n, d: np.full(n.shape, "a")), hold_out("N"), per_family=True)
     with pytest.raises(DataError, match="no column for the family"):
         split(grid(), hold_out("N"), per_family=True)
-    with pytest.raises(DataError, match="no column 'colour'"):
-        split(grid(), hold_out("colour"))
+    with pytest.raises(DataError, match="no column 'color'"):
+        split(grid(), hold_out("color"))

@@ -148,9 +148,9 @@ def _convert(away: float) -> str:
     return f"A budget read in it {bought} the exact count; multiply its FLOPs by {kept:.3g} before comparing."
 
 
-def _utilisation(away: float) -> str:
+def _utilization(away: float) -> str:
     return (
-        "A utilisation (MFU) is defined in this count: where yours was measured in it, take --count palm for the "
+        "A utilization (MFU) is defined in this count: where yours was measured in it, take --count palm for the "
         f"hours, which are {abs(away):.0%} {'more' if away > 0 else 'fewer'}."
     )
 
@@ -170,7 +170,7 @@ _CODES: Final = {
     "palm": "flops-palm",
     "exact-full": "flops-exact-full",
 }
-_FIXES: Final[dict[str, Callable[[float], str]]] = {"palm": _utilisation, "exact-full": _masked}
+_FIXES: Final[dict[str, Callable[[float], str]]] = {"palm": _utilization, "exact-full": _masked}
 
 _GROUPS: Final = {
     "embedding as a product": ("embedding",),

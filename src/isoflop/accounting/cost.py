@@ -55,9 +55,9 @@ def cost(
     precision: str | None = None,
     price: float | None = None,
 ) -> Cost:
-    """What ``flops`` cost on that hardware at a utilisation ``mfu`` of its dense peak.
+    """What ``flops`` cost on that hardware at a utilization ``mfu`` of its dense peak.
 
-    The utilisation must have been measured in the count that ``flops`` is in; it is defined in PaLM's (see
+    The utilization must have been measured in the count that ``flops`` is in; it is defined in PaLM's (see
     ``palm_flops``). precision: None takes the first of the hardware, which is what one trains in.
 
     Raises SpecError where a number is not positive, mfu is above 1, or the hardware has no such precision.
@@ -90,14 +90,14 @@ def flops_within(
 
 
 def doubts(bill: Cost, counted: Parameters) -> tuple[Finding, ...]:
-    """What speaks against a bill: a utilisation that nobody reports, a model that the devices cannot hold."""
+    """What speaks against a bill: a utilization that nobody reports, a model that the devices cannot hold."""
     found = []
     if bill.mfu > HIGH_MFU:
         found.append(
             Finding(
                 "mfu-high",
                 "warning",
-                f"A utilisation of {bill.mfu:g} is above what large runs report (PaLM 0.462, Llama 3 405B 0.38 to "
+                f"A utilization of {bill.mfu:g} is above what large runs report (PaLM 0.462, Llama 3 405B 0.38 to "
                 f"0.43, Megatron-LM at a trillion parameters 0.563).",
                 f"Measure it on a short run; at 0.4 the hours are {format_quantity(bill.hours * bill.mfu / 0.4)}.",
             )

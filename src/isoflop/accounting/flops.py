@@ -121,7 +121,7 @@ def chinchilla_flops(shape: Shape) -> Flops:
 
 
 def palm_flops(shape: Shape) -> Flops:
-    """6 N + 12 L a T a token: the count in which model FLOPs utilisation is defined (Chowdhery et al. 2022, app. B)."""
+    """6 N + 12 L a T a token: the count in which model FLOPs utilization is defined (Chowdhery et al. 2022, app. B)."""
     attention = 2 * shape.layers * shape.attention_width * shape.context
     matrices = six_n(shape).parts()
     return Flops(**{**matrices, "scores": attention, "reduction": attention})

@@ -84,12 +84,12 @@ class BlockRows(Dense):
         law: Law,
         curves: Curves,
         objective: Objective,
-        centres: Mapping[str, float],
+        centers: Mapping[str, float],
         *,
         jobs: int,
         progress: Progress,
     ) -> None:
-        self.curves, self.objective, self.centres, self.jobs = curves, objective, centres, jobs
+        self.curves, self.objective, self.centers, self.jobs = curves, objective, centers, jobs
         self.passes = 0
         self.dropped = 0
         self._progress = progress
@@ -160,7 +160,7 @@ class BlockRows(Dense):
     def _table(self, data: Floats) -> Batch:
         """Numbers of a block as a table in memory."""
         inputs = dict(zip(self.law.input_names, data, strict=False))
-        kernel = Kernel(self.coords, inputs, space=self.objective.space, centres=self.centres)
+        kernel = Kernel(self.coords, inputs, space=self.objective.space, centers=self.centers)
         return Batch(kernel, self.objective.target(data[-1]), self.objective, None)
 
     def each(self, measure: Callable[[Block, Floats], T], doing: str) -> list[T]:

@@ -1,4 +1,4 @@
-"""The coordinates in which a law is fitted: logarithms of what is positive, inputs centred at their geometric means.
+"""The coordinates in which a law is fitted: logarithms of what is positive, inputs centered at their geometric means.
 
 ``E + A/N^alpha`` is fitted as ``exp(t_E) + exp(t_A − alpha·x)`` with ``x = log N − mean(log N)``: the amplitude is the
 reducible loss at the middle of the data instead of at N = 1, so that one set of starts serves every table, the normal
@@ -44,7 +44,7 @@ from isoflop.laws.expression import (
 
 Floats = NDArray[np.float64]
 
-BY_ROW = ("centred", "scaled")  # roles of leaves that have a value in every row
+BY_ROW = ("centered", "scaled")  # roles of leaves that have a value in every row
 
 
 def coordinate(param: str) -> Expr:
@@ -52,14 +52,14 @@ def coordinate(param: str) -> Expr:
     return leaf("coordinate", param)
 
 
-def centred(given: str) -> Expr:
-    """The leaf that stands for an input's centred logarithm."""
-    return leaf("centred", given)
+def centered(given: str) -> Expr:
+    """The leaf that stands for an input's centered logarithm."""
+    return leaf("centered", given)
 
 
-def centre(given: str) -> Expr:
+def center(given: str) -> Expr:
     """The leaf that stands for the mean logarithm of an input, or the logarithm of its size where it may be zero."""
-    return leaf("centre", given)
+    return leaf("center", given)
 
 
 def scaled(given: str) -> Expr:
@@ -72,11 +72,11 @@ class Coordinates:
     """A law in its fitting coordinates.
 
     names: the free parameters, in the order of the coordinates.
-    held: parameters whose coordinate is given instead of fitted; they come last and are not centred.
+    held: parameters whose coordinate is given instead of fitted; they come last and are not centered.
     value: the law's value in leaves.
     log_value: its logarithm, or None where the law may be zero or negative.
-    params: each parameter's value in coordinates and centres.
-    inverse: each coordinate in uncentred coordinates and centres.
+    params: each parameter's value in coordinates and centers.
+    inverse: each coordinate in uncentered coordinates and centers.
     """
 
     law: Law
@@ -87,13 +87,13 @@ class Coordinates:
     params: tuple[Expr, ...]
     inverse: tuple[Expr, ...]
 
-    def to_params(self, theta: Floats, centres: Mapping[str, float]) -> Floats:
+    def to_params(self, theta: Floats, centers: Mapping[str, float]) -> Floats:
         """Parameters in the user's units, (draws, params), of coordinates (draws, params)."""
-        values = self._leaves(theta, centres)
+        values = self._leaves(theta, centers)
         columns = [np.broadcast_to(array_value(each, values), theta.shape[:1]) for each in self.params]
         return np.stack(columns, axis=1)
 
-    def from_params(self, params: Floats, centres: Mapping[str, float]) -> Floats:
+    def from_params(self, params: Floats, centers: Mapping[str, float]) -> Floats:
         """Coordinates (draws, params) of parameters in the user's units (draws, params)."""
         plain = np.empty_like(params, dtype=np.float64)
         domains = {param.name: param.domain for param in self.law.params}
@@ -104,22 +104,22 @@ class Coordinates:
                     plain[:, column] = np.log((value - domain[0]) / (domain[1] - value))
                 else:
                     plain[:, column] = np.log(value) if domain == "positive" else value
-        values = self._leaves(plain, centres)
+        values = self._leaves(plain, centers)
         return np.stack([np.broadcast_to(array_value(each, values), len(params)) for each in self.inverse], axis=1)
 
-    def _leaves(self, theta: Floats, centres: Mapping[str, float]) -> dict[Leaf, Floats | float]:
-        values: dict[Leaf, Floats | float] = {Leaf("centre", key): value for key, value in centres.items()}
+    def _leaves(self, theta: Floats, centers: Mapping[str, float]) -> dict[Leaf, Floats | float]:
+        values: dict[Leaf, Floats | float] = {Leaf("center", key): value for key, value in centers.items()}
         for column, label in enumerate((*self.names, *self.held)):
             values[Leaf("coordinate", label)] = theta[:, column]
         return values
 
 
-def coordinates(law: Law, *, hold: Sequence[str] = (), uncentred: Sequence[str] = ()) -> Coordinates:
+def coordinates(law: Law, *, hold: Sequence[str] = (), uncentered: Sequence[str] = ()) -> Coordinates:
     """The law's fitting coordinates; parameters in ``hold`` get their value from outside, problem by problem.
 
-    uncentred: parameters whose coordinate is not moved to the middle of the inputs.
+    uncentered: parameters whose coordinate is not moved to the middle of the inputs.
     """
-    return replace(_coordinates(law.expression, law.inputs, law.params, tuple(hold), tuple(uncentred)), law=law)
+    return replace(_coordinates(law.expression, law.inputs, law.params, tuple(hold), tuple(uncentered)), law=law)
 
 
 @lru_cache(maxsize=256)
@@ -128,18 +128,18 @@ def _coordinates(
     inputs: tuple[Input, ...],
     params: tuple[Param, ...],
     hold: tuple[str, ...],
-    uncentred: tuple[str, ...],
+    uncentered: tuple[str, ...],
 ) -> Coordinates:
     """Kept by form, since a bootstrap, a hold-out and a ranking ask for the same one again and again."""
     law = Law("", expression, inputs, params)
     reader = _Reader(law)
     free = tuple(label for label in law.param_names if label not in hold)
     value = reader.value(law.expression)
-    shifts = _shifts(value, law, [label for label in free if label not in uncentred])
+    shifts = _shifts(value, law, [label for label in free if label not in uncentered])
     moved: dict[Expr, Expr] = {
-        centred(each.name): add(centred(each.name), centre(each.name))
+        centered(each.name): add(centered(each.name), center(each.name))
         if each.domain == "positive"
-        else centre(each.name)
+        else center(each.name)
         for each in law.inputs
     }
     moved |= {coordinate(label): add(coordinate(label), mul(MINUS_ONE, shift)) for label, shift in shifts.items()}
@@ -216,7 +216,7 @@ class _Reader:
         """The logarithm of a positive node."""
         match node.op:
             case "name" if node.label in self.inputs:
-                return centred(node.label)
+                return centered(node.label)
             case "name" if self.domains.get(node.label) == "positive":
                 return coordinate(node.label)
             case "mul":
@@ -283,16 +283,16 @@ class _Reader:
         factors = inner.args if inner.op == "mul" else (inner,)
         sizes = [factor.label for factor in factors if factor.op == "name" and factor.label in self.scaled]
         rest = mul(*(factor for factor in factors if factor.op != "name" or factor.label not in sizes))
-        outside = exp(add(*map(centred, sizes))) if sizes else ONE
+        outside = exp(add(*map(centered, sizes))) if sizes else ONE
         return mul(outside, total(mul(*map(scaled, sizes), self.value(rest))))
 
     def _leaf(self, node: Expr) -> Expr:
         if node.label in self.inputs:
-            return exp(centred(node.label))
+            return exp(centered(node.label))
         if node.label in self.unknowns:
             return node
         if node.label in self.scaled:  # the size of such an input takes the place of its logarithm
-            return mul(scaled(node.label), exp(centred(node.label)))
+            return mul(scaled(node.label), exp(centered(node.label)))
         domain = self.domains[node.label]
         if isinstance(domain, tuple):
             low, high = domain
@@ -302,7 +302,7 @@ class _Reader:
 
 
 def _shifts(value: Expr, law: Law, free: Sequence[str]) -> dict[str, Expr]:
-    """By what a coordinate moves when inputs are centred: ``−alpha·c_N`` for A in ``A/N^alpha``.
+    """By what a coordinate moves when inputs are centered: ``−alpha·c_N`` for A in ``A/N^alpha``.
 
     In a sum ``k·t_A + Σ e_j·x_j``, replacing x_j by x_j + c_j is undone by t_A − Σ (e_j/k)·c_j. Each coordinate is used
     once, and no shift may depend on a shifted coordinate.
@@ -311,7 +311,7 @@ def _shifts(value: Expr, law: Law, free: Sequence[str]) -> dict[str, Expr]:
     shifts: dict[str, Expr] = {}
     locked: set[str] = set()
     for terms in _sums(value):
-        slopes = {given: _coefficient(terms, centred(given)) for given in law.input_names}
+        slopes = {given: _coefficient(terms, centered(given)) for given in law.input_names}
         if all(slope == ZERO for slope in slopes.values()):
             continue
         for label in movable:
@@ -319,7 +319,7 @@ def _shifts(value: Expr, law: Law, free: Sequence[str]) -> dict[str, Expr]:
             inside = leaves(weight)
             if weight == ZERO or label in shifts or label in locked or any(each.role in BY_ROW for each in inside):
                 continue
-            shift = add(*(mul(slope, power(weight, MINUS_ONE), centre(given)) for given, slope in slopes.items()))
+            shift = add(*(mul(slope, power(weight, MINUS_ONE), center(given)) for given, slope in slopes.items()))
             within = leaves(shift)
             used = {each.of for each in within if each.role == "coordinate"}
             varies = any(each.role in BY_ROW for each in within)  # another input's slope: no constant undoes it
@@ -351,7 +351,7 @@ def _coefficient(terms: Sequence[Expr], leaf: Expr) -> Expr:
 
 
 def _tidy(node: Expr) -> Expr:
-    """The expression with the arguments of exponentials multiplied out, so that centres cancel."""
+    """The expression with the arguments of exponentials multiplied out, so that centers cancel."""
     if not node.args:
         return node
     args = tuple(_tidy(arg) for arg in node.args)

@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 
 def sandwich(
-    law: Law, runs: Runs, objective: Objective, theta: Floats, centres: Mapping[str, float], scale: float | None
+    law: Law, runs: Runs, objective: Objective, theta: Floats, centers: Mapping[str, float], scale: float | None
 ) -> Floats:
     """R/(R − k) · J H⁻¹ (Σ_r g_r g_rᵀ) H⁻¹ Jᵀ, of shape (params, params) in the order of ``law.param_names``.
 
@@ -38,7 +38,7 @@ def sandwich(
     """
     table = fit_table(law, runs, space=objective.space)
     coords = coordinates(law)
-    kernel = Kernel(coords, table.inputs, space=objective.space, centres=centres)
+    kernel = Kernel(coords, table.inputs, space=objective.space, centers=centers)
     target = objective.target(table.loss)
     count, k = table.n_runs, len(coords.names) + objective.n_extra
     if count <= k:
@@ -59,7 +59,7 @@ def sandwich(
         _, _, reweighted = batch.normal_equations(at, width, np.arange(len(some)), np.zeros(len(some), dtype=bool))
         curvature += objective.own_curvature(near, reweighted).sum(axis=0)
     inner = _spread(curvature, slopes.T @ slopes) * count / (count - k)
-    values: dict[Leaf, Floats | float] = {Leaf("centre", name): value for name, value in centres.items()}
+    values: dict[Leaf, Floats | float] = {Leaf("center", name): value for name, value in centers.items()}
     values |= {Leaf("coordinate", name): value for name, value in zip(coords.names, theta, strict=True)}
     leaves = tuple(coordinate(name) for name in coords.names)
     moved = np.array([[float(array_value(d, values)) for d in gradient(each, leaves)] for each in coords.params])

@@ -28,7 +28,7 @@ Flags = NDArray[np.bool_]
 SAMPLE_ROWS = 32_768
 _FEWEST = 16  # rows of a run that a sample holds at least, where it has them
 _BENDS = 1_000  # rows of a run kept because its schedule bends there
-_BEND = 1e-3  # share of the peak rate by which a row must miss the line through its neighbours to be a bend
+_BEND = 1e-3  # share of the peak rate by which a row must miss the line through its neighbors to be a bend
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Sample:
                 found = fit(law, prepared, objective=objective, starts=starts, seed=seed)
                 return found.value, np.array([found.params[name] for name in law.param_names])
             ready = problem(law, prepared, objective=objective)
-            solved = ready.solve(ready.coords.from_params(begin[None], ready.kernel.centres))
+            solved = ready.solve(ready.coords.from_params(begin[None], ready.kernel.centers))
             return float(solved.value[0]), ready.params(solved.theta)[0]
 
         return at
@@ -102,7 +102,7 @@ def _spread(batch: Checkpoints, stride: int) -> tuple[Flags, Flags]:
 
 
 def _bends(step: Floats, rate: Floats) -> Ints:
-    """Rows at which a schedule leaves the straight line, with their neighbours."""
+    """Rows at which a schedule leaves the straight line, with their neighbors."""
     if len(step) < 3:
         return np.arange(len(step))
     share = (step[1:-1] - step[:-2]) / np.maximum(step[2:] - step[:-2], 1)

@@ -128,7 +128,7 @@ def parameter_findings(law: Law, kernel: Kernel, theta: Floats) -> list[Finding]
 
 
 def _confounded(gram: Floats, alive: NDArray[np.int64], names: tuple[str, ...]) -> list[Finding]:
-    """Directions in which the loss hardly changes, from the correlation form of JᵀJ in centred coordinates."""
+    """Directions in which the loss hardly changes, from the correlation form of JᵀJ in centered coordinates."""
     if len(alive) < 2:
         return []
     size = np.sqrt(np.diag(gram)[alive])

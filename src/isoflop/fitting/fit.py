@@ -71,7 +71,7 @@ class Problem:
         tolerance: float = 1e-9,
         max_steps: int = 300,
     ) -> Solution:
-        """Minimise from every start; see :func:`isoflop.fitting.solve.solve`. The table's own weights multiply."""
+        """Minimize from every start; see :func:`isoflop.fitting.solve.solve`. The table's own weights multiply."""
         own = self.table.weights
         if own is not None:
             weights = np.repeat(own[None], len(starts), axis=0) if weights is None else weights * own
@@ -91,14 +91,14 @@ class Problem:
         return find_starts(
             self.coords,
             self.table if loss is None else replace(self.table, loss=loss),
-            centres=self.kernel.centres,
+            centers=self.kernel.centers,
             count=count,
             seed=seed,
         )
 
     def params(self, theta: Floats) -> Floats:
         """Parameters in the user's units, (problems, params)."""
-        return self.coords.to_params(theta, self.kernel.centres)
+        return self.coords.to_params(theta, self.kernel.centers)
 
 
 def problem(law: Law, runs: Runs, *, objective: Objective, hold: tuple[str, ...] = ()) -> Problem:
@@ -113,11 +113,11 @@ def problem_from_table(
     *,
     objective: Objective,
     hold: tuple[str, ...] = (),
-    centres: Mapping[str, float] | None = None,
+    centers: Mapping[str, float] | None = None,
 ) -> Problem:
-    """Lay out the arrays of a law on a checked table; centres: those of another table, for its coordinates."""
+    """Lay out the arrays of a law on a checked table; centers: those of another table, for its coordinates."""
     coords = coordinates(law, hold=hold)
-    kernel = Kernel(coords, table.inputs, space=objective.space, centres=centres)
+    kernel = Kernel(coords, table.inputs, space=objective.space, centers=centers)
     return Problem(law, table, objective, coords, kernel, objective.target(table.loss))
 
 
@@ -212,7 +212,7 @@ def _residual_findings(ready: Problem, runs: Runs, residual: Floats, theta: Floa
 def fit_at(ready: Problem, runs: Runs, optimum: Solution, *, seed: int = 0) -> Fit:
     """The fit at an optimum that was found otherwise, as a window of a hold-out is: without findings.
 
-    ready, runs: the rows of the fit, centred as the optimum was (one problem).
+    ready, runs: the rows of the fit, centered as the optimum was (one problem).
     """
     search = Search(1, 1, seed, engine="numpy" if ready.objective.native is None else engine())
     return _fitted(ready, runs, optimum, search)[0]
@@ -229,7 +229,7 @@ def _fitted(ready: Problem, runs: Runs, best: Solution, search: Search) -> tuple
         value=float(best.value[0]),
         scale=ready.objective.sigma(float(best.scale[0]), float(np.mean(residual**2))),
         theta=best.theta[0],
-        centres=ready.kernel.centres,
+        centers=ready.kernel.centers,
         data=summary(law, ready.table, runs, residual, space=ready.objective.space),
         search=search,
         runs=runs,
@@ -267,7 +267,7 @@ def _outer_optimum(runs: Runs, objective: Objective, starts: int, seed: int) -> 
         if begin is None:
             found, _ = best_optimum(ready, starts, seed)
         else:
-            found = ready.solve(ready.coords.from_params(begin[None], ready.kernel.centres), max_steps=_LAST_STEPS)
+            found = ready.solve(ready.coords.from_params(begin[None], ready.kernel.centers), max_steps=_LAST_STEPS)
         return float(found.value[0]), ready.params(found.theta)[0]
 
     return optimum
@@ -362,7 +362,7 @@ def sampled(ready: Problem, *, seed: int) -> tuple[Problem, NDArray[np.int64]]:
     """The problem on a random sample of ``SEARCH_ROWS`` of its rows, and which they are."""
     rows = np.sort(np.random.default_rng([seed, 1]).choice(len(ready.target), SEARCH_ROWS, replace=False))
     few = ready.table.take(rows)
-    kernel = Kernel(ready.coords, few.inputs, space=ready.objective.space, centres=ready.kernel.centres)
+    kernel = Kernel(ready.coords, few.inputs, space=ready.objective.space, centers=ready.kernel.centers)
     return replace(ready, table=few, kernel=kernel, target=ready.target[rows]), rows
 
 

@@ -34,7 +34,7 @@ class Kernel:
     """A law over one table: ``residual = g(theta, row)`` and its Jacobian, tile by tile.
 
     space ``log``: g is the logarithm of the law; ``raw``: the law itself; ``logit``: its log odds.
-    centres: mean log inputs to centre at, where they are not to be those of this table.
+    centers: mean log inputs to center at, where they are not to be those of this table.
     n_rows, n_free: the shapes; coordinates after the first ``n_free`` are held and not differentiated.
     """
 
@@ -44,23 +44,23 @@ class Kernel:
         inputs: Mapping[str, Floats | Lists],
         *,
         space: Space,
-        centres: Mapping[str, float] | None = None,
+        centers: Mapping[str, float] | None = None,
     ) -> None:
         target = _target(coords, space)
         self.space: Space = space
         self.order = (*coords.names, *coords.held)
         self.n_free = len(coords.names)
-        self.centres = dict(centres) if centres is not None else input_centres(inputs, coords.law)
+        self.centers = dict(centers) if centers is not None else input_centers(inputs, coords.law)
         lists = next((each for each in inputs.values() if isinstance(each, Lists)), None)
         self.offsets = None if lists is None else lists.offsets
         self.n_rows = len(next(iter(inputs.values())))
-        leaves: dict[Leaf, Floats | float] = {Leaf("centre", each): value for each, value in self.centres.items()}
+        leaves: dict[Leaf, Floats | float] = {Leaf("center", each): value for each, value in self.centers.items()}
         for each in coords.law.inputs:
             values = _values(inputs[each.name])
             if each.domain == "positive":
-                leaves[Leaf("centred", each.name)] = np.log(values) - self.centres[each.name]
+                leaves[Leaf("centered", each.name)] = np.log(values) - self.centers[each.name]
             else:
-                leaves[Leaf("scaled", each.name)] = values * math.exp(-self.centres[each.name])
+                leaves[Leaf("scaled", each.name)] = values * math.exp(-self.centers[each.name])
         self.data = Data(leaves, self.order)
         derivatives = _derivatives(target, coords.names)
         pairs = None if self.offsets is None else pair_data(self.data, self.offsets)
@@ -101,19 +101,19 @@ def _derivatives(target: Expr, names: tuple[str, ...]) -> tuple[Expr, ...]:
     return gradient(target, tuple(coordinate(label) for label in names))
 
 
-def input_centres(inputs: Mapping[str, Floats | Lists], law: Law) -> dict[str, float]:
+def input_centers(inputs: Mapping[str, Floats | Lists], law: Law) -> dict[str, float]:
     """The mean logarithm of each input; of one that may be zero, the logarithm of its root mean square."""
-    centres = {}
+    centers = {}
     for each in law.inputs:
         values = _values(inputs[each.name])
         if not len(values):  # lists that are empty in every row
-            centres[each.name] = 0.0
+            centers[each.name] = 0.0
         elif each.domain == "positive":
-            centres[each.name] = float(np.mean(np.log(values)))
+            centers[each.name] = float(np.mean(np.log(values)))
         else:
             size = float(np.sqrt(np.mean(np.square(values))))
-            centres[each.name] = math.log(size) if size > 0 else 0.0
-    return centres
+            centers[each.name] = math.log(size) if size > 0 else 0.0
+    return centers
 
 
 def _values(values: Floats | Lists) -> Floats:

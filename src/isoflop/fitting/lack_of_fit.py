@@ -31,7 +31,7 @@ def structure_findings(table: Table, residual: Floats, slopes: Slopes) -> list[F
     """
     if table.n_runs < _FEWEST or np.abs(residual).max() < _ROUNDING:
         return []
-    says = _neighbours(table, residual) or _bent(table, slopes)
+    says = _neighbors(table, residual) or _bent(table, slopes)
     if says is None:
         return []
     return [
@@ -46,7 +46,7 @@ def structure_findings(table: Table, residual: Floats, slopes: Slopes) -> list[F
 
 
 def second_order(table: Table) -> tuple[tuple[str, ...], Floats]:
-    """Squares and products of standardised log inputs (of the inputs where they may be zero or less), by run.
+    """Squares and products of standardized log inputs (of the inputs where they may be zero or less), by run.
 
     Returns their names and values (runs, terms); an input with fewer than three values is left out.
     """
@@ -83,10 +83,10 @@ def _bent(table: Table, slopes: Slopes) -> str | None:
     )
 
 
-def _neighbours(table: Table, residual: Floats) -> str | None:
+def _neighbors(table: Table, residual: Floats) -> str | None:
     """How far residuals of runs that lie next to each other go together, in words; None where chance may explain it.
 
-    Each run has one residual, the mean over its rows, and one neighbour, the nearest other run in standardised log
+    Each run has one residual, the mean over its rows, and one neighbor, the nearest other run in standardized log
     inputs. Their rank correlation is compared with 499 random rearrangements of the residuals.
     """
     rng = np.random.default_rng(0)
@@ -104,14 +104,14 @@ def _neighbours(table: Table, residual: Floats) -> str | None:
     place = (place - place.mean(axis=0)) / np.maximum(place.std(axis=0), 1e-12)
     apart = ((place[:, None] - place[None]) ** 2).sum(axis=2)
     np.fill_diagonal(apart, np.inf)
-    neighbour = apart.argmin(axis=1)
+    neighbor = apart.argmin(axis=1)
     rank = np.argsort(np.argsort(mean)).astype(np.float64)
     rank = (rank - rank.mean()) / rank.std()
-    together = float(np.mean(rank * rank[neighbour]))
+    together = float(np.mean(rank * rank[neighbor]))
     if together < _TOGETHER:  # whatever chance says of it
         return None
     shuffled = rng.permuted(np.tile(rank, (_PERMUTATIONS, 1)), axis=1)
-    chance = (1 + int(((shuffled * shuffled[:, neighbour]).mean(axis=1) >= together).sum())) / (_PERMUTATIONS + 1)
+    chance = (1 + int(((shuffled * shuffled[:, neighbor]).mean(axis=1) >= together).sum())) / (_PERMUTATIONS + 1)
     if chance > CHANCE:
         return None
     return (

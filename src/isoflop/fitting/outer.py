@@ -29,8 +29,8 @@ def settle(law: Law, optimum: Optimum, *, present: Collection[str]) -> tuple[Law
 
     present: the columns that the table has; a constant on which only such columns depend is no question any more.
 
-    The first values are walked from the middle outwards, each fit begun where its neighbour's ended; the best is then
-    refined between its neighbours.
+    The first values are walked from the middle outwards, each fit begun where its neighbor's ended; the best is then
+    refined between its neighbors.
     """
     findings: list[Finding] = []
     for constant in law.searched:

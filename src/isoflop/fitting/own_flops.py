@@ -42,14 +42,14 @@ def own_flops(runs: Runs) -> tuple[TrainingFlops, tuple[Finding, ...]]:
     if np.quantile(np.abs(log_ratio - middle), 0.9) <= _CONSTANT:
         counted = TrainingFlops(6 * ratio)
         return counted, (_own(counted, ratio, ratio),)
-    centres = log_n.mean(), log_d.mean()
-    design = np.column_stack([np.ones(len(log_n)), log_n - centres[0], log_d - centres[1]])
+    centers = log_n.mean(), log_d.mean()
+    design = np.column_stack([np.ones(len(log_n)), log_n - centers[0], log_d - centers[1]])
     if np.linalg.matrix_rank(design, tol=0.1) == design.shape[1]:
         start, by_n, by_d = np.linalg.lstsq(design, log_ratio, rcond=None)[0]
         off = np.abs(log_ratio - design @ np.array([start, by_n, by_d]))
         powers = (1 + float(by_n), 1 + float(by_d))
         if np.quantile(off, 0.9) <= _REGULAR and all(_POWERS[0] <= power <= _POWERS[1] for power in powers):
-            factor = 6 * float(np.exp(start - by_n * centres[0] - by_d * centres[1]))
+            factor = 6 * float(np.exp(start - by_n * centers[0] - by_d * centers[1]))
             low, high = np.exp(np.quantile(log_ratio, [0.05, 0.95]))
             counted = TrainingFlops(factor, *powers)
             return counted, (_own(counted, float(low), float(high)),)

@@ -145,7 +145,7 @@ class PanelFit(Shown):
         runs = self.runs.take(self.ready.groups.rows(group))
         runs = replace(runs, source=f"{runs.source}, {', '.join(self.by)} {group}")
         own = problem_from_table(self.law, group_table(self.ready, number), objective=self.objective)
-        theta = own.coords.from_params(self.params[number : number + 1], own.kernel.centres)
+        theta = own.coords.from_params(self.params[number : number + 1], own.kernel.centers)
         at = Solution(
             theta,
             self.optimum.scale[0, number : number + 1],
@@ -288,7 +288,7 @@ def made_panel(
 def group_params(ready: PanelProblem, found: PanelOptimum) -> Floats:
     """Parameters in the units of the runs, (problems, groups, parameters)."""
     count, groups, k = found.local.shape
-    params = ready.coords.to_params(found.local.reshape(-1, k), ready.kernel.centres)
+    params = ready.coords.to_params(found.local.reshape(-1, k), ready.kernel.centers)
     return np.asarray(params.reshape(count, groups, k))
 
 

@@ -105,7 +105,7 @@ def search_apart(ready: PanelProblem, *, starts: int, seed: int) -> PanelOptimum
     for number, name in enumerate(ready.groups.names):
         own = problem(ready.law, ready.runs.take(ready.groups.rows(name)), objective=ready.objective)
         best, agreement = best_optimum(own, starts, seed)
-        local[0, number] = ready.coords.from_params(own.params(best.theta), ready.kernel.centres)[0]
+        local[0, number] = ready.coords.from_params(own.params(best.theta), ready.kernel.centers)[0]
         scale[0, number] = best.scale[0]
         value, converged = value + float(best.value[0]), converged and bool(best.converged[0])
         reached, tried = min(reached, agreement.reached), max(tried, agreement.tried)

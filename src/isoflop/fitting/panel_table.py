@@ -236,18 +236,18 @@ def shareable(law: Law, share: Sequence[str]) -> Coordinates:
     The coordinate of A in A/N^alpha is moved by alpha to the middle of the inputs; where A is shared and alpha is not,
     that would be another amplitude in each group, so A is then not moved.
     """
-    uncentred: set[str] = set()
+    uncentered: set[str] = set()
     while True:
-        coords = coordinates(law, uncentred=sorted(uncentred))
+        coords = coordinates(law, uncentered=sorted(uncentered))
         wrong = {
             label
             for label, inverse in zip(coords.names, coords.inverse, strict=True)
             if label in share
             and any(each.role == "coordinate" and each.of not in share for each in leaves(inverse) if each.of != label)
         }
-        if not wrong - uncentred:
+        if not wrong - uncentered:
             return coords
-        uncentred |= wrong
+        uncentered |= wrong
 
 
 def _check_sizes(law: Law, runs: Runs, groups: Groups, n_own: int) -> None:

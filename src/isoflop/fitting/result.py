@@ -57,8 +57,8 @@ class Fit(Estimate):
     scale :
         σ of the residuals where the objective fits one, else None.
     theta :
-        The parameters in fitting coordinates, centered at ``centres``, (coordinates,).
-    centres :
+        The parameters in fitting coordinates, centered at ``centers``, (coordinates,).
+    centers :
         Input → the logarithm at which it is centered in fitting coordinates.
     search :
         The starts, and where they ended.
@@ -80,7 +80,7 @@ class Fit(Estimate):
     value: float
     scale: float | None
     theta: Floats = field(repr=False, compare=False)
-    centres: Mapping[str, float] = field(repr=False)
+    centers: Mapping[str, float] = field(repr=False)
     search: Search = field(repr=False)
 
     def __repr__(self) -> str:
@@ -104,7 +104,7 @@ class Fit(Estimate):
         The sandwich over runs of :func:`isoflop.fitting.covariance.sandwich`; :attr:`Ensemble.covariance` is that of
         draws, which does not rest on a quadratic objective.
         """
-        return sandwich(self.law, self.require_runs(), self.objective, self.theta, self.centres, self.scale)
+        return sandwich(self.law, self.require_runs(), self.objective, self.theta, self.centers, self.scale)
 
     @property
     def standard_errors(self) -> dict[str, float]:

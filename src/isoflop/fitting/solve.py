@@ -67,7 +67,7 @@ def solve(
     tolerance: float = 1e-9,
     max_steps: int = 300,
 ) -> Solution:
-    """Minimise the objective for every start.
+    """Minimize the objective for every start.
 
     target: what the kernel's value is compared with (log loss or raw loss), (rows,) or (problems, rows).
     starts: (problems, coordinates), held coordinates last.
@@ -161,7 +161,7 @@ def damped(curvature: Floats, damping: Floats) -> Floats:
 def solve_measured(
     problem: Measured, theta: Floats, scale: Floats | None, *, tolerance: float = 1e-9, max_steps: int = 300
 ) -> Solution:
-    """Minimise from every start in ``theta``; see :func:`solve`, which does so for rows in memory."""
+    """Minimize from every start in ``theta``; see :func:`solve`, which does so for rows in memory."""
 
     def descend(problem: Measured, theta: Floats, scale: Floats, tolerance: float) -> Solution:
         if isinstance(problem, Batch) and problem.descends_compiled:

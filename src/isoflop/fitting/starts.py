@@ -1,6 +1,6 @@
 """Where a global search begins: many random candidates, screened on a few rows, the best kept.
 
-Because inputs are centred and amplitudes are losses at the middle of the data, one set of ranges serves every table.
+Because inputs are centered and amplitudes are losses at the middle of the data, one set of ranges serves every table.
 For half of the candidates the parameters that enter linearly, in the law or in its logarithm, are replaced by their
 least-squares values given the others (variable projection), which laws with more terms need, and those whose
 parameters lie on very different scales.
@@ -30,21 +30,21 @@ def find_starts(
     coords: Coordinates,
     table: Table,
     *,
-    centres: Mapping[str, float],
+    centers: Mapping[str, float],
     count: int,
     seed: int,
 ) -> Floats:
     """``count`` starts (count, coordinates), best first, by mean absolute log residual on up to 64 rows."""
     rng = np.random.default_rng([seed, 0])
     few = table.take(_spread_rows(table.loss, rng))
-    kernel = Kernel(coords, few.inputs, space="raw", centres=centres)
+    kernel = Kernel(coords, few.inputs, space="raw", centers=centers)
     target = few.loss
-    candidates = _random_candidates(coords, centres, float(np.median(np.abs(table.loss))), rng)
+    candidates = _random_candidates(coords, centers, float(np.median(np.abs(table.loss))), rng)
     half = len(candidates) // 2
     candidates[:half] = _project(coords, kernel, candidates[:half], target)
     loglinear = _loglinear(coords)
     if loglinear and np.all(target > 0):
-        in_logs = Kernel(coords, few.inputs, space="log", centres=centres)
+        in_logs = Kernel(coords, few.inputs, space="log", centers=centers)
         candidates[:half] = _project_logs(in_logs, candidates[:half], np.log(target), loglinear)
     with np.errstate(all="ignore"):
         predicted = kernel.value(candidates, 0, kernel.n_rows)
@@ -71,7 +71,7 @@ def _spread_rows(loss: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
 
 
 def _random_candidates(
-    coords: Coordinates, centres: Mapping[str, float], typical: float, rng: np.random.Generator
+    coords: Coordinates, centers: Mapping[str, float], typical: float, rng: np.random.Generator
 ) -> Floats:
     law = coords.law
     exponent_names = _in_exponents(law.expression)
@@ -79,7 +79,7 @@ def _random_candidates(
     columns = []
     for label, inverse in zip(coords.names, coords.inverse, strict=False):
         domain = next(param.domain for param in law.params if param.name == label)
-        shifted = any(leaf.role == "centre" for leaf in leaves(inverse))
+        shifted = any(leaf.role == "center" for leaf in leaves(inverse))
         if isinstance(domain, tuple):
             column = rng.normal(0, 1.5, CANDIDATES)
         elif domain == "positive" and label in linear:
@@ -92,7 +92,7 @@ def _random_candidates(
         elif domain == "positive":
             column = _anywhere(rng)
             if not shifted:
-                middle = rng.choice(np.array([0.0, *centres.values()]), CANDIDATES)
+                middle = rng.choice(np.array([0.0, *centers.values()]), CANDIDATES)
                 column = np.where(rng.random(CANDIDATES) < 0.7, middle + rng.uniform(-5, 5, CANDIDATES), column)
         elif label in exponent_names:
             usual = np.exp(rng.uniform(np.log(0.04), np.log(1.2), CANDIDATES))

@@ -120,7 +120,7 @@ def fit_curves(
     searched = tuple(each for each in unsettled.searched if each.name in law.fixed)
     unsettled = replace(unsettled, searched=searched)
     begun = fit(law, sample.prepared(law), objective=objective, starts=starts, seed=seed)
-    with BlockRows(law, curves, objective, begun.centres, jobs=jobs, progress=progress) as rows:
+    with BlockRows(law, curves, objective, begun.centers, jobs=jobs, progress=progress) as rows:
         found = rows.descend(begun)
         findings = [finding for finding in settled if sample.whole or finding.code != "searched-constant"]
         if len(findings) < len(settled):  # not at the end of its range, where it would only run on
@@ -158,7 +158,7 @@ def _refine(
 
     def look(there: float) -> None:
         other = law_at(there)
-        moved = rows.coords.from_params(np.stack([optimum(other, at_first)[1], at_first]), rows.centres)
+        moved = rows.coords.from_params(np.stack([optimum(other, at_first)[1], at_first]), rows.centers)
         ends[there] = rows.again(other, replace(found, theta=found.theta + moved[:1] - moved[1:]))
 
     look(place - _NEAR)
@@ -189,7 +189,7 @@ def _refine(
 
 
 def _vertex(ends: Mapping[float, Solution], best: float) -> float:
-    """Where the parabola through the best place and its neighbours is lowest; beyond an end, a step further."""
+    """Where the parabola through the best place and its neighbors is lowest; beyond an end, a step further."""
     order = sorted(ends)
     at = order.index(best)
     if at == 0:
@@ -210,7 +210,7 @@ def _finished(
         raise FitError(f"the fit of {law.name} did not converge on all rows; try another objective")
     slopes, curvatures = rows.by_run(best)
     residual = rows.residuals(best.theta)[0]
-    values = rows.coords.to_params(best.theta, rows.centres)[0]
+    values = rows.coords.to_params(best.theta, rows.centers)[0]
     state = f"{curves.table.digest} {sorted(curves.warmup.items())} {curves.thin} {rows.n_rows}"
     scale = rows.objective.sigma(float(best.scale[0]), float(best.value[0]) / rows.n_rows)
     left_out: tuple[Finding, ...] = ()
@@ -232,7 +232,7 @@ def _finished(
         value=float(best.value[0]),
         scale=scale,
         theta=best.theta[0],
-        centres=dict(rows.centres),
+        centers=dict(rows.centers),
         data=DataSummary(
             source=f"the curves of {table.source}",
             digest=hashlib.sha256(state.encode()).hexdigest(),

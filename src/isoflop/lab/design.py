@@ -133,6 +133,6 @@ def _cell(spec: SweepSpec, shape: Shape, steps: int, lr: float, seed: int) -> Ce
         lr=lr,
         seed=seed,
         schedule=spec.schedule,
-        optimiser=spec.optimiser,
+        optimizer=spec.optimizer,
         evaluation=spec.evaluation,
     )

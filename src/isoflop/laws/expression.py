@@ -30,7 +30,7 @@ OPERATIONS = (
     *("add", "mul", "pow", "log", "exp", "log1p", "expm1", "min", "max", "abs", "sign", "ge"),
     *("root", "total"),
 )
-Role = Literal["coordinate", "centred", "centre", "scaled"]
+Role = Literal["coordinate", "centered", "center", "scaled"]
 MAX_TERMS = 64
 
 
@@ -38,7 +38,7 @@ MAX_TERMS = 64
 class Leaf:
     """What stands for a parameter or an input once a law is rewritten for fitting.
 
-    role: ``coordinate`` of a parameter; for an input its ``centred`` logarithm, its ``centre`` (the mean logarithm, or
+    role: ``coordinate`` of a parameter; for an input its ``centered`` logarithm, its ``center`` (the mean logarithm, or
     the logarithm of its size where it may be zero), or itself ``scaled`` by that size. of: the name.
     """
 

@@ -121,7 +121,7 @@ def _negative(node: Expr) -> bool:
 
 
 def _enclosed(node: Expr, strength: int) -> str:
-    """The node, in brackets where its neighbours would bind more tightly than it does."""
+    """The node, in brackets where its neighbors would bind more tightly than it does."""
     own = {"add": _SUM, "mul": _PRODUCT, "pow": _PRODUCT, "exp": _PRODUCT, "total": _SUM}.get(node.op, _ATOM)
     weak = own < strength or (node.op == "num" and node.value < 0)
     return rf"\left({_write(node)}\right)" if weak else _write(node)

@@ -96,7 +96,7 @@ def _negative(node: Expr) -> bool:
 
 
 def _enclosed(node: Expr, strength: int) -> str:
-    """The node, in brackets where its neighbours would bind more tightly than it does."""
+    """The node, in brackets where its neighbors would bind more tightly than it does."""
     own = {"add": _SUM, "mul": _PRODUCT, "pow": _PRODUCT, "exp": _PRODUCT}.get(node.op, _ATOM)
     weak = own < strength or (node.op == "num" and node.value < 0)
     return f"<mrow><mo>(</mo>{_write(node)}<mo>)</mo></mrow>" if weak else _write(node)

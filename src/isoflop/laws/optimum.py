@@ -111,7 +111,7 @@ def closed_form(
 
     A power with c k > 0 rises with its base, so it moves no minimum: k = 1 is Chinchilla, and Kaplan's form and
     Skaling's have the same plan. Where training is counted as C = k·N^p·D^q, D^(q/p) stands for D. NaN for
-    draws without a minimum. Recognised by the form of the expression, not by the law's name.
+    draws without a minimum. Recognized by the form of the expression, not by the law's name.
     Source: Hoffmann et al. 2022, equation 4.
     """
     moving = _moving(law.expression)

@@ -1,4 +1,4 @@
-"""Linear compression of samples, since neighbour estimators say nothing in many dimensions."""
+"""Linear compression of samples, since neighbor estimators say nothing in many dimensions."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def principal_components(points: ArrayLike, count: int) -> Floats:
             f"{count} principal components cannot be taken from points of shape {table.shape}; "
             "give (samples, dimensions) and at most that many components"
         )
-    centred = table - table.mean(axis=0)
+    centered = table - table.mean(axis=0)
     # The eigenvectors of the small Gram matrix are the right singular vectors; samples are many, dimensions few.
-    variances, directions = np.linalg.eigh(centred.T @ centred)
+    variances, directions = np.linalg.eigh(centered.T @ centered)
     if variances[-count] <= 1e-12 * variances[-1]:
         raise DataError(f"fewer than {count} directions of the points vary; ask for fewer components")
-    scores: Floats = centred @ directions[:, ::-1][:, :count]
+    scores: Floats = centered @ directions[:, ::-1][:, :count]
     scores /= scores.std(axis=0)
     return scores

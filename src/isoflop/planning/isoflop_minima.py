@@ -53,14 +53,14 @@ class LocalMinimum(Value):
 
 @dataclass(frozen=True)
 class IsoflopMinima(Value):
-    """log N* = v + a·(log C − centre) through the minima of three or more budgets.
+    """log N* = v + a·(log C − center) through the minima of three or more budgets.
 
     minima: one a budget, ascending. value, exponent: v and a. covariance: theirs, (2, 2), widened where the minima
     scatter more than they should. freedom: of the t distribution of both.
     """
 
     minima: tuple[LocalMinimum, ...]
-    centre: float
+    center: float
     value: float
     exponent: float
     covariance: Floats
@@ -78,13 +78,13 @@ class IsoflopMinima(Value):
         return max(0.0, math.log10(budget / high), math.log10(low / budget))
 
     def sd(self, budget: float) -> float:
-        """Standard deviation of log N* at a budget: √(gᵀΣg + (0.2 · decades beyond)²) with g = (1, log C − centre)."""
-        g = np.array([1.0, math.log(budget) - self.centre])
+        """Standard deviation of log N* at a budget: √(gᵀΣg + (0.2 · decades beyond)²) with g = (1, log C − center)."""
+        g = np.array([1.0, math.log(budget) - self.center])
         return math.sqrt(float(g @ self.covariance @ g) + (DRIFT * self.beyond(budget)) ** 2)
 
     def n_at(self, budget: float, *, level: float = 0.9) -> Interval:
         """N* at a budget, with a t interval in log N."""
-        middle = self.value + self.exponent * (math.log(budget) - self.centre)
+        middle = self.value + self.exponent * (math.log(budget) - self.center)
         return log_t_interval(math.exp(middle), self.sd(budget), freedom=self.freedom, level=level)
 
     def exponent_interval(self, *, level: float = 0.9) -> Interval:
@@ -126,15 +126,15 @@ def _line(found: Sequence[LocalMinimum], findings: tuple[Finding, ...]) -> Isofl
     log_c = np.log([each.budget for each in found])
     vertex = np.array([each.log_n for each in found])
     weight = 1 / np.sqrt(np.array([each.sd for each in found]) ** 2 + _SHARED**2)
-    centre = float(log_c.mean())
-    basis = np.column_stack([np.ones_like(log_c), log_c - centre]) * weight[:, None]
+    center = float(log_c.mean())
+    basis = np.column_stack([np.ones_like(log_c), log_c - center]) * weight[:, None]
     inverse: Floats = np.asarray(np.linalg.inv(basis.T @ basis), dtype=np.float64)
     value, exponent = inverse @ (basis.T @ (vertex * weight))
     free = len(found) - 2
     rest = basis @ [value, exponent] - vertex * weight
     widen = max(1.0, float(rest @ rest) / free)
     return IsoflopMinima(
-        tuple(found), centre, float(value), float(exponent), inverse * widen, max(_FEWEST_FREE, free), findings
+        tuple(found), center, float(value), float(exponent), inverse * widen, max(_FEWEST_FREE, free), findings
     )
 
 

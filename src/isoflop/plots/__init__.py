@@ -1,7 +1,7 @@
 """One function, one picture: a result in, matplotlib axes out; nothing is shown or saved by itself.
 
 ``save(loss_against_compute(ensemble, new_axes()), "picture.svg")`` draws and writes one; on axes of your own, a picture
-takes the colours that suit their background.
+takes the colors that suit their background.
 """
 
 from isoflop.plots.backtest import MOST_LAWS, coverage_by_law, laws_ranked, predicted_against_actual

@@ -32,7 +32,7 @@ def predicted_against_actual(result: Backtest, axes: Axes, *, law: str = "") -> 
     axes.vlines(truth, low, high, color=ink.muted, linewidth=1.0, alpha=0.7, zorder=2)
     for number, window in enumerate(result.windows):
         place = min(number, _MOST_WINDOWS - 1)
-        colour = ink.series[place % len(ink.series)]
+        color = ink.series[place % len(ink.series)]
         for hollow in (False, True):
             shown = (result.held.window == number) & (missed == hollow)
             if not shown.any():
@@ -44,8 +44,8 @@ def predicted_against_actual(result: Backtest, axes: Axes, *, law: str = "") -> 
                 marker=MARKERS[place],
                 linestyle="none",
                 markersize=5,
-                markeredgecolor=colour,
-                markerfacecolor=ink.paper if hollow else colour,
+                markeredgecolor=color,
+                markerfacecolor=ink.paper if hollow else color,
                 zorder=3,
                 label=_once(axes, plain(f"{window.family} {name}".strip())),
             )
@@ -98,17 +98,17 @@ def laws_ranked(ranking: Ranking, axes: Axes) -> Axes:
     scores = [(each.law.name, each.scores, each.tied or each is ranking.ranked[0], "o") for each in shown]
     scores += [(each.name, ranking.backtest.scores(each), True, "s") for each in ranking.backtest.baselines]
     for row, (_, score, filled, marker) in enumerate(scores):
-        colour = ink.series[0] if marker == "o" else ink.muted
+        color = ink.series[0] if marker == "o" else ink.muted
         are = 100 * np.array([score.are.value, score.are.low, score.are.high])
         if np.isfinite(are).all():
-            axes.hlines(row, max(are[1], are[0] / 20), are[2], color=colour, linewidth=1.8)
+            axes.hlines(row, max(are[1], are[0] / 20), are[2], color=color, linewidth=1.8)
         axes.plot(
             [are[0]],
             [row],
             marker=marker,
             markersize=6,
-            color=colour,
-            markerfacecolor=colour if filled else ink.paper,
+            color=color,
+            markerfacecolor=color if filled else ink.paper,
             linestyle="none",
             zorder=3,
         )
@@ -116,9 +116,9 @@ def laws_ranked(ranking: Ranking, axes: Axes) -> Axes:
     told = [("best, or ties with it", "o", True), ("told apart from it", "o", False), ("no law", "s", True)]
     for label, marker, filled in told:
         if any(score[2:] == (filled, marker) for score in scores):
-            colour = ink.series[0] if marker == "o" else ink.muted
+            color = ink.series[0] if marker == "o" else ink.muted
             axes.plot(
-                [], [], marker=marker, color=colour, markerfacecolor=colour if filled else ink.paper, linestyle="none",
+                [], [], marker=marker, color=color, markerfacecolor=color if filled else ink.paper, linestyle="none",
                 label=label,
             )  # fmt: skip
     legend_above(axes, columns=3)

@@ -35,7 +35,7 @@ def new_axes(*, size: tuple[float, float] = SIZE, dark: bool = False) -> Axes:
 
 
 def paint(axes: _AxesBase, ink: str) -> None:
-    """Frame, ticks and labels of axes in one colour."""
+    """Frame, ticks and labels of axes in one color."""
     axes.tick_params(which="both", color=ink, labelcolor=ink)
     for spine in axes.spines.values():
         spine.set_edgecolor(ink)

@@ -44,7 +44,7 @@ def loss_contours(ensemble: Ensemble, axes: Axes, *, level: float = 0.9, decades
     lowest, highest = (float(each) for each in np.quantile(surface, [0.005, 0.9]))
     levels = _round_levels(lowest, highest)
     axes.contour(d, n, surface, levels=levels, colors=ink.series[0], linewidths=0.8, alpha=0.8)
-    dots(axes, runs["D"], runs["N"], colours=ink.muted, label="runs")
+    dots(axes, runs["D"], runs["N"], colors=ink.muted, label="runs")
 
     counted = fit.data.flops
     compute = counted.flops(runs["N"], runs["D"])

@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 _MOST_POINTS = 2_000  # of one curve; more are averaged, as the screen would
-_MOST_KINDS = 12  # that are told apart; further ones share a colour
+_MOST_KINDS = 12  # that are told apart; further ones share a color
 _FEW_KINDS = 5  # whose names fit beside the curves
 _COLUMN = 2.4  # inches of a column of names above them
 _ALONG = ("step", "D", "S", "C")
 
 
 def training_curves(runs: Runs, axes: Axes, *, by: str = "schedule", along: str = "") -> Axes:
-    """Loss of each run against its steps or tokens, one line style and colour for each value of the column ``by``.
+    """Loss of each run against its steps or tokens, one line style and color for each value of the column ``by``.
 
     along: the column across; by default the first of step, D, S and C that the table has. Curves of more than 2,000
-    points are shown by means of neighbouring points.
+    points are shown by means of neighboring points.
     Raises DataError where a column is missing or no run has two points.
     """
     names = runs.text(by)
@@ -45,15 +45,15 @@ def training_curves(runs: Runs, axes: Axes, *, by: str = "schedule", along: str 
             continue
         kind = names[kept[0]]
         place = min(kinds.index(kind), _MOST_KINDS)
-        colour, line = ink.muted, LINES[0]
+        color, line = ink.muted, LINES[0]
         if place < _MOST_KINDS:
-            turn, colour_of = divmod(place, len(ink.series))
-            colour, line = ink.series[colour_of], LINES[(place + turn) % len(LINES)]
+            turn, color_of = divmod(place, len(ink.series))
+            color, line = ink.series[color_of], LINES[(place + turn) % len(LINES)]
         label = (plain(kind) or "unknown") if place < _MOST_KINDS else f"{len(kinds) - _MOST_KINDS} others"
         order = kept[np.argsort(x[kept], kind="stable")]
         axes.plot(
             *_thinned(x[order], loss[order]),
-            color=colour,
+            color=color,
             linestyle=line,
             linewidth=1.3,
             label=None if label in named else label,
@@ -79,7 +79,7 @@ def _rows_of_runs(codes: NDArray[np.int64]) -> list[NDArray[np.int64]]:
 
 
 def _thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """At most 2,000 points, each the mean of as many neighbours."""
+    """At most 2,000 points, each the mean of as many neighbors."""
     together = -(-len(x) // _MOST_POINTS)
     if together == 1:
         return x, y

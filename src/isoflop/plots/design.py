@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 
 def design(runs: Runs, axes: Axes) -> Axes:
-    """N against D of every row, coloured by the loss, over faint lines of equal 6ND, one a decade.
+    """N against D of every row, colored by the loss, over faint lines of equal 6ND, one a decade.
 
     Without N or D: the loss against the first input that the table has. Rows without positive, finite values are left
     out, as no logarithm shows them. Raises IsoflopError where the table has neither inputs nor a loss.
@@ -30,7 +30,7 @@ def design(runs: Runs, axes: Axes) -> Axes:
         raise IsoflopError(f"{runs.source} has no inputs with a loss to draw; name its columns with --column")
     x, loss = runs[have[0]], runs["loss"]
     good = _positive(x) & _positive(loss)
-    dots(axes, x[good], loss[good], colours=shades(axes).series[0])
+    dots(axes, x[good], loss[good], colors=shades(axes).series[0])
     log_axis(axes.xaxis, have[0])
     log_axis(axes.yaxis, "loss", label=f"loss ({runs.loss_unit})")
     return axes
@@ -43,18 +43,18 @@ def _plane(runs: Runs, axes: Axes) -> Axes:
     ink = shades(axes)
     n, d = runs["N"], runs["D"]
     good = _positive(n) & _positive(d)
-    coloured = "loss" in runs.frame.columns and bool((good & _positive(runs["loss"])).any())
-    if coloured:
+    colored = "loss" in runs.frame.columns and bool((good & _positive(runs["loss"])).any())
+    if colored:
         loss = runs["loss"]
         good &= _positive(loss)
-        # 2 % off both ends: one run that diverged would take all the colours
+        # 2 % off both ends: one run that diverged would take all the colors
         low, high = np.quantile(loss[good], [0.02, 0.98])
         norm = LogNorm(low, high if high > low else low * 1.1)
-        colours = ListedColormap(colormaps["cividis"](np.linspace(*((0.4, 1.0) if ink.dark else (0.0, 0.9)), 256)))
-        dots(axes, d[good], n[good], colours=colours(norm(loss[good])))
-        size_bar(axes, norm, colours, label=f"loss ({runs.loss_unit})", reading="plain")
+        colors = ListedColormap(colormaps["cividis"](np.linspace(*((0.4, 1.0) if ink.dark else (0.0, 0.9)), 256)))
+        dots(axes, d[good], n[good], colors=colors(norm(loss[good])))
+        size_bar(axes, norm, colors, label=f"loss ({runs.loss_unit})", reading="plain")
     else:
-        dots(axes, d[good], n[good], colours=ink.series[0])
+        dots(axes, d[good], n[good], colors=ink.series[0])
     log_axis(axes.xaxis, "D")
     log_axis(axes.yaxis, "N")
     isocompute(axes)

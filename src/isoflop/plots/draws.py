@@ -34,7 +34,7 @@ def parameter_draws(ensemble: Ensemble, axes: Axes, *, x: str = "A", y: str = "a
     logs = [
         name in ensemble.estimate.law.linear and bool((values > 0).all()) for name, values in ((x, across), (y, up))
     ]
-    dots(axes, across, up, colours=ink.series[0], label=f"{len(ensemble)} draws").set_alpha(0.55)
+    dots(axes, across, up, colors=ink.series[0], label=f"{len(ensemble)} draws").set_alpha(0.55)
     for name, axis, in_logs in ((x, axes.xaxis, logs[0]), (y, axes.yaxis, logs[1])):
         _axis(axis, name, in_logs)
     ends_x, ends_y = (np.quantile(values, [(1 - level) / 2, (1 + level) / 2]) for values in (across, up))

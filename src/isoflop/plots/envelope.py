@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
-from isoflop.plots.style import dots, legend, log_axis, loss_axis, shades, size_bar, size_colours, spread
+from isoflop.plots.style import dots, legend, log_axis, loss_axis, shades, size_bar, size_colors, spread
 from isoflop.units import training_flops
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _DRAWS = 300
 
 
 def loss_against_compute(ensemble: Ensemble, axes: Axes, *, level: float = 0.9, decades: float = 2.0) -> Axes:
-    """min over N of L(N, C/6N) against C = 6ND, with its band, over the runs coloured by N.
+    """min over N of L(N, C/6N) against C = 6ND, with its band, over the runs colored by N.
 
     ensemble: of a law in N and D, with its runs. axes: where to draw. decades: how far beyond the runs.
     Raises IsoflopError for a law in other inputs.
@@ -34,13 +34,13 @@ def loss_against_compute(ensemble: Ensemble, axes: Axes, *, level: float = 0.9, 
     runs = fit.require_runs()
     ink = shades(axes)
     n, loss, compute = runs["N"], runs[fit.law.response], training_flops(runs["N"], runs["D"])
-    norm, colours = size_colours(axes, n)
+    norm, colors = size_colors(axes, n)
     for size in spread(n, _MOST_CURVES):
         own = np.isclose(np.log(n), np.log(size), atol=0.05)
         reach = np.geomspace(compute[own].min() / 2, compute[own].max() * 2, 60)
         curve = fit.predict({"N": size, "D": reach / (6 * size)})
-        axes.plot(reach, curve, color=colours(norm(size)), linewidth=1, alpha=0.7)
-    dots(axes, compute, loss, colours=colours(norm(n)))
+        axes.plot(reach, curve, color=colors(norm(size)), linewidth=1, alpha=0.7)
+    dots(axes, compute, loss, colors=colors(norm(n)))
 
     budgets = np.geomspace(compute.min(), compute.max() * 10**decades, 80)
     best, low, high = _envelope(ensemble, budgets, level)
@@ -57,7 +57,7 @@ def loss_against_compute(ensemble: Ensemble, axes: Axes, *, level: float = 0.9, 
     loss_axis(axes.yaxis, fit)
     axes.margins(x=0.02)
     legend(axes, loc="upper right")
-    size_bar(axes, norm, colours, label="parameters N")
+    size_bar(axes, norm, colors, label="parameters N")
     return axes
 
 

@@ -184,7 +184,7 @@ def _shade(path: Path, distances: Mapping[str, float], axes: Axes) -> None:
 
 
 def _pieces(inside: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
-    """The stretches of neighbouring points where a condition holds, each with the point before it."""
+    """The stretches of neighboring points where a condition holds, each with the point before it."""
     places = np.flatnonzero(inside)
     if not len(places):
         return []
@@ -208,4 +208,4 @@ def _carried(fit: Estimate, path: Path, axes: Axes) -> None:
     space = fit.data.space
     y = moved(on_line, to_scale(measured, space) - to_scale(fitted, space), space)
     shown = (x >= path.x.min()) & (x <= path.x.max())
-    dots(axes, x[shown], y[shown], colours=shades(axes).muted, label="runs, carried onto this line")
+    dots(axes, x[shown], y[shown], colors=shades(axes).muted, label="runs, carried onto this line")

@@ -29,7 +29,7 @@ def run_to_its_end(said: Finish, axes: Axes) -> Axes:
     measured = said.measured[:, 1]
     ahead = step >= said.seen
     axes.fill_between(step[ahead], low[ahead], high[ahead], color=ink.series[0], alpha=0.25, linewidth=0)
-    dots(axes, *said.measured.T, colours=ink.muted, label="losses so far")
+    dots(axes, *said.measured.T, colors=ink.muted, label="losses so far")
     axes.plot(step, value, color=ink.series[0], linewidth=1.6, label="annealing law", zorder=4)
     axes.axvline(said.seen, color=ink.muted, linewidth=1.0, linestyle=(0, (1.2, 1.6)), label="now")
     axes.errorbar(

@@ -32,7 +32,7 @@ def group_curves(found: Comparison, axes: Axes) -> Axes:
         axes.plot(grid[~inside], value[~inside], color=color, linewidth=1.0, linestyle=(0, (1.2, 1.6)))
         if not curves.along.optimal:
             runs = found.groups[place].runs
-            dots(axes, runs[curves.along.x], runs[found.response], colours=color, marker=MARKERS[place % len(MARKERS)])
+            dots(axes, runs[curves.along.x], runs[found.response], colors=color, marker=MARKERS[place % len(MARKERS)])
     for each in found.lead.crossing.places:
         axes.axvspan(
             each.low or grid[0], each.high or grid[-1], color=ink.muted, alpha=0.2, linewidth=0, label="crossing"

@@ -80,7 +80,7 @@ def _percent(value: float) -> str:
 
 
 def _border(inside: NDArray[np.bool_]) -> list[Segment]:
-    """The edges between cells inside and cells outside, in the coordinates of the cells' centres."""
+    """The edges between cells inside and cells outside, in the coordinates of the cells' centers."""
     rows, columns = inside.shape
     between = [
         ((column + 0.5, row - 0.5), (column + 0.5, row + 0.5))

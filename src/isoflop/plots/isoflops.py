@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop.plots.style import LINES, MARKERS, dots, legend, log_axis, shades, size_bar, size_colours
+from isoflop.plots.style import LINES, MARKERS, dots, legend, log_axis, shades, size_bar, size_colors
 from isoflop.units import format_by_interval
 
 if TYPE_CHECKING:
@@ -26,18 +26,16 @@ def isoflop_curves(found: Parabolas, axes: Axes) -> Axes:
     """
     ink = shades(axes)
     budgets = np.array([profile.budget for profile in found.profiles])
-    norm, colours = size_colours(axes, budgets)
+    norm, colors = size_colors(axes, budgets)
     log_axis(axes.xaxis, "N")
     log_axis(axes.yaxis, "", label=f"loss ({found.unit})")
     for place, profile in enumerate(found.profiles):
-        colour = colours(norm(profile.budget))
-        dots(axes, profile.n, profile.loss, colours=colour, marker=MARKERS[place % len(MARKERS)])
+        color = colors(norm(profile.budget))
+        dots(axes, profile.n, profile.loss, colors=color, marker=MARKERS[place % len(MARKERS)])
         x = np.log(profile.n)
         grid = np.linspace(x.min(), x.max(), 80)
         parabola = np.polynomial.Polynomial.fit(x, profile.loss, 2)
-        axes.plot(
-            np.exp(grid), parabola(grid), color=colour, linewidth=1.2, linestyle="-" if profile.bracketed else ":"
-        )
+        axes.plot(np.exp(grid), parabola(grid), color=color, linewidth=1.2, linestyle="-" if profile.bracketed else ":")
     edges = axes.get_xlim()
     kept = [profile for profile in found.profiles if profile.bracketed]
     bottoms = [profile.loss_best for profile in kept]
@@ -74,5 +72,5 @@ def isoflop_curves(found: Parabolas, axes: Axes) -> Axes:
     )
     axes.set_xlim(edges)
     legend(axes)
-    size_bar(axes, norm, colours, label="training compute C (FLOPs)", reading="power")
+    size_bar(axes, norm, colors, label="training compute C (FLOPs)", reading="power")
     return axes

@@ -28,9 +28,9 @@ def methods_compared(methods: Methods, axes: Axes) -> Axes:
         row = len(methods.methods) - 1 - place
         said = f"{each.name}: no answer from these runs"
         if each.n is not None and each.exponent_a is not None:
-            colour = ink.series[place % len(ink.series)]
-            axes.hlines(row, each.n.low, each.n.high, color=colour, linewidth=2.5)
-            axes.plot([each.n.value], [row], marker=MARKERS[place], markersize=8, color=colour, linestyle="none")
+            color = ink.series[place % len(ink.series)]
+            axes.hlines(row, each.n.low, each.n.high, color=color, linewidth=2.5)
+            axes.plot([each.n.value], [row], marker=MARKERS[place], markersize=8, color=color, linestyle="none")
             values += [each.n.value, each.n.low, each.n.high]
             a = each.exponent_a
             told = [format_by_interval(value, a.low, a.high) for value in (a.value, a.low, a.high)]

@@ -60,13 +60,13 @@ def profile_likelihood(found: Profile, axes: Axes, *, param: str) -> Axes:
     return axes
 
 
-def _smooth(values: Floats, deviances: Floats, centre: float) -> tuple[Floats, Floats]:
+def _smooth(values: Floats, deviances: Floats, center: float) -> tuple[Floats, Floats]:
     """The deviance between the points that were solved: its signed root is nearly straight, and is interpolated."""
     from scipy.interpolate import PchipInterpolator
 
     distinct = np.unique(values, return_index=True)[1]
     if len(distinct) < 3:
         return values, deviances
-    root = np.sign(values - centre) * np.sqrt(deviances)
+    root = np.sign(values - center) * np.sqrt(deviances)
     grid = np.linspace(values.min(), values.max(), 200)
     return grid, PchipInterpolator(values[distinct], root[distinct])(grid) ** 2

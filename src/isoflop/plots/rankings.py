@@ -39,11 +39,11 @@ def ranking_by_scale(audit: DecisionAudit, axes: Axes) -> Axes:
     ramp = colormaps["viridis"](np.linspace(*ends, max(len(final), 2)))
     for name, of in ranks.items():
         at = final.index(name) if name in final else -1
-        colour = ramp[at] if at >= 0 else ink.muted
+        color = ramp[at] if at >= 0 else ink.muted
         if len(final) <= len(ink.series) and at >= 0:
-            colour = ink.series[at]
+            color = ink.series[at]
         x = [scale for scale in scales if scale in of]
-        axes.plot(x, [of[scale] for scale in x], color=colour, marker=MARKERS[at % len(MARKERS)], linewidth=1.4)
+        axes.plot(x, [of[scale] for scale in x], color=color, marker=MARKERS[at % len(MARKERS)], linewidth=1.4)
     input_axis(axes.xaxis, audit.x, np.array(scales))
     axes.set_ylabel(f"rank by {plain(response.replace('_', ' '))} (1 is best)")
     count = max(len(means), 2)

@@ -30,15 +30,15 @@ def exponents_recounted(answers: Mapping[str, Recount], axes: Axes) -> Axes:
     whose = "Kaplan's sizes" if (low, high) == KAPLAN else f"{format_quantity(low)} to {format_quantity(high)}"
     axes.axvspan(low, high, color=ink.muted, alpha=0.15, linewidth=0, label=whose)
     for place, (name, each) in enumerate(answers.items()):
-        colour, line = ink.series[place % len(ink.series)], LINES[place % len(LINES)]
+        color, line = ink.series[place % len(ink.series)], LINES[place % len(LINES)]
         n, value, bottom, top = each.curve
         if np.isfinite(bottom).all():
-            axes.fill_between(n, bottom, top, color=colour, alpha=0.2, linewidth=0)
-        axes.plot(n, value, color=colour, linestyle=line, linewidth=1.6, label=plain(name))
+            axes.fill_between(n, bottom, top, color=color, alpha=0.2, linewidth=0)
+        axes.plot(n, value, color=color, linestyle=line, linewidth=1.6, label=plain(name))
         for limit, ends in ((each.small, (0.0, _END)), (each.large, (1 - _END, 1.0))):
-            axes.axhline(limit.value, *ends, color=colour, linestyle=line, linewidth=1.0, alpha=0.7)
+            axes.axhline(limit.value, *ends, color=color, linestyle=line, linewidth=1.0, alpha=0.7)
         slope = [each.slope.value] * 2
-        axes.plot(each.sizes, slope, color=colour, linestyle=line, linewidth=3.0, marker="|", markersize=9, zorder=4)
+        axes.plot(each.sizes, slope, color=color, linestyle=line, linewidth=3.0, marker="|", markersize=9, zorder=4)
     axes.plot([], [], color=ink.muted, linewidth=3.0, marker="|", markersize=9, label="power law over these")
     axes.plot([], [], color=ink.muted, linewidth=1.0, label="limits (at the edges)")
     n = np.concatenate([each.curve[0] for each in answers.values()])

@@ -35,20 +35,20 @@ def worth_of_repeats(answers: Sequence[Repeat], axes: Axes) -> Axes:
     log_axis(axes.yaxis, "", label="effective tokens in unique epochs")
     axes.plot([1, end], [1, end], color=ink.muted, linewidth=1, linestyle=":", label="as unique tokens")
     for place, each in enumerate(answers):
-        colour, line = ink.series[place % len(ink.series)], LINES[place % len(LINES)]
+        color, line = ink.series[place % len(ink.series)], LINES[place % len(LINES)]
         epochs, fresh, low, high = each.along[:, each.along[0] <= end]
         if np.isfinite(low).all():
-            axes.fill_between(epochs, low, high, color=colour, alpha=0.2, linewidth=0)
+            axes.fill_between(epochs, low, high, color=color, alpha=0.2, linewidth=0)
         name = each.ensemble.estimate.law.name
-        axes.plot(epochs, fresh, color=colour, linestyle=line, linewidth=1.6)
-        axes.plot([], [], color=colour, linestyle=line, marker=MARKERS[place], markersize=7, label=name)
+        axes.plot(epochs, fresh, color=color, linestyle=line, linewidth=1.6)
+        axes.plot([], [], color=color, linestyle=line, marker=MARKERS[place], markersize=7, label=name)
         tops.append(np.nanmax(np.where(np.isfinite(high), high, fresh)))
         stop = each.stop
         at = float(np.interp(stop.value, epochs, fresh))
         if stop.value <= end:
-            axes.plot([stop.value], [at], marker=MARKERS[place], markersize=8, color=colour, linestyle="none", zorder=4)
+            axes.plot([stop.value], [at], marker=MARKERS[place], markersize=8, color=color, linestyle="none", zorder=4)
             if math.isfinite(stop.low):
-                axes.hlines(at, stop.low, min(stop.high, end), color=colour, linewidth=2.2, zorder=4)
+                axes.hlines(at, stop.low, min(stop.high, end), color=color, linewidth=2.2, zorder=4)
     axes.plot(
         [], [], marker="o", markersize=7, markerfacecolor="none", markeredgecolor=ink.muted, linestyle="none",
         label=f"marginal value below {answers[0].least:g}",

@@ -20,7 +20,7 @@ from isoflop.plots.style import (
     runs_of,
     shades,
     size_bar,
-    size_colours,
+    size_colors,
 )
 from isoflop.units import training_flops
 
@@ -35,7 +35,7 @@ _FEWEST = 18  # rows for medians to mean something
 
 
 def fit_against_measured(fit: Estimate, axes: Axes) -> Axes:
-    """Measured loss against the fitted one, on the diagonal where the law is right; coloured by its first input.
+    """Measured loss against the fitted one, on the diagonal where the law is right; colored by its first input.
 
     Raises FitError for a fit without its runs.
     """
@@ -46,12 +46,12 @@ def fit_against_measured(fit: Estimate, axes: Axes) -> Axes:
     axes.plot(ends, ends, color=ink.muted, linewidth=1, zorder=1)
     first = next((name for name in fit.law.row_inputs if (runs[name] > 0).all()), None)
     if first is None:
-        dots(axes, fitted, measured, colours=ink.series[0])
+        dots(axes, fitted, measured, colors=ink.series[0])
     else:
-        norm, colours = size_colours(axes, runs[first])
-        dots(axes, fitted, measured, colours=colours(norm(runs[first])))
+        norm, colors = size_colors(axes, runs[first])
+        dots(axes, fitted, measured, colors=colors(norm(runs[first])))
         said, reading = AXES.get(first, (first, "plain"))
-        size_bar(axes, norm, colours, label=said, reading=reading)
+        size_bar(axes, norm, colors, label=said, reading=reading)
     if fit.data.space == "log" or ends[0] > 0:
         loss_axis(axes.xaxis, fit)
         loss_axis(axes.yaxis, fit)
@@ -102,7 +102,7 @@ def residuals(fit: Estimate, axes: Axes, *, against: str = "N") -> Axes:
     x, rest = left.x, left.rest
     ink = shades(axes)
     axes.axhline(0, color=ink.muted, linewidth=1, zorder=1)
-    dots(axes, x, rest, colours=ink.series[0])
+    dots(axes, x, rest, colors=ink.series[0])
     if len(x) >= _FEWEST:
         axes.plot(
             *medians(x, rest), color=ink.series[1], marker="s", markersize=4, linewidth=1.6, zorder=4, label="medians"

@@ -27,26 +27,26 @@ def score_against_loss(answers: Mapping[str, Downstream], axes: Axes) -> Axes:
     """
     ink = shades(axes)
     for place, (name, each) in enumerate(list(answers.items())[:MOST_TASKS]):
-        colour, second, level = ink.series[place % len(ink.series)], each.second, each.score.level
+        color, second, level = ink.series[place % len(ink.series)], each.second, each.score.level
         link = second.estimate.law.input_names[0]
         runs = second.estimate.require_runs()
         ends = [each.loss.loss.value, each.loss.loss.low, each.loss.loss.high, *second.estimate.data.ranges[link]]
         known = [end for end in ends if np.isfinite(end)]
         loss = np.linspace(min(known), max(known), _POINTS)
-        dots(axes, runs[link], runs[each.response], colours=colour, marker=MARKERS[place])
+        dots(axes, runs[link], runs[each.response], colors=color, marker=MARKERS[place])
         drawn = second.estimate.law.value({key: draws[:, None] for key, draws in second.draws.items()}, {link: loss})
         if len(drawn):
             tails = [(1 - level) / 2, (1 + level) / 2]
             for band, alpha in ((drawn, 0.3), (new_runs(second, drawn), 0.12)):
-                axes.fill_between(loss, *np.quantile(band, tails, axis=0), color=colour, alpha=alpha, linewidth=0)
-        axes.plot(loss, second.estimate.predict({link: loss}), color=colour, linestyle=LINES[place], linewidth=1.6)
+                axes.fill_between(loss, *np.quantile(band, tails, axis=0), color=color, alpha=alpha, linewidth=0)
+        axes.plot(loss, second.estimate.predict({link: loss}), color=color, linestyle=LINES[place], linewidth=1.6)
         told, score = each.loss.loss, each.score
         axes.errorbar(
             [told.value],
             [score.value],
             xerr=[[told.value - told.low], [told.high - told.value]],
             yerr=[[score.value - score.low], [score.high - score.value]],
-            color=colour,
+            color=color,
             marker=MARKERS[place],
             markersize=7,
             markeredgecolor=ink.ink,

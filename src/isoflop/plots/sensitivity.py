@@ -37,9 +37,9 @@ def choices_made(result: Sensitivity, axes: Axes, *, answer: str = "") -> Axes:
             continue
         here = choice.answers[name]
         outside = result.outside(choice, name)
-        colour = ink.series[1] if outside else ink.series[0]
+        color = ink.series[1] if outside else ink.series[0]
         if np.isfinite([here.low, here.high]).all():
-            axes.hlines(row, here.low, here.high, color=colour, linewidth=1.4)
+            axes.hlines(row, here.low, here.high, color=color, linewidth=1.4)
         within = low <= here.value <= high
         marker = ("s" if outside else "o") if within else (">" if here.value > high else "<")
         axes.plot(
@@ -47,7 +47,7 @@ def choices_made(result: Sensitivity, axes: Axes, *, answer: str = "") -> Axes:
             [row],
             marker=marker,
             markersize=5.5,
-            color=colour,
+            color=color,
             linestyle="none",
             zorder=3,
         )

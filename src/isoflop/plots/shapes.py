@@ -25,19 +25,19 @@ def shapes_along(audit: ShapeAudit, axes: Axes) -> Axes:
     ink = shades(axes)
     rows = audit.of(audit.responses[0])[:MOST_GROUPS]
     for place, each in enumerate(rows):
-        colour, marker = ink.series[place % len(ink.series)], MARKERS[place % len(MARKERS)]
+        color, marker = ink.series[place % len(ink.series)], MARKERS[place % len(MARKERS)]
         levels, scatter = each.levels, each.tests.scatter
         error = scatter.sd / np.sqrt(scatter.precision) if scatter.known else np.zeros(len(levels.x))
         axes.errorbar(
-            levels.x, levels.mean, yerr=error, color=colour, marker=marker, markersize=5, linestyle="none",
+            levels.x, levels.mean, yerr=error, color=color, marker=marker, markersize=5, linestyle="none",
             capsize=2, linewidth=1, label=plain(f"{levels.group}: {each.shape}"),
         )  # fmt: skip
         if each.shape != "cannot be told":
-            axes.plot(levels.x, each.fitted, color=colour, linestyle=LINES[place % len(LINES)], linewidth=1.4)
+            axes.plot(levels.x, each.fitted, color=color, linestyle=LINES[place % len(LINES)], linewidth=1.4)
         at = int(np.flatnonzero(levels.x == each.near.value)[0])
         axes.plot(
             [levels.x[at]], [levels.mean[at]], marker="o", markersize=12, markerfacecolor="none",
-            markeredgecolor=colour, linestyle="none",
+            markeredgecolor=color, linestyle="none",
         )  # fmt: skip
     input_axis(axes.xaxis, audit.x, np.concatenate([each.levels.x for each in rows]))
     axes.set_ylabel(plain(audit.responses[0].replace("_", " ")))

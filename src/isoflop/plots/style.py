@@ -1,6 +1,6 @@
-"""What all pictures share: colours that follow the axes' background, ordered sizes, log axes, a bar of sizes, dots.
+"""What all pictures share: colors that follow the axes' background, ordered sizes, log axes, a bar of sizes, dots.
 
-Colours are Okabe and Ito's, which colour-blind readers tell apart; every series also differs in marker and line, and
+Colors are Okabe and Ito's, which color-blind readers tell apart; every series also differs in marker and line, and
 sizes run along viridis, whose lightness is ordered, so that a grey print still reads.
 """
 
@@ -46,7 +46,7 @@ _GREEK: Final = {
     "rho": "ρ", "sigma": "σ", "tau": "τ", "theta": "θ", "omega": "ω", "epsilon": "ε", "eta": "η",
 }  # fmt: skip
 
-# What is counted, how its axis is labelled and how its ticks are read.
+# What is counted, how its axis is labeled and how its ticks are read.
 AXES: Final[dict[str, tuple[str, Reading]]] = {
     "N": ("parameters N", "quantity"),
     "D": ("training tokens D", "quantity"),
@@ -64,7 +64,7 @@ AXES: Final[dict[str, tuple[str, Reading]]] = {
 
 @dataclass(frozen=True)
 class Shades:
-    """Colours on one background: ink for text and fits, muted for the rest, faint for bands, and a few for series."""
+    """Colors on one background: ink for text and fits, muted for the rest, faint for bands, and a few for series."""
 
     dark: bool
     paper: str
@@ -83,7 +83,7 @@ _DARK = Shades(
 
 
 def shades(axes: Axes) -> Shades:
-    """The colours that suit the background of these axes."""
+    """The colors that suit the background of these axes."""
     from matplotlib.colors import to_rgba
 
     figure = axes.get_figure(root=True)
@@ -94,8 +94,8 @@ def shades(axes: Axes) -> Shades:
     return _DARK if behind[3] >= 0.5 and lightness < 0.5 else _LIGHT
 
 
-def size_colours(axes: Axes, sizes: Floats) -> tuple[LogNorm, Colormap]:
-    """Ordered colours for positive sizes: viridis without the end that drowns in the background."""
+def size_colors(axes: Axes, sizes: Floats) -> tuple[LogNorm, Colormap]:
+    """Ordered colors for positive sizes: viridis without the end that drowns in the background."""
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap, LogNorm
 
@@ -145,13 +145,13 @@ def response_label(fit: Estimate) -> str:
     return f"loss ({fit.data.loss_unit})" if response == "loss" else response.replace("_", " ")
 
 
-def dots(axes: Axes, x: Floats, y: Floats, *, colours: object, marker: str = "o", label: str = "") -> PathCollection:
+def dots(axes: Axes, x: Floats, y: Floats, *, colors: object, marker: str = "o", label: str = "") -> PathCollection:
     """Measured points: small where there are many, then also kept as pixels in a vector file."""
     size = float(np.clip(130 / np.sqrt(max(len(x), 1)), 4, 24))
     return axes.scatter(
         x,
         y,
-        color=colours,
+        color=colors,
         s=size,
         marker=marker,
         edgecolors=shades(axes).paper,
@@ -162,8 +162,8 @@ def dots(axes: Axes, x: Floats, y: Floats, *, colours: object, marker: str = "o"
     )
 
 
-def size_bar(axes: Axes, norm: LogNorm, colours: Colormap, *, label: str, reading: Reading = "quantity") -> None:
-    """A bar beside the axes that says which colour is which size."""
+def size_bar(axes: Axes, norm: LogNorm, colors: Colormap, *, label: str, reading: Reading = "quantity") -> None:
+    """A bar beside the axes that says which color is which size."""
     from matplotlib.cm import ScalarMappable
 
     from isoflop.plots.canvas import paint
@@ -172,7 +172,7 @@ def size_bar(axes: Axes, norm: LogNorm, colours: Colormap, *, label: str, readin
     figure = axes.get_figure()
     if figure is None:
         return
-    bar = figure.colorbar(ScalarMappable(norm, colours), ax=axes, label=label, pad=0.02, aspect=30)
+    bar = figure.colorbar(ScalarMappable(norm, colors), ax=axes, label=label, pad=0.02, aspect=30)
     set_log_ticks(bar.ax.yaxis, reading)
     paint(bar.ax, str(axes.xaxis.label.get_color()))
     bar.outline.set_visible(False)

@@ -185,7 +185,7 @@ def draw_pictures(answer: Answer, *, only: str | None = None) -> dict[str, tuple
 
 
 def _png(picture: Picture, *, dark: bool) -> bytes:
-    """In 256 colours: a third of the bytes of the full ones, and flat colours with their soft edges need no more."""
+    """In 256 colors: a third of the bytes of the full ones, and flat colors with their soft edges need no more."""
     from PIL import Image
 
     full = Image.open(BytesIO(render(picture.draw, format="png", size=picture.size, dark=dark, dpi=_DPI)))

@@ -47,7 +47,7 @@ class _Order:
 def rate_area(step: Floats, rate: Floats, runs: Ints, *, before: Before = "held") -> Floats:
     """S₁ = Σ_{i≤s} η_i for every row, (rows,): the sum of all rates up to and with the row's own step.
 
-    step, rate: (rows,), the optimiser step and its learning rate. runs: (rows,), which run a row belongs to.
+    step, rate: (rows,), the optimizer step and its learning rate. runs: (rows,), which run a row belongs to.
     Raises DataError for a negative rate, a step below 1 or one that a run has twice.
     """
     order = _sorted(step, rate, runs, lift=before == "held")

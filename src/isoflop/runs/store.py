@@ -199,7 +199,7 @@ def _part_batches(store: Store, part: Path, columns: Sequence[str], rows: int) -
 
 
 def _batches(lengths: Sequence[int], rows: int) -> Iterator[tuple[int, slice]]:
-    """Neighbouring runs of at most ``rows`` rows together: the first row, and which runs."""
+    """Neighboring runs of at most ``rows`` rows together: the first row, and which runs."""
     begin = first = held = 0
     for position, length in enumerate(lengths):
         if held and held + length > rows:

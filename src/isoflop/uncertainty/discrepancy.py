@@ -199,7 +199,7 @@ def noise_of(residual: Floats, params: int, unit: float = 1.0) -> float:
 def _linear(fit: Fit, points: Mapping[str, Floats | Lists]) -> tuple[Floats, Floats]:
     """Log response (or response) of the fit at points, and its Jacobian in the fitting coordinates."""
     inputs = {name: points[name] for name in fit.law.input_names}
-    kernel = Kernel(coordinates(fit.law), inputs, space=fit.objective.space, centres=fit.centres)
+    kernel = Kernel(coordinates(fit.law), inputs, space=fit.objective.space, centers=fit.centers)
     theta = fit.theta[None, : kernel.n_free]
     values, jacobians = [], []
     width = kernel.tile_rows(1)
@@ -213,7 +213,7 @@ def _linear(fit: Fit, points: Mapping[str, Floats | Lists]) -> tuple[Floats, Flo
 
 
 def _axes(fit: Fit, table: FittedRows) -> tuple[tuple[str, float, float], ...]:
-    """The inputs that δ depends on, each with the centre and the unit of its distance.
+    """The inputs that δ depends on, each with the center and the unit of its distance.
 
     A positive input counts in decades; one that may be zero or negative in its range among the runs.
     """
@@ -232,9 +232,9 @@ def _axes(fit: Fit, table: FittedRows) -> tuple[tuple[str, float, float], ...]:
 
 def _place(points: Mapping[str, Floats | Lists], axes: tuple[tuple[str, float, float], ...]) -> Floats:
     columns = []
-    for name, centre, spread in axes:
+    for name, center, spread in axes:
         values = np.asarray(points[name], dtype=np.float64)
-        columns.append(np.log10(values) - centre if spread == 0 else (values - centre) / spread)
+        columns.append(np.log10(values) - center if spread == 0 else (values - center) / spread)
     rows = len(next(iter(points.values())))
     return np.stack(columns, axis=1) if columns else np.zeros((rows, 0))
 

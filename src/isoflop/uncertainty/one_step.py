@@ -53,7 +53,7 @@ def one_step_bootstrap(curve_fit: CurveFit, *, draws: int = 1_000, seed: int = 0
     if good.sum() < 20:
         raise IsoflopError(f"the curves do not determine {fit.law.name}: {int((~good).sum())} of {draws} draws failed")
     theta = fit.theta[None] + steps[good, :n_params]
-    params = coordinates(fit.law).to_params(theta, fit.centres)
+    params = coordinates(fit.law).to_params(theta, fit.centers)
     return Ensemble(
         estimate=fit,
         params=params,

@@ -328,7 +328,7 @@ def _between(panel: PanelFit, found: PanelOptimum, seed: int) -> Floats | None:
             scale = panel.pooling.scale * np.sqrt(freedom / rng.chisquare(freedom, (len(local), len(freedom))))
             at = [own[each] for each in ready.pooled]
             local[:, at] = found.means + rng.standard_normal(scale.shape) * scale
-    return np.asarray(ready.coords.to_params(local, ready.kernel.centres))
+    return np.asarray(ready.coords.to_params(local, ready.kernel.centers))
 
 
 def _between_groups(theta: Floats, draws: Floats) -> tuple[Floats, Floats]:

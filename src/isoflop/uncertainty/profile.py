@@ -108,7 +108,7 @@ class _Walk:
         self.threshold = threshold
         order = (*ready.coords.names, *ready.coords.held)
         user = np.array([[fit.params[each] for each in order]])
-        self.theta = ready.coords.from_params(user, ready.kernel.centres)[0]
+        self.theta = ready.coords.from_params(user, ready.kernel.centers)[0]
         self.origin = float(self.theta[-1])
         self.scale = np.log(fit.scale) if fit.scale is not None else 0.0
         self.minimum = fit.value

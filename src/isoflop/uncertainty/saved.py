@@ -122,7 +122,7 @@ def _how_fitted(fitted: Fit) -> dict[str, Any]:
         "value": fitted.value,
         "scale": fitted.scale,
         "theta": _told(fitted.theta.tolist()),
-        "centres": dict(fitted.centres),
+        "centers": dict(fitted.centers),
         "search": {
             "starts": fitted.search.starts,
             "reached": fitted.search.reached,
@@ -262,7 +262,7 @@ def _fit(estimate: Estimate, how: Mapping[str, Any]) -> Fit:
         value=how["value"],
         scale=how["scale"],
         theta=np.asarray(how["theta"], dtype=np.float64),
-        centres=how["centres"],
+        centers=how["centers"],
         search=Search(
             *(search["starts"], search["reached"], search["seed"]),
             constants=tuple(search["constants"]),

@@ -85,7 +85,7 @@ FIT: Final = Record(
                     "value": ANY_NUMBER,
                     "scale": Optional(ANY_NUMBER),
                     "theta": List(_TOLD, most=1_000),
-                    "centres": _NAMED,
+                    "centers": _NAMED,
                     "search": Record(
                         {
                             "starts": Whole(),

@@ -249,10 +249,10 @@ def _compare(panel: PanelFit, frees: Sequence[tuple[str, ...]], draws: int, seed
         """The shared value of each table, and the freed optima, each begun at the shared one."""
         tolerance = 1e-10 if target is None else TOLERANCE
         shared = refit_panel(ready, repeated(panel.optimum, count), target=target, pull=pull, tolerance=tolerance)
-        params = ready.coords.to_params(shared.local.reshape(count * groups, -1), ready.kernel.centres)
+        params = ready.coords.to_params(shared.local.reshape(count * groups, -1), ready.kernel.centers)
         ends = []
         for one in wide:
-            local = one.coords.from_params(params, one.kernel.centres).reshape(shared.local.shape)
+            local = one.coords.from_params(params, one.kernel.centers).reshape(shared.local.shape)
             mine = None if pull is None else Pull(one.pooled, pull.weight)
             begin = replace(shared, local=local)
             ends.append(refit_panel(one, begin, target=target, pull=mine, tolerance=tolerance))
@@ -373,7 +373,7 @@ def _of_parameter(panel: PanelFit, name: str, found: _Freed, p_value: float) -> 
     """A parameter's values by group, and how unusual each group's is among simulated tables."""
     ready, groups = found.ready, len(panel.groups)
     theta = found.coordinates[:, :, 0]
-    params = ready.coords.to_params(found.own.local[0], ready.kernel.centres)
+    params = ready.coords.to_params(found.own.local[0], ready.kernel.centers)
     values = params[:, ready.coords.names.index(name)]
     if len(theta) < 3:
         return ParameterSharing(name, found.statistic, p_value, values, np.full(groups, math.nan))

@@ -22,7 +22,7 @@ from isoflop.values import Value
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_BINS = 120  # means of neighbouring losses: the law has nothing to say within them
+_BINS = 120  # means of neighboring losses: the law has nothing to say within them
 _SKIPPED = 0.05  # of the steps so far: after the warm-up the loss still falls faster than any power law
 FEWEST = 10  # losses after that
 MEMORIES = np.log(np.array([0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 5e-4, 2e-4, 1e-4, 5e-5]))  # log(1 − λ)
@@ -111,7 +111,7 @@ def areas_of(step: Floats, rate: Floats, *, area: float | None = None) -> Areas:
 
 @dataclass(frozen=True)
 class Binned(Value):
-    """Means of neighbouring losses and their features; ``noise`` of single losses about their neighbours."""
+    """Means of neighboring losses and their features; ``noise`` of single losses about their neighbors."""
 
     areas: Areas
     loss: Floats

@@ -1,4 +1,4 @@
-"""The same objective as papers minimised it: L-BFGS-B with SciPy's tolerances, summed or averaged over runs.
+"""The same objective as papers minimized it: L-BFGS-B with SciPy's tolerances, summed or averaged over runs.
 
 L-BFGS-B stops when a step gains less than 2.2e-9·max(|f|, 1). Huber's function of log residuals is of the order of 1e-3
 summed and 1e-6 averaged, so the test is absolute, and averaging makes it as many times coarser as there are runs.
@@ -34,12 +34,12 @@ class Ended(Value):
 
 
 def by_lbfgs(base: Fit, runs: Runs, *, mean: bool, starts: int = _STARTS, seed: int = 0) -> Ended:
-    """The best end of L-BFGS-B over ``starts`` starts, in logarithms of positive parameters, inputs not centred."""
+    """The best end of L-BFGS-B over ``starts`` starts, in logarithms of positive parameters, inputs not centered."""
     from scipy.optimize import minimize
 
     ready = problem(base.law, runs, objective=base.objective)
-    plain = dict.fromkeys(ready.kernel.centres, 0.0)
-    kernel = Kernel(ready.coords, ready.table.inputs, space=base.objective.space, centres=plain)
+    plain = dict.fromkeys(ready.kernel.centers, 0.0)
+    kernel = Kernel(ready.coords, ready.table.inputs, space=base.objective.space, centers=plain)
     begin = ready.coords.from_params(ready.params(ready.starts(count=starts, seed=seed)), plain)
     scale = np.array([base.objective.scale_at(base.scale, 1.0)])
     still = np.zeros(1, dtype=np.bool_)

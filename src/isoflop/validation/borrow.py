@@ -1,6 +1,6 @@
 """Parameters borrowed from other families: what one run of a new family says once others have said what is usual.
 
-θ_f ~ N(μ, Σ) over families f, in the law's fitting coordinates (logarithms of floor and amplitudes at common centres,
+θ_f ~ N(μ, Σ) over families f, in the law's fitting coordinates (logarithms of floor and amplitudes at common centers,
 and of exponents), so that every family has its own floor and amplitudes; θ̂_f ~ N(θ_f, V_f) is a family's own fit. μ
 and Σ by maximum likelihood (EM). A new family's run then weighs in by Bayes' rule.
 """
@@ -18,7 +18,7 @@ from isoflop.findings import Finding
 from isoflop.fitting import Estimate, fit
 from isoflop.fitting.coordinates import coordinates
 from isoflop.fitting.estimate import summary
-from isoflop.fitting.kernel import Kernel, input_centres
+from isoflop.fitting.kernel import Kernel, input_centers
 from isoflop.fitting.table import fit_table, prepared_runs
 from isoflop.laws import Law
 from isoflop.runs import Runs
@@ -37,10 +37,10 @@ _NOISE_FLOOR = 1e-3  # relative: two seeds of one run differ by about so much
 
 @dataclass(frozen=True)
 class FamilyPrior(Value):
-    """What is usual: N(mean, covariance) over the law's coordinates at ``centres``, of ``families``."""
+    """What is usual: N(mean, covariance) over the law's coordinates at ``centers``, of ``families``."""
 
     law: Law
-    centres: dict[str, float]
+    centers: dict[str, float]
     mean: Floats = field(repr=False)
     covariance: Floats = field(repr=False)
     families: tuple[str, ...]
@@ -97,14 +97,14 @@ def family_prior(law: Law, runs: Runs, *, without: Sequence[str] = ()) -> Family
     if not usable.any():
         raise DataError(f"{runs.source} has no family left for a prior; give checkpoints of {_FEWEST} or more")
     kept, labels, groups = prepared_runs(law, runs).take(usable), labels[usable], groups[usable]
-    centres = input_centres(fit_table(law, kept, space="log").inputs, law)
+    centers = input_centers(fit_table(law, kept, space="log").inputs, law)
     names, found = [], []
     for name in sorted(set(labels.tolist())):
         rows = labels == name
         if len(np.unique(kept["N"][rows])) < 3:
             continue
         try:
-            found.append(_own_fit(law, kept.take(rows), centres))
+            found.append(_own_fit(law, kept.take(rows), centers))
         except FitError:
             continue
         names.append((name, str(groups[rows][0])))
@@ -113,7 +113,7 @@ def family_prior(law: Law, runs: Runs, *, without: Sequence[str] = ()) -> Family
     sizes = {group: sum(other == group for _, other in names) for _, group in names}
     share = np.array([1 / sizes[group] for _, group in names])
     mean, covariance = pooled(np.array([each[0] for each in found]), np.array([each[1] for each in found]), share=share)
-    return FamilyPrior(law, centres, mean, covariance, tuple(name for name, _ in names))
+    return FamilyPrior(law, centers, mean, covariance, tuple(name for name, _ in names))
 
 
 def fit_with_prior(prior: FamilyPrior, runs: Runs, *, draws: int = 1_000, seed: int = 0) -> Ensemble:
@@ -161,7 +161,7 @@ def fit_with_prior(prior: FamilyPrior, runs: Runs, *, draws: int = 1_000, seed: 
     law = prior.law
     late = prepared_runs(law, runs).take(share_of_training(runs) > _BEGINNING)
     table = fit_table(law, late, space="log")
-    kernel = Kernel(coordinates(law), table.inputs, space="log", centres=prior.centres)
+    kernel = Kernel(coordinates(law), table.inputs, space="log", centers=prior.centers)
     target = np.log(table.loss)
     whiten = np.linalg.cholesky(np.linalg.inv(prior.covariance)).T
     scale = 0.02
@@ -174,25 +174,25 @@ def fit_with_prior(prior: FamilyPrior, runs: Runs, *, draws: int = 1_000, seed: 
     residual = kernel.value(mode[None], 0, kernel.n_rows)[0] - target
     estimate = Estimate(
         law=law,
-        params=dict(zip(law.param_names, coords.to_params(mode[None], prior.centres)[0].tolist(), strict=True)),
+        params=dict(zip(law.param_names, coords.to_params(mode[None], prior.centers)[0].tolist(), strict=True)),
         data=summary(law, table, late, residual, space="log"),
         runs=late,
     )
     return Ensemble(
         estimate=estimate,
-        params=coords.to_params(theta, prior.centres),
+        params=coords.to_params(theta, prior.centers),
         method=f"one run and a prior from {len(prior.families)} families",
         seed=seed,
         findings=_findings(prior, late, taken),
     )
 
 
-def _own_fit(law: Law, runs: Runs, centres: dict[str, float]) -> tuple[Floats, Floats]:
+def _own_fit(law: Law, runs: Runs, centers: dict[str, float]) -> tuple[Floats, Floats]:
     """A family's coordinates and their covariance, checkpoints counted as far as they are independent."""
     fitted = fit(law, runs)
-    theta = coordinates(law).from_params(np.array([[fitted.params[name] for name in law.param_names]]), centres)
+    theta = coordinates(law).from_params(np.array([[fitted.params[name] for name in law.param_names]]), centers)
     table = fit_table(law, runs, space="log")
-    kernel = Kernel(coordinates(law), table.inputs, space="log", centres=centres)
+    kernel = Kernel(coordinates(law), table.inputs, space="log", centers=centers)
     value, jacobian = kernel.value_and_jacobian(theta, 0, kernel.n_rows)
     if not (np.isfinite(theta).all() and np.isfinite(value).all() and np.isfinite(jacobian).all()):
         raise FitError(f"the fit of {law.name} to {runs.source} ends at infinity")
@@ -204,8 +204,8 @@ def _own_fit(law: Law, runs: Runs, centres: dict[str, float]) -> tuple[Floats, F
 
 def _noise(residual: Floats, codes: NDArray[np.int64]) -> float:
     """The scatter that independent rows would need to say as much as these: s/√κ, κ = (1 − ρ)/(1 + ρ) within runs."""
-    centre = residual - np.median(residual)
-    scale = max(1.4826 * float(np.median(np.abs(centre))), _NOISE_FLOOR)
+    center = residual - np.median(residual)
+    scale = max(1.4826 * float(np.median(np.abs(center))), _NOISE_FLOOR)
     same = codes[1:] == codes[:-1]
     pairs = np.clip(residual[1:][same], -3 * scale, 3 * scale) * np.clip(residual[:-1][same], -3 * scale, 3 * scale)
     lag = float(np.clip(pairs.mean() / scale**2, 0.0, 0.98)) if len(pairs) > 2 else 0.0

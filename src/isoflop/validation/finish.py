@@ -141,7 +141,7 @@ def finish(
     theta = posterior.theta
     points = np.unique(np.linspace(0, len(whole.step) - 1, 200).round().astype(np.int64))
     drawn = _with_inexactness(curve_of(theta, reference.at(points)), whole.step[points] > seen.step[-1], seed)
-    centre = curve_of(posterior.mode[None], reference.at(points))[0]
+    center = curve_of(posterior.mode[None], reference.at(points))[0]
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
     rng = np.random.default_rng([seed, 2])
     measured = drawn[:, -1] + posterior.single * rng.standard_normal(len(drawn))
@@ -155,7 +155,7 @@ def finish(
         unit=runs.columns["loss"].unit or "nats/token" if "loss" in runs.columns else "nats/token",
         schedule=given.says,
         earlier=count,
-        curve=np.column_stack([whole.step[points], centre, low, high]),
+        curve=np.column_stack([whole.step[points], center, low, high]),
         measured=seen.some(500),
         params=_constants(theta, reference),
         findings=(*given.findings, *_findings(posterior, seen, float(whole.step[-1]), count)),

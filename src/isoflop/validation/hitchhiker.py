@@ -30,7 +30,7 @@ Bools = NDArray[np.bool_]
 Pick = Literal["nearest", "smallest"]
 
 SHARES = tuple(share / 10 for share in range(1, 11))
-_CHECKPOINTS = 40  # of one run at most, evenly by rank: neighbours tell the same
+_CHECKPOINTS = 40  # of one run at most, evenly by rank: neighbors tell the same
 _TARGET = 0.7  # the target begins at this share of the largest model's training
 _STARTS = 8
 

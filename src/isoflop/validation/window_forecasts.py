@@ -155,7 +155,7 @@ def window_fit(ready: Problem, runs: Runs, window: Window, best: Solution, *, se
         codes,
         None if ready.table.weights is None else ready.table.weights[kept],
     )
-    few = problem_from_table(ready.law, table, objective=ready.objective, centres=ready.kernel.centres)
+    few = problem_from_table(ready.law, table, objective=ready.objective, centers=ready.kernel.centers)
     return fit_at(few, runs.take(window.train), best, seed=seed)
 
 

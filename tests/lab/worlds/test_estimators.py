@@ -144,16 +144,16 @@ def test_intervals_cover_the_truth_of_an_additive_world(objective):
     quantities = {"E": "E", "alpha": "alpha", "beta": "beta", "a": share_of_params}
     truth = {**TRUE, "a": share_of_params(TRUE)}
     held = dict.fromkeys(quantities, 0)
-    centres = dict.fromkeys(quantities, 0.0)
+    centers = dict.fromkeys(quantities, 0.0)
     for seed in range(worlds):
         runs = additive_runs(seed, noise=0.003)
         draws = bootstrap(fit(law("chinchilla"), runs, objective=objective), draws=150, restarted=0)
         for name, quantity in quantities.items():
             interval = draws.interval(quantity, level=0.9)
             held[name] += interval.low <= truth[name] <= interval.high
-            centres[name] += interval.value / worlds
+            centers[name] += interval.value / worlds
     # 90 of 100 with a standard error of 3; Huber's median-like fit is held to the lower end only, its bootstrap is wide
     assert min(held.values()) >= 81
     if objective.word == "lsq":
         assert max(held.values()) <= 97
-    assert centres == pytest.approx({name: truth[name] for name in quantities}, rel=0.01)
+    assert centers == pytest.approx({name: truth[name] for name in quantities}, rel=0.01)

@@ -1,7 +1,7 @@
 /* Elementwise operations on rows, written so that a compiler turns each loop into vector instructions.
  *
  * Nothing here relies on -ffast-math: NaN and infinity travel as they do in NumPy. exp and log are our own because the C
- * library's cannot be vectorised portably; both are within two units in the last place. */
+ * library's cannot be vectorized portably; both are within two units in the last place. */
 #ifndef ISOFLOP_ARITHMETIC_H
 #define ISOFLOP_ARITHMETIC_H
 

@@ -1,4 +1,4 @@
-"""What a fit minimises: a sum over runs of a function of the residual, on log loss or on raw loss.
+"""What a fit minimizes: a sum over runs of a function of the residual, on log loss or on raw loss.
 
 One module an objective. A new one is a subclass of :class:`Objective` in a module of its own and its line in
 :data:`OBJECTIVES`; the command line, studies, saved fits and sensitivity read them from there.

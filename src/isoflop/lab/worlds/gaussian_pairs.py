@@ -79,7 +79,7 @@ def gaussian_pairs(
     information: Sequence[float] = INFORMATION,
     samples: int = 5_000,
     width: int = 100,
-    neighbours: int = 5,
+    neighbors: int = 5,
     representations: Sequence[Representation] = REPRESENTATIONS,
     seeds: Sequence[int] = (0,),
 ) -> tuple[Runs, GaussianTruth]:
@@ -105,8 +105,8 @@ def gaussian_pairs(
                         nats,
                         name,
                         seed,
-                        kozachenko_leonenko_information(x, y, neighbours=neighbours),
-                        kraskov_information(x, y, neighbours=neighbours),
+                        kozachenko_leonenko_information(x, y, neighbors=neighbors),
+                        kraskov_information(x, y, neighbors=neighbors),
                     )
                 )
     nats_column, names, seed_column, estimates, kraskov = zip(*rows, strict=True)

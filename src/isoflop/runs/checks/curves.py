@@ -61,7 +61,7 @@ def off_isoflop_curve(runs: Runs) -> list[OffCurve]:
     groups = np.split(order, np.flatnonzero(breaks) + 1)
     found = []
     for rows in groups:
-        # a chain of neighbours that spans much more than one budget is a continuum of runs, not an IsoFLOP group
+        # a chain of neighbors that spans much more than one budget is a continuum of runs, not an IsoFLOP group
         if np.ptp(log_c[rows]) > 3 * _SAME_BUDGET or len(np.unique(np.round(log_n[rows], 3))) < _FEWEST_SIZES:
             continue
         above = _above_parabola(log_n[rows], log_loss[rows])

@@ -2,7 +2,7 @@
 
 A family is a set of models that differ in size and training tokens alone. The table has the columns ``collection``
 (the data set: families of one collection are not independent), ``family``, ``run``, ``N``, ``D``, ``loss`` (nats/token)
-and ``counts`` (what D counts: tokens or optimiser steps); a family without checkpoints has the final loss of each run.
+and ``counts`` (what D counts: tokens or optimizer steps); a family without checkpoints has the final loss of each run.
 """
 
 from __future__ import annotations

@@ -5,14 +5,14 @@ const VIRIDIS = [[68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33,
 const NEAR = 24; // pixels within which the pointer takes a run
 const charts = new Set();
 
-/** Colours of the page at this moment. */
+/** Colors of the page at this moment. */
 function ink(element) {
   const style = getComputedStyle(element);
   const of = (name) => style.getPropertyValue(name).trim();
   return { text: of("--muted"), grid: of("--line"), fit: of("--ink"), band: of("--band"), accent: of("--accent"), paper: of("--paper"), dark: of("--dark") === "1" };
 }
 
-/** The colour of a share of the way from the smallest size to the largest. */
+/** The color of a share of the way from the smallest size to the largest. */
 function viridis(share, dark) {
   const place = (dark ? 0.18 + 0.82 * share : 0.88 * share) * (VIRIDIS.length - 1);
   const below = Math.min(Math.floor(place), VIRIDIS.length - 2);
@@ -54,22 +54,22 @@ const READINGS = { quantity: (value) => formatQuantity(value, 3), power: powerOf
 export function chart(element, { axes, describe, onRun, height = 300 }) {
   let picture = { x: [0, 1], value: [null, null], low: [null, null], high: [null, null], xRange: [0, 1], yRange: [0, 1] };
   let chosen = -1;
-  let colours = ink(element);
+  let colors = ink(element);
   const axis = (which, side) => ({
     side,
     label: axes[which].label,
     labelSize: 22,
     size: side === 2 ? 34 : 52,
     gap: 4,
-    stroke: () => colours.text,
-    grid: { stroke: () => colours.grid, width: 1 },
+    stroke: () => colors.text,
+    grid: { stroke: () => colors.grid, width: 1 },
     ticks: { show: false },
     font: "12px system-ui, sans-serif",
     labelFont: "12px system-ui, sans-serif",
     splits: (u, _, low, high) => roundTicks(low, high, side === 2 ? Math.max(3, Math.floor(u.width / 90)) : 6),
     values: (_, splits) => splits.map((tick) => READINGS[axes[which].reading](10 ** tick)),
   });
-  const line = (dash, width) => ({ stroke: () => colours.fit, width, dash, points: { show: false } });
+  const line = (dash, width) => ({ stroke: () => colors.fit, width, dash, points: { show: false } });
   const plot = new uPlot(
     {
       width: Math.max(220, element.clientWidth),
@@ -80,7 +80,7 @@ export function chart(element, { axes, describe, onRun, height = 300 }) {
       scales: { x: { time: false, range: () => picture.xRange }, y: { range: () => picture.yRange } },
       axes: [axis("x", 2), axis("y", 3)],
       series: [{}, line(undefined, 1.6), line(undefined, 0), line(undefined, 0)],
-      bands: [{ series: [3, 2], fill: () => colours.band }],
+      bands: [{ series: [3, 2], fill: () => colors.band }],
       hooks: { drawAxes: [drawMarks, drawPoints] },
     },
     [picture.x, picture.value, picture.low, picture.high],
@@ -96,7 +96,7 @@ export function chart(element, { axes, describe, onRun, height = 300 }) {
     ctx.save();
     for (const mark of picture.marks ?? []) {
       const [from, to] = [mark.from, mark.to ?? mark.from].map((at) => u.valToPos(at, "x", true));
-      ctx.fillStyle = ctx.strokeStyle = colours.accent;
+      ctx.fillStyle = ctx.strokeStyle = colors.accent;
       if (mark.to === undefined) {
         ctx.lineWidth = 1.5 * devicePixelRatio;
         ctx.setLineDash(mark.dash ? [5 * devicePixelRatio, 4 * devicePixelRatio] : []);
@@ -132,7 +132,7 @@ export function chart(element, { axes, describe, onRun, height = 300 }) {
     };
     for (let i = 0; i < count; i++) {
       ctx.globalAlpha = points.faint?.[i] ? 0.18 : 1;
-      ctx.fillStyle = viridis(points.shade[i], colours.dark);
+      ctx.fillStyle = viridis(points.shade[i], colors.dark);
       if (count > 3000) {
         const [x, y] = [u.valToPos(points.x[i], "x", true), u.valToPos(points.y[i], "y", true)];
         ctx.fillRect(x - radius, y - radius, 2 * radius, 2 * radius);
@@ -145,7 +145,7 @@ export function chart(element, { axes, describe, onRun, height = 300 }) {
     if (chosen >= 0) {
       dot(chosen, radius + 4 * devicePixelRatio);
       ctx.lineWidth = 2 * devicePixelRatio;
-      ctx.strokeStyle = colours.accent;
+      ctx.strokeStyle = colors.accent;
       ctx.stroke();
     }
     ctx.restore();
@@ -215,7 +215,7 @@ export function chart(element, { axes, describe, onRun, height = 300 }) {
     },
     choose: (run) => choose(run, true),
     repaint() {
-      colours = ink(element);
+      colors = ink(element);
       plot.redraw(false);
     },
     resize() {

@@ -62,7 +62,7 @@ export function formatByInterval(value, low, high) {
   return decimals <= most ? value.toFixed(decimals) : general(value, MOST_DIGITS);
 }
 
-/** The quantile of ascending numbers, straight between neighbours. */
+/** The quantile of ascending numbers, straight between neighbors. */
 export function quantile(ascending, share) {
   if (!ascending.length) return NaN;
   const place = share * (ascending.length - 1);

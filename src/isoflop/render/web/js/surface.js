@@ -10,7 +10,7 @@ export function lawOf(data, code) {
   return { code, fit, draws, width, count: width ? draws.length / width : 0, known, inputs: data.law.inputs, level: data.level };
 }
 
-/** A function that reads a row of numbers between evenly spaced places: a cubic through four neighbours, in logarithms where all are positive. */
+/** A function that reads a row of numbers between evenly spaced places: a cubic through four neighbors, in logarithms where all are positive. */
 function between(row) {
   const positive = row.every((each) => !(each <= 0));
   const y = positive ? Float64Array.from(row, Math.log) : row;
