@@ -94,6 +94,8 @@ def measured(design: Design, objective: str, simulations: int, seed: int = 0) ->
 
 def table(results: list[dict[str, object]]) -> str:
     """The results as two Markdown tables."""
+    order = [each.name for each in (*DESIGNS, *MODEL_ERROR)]
+    results = sorted(results, key=lambda each: (order.index(str(each["design"])), str(each["objective"])))
     lines = [
         f"Share of simulations whose 90 % interval held the truth, if the law holds ({DRAWS} draws; the point is the "
         "compute-optimal size at ten times the largest budget):",

@@ -167,6 +167,12 @@ def interaction(n: Floats, d: Floats) -> Floats:
     return np.asarray(CHINCHILLA.value(TRUTH, {"N": n, "D": d}) + 0.25 * (n / 1e9) ** -0.25 * (d / 2e10) ** -0.25)
 
 
+def farseer(n: Floats, d: Floats) -> Floats:
+    """The law of arXiv:2506.10972, whose exponents depend on size."""
+    b = -0.124 * n**0.1206 + 0.424
+    return np.asarray(np.exp(-0.021 - 0.0049 * n**0.169) + np.exp(88.01 * n**-0.1 - 6.287) * d ** -np.exp(b))
+
+
 _CHECKPOINTS = checkpoints()
 _SEVEN_BY_FIVE = grid(7, 5, (8, 10), (9.6, 11.6))
 DESIGNS = (
@@ -192,4 +198,8 @@ DESIGNS = (
 MODEL_ERROR = (
     Design("drawn from the prior", "5 × 7 IsoFLOP runs, .3 %", isoflop(), gaussian(0.003), discrepancy=of_the_prior),
     Design("an interaction", "5 × 7 IsoFLOP runs, .5 %", isoflop(), gaussian(0.005), params=None, curve=interaction),
+)
+MISFIT = (
+    MODEL_ERROR[1],
+    Design("Farseer's law", "5 × 7 IsoFLOP runs, .5 %", isoflop(), gaussian(0.005), params=None, curve=farseer),
 )  # fmt: skip

@@ -201,3 +201,16 @@ def test_weights_of_rows_count(runs):
     )
     assert other.value == pytest.approx(one.value, rel=1e-10)
     assert other.params == pytest.approx(one.params, rel=1e-6)
+
+
+def test_what_a_group_cannot_tell_apart_is_an_error(runs):
+    """One size a group: E and A/N^alpha are one constant there; with E shared, A and alpha are, over all groups."""
+    number = np.array([int(each[1:]) for each in runs.text("family")])
+    one_size = runs.with_column("N", 1e8 * 4.0**number)
+    own = fit_panel(LAW, one_size, share=("alpha", "beta"), objective=isoflop.squares())
+    (finding,) = [each for each in own.findings if each.code == "not-identified"]
+    assert finding.level == "error" and "E and A cannot be told apart by the runs of" in finding.message
+    shared = fit_panel(LAW, one_size, share=("E", "alpha", "beta"), objective=isoflop.squares())
+    (finding,) = [each for each in shared.findings if each.code == "not-identified"]
+    assert "by the runs of all groups together" in finding.message and "alpha" in finding.message
+    assert not fit_panel(LAW, runs, share=("alpha", "beta"), objective=isoflop.squares()).findings

@@ -61,12 +61,16 @@ def test_a_file_for_each_group_is_planned_from(asked, cli, table, tmp_path):
     words = ("--law", "chinchilla", "--by", "family", "--share", "alpha,beta", "--draws", 40)
     answer = asked("fit", table, *words, "--save", tmp_path / "fit.json")
     files = sorted(each.name for each in tmp_path.glob("*.json"))
-    assert files == [f"fit-g{each}.json" for each in range(4)]
+    assert files == ["fit-another-group.json", *(f"fit-g{each}.json" for each in range(4))]
+    other = asked("forecast", tmp_path / "fit-another-group.json", "--at", "N=1e11", "--at", "D=2e12")
+    unseen = other["quantities"]["loss"]
     own = {row["group"]: row for row in answer["tables"]["groups"]["rows"]}
     forecast = asked("forecast", tmp_path / "fit-g2.json", "--at", "N=1e11", "--at", "D=2e12")
     saved = isoflop.load_fit(tmp_path / "fit-g2.json")
     assert saved.estimate.params["E"] == own["g2"]["E"]["value"]
-    assert forecast["quantities"]["loss"]["low"] < forecast["quantities"]["loss"]["high"]
+    known = forecast["quantities"]["loss"]
+    assert known["high"] - known["low"] < unseen["high"] - unseen["low"]
+    assert "family g2" in forecast["provenance"]["source"]
 
 
 def test_the_study_and_the_notebook_say_what_the_command_says(asked, table):

@@ -14,6 +14,7 @@ from isoflop.errors import FitError, excerpt
 from isoflop.findings import Finding
 from isoflop.fitting.fit import fit_at, problem_from_table, settled_law
 from isoflop.fitting.objective import Objective, huber
+from isoflop.fitting.panel_doubts import panel_findings
 from isoflop.fitting.panel_search import PanelOptimum, search, search_apart
 from isoflop.fitting.panel_table import PanelProblem, groups_of, panel_problem
 from isoflop.fitting.pooling import Pooling, pool_groups
@@ -142,6 +143,7 @@ class PanelFit(Shown):
         """
         number = self.position(group)
         runs = self.runs.take(self.ready.groups.rows(group))
+        runs = replace(runs, source=f"{runs.source}, {', '.join(self.by)} {group}")
         own = problem_from_table(self.law, group_table(self.ready, number), objective=self.objective)
         theta = own.coords.from_params(self.params[number : number + 1], own.kernel.centres)
         at = Solution(
@@ -280,7 +282,7 @@ def made_panel(
         ready=ready,
         optimum=found,
     )
-    return replace(panel, findings=(*findings, *_findings(panel)))
+    return replace(panel, findings=(*findings, *panel_findings(panel)))
 
 
 def group_params(ready: PanelProblem, found: PanelOptimum) -> Floats:
@@ -315,53 +317,3 @@ def engine_of(objective: Objective) -> str:
     from isoflop.fitting.native import engine
 
     return "numpy" if objective.native is None else engine()
-
-
-def _findings(panel: PanelFit) -> list[Finding]:
-    found = []
-    if len(panel.groups) == 1:
-        found.append(
-            Finding(
-                "one-group",
-                "warning",
-                f"{', '.join(panel.by)} has one value, {panel.groups[0]}, so nothing is shared between groups: this is "
-                "the plain fit.",
-                "Leave --by out, or name a column that tells groups apart.",
-            )
-        )
-    if not bool(panel.optimum.converged.all()):
-        found.append(
-            Finding(
-                "not-converged",
-                "error",
-                "the joint fit of all groups had not converged at the limit of steps: the objective is nearly flat "
-                "along some combination of parameters.",
-                "Share or pool more parameters (--share, --pool), or add runs to the smallest groups.",
-            )
-        )
-    found += _bound_findings(panel)
-    return found
-
-
-def _bound_findings(panel: PanelFit) -> list[Finding]:
-    """Positive parameters that ran to zero in some groups."""
-    found = []
-    lowest = max(float(panel.ready.table.loss.min()), 0.0)
-    expression = panel.law.expression
-    alone = {term.label for term in (expression.args if expression.op == "add" else ()) if term.op == "name"}
-    for at, name in enumerate(panel.law.param_names):
-        if name not in alone or panel.law.params[at].domain != "positive" or not lowest:
-            continue
-        gone = [group for group, value in zip(panel.groups, panel.params[:, at], strict=True) if value < 1e-3 * lowest]
-        if gone:
-            told = ", ".join(gone[:5]) + (f" and {len(gone) - 5} more" if len(gone) > 5 else "")
-            found.append(
-                Finding(
-                    "at-bound",
-                    "warning",
-                    f"{name} ran to zero in {len(gone)} of {len(panel.groups)} groups ({told}): their runs do not "
-                    "show where the law levels off.",
-                    f"Pool or share it (--pool {name}), or fix it (--fix {name}=…).",
-                )
-            )
-    return found

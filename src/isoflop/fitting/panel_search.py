@@ -23,7 +23,7 @@ _MANY = 16  # groups from which on fewer starts are spent on each
 _STARTS, _FEW_STARTS = 24, 8
 _CANDIDATES, _FEW_CANDIDATES = 6, 2  # own fits whose shared coordinates are tried for all groups
 _JOINT = 3  # candidates from which all coordinates are fitted together
-_HELD_STEPS = 25
+_HELD_STEPS, _FEW_HELD_STEPS = 25, 12
 _SEARCH_STEPS = 60
 _LAST_STEPS = 3_000
 _GONE, _INSIDE = 1e-3, 0.1  # as in refit: a floor below this share of the lowest loss begins again at that one
@@ -211,7 +211,7 @@ def _candidates(ready: PanelProblem, starts: int, seed: int) -> tuple[Floats, fl
         return np.concatenate([local, np.full((1, groups, 1), together.scale[0])], axis=2), float(together.scale[0])
     grid = whole.starts(count=_STARTS if groups <= _MANY else _FEW_STARTS, seed=seed)
     grid = np.concatenate([together.theta, grid])
-    own, own_scale, _ = _best_of_each(ready, np.repeat(grid[:, None], groups, axis=1), held=False)
+    own, own_scale, _ = _best_of_each(ready, np.repeat(grid[:, None], groups, axis=1), None, held=False)
     # shared coordinates that are tried for all groups: the whole table's, the middle of the groups', some groups' own
     order = np.argsort(own[:, ready.shared[0]] if ready.shared else np.arange(groups), kind="stable")
     count = _CANDIDATES if groups <= _MANY else _FEW_CANDIDATES
@@ -221,7 +221,7 @@ def _candidates(ready: PanelProblem, starts: int, seed: int) -> tuple[Floats, fl
     for shared in tried:
         begin = np.stack([own, np.repeat(together.theta, groups, axis=0)])
         begin[:, :, list(ready.shared)] = shared
-        best, scale, value = _best_of_each(ready, begin, held=True)
+        best, scale, value = _best_of_each(ready, begin, own_scale, held=True)
         found.append(np.concatenate([best, scale[:, None]], axis=1))
         values.append(value)
     candidates = np.stack(found)[np.argsort(values, kind="stable")[:_JOINT]]
@@ -229,12 +229,25 @@ def _candidates(ready: PanelProblem, starts: int, seed: int) -> tuple[Floats, fl
     return candidates, float(together.scale[0])
 
 
-def _best_of_each(ready: PanelProblem, begin: Floats, *, held: bool) -> tuple[Floats, Floats, float]:
-    """Each group's best end (groups, k) of starts (starts, groups, k), its scale (groups,), and the sum of values."""
+def _best_of_each(
+    ready: PanelProblem, begin: Floats, scale: Floats | None, *, held: bool
+) -> tuple[Floats, Floats, float]:
+    """Each group's best end (groups, k) of starts (starts, groups, k), its scale (groups,), and the sum of values.
+
+    scale: (groups,), log σ at which every start begins; that of each group's residuals at the first start without it.
+    """
     count, groups, k = begin.shape
+    if ready.objective.fits_scale and scale is None:
+        first = ready.each_group(np.zeros(groups, dtype=np.int64), np.arange(groups))
+        scale = first.robust_scale(begin[0])
     pairs = ready.each_group(np.zeros(count * groups, dtype=np.int64), np.tile(np.arange(groups), count), held=held)
-    steps = _HELD_STEPS if held else _SEARCH_STEPS
-    found = solve_measured(pairs, begin.reshape(-1, k).copy(), None, max_steps=steps)
+    few = _FEW_HELD_STEPS if groups > _MANY else _HELD_STEPS
+    found = solve_measured(
+        pairs,
+        begin.reshape(-1, k).copy(),
+        np.tile(scale, count) if ready.objective.fits_scale and scale is not None else None,
+        max_steps=few if held else _SEARCH_STEPS,
+    )
     values = np.where(np.isfinite(found.value), found.value, np.inf).reshape(count, groups)
     best = values.argmin(axis=0) * groups + np.arange(groups)
     return found.theta[best], found.scale[best], float(values.min(axis=0).sum())

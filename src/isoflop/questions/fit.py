@@ -96,6 +96,9 @@ class Fit(Question):
 
     def compute(self, context: Context) -> Ensemble | FittedPanel:
         """The fit with its draws; written to ``save`` where that is given."""
+        if context.fit_spec.resample_by is not None and (self.by is not None or self._families is not None):
+            instead = "--by resamples runs within its groups" if self.by is not None else "--prior resamples nothing"
+            raise IsoflopError(f"{instead}; leave --resample-by out")
         if self.by is not None:
             return fit_groups(context, by=self.by, share=self.share, pool=self.pool, save=self.save)
         from isoflop.uncertainty.saved import save_fit

@@ -134,6 +134,7 @@ class PanelDraws(Shown):
         estimate = Estimate(
             law=law,
             params=dict(zip(law.param_names, (float(each) for each in middle), strict=True)),
+            # without rows: model error would tie the parameters to groups that this one is not
             data=replace(summary(law, ready.table, self.panel.runs, residual, space=ready.objective.space), rows=None),
             findings=self.panel.findings,
         )

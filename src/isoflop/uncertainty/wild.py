@@ -77,7 +77,7 @@ class Wild:
     """What a draw is made of.
 
     curve: f(θ̂), (rows,). away: the rows' residuals from fits without their unit, (rows,). codes: each row's unit.
-    freedom: ν, G − k of G runs and k parameters, G − 1 of G groups.
+    freedom: ν, G − k of G rows and k parameters; G − 1 of G runs or groups of several rows.
     """
 
     curve: Floats
@@ -108,7 +108,8 @@ def wild_of(ready: Problem, unit: Unit, theta: Floats) -> Wild | None:
             away[rows] = ready.target[rows] - _values(ready, found.theta[position])[rows]
     if not np.isfinite(away).all():
         return None
-    freedom = count - 1 if unit.grouped else max(1, count - len(ready.law.params))
+    single = count == n_rows
+    freedom = max(1, count - len(ready.law.params)) if single else count - 1
     return Wild(curve, np.sqrt((count - 1) / count) * away, codes, freedom)
 
 

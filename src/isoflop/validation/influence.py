@@ -21,6 +21,7 @@ from isoflop.uncertainty.ensemble import Interval, interval_of
 from isoflop.units import format_quantity
 from isoflop.validation.answers import Answer, Question, answer_at, question
 from isoflop.validation.curvature import left_out_by_curvature, usual_counts
+from isoflop.validation.greedy_chance import CHANCE, few_by_chance
 from isoflop.validation.outliers import Outliers, outliers
 from isoflop.validation.removal import (
     MOST_STEPS,
@@ -47,7 +48,9 @@ class Influence(Shown):
 
     labels: each run in words, (runs,); rows: its row numbers. effects: one an answer, N* first. removals: of the runs
     that decide ``decided``, the answer they were chosen for. usual, fewest: how many runs take it out of its interval
-    by chance in this design, the median and the 5 % quantile of draws.
+    by chance in this design, the median and the 5 % quantile of draws, to first order. chance: in how many simulated
+    tables the search needed no more runs than here, and of how many; None where the first order was enough to see that
+    so few are usual, or the table is too large.
     """
 
     fit: Fit
@@ -59,6 +62,7 @@ class Influence(Shown):
     removals: tuple[Removal, ...]
     usual: int
     fewest: int
+    chance: tuple[int, int] | None
     outliers: Outliers = field(repr=False)
     findings: tuple[Finding, ...]
 
@@ -91,7 +95,8 @@ def influence(
     Each left-out fit is one row of a weight matrix with a zero; all are solved in batches from the fit's own optimum.
     Beside it the infinitesimal jack-knife, θ + H⁻¹ Σ_{j in i} ρ′(r_j)·∇r_j, with H the whole curvature.
     Removals go on until the answer has left its interval, or for three times as many runs as that takes by chance
-    (:func:`isoflop.validation.curvature.usual_counts`).
+    (:func:`isoflop.validation.curvature.usual_counts`). Where they leave it early, the whole search is simulated
+    (:func:`isoflop.validation.greedy_chance.few_by_chance`), and few runs are said to decide only if that is rare.
 
     Parameters
     ----------
@@ -174,9 +179,23 @@ def influence(
         removals=removals,
         usual=usual,
         fewest=fewest,
+        chance=None,
         outliers=seen,
         findings=(),
     )
+    few = _fewest_removal(whole)
+    if few is not None:
+        counted = few_by_chance(
+            ready,
+            fit,
+            main,
+            seen.scales,
+            count=few.left_interval or 0,
+            level=level,
+            unit=ensemble.resampled_by,
+            seed=seed,
+        )
+        whole = replace(whole, chance=counted)
     shared = [each for each in ensemble.findings if each.code == "errors-shared"]
     found = (*_findings(whole), *seen.findings, *shared)
     return replace(whole, findings=found)
@@ -224,13 +243,23 @@ def _findings(whole: Influence) -> list[Finding]:
     return [*_few_decide(whole, effect), *_outliers_move(whole, effect), *_partly(effect)]
 
 
-def _few_decide(whole: Influence, effect: Effect) -> list[Finding]:
-    """Clearly fewer runs take the answer out of its interval than in 95 % of draws of the same design."""
+def _fewest_removal(whole: Influence) -> Removal | None:
+    """The removal that leaves the interval with clearly fewer runs than 95 % of draws of the design, to first order."""
     quick = [each for each in whole.removals if each.how != "outliers" and each.left_interval is not None]
     quick = [each for each in quick if (each.left_interval or 0) < _FEWER * whole.fewest]
-    if not quick:
+    return min(quick, key=lambda each: each.left_interval or 0) if quick else None
+
+
+def _few_decide(whole: Influence, effect: Effect) -> list[Finding]:
+    """Fewer runs take the answer out of its interval than the same search needs in 95 % of simulated tables."""
+    path = _fewest_removal(whole)
+    if path is None or (whole.chance is not None and whole.chance[0] + 1 > CHANCE * (whole.chance[1] + 1)):
         return []
-    path = min(quick, key=lambda each: each.left_interval or 0)
+    searched = (
+        ""
+        if whole.chance is None
+        else f", and the same search of {whole.chance[1]} simulated tables took so few in {whole.chance[0]}"
+    )
     count = path.left_interval or 0
     rows = [row for run in path.runs[:count] for row in whole.rows[run]]
     named = ", ".join(whole.labels[run] for run in path.runs[:count])
@@ -242,7 +271,7 @@ def _few_decide(whole: Influence, effect: Effect) -> list[Finding]:
             f"without {count} of {len(whole.labels)} runs ({named}) {effect.answer.name} goes from "
             f"{shown(effect.value.value)} to {shown(path.values[count - 1])}, out of its own {effect.value.level:.0%} "
             f"interval [{shown(effect.value.low)}, {shown(effect.value.high)}]; in this design "
-            f"chance, to first order, takes about {whole.usual}, seldom under {whole.fewest}.",
+            f"chance, to first order, takes about {whole.usual}, seldom under {whole.fewest}{searched}.",
             f"Look at these runs; without them: {without(rows)}.",
             tuple(sorted(rows)),
         )

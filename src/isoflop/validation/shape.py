@@ -190,7 +190,7 @@ class Null:
             )
         )
         if key not in self._kept:
-            if len(self._kept) >= 16:
+            if len(self._kept) >= 6:
                 self._kept.clear()
             rng = np.random.default_rng([self.seed, 31])
             self._kept[key] = scatter.scans(contrasts, rng, self.simulations)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from isoflop.uncertainty.sharing import SharingTest
 
 TEST_DRAWS = 199  # tables that a test of sharing simulates, or as many as the draws where these are fewer
+_UNSEEN = "another-group"  # in the name of its file
 _BUT = re.compile(r"all[\s_-]*but\b[\s:=_-]*(.*)", re.DOTALL)
 _NAMES = re.compile(r"[,\s]+")
 
@@ -274,17 +275,18 @@ def _method(fitted: FittedPanel) -> str:
         told.append(f"test of sharing: {how}{simulated}, level {test.level:g}")
     if fitted.saved:
         first, more = fitted.saved[0], len(fitted.saved) - 1
-        told.append(f"saved to {first}" + (f" and {more} more, one a group" if more else ""))
+        last = " and one of another group" if _UNSEEN in fitted.saved[-1] else ""
+        told.append(f"saved to {first}" + (f" and {more} more, one a group{last}" if more else ""))
     return "; ".join(told)
 
 
 def _save(draws: PanelDraws, place: str | None) -> tuple[str, ...]:
-    """A saved fit for each group, beside each other: FIT-GROUP.json."""
+    """A saved fit for each group, beside each other: FIT-GROUP.json; and of a group that is not in the table."""
     if place is None:
         return ()
     from isoflop.uncertainty.saved import save_fit
 
-    path, taken, written = Path(place), set[str](), []
+    path, taken, written = Path(place), {_UNSEEN}, []
     for group in draws.panel.groups:
         word = re.sub(r"[^\w.-]+", "-", group).strip("-.")[:80] or "group"
         while word.lower() in taken:
@@ -293,4 +295,8 @@ def _save(draws: PanelDraws, place: str | None) -> tuple[str, ...]:
         own = path.with_name(f"{path.stem}-{word}{path.suffix}")
         save_fit(draws.group(group), str(own))
         written.append(str(own))
+    if draws.between is not None and draws.panel.own:
+        other = path.with_name(f"{path.stem}-{_UNSEEN}{path.suffix}")
+        save_fit(draws.unseen(), str(other))
+        written.append(str(other))
     return tuple(written)
