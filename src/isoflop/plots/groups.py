@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isoflop.plots.style import LINES, MARKERS, dots, legend, log_axis, plain, response_label, shades
 
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
 
     from isoflop.planning.comparison import Comparison
 
+Floats = NDArray[np.float64]
+
 _MOST = 8  # groups that are drawn, the leader among them
+_BEYOND = 10.0
 _LEAST, _LARGEST = 1e-3, 1e3  # multipliers beyond which the axis is cut
 
 
@@ -24,7 +28,7 @@ def group_curves(found: Comparison, axes: Axes) -> Axes:
     grid = curves.grid
     for place, name in _drawn(found):
         color = ink.series[place % len(ink.series)]
-        low, value, high = found.bands[place]
+        low, value, high = (_within(each, *_limits(found)) for each in found.bands[place])
         inside = grid <= curves.ranges[place, 1]
         axes.fill_between(grid, low, high, color=color, alpha=0.18, linewidth=0)
         style = LINES[place % len(LINES)]
@@ -56,7 +60,7 @@ def group_multipliers(found: Comparison, axes: Axes) -> Axes:
         if place not in drawn:
             continue
         color = ink.series[place % len(ink.series)]
-        value = np.where(np.isfinite(each.value) & (each.value > 0), each.value, np.nan)
+        value = np.where((each.value >= _LEAST) & (each.value <= _LARGEST), each.value, np.nan)
         low, high = (np.clip(end, _LEAST, _LARGEST) for end in (each.low, each.high))
         axes.fill_between(each.x, low, high, color=color, alpha=0.18, linewidth=0)
         axes.plot(
@@ -65,11 +69,26 @@ def group_multipliers(found: Comparison, axes: Axes) -> Axes:
     axes.axhline(1.0, color=ink.muted, linewidth=1.0)
     log_axis(axes.xaxis, found.curves.along.x)
     log_axis(axes.yaxis, "", label=f"{found.curves.along.x} of {plain(found.reference)} for the same response (×)")
-    shown = np.concatenate([[0.5, 2.0], *(each.value[np.isfinite(each.value)] for each in found.multipliers)])
+    inside = [each.value[(each.value >= _LEAST) & (each.value <= _LARGEST)] for each in found.multipliers]
+    shown = np.concatenate([[0.5, 2.0], *inside])
     axes.set_ylim(max(_LEAST, shown.min() / 2), min(_LARGEST, shown.max() * 2))
     axes.margins(x=0.02)
     legend(axes)
     return axes
+
+
+def _limits(found: Comparison) -> tuple[float, float]:
+    """Responses beyond which a curve is cut: those of the runs, and ten times their range on both sides."""
+    measured = np.concatenate([each.runs[found.response] for each in found.groups])
+    low, high = float(np.nanmin(measured)), float(np.nanmax(measured))
+    if found.curves.space == "log":
+        return low / _BEYOND, high * _BEYOND
+    return low - _BEYOND * (high - low), high + _BEYOND * (high - low)
+
+
+def _within(values: Floats, low: float, high: float) -> Floats:
+    """The values, cut at both limits; what is no number stays none."""
+    return np.clip(values, low, high)
 
 
 def _drawn(found: Comparison) -> list[tuple[int, str]]:
