@@ -6,7 +6,7 @@ from scipy import stats
 
 from isoflop import Runs
 from isoflop.errors import DataError
-from isoflop.validation.holm import holm
+from isoflop.uncertainty.holm import holm
 from isoflop.validation.shape_audit import shapes
 from isoflop.validation.size_classes import dunn, size_classes
 

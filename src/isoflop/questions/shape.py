@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Cell, Column, Picture, Quantity, Table, literal, of_interval
-from isoflop.answers.wording import number, plural
+from isoflop.answers.wording import number, plural, told
 from isoflop.questions.base.comparison import by_columns, input_column, response_columns, x_kind
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.kinds import Choice, Count, Flag, Number, Text, Texts
@@ -148,7 +148,8 @@ def _headline(result: ShapeAudit) -> str:
 def _sentence(result: ShapeAudit, row: GroupShape) -> str:
     name, where = row.levels.response, "" if not result.by else f" of {row.levels.group}"
     p = f" (p = {number(row.p.trend, 'number', digits=2)})"
-    near = f"the smallest {result.x} within {row.tests.delta:.2g} of the best is {number(row.near.value, 'count')}"
+    smallest = told(of_interval("smallest", row.near, x_kind(result.x)))
+    near = f"the smallest {result.x} within {row.tests.delta:.2g} of the best is {smallest}"
     if row.tests.reason:
         return f"The shape of {name}{where} along {result.x} cannot be told: {row.tests.reason}."
     if row.shape == "cannot be told":
@@ -156,7 +157,7 @@ def _sentence(result: ShapeAudit, row: GroupShape) -> str:
     if row.shape == "flat":
         return f"{name}{where} is flat along {result.x}, within {row.tests.delta:.2g}."
     if row.turn is not None:
-        turn = f"turning at {number(row.turn.value, 'count')}"
+        turn = f"turning at {told(of_interval('turn', row.turn, x_kind(result.x)))}"
         return f"{name}{where} along {result.x} has the shape of {_article(row.shape)}, {turn}; {near}."
     if row.shape == "several turns":
         return f"{name}{where} along {result.x} turns more than once; {near}."

@@ -14,8 +14,8 @@ from isoflop.findings import Finding
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Interval
+from isoflop.uncertainty.holm import holm
 from isoflop.validation.cost_front import FrontModel, cost_front
-from isoflop.validation.holm import holm
 from isoflop.validation.level_scatter import scatter_of
 from isoflop.validation.levels import Levels, lower_is_better, read_levels
 from isoflop.validation.near_best import smallest_near_best, turning_point

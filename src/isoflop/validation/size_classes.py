@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from isoflop.errors import DataError
+from isoflop.uncertainty.holm import holm
 from isoflop.units import format_quantity
-from isoflop.validation.holm import holm
 from isoflop.validation.levels import Levels
 from isoflop.values import Value
 

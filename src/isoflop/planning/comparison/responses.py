@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from isoflop.planning.comparison.compare import Comparison
 from isoflop.shown import Shown
-
-Floats = NDArray[np.float64]
+from isoflop.uncertainty.holm import holm
 
 
 @dataclass(frozen=True)
@@ -39,21 +35,4 @@ def responses(comparisons: Sequence[Comparison]) -> Responses:
         count = len(each.curves.joint)
         rarer = round(min(each.lead.ahead, 1 - each.lead.ahead) * count)
         p_values.append(min(1.0, 2 * (1 + rarer) / (1 + count)))
-    return Responses(tuple(comparisons), tuple(p_values), tuple(holm(np.array(p_values))), comparisons[0].level)
-
-
-def holm(p_values: Floats) -> list[float]:
-    """max over j ≤ i of min(1, (m − j)·p₍ⱼ₎), in the order given. Source: Holm 1979.
-
-    Examples
-    --------
-    >>> holm(np.array([0.04, 0.01, 0.5]))
-    [0.08, 0.03, 0.5]
-
-    """
-    order = np.argsort(p_values, kind="stable")
-    factors = len(p_values) - np.arange(len(p_values))
-    stepped = np.minimum(1.0, np.maximum.accumulate(factors * p_values[order]))
-    found = np.empty(len(p_values))
-    found[order] = stepped
-    return [float(each) for each in found]
+    return Responses(tuple(comparisons), tuple(p_values), tuple(holm(p_values).tolist()), comparisons[0].level)
