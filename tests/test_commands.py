@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from docs_build.runner import write_recipes
 
 from isoflop import law
 from isoflop.runs.datasets import load
@@ -99,6 +100,7 @@ def folder(tmp_path_factory):
     loss = each.value({name: truth[name] for name in each.param_names}, inputs)
     repeats = pl.DataFrame({**inputs, "loss": loss * np.exp(rng.normal(0, 0.002, len(loss)))})
     repeats.rename({"U": "unique_tokens"}).write_csv(place / "repeats.csv")
+    write_recipes(place / "recipes.csv")
     (place / "runs" / "a").mkdir(parents=True)
     history = [{"step": int(step), "loss": float(value)} for step, value in zip(steps, losses, strict=True)]
     (place / "runs" / "a" / "trainer_state.json").write_text(
