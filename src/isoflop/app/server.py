@@ -38,17 +38,8 @@ MEDIA = {
 _FILE = re.compile(
     r"(?:answer\.html|data\.json|law\.js|report\.html|fit\.json|study\.toml|\d{1,3}-[\w-]{1,80}-(?:light|dark)\.png)"
 )
-_ASKED = (
-    "law",
-    "fixed",
-    "tied",
-    "domains",
-    "options",
-    "of",
-    "objective",
-    "draws",
-    "resample_by",
-)  # that the page shows
+# Of a task, what the page shows.
+_ASKED = ("law", "fixed", "tied", "domains", "options", "of", "objective", "draws", "resample_by")
 _VERSION = re.compile(r"-?[0-9]{1,15}")
 _WAIT = 20.0
 _HELD_TABLES = 6

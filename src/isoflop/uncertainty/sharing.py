@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -21,15 +20,13 @@ from isoflop.fitting.panel_table import PanelProblem
 from isoflop.fitting.pooling import pull_of
 from isoflop.shown import Shown
 from isoflop.uncertainty.panel import TOLERANCE, repeated
+from isoflop.uncertainty.sharing_tables import simulated_targets
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 Method = Literal["bootstrap", "likelihood-ratio"]
 
 LEVEL = 0.1  # of the finding
-CHUNK = 50
-_STREAM = 5
-_SILVERMAN = 0.9
 _NAMED = 5
 
 
@@ -262,20 +259,8 @@ def _compare(panel: PanelFit, frees: Sequence[tuple[str, ...]], draws: int, seed
     statistics = [float(value[0] - end.value[0]) for end in ends]
     chance: list[list[Floats]] = [[] for _ in frees]
     coordinates = [[_freed(one, free, end)] for one, free, end in zip(wide, frees, ends, strict=True)]
-    fitted, residual = _fitted(panel)
-    residual = _widening(panel) * _without_zeros(panel, residual)
-    smooth = _smoothing(panel, residual)
-    sizes = np.diff(ready.bounds)
-    shrink = np.repeat(np.sqrt(1 + (_SILVERMAN * sizes**-0.2) ** 2), sizes)
-    for first in range(0, draws, CHUNK):
-        count = min(CHUNK, draws - first)
-        rng = np.random.default_rng([seed, _STREAM, first // CHUNK])
-        signs = rng.choice([-1.0, 1.0], size=(count, ready.table.n_runs))[:, ready.table.run_codes]
-        made = signs * residual
-        if smooth is not None:
-            jitter = rng.standard_normal((count, ready.table.n_runs))[:, ready.table.run_codes]
-            made = (made + smooth * jitter) / shrink
-        drawn, refits = both(fitted + made, count)
+    for target in simulated_targets(panel, draws=draws, seed=seed):
+        drawn, refits = both(target, len(target))
         for place, (one, free, end) in enumerate(zip(wide, frees, refits, strict=True)):
             chance[place].append(drawn - end.value)
             coordinates[place].append(_freed(one, free, end))
@@ -294,65 +279,6 @@ def _compare(panel: PanelFit, frees: Sequence[tuple[str, ...]], draws: int, seed
 def _freed(ready: PanelProblem, free: Sequence[str], found: PanelOptimum) -> Floats:
     """The freed coordinates of each group, (problems, groups, freed)."""
     return found.local[:, :, [ready.coords.names.index(name) for name in free]]
-
-
-def _fitted(panel: PanelFit) -> tuple[Floats, Floats]:
-    """What the shared fit says of every row, and measured − fitted, (rows,) in the order of the groups."""
-    ready = panel.ready
-    fitted = np.empty(len(ready.target))
-    for number in range(len(panel.groups)):
-        first, last = int(ready.bounds[number]), int(ready.bounds[number + 1])
-        theta = panel.optimum.local[0, number : number + 1]
-        width = ready.kernel.tile_rows(1)
-        for start in range(first, last, width):
-            stop = min(start + width, last)
-            fitted[start:stop] = ready.kernel.value(theta, start, stop)[0]
-    return fitted, ready.target - fitted
-
-
-def _widening(panel: PanelFit) -> Floats:
-    """√(n_g/(n_g − k_g)) for every row, with k_g own parameters and a share of the shared ones, (rows,)."""
-    sizes = np.diff(panel.ready.bounds)
-    left = np.maximum(sizes - _fitted_numbers(panel), 0.25 * sizes)
-    return np.asarray(np.repeat(np.sqrt(sizes / left), sizes))
-
-
-def _fitted_numbers(panel: PanelFit) -> Floats:
-    """How many parameters each group took: its own, and its rows' part of the shared ones, (groups,)."""
-    ready = panel.ready
-    sizes = np.diff(ready.bounds)
-    return np.asarray(len(ready.own) - len(ready.pooled) + len(ready.shared) * sizes / sizes.sum())
-
-
-def _without_zeros(panel: PanelFit, residual: Floats) -> Floats:
-    """The residuals, those that the fit made vanish replaced by quantiles of the others, (rows,).
-
-    Near absolute deviations a fit of k numbers goes through k rows. Tables made from these residuals would have too
-    many rows at zero, so too large a curvature and too small a T. As many are replaced as lie within no width.
-    """
-    delta = getattr(panel.objective, "delta", 0.0)
-    if panel.objective.likelihood:
-        return residual
-    found = residual.copy()
-    for (first, last), numbers in zip(pairwise(panel.ready.bounds), _fitted_numbers(panel), strict=True):
-        size = np.abs(residual[first:last])
-        count = min(round(float(numbers) * float(np.mean(size > delta))), (last - first) // 2)
-        order = np.argsort(size, kind="stable")
-        rest = size[order[count:]]
-        found[first + order[:count]] = np.quantile(rest, (np.arange(count) + 0.5) / max(count, 1))
-    return found
-
-
-def _smoothing(panel: PanelFit, residual: Floats) -> Floats | None:
-    """Silverman's bandwidth of each group's residuals, (rows,), for an objective that goes through some of its rows."""
-    if panel.objective.likelihood:
-        return None
-    bounds = panel.ready.bounds
-    width = np.empty(len(residual))
-    for first, last in pairwise(bounds):
-        own = np.abs(residual[first:last])
-        width[first:last] = _SILVERMAN * 1.4826 * np.median(own) * (last - first) ** -0.2
-    return width
 
 
 def _likelihood_p(panel: PanelFit, statistic: float, value: float, freedom: int) -> float:
