@@ -36,6 +36,7 @@ OTHER_TABLES = {"repeat": "repeats.csv"}
 SLOW = {"rank", "report", "sensitivity", "study", "sweep"}
 # Commands that the README does not show.
 FURTHER = (
+    "isoflop shape recipes.csv --by recipe",
     "isoflop diagnose runs.csv --law chinchilla",
     "isoflop compare fit.json other.json",
     "isoflop score prediction.json --measured 2.31",

@@ -185,7 +185,7 @@ def steps_done(out):
 
 
 def test_diverged_cells_are_recorded_as_diverged(tmp_path):
-    wild = HEAD.replace("lr = 0.01", 'lr = 1e3\noptimizer = "sgd"\nclip = 0')
+    wild = HEAD.replace("lr = 0.01", 'lr = 1e3\noptimiser = "sgd"\nclip = 0')
     result = swept(wild + '[[design]]\nkind = "grid"\ntokens = [1280]\n', tmp_path)
     assert result.done == 0
     assert len(result.diverged) == 2 and all("the loss reached" in says for _, says in result.diverged)

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 from isoflop import files  # noqa: E402
 from isoflop.errors import SpecError  # noqa: E402
 from isoflop.files import NoSpaceError, write_whole  # noqa: E402
-from isoflop.lab.cell import Cell, Evaluation, Optimizer  # noqa: E402
+from isoflop.lab.cell import Cell, Evaluation, Optimiser  # noqa: E402
 from isoflop.lab.schedules import Schedule  # noqa: E402
 from isoflop.lab.shapes import MlpShape, TransformerShape  # noqa: E402
 from isoflop.lab.tasks import TaskSpec, text_from  # noqa: E402
@@ -79,7 +79,7 @@ def test_equal_cells_give_equal_bits(task):
     "change",
     [
         {},
-        {"optimizer": Optimizer("sgd", momentum=0.9), "lr": 0.1},
+        {"optimiser": Optimiser("sgd", momentum=0.9), "lr": 0.1},
         {"schedule": Schedule("wsd")},
         {"shape": TransformerShape(8, 1, 1, feed_forward="gated", tied=False)},
     ],
@@ -142,7 +142,7 @@ def test_the_loss_falls_towards_the_entropy_of_the_text(task):
 def test_the_evaluation_is_the_mean_over_held_out_bytes(task):
     from isoflop.lab.models import build
 
-    cell = dataclasses.replace(TINY, steps=1, lr=1e-12, optimizer=Optimizer(weight_decay=0.0))
+    cell = dataclasses.replace(TINY, steps=1, lr=1e-12, optimiser=Optimiser(weight_decay=0.0))
     loss = train(cell, task=task).loss
     model = build(cell.shape, classes=256, context=16, features=0, seed=0)
     inputs, targets = (torch.from_numpy(each) for each in task.held_out(8))
@@ -153,10 +153,10 @@ def test_the_evaluation_is_the_mean_over_held_out_bytes(task):
 
 def test_adamw_decays_matrices_and_not_gains():
     from isoflop.lab.models import build
-    from isoflop.lab.train import make_optimizer
+    from isoflop.lab.train import make_optimiser
 
     model = build(TINY.shape, classes=256, context=16, features=0, seed=0)
-    groups = make_optimizer(model, TINY).param_groups
+    groups = make_optimiser(model, TINY).param_groups
     assert [group["weight_decay"] for group in groups] == [0.1, 0.0]
     assert all(weight.ndim == 1 for weight in groups[1]["params"])
     assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
@@ -164,7 +164,7 @@ def test_adamw_decays_matrices_and_not_gains():
 
 def test_divergence_is_recorded_with_its_step(task):
     wild = dataclasses.replace(
-        TINY, lr=1e4, optimizer=Optimizer("sgd", clip=0.0), schedule=Schedule("constant", warmup=0)
+        TINY, lr=1e4, optimiser=Optimiser("sgd", clip=0.0), schedule=Schedule("constant", warmup=0)
     )
     trained = train(wild, task=task)
     assert trained.status == "diverged"

@@ -42,6 +42,7 @@ def found(runs):
     ((args, settings, result),) = calls
     assert args == (law("chinchilla"), runs) and settings.pop("progress") is not None
     assert settings == {
+        "resample_by": None,
         "objective": objective("lsq"), "budget": 1e22, "at": None, "level": 0.8, "draws": 20, "starts": 16, "seed": 2,
     }  # fmt: skip
     return answer, result

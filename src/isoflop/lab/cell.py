@@ -16,7 +16,7 @@ from isoflop.schema import Number, SchemaError, Whole
 
 
 @dataclass(frozen=True)
-class Optimizer:
+class Optimiser:
     """AdamW (Loshchilov and Hutter 2019) or SGD with momentum; gradients are clipped to norm ``clip`` (0: never).
 
     Weight decay applies to matrices, not to gains and biases.
@@ -39,7 +39,7 @@ class Evaluation:
     windows: int = 768
 
     def steps(self, steps: int) -> tuple[int, ...]:
-        """The optimizer steps after which the held-out loss is taken, rising, the last one being ``steps``."""
+        """The optimiser steps after which the held-out loss is taken, rising, the last one being ``steps``."""
         if self.points == 1:
             return (steps,)
         shares = [self.first ** (1 - i / (self.points - 1)) for i in range(self.points)]
@@ -57,7 +57,7 @@ class Cell:
     lr: float
     seed: int
     schedule: Schedule = field(default_factory=Schedule)
-    optimizer: Optimizer = field(default_factory=Optimizer)
+    optimiser: Optimiser = field(default_factory=Optimiser)
     evaluation: Evaluation = field(default_factory=Evaluation)
 
     @property
@@ -97,7 +97,7 @@ def from_json(values: Mapping[str, Any]) -> Cell:
             **{name: _count(values[name], name) for name in ("steps", "batch", "seed")},
             lr=Number(low=0.0).read(values["lr"], "lr"),
             schedule=Schedule(**schedule),
-            optimizer=Optimizer(**values["optimizer"]),
+            optimiser=Optimiser(**values["optimiser"]),
             evaluation=Evaluation(**values["evaluation"]),
         )
     except (KeyError, TypeError, ValueError, SchemaError) as error:

@@ -133,6 +133,6 @@ def _cell(spec: SweepSpec, shape: Shape, steps: int, lr: float, seed: int) -> Ce
         lr=lr,
         seed=seed,
         schedule=spec.schedule,
-        optimizer=spec.optimizer,
+        optimiser=spec.optimiser,
         evaluation=spec.evaluation,
     )

@@ -16,7 +16,7 @@ EVALUATION = 0.4  # a token evaluated costs so much of a token trained: one forw
 
 
 def seconds_a_step(cells: Iterable[Cell]) -> dict[str, float]:
-    """Seconds of one optimizer step of each size, by the size's name, on one thread, measured here and now.
+    """Seconds of one optimiser step of each size, by the size's name, on one thread, measured here and now.
 
     Raises MissingExtraError without PyTorch.
     """
@@ -54,7 +54,7 @@ def _rate_of_small(cell: Cell) -> float:
 
 
 def flops_a_step(cell: Cell) -> float:
-    """Training FLOPs of one optimizer step, counted."""
+    """Training FLOPs of one optimiser step, counted."""
     task = open_task(cell.task)
     return cell.batch * cell.shape.flops_per_token(task.classes, task.context, task.features)
 

@@ -43,7 +43,7 @@ from typing import Literal
 
 from isoflop.documents import DocumentError, parse_toml, read_bounded
 from isoflop.errors import SpecError, shown
-from isoflop.lab.cell import Evaluation, Optimizer
+from isoflop.lab.cell import Evaluation, Optimiser
 from isoflop.lab.command_spec import Commands, read_commands
 from isoflop.lab.schedules import KINDS, Schedule
 from isoflop.lab.shapes import MlpShape, Shape, TransformerShape
@@ -120,7 +120,7 @@ class SweepSpec:
     batch: int = 2048
     rate: Rate = field(default_factory=Rate)
     seeds: tuple[int, ...] = (0,)
-    optimizer: Optimizer = field(default_factory=Optimizer)
+    optimiser: Optimiser = field(default_factory=Optimiser)
     schedule: Schedule = field(default_factory=Schedule)
     evaluation: Evaluation = field(default_factory=Evaluation)
     designs: tuple[Design, ...] = ()
@@ -158,7 +158,7 @@ def parse_spec(text: str, *, name: str = "sweep", base: Path | None = None) -> S
         return SweepSpec(label, text, commands=read_commands(top.table("command"), base), limits=limits)
     train = top.table("train")
     train.allow(
-        "batch", "lr", "seeds", *(f.name for f in dataclasses.fields(Optimizer) if f.name != "kind"), "optimizer"
+        "batch", "lr", "seeds", *(f.name for f in dataclasses.fields(Optimiser) if f.name != "kind"), "optimiser"
     )
     shapes = _shapes(top.table("model"))
     task = _task(top.table("task"), base)
@@ -182,7 +182,7 @@ def parse_spec(text: str, *, name: str = "sweep", base: Path | None = None) -> S
         batch=batch,
         rate=_rate(train.values.get("lr", 3e-3), batch),
         seeds=train.wholes("seeds", (0,), high=MOST_SEED),
-        optimizer=_optimizer(train),
+        optimiser=_optimiser(train),
         schedule=_schedule(top.table("schedule")),
         evaluation=_evaluation(top.table("evaluate")),
         designs=_designs(tree.get("design", []), shapes, batch),
@@ -260,10 +260,10 @@ def _rate(value: object, batch: int) -> Rate:
     )
 
 
-def _optimizer(table: Table) -> Optimizer:
-    base = Optimizer()
-    return Optimizer(
-        kind=table.choice("optimizer", base.kind, ("adamw", "sgd")),
+def _optimiser(table: Table) -> Optimiser:
+    base = Optimiser()
+    return Optimiser(
+        kind=table.choice("optimiser", base.kind, ("adamw", "sgd")),
         beta1=table.number("beta1", base.beta1, high=0.9999),
         beta2=table.number("beta2", base.beta2, high=0.99999),
         momentum=table.number("momentum", base.momentum, high=0.9999),

@@ -126,7 +126,7 @@ class _Training:
         self.windows = cell.batch // task.context
         model = build(cell.shape, classes=task.classes, context=task.context, features=task.features, seed=cell.seed)
         self.model: nn.Module = model.to(device)
-        self.optimizer = make_optimizer(self.model, cell)
+        self.optimiser = make_optimiser(self.model, cell)
         self.step = 0
         self.first_loss = math.nan
         self.since: list[float] = []  # training losses since the last point of the curve
@@ -147,7 +147,7 @@ class _Training:
         self.model.train()
         while self.step < steps:
             rate = cell.lr * cell.schedule.factor(self.step, steps)
-            for group in self.optimizer.param_groups:
+            for group in self.optimiser.param_groups:
                 group["lr"] = rate
             inputs, targets = self._on_device(*self.task.batch(cell.seed, self.step, self.windows))
             logits = self.model(inputs)
@@ -157,11 +157,11 @@ class _Training:
                 self.first_loss = value
             if not math.isfinite(value) or (self.step >= warm and value > DIVERGED_ABOVE * self.first_loss):
                 return self._diverged(value, carried + time.monotonic() - start)
-            self.optimizer.zero_grad(set_to_none=True)
+            self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
-            if cell.optimizer.clip > 0:
-                _clip(parameters, cell.optimizer.clip)
-            self.optimizer.step()
+            if cell.optimiser.clip > 0:
+                _clip(parameters, cell.optimiser.clip)
+            self.optimiser.step()
             self.step += 1
             self.since.append(value)
             now = time.monotonic()
@@ -234,7 +234,7 @@ class _Training:
             "curve": [asdict(point) for point in self.curve],
             "wall": self.wall,
             "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
         }
         torch.save(state, held)
         write_whole(self.folder / CHECKPOINT, held.getvalue())
@@ -251,17 +251,17 @@ class _Training:
         if state.get("key") != self.cell.key or state.get("digest") != self.task.digest:
             return
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.first_loss, self.wall = state["step"], state["first_loss"], state["wall"]
         self.since = list(state["since"])
         self.curve = [Point(**point) for point in state["curve"]]
 
 
-def make_optimizer(model: nn.Module, cell: Cell) -> torch.optim.Optimizer:
-    """The cell's optimizer; weight decay on matrices only."""
+def make_optimiser(model: nn.Module, cell: Cell) -> torch.optim.Optimizer:
+    """The cell's optimiser; weight decay on matrices only."""
     import torch
 
-    choice = cell.optimizer
+    choice = cell.optimiser
     groups = [
         {"params": [p for p in model.parameters() if p.ndim >= 2], "weight_decay": choice.weight_decay},
         {"params": [p for p in model.parameters() if p.ndim < 2], "weight_decay": 0.0},

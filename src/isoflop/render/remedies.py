@@ -13,7 +13,7 @@ FrontEnd = Literal["command", "page", "python"]
 
 # An option with its value, where one stands behind it: in quotes, an equation, a number, a file, or parts with a colon.
 _OPTION: Final = re.compile(
-    r"""(?<![\w-])--(?P<flag>[a-z][a-z-]*[a-z])
+    r"""(?<![\w-])--(?P<flag>[a-z](?:[a-z-]*[a-z])?)
     (?:[ ](?P<value>"[^"]*"|'[^']*'|[^\s,;()]*=[^\s,;()]*[^\s,;().]|\d+(?:\.\d+)?|\w+:[\d.]*\d|[A-Z]+\.[a-z]+))?""",
     re.VERBOSE,
 )

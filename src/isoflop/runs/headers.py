@@ -219,7 +219,7 @@ _VOCABULARY: Final = word_set(
     "trained consumed processed train training pretrain pretraining pretrained unique data used so far "
     "cumulative cum flop flops flos compute budget cost iso macs estimated est approx loss nll ce xent "
     "bpb ppl perplexity cross entropy val valid validation test eval evaluation dev held out heldout "
-    "holdout final last end best min minimum lowest language modeling modeling mean avg average nats "
+    "holdout final last end best min minimum lowest language modeling modelling mean avg average nats "
     "bits per byte step steps iter iters iteration iterations update updates global current optimizer "
 )
 

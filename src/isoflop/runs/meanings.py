@@ -147,7 +147,7 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
             _LOSSES,
             _LOSSES | _NUMBER_OF | _TRAINING | _TOKENS | word_set(
                 "val valid validation test eval evaluation dev held out heldout holdout last end best min minimum "
-                "lowest language modeling modeling mean avg average cross nats bits per byte"
+                "lowest language modeling modelling mean avg average cross nats bits per byte"
             ),
         ),
     ),

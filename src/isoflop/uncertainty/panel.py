@@ -125,8 +125,8 @@ class PanelDraws(Shown):
         """
         if self.between is None:
             raise FitError(
-                f"{len(self.panel.groups)} groups do not show how groups differ, so nothing can be said of another "
-                f"one; {_FEWEST_GROUPS} or more do"
+                f"{len(self.panel.groups)} groups do not show how groups differ, so another one cannot be forecast; "
+                f"give {_FEWEST_GROUPS} or more"
             )
         law, ready = self.panel.law, self.panel.ready
         middle = np.median(self.between, axis=0)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from isoflop.fitting.fit import Problem
 from isoflop.fitting.refit import refit
 from isoflop.uncertainty.resampling_unit import Unit
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -30,7 +31,7 @@ _TOGETHER = 128  # units left out in one batch
 
 
 @dataclass(frozen=True)
-class Changes:
+class Changes(Value):
     """What differs between refits: weights, or targets, (draws, rows)."""
 
     weights: Floats | None = None
@@ -73,7 +74,7 @@ class Changes:
 
 
 @dataclass(frozen=True)
-class Wild:
+class Wild(Value):
     """What a draw is made of.
 
     curve: f(θ̂), (rows,). away: the rows' residuals from fits without their unit, (rows,). codes: each row's unit.

@@ -141,8 +141,7 @@ def student_t(df: float = 4.0, *, space: Space = "log") -> Objective:
 
 
 def objective(text: str) -> Objective:
-    """The objective of a word: ``huber:1e-3``, ``lad``, ``lsq``, ``student-t``; ``raw-`` before it for raw loss,
-    ``logit-`` for the log odds of a score.
+    """The objective of a word: ``huber:1e-3``, ``lad``, ``lsq``, ``student-t``, with ``raw-`` or ``logit-`` before it.
 
     Parameters
     ----------

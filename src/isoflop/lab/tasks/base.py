@@ -53,7 +53,7 @@ class Task(Protocol):
     def digest(self) -> str: ...  # noqa: D102
 
     def batch(self, seed: int, step: int, size: int) -> tuple[Inputs, Ints]:
-        """Inputs and targets of one optimizer step: the ``size`` windows (or images) that follow step ``step`` - 1."""
+        """Inputs and targets of one optimiser step: the ``size`` windows (or images) that follow step ``step`` - 1."""
         ...
 
     def held_out(self, size: int) -> tuple[Inputs, Ints]:

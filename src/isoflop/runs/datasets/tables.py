@@ -14,7 +14,7 @@ from isoflop.runs.datasets.box import Box, boxes
 from isoflop.runs.datasets.download import locate
 from isoflop.runs.datasets.registry import Table, find
 from isoflop.runs.derive import symbol_of
-from isoflop.runs.files import NamedFrame
+from isoflop.runs.files import NamedFrame, load
 from isoflop.runs.meanings import COUNTED
 from isoflop.runs.read import read_runs
 from isoflop.runs.table import ROW, Runs
@@ -57,8 +57,9 @@ def _from_box(box: Box, part: str, said: Reading) -> Runs:
             f"the data set {box.name!r} has no table {part!r}; it has {', '.join(map(box.full_name, box.tables))}"
         )
     with box.path(table) as path:
+        frame, _, _ = load(path)
         runs = read_runs(
-            path,
+            NamedFrame(frame, box.full_name(table)),
             columns=said.columns,
             units=said.units,
             conventions={"N": "total", **said.conventions},
