@@ -151,7 +151,8 @@ def _extra_cost(ensemble: Ensemble, ratio: float) -> Interval:
 
     def cost(p: Mapping[str, np.ndarray]) -> np.ndarray:
         over = p["A"] * ratio ** p["eta"] + p["B"] * ratio ** -p["eta"]
-        return (over / (2 * np.sqrt(p["A"] * p["B"]))) ** (1 / p["eta"])
+        with np.errstate(over="ignore"):  # a draw without an exponent costs more than a float holds
+            return np.asarray((over / (2 * np.sqrt(p["A"] * p["B"]))) ** (1 / p["eta"]))
 
     return ensemble.interval(cost, level=LEVEL)
 

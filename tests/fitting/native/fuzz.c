@@ -99,7 +99,14 @@ int main(int count, char **arguments)
             int64_t steps[3];
             uint8_t converged[3];
             for (int i = 0; i < n * (FREE + HELD); i++) theta[i] = number();
-            if (isoflop_descend(&tape, &table, &objective, &settings, n, weighted ? weights : NULL, theta, scale, value, steps, converged)) return 1;
+            int64_t index[3], ranges[6];
+            int ranged = below(2);
+            for (int i = 0; i < n; i++) {
+                index[i] = below(n);
+                ranges[2 * i] = below((int)rows);
+                ranges[2 * i + 1] = ranges[2 * i] + 1 + below((int)(rows - ranges[2 * i]));
+            }
+            if (isoflop_descend(&tape, &table, &objective, &settings, n, index, ranged ? ranges : NULL, weighted ? weights : NULL, theta, scale, value, steps, converged)) return 1;
             for (int i = 0; i < n; i++) if (steps[i] > 25 || steps[i] < 0 || converged[i] > 1) return 2;
             descents += n;
         }
