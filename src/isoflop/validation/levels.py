@@ -122,6 +122,7 @@ def _levels(
 ) -> Levels:
     x, cell = np.unique(place, return_inverse=True)
     pair, at = np.unique(np.stack([cell, codes]), axis=1, return_inverse=True)
+    at = at.ravel()  # NumPy 2.0 gives it an axis more
     rows = np.bincount(at)
     runs = np.bincount(at, weights=value) / rows  # one value a run and x
     count = np.bincount(pair[0]).astype(np.float64)
