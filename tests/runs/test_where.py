@@ -351,3 +351,8 @@ def joined(children):
 def test_a_selection_keeps_what_python_would(pair):
     text, holds = pair
     assert kept(text) == [row["row"] for row in ROWS if holds(row)]
+
+
+def test_a_column_under_two_names_is_offered_once():
+    with pytest.raises(FormulaError, match=r"the nearest are step \("):
+        selection("stepp > 1", {"step": pl.Float64(), "loss": pl.Float64()}, aliases={"step": "step"})

@@ -176,7 +176,7 @@ class Arithmetic:
             if known in self.columns:
                 self.used.append(str(known))
                 return str(known)
-        every = [*self.columns, *self.aliases]
+        every = [*dict.fromkeys((*self.columns, *self.aliases))]
         near = difflib.get_close_matches(name[:100], every, n=3, cutoff=0.6)
         listed = ", ".join(each if len(each) <= 40 else f"{each[:39]}…" for each in near or every[:8])
         raise FormulaError(
