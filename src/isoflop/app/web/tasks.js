@@ -1,0 +1,208 @@
+// What is asked of a session and what comes back: the form of any question, the list of results, the one that is shown.
+import { ask, attempt, byId, element, options, page } from "./page.js";
+import { enliven } from "./report.js";
+
+export const RESTRICTIONS = ["fixed", "tied", "domains"];
+export const restrictions = () => Object.fromEntries(RESTRICTIONS.map((name) => [name, byId(name).value]));
+
+/** Put a task into the queue of the session, with the law and the choices that stand on the page. */
+export const request = (kind, more = {}) =>
+  attempt(() =>
+    ask(`/api/s/${page.session}/tasks`, {
+      method: "POST",
+      json: { kind, law: byId("law").value, ...restrictions(), objective: byId("objective").value, draws: Number(byId("draws").value), resample_by: byId("resample-by").value.trim(), options: { budget: byId("budget-asked").value, inference_tokens: byId("served").value }, ...more },
+    }),
+  );
+
+// ---- any other question of the registry, by a form made from its options
+
+export async function fillMenu() {
+  page.questions = await ask("/api/questions");
+  const list = page.questions.map((each) => ({ value: each.name, text: `${each.name}: ${each.summary}` }));
+  options(byId("question"), list, list[0]?.value);
+  showForm();
+}
+
+function showForm() {
+  const chosen = page.questions.find((each) => each.name === byId("question").value);
+  byId("question-options").replaceChildren(...(chosen?.options ?? []).map(control));
+}
+
+/** The control of one option: a tick for a flag, a list for a choice, a line of text for everything else. */
+function control(option) {
+  const id = `option-${option.name}`;
+  const row = element("div");
+  const label = element("label", option.name.replaceAll("_", " "), { for: id, title: option.help });
+  let field;
+  if (option.form === "flag") field = element("input", undefined, { type: "checkbox", id });
+  else if (option.form === "choice") field = element("select", undefined, { id });
+  else field = element("input", undefined, { type: "text", id, placeholder: option.default === null || typeof option.default === "object" ? option.placeholder : String(option.default), autocomplete: "off", spellcheck: "false" });
+  if (option.form === "flag") field.checked = option.default === true;
+  if (option.form === "choice") options(field, option.values.map((value) => ({ value, text: value })), option.default);
+  field.dataset.option = option.name;
+  field.dataset.form = option.form;
+  row.append(label, field, element("p", option.help, { class: "quiet" }));
+  return row;
+}
+
+function chosenOptions() {
+  const fields = [...byId("question-options").querySelectorAll("[data-option]")];
+  const value = (field) => {
+    if (field.dataset.form === "flag") return field.checked;
+    if (field.dataset.form === "pairs") return field.value.split(";").map((each) => each.trim()).filter(Boolean);
+    return field.value.trim();
+  };
+  return Object.fromEntries(fields.map((field) => [field.dataset.option, value(field)]));
+}
+byId("question").addEventListener("change", showForm);
+byId("question-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const asked = await request(byId("question").value, { options: chosenOptions() });
+  if (asked) page.wanted = asked.id;
+});
+
+// ---- results
+
+const NAMES = { fit: "Fit", plan: "Plan", rank: "Ranking of laws", backtest: "Backtest", compare: "Comparison" };
+const nameOf = (kind) => NAMES[kind] ?? kind[0].toUpperCase() + kind.slice(1);
+
+function title(task) {
+  const left = task.dropped ? ` without ${task.dropped} ${task.dropped === 1 ? "row" : "rows"}` : "";
+  const where = task.where ? ` where ${task.where}` : "";
+  const said = (list, sign) => Object.entries(list ?? {}).map(([name, value]) => `${name} ${sign} ${value}`);
+  const restricted = [...said(task.fixed, "="), ...said(task.tied, "="), ...said(task.domains, "in")].join(", ");
+  const held = restricted ? ` with ${restricted}` : "";
+  if (task.kind === "rank") return `${NAMES.rank}${where}${left}`;
+  if (task.kind === "compare" && task.of?.length) return `${NAMES.compare} of ${task.of.join(" and ")}`;
+  if (task.kind === "compare") return `${NAMES.compare} by ${task.options?.by || "family"}${where}${left}`;
+  return `${nameOf(task.kind)}: ${task.law ?? page.state.source}${held}${task.kind === "plan" && task.options?.budget ? ` at ${task.options.budget} FLOPs` : ""}${where}${left}`;
+}
+
+const readable = (task) => task.state === "done";
+
+export function showResults() {
+  const tasks = page.state.tasks;
+  byId("no-results").hidden = tasks.length > 0;
+  listResults(tasks);
+  const fits = tasks.filter((task) => task.state === "done" && (task.kind === "fit" || task.kind === "plan"));
+  byId("compare-form").hidden = fits.length < 2;
+  if (fits.length > 1 && byId("compare-a").options.length !== fits.length) {
+    const list = fits.map((task) => ({ value: task.id, text: `${task.id} ${title(task)}` }));
+    options(byId("compare-a"), list, fits[fits.length - 2].id);
+    options(byId("compare-b"), list, fits[fits.length - 1].id);
+  }
+  const wanted = tasks.find((task) => task.id === page.wanted && readable(task));
+  const last = tasks.filter((task) => task.state === "done").at(-1);
+  if (wanted) {
+    page.wanted = "";
+    show(wanted);
+  } else if (!page.shown && last && !page.wanted) show(last);
+  const shown = tasks.find((task) => task.id === page.shown);
+  if (shown?.drawn && !page.drawn) drawPictures();
+}
+
+/** The list with as little change as it takes, so that a button under the finger or the focus stays where it is. */
+function listResults(tasks) {
+  const list = byId("results");
+  const old = new Map([...list.children].map((item) => [item.dataset.key, item]));
+  const items = tasks.map((task) => {
+    const { share, doing, ...lasting } = task;
+    const key = JSON.stringify([lasting, task.id === page.shown, readable(task), page.session]);
+    const item = old.get(key) ?? resultItem(task);
+    item.dataset.key = key;
+    const bar = item.querySelector("progress");
+    if (bar) {
+      bar.value = share;
+      item.querySelector(".doing").textContent = doing;
+    }
+    return item;
+  });
+  items.reverse();
+  if (items.length !== list.children.length || items.some((item, i) => item !== list.children[i])) {
+    const focused = document.activeElement?.getAttribute("aria-label");
+    list.replaceChildren(...items);
+    if (focused) list.querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus();
+  }
+}
+
+function resultItem(task) {
+  const item = element("li", undefined, { class: task.id === page.shown ? "shown" : undefined });
+  const words = element("div");
+  words.append(element("strong", `${task.id} ${title(task)}`));
+  const says = { waiting: "waits for its turn", running: task.doing, failed: task.says, stopped: task.says, done: task.says }[task.state];
+  words.append(element("p", says, { class: task.state === "failed" ? "slip" : "quiet doing", role: task.state === "failed" ? "alert" : undefined }));
+  const tools = element("div", undefined, { class: "tools" });
+  const at = `/s/${page.session}/${task.id}`;
+  if (task.state === "waiting" || task.state === "running") {
+    tools.append(element("button", "Stop", { type: "button", "aria-label": `stop ${task.id}`, onclick: () => attempt(() => ask(`/api${at.replace(/\/[^/]*$/, "")}/tasks/${task.id}`, { method: "DELETE" })) }));
+  }
+  if (readable(task)) tools.append(element("button", "Show", { type: "button", "aria-label": `show ${task.id}`, onclick: () => show(task) }));
+  if (task.state === "done" && (task.kind === "fit" || task.kind === "plan")) {
+    tools.append(element("a", "Fit", { href: `${at}/fit.json`, download: true, "aria-label": `fit of ${task.id}` }), element("a", "Study", { href: `${at}/study.toml`, download: true, "aria-label": `study of ${task.id}` }));
+    if (task.drawn) tools.append(element("a", "Report", { href: `${at}/report.html`, download: true, "aria-label": `report of ${task.id}` }));
+    else tools.append(element("span", task.undrawn || "Report is being drawn …", { class: "quiet" }));
+  }
+  item.append(words, tools);
+  if (task.state === "running") item.append(element("progress", undefined, { max: 1, value: task.share, "aria-label": `${task.id}, ${task.doing}` }));
+  return item;
+}
+
+async function show(task) {
+  const at = `/s/${page.session}/${task.id}`;
+  page.shown = task.id;
+  page.drawn = task.drawn;
+  await attempt(async () => {
+    const html = await (await fetch(`${at}/answer.html`)).text();
+    const holder = document.createElement("template");
+    holder.innerHTML = html; // made by the server from templates that escape every value
+    if (!task.drawn) holder.content.querySelectorAll("img.drawn").forEach(putOff);
+    const place = byId("shown");
+    page.answer = null;
+    if (task.kind === "fit" || task.kind === "plan") {
+      const [data, code] = await Promise.all([fetch(`${at}/data.json`).then((each) => each.json()), import(`${at}/law.js`)]);
+      place.replaceChildren(holder.content);
+      page.answer = enliven(place, data, code.law);
+      planning(place, task, data);
+    } else place.replaceChildren(holder.content);
+    showResults();
+    const heading = place.querySelector("h2");
+    heading.tabIndex = -1;
+    heading.focus({ preventScroll: true });
+    place.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+  });
+}
+
+/** A picture that is not drawn yet is asked for when it is. */
+function putOff(image) {
+  image.dataset.later = image.getAttribute("src");
+  image.removeAttribute("src");
+}
+
+function drawPictures() {
+  page.drawn = true;
+  for (const image of byId("shown").querySelectorAll("[data-later]")) {
+    image.src = image.dataset.later;
+    image.removeAttribute("data-later");
+  }
+}
+
+/** A button that makes the budget under the slider the plan of a result of its own. */
+function planning(place, task, data) {
+  if (data.budget === null) return;
+  const row = element("div", undefined, { class: "planning" });
+  const button = element("button", "Plan this budget", { type: "button", class: "main" });
+  button.addEventListener("click", async () => {
+    const budget = place.querySelector("[data-lever=budget] input[type=text]").value;
+    const asked = await request("plan", { of: task.id, options: { budget } });
+    if (asked) page.wanted = asked.id;
+  });
+  row.append(button);
+  place.querySelector("[data-levers]").append(row);
+}
+
+byId("compare-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const budget = page.answer?.lever?.answer?.()?.budget;
+  const asked = await request("compare", { of: [byId("compare-a").value, byId("compare-b").value], options: { budget: budget ? String(budget) : "" } });
+  if (asked) page.wanted = asked.id;
+});
