@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,11 +20,9 @@ def with_scatter(
 
     curve: (draws,), or (draws, points) of one law. The others are those of :func:`scatter`.
     """
-    if not len(curve):
-        return curve
-    columns = curve.reshape(len(curve), -1)
-    by = scatter(residuals, columns.shape, n_runs=n_runs, n_params=n_params, rng=rng)
-    return moved(columns, by, space).reshape(curve.shape)
+    return _spread(
+        curve, lambda points: scatter(residuals, (len(curve), points), n_runs=n_runs, n_params=n_params, rng=rng), space
+    )
 
 
 def scatter(
@@ -49,11 +49,9 @@ def new_runs(ensemble: Ensemble, curve: Floats, *, stream: int = 0) -> Floats:
 
     stream: as for :func:`new_scatter`.
     """
-    if not len(curve):
-        return curve
-    columns = curve.reshape(len(curve), -1)
-    by = new_scatter(ensemble, points=columns.shape[1], stream=stream)
-    return moved(columns, by, ensemble.estimate.data.space).reshape(curve.shape)
+    return _spread(
+        curve, lambda points: new_scatter(ensemble, points=points, stream=stream), ensemble.estimate.data.space
+    )
 
 
 def new_scatter(ensemble: Ensemble, *, points: int = 1, stream: int = 0) -> Floats:
@@ -70,3 +68,11 @@ def new_scatter(ensemble: Ensemble, *, points: int = 1, stream: int = 0) -> Floa
         n_params=len(ensemble.estimate.law.params),
         rng=np.random.default_rng([ensemble.seed, 2] if stream == 0 else [ensemble.seed, 2, stream]),
     )
+
+
+def _spread(curve: Floats, by: Callable[[int], Floats], space: Space) -> Floats:
+    """The curve, (draws,) or (draws, points), moved by a scatter for that many points, (draws, points)."""
+    if not len(curve):
+        return curve
+    columns = curve.reshape(len(curve), -1)
+    return moved(columns, by(columns.shape[1]), space).reshape(curve.shape)
