@@ -20,6 +20,19 @@ def tables() -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def without_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's ISOFLOP_DATASETS helps no test: one that names a data set asks for ``named_tables``."""
+    monkeypatch.delenv("ISOFLOP_DATASETS", raising=False)
+
+
+@pytest.fixture
+def named_tables(tables: Path, without_mirror: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The public run tables, which commands and ``load`` find by the names of the data sets."""
+    monkeypatch.setenv("ISOFLOP_DATASETS", str(tables))
+    return tables
+
+
 @pytest.fixture(scope="session")
 def cases() -> Path:
     """The folder of small tables that users had trouble with; tests that need it are skipped where it is absent."""

@@ -12,8 +12,7 @@ from isoflop.errors import DataError
 from isoflop.runs import datasets
 
 
-def test_families_of_three_sizes_or_more_from_seven_collections(monkeypatch: pytest.MonkeyPatch, tables: Path) -> None:
-    monkeypatch.setenv("ISOFLOP_DATASETS", str(tables))
+def test_families_of_three_sizes_or_more_from_seven_collections(named_tables: Path) -> None:
     runs = datasets.load("checkpoint-families")
     shape = runs.frame.group_by("family").agg(
         sizes=pl.col("N").n_unique(), collections=pl.col("collection").n_unique(), counts=pl.col("counts").n_unique()
@@ -25,10 +24,9 @@ def test_families_of_three_sizes_or_more_from_seven_collections(monkeypatch: pyt
     assert np.isfinite(runs["loss"]).all() and (runs["loss"] > 0).all() and (runs["D"] > 0).all()
 
 
-def test_losses_are_nats_whatever_the_source_had(monkeypatch: pytest.MonkeyPatch, tables: Path) -> None:
-    monkeypatch.setenv("ISOFLOP_DATASETS", str(tables))
+def test_losses_are_nats_whatever_the_source_had(named_tables: Path) -> None:
     opt = datasets.load("checkpoint-families", where="family == 'OPT'")
-    raw = pl.read_csv(tables / "hitchhiker-colpret" / "opt_perplexity_trajectories.csv")
+    raw = pl.read_csv(named_tables / "hitchhiker-colpret" / "opt_perplexity_trajectories.csv")
     assert opt["loss"].min() == pytest.approx(np.log(raw["ppl"].min()), rel=1e-12)
     gpt3 = datasets.load("checkpoint-families", where="family == 'GPT-3'")
     assert sorted(set(gpt3["N"])) == [125e6, 350e6, 760e6, 1.3e9, 2.7e9, 6.7e9, 13e9, 175e9]

@@ -68,8 +68,7 @@ def test_neighbors_of_public_tables_are_read_as_the_same_runs(tables, file, colu
     alike(runs, pl.DataFrame({name: runs[name] for name in columns}), columns)
 
 
-def test_neighbors_of_registered_tables_are_read_as_the_same_runs(tables, monkeypatch):
-    monkeypatch.setenv("ISOFLOP_DATASETS", str(tables))
+def test_neighbors_of_registered_tables_are_read_as_the_same_runs(named_tables):
     from isoflop.errors import DataError
     from isoflop.runs.datasets import datasets, load
 

@@ -88,7 +88,7 @@ def test_an_exponent_shared_by_sixteen_groups_is_as_sure_as_published():
 
 
 @pytest.mark.slow
-def test_three_corpora_share_all_but_the_floor(tables):
+def test_three_corpora_share_all_but_the_floor(named_tables):
     """overtraining-gadre: equality of everything is rejected; the corpora differ in E, and the rest may be shared."""
     runs = load("overtraining-gadre")
     whole = fit_panel(law("chinchilla"), runs, share=law("chinchilla").param_names)
@@ -104,8 +104,8 @@ def test_three_corpora_share_all_but_the_floor(tables):
 
 
 @pytest.mark.slow
-def test_tasks_of_the_olmo_ladder_may_share_alpha(tables):
-    """Bits per byte of nine tasks, N to 1.3B: the runs do not tell their alphas apart."""
+def test_tasks_of_the_olmo_ladder_may_share_alpha(named_tables):
+    """Bits per byte of eight tasks, N to 1.3B: the runs do not tell their alphas apart."""
     table = load("olmo-ladder")
     tasks = {
         "arc_challenge": "arc_challenge_test",
@@ -130,7 +130,7 @@ def test_tasks_of_the_olmo_ladder_may_share_alpha(tables):
 
 
 @pytest.mark.slow
-def test_the_value_of_repeated_data_by_unique_tokens(tables):
+def test_the_value_of_repeated_data_by_unique_tokens(named_tables):
     """datablations with the C4 constants of its authors: one R_D and R_N do not serve 100M and 1.5B unique tokens."""
     every = load("datablations")
     runs = every.take(np.isin(every["U"], (1e8, 4e8, 1.5e9)))

@@ -81,9 +81,8 @@ def test_one_run_says_that_it_borrows() -> None:
     assert np.array_equal(ensemble.params, again.params)
 
 
-def test_opt_175b_from_single_models(tables: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opt_175b_from_single_models(named_tables: Path) -> None:
     """The prior leaves out OPT's own collection. Of five single models, four hold 175B in their 90 % interval."""
-    monkeypatch.setenv("ISOFLOP_DATASETS", str(tables))
     families = datasets.load("checkpoint-families", where="collection != 'datablations' and counts == 'tokens'")
     prior = family_prior(CHINCHILLA, families, without=["hitchhiker-colpret"])
     opt = families.take(np.asarray(families.text("family")) == "OPT")

@@ -91,8 +91,7 @@ def test_share_of_training_within_an_error() -> None:
         error_grid(study, "nobody")
 
 
-def opt(tables: Path, monkeypatch: pytest.MonkeyPatch, *, perplexity: bool) -> Runs:
-    monkeypatch.setenv("ISOFLOP_DATASETS", str(tables))
+def opt(*, perplexity: bool) -> Runs:
     runs = datasets.load("checkpoint-families", where="family == 'OPT'")
     loss = np.exp(runs["loss"]) if perplexity else runs["loss"]
     unit = "perplexity" if perplexity else "nats/token"
@@ -102,11 +101,9 @@ def opt(tables: Path, monkeypatch: pytest.MonkeyPatch, *, perplexity: bool) -> R
 
 
 @pytest.mark.parametrize(("perplexity", "errors"), [(True, (5.4, 8.3, 7.4)), (False, (3.2, 3.5, 3.1))])
-def test_opt_by_the_guides_own_objective(
-    tables: Path, monkeypatch: pytest.MonkeyPatch, perplexity: bool, errors: tuple[float, ...]
-) -> None:
+def test_opt_by_the_guides_own_objective(named_tables: Path, perplexity: bool, errors: tuple[float, ...]) -> None:
     """Squares of the raw response, 10B tokens cut, 3 to 5 smallest models: an ARE is not the same in nats."""
-    runs = opt(tables, monkeypatch, perplexity=perplexity)
+    runs = opt(perplexity=perplexity)
     study = hitchhiker(law("chinchilla"), runs, objective=squares(space="raw"), cut=10e9, shares=(1.0,))
     trials = study.trials.filter(pl.col("cut"))
     smallest = [trials.filter((pl.col("models") == k) & (pl.col("pick") == "smallest"))["are"] for k in (3, 4)]
@@ -116,12 +113,12 @@ def test_opt_by_the_guides_own_objective(
 
 @pytest.mark.parametrize(("perplexity", "errors"), [(True, (32.0, 24.5, 15.5)), (False, (7.1, 6.1, 4.4))])
 def test_one_opt_model_with_a_and_alpha_of_another_family(
-    tables: Path, monkeypatch: pytest.MonkeyPatch, perplexity: bool, errors: tuple[float, ...]
+    named_tables: Path, perplexity: bool, errors: tuple[float, ...]
 ) -> None:
     """Published as 37, 25 and 15 %, from models of 6.7B, 13B and 30B: these are errors of perplexity."""
     from isoflop import fit, fix
 
-    runs = opt(tables, monkeypatch, perplexity=perplexity)
+    runs = opt(perplexity=perplexity)
     borrowed = fix(law("chinchilla"), {"A": float(np.exp(6.255414)), "alpha": 0.3526596})
     last = runs.take((runs["N"] == 175e9) & (runs["D"] >= 0.7 * runs["D"][runs["N"] == 175e9].max()))
     for size, error in zip((6.7e9, 13e9, 30e9), errors, strict=True):
@@ -131,8 +128,7 @@ def test_one_opt_model_with_a_and_alpha_of_another_family(
 
 
 @pytest.mark.slow
-def test_a_thousand_laws_of_every_public_family(tables: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ISOFLOP_DATASETS", str(tables))
+def test_a_thousand_laws_of_every_public_family(named_tables: Path) -> None:
     study = hitchhiker(law("chinchilla"), datasets.load("checkpoint-families"), objective=huber(), jobs=2)
     assert study.trials.height > 1_000 and study.trials["family"].n_unique() > 100
     # a law from a tenth of the training may run away, but hardly any does
