@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +24,11 @@ from isoflop.fitting.solve import Batch, damped, solve_systems
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Scale = Literal["none", "own", "shared"]
+
+_BITS = 64
+_UNROLLED = 6  # coordinates of a block up to which all blocks are eliminated side by side
+_MANY_BLOCKS = 200
+_PIVOT = 1e-10  # share of its diagonal below which a pivot has lost its digits: such a block goes to LAPACK
 
 
 class GroupRows(Batch):
@@ -55,8 +58,8 @@ class GroupRows(Batch):
 
     @property
     def descends_compiled(self) -> bool:
-        """Only where every coordinate may move."""
-        return self.compiled and not self.held
+        """Whether the compiled engine descends; it holds the first 64 coordinates at most."""
+        return self.compiled and max(self.held, default=0) < _BITS
 
     def weight_sums(self, count: int) -> Floats:
         """The sum of weights of each problem, (problems,)."""
@@ -304,6 +307,37 @@ def solve_blocks(system: Floats, right: Floats) -> Floats:
     if bad.any():
         system[bad] = np.eye(system.shape[1])
         right = np.where(bad[:, None, None], 0.0, right)
+    if system.shape[1] > _UNROLLED or len(system) < _MANY_BLOCKS:
+        return _solve_by_lapack(system, right)
+    solved, safe = _eliminated(system, right)
+    if not safe.all():
+        rest = np.flatnonzero(~safe)
+        solved[rest] = _solve_by_lapack(system[rest], right[rest])
+    return solved
+
+
+def _eliminated(system: Floats, right: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Gaussian elimination without exchanges of all blocks side by side, and where every pivot is clearly positive.
+
+    LAPACK takes one block at a time, whose overhead is most of the time of a system of three.
+    """
+    q = system.shape[1]
+    rows = np.ascontiguousarray(np.concatenate([system, right], axis=2).transpose(1, 2, 0))  # (q, q + sides, blocks)
+    safe = np.ones(len(system), dtype=bool)
+    with np.errstate(all="ignore"):
+        least = _PIVOT * np.einsum("bkk->kb", system)
+        for at in range(q):
+            safe &= rows[at, at] > least[at]
+            rows[at, at + 1 :] /= rows[at, at]
+            for below in range(at + 1, q):
+                rows[below, at + 1 :] -= rows[below, at] * rows[at, at + 1 :]
+        for at in range(q - 1, 0, -1):
+            for above in range(at):
+                rows[above, q:] -= rows[above, at] * rows[at, q:]
+    return rows[:, q:].transpose(2, 0, 1).copy(), safe
+
+
+def _solve_by_lapack(system: Floats, right: Floats) -> Floats:
     try:
         return np.asarray(np.linalg.solve(system, right))
     except np.linalg.LinAlgError:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from isoflop.errors import FitError
 from isoflop.fitting.fit import SAME, best_optimum, problem
 from isoflop.fitting.grouped import Pull
+from isoflop.fitting.panel_settled import settled, settles
 from isoflop.fitting.panel_table import PanelProblem
 from isoflop.fitting.refit import floors
 from isoflop.fitting.solve import Solution, polish_measured, solve_measured
@@ -25,6 +26,7 @@ _CANDIDATES, _FEW_CANDIDATES = 6, 2  # own fits whose shared coordinates are tri
 _JOINT = 3  # candidates from which all coordinates are fitted together
 _HELD_STEPS, _FEW_HELD_STEPS = 25, 12
 _SEARCH_STEPS = 60
+_ROUGH = 1e-5  # relative gain at which a group's own search ends where there are many: the joint fit goes on from there
 _LAST_STEPS = 3_000
 _GONE, _INSIDE = 1e-3, 0.1  # as in refit: a floor below this share of the lowest loss begins again at that one
 
@@ -189,6 +191,8 @@ def _descend(
     means = begin.means if begin.means.shape[1] == system.n_means and system.n_means else None
     theta = system.theta(begin.local, begin.scale if ready.own_scale else None, means)
     own = begin.scale[:, 0].copy() if system.n_extra else None
+    if groups > _MANY and settles(system):
+        theta = settled(ready, system, theta, weights=weights, target=target)
     found = solve_measured(system, theta, own, tolerance=tolerance, max_steps=max_steps)
     return _optimum(ready, found, pull)
 
@@ -246,6 +250,7 @@ def _best_of_each(
         pairs,
         begin.reshape(-1, k).copy(),
         np.tile(scale, count) if ready.objective.fits_scale and scale is not None else None,
+        tolerance=_ROUGH if groups > _MANY else 1e-9,
         max_steps=few if held else _SEARCH_STEPS,
     )
     values = np.where(np.isfinite(found.value), found.value, np.inf).reshape(count, groups)

@@ -8,6 +8,7 @@ the weights, by a constant changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -233,7 +234,8 @@ def _descend(problem: Measured, theta: Floats, scale: Floats, tolerance: float, 
 
 def _descend_compiled(problem: Batch, theta: Floats, scale: Floats, tolerance: float, max_steps: int) -> Solution:
     """The same steps in the compiled engine, one problem after another."""
-    settings = Settings(tolerance, _LONGEST, _LIMIT, _NEARLY, max_steps, _QUIET)
+    held = sum(1 << at for at in problem.held)
+    settings = Settings(tolerance, _LONGEST, _LIMIT, _NEARLY, max_steps, _QUIET, held)
     tape = problem.kernel.tape.of(problem.kernel)
     found = tape.descend(
         *(problem.target, problem.weights, problem.objective, theta, scale, settings),
@@ -297,10 +299,12 @@ class Batch(Dense):
 
     index: (problems,), the row of weights of each problem, and of targets where each has its own; None for its own.
     ranges: (problems, 2), the rows of the table that each problem has, or None for all.
+    held: positions of coordinates that stay where they are.
     """
 
     index: NDArray[np.int64] | None = None
     ranges: NDArray[np.int64] | None = None
+    held: Sequence[int] = ()
 
     def __init__(self, kernel: Kernel, target: Floats, objective: Objective, weights: Floats | None) -> None:
         self.kernel = kernel

@@ -254,12 +254,17 @@ class _Plan:
 
 def strata(runs: Runs, codes: Ints) -> tuple[Ints, ...]:
     """Runs that are drawn among themselves: those of one seed; seeds with fewer than three runs are pooled."""
+    return strata_by_seed(np.asarray(runs.text("seed")) if "seed" in runs.frame.columns else None, codes)
+
+
+def strata_by_seed(seeds: NDArray[np.str_] | None, codes: Ints) -> tuple[Ints, ...]:
+    """The same from the seed of each row, None where the table has none."""
     n_runs = int(codes.max()) + 1
-    if "seed" not in runs.frame.columns:
+    if seeds is None:
         return (np.arange(n_runs),)
     first = np.full(n_runs, -1)
     first[codes[::-1]] = np.arange(len(codes))[::-1]  # the first row of each run
-    labels = np.asarray(runs.text("seed"))[first]
+    labels = seeds[first]
     groups = [np.flatnonzero(labels == label) for label in sorted(set(labels.tolist()))]
     large = [group for group in groups if len(group) >= _SMALL_STRATUM]
     small = [group for group in groups if len(group) < _SMALL_STRATUM]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -18,7 +19,7 @@ from isoflop.fitting.panel_search import PanelOptimum, refit_panel
 from isoflop.fitting.pooling import pull_of
 from isoflop.processes import side_by_side
 from isoflop.shown import Shown
-from isoflop.uncertainty.bootstrap import strata
+from isoflop.uncertainty.bootstrap import strata_by_seed
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
 from isoflop.uncertainty.hierarchical import pooled
 
@@ -268,12 +269,12 @@ def bootstrap_panel(
 def strata_within_groups(panel: PanelFit) -> tuple[Ints, ...]:
     """Runs that are drawn among themselves: those of a group, and there those of one seed where the table has seeds."""
     ready = panel.ready
+    seeds = np.asarray(panel.runs.text("seed"))[ready.order] if "seed" in panel.runs.frame.columns else None
     found: list[Ints] = []
-    for number, name in enumerate(panel.groups):
-        codes = ready.table.run_codes[ready.bounds[number] : ready.bounds[number + 1]]
-        members, own = np.unique(codes, return_inverse=True)
-        runs = panel.runs.take(ready.groups.rows(name))
-        found += [members[each] for each in strata(runs, own.astype(np.int64))]
+    for first, last in pairwise(ready.bounds.tolist()):
+        members, own = np.unique(ready.table.run_codes[first:last], return_inverse=True)
+        mine = None if seeds is None else seeds[first:last]
+        found += [members[each] for each in strata_by_seed(mine, own.astype(np.int64))]
     return tuple(found)
 
 

@@ -6,7 +6,7 @@
 #include "objective.h"
 #include "tape.h"
 
-#define ISOFLOP_KERNEL 3 /* what isoflop.fitting.native expects to find: raise it with every change of a structure */
+#define ISOFLOP_KERNEL 4 /* what isoflop.fitting.native expects to find: raise it with every change of a structure */
 
 /* The table. targets: (rows,), or (problems, rows) if each_target. offsets: (rows + 1,) or NULL. pair_width: the most
  * pairs that one row has. */
@@ -18,7 +18,8 @@ typedef struct {
     int64_t pair_width;
 } Table;
 
-typedef struct { double tolerance, longest, limit, nearly; int32_t max_steps, quiet; } Settings;
+/* held: bit i for a free coordinate that stays where it is. */
+typedef struct { double tolerance, longest, limit, nearly; int32_t max_steps, quiet; uint64_t held; } Settings;
 
 /* One problem's rows: those of the table that have weight, packed together. */
 typedef struct {
@@ -215,6 +216,11 @@ static void descend(const Tape *tape, const Table *table, const Objective *objec
         for (int i = 0; i < k; i++) {
             system[i * k + i] = here.curvature[i * k + i] * (1.0 + damping) + (1e-14 * largest + 1e-300);
             step[i] = -here.slope[i];
+        }
+        for (int i = 0; i < n_free && i < 64; i++) {
+            if (!(settings->held >> i & 1)) continue;
+            for (int j = 0; j < k; j++) system[i * k + j] = system[j * k + i] = 0.0;
+            system[i * k + i] = 1.0, step[i] = 0.0;
         }
         solve_system(k, system, step);
         for (int i = 0; i < n_free; i++) trial[i] = clipped(theta[i] + clipped(step[i], settings->longest), settings->limit);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable, Sequence
-from ctypes import POINTER, Structure, byref, c_double, c_int32, c_int64, c_long, c_void_p
+from ctypes import POINTER, Structure, byref, c_double, c_int32, c_int64, c_long, c_uint64, c_void_p
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -78,11 +78,11 @@ class _Objective(Structure):
 
 
 class Settings(Structure):
-    """When a descent ends and how far its steps go."""
+    """When a descent ends, how far its steps go, and which coordinates stay (bit i for the i-th, up to 64)."""
 
     _fields_: ClassVar = [
         *((each, c_double) for each in ("tolerance", "longest", "limit", "nearly")),
-        *(("max_steps", c_int32), ("quiet", c_int32)),
+        *(("max_steps", c_int32), ("quiet", c_int32), ("held", c_uint64)),
     ]
 
 
