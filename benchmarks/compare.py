@@ -143,12 +143,12 @@ def main() -> None:
     parser.add_argument("--common", type=float, default=0.95, help="share of the noise's variance in common")
     parser.add_argument("--objective", default="lsq")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=["paired", "independent", "wide"], default=None)
+    parser.add_argument("--only", choices=["paired", "independent", "shared-grid", "wide"], default=None)
     asked = parser.parse_args()
     cases = {
         "paired": (asked.common, True),  # noise in common, draws paired
         "independent": (0.0, False),
-        "shared grid, independent noise, paired": (0.0, True),
+        "shared-grid": (0.0, True),  # a shared grid whose noise is independent, draws paired all the same
         "wide": (asked.common, False),  # noise in common that the draws do not know of
     }
     for name, (common, paired) in cases.items():

@@ -111,6 +111,19 @@ class PanelFit(Shown):
         """The parameters that each group has for itself, pooled ones among them."""
         return tuple(name for name in self.law.param_names if name not in self.share)
 
+    @property
+    def residuals(self) -> Floats:
+        """Measured − fitted of every row, in the space of the objective and the order of the groups, (rows,)."""
+        kernel, bounds = self.ready.kernel, self.ready.bounds
+        fitted = np.empty(len(self.ready.target))
+        for number, (first, last) in enumerate(pairwise(bounds.tolist())):
+            theta = self.optimum.local[0, number : number + 1]
+            width = kernel.tile_rows(1)
+            for start in range(first, last, width):
+                stop = min(start + width, last)
+                fitted[start:stop] = kernel.value(theta, start, stop)[0]
+        return self.ready.target - fitted
+
     def position(self, group: str) -> int:
         """Where a group stands; FitError for a name that is none."""
         if group not in self.groups:

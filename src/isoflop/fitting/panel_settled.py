@@ -22,9 +22,11 @@ _LONGEST = 1.0  # step of a shared coordinate
 
 
 def settles(system: SharedSystem) -> bool:
-    """Whether it pays: the objective is near absolute deviations, and coordinates are both shared and own."""
+    """Whether it pays: the objective is near absolute deviations, coordinates are both shared and own, rows many."""
+    many = system.rows.target.shape[-1] > 2 * system.groups * system.n_own
     near_absolute = system.objective.smooth and not system.objective.likelihood
-    return bool(near_absolute and system.n_shared and system.own and system.pull is None and system.rows.compiled)
+    apart = bool(system.n_shared and system.own) and system.pull is None
+    return bool(many and near_absolute and apart and system.rows.compiled)
 
 
 def settled(

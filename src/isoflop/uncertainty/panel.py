@@ -131,7 +131,7 @@ class PanelDraws(Shown):
             )
         law, ready = self.panel.law, self.panel.ready
         middle = np.median(self.between, axis=0)
-        residual = np.concatenate([self.panel.group(name).residuals for name in self.panel.groups])
+        residual = self.panel.residuals
         estimate = Estimate(
             law=law,
             params=dict(zip(law.param_names, (float(each) for each in middle), strict=True)),

@@ -27,6 +27,9 @@ Floats = NDArray[np.float64]
 Method = Literal["bootstrap", "likelihood-ratio"]
 
 LEVEL = 0.1  # of the finding
+FEWEST_LEFT = 3  # degrees of freedom that own parameters must leave, or nothing shows how large chance is
+MOST_REFITS = 150_000  # simulated tables times groups, of one set of parameters made own: a few seconds
+_FEWEST_TABLES = 39
 _NAMED = 5
 
 
@@ -111,6 +114,19 @@ class SharingTest(Shown):
         return tuple(g for g, p in zip(self.panel.groups, found.group_p, strict=True) if p < self.level)
 
 
+def freedom_left(panel: PanelFit) -> int:
+    """Rows less parameters where nothing is shared, over the groups that have more rows than parameters."""
+    return int(np.maximum(np.array(panel.n_rows) - len(panel.law.param_names), 0).sum())
+
+
+def affordable(panel: PanelFit, draws: int) -> tuple[int, bool]:
+    """How many tables to simulate, at most ``draws``, and whether parameters can be tested one at a time as well."""
+    groups = len(panel.groups)
+    tables = min(draws, max(_FEWEST_TABLES, MOST_REFITS // groups))
+    sets = len(panel.share) + 1 if len(panel.share) > 1 else 1
+    return tables, sets * tables * groups <= 2 * MOST_REFITS
+
+
 def sharing_test(
     panel: PanelFit,
     *,
@@ -172,6 +188,12 @@ def sharing_test(
         raise FitError("this panel shares nothing, so there is no sharing to test; name parameters to share (--share)")
     if len(panel.groups) < 2:
         raise FitError("one group shares with no other; name a column that tells groups apart (--by)")
+    if freedom_left(panel) < FEWEST_LEFT:
+        raise FitError(
+            f"groups of {max(panel.n_rows)} rows or fewer are fitted exactly when {len(panel.law.param_names)} "
+            "parameters are each group's own, so nothing shows what chance does; give groups more runs, or fix "
+            "parameters (--fix)"
+        )
     if draws < 19:
         raise IsoflopError(f"{draws} draws make no p-value; ask for 19 or more (199 is usual)")
     by_run = panel.ready.table.n_runs < len(panel.ready.target)

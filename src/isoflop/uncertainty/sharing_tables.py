@@ -25,7 +25,8 @@ def simulated_targets(panel: PanelFit, *, draws: int, seed: int) -> Iterator[Flo
     variance.
     """
     ready = panel.ready
-    fitted, residual = _fitted(panel)
+    residual = panel.residuals
+    fitted = ready.target - residual
     residual = _widening(panel) * _without_zeros(panel, residual)
     smooth = _smoothing(panel, residual)
     sizes = np.diff(ready.bounds)
@@ -39,20 +40,6 @@ def simulated_targets(panel: PanelFit, *, draws: int, seed: int) -> Iterator[Flo
             jitter = rng.standard_normal((count, ready.table.n_runs))[:, ready.table.run_codes]
             made = (made + smooth * jitter) / shrink
         yield fitted + made
-
-
-def _fitted(panel: PanelFit) -> tuple[Floats, Floats]:
-    """What the shared fit says of every row, and measured − fitted, (rows,) in the order of the groups."""
-    ready = panel.ready
-    fitted = np.empty(len(ready.target))
-    for number in range(len(panel.groups)):
-        first, last = int(ready.bounds[number]), int(ready.bounds[number + 1])
-        theta = panel.optimum.local[0, number : number + 1]
-        width = ready.kernel.tile_rows(1)
-        for start in range(first, last, width):
-            stop = min(start + width, last)
-            fitted[start:stop] = ready.kernel.value(theta, start, stop)[0]
-    return fitted, ready.target - fitted
 
 
 def _widening(panel: PanelFit) -> Floats:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from isoflop.uncertainty.panel import PanelDraws
     from isoflop.uncertainty.sharing import SharingTest
 
+_MOST_DRAWN = 300_000  # draws times groups: some seconds
+_FEWEST_DRAWS = 200
 TEST_DRAWS = 199  # tables that a test of sharing simulates, or as many as the draws where these are fewer
 _UNSEEN = "another-group"  # in the name of its file
 _BUT = re.compile(r"all[\s_-]*but\b[\s:=_-]*(.*)", re.DOTALL)
@@ -34,6 +36,7 @@ class FittedPanel:
     draws: PanelDraws | None = None
     test: SharingTest | None = None
     saved: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 def parameters_named(law: Law, text: str | None, option: str) -> tuple[str, ...]:
@@ -61,7 +64,7 @@ def fit_groups(context: Context, *, by: str, share: str | None, pool: str | None
     """The law fitted to the groups of the context's runs, drawn, and its sharing tested."""
     from isoflop.fitting.panel import fit_panel
     from isoflop.uncertainty.panel import bootstrap_panel
-    from isoflop.uncertainty.sharing import sharing_test
+    from isoflop.uncertainty.sharing import FEWEST_LEFT, affordable, freedom_left, sharing_test
 
     if context.saved is not None or context.given is not None:
         raise IsoflopError("--by fits the groups of a table, and a saved fit was given; give the table with --law")
@@ -76,12 +79,51 @@ def fit_groups(context: Context, *, by: str, share: str | None, pool: str | None
         starts=spec.starts,
         seed=spec.seed,
     )
-    with context.progress(spec.draws, "bootstrap") as advance:
-        draws = bootstrap_panel(panel, draws=spec.draws, seed=spec.seed, jobs=spec.jobs, progress=advance)
-    test = None
+    count = min(spec.draws, max(_FEWEST_DRAWS, _MOST_DRAWN // len(panel.groups)))
+    with context.progress(count, "bootstrap") as advance:
+        draws = bootstrap_panel(panel, draws=count, seed=spec.seed, jobs=spec.jobs, progress=advance)
+    test, told = None, []
+    if count < spec.draws:
+        told.append(_fewer_draws(panel, count, spec.draws))
     if panel.share and len(panel.groups) > 1:
-        test = sharing_test(panel, draws=max(19, min(TEST_DRAWS, spec.draws)), seed=spec.seed)
-    return FittedPanel(panel, draws, test, _save(draws, save))
+        if freedom_left(panel) < FEWEST_LEFT:
+            told.append(_not_tested(panel))
+        else:
+            tables, each = affordable(panel, max(19, min(TEST_DRAWS, spec.draws)))
+            test = sharing_test(panel, draws=tables, seed=spec.seed, parameters=each)
+            if not each:
+                told.append(_together_alone(panel))
+    return FittedPanel(panel, draws, test, _save(draws, save), tuple(told))
+
+
+def _fewer_draws(panel: PanelFit, count: int, asked: int) -> Finding:
+    return Finding(
+        "fewer-draws",
+        "note",
+        f"{len(panel.groups):,} groups were drawn {count} times instead of {asked:,}, to end in seconds.",
+        "Fit fewer groups (--where), or ask bootstrap_panel for more draws in Python.",
+    )
+
+
+def _not_tested(panel: PanelFit) -> Finding:
+    return Finding(
+        "sharing-not-tested",
+        "warning",
+        f"whether groups share {_listed(panel.share)} was not tested: groups of {max(panel.n_rows)} rows or fewer are "
+        f"fitted exactly when {len(panel.law.param_names)} parameters are each group's own, so nothing shows what "
+        "chance does.",
+        "Give groups more runs, name a column of larger groups (--by), or fix parameters (--fix).",
+    )
+
+
+def _together_alone(panel: PanelFit) -> Finding:
+    return Finding(
+        "sharing-not-tested",
+        "note",
+        f"shared parameters were tested together and not one at a time, since {len(panel.groups):,} groups would take "
+        "minutes.",
+        "Share one parameter at a time (--share), or fit fewer groups (--where).",
+    )
 
 
 def as_fitted_panel(result: object) -> FittedPanel | None:
@@ -105,7 +147,7 @@ def as_fitted_panel(result: object) -> FittedPanel | None:
 def panel_findings(fitted: FittedPanel) -> tuple[Finding, ...]:
     """What is to be known of the fit, its draws and what it shares."""
     drawn = () if fitted.draws is None else fitted.draws.findings
-    return (*(() if fitted.test is None else fitted.test.findings), *fitted.panel.findings, *drawn)
+    return (*(() if fitted.test is None else fitted.test.findings), *fitted.panel.findings, *drawn, *fitted.findings)
 
 
 def panel_answer(fitted: FittedPanel, context: Context) -> Answer:
