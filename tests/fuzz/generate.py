@@ -31,8 +31,8 @@ SLOW = {"rank", "report", "sensitivity", "backtest", "downstream", "reconcile"}
 def case(seeds, rng):
     """One case."""
     kind = rng.choice(
-        ["table", "table", "table", "options", "options", "fit", "fit", "prediction", "study", "sweep", "programs",
-         "result", "session", "answer", "log", "upload"]
+        ["table", "table", "table", "options", "options", "groups", "fit", "fit", "prediction", "study", "sweep",
+         "programs", "result", "session", "answer", "log", "upload"]
     )  # fmt: skip
     return KINDS[kind](seeds, rng)
 
@@ -96,6 +96,38 @@ def table(seeds, rng):
     source = OTHER_TABLE.get(name) or rng.choice([each for each in seeds.tables if each.startswith("runs")])
     data = mutated_table(seeds.tables[source], source, rng)
     return Case(words_of(name, source), {source: data})
+
+
+GROUPS = (
+    ("compare", "--by", "family", "--draws", "20"), ("compare", "--by", "family", "--x", "N", "--draws", "20"),
+    ("shape", "--by", "family"), ("decide", "--by", "family", "--x", "N"),
+    ("fit", "--law", "chinchilla", "--by", "family", "--share", "alpha,beta", "--draws", "20"),
+    ("fit", "--law", "chinchilla", "--by", "family", "--share", "all", "--draws", "20", "--picture", "p.svg"),
+    ("fit", "--law", "chinchilla", "--by", "family", "--share", "all but E", "--pool", "E", "--draws", "20"),
+)  # fmt: skip
+
+
+def groups(seeds, rng):
+    """A question of groups: a damaged table, or the column of groups made odd, or an odd option."""
+    name, *words = rng.choice(GROUPS)
+    data = seeds.tables["runs.csv"]
+    which = rng.choice(["table", "labels", "option"])
+    if which == "table":
+        data = mutated_table(data, "runs.csv", rng)
+    elif which == "labels":
+        head, *rows = data.decode().strip().split("\n")
+        place = head.split(",").index("family")
+        labels = rng.choice([["a"], ["a", ""], ["a", "b", "c"], ["1", "2.0"], ["a", "b/c", "$x_1$"], list("abcdefgh")])
+        cells = [row.split(",") for row in rows[: rng.choice([2, 3, 5, 24])]]
+        cells = [[*row[:place], rng.choice(labels), *row[place + 1 :]] for row in cells]
+        data = "\n".join([head, *map(",".join, cells)]).encode()
+    else:
+        offered = [each for each in questions()[name].options() if not each.positional and each.word != "--by"]
+        option = rng.choice(offered)
+        value = rng.choice([*mutate.NUMBERS, *mutate.TEXTS, sample(option), "N", "family", "loss"])
+        words += [option.word] if isinstance(option.kind, Flag) else [option.word, value]
+    words = [each.replace("\0", "") for each in words]
+    return Case((name, "runs.csv", *words), {"runs.csv": data})
 
 
 def options(seeds, rng):
@@ -193,6 +225,7 @@ def upload(seeds, rng):
 KINDS = {
     "table": table,
     "options": options,
+    "groups": groups,
     "fit": document(
         "fit",
         [("forecast", "fit.json", *AT), ("plan", "fit.json", "--budget", "1e22"), ("fit", "fit.json"),

@@ -9,6 +9,9 @@ from tests.fitting.test_panel import LAW, panel_runs
 
 import isoflop
 from isoflop.errors import IsoflopError
+from isoflop.fitting.panel import fit_panel
+from isoflop.plots import fitted_panels, new_axes
+from isoflop.plots.panels import MOST_PANELS, groups_drawn
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.panel import parameters_named
 from isoflop.questions.base.question import ask
@@ -132,3 +135,47 @@ def test_one_group_is_said(cli, tmp_path):
     asked = ("fit", tmp_path / "one.csv", "--law", "chinchilla", "--by", "family", "--share", "alpha", "--draws", 20)
     code, out, _ = cli(*asked)
     assert code == 0 and "one-group" in out
+
+
+def test_groups_that_own_parameters_fit_exactly_are_not_tested():
+    """Three rows a group and a law of three parameters: no residual shows what chance does."""
+    n, group = np.meshgrid(np.geomspace(1e7, 1e9, 3), np.arange(4))
+    loss = (1.7 + 300 / n**0.34) * np.exp(0.01 * np.random.default_rng(0).standard_normal(n.shape))
+    runs = isoflop.Runs.from_columns(
+        {"N": n.ravel(), "loss": loss.ravel(), "family": [f"f{each}" for each in group.ravel()]}
+    )
+    law, fit = LawSpec(law="E + A/N^alpha"), FitSpec(draws=20)
+    answer = ask(Fit(by="family", share="alpha"), Context(given_runs=runs, law_spec=law, fit_spec=fit))
+    assert answer.result.test is None
+    assert "sharing-not-tested" in [each.code for each in answer.findings]
+
+
+def test_many_groups_are_drawn_and_tested_less_and_told_so(monkeypatch):
+    from isoflop.questions.base import panel
+    from isoflop.uncertainty import sharing
+
+    monkeypatch.setattr(panel, "_MOST_DRAWN", 90)
+    monkeypatch.setattr(panel, "_FEWEST_DRAWS", 20)
+    monkeypatch.setattr(sharing, "MOST_REFITS", 30)
+    answer = ask(Fit(by="family", share="alpha,beta"), context(draws=40))
+    assert len(answer.result.draws) == 30
+    assert answer.result.test.draws == 0 or answer.result.test.draws == 39
+    assert answer.result.test.each == ()
+    assert {"fewer-draws", "sharing-not-tested"} <= {each.code for each in answer.findings}
+
+
+def test_the_picture_has_a_panel_for_each_group_up_to_twelve():
+    for groups in (3, 14):
+        panel = fit_panel(LAW, panel_runs(groups, 12), share=LAW.param_names, objective=isoflop.squares(), starts=8)
+        axes = fitted_panels(panel, new_axes())
+        assert len(axes.child_axes) == min(groups, MOST_PANELS)
+        assert [each.get_title() for each in axes.child_axes] == [panel.groups[at] for at in groups_drawn(panel)]
+        assert f"alpha = {panel.shared['alpha']:.4g}" in axes.get_title()
+
+
+def test_the_answer_offers_its_panels():
+    picture = ask(Fit(by="family", share="alpha,beta"), context(draws=20)).pictures[0]
+    axes = new_axes()
+    picture.draw(axes)
+    assert len(axes.child_axes) == 3
+    assert "3 groups of family" in picture.alt

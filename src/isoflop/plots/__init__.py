@@ -18,6 +18,7 @@ from isoflop.plots.hitchhiker import errors_by_share
 from isoflop.plots.influence import removal_paths, runs_left_out
 from isoflop.plots.isoflops import isoflop_curves
 from isoflop.plots.methods import methods_compared
+from isoflop.plots.panels import fitted_panels
 from isoflop.plots.plan import flat_band
 from isoflop.plots.profiles import profile_likelihood
 from isoflop.plots.rankings import ranking_by_scale
@@ -40,6 +41,7 @@ __all__ = [
     "errors_by_share",
     "exponents_recounted",
     "fit_against_measured",
+    "fitted_panels",
     "flat_band",
     "forecast_fan",
     "group_curves",

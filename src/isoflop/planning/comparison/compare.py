@@ -49,7 +49,7 @@ class Lead(Value):
     in which the leader is better than the other. advantage: by how much
     the leader's response is better, above zero where it is. multiplier: how much more x the other needs there for what
     the leader reaches; infinite where it does not reach it. probability_with_error, with_error: the first two with the
-    model error of each law, independent between groups; None without runs. crossing: of the two.
+    model error of each law, paired as residuals of shared configurations are; None without runs. crossing: of the two.
     """
 
     x: float

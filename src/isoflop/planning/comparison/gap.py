@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from isoflop.planning.comparison.alike import in_common
 from isoflop.planning.comparison.curves import Curves
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
 from isoflop.uncertainty.predictive import predictive
@@ -36,7 +37,7 @@ class Gap(Value):
     """Group minus reference at one x.
 
     difference, log_ratio: of the responses, if the laws hold. log_ratio_with_error: with the model error of each law,
-    independent between groups; None where a fit has none.
+    in common as far as residuals of shared configurations are; None where a fit has none.
     probability: that the group is better.
     """
 
@@ -126,8 +127,15 @@ def _best(scaled: Floats) -> tuple[float, ...]:
 
 
 def _with_model_error(curves: Curves, x: Floats, prior: Prior | None, seed: int) -> Floats | None:
-    """Draws of each group's mean with model error, (groups, draws, x), on the curves' scale; None without runs."""
+    """Draws of each group's mean with model error, (groups, draws, x), on the curves' scale; None without runs.
+
+    In a share of the draws a group errs as the reference does (:mod:`isoflop.planning.comparison.alike`): two groups
+    that deviate from the law alike have the same model error, not twice as much. Each group's own draws keep their
+    distribution.
+    """
     drawn = []
+    count, share = len(curves.joint), in_common(curves.joint)
+    turn = np.random.default_rng([seed, 8]).random(count)
     for group, fitted in enumerate(curves.joint.fits):
         ensemble = Ensemble(
             replace(fitted, findings=()), curves.joint.params[group], method="joint bootstrap", seed=curves.joint.seed
@@ -135,6 +143,9 @@ def _with_model_error(curves: Curves, x: Floats, prior: Prior | None, seed: int)
         found = predictive(ensemble, curves.along.points(fitted, x), prior=prior)
         if found.mixture is None:
             return None
-        response = found.sample(len(curves.joint), seed=seed + 1_000 * (group + 1), scatter=False)
+        response = found.sample(count, seed=seed + 1_000 * (group + 1), scatter=False)
+        if share[group]:
+            together = found.sample(count, seed=seed + 1_000, scatter=False)
+            response = np.where((turn < share[group])[:, None], together, response)
         drawn.append(curves.scaled(response))
     return np.stack(drawn)

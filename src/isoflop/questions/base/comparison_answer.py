@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _MOST_EVIDENCE = 6  # groups whose hold-out is computed
 _DRAWS = 100
 _IF = "if the laws hold"
-_WITH = "model error included, independent between groups"
+_WITH = "model error included"
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,17 @@ def answer_of_groups(found: Comparison, *, question: str, evidence: Evidence | N
 
 def _with_error(found: Comparison) -> list[Quantity]:
     """The same two with model error, where the fits have their runs."""
+    from isoflop.planning.comparison.alike import in_common as error_in_common
+
     lead = found.lead
     if lead.with_error is None or lead.probability_with_error is None:
         return []
+    share = error_in_common(found.curves.joint)
+    both = min(float(share[found.names.index(each)]) for each in (lead.leader, lead.other))
+    how = f"{_WITH}, {both:.0%} in common" if both else f"{_WITH}, independent between groups"
     return [
-        Quantity("best_with_error", lead.probability_with_error, "share", label=f"P({lead.leader} best)", note=_WITH),
-        of_interval("advantage_with_error", lead.with_error, label=f"{lead.leader} better by", note=_WITH),
+        Quantity("best_with_error", lead.probability_with_error, "share", label=f"P({lead.leader} best)", note=how),
+        of_interval("advantage_with_error", lead.with_error, label=f"{lead.leader} better by", note=how),
     ]
 
 

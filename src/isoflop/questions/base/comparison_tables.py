@@ -92,8 +92,8 @@ def _scales(found: Comparison, kind: Kind) -> Table:
         ),
         tuple(rows),
         title="At scales",
-        note="Intervals and P(best) if the laws hold; those with model error count that of each law independently, as "
-        f"laws have held elsewhere. Multiplier m: {found.reference} reaches at m times the {along} what the group "
+        note="Intervals and P(best) if the laws hold; those with model error add what laws missed on other "
+        f"tables. Multiplier m: {found.reference} reaches at m times the {along} what the group "
         "does.",
     )
 

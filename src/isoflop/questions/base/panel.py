@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isoflop.answers import Answer, Column, Quantity, Table, of_interval
+from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
 from isoflop.answers.answer import literal
 from isoflop.answers.wording import plural, worded
 from isoflop.errors import IsoflopError, shown
@@ -189,6 +190,7 @@ def panel_answer(fitted: FittedPanel, context: Context) -> Answer:
             if each is not None
         ),
         method=_method(fitted),
+        pictures=(_picture(panel),),
         provenance={
             "source": panel.runs.source,
             "digest": panel.runs.digest,
@@ -204,6 +206,23 @@ def panel_answer(fitted: FittedPanel, context: Context) -> Answer:
             "seed": panel.search.seed,
             "level": context.level,
         },
+    )
+
+
+def _picture(panel: PanelFit) -> Picture:
+    """A small panel for each group, at most twelve."""
+    from isoflop import plots
+    from isoflop.plots.panels import groups_drawn
+
+    count = len(groups_drawn(panel))
+    of = f"{count} of {len(panel.groups)}" if count < len(panel.groups) else f"{count}"
+    what = "its runs with the fitted law" if len(panel.law.input_names) == 1 else "measured against fitted runs"
+    shared = f"; {_listed(panel.share)} shared" if panel.share else ""
+    return Picture(
+        "panels",
+        partial(plots.fitted_panels, panel),
+        f"{plural(count, 'Panel')} of {of} groups of {literal(', '.join(panel.by))}: {what} in each{shared}.",
+        (7.2, 1.0 + 1.5 * -(-count // 4)),
     )
 
 
