@@ -117,11 +117,7 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "line",
-    [
-        pytest.param(line, id=line)
-        for line in (*readme_commands(), *FURTHER)
-        if not line.startswith("isoflop app")
-    ],
+    [pytest.param(line, id=line) for line in (*readme_commands(), *FURTHER) if not line.startswith("isoflop app")],
 )
 def test_the_command_works(folder, line):
     _, command, *words = shlex.split(line.replace("…", ""))
