@@ -85,7 +85,7 @@ def test_nothing_to_test_says_so():
 @pytest.mark.slow
 @pytest.mark.parametrize("word", ["huber:1e-3", "lsq"])
 def test_equal_exponents_are_rejected_about_as_often_as_the_level_says(word):
-    """150 tables of three groups of 30 runs at a level of 10 %: between 5 and 15 %, two standard deviations of chance."""
+    """150 tables of three groups of 30 runs at a level of 10 %: 5 to 15 %, two standard deviations of chance."""
     rejected = 0
     for seed in range(150):
         runs = panel_runs(3, 30, noise=0.005, seed=seed)
