@@ -74,6 +74,7 @@ CASES = {
     "laws-compare": ["laws", "--compare", "{out}/fit.json"],
     "forecast": ["forecast", *FITTED, "--at", "N=70B", "--at", "D=1.4T"],
     "plan": ["plan", *FITTED, "--budget", "5.76e23"],
+    "tune": ["tune", "steplaw/dense", "--at", "N=1B", "--at", "D=100B", "--draws", "50"],
     "methods": ["methods", *FITTED, "--budget", "5.76e23"],
     "repeat": ["repeat", "datablations", "--unique", "100B", "--budget", "1e23", "--draws", "50"],
     "reconcile": ["reconcile", "python-bytes", "--draws", "50"],

@@ -123,38 +123,33 @@ def _exponents(tuning: Tuning) -> Table:
     scales = tuning.sweep.scales
     rows: list[tuple[Cell, ...]] = []
     for k, name in enumerate(tuning.sweep.settings):
-        for line in tuning.lines:
-            exponents = (line.exponent(k, place, tuning.level) for place in range(len(scales)))
-            rows.append(
-                (WORDS[name], line.name, line.factor(k), *(of_interval("exponent", each) for each in exponents))
-            )
-        if name == "batch" and isinstance(tuning.batch_line, BatchLine):
-            drawn = tuning.batch_line
-            exponent = interval_of(float(drawn.exponent[0]), drawn.exponent[1:], level=tuning.level)
-            by = {"D": of_interval("exponent", exponent)}
-            rows.append((WORDS[name], "three-term law", float(drawn.factor[0]), *(by.get(each) for each in scales)))
         law, places, factor = _PUBLISHED[name]
         values = catalogue()[law].published[0].values
-        rows.append(
-            (
-                WORDS[name],
-                "Step Law, published",
-                float(values[factor]),
-                *(float(values[places[each]]) if each in places else None for each in scales),
-            )
-        )
+        for place, scale in enumerate(scales):
+            for line in tuning.lines:
+                exponent = line.exponent(k, place, tuning.level)
+                rows.append((WORDS[name], scale, line.name, of_interval("exponent", exponent), line.factor(k)))
+            if name == "batch" and scale == "D" and isinstance(tuning.batch_line, BatchLine):
+                drawn = tuning.batch_line
+                exponent = interval_of(float(drawn.exponent[0]), drawn.exponent[1:], level=tuning.level)
+                told = of_interval("exponent", exponent)
+                rows.append((WORDS[name], scale, "three-term law", told, float(drawn.factor[0])))
+            if scale in places:
+                published = Quantity("exponent", float(values[places[scale]]))
+                rows.append((WORDS[name], scale, "Step Law, published", published, float(values[factor])))
     why = f" The three-term law {tuning.batch_line}." if isinstance(tuning.batch_line, str) else ""
     return Table(
         "exponents",
         (
             Column("setting"),
+            Column("scale", "in"),
             Column("method"),
-            Column("factor", detail=True),
-            *(Column(f"exponent_{each}", f"exponent of {each}") for each in scales),
+            Column("exponent"),
+            Column("factor", "setting at scales of 1", detail=True),
         ),
         tuple(rows),
-        title="Power laws of the settings",
-        note="setting = factor" + "".join(f" · {each}^exponent" for each in scales) + "." + why,
+        title="Exponents of the settings",
+        note="A setting is a factor times a power of each scale." + why,
     )
 
 

@@ -22,7 +22,7 @@ Rows = NDArray[np.bool_]
 
 WINDOWS = (0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3)  # loss above the lowest up to which rows are part of the fit
 _LEAST = {1: 4, 2: 7}  # rows of a pair that determine its quadratic, with one to spare
-_ENOUGH = 0.6  # share of pairs that must have them
+_ENOUGH = 0.8  # share of pairs that must have them
 _ROBUST = 4.0  # degrees of freedom of the weights by which a diverged run bends nothing
 _STEPS = 25
 _SPARE = 2  # pairs beyond the law's parameters from which their centers are regressed and resampled
@@ -166,7 +166,7 @@ def _shape(found: Floats, middle: Floats, scales: int) -> tuple[Floats, Floats] 
         return None
     path = -np.linalg.solve(curvature, found[column:].reshape(len(middle), 1 + scales))
     path[:, 0] += middle
-    return curvature, path
+    return curvature, np.asarray(path)
 
 
 def _fit_rows(
@@ -187,17 +187,16 @@ def _fit_rows(
         residual = apart - columns @ found
         scatter = 1.4826 * float(np.median(np.abs(residual))) * math.sqrt(len(response) / spare) + 1e-12
         following = (_ROBUST + 1) / (_ROBUST + (residual / scatter) ** 2)
-        if np.abs(following - weights).max() < 1e-4:
+        if np.abs(following - weights).max() < 1e-3:
             break
         weights = following
-    return found, scatter, residual * math.sqrt(len(response) / spare)
+    return np.asarray(found), scatter, np.asarray(residual * math.sqrt(len(response) / spare))
 
 
 def _within(columns: Floats, cell: NDArray[np.int64], pairs: int, weights: Floats | None = None) -> Floats:
     """Columns less their weighted means in each pair."""
-    weights = np.ones(len(columns)) if weights is None else weights
-    total = np.maximum(np.bincount(cell, weights, pairs), 1e-300)
-    means = np.stack([np.bincount(cell, weights * each, pairs) / total for each in columns.T], axis=1)
+    counted = np.eye(pairs)[cell] if weights is None else np.eye(pairs)[cell] * weights[:, None]
+    means = (counted.T @ columns) / np.maximum(counted.sum(axis=0), 1e-300)[:, None]
     return np.asarray(columns - means[cell])
 
 
