@@ -216,3 +216,28 @@ def test_settings_of_a_pair_that_was_left_out_cost_a_tenth_of_a_percent(steplaw)
         apart = np.log(there["lr"] / rate) ** 2 + np.log(there["batch"] / batch) ** 2
         excess.append(there["loss"][np.argmin(apart)] / there["loss"].min() - 1)
     assert np.mean(excess) < 0.001 and np.max(excess) < 0.003
+
+
+def test_any_sweep_has_an_answer_or_one_sentence():
+    """Random tables, most of them no sweep: no overflow, no warning (which fails a test), no other error."""
+    rng = np.random.default_rng(0)
+    answered = 0
+    for _ in range(60):
+        count = int(rng.integers(1, 80))
+        columns = {
+            "N": rng.choice([1e8, 3e8, 1e9][: rng.integers(1, 4)], count),
+            "D": rng.choice([1e9, 3e9, 1e10][: rng.integers(1, 4)], count),
+            "lr": rng.choice(np.logspace(-4, -2, int(rng.integers(1, 8))), count),
+            "batch": rng.choice(2.0 ** np.arange(15, 15 + int(rng.integers(1, 8))), count),
+        }
+        loss = 3 + rng.normal(0, [1e-6, 0.001, 0.1][rng.integers(0, 3)], count)
+        loss += 0.02 * np.log(columns["lr"] / 1e-3) ** 2 * rng.integers(-1, 2)
+        loss[rng.integers(0, count)] = rng.choice([np.nan, np.inf, 50.0, 3.0])
+        try:
+            found = tune(Runs.from_columns({**columns, "loss": loss}), draws=20)
+        except DataError:
+            continue
+        best = found.at(found.largest or {"N": 1e8})
+        assert all(math.isfinite(each.best.value) and each.best.value > 0 for each in best.settings)
+        answered += 1
+    assert answered >= 10

@@ -126,7 +126,8 @@ def _at_once(sweep: Sweep, window: float, kept: Rows, draws: int, seed: int) -> 
         response = np.where(zone, fitted + rng.choice(found[2], len(fitted)), np.inf)
         lowest = np.full(sweep.pairs, np.inf)
         np.minimum.at(lowest, sweep.cell, response)
-        near = response - lowest[sweep.cell] <= np.log1p(window)
+        with np.errstate(invalid="ignore"):  # a pair of which no row lies near the surface's minimum
+            near = response - lowest[sweep.cell] <= np.log1p(window)
         again = _fit_rows(design[near], response[near], sweep.cell[near], sweep.pairs)
         shape = None if again is None else _shape(again[0], middle, len(sweep.scales))
         drawn.append(None if shape is None else shape[1])

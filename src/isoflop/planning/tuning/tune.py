@@ -54,10 +54,10 @@ class Line(Value):
         """exp of log values, (draws + 1,), whose first is the estimate."""
         best = float(values[0])
         if len(values) < 2:
-            return Interval(math.exp(best), math.nan, math.nan, level)
+            return Interval(_exp(best), math.nan, math.nan, level)
         spread = best + self.stretch(level) * (values[1:] - best)
         low, high = np.quantile(spread, [(1 - level) / 2, (1 + level) / 2])
-        value, least, most = (math.exp(min(each, 600.0)) for each in (best, float(low), float(high)))
+        value, least, most = (_exp(each) for each in (best, float(low), float(high)))
         return Interval(value, least, most, level)
 
     def exponent(self, setting: int, scale: int, level: float) -> Interval:
@@ -71,7 +71,7 @@ class Line(Value):
     def factor(self, setting: int) -> float:
         """The setting at scales of one."""
         path = self.path[0, setting]
-        return math.exp(min(float(path[0] - path[1:] @ self.center), 600.0))
+        return _exp(float(path[0] - path[1:] @ self.center))
 
     def at(self, log_scale: Floats) -> Floats:
         """log settings, (draws + 1, settings)."""
@@ -214,7 +214,7 @@ class Tuning(Shown):
         reach = math.sqrt(2 * math.log1p(self.within))
         alone = reach / math.sqrt(curvature[k, k])
         along = reach * math.sqrt(np.linalg.inv(curvature)[k, k])
-        return tuple((math.exp(best - each), math.exp(best + each)) for each in (alone, along))  # type: ignore[return-value]
+        return tuple((_exp(best - each), _exp(best + each)) for each in (alone, along))  # type: ignore[return-value]
 
 
 def tune(
@@ -292,6 +292,11 @@ def tune(
         line = three_term(sweep, runs, draws=min(draws, _LAW_DRAWS), seed=seed)
     findings = sweep_findings(sweep, surface)
     return Tuning(sweep.source, sweep, tuple(lines), surface, line, within, level, findings)
+
+
+def _exp(log: float) -> float:
+    """exp without overflow: a setting beyond e^600 is as absurd as one of e^600."""
+    return math.exp(min(max(log, -600.0), 600.0))
 
 
 def _refuse_collinear(sweep: Sweep) -> None:
