@@ -33,7 +33,7 @@ def folder() -> Iterator[Path]:
 
 
 def write_examples(place: Path) -> None:
-    """Bundled runs (runs, curves), simulated ones (scores, curve, families, recipes), as .csv; train.log."""
+    """Bundled runs (runs, curves), simulated ones (scores, curve, families, recipes, sweep), as .csv; train.log."""
     import numpy as np
     import polars as pl
 
@@ -56,6 +56,7 @@ def write_examples(place: Path) -> None:
     pl.DataFrame({"step": step, "lr": rate, "loss": falling}).write_csv(place / "curve.csv")
     write_families(place / "families.csv")
     write_recipes(place / "recipes.csv")
+    write_sweep(place / "sweep.csv")
     excerpt = re.search(r"```(?:text)?\n(.*?)```", (FORMATS / "nanogpt.md").read_text(encoding="utf-8"), re.DOTALL)
     assert excerpt is not None
     (place / "train.log").write_text(excerpt[1], encoding="utf-8")
@@ -74,6 +75,23 @@ def write_recipes(place: Path) -> None:
     names = np.array(["web", "web-filtered", "books", "code", "mixed"])[recipe]
     table = {"recipe": names, "N": size, "D": 20 * size, "seed": seed, "loss": loss, "quiz_acc": score}
     pl.DataFrame(table).write_csv(place)
+
+
+def write_sweep(place: Path) -> None:
+    """Nine learning rates and seven batches at four sizes and three durations."""
+    import numpy as np
+    import polars as pl
+
+    draws = np.random.default_rng(0)
+    sizes, durations = np.logspace(7.5, 9, 4), np.logspace(9.5, 10.7, 3)
+    grid = np.meshgrid(sizes, durations, np.logspace(-4, -2, 9), 2.0 ** np.arange(15, 22), indexing="ij")
+    n, d, rate, batch = (each.ravel() for each in grid)
+    off_rate = np.log(rate / (1e-3 * (n / 1e8) ** -0.6 * (d / 1e10) ** 0.2))
+    off_batch = np.log(batch / (3e5 * (d / 1e10) ** 0.5))
+    loss = (1.7 + 400 / n**0.35 + 1500 / d**0.36) * np.exp(
+        0.004 * off_rate**2 - 0.002 * off_rate * off_batch + 0.006 * off_batch**2 + draws.normal(0, 0.0008, n.size)
+    )
+    pl.DataFrame({"N": n, "D": d, "lr": rate, "batch": batch, "loss": loss}).write_csv(place)
 
 
 def write_families(place: Path) -> None:

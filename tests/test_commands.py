@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from docs_build.runner import write_recipes
+from docs_build.runner import write_recipes, write_sweep
 
 from isoflop import law
 from isoflop.runs.datasets import load
@@ -37,6 +37,7 @@ OTHER_TABLES = {"repeat": "repeats.csv"}
 # Commands that the README does not show.
 FURTHER = (
     "isoflop shape recipes.csv --by recipe",
+    "isoflop tune sweep.csv --at N=7B --at D=140B",
     "isoflop diagnose runs.csv --law chinchilla",
     "isoflop compare fit.json other.json",
     "isoflop score prediction.json --measured 2.31",
@@ -102,6 +103,7 @@ def folder(tmp_path_factory):
     repeats = pl.DataFrame({**inputs, "loss": loss * np.exp(rng.normal(0, 0.002, len(loss)))})
     repeats.rename({"U": "unique_tokens"}).write_csv(place / "repeats.csv")
     write_recipes(place / "recipes.csv")
+    write_sweep(place / "sweep.csv")
     (place / "runs" / "a").mkdir(parents=True)
     history = [{"step": int(step), "loss": float(value)} for step, value in zip(steps, losses, strict=True)]
     (place / "runs" / "a" / "trainer_state.json").write_text(

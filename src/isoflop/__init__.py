@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from isoflop.logs.importing import import_logs
     from isoflop.planning import Forecast, Plan, allocate, forecast, repeat
     from isoflop.planning.downstream import downstream
+    from isoflop.planning.tuning import tune
     from isoflop.runs import Runs, datasets, read_runs
     from isoflop.uncertainty import Ensemble, Interval, bootstrap
     from isoflop.uncertainty.profile import profile
@@ -40,6 +41,7 @@ _HOMES = {
     "isoflop.logs.importing": ("import_logs",),
     "isoflop.planning": ("Forecast", "Plan", "allocate", "forecast", "repeat"),
     "isoflop.planning.downstream": ("downstream",),
+    "isoflop.planning.tuning": ("tune",),
     "isoflop.runs": ("Runs", "read_runs"),
     "isoflop.uncertainty": ("Ensemble", "Interval", "bootstrap"),
     "isoflop.uncertainty.profile": ("profile",),

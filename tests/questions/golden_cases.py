@@ -71,8 +71,10 @@ CASES = {
     "fit-groups": ["fit", "overtraining-gadre", *GROUPED, "--draws", "50"],
     "diagnose": ["diagnose", *FITTED],
     "laws": ["laws", "chinchilla"],
+    "laws-compare": ["laws", "--compare", "{out}/fit.json"],
     "forecast": ["forecast", *FITTED, "--at", "N=70B", "--at", "D=1.4T"],
     "plan": ["plan", *FITTED, "--budget", "5.76e23"],
+    "tune": ["tune", "steplaw/dense", "--at", "N=1B", "--at", "D=100B", "--draws", "50"],
     "methods": ["methods", *FITTED, "--budget", "5.76e23"],
     "repeat": ["repeat", "datablations", "--unique", "100B", "--budget", "1e23", "--draws", "50"],
     "reconcile": ["reconcile", "python-bytes", "--draws", "50"],
@@ -110,7 +112,7 @@ CASES = {
     "finish": ["finish", *HALF, "--steps", "72000", "--schedule", "cosine:0.1", "--draws", "50"],
 }
 # A command that must have run before, in the same folder.
-BEFORE = {"score": CASES["register"]}
+BEFORE = {"score": CASES["register"], "laws-compare": ["fit", *FITTED, "--save", "{out}/fit.json"]}
 
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:\+00:00| UTC)")

@@ -57,6 +57,7 @@ def folder(tmp_path_factory):
     accuracy = 0.25 + 0.75 / (1 + np.exp(4 * (quiz - 1.0))) + 0.005 * rng.standard_normal(len(n))
     recipe = np.array(["a", "b", "c"])[np.arange(len(n)) // 6 % 3]
     columns = {"N": n, "D": d, "loss": loss, "quiz_loss": quiz, "quiz_acc": accuracy, "recipe": recipe}
+    columns["lr"] = 50 * n**-0.55 * np.exp(0.05 * rng.standard_normal(len(n)))
     pl.DataFrame(columns).write_csv(place / "runs.csv")
     return place
 

@@ -109,3 +109,30 @@ def test_a_formula_that_is_none_is_told_with_its_place(cli, formula, says):
     first, repeated, place = err.splitlines()
     assert (code, out) == (2, "") and first.startswith("Error: formula ") and says in first
     assert repeated.strip() == formula and place.strip() == "^"
+
+
+def test_a_fit_stands_beside_the_literature(asked, refused, cli, named_tables, tmp_path):
+    saved = str(tmp_path / "fit.json")
+    of = ["epoch-chinchilla", "--where", "loss < 3.44", "--law", "chinchilla", "--draws", "40"]
+    assert cli("fit", *of, "--save", saved)[0] == 0
+    answer = asked("laws", "--compare", saved)
+    first, *others = rows(answer, "sources")
+    assert first["key"] == "epoch" and first["agreeing"] == "5 of 5"
+    assert (
+        answer["quantities"]["nearest"]["value"]
+        == first["error"]
+        <= min(each["error"] for each in others if each["error"] is not None)
+    )
+    own, *published = rows(answer, "constants")
+    assert own["key"] == "this fit" and own["alpha"]["low"] < own["alpha"]["value"] < own["alpha"]["high"]
+    assert {row["key"]: row["alpha"] for row in published}["epoch"] == 0.3478
+    narrow = asked("laws", "--compare", saved, "--level", "0.5")
+    assert rows(narrow, "constants")[0]["alpha"]["level"] == 0.5
+    assert "--compare takes the law of the fit" in refused("laws", "chinchilla", "--compare", saved)
+
+
+def test_published_constants_are_compared_without_intervals(asked):
+    answer = asked("laws", "--compare", "chinchilla:epoch")
+    assert answer["quantities"]["agreeing"]["value"] is None
+    assert {row["agreeing"] for row in rows(answer, "sources")} == {"no interval"}
+    assert "no-interval" in {each["code"] for each in answer["findings"]}

@@ -94,11 +94,11 @@ def _output_options(cls: type[Question]) -> tuple[Option, ...]:
 
 def _context(cls: type[Question], values: Mapping[str, Any], *, quiet: bool) -> Context:
     progress, force = bar(quiet=quiet), bool(values.get("force"))
-    if cls.subject == "nothing":
-        return Context(progress=progress)
-    source = values.get("source")
     own = tuple(each.name for each in cls.options())
     given = {group: _built(group, values, leave=own) for group in cls.groups()}
+    if cls.subject == "nothing":
+        return Context(progress=progress, level_spec=given.get(LevelSpec, LevelSpec()))
+    source = values.get("source")
     runs = RunsSpec(source=source, **_fields(given[RunsSpec]))
     law, fit, level, prior = (given.get(group, group()) for group in (LawSpec, FitSpec, LevelSpec, PriorSpec))
     shared = {"fit_spec": fit, "level_spec": level, "prior_spec": prior, "force": force, "progress": progress}

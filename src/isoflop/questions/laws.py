@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from isoflop.answers import Answer, Cell, Column, Quantity, Table, identifier, literal
 from isoflop.answers.wording import number
-from isoflop.questions.base.context import Context
+from isoflop.errors import IsoflopError, shown
+from isoflop.questions.base.context import Context, open_saved
+from isoflop.questions.base.equation import param_intervals
 from isoflop.questions.base.kinds import Text
+from isoflop.questions.base.literature_answer import literature_answer
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
+from isoflop.questions.base.specs import LevelSpec
 
 if TYPE_CHECKING:
     from isoflop.laws import Law
     from isoflop.laws.law import Published
+    from isoflop.planning.literature import LiteratureComparison
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,11 @@ class LawList:
 class Laws(Question):
     """Laws of the catalogue, or one of them: formula, parameters, published constants, source.
 
+    With --compare the constants of a fit stand beside those that the literature has for the same law.
+
     isoflop laws
     isoflop laws chinchilla
+    isoflop laws --compare fit.json
     """
 
     name: ClassVar[str] = "laws"
@@ -39,19 +47,46 @@ class Laws(Question):
     group: ClassVar[Group] = "Fit"
     order: ClassVar[int] = 30
     subject: ClassVar[Subject] = "nothing"
-    results: ClassVar[tuple[str, ...]] = ("isoflop.questions.laws:LawList", "isoflop.laws.law:Law")
+    results: ClassVar[tuple[str, ...]] = (
+        "isoflop.questions.laws:LawList",
+        "isoflop.laws.law:Law",
+        "isoflop.planning.literature:LiteratureComparison",
+    )
     in_study: ClassVar[bool] = False
 
     law: str | None = option(Text("NAME"), positional=True, help="A law's name, or a formula.")
+    compare: str | None = option(
+        Text("FIT"),
+        help="Saved fit whose constants are compared with the published ones of its law.",
+        command_line_only=True,
+    )
 
-    def compute(self, context: Context) -> LawList:
-        """The catalogue, or one law."""
+    @classmethod
+    def groups(cls) -> tuple[type, ...]:
+        """The level of a fit's intervals."""
+        return (LevelSpec,)
+
+    def compute(self, context: Context) -> LawList | LiteratureComparison:
+        """The catalogue, one law, or a fit beside the literature."""
         from isoflop.laws import catalogue, law
 
+        if self.compare is not None:
+            if self.law is not None:
+                raise IsoflopError(f"--compare takes the law of the fit; leave {shown(self.law)} out")
+            from isoflop.planning.literature import compare_constants
+
+            ensemble = open_saved(self.compare)
+            return compare_constants(
+                ensemble, intervals=param_intervals(ensemble, level=context.level), level=context.level
+            )
         return LawList(tuple(catalogue().values()), False) if self.law is None else LawList((law(self.law),), True)
 
-    def answer(self, result: LawList | Law, context: Context) -> Answer:
-        """A list of formulas, or one law in full."""
+    def answer(self, result: LawList | Law | LiteratureComparison, context: Context) -> Answer:
+        """A list of formulas, one law in full, or constants side by side."""
+        from isoflop.planning.literature import LiteratureComparison
+
+        if isinstance(result, LiteratureComparison):
+            return literature_answer(self.name, result)
         found = result if isinstance(result, LawList) else LawList((result,), True)
         return _one(self.name, found.laws[0]) if found.one else _all(self.name, found.laws)
 

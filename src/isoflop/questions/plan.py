@@ -18,6 +18,7 @@ from isoflop.questions.base.kinds import Count, Duration, Flag, Number
 from isoflop.questions.base.model_error import WITH_MODEL_ERROR, if_the_law_holds
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject, refuse_errors
+from isoflop.questions.base.tuning_answer import planned_settings
 
 if TYPE_CHECKING:
     from isoflop.planning.allocate import Plan as Allocation
@@ -119,15 +120,17 @@ class Plan(Hardware, Question):
             result = answer(result.ensemble, budget=result.budget, level=result.n.level, within=result.band.within)
         ensemble, plan = context.ensemble, result.plan
         quantities = tuple(_quantities(result, ensemble.estimate.data.loss_unit))
+        best = result.recommended
+        tuned, settings, doubts = planned_settings(context, best.n.value, best.d.value)
         return Answer(
             question=self.name,
             evidence=plan_evidence(context, budget=plan.budget),
             title=f"{ensemble.estimate.law.name} at {number(plan.budget, 'flops')} training FLOPs",
             headline=_headline(result),
-            quantities=quantities,
-            tables=tuple(_tables(result, ensemble.estimate.data.loss_unit)),
+            quantities=(*quantities, *tuned),
+            tables=(*_tables(result, ensemble.estimate.data.loss_unit), *settings),
             equation=equation(ensemble, level=context.level),
-            findings=result.findings,
+            findings=(*result.findings, *doubts),
             method=_method(plan),
             pictures=(_picture(result, context),),
         )

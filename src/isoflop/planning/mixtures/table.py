@@ -1,0 +1,91 @@
+"""``MixtureTable``: shares of training domains and the losses that were measured at them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.errors import DataError
+from isoflop.runs import Runs
+from isoflop.runs.table import rows_phrase
+from isoflop.values import Value
+
+Floats = NDArray[np.float64]
+
+_OFF = 0.02  # how far the shares of a row may be from a sum of 1: tables round them
+
+
+@dataclass(frozen=True)
+class MixtureTable(Value):
+    """Mixtures that were trained on.
+
+    domains: names of the shares. shares: (runs, domains), each row of sum 1, zeros allowed. tasks: names of the losses.
+    losses: (runs, tasks), positive.
+    """
+
+    domains: tuple[str, ...]
+    shares: Floats
+    tasks: tuple[str, ...]
+    losses: Floats
+    source: str = "made in memory"
+
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> MixtureTable:
+        """Some of the mixtures."""
+        return MixtureTable(self.domains, self.shares[rows], self.tasks, self.losses[rows], self.source)
+
+    def __len__(self) -> int:
+        return len(self.shares)
+
+
+def mixture_table(runs: Runs, domains: Sequence[str], tasks: Sequence[str] = ("loss",)) -> MixtureTable:
+    """The mixtures of a table of runs.
+
+    Raises DataError for fewer than two domains, a column twice, shares that are negative or missing or do not add up to
+    1 within 2 %, a domain with one share throughout, and losses that are not positive.
+    """
+    if len(domains) < 2:
+        raise DataError(
+            f"a mixture has two domains or more, and {', '.join(domains) or 'none'} was named; name every column of "
+            "shares"
+        )
+    twice = [name for name in (*domains, *tasks) if (*domains, *tasks).count(name) > 1]
+    if twice:
+        raise DataError(f"{twice[0]} is named twice; name each column of shares and of losses once")
+    if not tasks:
+        raise DataError("name a column of losses, as loss")
+    shares = np.stack([np.asarray(runs[name], dtype=np.float64) for name in domains], axis=1)
+    losses = np.stack([np.asarray(runs[name], dtype=np.float64) for name in tasks], axis=1)
+    _refuse(runs, np.isfinite(shares) & (shares >= 0), "a share that is negative or missing")
+    total = shares.sum(axis=1)
+    off = np.abs(total - 1) > _OFF
+    if off.any():
+        which = int(np.flatnonzero(off)[0])
+        percent = np.abs(total / 100 - 1) <= _OFF
+        hint = (
+            "; divide them by 100 (--derive)" if percent.all() else ": name every domain, or give shares of the whole"
+        )
+        some = ", ".join(domains[:4]) + (" …" if len(domains) > 4 else "")
+        raise DataError(
+            f"the shares {some} of {int(off.sum())} of {len(runs)} runs do not add up to 1 "
+            f"(row {int(runs.rows[which])}: {total[which]:.4g}){hint}"
+        )
+    _refuse(runs, np.isfinite(losses) & (losses > 0), "a loss that is not positive")
+    constant = [name for name, column in zip(domains, shares.T, strict=True) if np.ptp(column) < 1e-9]
+    if constant:
+        raise DataError(
+            f"the share of {constant[0]} is {shares[0, domains.index(constant[0])]:.4g} in every run, so its effect "
+            "cannot be known; leave it out and divide the others by their sum (--derive)"
+        )
+    return MixtureTable(tuple(domains), shares / total[:, None], tuple(tasks), losses, runs.source)
+
+
+def _refuse(runs: Runs, good: NDArray[np.bool_], what: str) -> None:
+    bad = np.asarray(~np.all(good, axis=1), dtype=bool)
+    if bad.any():
+        raise DataError(
+            f"{int(bad.sum())} of {len(runs)} runs have {what} ({rows_phrase(runs.rows[bad].tolist())}); drop them "
+            "(--where)"
+        )
