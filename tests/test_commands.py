@@ -46,6 +46,8 @@ FURTHER = (
     "isoflop laws",
     "isoflop register fit.json --at N=70B --at D=1.4T",
     "isoflop study study.toml",
+    "isoflop design runs.csv --candidates N=10K:1M:4 --candidates D=1M:30M:4 --spend 1e14",
+    "isoflop simulate --constants epoch --design N=1M,1B --design D=20M,20B",
     "isoflop validate runs.csv --draws 20",
     "isoflop calibrate runs.csv --draws 20 -o prior.toml",
 )

@@ -36,7 +36,7 @@ class Design(Question):
 
     Candidates are a table with a row each, a lab's sweep, or all combinations of values. What is believed of them comes
     from the runs, or from published constants with --scratch; model error, the choice of the law and the scatter of
-    single runs count. The answer says how wide its interval will be after the batch, and after other ways to spend as
+    single runs count. The answer gives the interval expected after the batch, and after other ways to spend as
     much.
 
     isoflop design runs.csv --question "N* at 1e21" --candidates N=10M:1B:7 --candidates D=200M:20B:7 --spend 1e20
@@ -53,7 +53,7 @@ class Design(Question):
     group: ClassVar[Group] = "Ask"
     order: ClassVar[int] = 25
     subject: ClassVar[Subject] = "law"
-    unused: ClassVar[tuple[str, ...]] = ("draws", "starts", "jobs", "resample_by")
+    unused: ClassVar[tuple[str, ...]] = ("starts", "jobs", "resample_by")
     results: ClassVar[tuple[str, ...]] = ("isoflop.planning.design.design:RunDesign",)
 
     question: str | None = option(
@@ -82,10 +82,11 @@ class Design(Question):
         Number(low=0.0, high=1.0, open=True), help="Relative scatter of one run; that of the runs, or 0.005."
     )
     seeds: int = option(Count(low=1, high=1000), 1, help="How often a candidate may be trained.")
-    worth: float = option(
+    least_gain: float = option(
         Number(low=0.0, high=1.0), 0.05,
-        help="Share by which the error must fall for the whole budget; the batch ends where no run is worth as much.",
+        help="Share by which the error must fall for the whole budget; the batch ends where no run does as much.",
     )  # fmt: skip
+    draws: int = option(Count(low=20, high=10_000), 128, help="Draws of each law's constants.")
     output: str | None = option(
         Text("FILE"),
         short=("-o",),
@@ -145,8 +146,9 @@ class Design(Question):
             noise=self.noise,
             counted=counted,
             seeds=self.seeds,
-            worth=self.worth,
+            least_gain=self.least_gain,
             level=context.level,
+            draws=self.draws,
             seed=context.fit_spec.seed,
         )
         if self.output is not None:

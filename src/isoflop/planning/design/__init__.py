@@ -1,6 +1,6 @@
 """Which runs to train next: candidates, what is believed of them, and the batch that tells most for its cost."""
 
-from isoflop.planning.design.belief import Belief, believe
+from isoflop.planning.design.belief import Belief, Moments, believe, moments
 from isoflop.planning.design.candidates import Candidates, candidate_grid, candidates_of
 from isoflop.planning.design.choose import Chosen, choose
 from isoflop.planning.design.design import RunDesign, design
@@ -10,6 +10,7 @@ __all__ = [
     "Belief",
     "Candidates",
     "Chosen",
+    "Moments",
     "RunDesign",
     "Target",
     "believe",
@@ -17,5 +18,6 @@ __all__ = [
     "candidates_of",
     "choose",
     "design",
+    "moments",
     "target_of",
 ]

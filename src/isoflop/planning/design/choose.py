@@ -77,7 +77,7 @@ def choose(
     budget: float,
     *,
     most: int = 1,
-    worth: float = 0.0,
+    least_gain: float = 0.0,
     criterion: Criterion = "target",
     powers: Sequence[float] = POWERS,
     exchange: bool = True,
@@ -86,7 +86,7 @@ def choose(
     """The batch of least expected squared error that the budget pays for.
 
     cov: (points, points); cross: (points, numbers); noise: variance of one run at each point; most: how often a
-    candidate may be repeated (seeds). worth: least share by which a run must lower the error for each share of the
+    candidate may be repeated (seeds). least_gain: least share by which a run must lower the error for each share of the
     budget that it costs. criterion ``parameters``: most information on everything (D-optimal) instead of the target.
     powers: of the cost by which a run's gain is divided, each tried; the best batch is kept. drift: what the largest
     run leaves open; batches are then sought around a largest run of every size.
@@ -94,7 +94,7 @@ def choose(
     tried = []
     for first in [()] if drift is None else drift.anchors(cost, budget):
         for power in powers:
-            picked = _greedy(cov, cross, target_cov, noise, cost, budget, most, worth, criterion, power, first)
+            picked = _greedy(cov, cross, target_cov, noise, cost, budget, most, least_gain, criterion, power, first)
             tried.append((picked, len(first)))
     if criterion == "target":
         errors = [expected_error(cov, cross, target_cov, noise, picked, drift) for picked, _ in tried]
@@ -130,7 +130,7 @@ def _greedy(
     cost: Floats,
     budget: float,
     most: int,
-    worth: float,
+    least_gain: float,
     criterion: Criterion,
     power: float,
     first: Sequence[int] = (),
@@ -149,13 +149,13 @@ def _greedy(
         own = np.maximum(np.diag(cov), 0.0)
         gain = (cross**2).sum(axis=1) / (own + noise)
         score = gain if criterion == "target" else np.log1p(own / noise)
-        if worth > 0 and len(picked) >= len(first):
+        if least_gain > 0 and len(picked) >= len(first):
             falls = 1 - np.sqrt(np.maximum(1 - gain / variance, 0.0))
-            free = free & (falls >= worth * cost / budget)
+            free = free & (falls >= least_gain * cost / budget)
             if not free.any():
                 return picked
         each = int(np.where(free, score / price, -np.inf).argmax())
-        if score[each] <= 0:
+        if score[each] <= 0 and len(picked) >= len(first):
             return picked
         picked.append(each)
         times[each] += 1

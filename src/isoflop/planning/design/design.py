@@ -104,7 +104,7 @@ def design(
     noise: float | None = None,
     counted: TrainingFlops = SIX_ND,
     seeds: int = 1,
-    worth: float = 0.05,
+    least_gain: float = 0.05,
     level: float = 0.9,
     draws: int = DRAWS,
     seed: int = 0,
@@ -136,7 +136,7 @@ def design(
         How training FLOPs follow from N and D, for questions of N*.
     seeds :
         How often a candidate may be trained.
-    worth :
+    least_gain :
         The batch ends where each further run would lower the error by less than this share for the whole budget.
     level :
         Of the intervals.
@@ -175,7 +175,7 @@ def design(
     known = moments(belief, points, target.points, target.weights, target.of_laws)
     variance = np.full(len(candidates), belief.noise**2)
     found = choose(
-        known.cov, known.cross, known.target_cov, variance, candidates.cost, budget, most=seeds, worth=worth,
+        known.cov, known.cross, known.target_cov, variance, candidates.cost, budget, most=seeds, least_gain=least_gain,
         drift=drift,
     )  # fmt: skip
     quantile = float(stats.t.ppf((1 + level) / 2, _FREE) if drift else stats.norm.ppf((1 + level) / 2))
@@ -337,7 +337,7 @@ def _findings(
                 "design-empty",
                 "warning",
                 "no candidate that the budget pays for would lower the error enough to be worth its cost.",
-                "Add larger candidates or a larger budget (--spend), or lower --worth.",
+                "Add larger candidates or a larger budget (--spend), or lower --least-gain.",
             )
         )
     elif found.spent < 0.5 * budget:

@@ -134,7 +134,7 @@ def _minimize(
 def _cost(kernel: Kernel, target: Floats, means: Floats, precision: Floats, factor: Floats, theta: Floats) -> Floats:
     with np.errstate(all="ignore"):
         left = target - kernel.value(theta, 0, kernel.n_rows)
-        finite = np.isfinite(left).all(axis=1)
+        finite = np.asarray(np.isfinite(left).all(axis=1))
         white = solve_triangular(factor, np.where(finite[:, None], left, 0.0).T, lower=True, check_finite=False)
         found = 0.5 * (white**2).sum(axis=0) + 0.5 * ((theta - means) ** 2 * precision).sum(axis=1)
     return np.asarray(np.where(finite & np.isfinite(found), found, np.inf))
