@@ -104,7 +104,7 @@ def simulate(
     """
     _check(law, constants, noise=noise, seeds=seeds, outliers=outliers, drift=drift)
     if len(design) * seeds > MOST_ROWS:
-        raise IsoflopError(f"{len(design) * seeds:,} runs are asked for, and at most {MOST_ROWS:,} are made; ask fewer")
+        raise IsoflopError(f"{len(design) * seeds:,} runs would be made, and at most {MOST_ROWS:,} are; give fewer")
     check_inputs(design, {each.name: each.domain for each in law.inputs})
     inputs = {name: np.repeat(values, seeds) for name, values in design.inputs(law.input_names).items()}
     cost = np.repeat(design.cost, seeds)

@@ -192,7 +192,7 @@ class Design(Question):
             f"Train {count} of {len(pool)} candidates for {{spent}}: the interval of {target.name} is expected to "
             f"shrink from {_ends(result.now, result)} to {_ends(result.after, result)}{kept}."
             if count
-            else f"No candidate within the budget is worth its cost for {target.name}{kept}."
+            else f"No candidate within the budget lowers the error of {target.name} enough for its cost{kept}."
         )
         kind: Kind = "flops" if _in_flops(pool) else "number"
         unit = "FLOPs" if kind == "flops" else ""

@@ -148,11 +148,11 @@ def believe(
             if table is None:
                 known = require_published(law, coords, centers)
                 scatter = FIRST_NOISE if noise is None else noise
-                shared = Problem(coords, centers, objective.space, known, None)
+                shared = Problem(coords, centers, objective.space, known, None, objective)
             else:
                 known = constants_with_runs(law, coords, table, centers, space=objective.space, seed=seed)
-                shared = Problem(coords, centers, objective.space, known, table)
-                scatter = _scatter(shared, objective, noise, unit, seed)
+                shared = Problem(coords, centers, objective.space, known, table, objective)
+                scatter = _scatter(shared, noise, unit, seed)
             sources[law.name] = known.sources
             scatters.append(scatter)
             place = np.empty((0, len(axes))) if table is None else _place(axes, table.by_row)
@@ -161,7 +161,7 @@ def believe(
                 length = 1.0 if each is None else each.length
                 share = 1.0 if each is None else each.noise_share
                 factor = _factor(place, size, length, share * scatter)
-                drawn = draw_posterior(shared, objective, factor, draws=draws, rng=rng)
+                drawn = draw_posterior(shared, factor, draws=draws, rng=rng)
                 evidence[number, which] = drawn.evidence
                 found.append(
                     Component(
@@ -351,7 +351,7 @@ def _factor(place: Floats, size: float, length: float, noise: float) -> Floats:
     return np.asarray(np.linalg.cholesky(cov))
 
 
-def _scatter(shared: Problem, objective: Objective, noise: float | None, unit: float, seed: int) -> float:
+def _scatter(shared: Problem, noise: float | None, unit: float, seed: int) -> float:
     """The given scatter, or that of the residuals of the best constants under the prior."""
     if noise is not None:
         return noise * unit
@@ -359,8 +359,7 @@ def _scatter(shared: Problem, objective: Objective, noise: float | None, unit: f
     rows, free = len(shared.table.loss), len(shared.coords.names)
     scatter = 0.01 * unit
     for _ in range(2):
-        best = draw_posterior(
-            shared, objective, scatter * np.eye(rows), draws=1, rng=np.random.default_rng([seed, 22])
+        best = draw_posterior(shared, scatter * np.eye(rows), draws=1, rng=np.random.default_rng([seed, 22])
         )  # fmt: skip
         scatter = noise_of(best.residual, free, unit)
         if not math.isfinite(scatter):

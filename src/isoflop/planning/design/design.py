@@ -336,7 +336,7 @@ def _findings(
             Finding(
                 "design-empty",
                 "warning",
-                "no candidate that the budget pays for would lower the error enough to be worth its cost.",
+                "no candidate that the budget pays for would lower the error enough for its cost.",
                 "Add larger candidates or a larger budget (--spend), or lower --least-gain.",
             )
         )
@@ -345,8 +345,8 @@ def _findings(
             Finding(
                 "design-stops",
                 "note",
-                f"the batch spends {found.spent / budget:.0%} of the budget: further runs are not worth their cost, or "
-                "none is left that it pays for.",
+                f"the batch spends {found.spent / budget:.0%} of the budget: further runs lower the error too "
+                "little, or none is left that it pays for.",
                 "Keep the rest for a design after these runs.",
             )
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +25,8 @@ from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
-_STEPS = 40
-_SETTLED = 1e-4  # relative fall of every draw's objective below which the search ends
+_STEPS = 25
+_SETTLED = 1e-3  # relative fall of every draw's objective below which the search ends
 _SEARCHED = 12  # starts from which the best constants are sought
 
 
@@ -38,6 +39,26 @@ class Problem(Value):
     space: Space
     prior: Constants
     table: Table | None
+    objective: Objective
+
+    @cached_property
+    def kernel(self) -> Kernel:
+        """The law on the runs."""
+        assert self.table is not None
+        return Kernel(self.coords, self.table.inputs, space=self.space, centers=self.centers)
+
+    @cached_property
+    def target(self) -> Floats:
+        """What was measured, in the space of the residuals, (rows,)."""
+        assert self.table is not None
+        return np.asarray(self.objective.target(self.table.loss))
+
+    @cached_property
+    def starts(self) -> Floats:
+        """Where the best constants are sought: the centers of the prior, and starts of a search of the table."""
+        assert self.table is not None
+        found = find_starts(self.coords, self.table, centers=self.centers, count=_SEARCHED, seed=0)
+        return np.concatenate([self.prior.centers, found])
 
 
 @dataclass(frozen=True)
@@ -53,18 +74,14 @@ class Drawn(Value):
     evidence: float
 
 
-def draw_posterior(
-    problem: Problem, objective: Objective, factor: Floats, *, draws: int, rng: np.random.Generator
-) -> Drawn:
+def draw_posterior(problem: Problem, factor: Floats, *, draws: int, rng: np.random.Generator) -> Drawn:
     """Draws given V's Cholesky factor (rows, rows); the first is the best of all constants, from several starts."""
     prior, table = problem.prior, problem.table
     means = prior.draw(draws, rng)
     if table is None:
         return Drawn(means, np.empty((0, draws)), np.empty(0), 0.0)
-    kernel = Kernel(problem.coords, table.inputs, space=problem.space, centers=problem.centers)
-    target = objective.target(table.loss)
+    kernel, target, starts = problem.kernel, problem.target, problem.starts
     rows = kernel.n_rows
-    starts = np.concatenate([prior.centers, _starts(problem)])
     nearest = ((starts[:, None] - prior.centers[None]) ** 2 / prior.sd**2).sum(axis=2).argmin(axis=1)
     found, cost = _minimize(kernel, np.tile(target, (len(starts), 1)), prior.centers[nearest], prior.sd, factor, starts)
     best = found[int(cost.argmin())]
@@ -89,11 +106,6 @@ def draw_posterior(
         - 0.5 * float(log_det)
     )
     return Drawn(theta, toward, residual, evidence if np.isfinite(evidence) else -1e300)
-
-
-def _starts(problem: Problem) -> Floats:
-    assert problem.table is not None
-    return find_starts(problem.coords, problem.table, centers=problem.centers, count=_SEARCHED, seed=0)
 
 
 def _minimize(
