@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.design FOLDER [--seeds 20] [--only gadre] [--picture error.png]``, FOLDER that of the public run
 tables. Every policy begins with the cheapest rows, as many as the law has parameters and two, and buys rows of the pool
-up to a share of the pool's cost; the law is then fitted to them as to any table. A seed leaves a tenth of the pool out.
+up to a share of the pool's cost. Two forecasts of the target are scored: that of the law fitted to the rows, and that
+with a prior and model error, on which designs rest. A seed leaves a tenth of the pool out.
 """
 
 from __future__ import annotations
@@ -236,7 +237,6 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--belief", action="store_true", help="score the belief's mean instead of the law's fit")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--picture", type=Path)
     asked = parser.parse_args()
@@ -246,30 +246,40 @@ def main() -> None:
             if asked.only and not any(each in pool.name for each in asked.only):
                 continue
             began = time.perf_counter()
-            errors = {policy: np.full((asked.seeds, len(SHARES)), np.nan) for policy in POLICIES}
-            full = np.empty(asked.seeds)
-            score = error_of_belief if asked.belief else error_of
+            scores = {"law": error_of, "with model error": error_of_belief}
+            errors = {
+                name: {policy: np.full((asked.seeds, len(SHARES)), np.nan) for policy in POLICIES} for name in scores
+            }
+            full = {name: np.empty(asked.seeds) for name in scores}
             for seed in range(asked.seeds):
                 rows, target = split(pool, seed)
-                full[seed] = score(pool, rows, target)
+                for name, score in scores.items():
+                    full[name][seed] = score(pool, rows, target)
                 for place, share in enumerate(SHARES):
                     budget = share * pool.cost[rows].sum()
                     for policy in POLICIES:
                         have = bought(pool, policy, rows, target, budget, seed)
-                        errors[policy][seed, place] = score(pool, have, target)
-            whole = float(np.median(full))
-            results[pool.name] = {"full": full.tolist(), **{name: each.tolist() for name, each in errors.items()}}
-            print(
-                f"{pool.name}: {len(pool.runs)} rows, whole {whole:.2%}, {time.perf_counter() - began:.0f} s",
-                flush=True,
-            )
-            for policy, each in errors.items():
-                told = "  ".join(f"{value / whole:6.2f}" for value in np.nanmedian(each, axis=0))
-                print(f"  {policy:15s} {told}", flush=True)
-            if asked.picture is not None:
-                draw(errors, whole, asked.picture.with_stem(f"{asked.picture.stem}-{pool.name.replace(' ', '-')}"))
-    if asked.json is not None:
-        asked.json.write_text(json.dumps({"shares": SHARES, "tables": results}))
+                        for name, score in scores.items():
+                            errors[name][policy][seed, place] = score(pool, have, target)
+            print(f"{pool.name}: {len(pool.runs)} rows, {time.perf_counter() - began:.0f} s", flush=True)
+            for name, each in errors.items():
+                whole = float(np.median(full[name]))
+                print(f"  {name}, whole table {whole:.2%}; median and mean over it at {SHARES}", flush=True)
+                for policy, found in each.items():
+                    middle = "  ".join(f"{value / whole:6.2f}" for value in np.nanmedian(found, axis=0))
+                    mean = "  ".join(f"{value / whole:6.2f}" for value in np.nanmean(found, axis=0))
+                    print(f"    {policy:15s} {middle}  | {mean}", flush=True)
+                if asked.picture is not None:
+                    stem = f"{asked.picture.stem}-{pool.name}-{name}".replace(" ", "-")
+                    draw(each, whole, asked.picture.with_stem(stem))
+            results[pool.name] = {
+                "full": {name: each.tolist() for name, each in full.items()},
+                "errors": {
+                    name: {policy: found.tolist() for policy, found in each.items()} for name, each in errors.items()
+                },
+            }
+            if asked.json is not None:
+                asked.json.write_text(json.dumps({"shares": SHARES, "tables": results}))
 
 
 def draw(errors: dict[str, np.ndarray], whole: float, path: Path) -> None:

@@ -82,7 +82,9 @@ class Simulate(Question):
 
         self.check()
         truth = law(self.law, columns=tuple(each.partition("=")[0].strip() for each in self.design if "=" in each))
-        design = read_design(self.design, truth.input_names, cost=self.cost, costs_matter=self.drift != 0)
+        design = read_design(
+            self.design, truth.input_names, cost=self.cost, costs_matter=self.drift != 0, option="--design"
+        )
         truth = law(self.law, columns=tuple(design.frame.columns))
         made = simulate(
             truth,

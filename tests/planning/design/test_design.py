@@ -5,8 +5,9 @@ import pytest
 
 from isoflop import law, read_runs
 from isoflop.errors import DataError, IsoflopError
-from isoflop.planning.design import believe, candidate_grid, candidates_of, design, moments, target_of
+from isoflop.planning.design import Candidates, believe, candidate_grid, candidates_of, design, moments, target_of
 from isoflop.planning.design.belief import Belief
+from isoflop.planning.simulate import simulate
 from isoflop.runs import Runs
 
 CHINCHILLA = law("chinchilla")
@@ -48,6 +49,12 @@ def test_the_same_seed_gives_the_same_batch(from_scratch):
 def test_every_question_is_narrowed(question):
     found = design([CHINCHILLA], GRID, 1e19, question, draws=48)
     assert found.rows and found.errors[-1] < 0.9 * found.errors[0]
+
+
+def test_candidates_far_from_the_optimum_of_their_compute_are_not_trained_for_n(from_scratch):
+    for each in from_scratch.chosen:
+        n_best = (0.3478 * 482 / (0.3658 * 2085)) ** (1 / 0.7136) * (each["cost"] / 6) ** (0.3658 / 0.7136)
+        assert abs(np.log(each["N"] / n_best)) < 2.4 + 0.5  # the published laws differ a little
 
 
 def test_more_than_one_law_leaves_more_open():
@@ -112,9 +119,15 @@ def test_a_budget_that_buys_nothing_is_refused(budget, message):
 
 @pytest.mark.parametrize(
     ("question", "message"),
-    [("what next?", "is none of"), ("N* at soon", "a number of FLOPs"), ("loss at N=7B", "D is missing"),
-     ("loss at N=7B D=-1", "D in the question must be positive"), ("accuracy at N=1B D=1B", "the laws predict loss")],
-)  # fmt: skip
+    [
+        ("what next?", "is none of"),
+        ("N* at soon", "a number of FLOPs"),
+        ("loss at N=7B", "D is missing"),
+        ("loss at N=7B D=-1", "D in the question must be a positive number"),
+        ("loss at N=1e300 D=1B", "N in the question must be a positive number"),
+        ("accuracy at N=1B D=1B", "the laws predict loss"),
+    ],
+)
 def test_a_question_that_cannot_be_read_is_answered_in_a_sentence(question, message):
     with pytest.raises(IsoflopError, match=message):
         design([CHINCHILLA], GRID, 1e19, question)
@@ -128,6 +141,8 @@ def test_candidates_without_a_usable_cost_are_refused():
         candidates_of(Runs.from_columns({"width": np.array([1.0])}))
     with pytest.raises(IsoflopError, match="at most 2,000"):
         candidate_grid(["N=1M:1B:100", "D=1M:1B:100"], ["N", "D"])
+    with pytest.raises(IsoflopError, match="--candidates N: .* is not a number"):
+        candidate_grid(["N=1M,nan"], ["N"])
     with pytest.raises(IsoflopError, match="LOW:HIGH:COUNT"):
         candidate_grid(["N=1B:1M:4"], ["N"])
 
@@ -140,3 +155,23 @@ def test_a_candidate_without_an_input_of_the_law_is_refused():
 def test_a_law_without_published_constants_needs_runs():
     with pytest.raises(IsoflopError, match="no published constants to design from"):
         design([law("E + A/N^alpha")], candidate_grid(["N=1M,2M"], ["N"], cost="N"), 1e9, "alpha")
+
+
+def test_expected_errors_are_kept_by_simulated_truths():
+    """Truths of the prior, runs of the batch: the realized error is no larger than expected, and intervals hold."""
+    found = design([CHINCHILLA], GRID, 3e18, "alpha", draws=48)
+    params, points = found.belief.components[0].params, GRID.inputs(["N", "D"])
+    chosen = np.isin(np.arange(len(GRID)), found.rows)
+    batch = Candidates(GRID.frame.filter(chosen.tolist()), GRID.cost[chosen], GRID.priced, "batch")
+    errors, held = [], []
+    for number in range(1, 17):
+        truth = {name: float(values[number]) for name, values in params.items()}
+        runs = read_runs(simulate(CHINCHILLA, truth, batch, noise=0.005, seed=number).frame)
+        belief = believe([CHINCHILLA], points, runs, draws=32, model_error=False, noise=0.005)
+        target = target_of("alpha", belief)
+        known = moments(belief, points, target.points, target.weights, target.of_laws)
+        errors.append(known.target_mean[0] - truth["alpha"])
+        held.append(abs(errors[-1]) < 1.645 * known.target_cov[0, 0] ** 0.5)
+    realized = np.sqrt(np.mean(np.square(errors)))
+    assert 0.2 * found.errors[-1] < realized < 1.2 * found.errors[-1] < 0.5 * found.errors[0]
+    assert sum(held) >= 12

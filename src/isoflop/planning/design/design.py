@@ -171,11 +171,15 @@ def design(
         laws, points, question, runs=runs, objective=objective, prior=prior, noise=noise, counted=counted, draws=draws,
         seed=seed,
     )  # fmt: skip
-    drift = None if target.budget is None else _drift(belief, target.budget, points, runs, counted)
+    drift, cost = None, candidates.cost
+    if target.budget is not None:
+        drift = _drift(belief, target.budget, points, runs, counted)
+        cost = np.where(_off_path(belief, points, counted), np.inf, cost)
+        _check_some(cost, budget)
     known = moments(belief, points, target.points, target.weights, target.of_laws)
     variance = np.full(len(candidates), belief.noise**2)
     found = choose(
-        known.cov, known.cross, known.target_cov, variance, candidates.cost, budget, most=seeds, least_gain=least_gain,
+        known.cov, known.cross, known.target_cov, variance, cost, budget, most=seeds, least_gain=least_gain,
         drift=drift,
     )  # fmt: skip
     quantile = float(stats.t.ppf((1 + level) / 2, _FREE) if drift else stats.norm.ppf((1 + level) / 2))
@@ -184,7 +188,7 @@ def design(
     def around(error: float) -> Interval:
         return _interval(middle, error * quantile, target, level)
 
-    alternatives = _alternatives(known, variance, candidates, budget, seeds, around, drift)
+    alternatives = _alternatives(known, variance, cost, budget, seeds, around, drift)
     now, after = around(float(found.error[0])), around(float(found.error[-1]))
     return RunDesign(
         rows=found.rows,
@@ -235,20 +239,39 @@ def _drift(
 ) -> Drift:
     """How far the target's budget lies beyond runs that are near the optimum of theirs, in decades of compute."""
 
-    def decades(n: Floats, d: Floats) -> Floats:
-        spent = counted.flops(n, d)
-        best = max(belief.components, key=lambda each: each.weight)
-        params = {name: np.full(len(n), float(np.median(values))) for name, values in best.params.items()}
-        with np.errstate(all="ignore"):
-            there = optimum(best.law, params, spent, counted=counted)
-            near = there.inside & (np.abs(np.log(n) - np.log(there.n)) <= WITHIN)
-        return np.where(near, np.log10(budget) - np.log10(spent), np.inf)
+    def decades(inputs: Mapping[str, Floats]) -> Floats:
+        spent, away = _from_optimum(belief, inputs, counted)
+        return np.where(away <= WITHIN, np.log10(budget) - np.log10(spent), np.inf)
 
-    beyond = decades(points["N"], points["D"])
-    known = np.empty(0) if runs is None else decades(runs["N"], runs["D"])
+    beyond = decades(points)
+    known = np.empty(0) if runs is None else decades({"N": runs["N"], "D": runs["D"]})
     far = beyond[np.isfinite(beyond)].max(initial=0.0)
     now = float(known.min(initial=np.inf))
     return Drift(DRIFT, ANYWHERE, beyond, now if math.isfinite(now) else float(max(far, 1.0)))
+
+
+def _from_optimum(belief: Belief, inputs: Mapping[str, Floats], counted: TrainingFlops) -> tuple[Floats, Floats]:
+    """FLOPs of each run, and |log N − log N*| at these FLOPs by the heaviest law, infinite without an optimum."""
+    spent = counted.flops(inputs["N"], inputs["D"])
+    best = max(belief.components, key=lambda each: each.weight)
+    params = {name: np.full(len(spent), float(np.median(values))) for name, values in best.params.items()}
+    with np.errstate(all="ignore"):
+        there = optimum(best.law, params, spent, counted=counted)
+        return spent, np.where(there.inside, np.abs(np.log(inputs["N"]) - np.log(there.n)), np.inf)
+
+
+def _off_path(belief: Belief, points: Mapping[str, Floats], counted: TrainingFlops) -> NDArray[np.bool_]:
+    """Candidates that a plan would leave out, even if N* is other than now believed; none where that were all."""
+    far = _from_optimum(belief, points, counted)[1] > 2 * WITHIN
+    return np.zeros_like(far) if far.all() else far
+
+
+def _check_some(cost: Floats, budget: float) -> None:
+    if not (cost <= budget * (1 + 1e-12)).any():
+        raise IsoflopError(
+            "no candidate within the budget lies within a factor of 11 of the compute-optimal size of its own FLOPs, "
+            "and others say little of N*; offer sizes nearer to it, or raise the budget"
+        )
 
 
 def _check(candidates: Candidates, budget: float, seeds: int) -> None:
@@ -283,7 +306,7 @@ def _interval(middle: float, half: float, target: Target, level: float) -> Inter
 def _alternatives(
     known: Moments,
     variance: Floats,
-    candidates: Candidates,
+    cost: Floats,
     budget: float,
     seeds: int,
     around: object,
@@ -291,14 +314,13 @@ def _alternatives(
 ) -> tuple[Alternative, ...]:
     """One run as large as the budget allows; several that cost a tenth of it at most; every candidate."""
     assert callable(around)
-    cost = candidates.cost
     found = []
     affordable = np.flatnonzero(cost <= budget * (1 + 1e-12))
     large = affordable[cost[affordable] >= 0.5 * cost[affordable].max()]
     for name, some, limit in (
         ("one large run", large, 1),
         ("several small runs", np.flatnonzero(cost <= _SMALL * budget), seeds),
-        ("all candidates once", np.arange(len(cost)), 0),
+        ("all candidates once", np.flatnonzero(np.isfinite(cost)), 0),
     ):
         if not len(some):
             continue

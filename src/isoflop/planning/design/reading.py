@@ -17,20 +17,21 @@ def read_design(
     folder: Path = Path(),
     cost: str | None = None,
     costs_matter: bool = True,
+    option: str = "--candidates",
 ) -> Candidates:
     """One file or data set, or ``NAME=VALUES`` words, all of whose combinations are meant.
 
-    names: inputs of the law. costs_matter: without it every row costs 1 where none is told.
+    names: inputs of the law. costs_matter: without it every row costs 1 where none is told. option: for messages.
     Raises IsoflopError for a file beside values, and as :func:`isoflop.planning.design.candidates_of`.
     """
     if not costs_matter and cost is None:
         cost = "1"
     files = [word for word in words if "=" not in word]
     if not files:
-        return candidate_grid(words, names, cost=cost)
+        return candidate_grid(words, names, cost=cost, option=option)
     if len(words) > 1:
         raise IsoflopError(
-            f"candidates are one table, or values such as N=1M:1B:7; {shown(files[0])} stands beside "
+            f"{option} takes one table, or values such as N=1M:1B:7; {shown(files[0])} stands beside "
             f"{shown(next(word for word in words if word is not files[0]))}"
         )
     place = folder / Path(files[0]).expanduser()

@@ -19,7 +19,7 @@ from isoflop.errors import IsoflopError, shown
 from isoflop.laws.optimum import optimum
 from isoflop.laws.training_flops import SIX_ND, TrainingFlops
 from isoflop.planning.design.belief import Belief, Component
-from isoflop.planning.points import values_of
+from isoflop.planning.design.candidates import values_in
 from isoflop.planning.sizes import LAW_ANYWHERE
 from isoflop.uncertainty.kriging import matern
 from isoflop.uncertainty.prior import Hypothesis, Prior, shipped_prior
@@ -34,6 +34,7 @@ _LENGTH = 1.0  # decades over which the model error changes that moves N*
 _LARGEST_ERROR = 0.1  # of it, relative
 _SPAN = math.log(3.0)  # of log N between the points by which the model error moves N*
 _APART = 10.0  # ratio of the budgets between which the exponent of N* is taken
+_MOST = 1e100  # of an input or a budget
 _USABLE = 0.5  # share of draws with an optimum that a law needs
 _CENTRAL = (0.02, 0.98)  # quantiles beyond which a draw of N* counts as lying there
 
@@ -77,7 +78,7 @@ def target_of(text: str, belief: Belief, *, counted: TrainingFlops = SIX_ND) -> 
         response = belief.components[0].law.response
         if asked[1] != response:
             raise IsoflopError(f"the laws predict {response}, and the question is of {asked[1]}; ask {response} at …")
-        values = values_of(re.split(r"[ ;]+", asked[2].strip()), names)
+        values = values_in(re.split(r"[ ;]+", asked[2].strip()), names, option="the question")
         return response_target(belief, _combined(values, names))
     known = list(belief.components[0].law.param_names)
     if words in known:
@@ -193,8 +194,9 @@ def _combined(values: Mapping[str, list[float]], names: list[str]) -> dict[str, 
         what = f"{missing[0]} is missing" if missing else f"{unknown[0]} is no input of the laws"
         raise IsoflopError(f"a point of the question gives {', '.join(names)}; {what}")
     for name, each in values.items():
-        if not all(math.isfinite(value) and value > 0 for value in each):
-            raise IsoflopError(f"{name} in the question must be positive, not {each[0]:g}")
+        wrong = [value for value in each if not 0 < value < _MOST]
+        if wrong:
+            raise IsoflopError(f"{name} in the question must be a positive number below 1e100, not {wrong[0]:g}")
     grids = np.meshgrid(*(np.array(values[name]) for name in names), indexing="ij")
     return {name: grid.ravel() for name, grid in zip(names, grids, strict=True)}
 
@@ -204,6 +206,6 @@ def _positive(text: str, what: str) -> float:
         value = parse_quantity(text)
     except ValueError:
         value = math.nan
-    if not (math.isfinite(value) and 0 < value < 1e100):
+    if not (math.isfinite(value) and 0 < value < _MOST):
         raise IsoflopError(f"{what} is a number of FLOPs such as 1e21, not {shown(text)}")
     return value
