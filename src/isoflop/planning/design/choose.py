@@ -135,7 +135,8 @@ def _greedy(
     power: float,
     first: Sequence[int] = (),
 ) -> list[int]:
-    cov, cross = cov.copy(), cross.copy()
+    cross, own = cross.copy(), np.diag(cov).copy()
+    seen: list[Floats] = []  # rows of a Cholesky factor, whose squares are what the variances have fallen by
     left, variance = budget, float(np.trace(target_cov))
     times = np.zeros(len(cost), dtype=np.int64)
     picked: list[int] = []
@@ -146,7 +147,7 @@ def _greedy(
             free = np.arange(len(cost)) == first[len(picked)]
         if not free.any() or variance <= 0:
             return picked
-        own = np.maximum(np.diag(cov), 0.0)
+        own = np.maximum(own, 0.0)
         gain = (cross**2).sum(axis=1) / (own + noise)
         score = gain if criterion == "target" else np.log1p(own / noise)
         if least_gain > 0 and len(picked) >= len(first):
@@ -160,10 +161,13 @@ def _greedy(
         picked.append(each)
         times[each] += 1
         left -= float(cost[each])
-        column = cov[:, each] / (own[each] + noise[each])
+        known = np.array(seen)
+        column = cov[:, each] - (known.T @ known[:, each] if seen else 0.0)
+        root = float(np.sqrt(own[each] + noise[each]))
+        seen.append(column / root)
         variance -= float(gain[each])
-        cross = cross - np.outer(column, cross[each])
-        cov = cov - np.outer(column, cov[each])
+        own = own - seen[-1] ** 2
+        cross = cross - np.outer(seen[-1], cross[each] / root)
 
 
 def _exchanged(
