@@ -236,10 +236,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--shares", type=float, nargs="*", default=SHARES)
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--json", type=Path)
     parser.add_argument("--picture", type=Path)
     asked = parser.parse_args()
+    shares = tuple(asked.shares)
     results: dict[str, dict[str, object]] = {}
     for read in READERS:
         for pool in read(asked.folder):
@@ -248,14 +250,14 @@ def main() -> None:
             began = time.perf_counter()
             scores = {"law": error_of, "with model error": error_of_belief}
             errors = {
-                name: {policy: np.full((asked.seeds, len(SHARES)), np.nan) for policy in POLICIES} for name in scores
+                name: {policy: np.full((asked.seeds, len(shares)), np.nan) for policy in POLICIES} for name in scores
             }
             full = {name: np.empty(asked.seeds) for name in scores}
             for seed in range(asked.seeds):
                 rows, target = split(pool, seed)
                 for name, score in scores.items():
                     full[name][seed] = score(pool, rows, target)
-                for place, share in enumerate(SHARES):
+                for place, share in enumerate(shares):
                     budget = share * pool.cost[rows].sum()
                     for policy in POLICIES:
                         have = bought(pool, policy, rows, target, budget, seed)
@@ -264,14 +266,14 @@ def main() -> None:
             print(f"{pool.name}: {len(pool.runs)} rows, {time.perf_counter() - began:.0f} s", flush=True)
             for name, each in errors.items():
                 whole = float(np.median(full[name]))
-                print(f"  {name}, whole table {whole:.2%}; median and mean over it at {SHARES}", flush=True)
+                print(f"  {name}, whole table {whole:.2%}; median and mean over it at {shares}", flush=True)
                 for policy, found in each.items():
                     middle = "  ".join(f"{value / whole:6.2f}" for value in np.nanmedian(found, axis=0))
                     mean = "  ".join(f"{value / whole:6.2f}" for value in np.nanmean(found, axis=0))
                     print(f"    {policy:15s} {middle}  | {mean}", flush=True)
                 if asked.picture is not None:
                     stem = f"{asked.picture.stem}-{pool.name}-{name}".replace(" ", "-")
-                    draw(each, whole, asked.picture.with_stem(stem))
+                    draw(shares, each, whole, asked.picture.with_stem(stem))
             results[pool.name] = {
                 "full": {name: each.tolist() for name, each in full.items()},
                 "errors": {
@@ -279,15 +281,15 @@ def main() -> None:
                 },
             }
             if asked.json is not None:
-                asked.json.write_text(json.dumps({"shares": SHARES, "tables": results}))
+                asked.json.write_text(json.dumps({"shares": shares, "tables": results}))
 
 
-def draw(errors: dict[str, np.ndarray], whole: float, path: Path) -> None:
+def draw(shares: tuple[float, ...], errors: dict[str, np.ndarray], whole: float, path: Path) -> None:
     """The picture of one table."""
     from isoflop.plots import new_axes, policies_by_spend, save
 
     axes = new_axes()
-    policies_by_spend(np.array(SHARES), errors, whole, axes, goal=GOAL)
+    policies_by_spend(np.array(shares), errors, whole, axes, goal=GOAL)
     save(axes, path)
 
 
