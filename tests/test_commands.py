@@ -27,6 +27,7 @@ COMMAND = [sys.executable, "-m", "isoflop"]
 # What "…" leaves to the reader, and fewer draws where a command would take more than half a minute.
 COMPLETED = {
     "cost": ["--vocab", "50257", "--context", "2048", "--tokens", "1T"],
+    "design": ["--candidates", "N=10K:1M:4", "--candidates", "D=1M:30M:4"],
     "downstream": ["--at", "N=70B", "--at", "D=1.4T", "--draws", "50"],
     "rank": ["--draws", "20", "--windows", "1"],
     "report": ["--draws", "50"],
@@ -47,6 +48,8 @@ FURTHER = (
     "isoflop laws",
     "isoflop register fit.json --at N=70B --at D=1.4T",
     "isoflop study study.toml",
+    "isoflop reconcile runs.csv",
+    "isoflop simulate --constants epoch --design N=1M,1B --design D=20M,20B",
     "isoflop validate runs.csv --draws 20",
     "isoflop calibrate runs.csv --draws 20 -o prior.toml",
 )

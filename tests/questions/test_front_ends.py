@@ -32,6 +32,7 @@ OPTIONS = {
     "decide": {"by": ["recipe"]},
     "backtest": {"draws": 20},
     "compare": {"by": "recipe"},
+    "design": {"candidates": ["N=100M,1B,10B", "D=2B,20B"], "spend": 1e21, "laws": ["chinchilla"]},
     "downstream": {"tasks": {"quiz": "quiz_loss,quiz_acc"}, "at": {"N": 3e9, "D": 6e10}},
     "forecast": {"at": ["N=3e9", "D=6e10"]},
     "influence": {"show": 3},

@@ -28,6 +28,7 @@ from isoflop.plots.residuals import fit_against_measured, residuals
 from isoflop.plots.scores import MOST_TASKS, score_against_loss
 from isoflop.plots.sensitivity import choices_made
 from isoflop.plots.shapes import MOST_GROUPS, shapes_along
+from isoflop.plots.spend import batch_by_spend, policies_by_spend
 from isoflop.plots.style import AXES
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "MOST_GROUPS",
     "MOST_LAWS",
     "MOST_TASKS",
+    "batch_by_spend",
     "choices_made",
     "coverage_by_law",
     "design",
@@ -53,6 +55,7 @@ __all__ = [
     "methods_compared",
     "new_axes",
     "parameter_draws",
+    "policies_by_spend",
     "predicted_against_actual",
     "profile_likelihood",
     "ranking_by_scale",

@@ -1,0 +1,85 @@
+"""``isoflop design`` and ``isoflop simulate``: the files that they write, and what the lab reads of them."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+from isoflop.cli import isoflop as command
+from isoflop.errors import IsoflopError
+from isoflop.lab.design import cells_of, sizes_of
+from isoflop.lab.spec import read_spec
+
+SWEEP = Path(__file__).parents[2] / "examples" / "sweeps" / "python-bytes.toml"
+GRID = ["--candidates", "N=10M:1B:4", "--candidates", "D=200M:20B:4"]
+QUICK = ["--scratch", "--draws", "32", "--question", "loss at N=7B D=140B"]
+
+
+def run(*words):
+    return CliRunner().invoke(command, [*map(str, words)], catch_exceptions=False)
+
+
+def told(*words):
+    done = run(*words, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_the_batch_is_written_as_a_table(tmp_path):
+    place = tmp_path / "batch.csv"
+    answer = told("design", *QUICK, *GRID, "--spend", "1e19", "-o", place)
+    written = pl.read_csv(place)
+    rows = answer["tables"]["batch"]["rows"]
+    assert written["N"].to_list() == [row["N"] for row in rows]
+    assert written["cost"].sum() == pytest.approx(answer["quantities"]["spent"]["value"])
+    assert [row["way"] for row in answer["tables"]["alternatives"]["rows"]] == [
+        "one large run", "several small runs", "all candidates once",
+    ]  # fmt: skip
+
+
+def test_a_sweep_gives_a_sweep_of_the_chosen_cells(tmp_path):
+    place = tmp_path / "next.toml"
+    words = ["--scratch", "--draws", "32", "--question", "N* at 1e14", "--candidates", SWEEP, "--spend", "2e12"]
+    answer = told("design", *words, "-o", place)
+    spec, before = read_spec(place), read_spec(SWEEP)
+    assert (spec.task, spec.shapes, spec.rate, spec.schedule) == (
+        before.task, before.shapes, before.rate, before.schedule,
+    )  # fmt: skip
+    params = {each.shape.name: each.params for each in sizes_of(spec)}
+    rows = answer["tables"]["batch"]["rows"]
+    assert {(params[each.shape.name], each.tokens) for each in cells_of(spec)} == {(row["N"], row["D"]) for row in rows}
+    assert len(cells_of(spec)) == len(rows) > 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["design", "--scratch", *GRID, "--spend", "1e19"], "there is no usual question"),
+        (["design", *QUICK, "--spend", "1e19"], "--candidates is needed"),
+        (["design", *QUICK, *GRID], "--spend is needed"),
+        (["design", *QUICK, *GRID, "--spend", "0"], "--spend is a number above 0"),
+        (["design", *QUICK, *GRID, "--spend", "1"], "the cheapest candidate costs"),
+        (["design", *QUICK, *GRID, "--spend", "1e19", "-o", "batch.toml"], "a sweep is written from a sweep"),
+        (["design", *QUICK, *GRID, "--spend", "1e19", "-o", "batch.txt"], "written as .toml or .csv"),
+        (["design", *QUICK, *GRID, "--spend", "1e19", "--cost", "-N"], "must be a positive number"),
+        (["design", "nothing.csv", *QUICK, *GRID, "--spend", "1e19"], "leave one of them out"),
+        (["simulate", "--constants", "epoch"], "there is no design"),
+        (["simulate", "--design", "N=1M", "--design", "D=1B"], "needs a value of E, A, B, alpha, beta"),
+        (["simulate", "--constants", "epoch", "--design", "N=1M"], "have no column D"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_answered_in_a_sentence(words, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(IsoflopError) as refused:
+        run(*words)
+    assert message in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_a_simulated_table_is_read_back(tmp_path):
+    place = tmp_path / "simulated.csv"
+    words = ["--constants", "epoch", "--design", "N=1M:1B:5", "--design", "D=20M:20B:5", "--noise", "0.001"]
+    told("simulate", *words, "-o", place)
+    fitted = told("fit", place, "--law", "chinchilla", "--draws", "20")
+    assert fitted["quantities"]["alpha"]["value"] == pytest.approx(0.3478, rel=0.03)
