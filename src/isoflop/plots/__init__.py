@@ -18,6 +18,7 @@ from isoflop.plots.hitchhiker import errors_by_share
 from isoflop.plots.influence import removal_paths, runs_left_out
 from isoflop.plots.isoflops import isoflop_curves
 from isoflop.plots.methods import methods_compared
+from isoflop.plots.near_set import near_optimal_set
 from isoflop.plots.plan import flat_band
 from isoflop.plots.profiles import profile_likelihood
 from isoflop.plots.rankings import ranking_by_scale
@@ -49,6 +50,7 @@ __all__ = [
     "loss_against_compute",
     "loss_contours",
     "methods_compared",
+    "near_optimal_set",
     "new_axes",
     "parameter_draws",
     "predicted_against_actual",

@@ -1,0 +1,441 @@
+"""``plan_problem``: what a plan chooses, what it makes least, and under which conditions, from words and formulas."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from isoflop.errors import IsoflopError, shown
+from isoflop.laws import Input, Law
+from isoflop.laws.expression import Expr, name, names, num, substitute
+from isoflop.laws.training_flops import SIX_ND, TrainingFlops
+from isoflop.planning.conditions import Condition, check_names, conditions, formula
+from isoflop.planning.costs import CostFormula, cost_formula
+from isoflop.planning.unknowns import Unknown, finite_values, is_share, menu_of, sum_of_shares, unknown, words_of
+from isoflop.symbols import WORDS
+from isoflop.values import Value
+
+Why = Literal["budget", "loss", "given", "shares"]
+
+_USUAL: Mapping[str, float] = {"samples": 1.0, "vocab": 32_000.0, "context": 2_048.0}
+LOSS, COST, SHARES = "loss", "cost", "shares"
+
+
+@dataclass(frozen=True)
+class Limit(Value):
+    """A condition of a problem, and where it is from: the budget, the target loss, the user, or that shares add up."""
+
+    text: str
+    left: Expr
+    relation: Literal["<=", ">=", "=="]
+    right: Expr
+    why: Why
+
+
+@dataclass(frozen=True)
+class Problem(Value):
+    """The least of a formula over unknowns under conditions, one problem for each draw of the law's parameters.
+
+    law: as it was fitted. response: its formula in the unknowns and the given quantities, definitions put in.
+    objective, objective_text: what is made least. cost: None where nothing is paid for. limits: every condition but
+    the bounds of single unknowns. fixed: quantities with a value. defined: inputs that follow from others.
+    positive: names that are above 0.
+    """
+
+    law: Law
+    response: Expr
+    objective: Expr
+    objective_text: str
+    cost: CostFormula | None
+    unknowns: tuple[Unknown, ...]
+    limits: tuple[Limit, ...]
+    fixed: Mapping[str, float]
+    defined: Mapping[str, Expr]
+    positive: frozenset[str]
+    budget: float | None = None
+    target: float | None = None
+    counted: TrainingFlops = field(default=SIX_ND)
+
+    @property
+    def continuous(self) -> tuple[Unknown, ...]:
+        """The unknowns that are searched: neither on a menu nor whole numbers."""
+        return tuple(each for each in self.unknowns if not each.menu and not each.integer)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the unknowns."""
+        return tuple(each.name for each in self.unknowns)
+
+
+@dataclass(frozen=True)
+class PlanWords(Value):
+    """A plan as it is asked for; see :func:`plan_problem`."""
+
+    minimize: str | None = None
+    over: str | None = None
+    cost: str | None = None
+    budget: float | None = None
+    loss: float | None = None
+    subject_to: Sequence[str] = ()
+    menus: Mapping[str, str] = field(default_factory=dict)
+    integers: Sequence[str] = ()
+    at: Mapping[str, float] = field(default_factory=dict)
+    define: Mapping[str, str] = field(default_factory=dict)
+    served: float | None = None
+    samples: float | None = None
+    rates: Mapping[str, float] = field(default_factory=dict)
+    usual: Mapping[str, float] = field(default_factory=dict)
+
+
+def plan_problem(law: Law, words: PlanWords, *, counted: TrainingFlops = SIX_ND) -> Problem:
+    """min over the unknowns of the loss, the cost, one of them or a formula, under a budget, a target and conditions.
+
+    Parameters
+    ----------
+    law :
+        The law that is planned with.
+    words :
+        minimize: ``loss``, ``cost``, an unknown or a formula of them; the cost where a target loss is given, else the
+        loss. over: the unknowns; every input that has no value, where None. cost: a name of
+        :data:`isoflop.planning.costs.COSTS` or a formula. budget: the most that the cost may be. loss: the most that
+        the law's response may be. subject_to: conditions, in which ``loss`` and ``cost`` stand for their formulas.
+        menus: unknown → the values that it may have. integers: unknowns that are whole numbers. at: quantities with a
+        value. define: input → the formula that it follows from. served, samples: tokens and samples of inference.
+        rates: hours and money of one FLOP. usual: values of quantities that have one unless ``at`` says otherwise.
+    counted :
+        How the table counts training FLOPs.
+
+    Returns
+    -------
+    Problem
+        For :func:`isoflop.planning.solve_plan`.
+
+    Raises
+    ------
+    IsoflopError
+        A bad formula, an unknown name, options that contradict each other, nothing to choose, a cost without any
+        unknown.
+
+    Examples
+    --------
+    >>> import isoflop
+    >>> words = PlanWords(minimize="N", loss=2.0, at={"D": 1e12})
+    >>> plan_problem(isoflop.law("chinchilla"), words).names
+    ('N',)
+
+    """
+    if law.list_inputs:
+        raise IsoflopError(f"{law.name} takes lists ({', '.join(law.list_inputs)}), which no plan can choose")
+    given = finite_values({WORDS.get(label, label): value for label, value in words.at.items()})
+    fixed = {**_USUAL, **words.usual, **given}
+    if words.served is not None:
+        fixed["served"] = _once(words.served, "--inference-tokens", "served", given)
+    if words.samples is not None:
+        fixed["samples"] = _once(words.samples, "--samples", "samples", given)
+        if "k" in law.input_names:
+            fixed["k"] = _once(words.samples, "--samples", "k", given)
+    for label in given:
+        if label in law.param_names:
+            raise IsoflopError(f"--at {label}: {label} is a fitted parameter of {law.name}, not a quantity to give")
+    defined = _defined(law, words, fixed)
+    response = substitute(law.expression, {name(label): each for label, each in defined.items()})
+    found = [label for label in names(response) if label not in law.param_names]
+    inputs = tuple(sorted(found, key=lambda each: law.input_names.index(each) if each in law.input_names else -1))
+    menus = {WORDS.get(label, label): menu_of(label, text) for label, text in words.menus.items()}
+    wanted = _wanted(law, words, inputs, given, menus)
+    known = tuple(dict.fromkeys((*inputs, *wanted, *fixed)))
+    cost = cost_formula(
+        words.cost, inputs=(*inputs, *defined), counted=counted, served="served" in fixed, rates=words.rates
+    )
+    if cost is not None:
+        spelled = substitute(cost.expression, {name(label): each for label, each in defined.items()})
+        cost = replace(cost, expression=spelled)
+        _check_priced(cost, known, law)
+    own = {name(label): each for label, each in defined.items()}
+    own |= {name(label): response for label in (LOSS, law.response) if label not in known}
+    own |= {} if cost is None or COST in known else {name(COST): cost.expression}
+    objective, told = _objective(law, words, own, known, wanted, cost)
+    limits = _limits(law, words, own, known, cost, response, told)
+    unknowns = {label: unknown(label, _input(law, label)) for label in wanted}
+    limits = _bounds(unknowns, limits, fixed)
+    integers = [WORDS.get(each, each) for text in words.integers for each in words_of(text, "--integer")]
+    unknowns = _discrete(unknowns, menus, integers)
+    shares = [label for label in inputs if is_share(label, _input(law, label))]
+    if any(each.share for each in unknowns.values()):
+        limits.append(Limit(" + ".join(shares) + " == 1", sum_of_shares(shares), "==", num(1.0), "shares"))
+    used = {*names(response), *names(objective), *(each for limit in limits for each in _names(limit))}
+    used |= set() if cost is None else set(names(cost.expression))
+    missing = [each for each in used if each not in unknowns and each not in fixed and each not in law.param_names]
+    if missing:
+        each = sorted(missing, key=known.index if all(one in known for one in missing) else None)[0]
+        how = "--inference-tokens 2T" if each == "served" else f"--at {each}=…, or name it in --over"
+        raise IsoflopError(f"{each} has no value; give it one ({how})")
+    idle = [each for each in unknowns if each not in used]
+    if idle:
+        raise IsoflopError(
+            f"--over {idle[0]}: neither the law nor the cost nor a condition has {idle[0]}; leave it out"
+        )
+    positive = {label for label, each in unknowns.items() if each.low >= 0}
+    positive |= {label for label, value in fixed.items() if value > 0}
+    positive |= {param.name for param in law.params if _positive_domain(param.domain)}
+    if cost is not None and not set(names(cost.expression)) & set(unknowns):
+        raise IsoflopError(
+            f"the cost {cost.text} does not grow with any unknown ({', '.join(unknowns)}); write a cost that has one"
+        )
+    return Problem(
+        law=law,
+        response=response,
+        objective=objective,
+        objective_text=told,
+        cost=cost,
+        unknowns=tuple(unknowns.values()),
+        limits=tuple(limits),
+        fixed={label: value for label, value in fixed.items() if label in used},
+        defined=defined,
+        positive=frozenset(positive),
+        budget=words.budget,
+        target=words.loss,
+        counted=counted,
+    )
+
+
+def _once(value: float, option: str, label: str, given: Mapping[str, float]) -> float:
+    if label in given and given[label] != value:
+        raise IsoflopError(f"{option} and --at {label} both say how many; give one")
+    if not (math.isfinite(value) and value > 0):
+        raise IsoflopError(f"{option} takes a number above 0, not {value:g}")
+    return value
+
+
+def _input(law: Law, label: str) -> Input | None:
+    return next((each for each in law.inputs if each.name == label), None)
+
+
+def _positive_domain(domain: object) -> bool:
+    return domain == "positive" or (isinstance(domain, tuple) and domain[0] >= 0)
+
+
+def _names(limit: Limit) -> tuple[str, ...]:
+    return (*names(limit.left), *names(limit.right))
+
+
+def _defined(law: Law, words: PlanWords, fixed: Mapping[str, float]) -> dict[str, Expr]:
+    """Inputs that follow from others, each as a formula of those that do not."""
+    found: dict[str, Expr] = {}
+    for raw, text in words.define.items():
+        label, where = WORDS.get(raw, raw), f"--define {raw}"
+        if label not in law.input_names:
+            raise IsoflopError(f"{where}: {law.name} has no input {label!r}; it has {', '.join(law.input_names)}")
+        if label in fixed and label not in _USUAL:
+            raise IsoflopError(f"{where} and --at {label} both say what {label} is; give one")
+        found[label] = formula(text, where)
+        if LOSS in names(found[label]) and LOSS not in law.input_names:
+            if words.loss is None:
+                raise IsoflopError(f"{where}: its formula has the loss, which needs a target; give --loss, as 2.0")
+            found[label] = substitute(found[label], {name(LOSS): num(words.loss)})
+        for each in names(found[label]):
+            if each in law.param_names:
+                raise IsoflopError(
+                    f"{where}: {each} is a fitted parameter of {law.name}; write a number or another name"
+                )
+    for _ in found:
+        found = {
+            label: substitute(each, {name(other): found[other] for other in found if other != label})
+            for label, each in found.items()
+        }
+    for label, own in found.items():
+        around = [other for other in names(own) if other in found]
+        if around:
+            raise IsoflopError(
+                f"--define {label} goes around in a circle through {', '.join(around)}; write one of them anew"
+            )
+    return found
+
+
+def _wanted(
+    law: Law,
+    words: PlanWords,
+    inputs: Sequence[str],
+    given: Mapping[str, float],
+    menus: Mapping[str, tuple[float, ...]],
+) -> tuple[str, ...]:
+    """The names of the unknowns."""
+    if words.over is None:
+        asked = [each for each in inputs if each not in given and not (each == "k" and words.samples is not None)]
+        asked = [
+            each for each in asked if each not in words.usual and not (each in _USUAL and each not in law.input_names)
+        ]
+    else:
+        asked = [WORDS.get(each, each) for each in words_of(words.over, "--over")]
+        if SHARES in asked:
+            shares = [label for label in inputs if is_share(label, _input(law, label)) and label not in given]
+            if not shares:
+                raise IsoflopError(f"--over shares: {law.name} has no shares; its inputs are {', '.join(inputs)}")
+            place = asked.index(SHARES)
+            asked = list(dict.fromkeys((*asked[:place], *shares, *asked[place + 1 :])))
+    asked = list(dict.fromkeys((*asked, *menus)))
+    for each in asked:
+        if each in given:
+            raise IsoflopError(f"{each} is given by --at and cannot be chosen too; leave it out of one of them")
+        if each in law.param_names:
+            raise IsoflopError(f"{each} is a fitted parameter of {law.name}; choose among {', '.join(inputs)}")
+        if each in words.define:
+            raise IsoflopError(f"{each} follows from --define and cannot be chosen too; leave it out of one of them")
+    if not asked:
+        raise IsoflopError(f"every input of {law.name} has a value, so nothing is left to choose; leave an --at out")
+    if len(asked) > 12:
+        raise IsoflopError(f"{len(asked)} unknowns are more than the 12 that a plan chooses; give values with --at")
+    return tuple(asked)
+
+
+def _check_priced(cost: CostFormula, known: Sequence[str], law: Law) -> None:
+    for each in names(cost.expression):
+        if each in law.param_names:
+            raise IsoflopError(f"--cost {shown(cost.text)}: {each} is a fitted parameter of {law.name}; use its inputs")
+        if each == "served" and each not in known:
+            raise IsoflopError(f"the cost {cost.text} needs the tokens that are served; give --inference-tokens, as 2T")
+    check_names(cost.expression, known, cost.text, "--cost")
+
+
+def _objective(
+    law: Law,
+    words: PlanWords,
+    own: Mapping[Expr, Expr],
+    known: Sequence[str],
+    wanted: Sequence[str],
+    cost: CostFormula | None,
+) -> tuple[Expr, str]:
+    text = words.minimize
+    if text is None:
+        text = LOSS if words.loss is None else COST if cost is not None else wanted[0] if len(wanted) == 1 else None
+        if text is None:
+            raise IsoflopError(
+                f"{law.name} has no usual cost of {', '.join(wanted)}; give --cost, as a formula, or --minimize "
+                f"{wanted[0]}"
+            )
+    plain = text.strip()
+    if plain in (LOSS, law.response) and words.loss is not None:
+        raise IsoflopError("--loss sets the loss, so it cannot be made least too; leave --minimize or --loss out")
+    if plain == COST and words.budget is not None:
+        raise IsoflopError("--budget sets the cost, so it cannot be made least too; leave --minimize or --budget out")
+    if plain == COST and cost is None:
+        raise IsoflopError(f"{law.name} has no usual cost; give --cost, as a formula of {', '.join(wanted)}")
+    expression = formula(text, "--minimize")
+    for each in names(expression):
+        if each in law.param_names and name(each) not in own:
+            raise IsoflopError(f"--minimize: {each} is a fitted parameter of {law.name}; name an input, loss or cost")
+    there = (*known, *(each.label for each in own))
+    check_names(expression, there, text, "--minimize")
+    spelled = substitute(expression, own)
+    if not set(names(spelled)) & set(wanted):
+        raise IsoflopError(
+            f"--minimize {plain} has none of the unknowns ({', '.join(wanted)}); name one of them, loss or cost"
+        )
+    return spelled, LOSS if plain == law.response else plain
+
+
+def _limits(
+    law: Law,
+    words: PlanWords,
+    own: Mapping[Expr, Expr],
+    known: Sequence[str],
+    cost: CostFormula | None,
+    response: Expr,
+    told: str,
+) -> list[Limit]:
+    found = []
+    if words.budget is not None:
+        if cost is None:
+            raise IsoflopError(f"--budget needs a cost, and {law.name} has no usual one; give --cost, as a formula")
+        found.append(Limit(f"{cost.text} <= {words.budget:g}", cost.expression, "<=", num(words.budget), "budget"))
+    if words.loss is not None:
+        if law.response != LOSS:
+            raise IsoflopError(
+                f"{law.name} predicts {law.response} and no loss; write --subject-to "
+                f'"{law.response} >= {words.loss:g}" or <='
+            )
+        found.append(Limit(f"loss <= {words.loss:g}", response, "<=", num(words.loss), "loss"))
+    seen: set[str] = set()
+    for text in words.subject_to:
+        for each in conditions(text):
+            if each.text in seen:
+                raise IsoflopError(f"--subject-to {shown(each.text)} is given twice; leave one out")
+            seen.add(each.text)
+            found.append(_limit(each, own, known, law))
+    if not found and told == LOSS and cost is None:
+        raise IsoflopError(
+            'nothing bounds this plan; give --budget with --cost, or a condition (--subject-to "N <= 8e9")'
+        )
+    return found
+
+
+def _limit(each: Condition, own: Mapping[Expr, Expr], known: Sequence[str], law: Law) -> Limit:
+    there = (*known, *(one.label for one in own))
+    for side in (each.left, each.right):
+        for label in names(side):
+            if label in law.param_names and name(label) not in own:
+                raise IsoflopError(f"--subject-to {shown(each.text)}: {label} is a fitted parameter of {law.name}")
+        check_names(side, there, each.text, "--subject-to")
+    return Limit(each.text, substitute(each.left, own), each.relation, substitute(each.right, own), "given")
+
+
+_TURNED: Mapping[str, Literal["<=", ">=", "=="]] = {"<=": ">=", ">=": "<=", "==": "=="}
+
+
+def _bounds(unknowns: dict[str, Unknown], limits: list[Limit], fixed: Mapping[str, float]) -> list[Limit]:
+    """Conditions on one unknown become its bounds (``unknowns`` is changed); the others are returned."""
+    left = []
+    for limit in limits:
+        near, relation, far = limit.left, limit.relation, limit.right
+        if near.op != "name":
+            near, relation, far = far, _TURNED[relation], near
+        value = far.value if far.op == "num" else fixed.get(far.label) if far.op == "name" else None
+        if near.op != "name" or near.label not in unknowns or value is None:
+            left.append(limit)
+            continue
+        if not math.isfinite(value) or abs(value) > 1e30:
+            raise IsoflopError(f"--subject-to {shown(limit.text)}: the number is too large; bounds are up to 1e30")
+        each = unknowns[near.label]
+        if relation == "==" and not each.low_open and each.low == each.high != value:
+            raise IsoflopError(f"nothing meets {limit.text} and {each.name} == {each.low:g} together; leave one out")
+        if not each.share and each.logarithmic and relation in ("<=", "==") and value <= 0:
+            raise IsoflopError(f"nothing meets {limit.text}: {each.name} is above 0; loosen it")
+        unknowns[near.label] = each.bounded(
+            low=value if relation in (">=", "==") else None, high=value if relation in ("<=", "==") else None
+        )
+    return left
+
+
+def _discrete(
+    unknowns: dict[str, Unknown], menus: Mapping[str, tuple[float, ...]], integers: Sequence[str]
+) -> dict[str, Unknown]:
+    found = dict(unknowns)
+    for label, values in menus.items():
+        each = found[label]
+        kept = tuple(v for v in values if (each.low_open or v >= each.low) and (each.high_open or v <= each.high))
+        if not kept:
+            raise IsoflopError(
+                f"no value on the menu of {label} lies from {each.low:g} to {each.high:g}; loosen one of them"
+            )
+        if each.logarithmic and kept[0] <= 0:
+            raise IsoflopError(f"--menu {label}: {label} is above 0, and {kept[0]:g} is not")
+        found[label] = replace(each, menu=kept, low=kept[0], high=kept[-1], low_open=False, high_open=False)
+    for label in integers:
+        if label not in found:
+            raise IsoflopError(f"--integer {label}: {label} is none of the unknowns, {', '.join(found)}")
+        if list(integers).count(label) > 1:
+            raise IsoflopError(f"--integer names {label} twice; name it once")
+        if found[label].menu:
+            raise IsoflopError(f"--integer {label}: the menu of {label} says its values already; leave one out")
+        found[label] = replace(found[label], integer=True)
+    for label, each in found.items():  # what has one value is a menu of one
+        if each.low == each.high and not each.menu:
+            found[label] = replace(each, menu=(each.low,), integer=False)
+    return found
+
+
+def point_expression(problem: Problem, label: str) -> Expr:
+    """An input of the law in the unknowns and the given quantities."""
+    return problem.defined.get(label, name(label))
