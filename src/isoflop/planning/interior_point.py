@@ -102,10 +102,10 @@ def _minimize(program: SmoothProgram, leaves: Leaves, start: Floats, barrier: fl
             break
         at = program.derivatives(state.y, here)
         _keep(best, alive, state, at, program)
-        improved = best.error[alive] < reached
+        improved = best.error[alive] < 0.9 * reached
         idle = np.where(improved, 0, idle + 1)
-        reached = best.error[alive].copy()
-        going = (reached > TOLERANCE) & (stuck < 3) & (idle < np.where(reached < FEASIBLE, 5, 25))
+        reached = np.where(improved, best.error[alive], reached)
+        going = (reached > TOLERANCE) & (stuck < 3) & (idle < np.where(reached < FEASIBLE, 5, 15))
         if not going.all():
             alive, state, stuck = alive[going], state.take(going), stuck[going]
             idle, reached = idle[going], reached[going]
@@ -197,7 +197,7 @@ def _step(program: SmoothProgram, state: _State, at: Derivatives, leaves: Leaves
         np.concatenate([dlam, dbelow, dabove], axis=1), np.concatenate([state.lam, state.below, state.above], axis=1)
     )
     largest = np.concatenate([np.abs(state.lam + dlam), np.abs(nu)], axis=1).max(axis=1, initial=0.0)
-    # twice the largest multiplier, and lower where that has fallen: a heavy penalty allows short steps along a curve only
+    # twice the largest multiplier, lower where that has fallen: a heavy penalty makes steps along a curve short
     state.penalty = np.maximum(2 * largest, 0.1 * state.penalty)
 
     def merit(y: Floats, s: Floats, values: Floats) -> Floats:

@@ -14,6 +14,7 @@ from isoflop.planning.interior_point import FEASIBLE, minimize
 from isoflop.planning.plan_program import violation_program
 from isoflop.planning.problem import COST, LOSS, Limit
 from isoflop.planning.solve_plan import Optima, PlanSolver
+from isoflop.planning.unknowns import LARGEST
 
 Floats = NDArray[np.float64]
 _SHOWN = 6  # digits
@@ -91,6 +92,9 @@ def _unbounded(solver: PlanSolver, at_fit: Optima, label: str, side: str) -> str
     relation = "<=" if side == "high" else ">="
     fix = f'bound it (--subject-to "{label} {relation} …") or give it a value (--at {label}=…)'
     what = {LOSS: "the loss", COST: "the cost"}.get(problem.objective_text, problem.objective_text)
+    if side == "low" and problem.target is not None and _slack(solver, at_fit):
+        chosen = ", ".join(problem.names)
+        return f"any {chosen} reach a loss of {problem.target:g}, so nothing keeps {label} from falling; lower --loss"
     priced = problem.cost is not None and label in names(problem.cost.expression)
     paid = problem.budget is not None or problem.objective_text == COST
     if problem.cost is not None and paid and not priced:
@@ -104,7 +108,16 @@ def _unbounded(solver: PlanSolver, at_fit: Optima, label: str, side: str) -> str
             f"the cost {problem.cost.text} does not grow as {label} {grows}, so nothing keeps {label} from it; write a "
             f"cost that does, or {fix}"
         )
+    if priced and problem.budget is not None and side == "high":
+        return f"a budget of {problem.budget:g} buys {label} beyond {LARGEST:g}; lower --budget, or {fix}"
     return f"this plan has no optimum: {what} gets no worse all the way as {label} {grows}; {fix}"
+
+
+def _slack(solver: PlanSolver, at_fit: Optima) -> bool:
+    """Whether the target loss is no bound at the optimum."""
+    one = {label: np.array([value]) for label, value in solver.params.items()}
+    reached = float(solver.natural(at_fit, one, solver.problem.response)[0])
+    return solver.problem.target is not None and reached < solver.problem.target - 1e-6 * abs(solver.problem.target)
 
 
 def _cost_slope(solver: PlanSolver, at_fit: Optima, label: str) -> float:

@@ -174,9 +174,13 @@ def plan_problem(law: Law, words: PlanWords, *, counted: TrainingFlops = SIX_ND)
         raise IsoflopError(f"{each} has no value; give it one ({how})")
     idle = [each for each in unknowns if each not in used]
     if idle:
-        raise IsoflopError(
-            f"--over {idle[0]}: neither the law nor the cost nor a condition has {idle[0]}; leave it out"
-        )
+        option = "--menu" if idle[0] in menus else "--over"
+        raise IsoflopError(f"{option} {idle[0]}: neither the law, the cost nor a condition has {idle[0]}; leave it out")
+    for label in given:
+        if label not in used:
+            raise IsoflopError(f"--at {label}: neither the law, the cost nor a condition has {label}; leave it out")
+    if words.samples is not None and not {"k", "samples"} & used:
+        raise IsoflopError("--samples needs --inference-tokens, such as 2T, or a law with k as an input")
     positive = {label for label, each in unknowns.items() if each.low >= 0}
     positive |= {label for label, value in fixed.items() if value > 0}
     positive |= {param.name for param in law.params if _positive_domain(param.domain)}
@@ -309,6 +313,10 @@ def _objective(
 ) -> tuple[Expr, str]:
     text = words.minimize
     if text is None:
+        if words.loss is not None and words.budget is not None:
+            raise IsoflopError(
+                f"--loss and --budget both bound the plan; say what is made least (--minimize {wanted[0]}), or give one"
+            )
         text = LOSS if words.loss is None else COST if cost is not None else wanted[0] if len(wanted) == 1 else None
         if text is None:
             raise IsoflopError(
@@ -348,7 +356,9 @@ def _limits(
     found = []
     if words.budget is not None:
         if cost is None:
-            raise IsoflopError(f"--budget needs a cost, and {law.name} has no usual one; give --cost, as a formula")
+            raise IsoflopError(
+                f"--budget needs a cost, and {law.name} has none without N and D; give --cost, as a formula"
+            )
         found.append(Limit(f"{cost.text} <= {words.budget:g}", cost.expression, "<=", num(words.budget), "budget"))
     if words.loss is not None:
         if law.response != LOSS:

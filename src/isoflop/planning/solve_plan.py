@@ -92,7 +92,7 @@ class PlanSolver(Value):
 
     @cached_property
     def log_response(self) -> bool:
-        """Whether the law's response at the fit is above 0 wherever the search begins, so that its logarithm is taken."""
+        """Whether the response at the fit is above 0 wherever the search begins, so that its logarithm is taken."""
         starts = self.starts(200)
         row = self.combinations[np.arange(200) % len(self.combinations)]
         values = {each.name: each.value(starts[:, column]) for column, each in enumerate(self.searched)}

@@ -87,9 +87,14 @@ def _headline(result: Planned) -> str:
     else:
         words = "Choose " + ", ".join(f"{name} = {{{name}}}" for name in names[:8])
         words += f" and {len(names) - 8} more" if len(names) > 8 else ""
-    words += f"; expected {_word(plan)} {{loss}}"
+    words += f"; expected {_word(plan)} {{{_response(plan)}}}"
     words += ", cost {cost}" if plan.problem.objective_text == "cost" else ""
     return words + "."
+
+
+def _response(plan: OptimizedPlan) -> str:
+    """The name of the predicted response among the quantities; another one where an unknown has it."""
+    return "response" if "loss" in plan.problem.names else "loss"
 
 
 def _word(plan: OptimizedPlan) -> str:
@@ -127,7 +132,7 @@ def _quantities(result: Planned) -> Iterator[Quantity]:
     unit, word, seen = _unit(plan), _word(plan), plan.response
     for each in plan.chosen:
         yield of_interval(each.name, each.interval, kind_of(plan, each.name), unit=_UNITS.get(each.name, ""))
-    yield of_interval("loss", seen.mean_interval(), unit=unit, label=word)
+    yield of_interval(_response(plan), seen.mean_interval(), unit=unit, label=word)
     yield of_interval(
         "prediction", seen.interval(), unit=unit, label=f"{word} of one run", promise="PI", note=WITH_MODEL_ERROR
     )

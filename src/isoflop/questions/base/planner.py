@@ -25,7 +25,7 @@ class Planner:
         Text("FORMULA"), help="What is made least: loss, cost, an unknown or a formula; loss by default."
     )
     over: str | None = option(
-        Text("N,D"), help="Unknowns, with commas; shares for those of a mixture; all inputs without a value by default."
+        Text("N,D"), help="Unknowns, with commas; shares for those of a mixture. Default: all inputs without a value."
     )
     cost: str | None = option(
         Text("FORMULA"),
