@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop.plots.style import legend_above, name_rows, plain, shades
+from isoflop.plots.style import legend_above, log_axis, name_rows, plain, shades
 from isoflop.units import format_quantity
 
 if TYPE_CHECKING:
@@ -53,11 +53,12 @@ def near_optimal_set(plan: OptimizedPlan, axes: Axes) -> Axes:
         )  # fmt: skip
     name_rows(axes, [_named(each, bool(shares)) for each in rows])
     if shares:
-        axes.set_xlim(-0.02, 1.02)
+        axes.set_xlim(-0.02, min(1.02, 1.1 * max(max(each.near[1], each.interval.value) for each in rows)))
         axes.set_xlabel("share of the mixture")
     else:
-        axes.set_xscale("log")
-        axes.set_xlabel("relative to the best")
+        log_axis(axes.xaxis, "M", label="relative to the best")
+        axes.use_sticky_edges = False
+        axes.margins(x=0.04)
     legend_above(axes)
     return axes
 

@@ -131,7 +131,7 @@ def _quantities(result: Planned) -> Iterator[Quantity]:
     plan = result.plan
     unit, word, seen = _unit(plan), _word(plan), plan.response
     for each in plan.chosen:
-        yield of_interval(each.name, each.interval, kind_of(plan, each.name), unit=_UNITS.get(each.name, ""))
+        yield _chosen(plan, each)
     yield of_interval(_response(plan), seen.mean_interval(), unit=unit, label=word)
     yield of_interval(
         "prediction", seen.interval(), unit=unit, label=f"{word} of one run", promise="PI", note=WITH_MODEL_ERROR
@@ -149,7 +149,7 @@ def _quantities(result: Planned) -> Iterator[Quantity]:
     if plan.problem.budget is not None:
         yield Quantity("budget", plan.problem.budget, _cost_kind(plan))
     if plan.problem.target is not None:
-        yield Quantity("target", plan.problem.target, label="target loss", unit=unit)
+        yield Quantity("target", plan.problem.target, label="target loss", unit=unit, note="of the law")
     for name, value in plan.problem.fixed.items():
         kind: Kind = "count" if _COUNTED.fullmatch(name) else "number"
         yield Quantity(f"given_{name}", value, kind, label=name, note="given")
@@ -160,6 +160,23 @@ def _quantities(result: Planned) -> Iterator[Quantity]:
         yield Quantity("hours", result.bill.hours, "hours", label="time")
         if result.bill.money is not None:
             yield Quantity("money", result.bill.money, "money", label="price")
+
+
+def _chosen(plan: OptimizedPlan, each: Chosen) -> Quantity:
+    """An unknown with its interval; of a menu, how many draws choose the same value."""
+    kind, unit = kind_of(plan, each.name), _UNITS.get(each.name, "")
+    known = next(one for one in plan.problem.unknowns if one.name == each.name)
+    low, high = each.interval.low, each.interval.high
+    if not known.menu and abs(high - low) <= 1e-6 * abs(each.interval.value):
+        return Quantity(each.name, each.interval.value, kind, unit=unit, note="at its bound in every draw")
+    if not known.menu:
+        return of_interval(each.name, each.interval, kind, unit=unit)
+    own = each.draws[each.draws == each.draws]
+    share = (
+        f"the best in {number(float((own == each.interval.value).mean()), 'share')} of the draws" if len(own) else ""
+    )
+    note = share if len(known.menu) > 1 else "given"
+    return Quantity(each.name, each.interval.value, kind, unit=unit, note=note)
 
 
 def _critical(found: CriticalBatch) -> Iterator[Quantity]:
@@ -222,17 +239,18 @@ def _options(plan: OptimizedPlan) -> Table:
     best = plan.options[0].objective
     names = plan.problem.names
     shown = plan.options[:_MOST_OPTIONS]
+    same = plan.problem.objective_text in names
     return Table(
         "options",
         (
             *(Column(name, name, kind_of(plan, name)) for name in names),
-            Column("objective", plan.problem.objective_text, _objective_kind(plan)),
+            *(() if same else (Column("objective", plan.problem.objective_text, _objective_kind(plan)),)),
             Column("above", "above the best", "change"),
         ),
         tuple(
             (
                 *(each.values[name] for name in names),
-                each.objective,
+                *(() if same else (each.objective,)),
                 each.objective / best - 1 if best > 0 else None,
             )
             for each in shown

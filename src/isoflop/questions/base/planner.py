@@ -29,7 +29,7 @@ class Planner:
     )
     cost: str | None = option(
         Text("FORMULA"),
-        help="Cost of a plan: a formula of its quantities, or 6ND, table, inference, datastore, shape, encoder-decoder, "
+        help="Cost: a formula of the plan's quantities, or 6ND, table, inference, datastore, shape, encoder-decoder, "
         "memory, weights, bits, hours, money.",
     )
     loss: float | None = option(Number("2.0"), help="Target loss: the least cost, or --minimize, that reaches it.")
