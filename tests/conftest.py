@@ -1,6 +1,7 @@
 """What tests share: the public run tables, which lie beside the checkout or where ISOFLOP_DATASETS points."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,10 @@ import pytest
 from isoflop import Runs, law, read_runs
 
 ROOT = Path(__file__).parents[1]
+
+# Hundreds of processes are started: where Python is told to keep no bytecode, each would compile the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 @pytest.fixture(scope="session")

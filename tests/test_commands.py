@@ -21,6 +21,7 @@ from docs_build.runner import write_recipes
 from isoflop import law
 from isoflop.runs.datasets import load
 
+pytestmark = pytest.mark.slow  # some fifty processes, each of which reads, fits and draws
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-m", "isoflop"]
 # What "…" leaves to the reader, and fewer draws where a command would take more than half a minute.
@@ -33,7 +34,6 @@ COMPLETED = {
 }
 # The bundled runs repeat no token and their curves have eight points: these commands have tables of their own.
 OTHER_TABLES = {"repeat": "repeats.csv"}
-SLOW = {"rank", "report", "sensitivity", "study", "sweep"}
 # Commands that the README does not show.
 FURTHER = (
     "isoflop shape recipes.csv --by recipe",
@@ -117,11 +117,7 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "line",
-    [
-        pytest.param(line, marks=[pytest.mark.slow] if line.split()[1] in SLOW else [], id=line)
-        for line in (*readme_commands(), *FURTHER)
-        if not line.startswith("isoflop app")
-    ],
+    [pytest.param(line, id=line) for line in (*readme_commands(), *FURTHER) if not line.startswith("isoflop app")],
 )
 def test_the_command_works(folder, line):
     _, command, *words = shlex.split(line.replace("…", ""))
@@ -141,7 +137,6 @@ def test_a_command_without_a_file_takes_the_bundled_runs_and_draws(folder, comma
         assert (folder / "picture.svg").read_text().lstrip().startswith("<?xml")
 
 
-@pytest.mark.slow
 def test_every_law_that_applies_to_the_bundled_runs_is_ranked_or_says_why(folder):
     tables = json.loads(isoflop(folder, "rank", "--draws", "20", "--windows", "1", "--json"))["tables"]
     ranked = {name for row in tables["laws"]["rows"] for name in (row["law"], *row["same_as"].split(", "))}

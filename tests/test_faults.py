@@ -62,7 +62,11 @@ def test_the_latest_reports_are_kept(tmp_path):
     assert len(kept) == 20 and "ValueError: 24" in kept[-1].read_text() and "ValueError: 5" in kept[0].read_text()
 
 
-@pytest.mark.parametrize("value", ["x" * 50_000_000, "a b" * 1_000, "é" * 400], ids=["50 MB", "words", "accents"])
+@pytest.mark.parametrize(
+    "value",
+    ["x" * 50_000_000, "a b" * 1_000, "é" * 400, "'a " * 200_000, "it's " * 200],
+    ids=["50 MB", "words", "accents", "unclosed", "apostrophes"],
+)
 def test_no_message_repeats_a_long_value(value):
     for said in (str(DataError(f"the cell {value!r} is no number; mend it")), str(IsoflopError(f"{value} is odd"))):
         assert len(said) < 400 + (1_700 if " " in value else 0)

@@ -8,7 +8,8 @@ _SHOWN = 60  # letters of a value that a message repeats
 _LONGEST_VALUE = 300
 _LONGEST_MESSAGE = 2_000
 _KEPT = 240  # letters of a long message that stay at its end, where it says what to do
-_LONG_QUOTE = re.compile(rf"""(?<!\w)(['"])((?:(?!\1(?!\w)).){{{_LONGEST_VALUE},}})\1(?!\w)""", re.DOTALL)
+_OPENING = re.compile(r"""(?<!\w)['"]""")
+_CLOSING = {quote: re.compile(rf"{quote}(?!\w)") for quote in "'\""}
 _LONG_WORD = re.compile(rf"\S{{{_LONGEST_VALUE + 1},}}")
 # what a terminal would obey, and halves of characters, which no encoding can write
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -34,11 +35,26 @@ def _repr(value: object) -> str:
 def brief(message: str) -> str:
     """The message with no value of more than 300 characters, and without characters that a terminal would obey."""
     if len(message) > _LONGEST_VALUE:
-        message = _LONG_QUOTE.sub(lambda found: f"{found[1]}{found[2][:_SHOWN]}…{found[1]}", message)
+        message = _cut_quotes(message)
         message = _LONG_WORD.sub(lambda found: f"{found[0][:_SHOWN]}…", message)
     if len(message) > _LONGEST_MESSAGE:
         message = f"{message[: _LONGEST_MESSAGE - _KEPT]} … {message[-_KEPT:]}"
     return _UNPRINTABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", message)
+
+
+def _cut_quotes(message: str) -> str:
+    """The message with what stands in quotes cut where it is long, in one pass: a quote without its end stays one."""
+    parts, copied, at, unclosed = [], 0, 0, set[str]()
+    while len(unclosed) < len(_CLOSING) and (opening := _OPENING.search(message, at)):
+        quote, start = opening[0], opening.end()
+        end = None if quote in unclosed else _CLOSING[quote].search(message, start)
+        at = start if end is None else end.end()
+        if end is None:
+            unclosed.add(quote)
+        elif end.start() - start >= _LONGEST_VALUE:
+            parts += [message[copied : start + _SHOWN], f"…{quote}"]
+            copied = at
+    return "".join([*parts, message[copied:]])
 
 
 class IsoflopError(Exception):

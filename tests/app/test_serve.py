@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -82,3 +83,17 @@ def test_a_system_without_locks_has_its_page(tmp_path, monkeypatch):
 def test_what_goes_wrong_while_it_serves_is_not_taken_for_the_lock(tmp_path):
     with pytest.raises(OSError, match="of another kind"), _sole_server(tmp_path / "state"):
         raise OSError("of another kind")
+
+
+def test_a_server_that_is_stopped_during_a_request_complains_of_nothing(start, tmp_path):
+    server, line = start(tmp_path / "state")
+    host, port = re.search(r"http://([\d.]+):(\d+)/", line).groups()
+    with socket.create_connection((host, int(port))) as client:
+        client.sendall(
+            f"POST /api/sessions?name=runs.csv HTTP/1.1\r\nHost: {host}:{port}\r\nX-Isoflop: 1\r\n"
+            "Content-Type: text/csv\r\nContent-Length: 1000\r\n\r\nN,D,loss\n".encode()
+        )
+        assert sessions(line) == []  # it serves others while it waits for the rest
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(60) in (0, -signal.SIGTERM)
+    assert server.stderr.read() == ""

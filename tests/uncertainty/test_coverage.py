@@ -37,7 +37,7 @@ def test_coverage_counts_truths_inside(known_runs):
 def test_90_percent_intervals_hold_the_truth(noise, objective, shape):
     at = {"far": {"N": 7e10, "D": 1.4e12}}
     found = coverage(
-        CHINCHILLA, EPOCH, grid(*shape), noise=noise, at=at, objective=objective, simulations=150, draws=150
+        CHINCHILLA, EPOCH, grid(*shape), noise=noise, at=at, objective=objective, simulations=100, draws=150
     )
     for share in found.held.values():
         assert 0.9 - 3.2 * found.error < share <= 1.0

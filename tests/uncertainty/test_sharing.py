@@ -85,10 +85,10 @@ def test_nothing_to_test_says_so():
 @pytest.mark.slow
 @pytest.mark.parametrize("word", ["huber:1e-3", "lsq"])
 def test_equal_exponents_are_rejected_about_as_often_as_the_level_says(word):
-    """300 tables of three groups of 30 runs at a level of 10 %: between 6 and 14 %."""
+    """150 tables of three groups of 30 runs at a level of 10 %: 5 to 15 %, two standard deviations of chance."""
     rejected = 0
-    for seed in range(300):
+    for seed in range(150):
         runs = panel_runs(3, 30, noise=0.005, seed=seed)
         panel = fit_panel(LAW, runs, share=SHARE, objective=objective(word))
         rejected += sharing_test(panel, draws=39, seed=seed, parameters=False).p_value <= 0.1
-    assert 0.06 <= rejected / 300 <= 0.14
+    assert 0.05 <= rejected / 150 <= 0.15

@@ -59,7 +59,7 @@ def test_intervals_from_one_small_run_hold_the_largest_model_as_often_as_they_sa
     held, widths = 0, []
     labels = np.asarray(runs.text("family"))
     for each in range(15):
-        ensemble = fit_with_prior(prior, runs.take((labels == f"f{each}") & (runs["N"] == SIZES[1])), draws=400)
+        ensemble = fit_with_prior(prior, runs.take((labels == f"f{each}") & (runs["N"] == SIZES[1])), draws=150)
         expected = forecast(ensemble, {"N": 1e10, "D": 2e11}).expected
         truth = truths[each]
         loss = truth["E"] + truth["A"] / 1e10 ** truth["alpha"] + truth["B"] / 2e11 ** truth["beta"]

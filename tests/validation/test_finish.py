@@ -137,7 +137,7 @@ def test_real_runs_cut_at_every_fifth(tables: Path) -> None:
     held = total = 0
     names = ("constant_24000", "cosine_24000", "wsd_20000_24000", "wsdld_20000_24000", "wsdcon_3", "wsdcon_18")
     for size in (25, 400):
-        found = truncations(multi_power(tables, size, *names), draws=200)
+        found = truncations(multi_power(tables, size, *names), draws=60)
         assert [cut.share for cut in found] == [0.2, 0.4, 0.6, 0.8]
         for cut in found:
             assert cut.are < 0.5 * cut.naive

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import secrets
 import shutil
 import socket
@@ -87,6 +88,8 @@ def _serve(
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             bench.closing = True
+            # a request that outlives the server's patience is cut off, which whoever stopped it asked for
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
             super().handle_exit(sig, frame)
 
     session = None if table is None else open_table(root, table)
@@ -98,7 +101,7 @@ def _serve(
     bench = Bench(root)
     app = make_app(bench, hosts=hosts if _is_loopback(host) else frozenset(), token=token)
     server = Server(
-        uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=10, server_header=False)
+        uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5, server_header=False)
     )
     say(f"isoflop is at {address} (stop it with Ctrl-C; sessions are kept in {root})")
     if browser:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -227,10 +227,31 @@ def catalogue() -> Mapping[str, Law]:
     >>> "chinchilla" in isoflop.catalogue()
     True
     """
-    folder = resources.files("isoflop.laws") / "catalogue"
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
-    read = [_from_toml(tomllib.loads(file.read_text(encoding="utf-8"))) for file in files]
-    return {each.name: each for each in read}
+    return _Catalogue()
+
+
+class _Catalogue(Mapping[str, Law]):
+    """The laws, each read from the file of its name when it is first asked for."""
+
+    def __init__(self) -> None:
+        folder = resources.files("isoflop.laws") / "catalogue"
+        files = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
+        self._files = {file.name.removesuffix(".toml"): file for file in files}
+        self._read: dict[str, Law] = {}
+
+    def __getitem__(self, name: str) -> Law:
+        if name not in self._read:
+            self._read[name] = _from_toml(tomllib.loads(self._files[name].read_text(encoding="utf-8")))
+        return self._read[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._files
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
 
 
 def _from_toml(table: Mapping[str, object]) -> Law:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
@@ -90,7 +90,7 @@ class IsoflopMinima(Value):
     def exponent_interval(self, *, level: float = 0.9) -> Interval:
         """The exponent a of N* ∝ C^a over the budgets, with its interval."""
         check_level(level)
-        half = float(stats.t.ppf((1 + level) / 2, self.freedom)) * math.sqrt(float(self.covariance[1, 1]))
+        half = float(stdtrit(self.freedom, (1 + level) / 2)) * math.sqrt(float(self.covariance[1, 1]))
         return Interval(self.exponent, self.exponent - half, self.exponent + half, level)
 
     def curvature(self) -> float:
@@ -195,7 +195,7 @@ def _off_parabola(x: Floats, y: Floats) -> int | None:
     others = np.maximum((off @ off - off**2 / room) / free, 1e-20)
     t = np.abs(off) / np.sqrt(others * room)
     worst = int(t.argmax())
-    return worst if t[worst] > stats.t.ppf(1 - _UNLIKELY / 2 / len(x), free) else None
+    return worst if t[worst] > stdtrit(free, 1 - _UNLIKELY / 2 / len(x)) else None
 
 
 def _parabola(x: Floats, y: Floats) -> Floats:

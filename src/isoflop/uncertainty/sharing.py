@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import chdtrc, fdtrc
 
 from isoflop.errors import FitError, IsoflopError, excerpt
 from isoflop.findings import Finding
@@ -288,11 +288,12 @@ def _likelihood_p(panel: PanelFit, statistic: float, value: float, freedom: int)
     left = max(1, rows - fitted)
     if not panel.objective.likelihood:
         raise FitError(f"{panel.objective.name} is no likelihood; test sharing with method='bootstrap'")
+    statistic = max(0.0, statistic)
     if panel.objective.fits_scale:
-        return float(stats.chi2.sf(2 * statistic * left / rows, freedom))
+        return float(chdtrc(freedom, 2 * statistic * left / rows))
     if value <= 0:
         return 0.0 if statistic > 0 else 1.0
-    return float(stats.f.sf(statistic / freedom / (value / left), freedom, left))
+    return float(fdtrc(freedom, left, statistic / freedom / (value / left)))
 
 
 def _of_parameter(panel: PanelFit, name: str, found: _Freed, p_value: float) -> ParameterSharing:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import chdtrc
 
 from isoflop.validation.levels import Levels
 from isoflop.values import Value
@@ -93,7 +93,7 @@ def scatter_of(levels: Levels) -> Scatter:
     if given is not None and (given > 0).any():
         variance = np.where(given > 0, given, given[given > 0].min())
         explained = float((variance * levels.count).mean())
-        if not levels.df or stats.chi2.sf(levels.squares / explained, levels.df) > _BEYOND:
+        if not levels.df or chdtrc(levels.df, levels.squares / explained) > _BEYOND:
             return Scatter("standard errors", 1.0, 1 / variance, levels.df, place, np.inf)
     weight = levels.count
     if levels.df >= _ENOUGH or (levels.df and len(place) < 3):
@@ -120,7 +120,9 @@ def _varies(levels: Levels) -> bool:
     several = [each for each in levels.values if len(each) > 2]
     if len(several) < 2 or not any(np.ptp(each) for each in several):
         return False
-    return bool(stats.levene(*several, center="mean").pvalue < _DIFFER)
+    from scipy.stats import levene  # a second to import, which no other command needs
+
+    return bool(levene(*several, center="mean").pvalue < _DIFFER)
 
 
 def _unequal(levels: Levels, equal: Scatter) -> Scatter:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 from isoflop.uncertainty.ensemble import Interval
 from isoflop.validation.backtest import Backtest, Forecasts
@@ -54,7 +54,7 @@ def error_difference(joint: Backtest, each: Forecasts, best: Forecasts, code: In
     drawn = (_errors(joint, each.curve) - _errors(joint, best.curve)) @ share / count
     low, high = np.quantile(drawn, [0.1587, 0.8413])
     error = math.hypot(float(np.std(apart, ddof=1)) / math.sqrt(count), float(high - low) / 2)
-    half = float(stats.t.ppf((1 + joint.level) / 2, count - 1)) * error
+    half = float(stdtrit(count - 1, (1 + joint.level) / 2)) * error
     return Interval(mean, mean - half, mean + half, joint.level)
 
 

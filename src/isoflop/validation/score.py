@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import betaincinv, stdtrit
 
 from isoflop.uncertainty.ensemble import Interval
 from isoflop.values import Value
@@ -74,14 +74,14 @@ def mean_interval(values: Floats, *, level: float) -> Interval:
     count, mean = len(values), float(np.mean(values))
     if count < 2 or not np.isfinite(values).all():
         return Interval(mean, math.nan, math.nan, level)
-    half = float(stats.t.ppf((1 + level) / 2, count - 1) * np.std(values, ddof=1) / math.sqrt(count))
+    half = float(stdtrit(count - 1, (1 + level) / 2) * np.std(values, ddof=1) / math.sqrt(count))
     return Interval(mean, mean - half, mean + half, level)
 
 
 def share_interval(shares: Floats, *, level: float) -> Interval:
     """The mean share over runs, (runs,), with Jeffreys' interval Beta(k + ½, n − k + ½) for n runs."""
     count, total = len(shares), float(shares.sum())
-    low, high = stats.beta.ppf([(1 - level) / 2, (1 + level) / 2], total + 0.5, count - total + 0.5)
+    low, high = betaincinv(total + 0.5, count - total + 0.5, [(1 - level) / 2, (1 + level) / 2])
     return Interval(total / count, float(low), float(high), level)
 
 

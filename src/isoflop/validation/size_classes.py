@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import ndtr
 
 from isoflop.errors import DataError
 from isoflop.uncertainty.holm import holm
@@ -103,8 +103,10 @@ def dunn(members: Sequence[Floats], names: Sequence[int]) -> tuple[Pair, ...]:
 
     R̄: mean ranks over all members together; t: sizes of ties. Dunn (1964).
     """
+    from scipy.stats import rankdata  # a second to import, which no other command needs
+
     together = np.concatenate(members)
-    ranks = stats.rankdata(together)
+    ranks = rankdata(together)
     n = len(together)
     _, ties = np.unique(together, return_counts=True)
     variance = n * (n + 1) / 12 - float((ties**3 - ties).sum()) / (12 * (n - 1))
@@ -114,7 +116,7 @@ def dunn(members: Sequence[Floats], names: Sequence[int]) -> tuple[Pair, ...]:
     for a, b in combinations(range(len(members)), 2):
         error = np.sqrt(variance * (1 / len(members[a]) + 1 / len(members[b])))
         z = (mean[b] - mean[a]) / error if error > 0 else 0.0
-        found.append((names[a], names[b], float(z), float(2 * stats.norm.sf(abs(z)))))
+        found.append((names[a], names[b], float(z), float(2 * ndtr(-abs(z)))))
     adjusted = holm([each[3] for each in found])
     return tuple(Pair(*each, float(corrected)) for each, corrected in zip(found, adjusted, strict=True))
 
@@ -124,7 +126,9 @@ def _kruskal(members: Sequence[Floats]) -> tuple[float, float]:
         return float("nan"), float("nan")
     if np.ptp(np.concatenate(members)) == 0:
         return 0.0, 1.0
-    found = stats.kruskal(*members)
+    from scipy.stats import kruskal
+
+    found = kruskal(*members)
     return float(found.statistic), float(found.pvalue)
 
 

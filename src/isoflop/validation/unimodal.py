@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import isotonic_regression
 
 Floats = NDArray[np.float64]
 
 
 def monotone_fit(mean: Floats, weight: Floats, *, rising: bool) -> Floats:
     """argmin Σ w(ȳ − m)² over m that never falls, or never rises, (sizes,)."""
+    from scipy.optimize import isotonic_regression  # half a second to import, which few commands need
+
     return np.asarray(isotonic_regression(mean, weights=weight, increasing=rising).x, dtype=np.float64)
 
 
