@@ -1,4 +1,4 @@
-"""Formulas and conditions of a plan as people write them: ``6*N*D + 2*N*served``, ``N <= 8B``, ``1e9 < D <= 2T``.
+"""Formulas and conditions of a plan as people write them: ``6*N*D + 2*N*T_inference``, ``N <= 8B``, ``1e9 < D <= 2T``.
 
 Read by the whitelist parser of laws (:mod:`isoflop.laws.formula`); nothing is ever evaluated as a program.
 """
@@ -17,6 +17,9 @@ from isoflop.laws.formula import parse
 from isoflop.symbols import WORDS
 from isoflop.units import SUFFIXES
 from isoflop.values import Value
+
+SERVED = "T_inference"  # the symbol of inference tokens
+SYMBOLS = {**WORDS, "served": SERVED, "inference_tokens": SERVED}
 
 Relation = Literal["<=", ">=", "=="]
 
@@ -50,7 +53,7 @@ def formula(text: str, where: str) -> Expr:
         read = parse(_SUFFIXED.sub(lambda found: f"({float(found[1]) * SUFFIXES[found[2]]!r})", text))
     except FormulaError as error:
         raise FormulaError(f"{where}: {str(error).splitlines()[0]}", at=error.at) from None
-    renamed = {name(word): name(letter) for word, letter in WORDS.items() if word in names(read)}
+    renamed = {name(word): name(letter) for word, letter in SYMBOLS.items() if word in names(read)}
     return substitute(read, renamed)
 
 

@@ -11,7 +11,7 @@ from isoflop.errors import IsoflopError, shown
 from isoflop.laws.expression import Expr, mul, names, num
 from isoflop.laws.text import write
 from isoflop.laws.training_flops import TrainingFlops
-from isoflop.planning.conditions import formula
+from isoflop.planning.conditions import SERVED, formula
 from isoflop.values import Value
 
 CostUnit = Literal["FLOPs", "bytes", "bits", "hours", "money", "parameters", ""]
@@ -29,7 +29,7 @@ class NamedCost(Value):
 COSTS: Mapping[str, NamedCost] = {
     "6ND": NamedCost("6*N*D", "FLOPs", "training compute of N parameters on D tokens"),
     "6NS": NamedCost("6*N*S*batch", "FLOPs", "training compute of S steps of a batch in tokens"),
-    "inference": NamedCost("6*N*D + 2*N*served*samples", "FLOPs", "training and inference compute"),
+    "inference": NamedCost("6*N*D + 2*N*T_inference*samples", "FLOPs", "training and inference compute"),
     "datastore": NamedCost("6*N*D + 2*N_retriever*D_store", "FLOPs", "training compute and embedding a datastore"),
     "shape": NamedCost(
         "D*(72*depth*width^2 + 6*depth*width*(context + 1) + 6*vocab*width)",
@@ -85,7 +85,7 @@ def cost_formula(
             training = table_cost(counted)
             if not served:
                 return training
-            both = formula(f"{training.text} + 2*N*served*samples", "--cost")
+            both = formula(f"{training.text} + 2*N*{SERVED}*samples", "--cost")
             return CostFormula(both, write(both), "FLOPs")
         wanted = next((each for each in ("shape", "encoder-decoder") if _fits(each, inputs)), None)
         if wanted is None:

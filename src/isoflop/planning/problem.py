@@ -11,10 +11,9 @@ from isoflop.errors import IsoflopError, shown
 from isoflop.laws import Input, Law
 from isoflop.laws.expression import Expr, name, names, num, substitute
 from isoflop.laws.training_flops import SIX_ND, TrainingFlops
-from isoflop.planning.conditions import Condition, check_names, conditions, formula
+from isoflop.planning.conditions import SERVED, SYMBOLS, Condition, check_names, conditions, formula
 from isoflop.planning.costs import CostFormula, cost_formula
 from isoflop.planning.unknowns import Unknown, finite_values, is_share, menu_of, sum_of_shares, unknown, words_of
-from isoflop.symbols import WORDS
 from isoflop.values import Value
 
 Why = Literal["budget", "loss", "given", "shares"]
@@ -128,10 +127,10 @@ def plan_problem(law: Law, words: PlanWords, *, counted: TrainingFlops = SIX_ND)
     """
     if law.list_inputs:
         raise IsoflopError(f"{law.name} takes lists ({', '.join(law.list_inputs)}), which no plan can choose")
-    given = finite_values({WORDS.get(label, label): value for label, value in words.at.items()})
+    given = finite_values({SYMBOLS.get(label, label): value for label, value in words.at.items()})
     fixed = {**_USUAL, **words.usual, **given}
     if words.served is not None:
-        fixed["served"] = _once(words.served, "--inference-tokens", "served", given)
+        fixed[SERVED] = _once(words.served, "--inference-tokens", SERVED, given)
     if words.samples is not None:
         fixed["samples"] = _once(words.samples, "--samples", "samples", given)
         if "k" in law.input_names:
@@ -143,11 +142,11 @@ def plan_problem(law: Law, words: PlanWords, *, counted: TrainingFlops = SIX_ND)
     response = substitute(law.expression, {name(label): each for label, each in defined.items()})
     found = [label for label in names(response) if label not in law.param_names]
     inputs = tuple(sorted(found, key=lambda each: law.input_names.index(each) if each in law.input_names else -1))
-    menus = {WORDS.get(label, label): menu_of(label, text) for label, text in words.menus.items()}
+    menus = {SYMBOLS.get(label, label): menu_of(label, text) for label, text in words.menus.items()}
     wanted = _wanted(law, words, inputs, given, menus)
     known = tuple(dict.fromkeys((*inputs, *wanted, *fixed)))
     cost = cost_formula(
-        words.cost, inputs=(*inputs, *defined), counted=counted, served="served" in fixed, rates=words.rates
+        words.cost, inputs=(*inputs, *defined), counted=counted, served=SERVED in fixed, rates=words.rates
     )
     if cost is not None:
         spelled = substitute(cost.expression, {name(label): each for label, each in defined.items()})
@@ -160,7 +159,7 @@ def plan_problem(law: Law, words: PlanWords, *, counted: TrainingFlops = SIX_ND)
     limits = _limits(law, words, own, known, cost, response, told)
     unknowns = {label: unknown(label, _input(law, label)) for label in wanted}
     limits = _bounds(unknowns, limits, fixed)
-    integers = [WORDS.get(each, each) for text in words.integers for each in words_of(text, "--integer")]
+    integers = [SYMBOLS.get(each, each) for text in words.integers for each in words_of(text, "--integer")]
     unknowns = _discrete(unknowns, menus, integers)
     shares = [label for label in inputs if is_share(label, _input(law, label))]
     if any(each.share for each in unknowns.values()):
@@ -170,7 +169,7 @@ def plan_problem(law: Law, words: PlanWords, *, counted: TrainingFlops = SIX_ND)
     missing = [each for each in used if each not in unknowns and each not in fixed and each not in law.param_names]
     if missing:
         each = sorted(missing, key=known.index if all(one in known for one in missing) else None)[0]
-        how = "--inference-tokens 2T" if each == "served" else f"--at {each}=…, or name it in --over"
+        how = "--inference-tokens 2T" if each == SERVED else f"--at {each}=…, or name it in --over"
         raise IsoflopError(f"{each} has no value; give it one ({how})")
     idle = [each for each in unknowns if each not in used]
     if idle:
@@ -229,7 +228,7 @@ def _defined(law: Law, words: PlanWords, fixed: Mapping[str, float]) -> dict[str
     """Inputs that follow from others, each as a formula of those that do not."""
     found: dict[str, Expr] = {}
     for raw, text in words.define.items():
-        label, where = WORDS.get(raw, raw), f"--define {raw}"
+        label, where = SYMBOLS.get(raw, raw), f"--define {raw}"
         if label not in law.input_names:
             raise IsoflopError(f"{where}: {law.name} has no input {label!r}; it has {', '.join(law.input_names)}")
         if label in fixed and label not in _USUAL:
@@ -272,7 +271,7 @@ def _wanted(
             each for each in asked if each not in words.usual and not (each in _USUAL and each not in law.input_names)
         ]
     else:
-        asked = [WORDS.get(each, each) for each in words_of(words.over, "--over")]
+        asked = [SYMBOLS.get(each, each) for each in words_of(words.over, "--over")]
         if SHARES in asked:
             shares = [label for label in inputs if is_share(label, _input(law, label)) and label not in given]
             if not shares:
@@ -298,8 +297,8 @@ def _check_priced(cost: CostFormula, known: Sequence[str], law: Law) -> None:
     for each in names(cost.expression):
         if each in law.param_names:
             raise IsoflopError(f"--cost {shown(cost.text)}: {each} is a fitted parameter of {law.name}; use its inputs")
-        if each == "served" and each not in known:
-            raise IsoflopError(f"the cost {cost.text} needs the tokens that are served; give --inference-tokens, as 2T")
+        if each == SERVED and each not in known:
+            raise IsoflopError(f"the cost {cost.text} needs the inference tokens; give --inference-tokens, as 2T")
     check_names(cost.expression, known, cost.text, "--cost")
 
 
@@ -438,7 +437,7 @@ def _discrete(
         if list(integers).count(label) > 1:
             raise IsoflopError(f"--integer names {label} twice; name it once")
         if found[label].menu:
-            raise IsoflopError(f"--integer {label}: the menu of {label} says its values already; leave one out")
+            raise IsoflopError(f"--integer {label}: the menu of {label} has its values already; leave one out")
         found[label] = replace(found[label], integer=True)
     for label, each in found.items():  # what has one value is a menu of one
         if each.low == each.high and not each.menu:

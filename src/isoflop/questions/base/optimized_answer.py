@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from isoflop.planning.optimized_plan import Chosen, OptimizedPlan
     from isoflop.questions.base.context import Context
 
-_COUNTED = re.compile(r"(N|D|U|S|step|steps|batch|served)(_\w+)?")
+_COUNTED = re.compile(r"(N|D|U|S|step|steps|batch|T)(_\w+)?")
 _MOST_OPTIONS = 12
 _UNITS = {"N": "parameters", "D": "tokens", "U": "tokens", "batch": "tokens", "S": "steps", "S_min": "steps"}
 
