@@ -13,7 +13,8 @@ from isoflop.laws.expression import ZERO, Expr, add, exp, mul, name, names, num,
 from isoflop.laws.optimum import Optimum, closed_form, optimum
 from isoflop.laws.training_flops import TrainingFlops
 from isoflop.planning.conditions import is_positive, log_of, minus
-from isoflop.planning.problem import Limit, Problem
+from isoflop.planning.plan_conditions import Limit
+from isoflop.planning.problem import Problem
 from isoflop.planning.smooth_program import SmoothProgram
 from isoflop.planning.unknowns import Unknown
 

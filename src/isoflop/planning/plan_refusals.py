@@ -11,8 +11,8 @@ from isoflop.errors import IsoflopError
 from isoflop.laws.evaluate import array_value
 from isoflop.laws.expression import names
 from isoflop.planning.interior_point import FEASIBLE, minimize
+from isoflop.planning.plan_conditions import COST, LOSS, Limit
 from isoflop.planning.plan_program import violation_program
-from isoflop.planning.problem import COST, LOSS, Limit
 from isoflop.planning.solve_plan import Optima, PlanSolver
 from isoflop.planning.unknowns import LARGEST
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from isoflop.planning.constrained import Fixed
     from isoflop.planning.optimized_plan import OptimizedPlan
     from isoflop.planning.overtrain import Served
-    from isoflop.planning.problem import PlanWords
+    from isoflop.planning.plan_conditions import PlanWords
     from isoflop.uncertainty import Interval
 
 UNIT_RATES = ("FLOPs", "hours", "money")  # units of a cost from which FLOPs follow
@@ -139,7 +139,7 @@ class Plan(Planner, Hardware, Question):
 
     def _words(self, context: Context, rates: dict[str, float]) -> PlanWords:
         """What is asked, with the budget of a deadline; the usual budget of the runs where nothing else bounds it."""
-        from isoflop.planning.problem import PlanWords
+        from isoflop.planning.plan_conditions import PlanWords
 
         law = context.ensemble.estimate.law
         budget = self.budget
