@@ -193,6 +193,45 @@ def test_elasticity_is_what_a_larger_budget_brings():
     assert worth == pytest.approx(-math.log(more.objective.value / plan.objective.value) / math.log(1.01), rel=1e-2)
 
 
+def test_the_beginning_of_a_name_stands_for_the_input_and_a_stem_for_all_that_begin_so():
+    ghorbani = {"E": 1.2, "A": 40.0, "p_e": 0.13, "p_d": 0.19}
+    short = planned(law("ghorbani"), ghorbani, over="N_enc,N_dec", cost="N_enc + 2*N_dec", budget=1e9)
+    whole = planned(law("ghorbani"), ghorbani, cost="N_encoder + 2*N_decoder", budget=1e9)
+    assert short.of("N_enc").interval.value == pytest.approx(whole.of("N_encoder").interval.value, rel=1e-6)
+    params = BY_NAME["precision"].params
+    shared = planned(law("precision"), params, minimize="bits", loss=2.1, at={"N": 1e9, "D": 2e11})
+    bits = shared.of("bits").interval.value
+    at = {"N": 1e9, "D": 2e11, "bits_w": bits, "bits_a": bits, "bits_kv": bits}
+    assert law("precision").value(params, at) == pytest.approx(2.1, rel=1e-6)
+    assert shared.cost is None and shared.at == pytest.approx(at)
+
+
+def test_two_shares_need_no_budget_and_add_up_to_one():
+    params = {"f_1": 1.0, "f_2": 0.5, "g_1": 0.3, "g_2": 0.2}
+    plan = planned(law("f_1/r_1^g_1 + f_2/r_2^g_2", inputs=("r_1", "r_2")), params)
+    r = np.linspace(1e-4, 1 - 1e-4, 200_001)
+    best = r[(1 / r**0.3 + 0.5 / (1 - r) ** 0.2).argmin()]
+    assert plan.of("r_1").interval.value == pytest.approx(best, abs=1e-5)
+    assert plan.of("r_1").interval.value + plan.of("r_2").interval.value == pytest.approx(1)
+
+
+def test_a_given_input_stands_in_the_closed_form():
+    progress = law("E + A/(N^alpha*exp(p*year)) + B/D^beta", inputs=("year",), domains={"year": "real"})
+    plan = planned(progress, {**EPOCH, "p": 0.1}, budget=1e24, at={"year": 13.0})
+    same = planned(law("chinchilla"), {**EPOCH, "A": EPOCH["A"] * math.exp(-1.3)}, budget=1e24)
+    assert plan.method == same.method == "closed form"
+    assert plan.of("N").interval.value == pytest.approx(same.of("N").interval.value, rel=1e-9)
+
+
+def test_a_score_is_a_condition_by_its_name():
+    score = law("acc = 1 - A/N^alpha")
+    plan = planned(score, {"A": 30.0, "alpha": 0.2}, minimize="N", subject_to=("acc >= 0.6",))
+    assert plan.of("N").interval.value == pytest.approx((30 / 0.4) ** 5, rel=1e-6)
+    best = planned(score, {"A": 30.0, "alpha": 0.2}, minimize="-acc", subject_to=("N <= 1e9",))
+    assert best.of("N").interval.value == 1e9
+    assert best.objective.value == pytest.approx(30 / 1e9**0.2 - 1)
+
+
 @pytest.mark.parametrize(
     ("made", "words", "message"),
     [

@@ -100,7 +100,6 @@ def limits_of(
     known: Sequence[str],
     cost: CostFormula | None,
     response: Expr,
-    told: str,
 ) -> list[Limit]:
     """The budget, the target loss and the conditions of the user."""
     found = []
@@ -124,10 +123,6 @@ def limits_of(
                 raise IsoflopError(f"--subject-to {shown(each.text)} is given twice; leave one out")
             seen.add(each.text)
             found.append(_limit(each, own, known, law))
-    if not found and told == LOSS and cost is None:
-        raise IsoflopError(
-            'nothing bounds this plan; give --budget with --cost, or a condition (--subject-to "N <= 8e9")'
-        )
     return found
 
 

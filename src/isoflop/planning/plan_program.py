@@ -120,6 +120,9 @@ def closed_optimum(problem: Problem, params: Mapping[str, Floats]) -> Optimum | 
     if len(problem.limits) != 1 or problem.limits[0].why != "budget" or problem.budget is None:
         return None
     counted = power_cost(problem.cost.expression)
+    draws = len(next(iter(params.values())))
+    given = {label: problem.fixed[label] for label in problem.law.input_names if label in problem.fixed}
+    params = {**params, **{label: np.full(draws, value) for label, value in given.items()}}
     if counted is None or closed_form(problem.law, params, problem.budget, counted=counted) is None:
         return None
     return optimum(problem.law, params, problem.budget, counted=counted)

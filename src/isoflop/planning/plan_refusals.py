@@ -55,8 +55,11 @@ def _unmet(solver: PlanSolver, params: Mapping[str, float]) -> str:
         reach = "" if limit.relation == "==" else f" {reached:.4g}"
         tail = f"its left side {how}{reach} under the other conditions; loosen one of them"
         return f"no {chosen} meet {limit.text!r}: {tail}"
-    bounds = " and ".join(repr(each.text) for each in problem.limits) or "the bounds"
-    return f"no {chosen} meet {bounds} within the bounds of the unknowns; loosen one of them"
+    what = {LOSS: "the loss", COST: "the cost"}.get(problem.objective_text, problem.objective_text)
+    return (
+        f"no best {chosen} is found: {what} gets better without end, or the conditions leave single points alone; "
+        f'bound the unknowns (--subject-to "{problem.names[-1]} <= …") or give values (--at {problem.names[-1]}=…)'
+    )
 
 
 def _least_violation(solver: PlanSolver, limit: Limit, params: Mapping[str, float]) -> tuple[float, float] | None:

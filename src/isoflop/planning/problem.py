@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from isoflop.errors import IsoflopError, shown
 from isoflop.laws import Input, Law
 from isoflop.laws.expression import Expr, name, names, num, substitute
+from isoflop.laws.formula import FUNCTIONS
 from isoflop.laws.training_flops import SIX_ND, TrainingFlops
 from isoflop.planning.conditions import SERVED, SYMBOLS, check_names, formula
-from isoflop.planning.costs import CostFormula, cost_formula
+from isoflop.planning.costs import COSTS, CostFormula, cost_formula
 from isoflop.planning.plan_conditions import (
     COST,
     LOSS,
@@ -101,6 +103,7 @@ def plan_problem(law: Law, words: PlanWords, *, counted: TrainingFlops = SIX_ND)
     ('N',)
 
     """
+    words = stand_ins(law, words)
     if law.list_inputs:
         raise IsoflopError(f"{law.name} takes lists ({', '.join(law.list_inputs)}), which no plan can choose")
     given = finite_values({SYMBOLS.get(label, label): value for label, value in words.at.items()})
@@ -120,6 +123,7 @@ def plan_problem(law: Law, words: PlanWords, *, counted: TrainingFlops = SIX_ND)
     inputs = tuple(sorted(found, key=lambda each: law.input_names.index(each) if each in law.input_names else -1))
     menus = {SYMBOLS.get(label, label): menu_of(label, text) for label, text in words.menus.items()}
     wanted = _wanted(law, words, inputs, given, menus)
+    fixed = {label: value for label, value in fixed.items() if label not in wanted}
     known = tuple(dict.fromkeys((*inputs, *wanted, *fixed)))
     cost = cost_formula(
         words.cost, inputs=(*inputs, *defined), counted=counted, served=SERVED in fixed, rates=words.rates
@@ -132,7 +136,7 @@ def plan_problem(law: Law, words: PlanWords, *, counted: TrainingFlops = SIX_ND)
     own |= {name(label): response for label in (LOSS, law.response) if label not in known}
     own |= {} if cost is None or COST in known else {name(COST): cost.expression}
     objective, told = objective_of(law, words, own, known, wanted, cost)
-    limits = limits_of(law, words, own, known, cost, response, told)
+    limits = limits_of(law, words, own, known, cost, response)
     unknowns = {label: unknown(label, _input(law, label)) for label in wanted}
     limits = bounds_of(unknowns, limits, fixed)
     integers = [SYMBOLS.get(each, each) for text in words.integers for each in words_of(text, "--integer")]
@@ -140,6 +144,10 @@ def plan_problem(law: Law, words: PlanWords, *, counted: TrainingFlops = SIX_ND)
     shares = [label for label in inputs if is_share(label, _input(law, label))]
     if any(each.share for each in unknowns.values()):
         limits.append(Limit(" + ".join(shares) + " == 1", sum_of_shares(shares), "==", num(1.0), "shares"))
+    if not limits and told == LOSS and cost is None and all(each.high_open for each in unknowns.values()):
+        raise IsoflopError(
+            'nothing bounds this plan; give --budget with --cost, or a condition (--subject-to "N <= 8e9")'
+        )
     used = {*names(response), *names(objective), *(each for limit in limits for each in _names(limit))}
     used |= set() if cost is None else set(names(cost.expression))
     missing = [each for each in used if each not in unknowns and each not in fixed and each not in law.param_names]
@@ -159,6 +167,9 @@ def plan_problem(law: Law, words: PlanWords, *, counted: TrainingFlops = SIX_ND)
     positive = {label for label, each in unknowns.items() if each.low >= 0}
     positive |= {label for label, value in fixed.items() if value > 0}
     positive |= {param.name for param in law.params if _positive_domain(param.domain)}
+    asked_to_pay = words.cost is not None or words.budget is not None or told == COST
+    if cost is not None and not asked_to_pay and not set(names(cost.expression)) & set(unknowns):
+        cost = None  # the usual cost, which nobody named, says nothing of these unknowns
     if cost is not None and not set(names(cost.expression)) & set(unknowns):
         raise IsoflopError(
             f"the cost {cost.text} does not grow with any unknown ({', '.join(unknowns)}); write a cost that has one"
@@ -178,6 +189,40 @@ def plan_problem(law: Law, words: PlanWords, *, counted: TrainingFlops = SIX_ND)
         target=words.loss,
         counted=counted,
     )
+
+
+_WORD = re.compile(r"[^\W\d]\w*")
+
+
+def stand_ins(law: Law, words: PlanWords) -> PlanWords:
+    """A plan's words in which the beginning of an input's name stands for it: ``N_enc`` for ``N_encoder``.
+
+    A word before an underscore stands for all inputs that begin so: ``bits`` for ``bits_w``, ``bits_a``, ``bits_kv``.
+    """
+    named = COSTS.get(words.cost or "")
+    cost = words.cost if named is None else named.formula
+    texts = [words.over, cost, words.minimize, *words.subject_to, *words.integers, *words.define.values()]
+    said = {word: None for text in texts if text for word in _WORD.findall(text)}
+    said |= dict.fromkeys((*words.menus, *words.at))
+    taken = {
+        *law.input_names,
+        *law.param_names,
+        *SYMBOLS,
+        *SYMBOLS.values(),
+        *words.define,
+        *_USUAL,
+        *FUNCTIONS,
+    }
+    taken |= {law.response, LOSS, COST, SHARES}
+    define = dict(words.define)
+    for word in said:
+        if word in taken or len(word) < 3:
+            continue
+        several = [each for each in law.input_names if each.startswith(f"{word}_")]
+        one = [each for each in law.input_names if each.startswith(word)] if "_" in word else []
+        for each in several or (one if len(one) == 1 else []):
+            define.setdefault(each, word)
+    return words if define == dict(words.define) else replace(words, define=define)
 
 
 def _once(value: float, option: str, label: str, given: Mapping[str, float]) -> float:
@@ -242,7 +287,11 @@ def _wanted(
 ) -> tuple[str, ...]:
     """The names of the unknowns."""
     if words.over is None:
-        asked = [each for each in inputs if each not in given and not (each == "k" and words.samples is not None)]
+        asked = [
+            each
+            for each in inputs
+            if each not in given and not (each in ("k", "samples") and words.samples is not None)
+        ]
         asked = [
             each for each in asked if each not in words.usual and not (each in _USUAL and each not in law.input_names)
         ]

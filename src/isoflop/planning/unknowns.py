@@ -23,6 +23,7 @@ SMALLEST = 1e-9
 MOST_MENU = 200  # values on one menu
 _COUNTED = re.compile(r"(N|D|U|C|S|step|steps|batch)(_\w+)?")
 _FROM_ONE = re.compile(r"(P|k|K|samples|experts|epochs|depth|width|layers|heads|streams|bits|granularity)(_\w+)?")
+_MIXED = re.compile(r"(share|proportion) of .*(domain|corpus|source|mixture)")
 _SHARE = re.compile(r"(r|share)_\w+")
 
 
@@ -86,6 +87,12 @@ class Unknown(Value):
 
 def unknown(label: str, given: Input | None) -> Unknown:
     """A quantity by its name and by the law's input of that name, where it is one."""
+    if (
+        given is not None
+        and given.meaning.lower().startswith(("share of", "fraction of"))
+        and not is_share(label, given)
+    ):
+        return Unknown(label, 0.0, 1.0 - 1e-9, False, True, logarithmic=False)
     if is_share(label, given):
         return Unknown(label, 0.0, 1.0, False, False, logarithmic=False, share=True)
     if (
@@ -106,7 +113,7 @@ def unknown(label: str, given: Input | None) -> Unknown:
 def is_share(label: str, given: Input | None) -> bool:
     """Whether a quantity is a share of a mixture, by the law's words for it or by its name (r_1, share_web)."""
     told = "" if given is None else given.meaning.lower()
-    return told.startswith(("share of", "proportion of")) or (_SHARE.fullmatch(label) is not None and not told)
+    return (_MIXED.search(told) is not None) if told else _SHARE.fullmatch(label) is not None
 
 
 def menu_of(label: str, text: str) -> tuple[float, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -16,6 +16,7 @@ from isoflop.questions.base.evidence import plan_evidence
 from isoflop.questions.base.hardware import Hardware, cost_table
 from isoflop.questions.base.kinds import Count, Duration, Flag, Number
 from isoflop.questions.base.model_error import WITH_MODEL_ERROR, if_the_law_holds
+from isoflop.questions.base.optimized import optimized
 from isoflop.questions.base.optimized_answer import Planned, optimized_answer
 from isoflop.questions.base.option import option
 from isoflop.questions.base.planner import Planner
@@ -27,10 +28,8 @@ if TYPE_CHECKING:
     from isoflop.planning.constrained import Fixed
     from isoflop.planning.optimized_plan import OptimizedPlan
     from isoflop.planning.overtrain import Served
-    from isoflop.planning.plan_conditions import PlanWords
     from isoflop.uncertainty import Interval
 
-UNIT_RATES = ("FLOPs", "hours", "money")  # units of a cost from which FLOPs follow
 TOKENS = Number("TOKENS", low=0.0, open=True)
 
 
@@ -108,68 +107,8 @@ class Plan(Planner, Hardware, Question):
         self.check()
         law = context.ensemble.estimate.law
         if self.asked() or set(law.input_names) != {"N", "D"}:
-            return self._optimized(context)
+            return optimized(self, context)
         return self._of_budget(context)
-
-    def _optimized(self, context: Context) -> Planned:
-        """The plan over any unknowns."""
-        from isoflop.planning.critical_batch import critical_batch
-        from isoflop.planning.optimized_plan import optimized_plan
-        from isoflop.planning.problem import plan_problem
-
-        ensemble = context.ensemble
-        law, counted = ensemble.estimate.law, ensemble.estimate.data.flops
-        rates = self._rates()
-        problem = plan_problem(law, self._words(context, rates), counted=counted)
-        found = optimized_plan(ensemble, problem, level=context.level, within=self.within, seed=context.fit_spec.seed)
-        cost = problem.cost
-        bill = None
-        if self.hardware is not None and cost is not None and found.cost is not None and cost.unit in UNIT_RATES:
-            rate = 1.0 if cost.unit == "FLOPs" else rates[cost.unit]
-            bill = self.bill(found.cost.value / rate)
-        batch = None if self.critical_batch is None else critical_batch(found, self.critical_batch)
-        return Planned(found, bill, batch)
-
-    def _rates(self) -> dict[str, float]:
-        """Hours and money of one FLOP on the given hardware."""
-        if self.hardware is None:
-            return {}
-        one = self.bill(1.0)
-        return {"hours": one.hours} | ({} if one.money is None else {"money": one.money})
-
-    def _words(self, context: Context, rates: dict[str, float]) -> PlanWords:
-        """What is asked, with the budget of a deadline; the usual budget of the runs where nothing else bounds it."""
-        from isoflop.planning.plan_conditions import PlanWords
-
-        law = context.ensemble.estimate.law
-        budget = self.budget
-        if self.deadline is not None:
-            budget = self.deadline if self.cost == "hours" else self.flops_within(self.deadline)
-        words = PlanWords(
-            minimize=self.minimize,
-            over=self.over,
-            cost=self.cost,
-            budget=budget,
-            loss=self.loss,
-            subject_to=self.subject_to,
-            menus=self.menu,
-            integers=self.integer,
-            at=self.given(law),
-            define=self.define,
-            served=self.inference_tokens,
-            samples=self.samples,
-            rates=rates,
-            usual={"vocab": float(self.vocabulary), "context": float(self.context_length)},
-        )
-        open_loss = self.minimize in (None, "loss") and self.loss is None and budget is None and not self.subject_to
-        if (
-            open_loss
-            and self.cost in (None, "table", "6ND")
-            and context.has_runs
-            and {"N", "D"} <= set(law.input_names)
-        ):
-            return replace(words, budget=context.budget)
-        return words
 
     def _of_budget(self, context: Context) -> PlanResult:
         """The plan in N and D."""
