@@ -216,7 +216,7 @@ def test_two_shares_need_no_budget_and_add_up_to_one():
 
 
 def test_a_given_input_stands_in_the_closed_form():
-    progress = law("E + A/(N^alpha*exp(p*year)) + B/D^beta", inputs=("year",), domains={"year": "real"})
+    progress = law("E + A/(N^alpha*exp(p*year)) + B/D^beta", inputs=("year",))
     plan = planned(progress, {**EPOCH, "p": 0.1}, budget=1e24, at={"year": 13.0})
     same = planned(law("chinchilla"), {**EPOCH, "A": EPOCH["A"] * math.exp(-1.3)}, budget=1e24)
     assert plan.method == same.method == "closed form"
