@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
 from isoflop.answers.wording import interval, number, worded
 from isoflop.questions.base.equation import equation
-from isoflop.questions.base.evidence import forecast_evidence
+from isoflop.questions.base.evidence import forecast_evidence, plan_evidence
 from isoflop.questions.base.hardware import cost_table
 from isoflop.questions.base.model_error import WITH_MODEL_ERROR, if_the_law_holds
 
@@ -41,10 +41,9 @@ def optimized_answer(result: Planned, context: Context) -> Answer:
     """Unknowns in front, then the loss, the cost, the conditions and what is nearly as good."""
     plan, ensemble = result.plan, context.ensemble
     problem = plan.problem
-    beyond = max((each for each in _beyond(plan)), default=math.nan)
     return Answer(
         question="plan",
-        evidence=forecast_evidence(context, at=plan.at, beyond=beyond),
+        evidence=_evidence(plan, context),
         title=f"{ensemble.estimate.law.name}: least {problem.objective_text}{_limits_told(plan)}",
         headline=_headline(result),
         quantities=tuple(_quantities(result)),
@@ -54,6 +53,18 @@ def optimized_answer(result: Planned, context: Context) -> Answer:
         method=_method(plan),
         pictures=(_picture(plan),),
     )
+
+
+def _evidence(plan: OptimizedPlan, context: Context) -> Table | None:
+    """Other methods for N* where the plan is the compute-optimal one of some budget; else what is known of the loss."""
+    problem = plan.problem
+    free = all(each.low_open and each.high_open and not each.menu for each in problem.unknowns)
+    plain = set(problem.names) == set(problem.law.input_names) == {"N", "D"} and len(problem.limits) == 1
+    paid = problem.cost is not None and problem.cost.table and problem.objective_text in ("loss", "cost")
+    if free and plain and paid and plan.cost is not None and problem.limits[0].why in ("budget", "loss"):
+        return plan_evidence(context, budget=plan.cost.value)
+    beyond = max((each for each in _beyond(plan)), default=math.nan)
+    return forecast_evidence(context, at=plan.at, beyond=beyond)
 
 
 def _beyond(plan: OptimizedPlan) -> Iterator[float]:
@@ -141,7 +152,11 @@ def _quantities(result: Planned) -> Iterator[Quantity]:
     if plan.cost is not None and plan.problem.cost is not None:
         cost = plan.problem.cost
         unit_of_cost = cost.unit if cost.unit not in ("hours", "money") else ""
-        yield of_interval("cost", plan.cost, _cost_kind(plan), unit=unit_of_cost, note=cost.text)
+        spread = plan.cost.high - plan.cost.low
+        if spread > 1e-6 * abs(plan.cost.value):
+            yield of_interval("cost", plan.cost, _cost_kind(plan), unit=unit_of_cost, note=cost.text)
+        else:
+            yield Quantity("cost", plan.cost.value, _cost_kind(plan), unit=unit_of_cost, note=cost.text)
     if plan.problem.objective_text not in ("loss", "cost", *plan.problem.names):
         yield of_interval("objective", plan.objective, label=plan.problem.objective_text)
     if {"N", "D"} <= set(plan.at) and "ratio" not in plan.problem.names:
