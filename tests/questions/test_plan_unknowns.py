@@ -121,6 +121,17 @@ def test_published_constants_and_stated_ones_are_planned_with(asked, refused):
     )
 
 
+def test_the_near_optimal_range_of_a_saved_fit_may_be_asked_for(asked):
+    """--within is an option of tables too, where it goes with --best; the plan's own is no option of a table."""
+    narrow, wide = (
+        asked("plan", "chinchilla:epoch", "--budget", "1e24", *words, "--within", share)
+        for words, share in (((), "0.001"), (("--over", "N,D"), "0.01"))
+    )
+    assert narrow["quantities"]["within"]["value"] == 0.001
+    (row, _) = wide["tables"]["unknowns"]["rows"]
+    assert row["near"]["low"] < narrow["quantities"]["near_optimal"]["low"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
