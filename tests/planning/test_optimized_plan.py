@@ -266,6 +266,8 @@ def test_a_score_is_a_condition_by_its_name():
         ("chinchilla", {"budget": 1e24, "at": {"N": 1e9}, "over": "N,D"}, "N is given by --at and cannot be chosen"),
         ("chinchilla", {"budget": 1e24, "at": {"E": 1.0}}, "E is a fitted parameter"),
         ("chinchilla", {"budget": 1e24, "at": {"Q": 1.0}}, "--at Q: neither the law"),
+        ("chinchilla", {"over": "N,D"}, "nothing bounds the cost 6.N.D.*give --budget, as 1e24"),
+        ("chinchilla", {"budget": 1e24, "cost": "6ND", "served": 1e12}, "the cost has no inference tokens"),
         ("chinchilla", {"budget": 1e24, "samples": 4.0}, "--samples needs --inference-tokens"),
         ("chinchilla", {"budget": 1e24, "cost": "inference"}, "give --inference-tokens|served has no value"),
         ("chinchilla", {"budget": 1e24, "cost": "hours"}, "--cost hours needs --hardware"),

@@ -100,6 +100,11 @@ def _unbounded(solver: PlanSolver, at_fit: Optima, label: str, side: str) -> str
         return f"any {chosen} reach a loss of {problem.target:g}, so nothing keeps {label} from falling; lower --loss"
     priced = problem.cost is not None and label in names(problem.cost.expression)
     paid = problem.budget is not None or problem.objective_text == COST
+    if problem.objective_text == LOSS and problem.cost is not None and problem.budget is None and priced:
+        return (
+            f"nothing bounds the cost {problem.cost.text}, and the loss gets no worse all the way as {label} {grows}; "
+            f"give --budget, as 1e24, or {fix}"
+        )
     if problem.cost is not None and paid and not priced:
         return (
             f"{label} has no price: the cost {problem.cost.text} does not have it, and {what} gets no worse all the "

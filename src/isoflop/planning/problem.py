@@ -162,6 +162,10 @@ def plan_problem(law: Law, words: PlanWords, *, counted: TrainingFlops = SIX_ND)
     for label in given:
         if label not in used:
             raise IsoflopError(f"--at {label}: neither the law, the cost nor a condition has {label}; leave it out")
+    if words.served is not None and SERVED not in used:
+        raise IsoflopError(
+            "--inference-tokens: the cost has no inference tokens; write them into it, as 6*N*D + 2*N*inference_tokens"
+        )
     if words.samples is not None and not {"k", "samples"} & used:
         raise IsoflopError("--samples needs --inference-tokens, such as 2T, or a law with k as an input")
     positive = {label for label, each in unknowns.items() if each.low >= 0}
