@@ -187,6 +187,14 @@ def test_a_binding_bound_is_met_exactly():
     assert plan.of("D").interval.value == pytest.approx(1e24 / 6 / 8e9, rel=1e-6)
 
 
+def test_memory_and_hours_may_be_conditions():
+    memory = planned(law("chinchilla"), EPOCH, budget=1e24, subject_to=("memory <= 640e9",))
+    assert memory.of("N").interval.value == pytest.approx(640e9 / 16, rel=1e-6)
+    rates = {"hours": 1e-20}
+    hours = planned(law("chinchilla"), EPOCH, cost="6ND", subject_to=("hours <= 100",), rates=rates)
+    assert hours.cost.value == pytest.approx(1e22, rel=1e-6)
+
+
 def test_elasticity_is_what_a_larger_budget_brings():
     plan, more = (planned(law("chinchilla"), EPOCH, budget=b, subject_to=("D >= 1e-3*N",)) for b in (1e24, 1.01e24))
     worth = next(each.worth for each in plan.held if each.text.startswith("6*N*D"))

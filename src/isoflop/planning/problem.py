@@ -13,7 +13,7 @@ from isoflop.laws.expression import Expr, name, names, num, substitute
 from isoflop.laws.formula import FUNCTIONS
 from isoflop.laws.training_flops import SIX_ND, TrainingFlops
 from isoflop.planning.conditions import SERVED, SYMBOLS, check_names, formula
-from isoflop.planning.costs import COSTS, CostFormula, cost_formula
+from isoflop.planning.costs import COSTS, HOURS, MONEY, CostFormula, cost_formula
 from isoflop.planning.plan_conditions import (
     COST,
     LOSS,
@@ -135,6 +135,7 @@ def plan_problem(law: Law, words: PlanWords, *, counted: TrainingFlops = SIX_ND)
     own = {name(label): each for label, each in defined.items()}
     own |= {name(label): response for label in (LOSS, law.response) if label not in known}
     own |= {} if cost is None or COST in known else {name(COST): cost.expression}
+    own |= _named_costs(words, known, own, counted)
     objective, told = objective_of(law, words, own, known, wanted, cost)
     limits = limits_of(law, words, own, known, cost, response)
     unknowns = {label: unknown(label, _input(law, label)) for label in wanted}
@@ -193,6 +194,21 @@ def plan_problem(law: Law, words: PlanWords, *, counted: TrainingFlops = SIX_ND)
         target=words.loss,
         counted=counted,
     )
+
+
+def _named_costs(
+    words: PlanWords, known: Sequence[str], own: Mapping[Expr, Expr], counted: TrainingFlops
+) -> dict[Expr, Expr]:
+    """The costs by name that conditions and the objective have in them: memory, weights, hours, money …"""
+    said = {word for text in (words.minimize or "", *words.subject_to) for word in _WORD.findall(text)}
+    inputs = (*known, *(each.label for each in own))
+    found = {}
+    for label in sorted(said & {*COSTS, HOURS, MONEY}):
+        if label not in inputs:
+            made = cost_formula(label, inputs=inputs, counted=counted, served=SERVED in known, rates=words.rates)
+            if made is not None and set(names(made.expression)) <= set(inputs):
+                found[name(label)] = substitute(made.expression, own)
+    return found
 
 
 _WORD = re.compile(r"[^\W\d]\w*")
