@@ -97,10 +97,11 @@ def _minimize(program: SmoothProgram, leaves: Leaves, start: Floats, barrier: fl
     here = _some(leaves, alive)
     stuck, idle = np.zeros(len(alive), dtype=np.int64), np.zeros(len(alive), dtype=np.int64)
     reached = np.full(len(alive), np.inf)
+    at: Derivatives | None = None
     for _ in range(STEPS):
         if not len(alive):
             break
-        at = program.derivatives(state.y, here)
+        at = program.derivatives(state.y, here) if at is None else at
         _keep(best, alive, state, at, program)
         improved = best.error[alive] < 0.9 * reached
         idle = np.where(improved, 0, idle + 1)
@@ -114,7 +115,7 @@ def _minimize(program: SmoothProgram, leaves: Leaves, start: Floats, barrier: fl
             if not len(alive):
                 break
         _lower_barrier(state, program)
-        moved = _step(program, state, at, here)
+        moved, at = _step(program, state, at, here)
         stuck = np.where(moved, 0, stuck + 1)
     return best
 
@@ -166,8 +167,11 @@ def _lower_barrier(state: _State, program: SmoothProgram) -> None:
     state.mu = np.maximum(state.mu, np.maximum(1e-3 * mean, 1e-11))
 
 
-def _step(program: SmoothProgram, state: _State, at: Derivatives, leaves: Leaves) -> Mask:
-    """One Newton step of every row, shortened where it must be; changes ``state``; which rows moved."""
+def _step(program: SmoothProgram, state: _State, at: Derivatives, leaves: Leaves) -> tuple[Mask, Derivatives | None]:
+    """One Newton step of every row, shortened where it must be; changes ``state``.
+
+    Returns which rows moved, and the derivatives at the new points where no step had to be shortened.
+    """
     rows, n = state.y.shape
     m = len(program.inequalities)
     c, e = at.values[:, 1 : 1 + m], at.values[:, 1 + m :]
@@ -211,8 +215,10 @@ def _step(program: SmoothProgram, state: _State, at: Derivatives, leaves: Leaves
     waiting = np.arange(rows)
     y, s = state.y + length[:, None] * dy, state.s + length[:, None] * ds
     accepted = np.zeros(rows, dtype=bool)
-    for _ in range(_HALVINGS):
-        after = merit(y, s, program.values(y, leaves))
+    there: Derivatives | None = None
+    for trial in range(_HALVINGS):
+        there = program.derivatives(y, leaves) if trial == 0 else None
+        after = merit(y, s, program.values(y, leaves) if there is None else there.values)
         accepted = np.isfinite(after) & (after <= before + slack)
         waiting = np.flatnonzero(~accepted)
         if not len(waiting):
@@ -231,7 +237,7 @@ def _step(program: SmoothProgram, state: _State, at: Derivatives, leaves: Leaves
     for label, distance in (("lam", state.s), ("below", y - program.low), ("above", program.high - y)):
         own = state.mu[:, None] / distance
         setattr(state, label, np.clip(getattr(state, label), own / 1e10, own * 1e10))
-    return accepted
+    return accepted, there if accepted.all() else None
 
 
 def _longest(direction: Floats, distance: Floats) -> Floats:
