@@ -7,7 +7,7 @@ begins at those of the fit, and anew where that fails.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -61,16 +61,16 @@ class Optima(Value):
 
 
 @dataclass(frozen=True)
-class AtFit:
+class AtFit(Value):
     """The optimum at the fit, that of each combination of menus that meets the conditions, and where draws begin."""
 
     optima: Optima
     listed: tuple[Optima, ...]
-    begins: list[Floats]
+    begins: tuple[Floats, ...]
 
 
 @dataclass(frozen=True)
-class _Best:
+class _Best(Value):
     """The best point of each draw and combination: y (draws, combinations, n), its value and multipliers."""
 
     y: Floats
@@ -169,9 +169,9 @@ class PlanSolver(Value):
             for place in range(count)
             if count > 1 and np.isfinite(best.value[0, place])
         )
-        return AtFit(self._optima(best, one, 1), listed, begins)
+        return AtFit(self._optima(best, one, 1), listed, tuple(begins))
 
-    def at_draws(self, params: Mapping[str, Floats], begins: list[Floats]) -> Optima:
+    def at_draws(self, params: Mapping[str, Floats], begins: Sequence[Floats]) -> Optima:
         """The optimum of every draw, (draws,) each."""
         draws = len(next(iter(params.values())))
         found = self._solve(params, begins, barrier=1e-2)
@@ -205,7 +205,9 @@ class PlanSolver(Value):
                 found[:, column] = self.searched[column].coordinate(mixed[:, place])
         return found
 
-    def _solve(self, params: Mapping[str, Floats], starts: list[Floats], *, barrier: float = 0.1) -> list[Solutions]:
+    def _solve(
+        self, params: Mapping[str, Floats], starts: Sequence[Floats], *, barrier: float = 0.1
+    ) -> list[Solutions]:
         """Every draw from every start of each combination; rows are (start, draw), the draw running fastest."""
         draws = len(next(iter(params.values())))
         counts = [len(each) * draws for each in starts]
