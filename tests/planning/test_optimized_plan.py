@@ -11,7 +11,7 @@ from isoflop.laws import law
 from isoflop.laws.derivative import gradient
 from isoflop.laws.evaluate import array_value
 from isoflop.laws.expression import name
-from isoflop.planning import PlanWords, allocate, optimized_plan, plan_problem
+from isoflop.planning import PlanWords, allocate, inference_aware, optimized_plan, plan_problem
 from isoflop.planning.critical_batch import critical_batch
 from isoflop.planning.published import published
 
@@ -81,6 +81,19 @@ def test_served_tokens_tilt_the_optimum_as_sardana_has_it(samples):
     by_n, by_d = gradient(law("chinchilla").expression, (name("N"), name("D")))
     ratio = at["N"] * array_value(by_n, at) / (at["D"] * array_value(by_d, at))
     assert ratio == pytest.approx(1 + samples * served / (3 * at["D"]), rel=1e-5)
+
+
+def test_the_cheapest_model_at_the_loss_of_a_budget_is_the_inference_aware_one():
+    constants = published("chinchilla:epoch")
+    plan = allocate(constants, budget=1e24)
+    served = inference_aware(constants, plan, tokens=2e12)
+    words = PlanWords(loss=plan.least_loss.value, served=2e12)
+    general = optimized_plan(constants, plan_problem(constants.estimate.law, words))
+    assert (
+        general.of("N").interval.value == pytest.approx(served.n.value, rel=1e-4) == pytest.approx(7.00414e10, rel=1e-4)
+    )
+    assert general.of("D").interval.value == pytest.approx(2.475821e12, rel=1e-4)
+    assert general.cost.value == pytest.approx(served.compute.value, rel=1e-6)
 
 
 def test_a_sum_of_sizes_is_split_by_the_exponents():
