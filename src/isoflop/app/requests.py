@@ -14,6 +14,7 @@ from isoflop.questions.base.option import build
 from isoflop.questions.base.question import Question
 from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec
 from isoflop.questions.fit import Fit
+from isoflop.questions.plan import Plan
 from isoflop.questions.report import Report
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ MOST_DRAWS = 20_000
 GROUPS = "groups"  # the question ``fit`` with a column of groups; the page's own fit is a report
 _GROUPS_OPTIONS = ("by", "share", "pool")
 _GROUPS_SUMMARY = "One law fitted to groups of runs at once, parameters shared, own or pooled."
+PLANNER = "planner"  # the question ``plan`` of the session's own table; the page's own plan is a report of a fit
 _LONGEST = 4_000  # letters of a list of restrictions
 
 
@@ -154,9 +156,9 @@ def checked(session: Session, asked: Mapping[str, Any], runs: Runs) -> tuple[str
 
 
 def on_page() -> dict[str, type[Question]]:
-    """The questions that the page offers, besides its fits; the fit of groups is one of them."""
+    """The questions that the page offers, besides its fits; the fit of groups and the planner are among them."""
     offered = {name: each for name, each in questions().items() if each.on_page and name not in REPORTS}
-    return {**offered, GROUPS: Fit}
+    return {**offered, GROUPS: Fit, PLANNER: Plan}
 
 
 def menu() -> list[dict[str, Any]]:

@@ -103,7 +103,9 @@ def _context(cls: type[Question], values: Mapping[str, Any], *, quiet: bool) -> 
     law, fit, level, prior = (given.get(group, group()) for group in (LawSpec, FitSpec, LevelSpec, PriorSpec))
     shared = {"fit_spec": fit, "level_spec": level, "prior_spec": prior, "force": force, "progress": progress}
     if cls.subject == "fit" and source is not None and is_saved_fit(source):
-        _refuse_beside_fit(values, (RunsSpec, LawSpec, FitSpec))
+        _refuse_beside_fit(
+            {name: each for name, each in values.items() if name not in own}, (RunsSpec, LawSpec, FitSpec)
+        )
         return Context(saved=source, **shared)
     return Context(runs_spec=runs, law_spec=law, **shared)
 

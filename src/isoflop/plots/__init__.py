@@ -18,6 +18,7 @@ from isoflop.plots.hitchhiker import errors_by_share
 from isoflop.plots.influence import removal_paths, runs_left_out
 from isoflop.plots.isoflops import isoflop_curves
 from isoflop.plots.methods import methods_compared
+from isoflop.plots.near_set import near_optimal_set
 from isoflop.plots.panels import fitted_panels
 from isoflop.plots.plan import flat_band
 from isoflop.plots.profiles import profile_likelihood
@@ -53,6 +54,7 @@ __all__ = [
     "loss_against_compute",
     "loss_contours",
     "methods_compared",
+    "near_optimal_set",
     "new_axes",
     "parameter_draws",
     "policies_by_spend",

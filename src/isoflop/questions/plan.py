@@ -16,7 +16,10 @@ from isoflop.questions.base.evidence import plan_evidence
 from isoflop.questions.base.hardware import Hardware, cost_table
 from isoflop.questions.base.kinds import Count, Duration, Flag, Number
 from isoflop.questions.base.model_error import WITH_MODEL_ERROR, if_the_law_holds
+from isoflop.questions.base.optimized import optimized
+from isoflop.questions.base.optimized_answer import Planned, optimized_answer
 from isoflop.questions.base.option import option
+from isoflop.questions.base.planner import Planner
 from isoflop.questions.base.question import Group, Question, Subject, refuse_errors
 from isoflop.questions.base.tuning_answer import planned_settings
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from isoflop.planning.allocate import Plan as Allocation
     from isoflop.planning.answer import Answer as PlanResult
     from isoflop.planning.constrained import Fixed
+    from isoflop.planning.optimized_plan import OptimizedPlan
     from isoflop.planning.overtrain import Served
     from isoflop.uncertainty import Interval
 
@@ -31,15 +35,21 @@ TOKENS = Number("TOKENS", low=0.0, open=True)
 
 
 @dataclass(frozen=True)
-class Plan(Hardware, Question):
-    """Compute-optimal model size and tokens for a training budget.
+class Plan(Planner, Hardware, Question):
+    """Compute-optimal model size and tokens for a budget, or the best of any unknowns of any law.
 
     FIT is a saved fit (isoflop fit … --save), published constants such as chinchilla:epoch, or a table of runs, which
     is fitted with --law first. Without --budget the budget is ten times the compute of the largest run.
 
+    With --minimize, --over, --cost, --loss, --subject-to, --menu, --integer, --at, --define or --samples, and for a law
+    with other inputs than N and D, the plan is over all inputs without a value: the least loss (or cost, or any
+    formula) under the conditions, for the fit and for every draw.
+
     isoflop plan fit.json --budget 1e24 --hardware h100 --devices 512 --price 2.5
     isoflop plan fit.json --deadline 30d --hardware h100 --devices 512
     isoflop plan runs.csv --law chinchilla --budget 1e24 --params 8B
+    isoflop plan fit.json --loss 2.0 --subject-to "N <= 8B"
+    isoflop plan parscale:stack --minimize N --loss 1.05 --menu P=1,2,4,8
     """
 
     name: ClassVar[str] = "plan"
@@ -48,9 +58,17 @@ class Plan(Hardware, Question):
     order: ClassVar[int] = 20
     subject: ClassVar[Subject] = "fit"
     recommends: ClassVar[bool] = True
-    results: ClassVar[tuple[str, ...]] = ("isoflop.planning.answer:Answer", "isoflop.planning.allocate:Plan")
+    results: ClassVar[tuple[str, ...]] = (
+        "isoflop.planning.answer:Answer",
+        "isoflop.planning.allocate:Plan",
+        "isoflop.planning.optimized_plan:OptimizedPlan",
+    )
 
-    budget: float | None = option(Number("FLOPS", low=0.0, open=True), unit="FLOPs", help="Training compute, as 1e24.")
+    budget: float | None = option(
+        Number("FLOPS", low=0.0, open=True),
+        unit="FLOPs",
+        help="Training compute, as 1e24; the most that --cost may be.",
+    )
     deadline: float | None = option(Duration(), help="Time in place of a budget: all that the hardware does by then.")
     params: float | None = option(Number("8B", low=0.0, open=True), help="Given model size: how long to train it.")
     tokens: float | None = option(Number("2T", low=0.0, open=True), help="Given training tokens: how big a model.")
@@ -80,13 +98,24 @@ class Plan(Hardware, Question):
             raise IsoflopError("--budget and --deadline both say how much compute there is; give one")
         if self.deadline is not None and self.hardware is None:
             raise IsoflopError("--deadline needs --hardware, such as h100")
+        if self.asked():
+            for name, value, symbol in (("--params", self.params, "N"), ("--tokens", self.tokens, "D")):
+                if value is not None:
+                    raise IsoflopError(f"{name} beside {self.asked()[0]}: write --at {symbol}={value:g} instead")
 
-    def compute(self, context: Context) -> PlanResult:
+    def compute(self, context: Context) -> PlanResult | Planned:
         """The plan and what follows from it."""
+        self.check()
+        law = context.ensemble.estimate.law
+        if self.asked() or set(law.input_names) != {"N", "D"}:
+            return optimized(self, context)
+        return self._of_budget(context)
+
+    def _of_budget(self, context: Context) -> PlanResult:
+        """The plan in N and D."""
         from isoflop.planning.answer import answer
         from isoflop.planning.shapes import Template
 
-        self.check()
         if self.deadline is not None:
             budget = self.flops_within(self.deadline)
         elif self.budget is not None:
@@ -111,10 +140,16 @@ class Plan(Hardware, Question):
             refuse_errors(found.plan.findings)
         return found
 
-    def answer(self, result: PlanResult | Allocation, context: Context) -> Answer:
+    def answer(self, result: PlanResult | Allocation | OptimizedPlan | Planned, context: Context) -> Answer:
         """The recommended model in front, the compute-optimal one and everything else behind it."""
         from isoflop.planning.answer import Answer as PlanResult
         from isoflop.planning.answer import answer
+        from isoflop.planning.optimized_plan import OptimizedPlan
+
+        if isinstance(result, OptimizedPlan):
+            result = Planned(result)
+        if isinstance(result, Planned):
+            return optimized_answer(result, context)
 
         if not isinstance(result, PlanResult):  # the allocation alone, as a notebook has it
             result = answer(result.ensemble, budget=result.budget, level=result.n.level, within=result.band.within)

@@ -179,6 +179,7 @@ class Texts(Kind[tuple[str, ...]]):
     """Several texts; the option is repeated."""
 
     repeated: ClassVar[bool] = True
+    form: ClassVar[str] = "pairs"  # the page's form parts them at semicolons
 
     def convert(self, value: object, where: str) -> tuple[str, ...]:
         """The texts in order; one text stands for itself."""
