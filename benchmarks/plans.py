@@ -5,11 +5,11 @@
 
 import time
 
-from tests.planning.plan_cases import CASES, ensemble_of
+from tests.planning.program.plan_cases import CASES, ensemble_of
 
 from isoflop.laws import law
 from isoflop.planning import PlanWords, plan_problem
-from isoflop.planning.solve_plan import PlanSolver
+from isoflop.planning.program.solve_plan import PlanSolver
 
 DRAWS = 1_000
 EFFECTS = {"t_1": -1.9, "t_2": -0.4, "t_3": 0.3, "t_4": -1.1, "t_5": 0.8, "t_6": -0.2}

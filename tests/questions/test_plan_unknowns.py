@@ -6,7 +6,7 @@ import re
 import numpy as np
 import polars as pl
 import pytest
-from tests.planning.plan_cases import EPOCH
+from tests.planning.program.plan_cases import EPOCH
 
 from isoflop.answers.wording import told
 from isoflop.app.requests import checked

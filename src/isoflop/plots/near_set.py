@@ -13,7 +13,7 @@ from isoflop.units import format_quantity
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from isoflop.planning.optimized_plan import Chosen, OptimizedPlan
+    from isoflop.planning.program.optimized_plan import Chosen, OptimizedPlan
 
 Floats = NDArray[np.float64]
 

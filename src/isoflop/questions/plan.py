@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from isoflop.planning.allocate import Plan as Allocation
     from isoflop.planning.answer import Answer as PlanResult
     from isoflop.planning.constrained import Fixed
-    from isoflop.planning.optimized_plan import OptimizedPlan
     from isoflop.planning.overtrain import Served
+    from isoflop.planning.program.optimized_plan import OptimizedPlan
     from isoflop.uncertainty import Interval
 
 TOKENS = Number("TOKENS", low=0.0, open=True)
@@ -61,7 +61,7 @@ class Plan(Planner, Hardware, Question):
     results: ClassVar[tuple[str, ...]] = (
         "isoflop.planning.answer:Answer",
         "isoflop.planning.allocate:Plan",
-        "isoflop.planning.optimized_plan:OptimizedPlan",
+        "isoflop.planning.program.optimized_plan:OptimizedPlan",
     )
 
     budget: float | None = option(
@@ -144,7 +144,7 @@ class Plan(Planner, Hardware, Question):
         """The recommended model in front, the compute-optimal one and everything else behind it."""
         from isoflop.planning.answer import Answer as PlanResult
         from isoflop.planning.answer import answer
-        from isoflop.planning.optimized_plan import OptimizedPlan
+        from isoflop.planning.program.optimized_plan import OptimizedPlan
 
         if isinstance(result, OptimizedPlan):
             result = Planned(result)

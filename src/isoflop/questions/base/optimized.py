@@ -9,7 +9,7 @@ from isoflop.questions.base.context import Context
 from isoflop.questions.base.optimized_answer import Planned
 
 if TYPE_CHECKING:
-    from isoflop.planning.plan_conditions import PlanWords
+    from isoflop.planning.program.plan_conditions import PlanWords
     from isoflop.questions.plan import Plan
 
 UNIT_RATES = ("FLOPs", "hours", "money")  # units of a cost from which FLOPs follow
@@ -17,9 +17,9 @@ UNIT_RATES = ("FLOPs", "hours", "money")  # units of a cost from which FLOPs fol
 
 def optimized(question: Plan, context: Context) -> Planned:
     """The plan over any unknowns."""
-    from isoflop.planning.critical_batch import critical_batch
-    from isoflop.planning.optimized_plan import optimized_plan
-    from isoflop.planning.problem import plan_problem
+    from isoflop.planning.program.critical_batch import critical_batch
+    from isoflop.planning.program.optimized_plan import optimized_plan
+    from isoflop.planning.program.problem import plan_problem
 
     ensemble = context.ensemble
     law, counted = ensemble.estimate.law, ensemble.estimate.data.flops
@@ -45,7 +45,7 @@ def _rates(question: Plan) -> dict[str, float]:
 
 def _words(question: Plan, context: Context, rates: dict[str, float]) -> PlanWords:
     """What is asked, with the budget of a deadline; the usual budget of the runs where nothing else bounds it."""
-    from isoflop.planning.plan_conditions import PlanWords
+    from isoflop.planning.program.plan_conditions import PlanWords
 
     law = context.ensemble.estimate.law
     budget = question.budget

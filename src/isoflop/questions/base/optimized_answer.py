@@ -19,8 +19,8 @@ from isoflop.questions.base.model_error import WITH_MODEL_ERROR, if_the_law_hold
 if TYPE_CHECKING:
     from isoflop.accounting import Cost
     from isoflop.answers.quantity import Kind
-    from isoflop.planning.critical_batch import CriticalBatch
-    from isoflop.planning.optimized_plan import Chosen, OptimizedPlan
+    from isoflop.planning.program.critical_batch import CriticalBatch
+    from isoflop.planning.program.optimized_plan import Chosen, OptimizedPlan
     from isoflop.questions.base.context import Context
 
 _COUNTED = re.compile(r"(N|D|U|S|step|steps|batch|T)(_\w+)?")

@@ -1,7 +1,7 @@
 """A smooth program: least f(y) with c(y) ≤ 0 and e(y) = 0 in a box, with exact first and second derivatives.
 
 Everything is an expression in the names of the unknowns, so that one program is solved for many draws of the other
-names at once (:mod:`isoflop.planning.interior_point`).
+names at once (:mod:`isoflop.planning.program.interior_point`).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from isoflop.errors import IsoflopError, shown
 from isoflop.laws.expression import Expr, mul, names, num
 from isoflop.laws.text import write
 from isoflop.laws.training_flops import TrainingFlops
-from isoflop.planning.conditions import SERVED, formula
+from isoflop.planning.program.conditions import SERVED, formula
 from isoflop.values import Value
 
 CostUnit = Literal["FLOPs", "bytes", "bits", "hours", "money", "parameters", ""]

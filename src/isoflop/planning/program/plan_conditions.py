@@ -10,9 +10,9 @@ from typing import Literal
 from isoflop.errors import IsoflopError, shown
 from isoflop.laws import Law
 from isoflop.laws.expression import Expr, name, names, num, substitute
-from isoflop.planning.conditions import Condition, check_names, conditions, formula
-from isoflop.planning.costs import CostFormula
-from isoflop.planning.unknowns import Unknown
+from isoflop.planning.program.conditions import Condition, check_names, conditions, formula
+from isoflop.planning.program.costs import CostFormula
+from isoflop.planning.program.unknowns import Unknown
 from isoflop.values import Value
 
 Why = Literal["budget", "loss", "given", "shares"]

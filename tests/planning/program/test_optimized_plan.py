@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from tests.planning.plan_cases import CASES, EPOCH, STACK, ensemble_of
+from tests.planning.program.plan_cases import CASES, EPOCH, STACK, ensemble_of
 
 from isoflop.errors import IsoflopError
 from isoflop.laws import law
@@ -12,7 +12,7 @@ from isoflop.laws.derivative import gradient
 from isoflop.laws.evaluate import array_value
 from isoflop.laws.expression import name
 from isoflop.planning import PlanWords, allocate, inference_aware, optimized_plan, plan_problem
-from isoflop.planning.critical_batch import critical_batch
+from isoflop.planning.program.critical_batch import critical_batch
 from isoflop.planning.published import published
 
 BY_NAME = {each.name: each for each in CASES}

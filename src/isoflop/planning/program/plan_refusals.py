@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from isoflop.errors import IsoflopError
 from isoflop.laws.evaluate import array_value
 from isoflop.laws.expression import names
-from isoflop.planning.interior_point import FEASIBLE, minimize
-from isoflop.planning.plan_conditions import COST, LOSS, Limit
-from isoflop.planning.plan_program import violation_program
-from isoflop.planning.solve_plan import Optima, PlanSolver
-from isoflop.planning.unknowns import LARGEST
+from isoflop.planning.program.interior_point import FEASIBLE, minimize
+from isoflop.planning.program.plan_conditions import COST, LOSS, Limit
+from isoflop.planning.program.plan_program import violation_program
+from isoflop.planning.program.solve_plan import Optima, PlanSolver
+from isoflop.planning.program.unknowns import LARGEST
 
 Floats = NDArray[np.float64]
 _SHOWN = 6  # digits

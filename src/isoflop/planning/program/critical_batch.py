@@ -10,8 +10,8 @@ from isoflop.errors import IsoflopError, shown
 from isoflop.laws.evaluate import array_value
 from isoflop.laws.expression import names
 from isoflop.laws.law import catalogue
-from isoflop.planning.conditions import formula
-from isoflop.planning.optimized_plan import OptimizedPlan
+from isoflop.planning.program.conditions import formula
+from isoflop.planning.program.optimized_plan import OptimizedPlan
 from isoflop.uncertainty.ensemble import Interval, interval_of
 from isoflop.values import Value
 

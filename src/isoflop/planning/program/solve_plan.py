@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from isoflop.errors import IsoflopError
 from isoflop.laws.evaluate import array_value
 from isoflop.laws.expression import Expr
-from isoflop.planning.interior_point import FEASIBLE, Solutions, minimize
-from isoflop.planning.plan_program import plan_program
-from isoflop.planning.problem import Problem
-from isoflop.planning.smooth_program import SmoothProgram
-from isoflop.planning.unknowns import Unknown
+from isoflop.planning.program.interior_point import FEASIBLE, Solutions, minimize
+from isoflop.planning.program.plan_program import plan_program
+from isoflop.planning.program.problem import Problem
+from isoflop.planning.program.smooth_program import SmoothProgram
+from isoflop.planning.program.unknowns import Unknown
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]

@@ -12,11 +12,11 @@ from isoflop.laws.evaluate import array_value
 from isoflop.laws.expression import ZERO, Expr, add, exp, mul, name, names, num, power, substitute
 from isoflop.laws.optimum import Optimum, closed_form, optimum
 from isoflop.laws.training_flops import TrainingFlops
-from isoflop.planning.conditions import is_positive, log_of, minus
-from isoflop.planning.plan_conditions import Limit
-from isoflop.planning.problem import Problem
-from isoflop.planning.smooth_program import SmoothProgram
-from isoflop.planning.unknowns import Unknown
+from isoflop.planning.program.conditions import is_positive, log_of, minus
+from isoflop.planning.program.plan_conditions import Limit
+from isoflop.planning.program.problem import Problem
+from isoflop.planning.program.smooth_program import SmoothProgram
+from isoflop.planning.program.unknowns import Unknown
 
 Floats = NDArray[np.float64]
 TOWARDS = "towards_"  # before an unknown's name: its weight in a linear objective

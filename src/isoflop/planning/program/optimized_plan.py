@@ -13,11 +13,11 @@ from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.laws.expression import Expr
 from isoflop.laws.optimum import Optimum
-from isoflop.planning.interior_point import minimize
-from isoflop.planning.plan_program import CEILING, TOWARDS, closed_optimum, near_program, objective_is_log
-from isoflop.planning.plan_refusals import require_optimum
-from isoflop.planning.problem import Problem, point_expression
-from isoflop.planning.solve_plan import Optima, PlanSolver
+from isoflop.planning.program.interior_point import minimize
+from isoflop.planning.program.plan_program import CEILING, TOWARDS, closed_optimum, near_program, objective_is_log
+from isoflop.planning.program.plan_refusals import require_optimum
+from isoflop.planning.program.problem import Problem, point_expression
+from isoflop.planning.program.solve_plan import Optima, PlanSolver
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
 from isoflop.uncertainty.extrapolation import distances

@@ -12,9 +12,9 @@ from isoflop.laws import Input, Law
 from isoflop.laws.expression import Expr, name, names, num, substitute
 from isoflop.laws.formula import FUNCTIONS
 from isoflop.laws.training_flops import SIX_ND, TrainingFlops
-from isoflop.planning.conditions import SERVED, SYMBOLS, check_names, formula
-from isoflop.planning.costs import COSTS, HOURS, MONEY, CostFormula, cost_formula
-from isoflop.planning.plan_conditions import (
+from isoflop.planning.program.conditions import SERVED, SYMBOLS, check_names, formula
+from isoflop.planning.program.costs import COSTS, HOURS, MONEY, CostFormula, cost_formula
+from isoflop.planning.program.plan_conditions import (
     COST,
     LOSS,
     Limit,
@@ -24,7 +24,15 @@ from isoflop.planning.plan_conditions import (
     limits_of,
     objective_of,
 )
-from isoflop.planning.unknowns import Unknown, finite_values, is_share, menu_of, sum_of_shares, unknown, words_of
+from isoflop.planning.program.unknowns import (
+    Unknown,
+    finite_values,
+    is_share,
+    menu_of,
+    sum_of_shares,
+    unknown,
+    words_of,
+)
 from isoflop.values import Value
 
 _USUAL: Mapping[str, float] = {"samples": 1.0, "vocab": 32_000.0, "context": 2_048.0}
@@ -76,8 +84,8 @@ def plan_problem(law: Law, words: PlanWords, *, counted: TrainingFlops = SIX_ND)
     words :
         minimize: ``loss``, ``cost``, an unknown or a formula of them; the cost where a target loss is given, else the
         loss. over: the unknowns; every input that has no value, where None. cost: a name of
-        :data:`isoflop.planning.costs.COSTS` or a formula. budget: the most that the cost may be. loss: the most that
-        the law's response may be. subject_to: conditions, in which ``loss`` and ``cost`` stand for their formulas.
+        :data:`isoflop.planning.program.costs.COSTS` or a formula. budget: the most that the cost may be. loss: the most
+        that the law's response may be. subject_to: conditions, in which ``loss`` and ``cost`` stand for their formulas.
         menus: unknown → the values that it may have. integers: unknowns that are whole numbers. at: quantities with a
         value. define: input → the formula that it follows from. served, samples: tokens and samples of inference.
         rates: hours and money of one FLOP. usual: values of quantities that have one unless ``at`` says otherwise.
@@ -87,7 +95,7 @@ def plan_problem(law: Law, words: PlanWords, *, counted: TrainingFlops = SIX_ND)
     Returns
     -------
     Problem
-        For :func:`isoflop.planning.solve_plan`.
+        For :func:`isoflop.planning.program.solve_plan`.
 
     Raises
     ------

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop.planning.smooth_program import Derivatives, Leaves, SmoothProgram
+from isoflop.planning.program.smooth_program import Derivatives, Leaves, SmoothProgram
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
