@@ -37,7 +37,6 @@ class Simulate(Question):
     name: ClassVar[str] = "simulate"
     examples: ClassVar[tuple[str, ...]] = (
         "isoflop simulate --law chinchilla --constants epoch --design N=1M:1B:4 --design D=20M:20B:4 -o simulated.csv",
-        "isoflop fit simulated.csv --law chinchilla",
     )
     group: ClassVar[Group] = "Ask"
     order: ClassVar[int] = 90

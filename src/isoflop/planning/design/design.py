@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
@@ -182,7 +182,7 @@ def design(
         known.cov, known.cross, known.target_cov, variance, cost, budget, most=seeds, least_gain=least_gain,
         drift=drift,
     )  # fmt: skip
-    quantile = float(stats.t.ppf((1 + level) / 2, _FREE) if drift else stats.norm.ppf((1 + level) / 2))
+    quantile = float(stdtrit(_FREE, (1 + level) / 2) if drift else ndtri((1 + level) / 2))
     middle = _middle(known, target)
 
     def around(error: float) -> Interval:

@@ -71,9 +71,37 @@ class MixtureLaw(Value):
 
 
 def fit_mixtures(table: MixtureTable, form: Form = "exponential", *, weights: Floats | None = None) -> MixtureLaw:
-    """The form fitted to every task by least squares of relative residuals, weighed by Student's t.
+    """argmin Σ w_k ρ(L̂_i(r_k)/L_ik − 1) for every task i: least squares weighed by Student's t.
 
-    weights: how much each run counts, (runs,). Raises DataError for fewer runs than a form has parameters a task.
+    Parameters
+    ----------
+    table :
+        Mixtures with their losses.
+    form :
+        ``exponential`` with a floor, or another of :data:`FORMS`.
+    weights :
+        How much each run counts, (runs,); equally by default.
+
+    Returns
+    -------
+    MixtureLaw
+        It forecasts the losses of any shares.
+
+    Raises
+    ------
+    DataError
+        Fewer runs than the form has parameters a task.
+
+    Examples
+    --------
+    >>> import numpy, isoflop
+    >>> from isoflop.planning.mixtures import fit_mixtures, mixture_table
+    >>> web = numpy.linspace(0.1, 0.9, 9)
+    >>> loss = 2 + 0.5 * numpy.exp(-2 * web) + 0.3 * numpy.exp(-3 * (1 - web))
+    >>> runs = isoflop.Runs.from_columns({"web": web, "code": 1 - web, "loss": loss})
+    >>> table = mixture_table(runs, ["web", "code"])
+    >>> fit_mixtures(table, "exponential-power").loss(table.shares).shape
+    (9, 1)
     """
     free = {"exponential": 1 + len(table.domains)}.get(form, len(table.domains))
     if len(table) < free:

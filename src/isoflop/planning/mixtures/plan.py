@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
 
 from isoflop.errors import DataError, IsoflopError
 from isoflop.planning.mixtures.forms import Form, MixtureLaw, fit_mixtures
@@ -106,6 +105,18 @@ def plan_mixture(
         Too few mixtures, or limits that no mixture meets.
     IsoflopError
         Numbers that are not positive, or of another count than the domains.
+
+    Examples
+    --------
+    >>> import numpy, isoflop
+    >>> from isoflop.planning.mixtures import mixture_table, plan_mixture
+    >>> web = numpy.linspace(0.1, 0.9, 9)
+    >>> loss = 2 + 0.5 * numpy.exp(-2 * web) + 0.3 * numpy.exp(-3 * (1 - web))
+    >>> runs = isoflop.Runs.from_columns({"web": web, "code": 1 - web, "loss": loss})
+    >>> table = mixture_table(runs, ["web", "code"])
+    >>> plan = plan_mixture(table, caps=[0.4, 1.0], draws=20)
+    >>> bool(plan.domains[0].share.value < 0.4 + 1e-6)
+    True
     """
     check_level(level)
     if not 0 < within < 1:
@@ -251,6 +262,8 @@ def optimum(law: MixtureLaw, weights: Floats, cap: Floats, *, start: Floats | No
 
 def _near(law: MixtureLaw, weights: Floats, cap: Floats, best: Floats, limit: float) -> tuple[tuple[float, float], ...]:
     """The smallest and largest share of each domain among mixtures whose loss is below the limit."""
+    from scipy.optimize import minimize  # half a second to import
+
     constraints = [
         {"type": "eq", "fun": lambda r: r.sum() - 1, "jac": np.ones_like},
         {
@@ -265,7 +278,7 @@ def _near(law: MixtureLaw, weights: Floats, cap: Floats, best: Floats, limit: fl
         for sign in (1.0, -1.0):
             toward = np.zeros(len(cap))
             toward[k] = sign
-            done = optimize.minimize(
+            done = minimize(
                 lambda r, toward=toward: toward @ r,
                 best,
                 jac=lambda r, toward=toward: toward,

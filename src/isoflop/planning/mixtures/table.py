@@ -41,10 +41,38 @@ class MixtureTable(Value):
 
 
 def mixture_table(runs: Runs, domains: Sequence[str], tasks: Sequence[str] = ("loss",)) -> MixtureTable:
-    """The mixtures of a table of runs.
+    """Shares r_j with Σ r_j = 1, and losses L_i, of a table of runs.
 
-    Raises DataError for fewer than two domains, a column twice, shares that are negative or missing or do not add up to
-    1 within 2 %, a domain with one share throughout, and losses that are not positive.
+    Parameters
+    ----------
+    runs :
+        A row for each training mixture.
+    domains :
+        The columns of shares, two or more.
+    tasks :
+        The columns of losses.
+
+    Returns
+    -------
+    MixtureTable
+        Shares (runs, domains), divided by their sums, and losses (runs, tasks).
+
+    Raises
+    ------
+    DataError
+        Fewer than two domains, a column twice, shares that are negative or missing or do not add up to 1 within 2 %, a
+        domain with one share throughout, or losses that are not positive.
+
+    Examples
+    --------
+    >>> import numpy, isoflop
+    >>> from isoflop.planning.mixtures import mixture_table
+    >>> web = numpy.linspace(0.1, 0.9, 9)
+    >>> loss = 2 + 0.5 * numpy.exp(-2 * web) + 0.3 * numpy.exp(-3 * (1 - web))
+    >>> runs = isoflop.Runs.from_columns({"web": web, "code": 1 - web, "loss": loss})
+    >>> table = mixture_table(runs, ["web", "code"])
+    >>> table.shares.shape
+    (9, 2)
     """
     if len(domains) < 2:
         raise DataError(

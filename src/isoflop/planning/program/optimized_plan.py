@@ -151,7 +151,7 @@ def optimized_plan(
     >>> words = PlanWords(minimize="N", loss=2.2, at={"D": 1e12})
     >>> smallest = optimized_plan(constants, plan_problem(constants.estimate.law, words))
     >>> round(smallest.of("N").interval.value / 1e9, 2)
-    4.94
+    1.69
     """
     check_level(level)
     if not 0 < within < 1:

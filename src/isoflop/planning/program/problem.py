@@ -106,6 +106,7 @@ def plan_problem(law: Law, words: PlanWords, *, counted: TrainingFlops = SIX_ND)
     Examples
     --------
     >>> import isoflop
+    >>> from isoflop.planning import PlanWords, plan_problem
     >>> words = PlanWords(minimize="N", loss=2.0, at={"D": 1e12})
     >>> plan_problem(isoflop.law("chinchilla"), words).names
     ('N',)

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 from isoflop.errors import DataError, IsoflopError
 from isoflop.findings import Finding
@@ -47,7 +47,7 @@ class Line(Value):
         """By how much draws are spread around the estimate."""
         free = self.freedom
         spent = self.path.shape[2]
-        normal, student = (float(each((1 + level) / 2)) for each in (stats.norm.ppf, stats.t(free).ppf))
+        normal, student = float(ndtri((1 + level) / 2)), float(stdtrit(free, (1 + level) / 2))
         return math.sqrt((free + spent) / free) * student / normal
 
     def interval(self, values: Floats, level: float) -> Interval:
@@ -262,7 +262,7 @@ def tune(
     >>> n, lr = (each.ravel() for each in numpy.meshgrid(numpy.logspace(7, 9, 5), numpy.logspace(-4, -2, 9)))
     >>> loss = (2 + 20 / n**0.2) * (1 + 0.01 * numpy.log(lr / (10 * n**-0.5)) ** 2)
     >>> found = isoflop.tune(isoflop.Runs.from_columns({"N": n, "lr": lr, "loss": loss}), draws=50)
-    >>> round(found.lines[0].path[0, 0, 1], 2)
+    >>> round(float(found.lines[0].path[0, 0, 1]), 2)
     -0.5
     """
     check_level(level)

@@ -14,12 +14,14 @@ from isoflop.answers.wording import plural, worded
 from isoflop.errors import IsoflopError, shown
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.panel_held_out import held_out, held_out_table
 
 if TYPE_CHECKING:
     from isoflop.fitting.panel import PanelFit
     from isoflop.laws import Law
     from isoflop.uncertainty.panel import PanelDraws
     from isoflop.uncertainty.sharing import SharingTest
+    from isoflop.validation.sharing_held_out import HeldOutSharing
 
 _MOST_DRAWN = 300_000  # draws times groups: some seconds
 _FEWEST_DRAWS = 200
@@ -31,11 +33,12 @@ _NAMES = re.compile(r"[,\s]+")
 
 @dataclass(frozen=True)
 class FittedPanel:
-    """A panel, its draws, and the test of what it shares; either may be missing."""
+    """A panel, its draws, the test of what it shares and its held-out error; each of them may be missing."""
 
     panel: PanelFit
     draws: PanelDraws | None = None
     test: SharingTest | None = None
+    held: HeldOutSharing | None = None
     saved: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
@@ -94,7 +97,8 @@ def fit_groups(context: Context, *, by: str, share: str | None, pool: str | None
             test = sharing_test(panel, draws=tables, seed=spec.seed, parameters=each)
             if not each:
                 told.append(_together_alone(panel))
-    return FittedPanel(panel, draws, test, _save(draws, save), tuple(told))
+    held = held_out(panel, draws=spec.draws, level=context.level, seed=spec.seed)
+    return FittedPanel(panel, draws, test, held, _save(draws, save), tuple(told))
 
 
 def _fewer_draws(panel: PanelFit, count: int, asked: int) -> Finding:
@@ -186,7 +190,13 @@ def panel_answer(fitted: FittedPanel, context: Context) -> Answer:
         quantities=tuple(quantities),
         tables=tuple(
             each
-            for each in (_groups(fitted, context.level), _pooled(panel), _unseen(fitted, context.level), _sharing(test))
+            for each in (
+                _groups(fitted, context.level),
+                _pooled(panel),
+                _unseen(fitted, context.level),
+                _sharing(test),
+                held_out_table(fitted.held, panel.law.response),
+            )
             if each is not None
         ),
         method=_method(fitted),
