@@ -94,7 +94,7 @@ int main(int count, char **arguments)
         Table table = {{rows, SLOTS, columns}, {tape.sums ? pairs : 0, SLOTS, pair_columns}, tape.sums ? offsets : NULL, targets, each_target, FREE, widest};
         for (int kind = HUBER; kind <= STUDENT_T; kind++) {
             Objective objective = {kind, kind == STUDENT_T, 4.0, 0.98, 0.05};
-            Settings settings = {1e-9, 6.0, 80.0, 1e-2, 25, 2};
+            Settings settings = {1e-9, 6.0, 80.0, 1e-2, 25, 2, (uint64_t)below(1 << FREE)};
             double theta[3 * (FREE + HELD)], scale[3] = {0.1, 1e-3, -2.0}, value[3];
             int64_t steps[3];
             uint8_t converged[3];
