@@ -6,7 +6,7 @@ import sys
 import pytest
 
 SLOW = ("matplotlib", "scipy.stats", "scipy.optimize", "torch", "pandas", "starlette", "uvicorn")
-CODE = """
+CODE = f"""
 import gc, sys
 from isoflop.cli import main
 sys.argv = ["isoflop", *sys.argv[1:]]
@@ -14,8 +14,8 @@ try:
     main()
 except SystemExit:
     pass
-print("loaded:", *(name for name in {slow} if name in sys.modules), "collecting" if gc.isenabled() else "")
-""".format(slow=SLOW)
+print("loaded:", *(name for name in {SLOW} if name in sys.modules), "collecting" if gc.isenabled() else "")
+"""
 
 
 @pytest.mark.parametrize(

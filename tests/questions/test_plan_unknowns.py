@@ -72,8 +72,9 @@ def test_an_answer_says_what_binds_and_what_is_nearly_as_good(folder):
     assert answer["N"].value == 2e9 and answer["N"].note == "at its bound in every draw"
     assert answer["D"].low < answer["D"].value < answer["D"].high
     assert answer.sentence(told).startswith("Train 2B parameters on")
-    (condition,) = answer.tables[1].rows
-    assert condition[0] == "loss <= 2.2" and condition[3] == "yes" and condition[4] > 0
+    target, bound = answer.tables[1].rows
+    assert target[0] == "loss <= 2.2" and target[3] == "yes" and target[4] > 0
+    assert bound[0] == "N <= 2B" and bound[3] == "yes" and bound[4] is None
     (picture,) = answer.pictures
     assert "N 2B" in picture.alt
 
@@ -83,7 +84,7 @@ def test_a_library_result_shows_itself_as_the_same_answer(folder):
     plan = answer.result.plan
     shown = answer_of(plan)
     assert numbers(shown) == numbers(answer)
-    assert "Near-optimal ranges" in str(plan) and plan.to_frame("conditions").height == 1
+    assert "Near-optimal ranges" in str(plan) and plan.to_frame("conditions").height == 2
 
 
 def test_without_a_budget_the_runs_say_which(folder):

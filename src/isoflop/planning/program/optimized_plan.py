@@ -45,7 +45,7 @@ class Held(Value):
     """A condition at the plan: both sides, whether it is binding, and what loosening it is worth.
 
     worth: relative (or absolute, where the objective may be negative) fall of the objective for each relative rise of
-    the limit; NaN for an equality.
+    the limit; NaN for an equality, and for a bound of one unknown that is binding.
     """
 
     text: str
@@ -283,17 +283,15 @@ def _ends(values: Floats, best: float) -> tuple[float, float]:
 
 
 def _held(solver: PlanSolver, here: Optima, one: Mapping[str, Floats]) -> list[Held]:
-    """The conditions at the fit's optimum, with their multipliers."""
-    found, place = [], 0
-    for limit in solver.problem.limits:
+    """The conditions at the fit's optimum, with their multipliers; bounds of single unknowns have none."""
+    multipliers = iter(here.multipliers[0].tolist())
+    worth = [math.nan if each.relation == "==" else next(multipliers) for each in solver.problem.limits]
+    worth += [math.nan] * len(solver.problem.bounds)
+    found = []
+    for limit, value in zip((*solver.problem.limits, *solver.problem.bounds), worth, strict=True):
         left, right = (float(solver.natural(here, one, side)[0]) for side in (limit.left, limit.right))
-        worth = math.nan
-        if limit.relation != "==":
-            worth = float(here.multipliers[0, place])
-            place += 1
-        size = max(abs(left), abs(right), 1e-300)
-        binding = abs(left - right) <= _BINDING * size
-        found.append(Held(limit.text, left, right, binding, worth if binding else 0.0 if worth == worth else worth))
+        binding = abs(left - right) <= _BINDING * max(abs(left), abs(right), 1e-300)
+        found.append(Held(limit.text, left, right, binding, value if binding or limit.relation == "==" else 0.0))
     return found
 
 

@@ -45,8 +45,8 @@ class Problem(Value):
 
     law: as it was fitted. response: its formula in the unknowns and the given quantities, definitions put in.
     objective, objective_text: what is made least. cost: None where nothing is paid for. limits: every condition but
-    the bounds of single unknowns. fixed: quantities with a value. defined: inputs that follow from others.
-    positive: names that are above 0.
+    those that became bounds of single unknowns, which are bounds. fixed: quantities with a value. defined: inputs that
+    follow from others. positive: names that are above 0.
     """
 
     law: Law
@@ -62,6 +62,7 @@ class Problem(Value):
     budget: float | None = None
     target: float | None = None
     counted: TrainingFlops = field(default=SIX_ND)
+    bounds: tuple[Limit, ...] = ()
 
     @property
     def continuous(self) -> tuple[Unknown, ...]:
@@ -148,7 +149,9 @@ def plan_problem(law: Law, words: PlanWords, *, counted: TrainingFlops = SIX_ND)
     objective, told = objective_of(law, words, own, known, wanted, cost)
     limits = limits_of(law, words, own, known, cost, response)
     unknowns = {label: unknown(label, _input(law, label)) for label in wanted}
-    limits = bounds_of(unknowns, limits, fixed)
+    stated = limits
+    limits = bounds_of(unknowns, stated, fixed)
+    bounds = tuple(each for each in stated if not any(each is other for other in limits))
     integers = [SYMBOLS.get(each, each) for text in words.integers for each in words_of(text, "--integer")]
     unknowns = discrete(unknowns, menus, integers)
     shares = [label for label in inputs if is_share(label, _input(law, label))]
@@ -202,6 +205,7 @@ def plan_problem(law: Law, words: PlanWords, *, counted: TrainingFlops = SIX_ND)
         budget=words.budget,
         target=words.loss,
         counted=counted,
+        bounds=bounds,
     )
 
 
