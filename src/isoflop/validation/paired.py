@@ -46,20 +46,34 @@ def error_difference(joint: Backtest, each: Forecasts, best: Forecasts, code: In
     held-out runs of a window share the error of the fitted curve, which s does not see.
     """
     apart = per_run(_errors(joint, each.value) - _errors(joint, best.value), code)
-    mean, count = float(apart.mean()), len(apart)
+    count = len(apart)
     if each is best or count < 2 or each.curve is None or best.curve is None:
         return mean_interval(apart, level=joint.level)
     _, run = np.unique(code, return_inverse=True)
     share = 1.0 / np.bincount(run)[run]
-    drawn = (_errors(joint, each.curve) - _errors(joint, best.curve)) @ share / count
+    return difference_interval(
+        apart, (_errors(joint, each.curve) - _errors(joint, best.curve)) @ share / count, level=joint.level
+    )
+
+
+def difference_interval(apart: Floats, drawn: Floats, *, level: float) -> Interval:
+    """x̄ ± t_{n−1}·√(s²/n + d²) of runs' differences, (runs,).
+
+    d: half of the central 68 % of the same mean over draws, (draws,).
+    """
+    mean, count = float(apart.mean()), len(apart)
     low, high = np.quantile(drawn, [0.1587, 0.8413])
     error = math.hypot(float(np.std(apart, ddof=1)) / math.sqrt(count), float(high - low) / 2)
-    half = float(stdtrit(count - 1, (1 + joint.level) / 2)) * error
-    return Interval(mean, mean - half, mean + half, joint.level)
+    half = float(stdtrit(count - 1, (1 + level) / 2)) * error
+    return Interval(mean, mean - half, mean + half, level)
+
+
+def capped_errors(values: Floats, truth: Floats) -> Floats:
+    """|L − L̂|/L up to 1, (…, rows); 1 where there is no forecast."""
+    with np.errstate(all="ignore"):
+        errors = np.abs(values - truth) / np.abs(truth)
+    return np.where(np.isfinite(errors), np.minimum(errors, 1.0), 1.0)
 
 
 def _errors(joint: Backtest, values: Floats) -> Floats:
-    """|L − L̂|/L up to 1, (…, held rows); 1 where there is no forecast."""
-    with np.errstate(all="ignore"):
-        errors = np.abs(values - joint.held.truth) / np.abs(joint.held.truth)
-    return np.where(np.isfinite(errors), np.minimum(errors, 1.0), 1.0)
+    return capped_errors(values, joint.held.truth)

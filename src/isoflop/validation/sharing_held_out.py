@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from isoflop.errors import DataError, FitError
 from isoflop.fitting.panel import PanelFit, fit_panel
@@ -15,7 +13,8 @@ from isoflop.fitting.panel_table import groups_of
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Interval
 from isoflop.uncertainty.panel import PanelDraws, bootstrap_panel
-from isoflop.validation.score import mean_interval, per_run
+from isoflop.validation.paired import capped_errors, difference_interval
+from isoflop.validation.score import per_run
 from isoflop.validation.split import HoldOut, split
 from isoflop.values import Value
 
@@ -130,7 +129,9 @@ def held_out_sharing(
     means = np.array([per_run(row, codes).mean() for row in of_draws[0] - of_draws[1]])
     counts = tuple(len(np.unique(codes[labels.codes == each])) for each in range(len(labels.names)))
     shared_means, own_means = (_by_group(each, labels.codes) for each in (shared, own))
-    return HeldOutSharing(how, labels.names, counts, shared_means, own_means, _interval(apart, means, level))
+    return HeldOutSharing(
+        how, labels.names, counts, shared_means, own_means, difference_interval(apart, means, level=level)
+    )
 
 
 def _by_group(errors: Floats, codes: NDArray[np.int64]) -> Floats:
@@ -167,7 +168,7 @@ def _errors(panel: PanelFit, out: Runs, codes: NDArray[np.int64], names: tuple[s
     errors = np.empty(len(out))
     for number, name in enumerate(names):
         rows = codes == number
-        errors[rows] = _relative(
+        errors[rows] = capped_errors(
             panel.law.value(panel.of(name), _inputs(panel, out, rows)), out[panel.law.response][rows]
         )
     return errors
@@ -181,23 +182,9 @@ def _drawn_errors(drawn: PanelDraws, out: Runs, codes: NDArray[np.int64], names:
         rows = codes == number
         params = {key: values[:, None] for key, values in drawn.group(name).draws.items()}
         with np.errstate(all="ignore"):
-            errors[:, rows] = _relative(law.value(params, _inputs(drawn.panel, out, rows)), out[law.response][rows])
+            errors[:, rows] = capped_errors(law.value(params, _inputs(drawn.panel, out, rows)), out[law.response][rows])
     return errors
 
 
 def _inputs(panel: PanelFit, out: Runs, rows: Mask) -> dict[str, Floats]:
     return {name: out[name][rows] for name in panel.law.input_names}
-
-
-def _relative(value: Floats, truth: Floats) -> Floats:
-    with np.errstate(all="ignore"):
-        errors = np.abs(value / truth - 1)
-    return np.where(np.isfinite(errors), np.minimum(errors, 1.0), 1.0)
-
-
-def _interval(apart: Floats, drawn: Floats, level: float) -> Interval:
-    alone = mean_interval(apart, level=level)
-    low, high = np.quantile(drawn, [0.1587, 0.8413])
-    error = math.hypot(float(np.std(apart, ddof=1)) / math.sqrt(len(apart)), float(high - low) / 2)
-    half = float(stdtrit(len(apart) - 1, (1 + level) / 2)) * error
-    return Interval(alone.value, alone.value - half, alone.value + half, level)
