@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -220,13 +220,12 @@ def _findings(ensemble: Ensemble, sources: list[SourceComparison]) -> list[Findi
     found = []
     units = [each.published for each in sources if not _same_unit(ensemble, each.published)]
     if units:
-        named = ", ".join(f"{each.key} ({each.unit})" for each in units[:3])
-        more = f" and {len(units) - 3} more" if len(units) > 3 else ""
+        named = _first([f"{each.key} ({each.unit})" for each in units])
         found.append(
             Finding(
                 "published-in-another-unit",
                 "note",
-                f"the response is in {data.loss_unit}, and that of {named}{more} is not.",
+                f"the response is in {data.loss_unit}, and that of {named} is not.",
                 "Compare exponents, which have no unit, and not floors and amplitudes.",
             )
         )
@@ -234,13 +233,12 @@ def _findings(ensemble: Ensemble, sources: list[SourceComparison]) -> list[Findi
         ours = data.param_convention
         other = [each.published for each in sources if not _counts_alike(each.published.convention, ours)]
         if other:
-            named = ", ".join(f"{each.key} ({each.convention})" for each in other[:3])
-            more = f" and {len(other) - 3} more" if len(other) > 3 else ""
+            named = _first([f"{each.key} ({each.convention})" for each in other])
             found.append(
                 Finding(
                     "published-in-another-count",
                     "note",
-                    f"N counts {data.param_convention} parameters in the runs, and otherwise in {named}{more}.",
+                    f"N counts {data.param_convention} parameters in the runs, and otherwise in {named}.",
                     "Read alpha and A with that in mind; isoflop reconcile converts exponents.",
                 )
             )
@@ -252,3 +250,8 @@ def _counts_alike(theirs: str, ours: str) -> bool:
     if theirs.startswith(("not stated", "as ", "nominal")):
         return True
     return ("non-embedding" in theirs.lower()) == ("non-embedding" in ours.lower())
+
+
+def _first(words: Sequence[str]) -> str:
+    """Three of the words, and how many more there are."""
+    return ", ".join(words[:3]) + (f" and {len(words) - 3} more" if len(words) > 3 else "")

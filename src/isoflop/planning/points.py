@@ -39,24 +39,26 @@ def points_of(words: Iterable[str], law: Law) -> tuple[Point, ...]:
     return tuple(dict(zip(values, each, strict=True)) for each in itertools.product(*values.values()))
 
 
-def values_of(words: Iterable[str], names: Collection[str]) -> dict[str, list[float]]:
-    """The values of each input in ``NAME=VALUES`` words; names: the inputs that may be named by themselves."""
+def values_of(words: Iterable[str], names: Collection[str], *, option: str = "--at") -> dict[str, list[float]]:
+    """The values of each input in ``NAME=VALUES`` words.
+
+    names: the inputs that may be named by themselves. option: where the words were given, for messages.
+    """
     values: dict[str, list[float]] = {}
     given: dict[str, tuple[str, str]] = {}
     for word in words:
         name, equals, text = word.partition("=")
         name, text = name.strip(), text.strip()
         if not (name and equals and text):
-            raise IsoflopError(f"--at takes NAME=VALUE, not {word!r}")
+            raise IsoflopError(f"{option} takes NAME=VALUE, not {word!r}")
         symbol, scale = _input(name, names)
         before = given.setdefault(symbol, (name, text))
         if before[0] != name:
-            raise IsoflopError(f"--at {before[0]} and --at {name} are both {symbol}; give one of them")
+            raise IsoflopError(f"{option} {before[0]} and {option} {name} are both {symbol}; give one of them")
         if before[1] != text:
-            raise IsoflopError(
-                f"--at {name} is given twice, {before[1]!r} and {text!r}; choose one, or ask both: {name}=1B,3B"
-            )
-        values[symbol] = [each * scale for each in _numbers(text, name)]
+            both = f", or ask both: {name}=1B,3B" if option == "--at" else ""
+            raise IsoflopError(f"{option} {name} is given twice, {before[1]!r} and {text!r}; choose one{both}")
+        values[symbol] = [each * scale for each in _numbers(text, name, option)]
     return values
 
 
@@ -134,19 +136,19 @@ def _input(name: str, names: Collection[str]) -> tuple[str, float]:
     return symbol, match.header.scale
 
 
-def _numbers(text: str, name: str) -> list[float]:
+def _numbers(text: str, name: str, option: str) -> list[float]:
     """One number, or several between commas; all with a suffix or all without, since 70,5B may mean 70.5B."""
     try:
         return [parse_quantity(text)]
     except ValueError as error:
-        refused = IsoflopError(f"--at {name}: {error}")
+        refused = IsoflopError(f"{option} {name}: {error}")
     pieces = [each.strip() for each in text.split(",")]
     if len({each[-1:].isalpha() for each in pieces}) > 1:
         raise refused
     for before, after in itertools.pairwise(pieces):
         if re.fullmatch(r"\d{1,3}", before) and re.fullmatch(r"\d{3}", after):
             raise IsoflopError(
-                f"--at {name}: {before},{after} in {text!r} may be one number or two; write {before}{after}, or "
+                f"{option} {name}: {before},{after} in {text!r} may be one number or two; write {before}{after}, or "
                 f"{before}e0,{after}e0"
             )
     try:

@@ -46,7 +46,7 @@ def _stated(each: Law, text: str) -> Ensemble:
         if label in values:
             raise FormulaError(f"{label} is stated twice, {values[label]:g} and {value}; choose one")
         try:
-            values[label] = parse_quantity(value.removeprefix("-")) * (-1 if value.startswith("-") else 1)
+            values[label] = parse_quantity(value)
         except ValueError:
             raise FormulaError(f"{label}={value} is no number; write for example {label}=0.35") from None
     missing = [label for label in each.param_names if label not in values]

@@ -59,21 +59,13 @@ def candidate_grid(
     cost: a formula of the columns; 6*N*D by default. option: where the words were given, for messages.
     Raises IsoflopError for words that name no values, and for too many combinations.
     """
-    values = values_in([_spelled(word) for word in words], names, option=option)
+    values = values_of([_spelled(word) for word in words], names, option=option)
     count = math.prod(len(each) for each in values.values())
     if count > MOST:
         raise IsoflopError(f"the grid has {count:,} candidates, and at most {MOST:,} are compared; give fewer values")
     rows = list(itertools.product(*values.values()))
     frame = pl.DataFrame({name: [row[place] for row in rows] for place, name in enumerate(values)})
     return candidates_of(Runs.from_columns(dict(frame.to_dict(as_series=False)), source="the grid"), cost=cost)
-
-
-def values_in(words: Sequence[str], names: Collection[str], *, option: str) -> dict[str, list[float]]:
-    """As :func:`isoflop.planning.points.values_of`, for words that were given to another option."""
-    try:
-        return values_of(words, names)
-    except IsoflopError as error:
-        raise IsoflopError(str(error).replace("--at", option).replace(", or ask both: N=1B,3B", "")) from None
 
 
 def read_candidates(path: str | Path, *, cost: str | None = None) -> Candidates:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from isoflop.errors import IsoflopError, shown
-from isoflop.planning.design.candidates import Candidates, candidate_grid, read_candidates
+from isoflop.planning.design.candidates import Candidates, candidate_grid, candidates_of, read_candidates
 from isoflop.runs.datasets import is_data_set
 
 
@@ -40,7 +40,6 @@ def read_design(
 
         return sweep_candidates(place)
     if not place.exists() and is_data_set(files[0]):
-        from isoflop.planning.design.candidates import candidates_of
         from isoflop.runs.datasets import load
 
         return candidates_of(load(files[0]), cost=cost)

@@ -19,7 +19,7 @@ from isoflop.errors import IsoflopError, shown
 from isoflop.laws.optimum import optimum
 from isoflop.laws.training_flops import SIX_ND, TrainingFlops
 from isoflop.planning.design.belief import Belief, Component
-from isoflop.planning.design.candidates import values_in
+from isoflop.planning.points import values_of
 from isoflop.planning.sizes import LAW_ANYWHERE
 from isoflop.uncertainty.kriging import matern
 from isoflop.uncertainty.prior import Hypothesis, Prior, shipped_prior
@@ -78,7 +78,7 @@ def target_of(text: str, belief: Belief, *, counted: TrainingFlops = SIX_ND) -> 
         response = belief.components[0].law.response
         if asked[1] != response:
             raise IsoflopError(f"the laws predict {response}, and the question is of {asked[1]}; ask {response} at …")
-        values = values_in(re.split(r"[ ;]+", asked[2].strip()), names, option="the question")
+        values = values_of(re.split(r"[ ;]+", asked[2].strip()), names, option="the question")
         return response_target(belief, _combined(values, names))
     known = list(belief.components[0].law.param_names)
     if words in known:
