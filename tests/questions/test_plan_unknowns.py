@@ -157,3 +157,15 @@ def test_a_law_without_n_and_d_needs_what_it_costs(folder):
             runs_spec=RunsSpec(source="runs.csv", folder=folder), law_spec=LawSpec(law="power-n-floor"),
             fit_spec=FitSpec(draws=20),
         ))  # fmt: skip
+
+
+def test_unknowns_that_no_run_varied_against_each_other_are_not_planned(asked, refused, tmp_path):
+    """One ratio of tokens to parameters: a target loss is no more answered than a budget, unless it is forced."""
+    n = np.geomspace(3e7, 3e9, 14)
+    loss = (1.8 + 480 / n**0.35 + 2000 / (20 * n) ** 0.37) * np.exp(np.random.default_rng(3).normal(0, 0.004, len(n)))
+    rows = "\n".join(f"{size!r},{20 * size!r},{each!r}" for size, each in zip(n.tolist(), loss.tolist(), strict=True))
+    table = tmp_path / "ratio.csv"
+    table.write_text(f"N,D,loss\n{rows}\n")
+    words = ("plan", str(table), "--law", "chinchilla", "--draws", "20", "--loss", "2.5")
+    assert "N and D were never varied against each other" in refused(*words)
+    assert asked(*words, "--force")["quantities"]["N"]["value"] > 0

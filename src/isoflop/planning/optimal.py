@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from isoflop.findings import Finding
 from isoflop.laws.optimum import check_positive, require_n_and_d
 from isoflop.planning.allocate import Basis, Plan, allocate, band_at, loss_at, losses_of
 from isoflop.planning.sizes import Sizes, sizes
+from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, no_draws, tail_findings
 
 _TOGETHER = 1 - 1e-6  # correlation of log N and log D from which one is a power of the other
@@ -69,21 +70,43 @@ def _mapped(n: Interval, of: Callable[[float], float]) -> Interval:
     return Interval(of(n.value), of(n.high), of(n.low), n.level)
 
 
+def undetermined(runs: Runs | None, unknown: str, others: Sequence[str]) -> tuple[Finding, ...]:
+    """That an unknown was never varied against another input, so that nothing shows what one is worth in the other.
+
+    An other input that is the same in all runs says nothing of that.
+    """
+    if runs is None or unknown not in runs:
+        return ()
+    size = runs[unknown]
+    for other in others:
+        if other == unknown or other not in runs or not (np.ptp(runs[other]) > 0 and np.ptp(size) > 0):
+            continue
+        both = np.stack([size, runs[other]])
+        if (both > 0).all() and abs(np.corrcoef(np.log(both))[0, 1]) >= _TOGETHER:
+            return (_never_varied(unknown, other),)
+    return ()
+
+
 def _undetermined(known: Sizes) -> tuple[Finding, ...]:
-    """That N and D were never varied against each other, so that nothing shows what one is worth in the other."""
     if known.minima is not None or known.runs is None:
         return ()
-    log_n, log_d = np.log(known.runs["N"]), np.log(known.runs["D"])
-    if np.std(log_n) > 0 and np.std(log_d) > 0 and abs(np.corrcoef(log_n, log_d)[0, 1]) < _TOGETHER:
-        return ()
-    return (
-        Finding(
-            "undetermined-optimum",
-            "error",
-            "N and D were never varied against each other in these runs (correlation of logarithms 1), so they do not "
-            "show how loss trades parameters against tokens, and N* is not determined.",
-            "Add runs with a quarter and with four times the tokens per parameter.",
-        ),
+    if np.ptp(known.runs["N"]) == 0 or np.ptp(known.runs["D"]) == 0:
+        return (_never_varied("N", "D"),)
+    return undetermined(known.runs, "N", ["D"])
+
+
+def _never_varied(unknown: str, other: str) -> Finding:
+    traded = {unknown, other} == {"N", "D"}
+    return Finding(
+        "undetermined-optimum",
+        "error",
+        f"{'N and D' if traded else f'{unknown} and {other}'} were never varied against each other in these runs "
+        f"(correlation of logarithms 1), so they do not show how loss trades "
+        f"{'parameters against tokens, and N*' if traded else f'one against the other, and the best {unknown}'} is not "
+        "determined.",
+        "Add runs with a quarter and with four times the tokens per parameter."
+        if traded
+        else f"Add runs of other {unknown} at the same {other}.",
     )
 
 

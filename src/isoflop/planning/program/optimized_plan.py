@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
+from isoflop.fitting import Fit
 from isoflop.laws.expression import Expr
 from isoflop.laws.optimum import Optimum
+from isoflop.planning.optimal import undetermined
 from isoflop.planning.program.interior_point import minimize
 from isoflop.planning.program.plan_program import CEILING, TOWARDS, closed_optimum, near_program, objective_is_log
 from isoflop.planning.program.plan_refusals import require_optimum
@@ -209,6 +211,7 @@ def optimized_plan(
         ensemble=ensemble,
         findings=(
             *no_draws(ensemble),
+            *_undetermined(ensemble, problem),
             *tail_findings(ensemble, level=level),
             *_lost(there),
             *_far(ensemble, at),
@@ -306,6 +309,14 @@ def _options(solver: PlanSolver, listed: Sequence[Optima], one: Mapping[str, Flo
         if each.inside[0]
     ]
     return tuple(sorted(found, key=lambda each: each.objective))
+
+
+def _undetermined(ensemble: Ensemble, problem: Problem) -> tuple[Finding, ...]:
+    """The first unknown that the runs did not vary against another input of the law."""
+    estimate = ensemble.estimate
+    runs = estimate.runs if isinstance(estimate, Fit) else None
+    told = [undetermined(runs, each, estimate.law.input_names) for each in problem.names]
+    return next((each for each in told if each), ())
 
 
 def _lost(there: Optima | None) -> list[Finding]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.optimized_answer import Planned
+from isoflop.questions.base.question import refuse_errors
 
 if TYPE_CHECKING:
     from isoflop.planning.program.plan_conditions import PlanWords
@@ -26,6 +27,8 @@ def optimized(question: Plan, context: Context) -> Planned:
     rates = _rates(question)
     problem = plan_problem(law, _words(question, context, rates), counted=counted)
     found = optimized_plan(ensemble, problem, level=context.level, within=question.within, seed=context.fit_spec.seed)
+    if not context.force:
+        refuse_errors(found.findings)
     cost = problem.cost
     bill = None
     if question.hardware is not None and cost is not None and found.cost is not None and cost.unit in UNIT_RATES:
