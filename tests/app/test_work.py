@@ -190,4 +190,6 @@ def test_groups_are_fitted_together_on_the_page(tmp_path):
     with pytest.raises(DataError, match="groups need the column whose values name them"):
         asked(session, kind="groups", options={"share": "alpha"})
     (form,) = [each for each in menu() if each["name"] == "groups"]
-    assert [each["name"] for each in form["options"]] == ["by", "share", "pool"] and form["takes_law"]
+    assert [each["name"] for each in form["options"]] == [*("by", "only", "named"), "share", "pool"] and form[
+        "takes_law"
+    ]
