@@ -57,7 +57,6 @@ def test_with_noise_the_true_losses_and_scores_lie_inside():
         score = float(SCORE.value({"b": 0.25, "k": 6.0, "L_0": 0.8}, {"loss": loss}))
         assert each.loss.loss.low < loss < each.loss.loss.high
         assert each.score.low < score < each.score.high
-        assert each.expected.high - each.expected.low < each.score.high - each.score.low
 
 
 def test_sizes_that_are_too_few_to_hold_out_give_equal_weights_and_a_finding():
@@ -91,7 +90,7 @@ def test_the_ladders_sixteen_targets_are_covered_without_wide_intervals(sixteen,
         tables[task] = stages(sixteen, LOSS, loss=loss, score=score, average=5, skip=0.1)
     losses, scores, wider, errors = {}, {}, {"loss": [], "score": []}, []
     for name, (_, at) in TARGETS.items():
-        found = suite(tables, LOSS, {each: both for each in ALL}, at, draws=60)
+        found = suite(tables, LOSS, dict.fromkeys(ALL, both), at, draws=60)
         for task, each in found.tasks.items():
             loss, score = (weighted(measured[name], column)[-5:].mean() for column in columns_of(task))
             losses[task, name] = each.loss.loss.low <= loss <= each.loss.loss.high
