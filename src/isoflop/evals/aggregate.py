@@ -165,7 +165,9 @@ def suites(items: Items, scores: tuple[Aggregate, ...], *, level: float = 0.9) -
         normal = None
         if np.isfinite(low).all():
             normal = _normal(float(((value - low) / spread).mean()), error / spread, level)
-        found.append(Suite(model, len(own), _normal(float(value.mean()), error, level), normal, _above(value, error, low)))
+        found.append(
+            Suite(model, len(own), _normal(float(value.mean()), error, level), normal, _above(value, error, low))
+        )
     return tuple(found)
 
 
@@ -219,10 +221,12 @@ def differences(items: Items, baseline: str, *, level: float = 0.9) -> tuple[Dif
             elif error == 0:
                 p = 1.0 if mean == 0 else 0.0
             interval = interval_around(mean, error, count, level)
-            found.append(Difference(model, baseline, task, metric, interval, error, apart, int(both.sum()), p, math.nan))
+            found.append(
+                Difference(model, baseline, task, metric, interval, error, apart, int(both.sum()), p, math.nan)
+            )
     if not found:
         raise DataError(
-            f"no model saw two items that {shown(baseline)} saw; differences need the items of both, not scores of tasks"
+            f"no model saw two items that {shown(baseline)} saw; differences need items, not scores of tasks"
         )
     adjusted = holm([each.p for each in found])
     return tuple(

@@ -14,10 +14,11 @@ from isoflop.findings import Finding
 
 _SUM: Final = 1e-3  # by which the probabilities of one member may miss 1 through rounding
 _ROUNDED: Final = 0.02  # by which they may miss it and are rescaled
-_SINGLE: Final = "score"
 # metrics that are no score between a chance level and a ceiling
-_NO_SCORES: Final = ("perplexity", "ppl", "loss", "bits_per_byte", "byte_perplexity", "word_perplexity", "likelihood_diff",
-                     "n", "samples", "num_items", "sample_len", "bpb", "nll", "cross_entropy")  # fmt: skip
+_NO_SCORES: Final = (
+    "perplexity", "ppl", "loss", "bits_per_byte", "likelihood_diff", "n", "samples", "num_items", "sample_len", "bpb",
+    "nll", "cross_entropy",
+)  # fmt: skip
 
 
 def checked(
@@ -60,15 +61,16 @@ def _without_duplicates(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]
         model, task, metric = twice.select(keys).row(0)
         values = twice.filter((pl.col("model") == model) & (pl.col("task") == task))["score"].to_list()
         raise DataError(
-            f"{shown(model)} has two scores of {shown(task)} ({metric}): {values[0]:g} and {values[1]:g}; keep the rows "
-            "of one setting with --where, or name the column that tells the models apart: --column model=HEADER"
+            f"{shown(model)} has two scores of {shown(task)} ({metric}): {values[0]:g} and {values[1]:g}; keep the "
+            "rows of one setting with --where, or name the column that tells the models apart: --column model=HEADER"
         )
     kept = rows.unique(maintain_order=True)
     lost = len(rows) - len(kept)
     if not lost:
         return rows, []
     message = f"{lost} of {len(rows):,} rows repeat another row of the same model and item in every cell."
-    return kept, [Finding("duplicate-items", "warning", f"{message} Each was counted once.", "Look at how the table was joined.")]
+    remedy = "Look at how the table was joined."
+    return kept, [Finding("duplicate-items", "warning", f"{message} Each was counted once.", remedy)]
 
 
 def _scores(rows: pl.DataFrame, scale: str | None, source: str) -> tuple[pl.DataFrame, list[Finding]]:
@@ -83,11 +85,11 @@ def _scores(rows: pl.DataFrame, scale: str | None, source: str) -> tuple[pl.Data
         named = str(metric).lower().split(",")[0].split("@")[0]
         if any(named == each or named.endswith(f"_{each}") for each in _NO_SCORES):
             left_out.append((task, metric))
-        elif scale == "percent" and 0 <= low and high <= 100:
+        elif scale == "percent" and low >= 0 and high <= 100:
             percent.append((task, metric))
-        elif 0 <= low and high <= 1:
+        elif low >= 0 and high <= 1:
             fractions.append((task, metric))
-        elif scale is None and 0 <= low and high <= 100 and (high > 10 or parts):
+        elif scale is None and low >= 0 and high <= 100 and (high > 10 or parts):
             percent.append((task, metric))
         else:
             where = "below 0" if low < 0 else "above 100" if high > 100 else "above 1"
@@ -158,7 +160,7 @@ def _options(rows: pl.DataFrame, source: str) -> tuple[pl.DataFrame, list[Findin
                 "option-mass",
                 "warning",
                 f"the probabilities of the options sum to more than 1 in {over:,} of {len(own):,} rows of {source} (at "
-                f"most {mass.max():.3g}).",
+                f"most {float(mass.to_numpy().max()):.3g}).",
                 "Give log-probabilities of whole options, not means over their tokens.",
             )
         )
@@ -168,8 +170,8 @@ def _options(rows: pl.DataFrame, source: str) -> tuple[pl.DataFrame, list[Findin
                 Finding(
                     "options-differ",
                     "note",
-                    f"items of {task} have between {min(spread)} and {max(spread)} options; the score of a guess is the "
-                    "mean of 1/options.",
+                    f"items of {task} have between {min(spread)} and {max(spread)} options; the score of a guess is "
+                    "the mean of 1/options.",
                     "Nothing to do.",
                 )
             )
@@ -207,14 +209,18 @@ def _members(rows: pl.DataFrame, source: str) -> tuple[pl.DataFrame, list[Findin
     for at, model, task, item, held in own.select("_at", "model", "task", "item", "members").iter_rows():
         place = f"item {shown(item)} of {shown(task)} ({shown(model)}) in {source}"
         if len({len(each) for each in held}) > 1:
-            raise DataError(f"{place}: its members have different numbers of classes; give every member the same classes")
+            raise DataError(f"{place}: its members differ in their number of classes; give every member the same ones")
         p = np.asarray(held, dtype=np.float64)
         if p.ndim != 2 or p.shape[1] < 2 or not np.isfinite(p).all() or (p < 0).any() or (p > 1 + _ROUNDED).any():
-            raise DataError(f"{place}: a member's probabilities are two or more numbers between 0 and 1, not {shown(held)}")
+            raise DataError(
+                f"{place}: a member's probabilities are two or more numbers between 0 and 1, not {shown(held)}"
+            )
         off = float(np.abs(p.sum(axis=1) - 1).max())
         if off > _ROUNDED:
             total = float(p.sum(axis=1)[np.argmax(np.abs(p.sum(axis=1) - 1))])
-            raise DataError(f"{place}: a member's probabilities sum to {total:.4g}; give those of every class, which sum to 1")
+            raise DataError(
+                f"{place}: a member's probabilities sum to {total:.4g}; give those of every class, which sum to 1"
+            )
         if off > 1e-9:
             mended[at] = (p / p.sum(axis=1, keepdims=True)).tolist()
         if off > _SUM:
@@ -260,8 +266,8 @@ def _levels(
     for task in tasks:
         if low.get(task, 0.0) >= high.get(task, 1.0):
             raise DataError(
-                f"{shown(task)} has a chance level of {low[task]:g} and a ceiling of {high.get(task, 1.0):g}; the ceiling "
-                "lies above the chance level (--chance, --ceiling)"
+                f"{shown(task)} has a chance level of {low[task]:g} and a ceiling of {high.get(task, 1.0):g}; the "
+                "ceiling lies above the chance level (--chance, --ceiling)"
             )
     missing = [task for task in tasks if task not in low]
     found = [
@@ -287,7 +293,7 @@ def _plain_findings(rows: pl.DataFrame, chances: Mapping[str, float]) -> list[Fi
             Finding(
                 "one-item",
                 "warning",
-                f"{', '.join(few[:3])} {'has' if len(few) == 1 else 'have'} one item: nothing says how far another item "
+                f"{', '.join(few[:3])} {'has' if len(few) == 1 else 'have'} one item: nothing says how far another "
                 "would differ.",
                 "Add items; the intervals are those of the tries alone.",
             )

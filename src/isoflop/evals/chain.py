@@ -33,7 +33,7 @@ class Link(Value):
     spearman, pearson: correlation of each item's score with the log of scale, (items,), better scores positive; NaN of
     an item whose score is the same for every model. median: of Spearman's over items, with an interval over clusters of
     items; pearson_median: of Pearson's. high: share of all items with Spearman's above 0.8. constant: share of items
-    without a correlation. lost: fall of the mean of Pearson's against the link before, on items that have both; None for
+    without a correlation. lost: fall of the mean of Pearson's against the link before, on items that have both; None of
     the first.
     """
 
@@ -146,7 +146,7 @@ def _known(matrix: Panel, names: Sequence[str], x: Floats) -> tuple[Panel, Float
 
 
 def correlations(values: Floats, against: Floats) -> Floats:
-    """Pearson's correlation of each column of ``values`` (models, items) with ``against`` (models,); NaN of a constant."""
+    """Pearson's correlation of each column of ``values`` (models, items) with ``against``; NaN of a constant."""
     centered, other = values - values.mean(axis=0), against - against.mean()
     spread = np.sqrt((centered**2).sum(axis=0) * (other @ other))
     size = np.abs(values).max(axis=0) * math.sqrt(len(values) * float(other @ other))

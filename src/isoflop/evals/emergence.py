@@ -147,8 +147,8 @@ def pass_law(rates: Rates, *, level: float = 0.9) -> PassLaw:
     usable = (rates.p > 0) & (rates.p < 1)
     if usable.sum() < _LEAST:
         raise DataError(
-            f"{int(usable.sum())} models have a pass rate above 0 and below 1, and a law needs three; try until a number "
-            "of passes (--goal) instead of a fixed number of times"
+            f"{int(usable.sum())} models have a pass rate above 0 and below 1, and a law needs three; try until a "
+            "number of passes (--goal) instead of a fixed number of times"
         )
     x, p = np.log(rates.x[usable]), rates.p[usable]
     slope = 1 / (p * np.log(p))  # of ln(−ln p)
@@ -179,7 +179,7 @@ def pass_law(rates: Rates, *, level: float = 0.9) -> PassLaw:
     return PassLaw(
         rates,
         Interval(alpha, alpha - width, alpha + width, level),
-        Interval(math.exp(log_c), *(math.exp(min(700.0, log_c + each)) for each in (-wide, wide)), level),
+        Interval(math.exp(log_c), math.exp(log_c - wide), math.exp(min(700.0, log_c + wide)), level),
         curvature, p_value, shape, math.sqrt(tau), center, coefficients, spread, own_freedom, level,  # type: ignore[arg-type]
     )  # fmt: skip
 
@@ -201,7 +201,11 @@ def fixed_tries(law: PassLaw, *, tries: int = FIXED_TRIES, draws: int = 400, see
     known = alphas[np.isfinite(alphas)]
     none = np.exp(np.log1p(-np.minimum(each, 1 - 1e-16)).sum(axis=1) * tries)
     middle = float(np.median(known)) if len(known) else math.nan
-    found = interval_of(middle, known, level=law.level) if len(known) > 1 else Interval(middle, math.nan, math.nan, law.level)
+    found = (
+        interval_of(middle, known, level=law.level)
+        if len(known) > 1
+        else Interval(middle, math.nan, math.nan, law.level)
+    )
     return FixedTries(tries, none, found, 1 - len(known) / draws)
 
 
@@ -214,8 +218,8 @@ def law_findings(law: PassLaw, task: str) -> list[Finding]:
             Finding(
                 "no-passes",
                 "warning",
-                f"{len(rates.zero)} of {len(rates.models)} models have no pass of {task} ({', '.join(rates.zero[:3])}) and "
-                "no place on the line: the law sees those alone that had luck.",
+                f"{len(rates.zero)} of {len(rates.models)} models have no pass of {task} ({', '.join(rates.zero[:3])}) "
+                "and no place on the line: the law sees those alone that had luck.",
                 "Try until a number of passes, two or more (--goal), instead of a fixed number of times.",
             )
         )
@@ -245,8 +249,8 @@ def goal_findings(rows: Sequence[tuple[int | None, int, int]], task: str) -> lis
             Finding(
                 "single-pass-goal",
                 "warning",
-                f"tries of {task} ended at the first pass: 1/K is too high by -ln(p)/(1 - p), 4.7 times at a rate of 0.01, "
-                "and the unbiased estimate is 0 or 1.",
+                f"tries of {task} ended at the first pass: 1/K is too high by -ln(p)/(1 - p), 4.7 times at a rate of "
+                "0.01, and the unbiased estimate is 0 or 1.",
                 "Try until two passes or more (--goal 2).",
             )
         )
@@ -257,8 +261,8 @@ def goal_findings(rows: Sequence[tuple[int | None, int, int]], task: str) -> lis
             Finding(
                 "capped-tries",
                 "note",
-                f"{capped:,} of {len(with_goal):,} items of {task} reached the cap (at most {cap:,} tries) before their "
-                "number of passes; there passes/tries is the unbiased estimate.",
+                f"{capped:,} of {len(with_goal):,} items of {task} reached the cap (at most {cap:,} tries) before "
+                "their number of passes; there passes/tries is the unbiased estimate.",
                 "Nothing to do.",
             )
         )

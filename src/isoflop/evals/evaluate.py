@@ -12,7 +12,17 @@ import polars as pl
 from numpy.typing import NDArray
 
 from isoflop.errors import DataError, IsoflopError
-from isoflop.evals.aggregate import Aggregate, Difference, Suite, aggregates, clustered, differences, main_measures, share_interval, suites
+from isoflop.evals.aggregate import (
+    Aggregate,
+    Difference,
+    Suite,
+    aggregates,
+    clustered,
+    differences,
+    main_measures,
+    share_interval,
+    suites,
+)
 from isoflop.evals.chain import Chain, metric_chain
 from isoflop.evals.emergence import FixedTries, PassLaw, fixed_tries, goal_findings, law_findings, pass_law, rates_of
 from isoflop.evals.items import Items, panel, scale_of
@@ -206,7 +216,7 @@ def evaluate(
             Finding(
                 "no-scale",
                 "note",
-                f"no N, D or C is known for two different models of {items.source}: scores are not followed along scale.",
+                f"no N, D or C is known for two different models of {items.source}: no score is followed along scale.",
                 "Give a table with model, N and D of each (--models).",
             )
         )

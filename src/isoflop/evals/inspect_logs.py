@@ -51,7 +51,9 @@ def read_inspect(path: Path, *, metrics: Sequence[str] = ()) -> Evaluated:
         total += 1
         scores = sample.get("scores") or ({"score": sample["score"]} if sample.get("score") else {})
         names = [each for each in metrics if each in scores] or list(scores)[:1]
-        value = _value(scores[names[0]].get("value") if isinstance(scores[names[0]], Mapping) else None) if names else None
+        value = (
+            _value(scores[names[0]].get("value") if isinstance(scores[names[0]], Mapping) else None) if names else None
+        )
         if value is None:
             unused += 1
             continue
@@ -94,16 +96,19 @@ def _value(value: object) -> float | None:
         told = _LETTERS.get(value.strip().upper())
         if told is not None:
             return told
+        word = value.strip().lower()
         try:
-            value = float(value)
+            value = float(word)
         except ValueError:
-            return {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}.get(value.strip().lower())
+            return {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}.get(word)
     return number_or_none(value)
 
 
 def _whole(path: Path) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
     if path.stat().st_size > _LARGEST:
-        raise DataError(f"{path.name} has {path.stat().st_size:,} bytes; write large logs as .eval (inspect log convert)")
+        raise DataError(
+            f"{path.name} has {path.stat().st_size:,} bytes; write large logs as .eval (inspect log convert)"
+        )
     log = _parsed(path.read_bytes(), path.name)
     return log, [each for each in log.get("samples") or () if isinstance(each, Mapping)]
 
@@ -133,7 +138,9 @@ def _samples(path: Path, parts: Sequence[str]) -> Iterator[Mapping[str, Any]]:
 
 def _part(log: zipfile.ZipFile, name: str, source: str) -> bytes:
     if log.getinfo(name).file_size > _LARGEST:
-        raise DataError(f"{name[:80]} in {source} unpacks to more than {_LARGEST:,} bytes; write the log without attachments")
+        raise DataError(
+            f"{name[:80]} in {source} unpacks to more than {_LARGEST:,} bytes; write the log without attachments"
+        )
     try:
         return log.read(name)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:

@@ -139,7 +139,7 @@ class Panel(Value):
 
     def shared(self) -> Panel:
         """The items that every model saw."""
-        return self.taken(np.isfinite(self.values).all(axis=0))
+        return self.taken(np.asarray(np.isfinite(self.values).all(axis=0)))
 
     def taken(self, keep: NDArray[np.bool_]) -> Panel:
         """The items where ``keep`` is true."""
@@ -167,6 +167,6 @@ def panel(rows: pl.DataFrame, column: str, models: Sequence[str]) -> Panel:
 def cluster_sums(values: Floats, clusters: NDArray[np.int64]) -> Floats:
     """Σ over the items of each cluster, (…, clusters)."""
     count = int(clusters.max()) + 1 if len(clusters) else 0
-    summed = np.zeros((*values.shape[:-1], count))
-    np.add.at(summed, (..., clusters), values)
-    return summed[..., np.bincount(clusters, minlength=count) > 0]
+    summed = np.zeros((count, *values.shape[:-1]))
+    np.add.at(summed, clusters, np.moveaxis(values, -1, 0))
+    return np.asarray(np.moveaxis(summed[np.bincount(clusters, minlength=count) > 0], 0, -1))

@@ -8,17 +8,15 @@ stands once for each filter. Model and checkpoint come from the results beside t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from isoflop.errors import DataError, shown
-from isoflop.evals.items import Items
 from isoflop.evals.logged_models import Evaluated
 from isoflop.findings import Finding
-from isoflop.logs.hashed_file import Digest
 from isoflop.logs.json_lines import records_of
-from isoflop.logs.json_numbers import number_or_none, read_object
+from isoflop.logs.json_numbers import number_or_none
 from isoflop.logs.lm_eval import READER as RESULTS
 from isoflop.logs.logged import LoggedRun
 from isoflop.logs.reader import Found, Options
@@ -29,7 +27,20 @@ _FIRST: Final = ("acc", "exact_match", "pass@1", "acc_norm", "mc2", "em", "f1") 
 _SCORES: Final = (*_FIRST, "mc1", "pass_at_1", "prompt_level_strict_acc", "inst_level_strict_acc", "contains", "score")
 # what a line holds besides its metrics
 _KEYS: Final = frozenset(
-    "doc_id doc target arguments resps filtered_resps filter metrics doc_hash prompt_hash target_hash task".split()
+    [
+        "doc_id",
+        "doc",
+        "target",
+        "arguments",
+        "resps",
+        "filtered_resps",
+        "filter",
+        "metrics",
+        "doc_hash",
+        "prompt_hash",
+        "target_hash",
+        "task",
+    ]
 )
 
 
@@ -147,7 +158,7 @@ def _row(record: Mapping[str, Any], task: str, metrics: Sequence[str], options: 
 
 
 def _pairs(record: Mapping[str, Any]) -> list[tuple[float, str]] | None:
-    """Log-likelihood and text of each option; None where the responses are no log-likelihoods of two options or more."""
+    """Log-likelihood and text of each option; None where responses are no log-likelihoods of two or more."""
     told = record.get("filtered_resps")
     if not isinstance(told, list) or len(told) < 2:
         return None
@@ -176,7 +187,7 @@ def _float(value: object) -> float | None:
 
 
 def _options(arguments: object) -> list[str]:
-    """What follows the prompt, option by option: a list of pairs, or ``gen_args_0: {arg_0, arg_1}`` in later releases."""
+    """What follows the prompt, option by option: pairs, or ``gen_args_0: {arg_0, arg_1}`` in later releases."""
     parts = list(arguments.values()) if isinstance(arguments, dict) else arguments
     if not isinstance(parts, list):
         return []
@@ -207,8 +218,10 @@ def _right(record: Mapping[str, Any], pairs: Sequence[tuple[float, str]]) -> int
 
 
 def _logged(path: Path) -> LoggedRun | None:
-    runs: Iterator[LoggedRun] = iter(RESULTS.read(Found(RESULTS.name, path.name, (path,)), Options()))
-    return next(runs, None)
+    for each in RESULTS.read(Found(RESULTS.format, path.name, (path,)), Options()):
+        if isinstance(each, LoggedRun):
+            return each
+    return None
 
 
 def _model(path: Path, time: str | None) -> tuple[str, dict[str, Any]]:

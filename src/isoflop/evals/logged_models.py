@@ -68,7 +68,9 @@ def items_of(evaluated: Sequence[Evaluated], source: str) -> Items:
                 "Give the folder of one evaluation alone if another one is meant.",
             )
         )
-    rows = [row for part, (_, held) in latest.items() if part[2] or (part[0], part[1], True) not in latest for row in held]
+    rows = [
+        row for part, (_, held) in latest.items() if part[2] or (part[0], part[1], True) not in latest for row in held
+    ]
     return Items(rows_of(rows), _models(evaluated), source, findings=tuple(findings))
 
 
@@ -98,7 +100,9 @@ def with_models(items: Items, table: Runs) -> Items:
         raise DataError(f"{table.source} names no model; give it a column model beside N and D")
     frame = table.frame.with_columns(pl.Series("_name", [_last(each) for each in table.text(names)]))
     parted = _STEP in frame.columns and _STEP in items.models.columns
-    own = [name for name in MODEL_COLUMNS if name in frame.columns and name not in ("model", "run", *([_STEP] * parted))]
+    own = [
+        name for name in MODEL_COLUMNS if name in frame.columns and name not in ("model", "run", *([_STEP] * parted))
+    ]
     if not parted:
         frame = frame.unique("_name", keep="last", maintain_order=True)
     keys = ["_name", *([_STEP] if parted else [])]

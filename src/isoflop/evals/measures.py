@@ -94,7 +94,7 @@ def _best(values: Floats, right: NDArray[np.int64]) -> Floats:
 
 
 def pass_rates(passes: Floats, tries: Floats, goal: Floats) -> Floats:
-    """(r − 1)/(K − 1) where K tries gave the r passes at which they ended; c/n where tries were fixed, or a cap came first.
+    """(r − 1)/(K − 1) where K tries gave the r passes at which they ended; c/n of fixed tries, or at a cap.
 
     Unbiased for both, and for tries that end at r passes or at a cap, whichever is first (Girshick, Mosteller & Savage
     1946). r/K is not: it is too high by up to r/(r − 1). With a goal of one pass the estimate is 1 or 0, and unbiased.
@@ -106,7 +106,7 @@ def pass_rates(passes: Floats, tries: Floats, goal: Floats) -> Floats:
 
 
 def member_measures(members: list[list[list[float]]], right: Floats) -> dict[str, Floats]:
-    """H[mean p_m], mean H[p_m] and their difference in nats, with accuracy and loss of the mean where the class is known.
+    """H[mean p_m], mean H[p_m] and their difference in nats, with accuracy and loss of the mean where known.
 
     Source: Depeweg et al. 2018, arXiv:1710.07283 (the decomposition).
     """

@@ -1,4 +1,4 @@
-"""Accuracy of a larger model from laws of every option's log p, against the sigmoid of the task's loss, on held-out models."""
+"""Accuracy of a larger model from laws of every option's log p, against the sigmoid of loss, on held-out models."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class OptionTable(Value):
 class HeldOut(Value):
     """One held-out model.
 
-    measured: its accuracy with the interval of its items. options, sigmoid: forecasts from the smaller models; NaN where
+    measured: its accuracy with the interval of its items. options, sigmoid: forecasts from the smaller models; NaN of
     no fit was found. steps: decades of scale from the largest fitted model.
     """
 
@@ -104,7 +104,9 @@ def option_table(items: Items, task: str, metric: str, x: Floats) -> OptionTable
         right[at[item]] = answer
         labels[at[item]] = item if cluster is None else cluster
     _, clusters = np.unique(labels.astype(str), return_inverse=True)
-    return OptionTable(tuple(models), np.array([scale[name] for name in models]), log_p, right, clusters.astype(np.int64))
+    return OptionTable(
+        tuple(models), np.array([scale[name] for name in models]), log_p, right, clusters.astype(np.int64)
+    )
 
 
 def option_forecast(
@@ -180,7 +182,7 @@ def _basis(x: Floats, kappa: float) -> Floats:
 
 
 def _lines(x: Floats, log_p: Floats, kappa: float) -> tuple[Floats, Floats, Floats]:
-    """Least squares of each option's log p on the basis: centers, slopes and residuals; (options,), …, (models, options)."""
+    """Least squares of each option's log p on the basis: centers, slopes (options,) and residuals (models, options)."""
     z = _basis(x, kappa)
     away = z - z.mean()
     slope = away @ log_p / (away @ away)
@@ -207,7 +209,7 @@ def _exponent(table: OptionTable) -> float:
 
 def _centered(table: OptionTable) -> tuple[Floats, NDArray[np.bool_]]:
     """ln p less its mean over the options of an item, (models, items, options), 0 where there is none; and where."""
-    there = np.isfinite(table.log_p).all(axis=0)
+    there: NDArray[np.bool_] = np.asarray(np.isfinite(table.log_p).all(axis=0))
     own = np.where(there, table.log_p, 0.0)
     return np.where(there, own - (own.sum(axis=2) / np.maximum(1, there.sum(axis=1)))[:, :, None], 0.0), there
 
@@ -215,13 +217,15 @@ def _centered(table: OptionTable) -> tuple[Floats, NDArray[np.bool_]]:
 def _by_options(table: OptionTable, goal: float, kappa: float, seed: int) -> float:
     """The mean over items of the chance that the right option is the largest.
 
-    Of an item's log p the mean over its options is taken off, which moves no choice. Center and slope of each option are
-    drawn towards those of all right, or all wrong, options by the share of their variance that the scatter explains
+    Of an item's log p the mean over its options is taken off, which moves no choice. Center and slope of each option
+    are drawn towards those of all right, or all wrong, options by the share of their variance that the scatter explains
     (empirical Bayes): slopes of a few models are mostly scatter, and their largest would be taken for the choice.
     """
     models, items, options = table.log_p.shape
     own, there = _centered(table)
-    middle, slope, residual = (each.reshape(-1, items, options) for each in _lines(table.x, own.reshape(models, -1), kappa))
+    middle, slope, residual = (
+        each.reshape(-1, items, options) for each in _lines(table.x, own.reshape(models, -1), kappa)
+    )
     z = _basis(table.x, kappa)
     away = z - z.mean()
     step, size = float(_basis(np.array([goal]), kappa)[0] - z.mean()), float(away @ away)

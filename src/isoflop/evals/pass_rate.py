@@ -19,7 +19,7 @@ _FAR = 25.0  # of ln a and ln b: items that are all alike have no maximum before
 
 
 def pass_interval(passes: Floats, tries: Floats, goal: Floats, *, level: float = 0.9) -> tuple[Floats, Floats]:
-    """Exact ends of p: at the lower one P(at least as early or as many passes) = (1 − level)/2, at the upper the reverse.
+    """Exact ends of p: at the lower one P(at least as early or as many passes) = (1 − level)/2, at the upper reversed.
 
     K tries that ended at the r-th pass: B⁻¹(a; r, K − r + 1) and B⁻¹(1 − a; r, K − r) with a = (1 − level)/2 and
     Beta quantiles B⁻¹. c passes in n fixed tries, or at a cap: Clopper & Pearson's B⁻¹(a; c, n − c + 1) and
@@ -64,7 +64,9 @@ def bias_of_ratio(goal: int, rate: float, *, most: float = 1e-12) -> float:
     total, tries, chunk = 0.0, float(goal), 100_000
     while True:
         k = tries + np.arange(chunk)
-        log = gammaln(k) - gammaln(goal) - gammaln(k - goal + 1) + goal * math.log(rate) + (k - goal) * math.log1p(-rate)
+        log = (
+            gammaln(k) - gammaln(goal) - gammaln(k - goal + 1) + goal * math.log(rate) + (k - goal) * math.log1p(-rate)
+        )
         total += float(np.sum(np.exp(log) * goal / k))
         tries += chunk
         # P(K ≥ tries) bounds what is left, since r/K ≤ 1
@@ -78,7 +80,9 @@ def pass_at_k(passes: Floats, tries: Floats, k: int) -> Floats:
     Source: Chen et al. 2021, arXiv:2107.03374.
     """
     with np.errstate(invalid="ignore"):
-        log = gammaln(tries - passes + 1) - gammaln(tries - passes - k + 1) - gammaln(tries + 1) + gammaln(tries - k + 1)
+        log = (
+            gammaln(tries - passes + 1) - gammaln(tries - passes - k + 1) - gammaln(tries + 1) + gammaln(tries - k + 1)
+        )
     found = np.where(tries - passes < k, 1.0, -np.expm1(log))
     return np.where(k > tries, np.nan, found)
 
@@ -104,8 +108,8 @@ class Difficulty(Value):
 def difficulty(passes: Floats, tries: Floats, weights: Floats) -> Difficulty:
     """The maximum over a, b of Σ w_i·ln[B(a + c_i, b + n_i − c_i)/B(a, b)], by Newton steps in ln a, ln b.
 
-    Tries that end at the r-th pass have the same likelihood in a and b as fixed ones. weights: (1 + draws, items), those
-    of the estimate first.
+    Tries that end at the r-th pass have the same likelihood in a and b as fixed ones. weights: (1 + draws, items),
+    those of the estimate first.
     """
     pairs, place = np.unique(np.stack([passes, tries], axis=1), axis=0, return_inverse=True)
     c, f = pairs[:, 0], pairs[:, 1] - pairs[:, 0]
@@ -159,11 +163,13 @@ def _curvature(
 
 
 def _ascent(grad_a: Floats, grad_b: Floats, h_aa: Floats, h_bb: Floats, h_ab: Floats) -> Floats:
-    """Newton's step where the curvature is that of a maximum, else one along the gradient; at most 2 in each direction."""
+    """Newton's step where the curvature is that of a maximum, else one along the gradient; at most 2 in each."""
     determinant = h_aa * h_bb - h_ab**2
     concave = (h_aa < 0) & (determinant > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        newton = np.stack([-(h_bb * grad_a - h_ab * grad_b) / determinant, -(h_aa * grad_b - h_ab * grad_a) / determinant])
+        newton = np.stack(
+            [-(h_bb * grad_a - h_ab * grad_b) / determinant, -(h_aa * grad_b - h_ab * grad_a) / determinant]
+        )
     gradient = np.stack([grad_a, grad_b])
     gradient = gradient / np.maximum(1e-12, np.abs(gradient).max(axis=0))
     return np.clip(np.where(concave, newton, gradient), -2.0, 2.0).T

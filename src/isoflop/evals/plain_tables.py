@@ -46,8 +46,8 @@ def read_table(
     roles = roles_in(frame.columns, given)
     if "model" not in roles:
         raise DataError(
-            f"{name} has no column of models among {', '.join(shown(each) for each in frame.columns[:12])}; name it, as "
-            "--column model=HEADER"
+            f"{name} has no column of models among {', '.join(shown(each) for each in frame.columns[:12])}; name it, "
+            "as --column model=HEADER"
         )
     frame = frame.with_row_index("_at")
     if where is not None:
@@ -57,7 +57,9 @@ def read_table(
             raise DataError(f"no row of {name} is left where {where[:120]}; loosen --where")
     lists = {each: [values[at] for at in frame["_at"]] for each, values in lists.items()}
     frame = frame.drop("_at")
-    models, key, more = _models(frame, roles, {k: v for k, v in given.items() if k in MODEL_COLUMNS and k != "model"}, name)
+    models, key, more = _models(
+        frame, roles, {k: v for k, v in given.items() if k in MODEL_COLUMNS and k != "model"}, name
+    )
     several = numbered(frame.columns)
     if "item" in roles or {"passes", "tries"} <= roles.keys() or "task" in roles:
         rows = _long(frame, roles, several, lists, key, goal, name)
@@ -175,8 +177,7 @@ def _long(
     ]
     right = cells("right")
     if "log_p" in several:
-        told: list[Any] | None = frame.select(several["log_p"]).rows()
-        held = [[each for each in row if each is not None] for row in told or ()]
+        held: list[Any] = [[each for each in row if each is not None] for row in frame.select(several["log_p"]).rows()]
         return _of_options(base, held, right, cells("length"), name)
     if "log_p" in roles and "option" not in roles:
         held = [_numbers(each, "log-probabilities") for each in cells("log_p") or ()]
@@ -194,17 +195,21 @@ def _long(
         goals = cells("goal") or [goal] * len(frame)
         for at, record in enumerate(base):
             counts = {"passes": passes[at], "tries": tries[at], "goal": goals[at]}
-            record |= {"kind": "passes", "item": record["item"] or "all", **{k: _whole(v, k) for k, v in counts.items()}}
+            record |= {
+                "kind": "passes",
+                "item": record["item"] or "all",
+                **{k: _whole(v, k) for k, v in counts.items()},
+            }
         return rows_of(base)
     scores = cells("score")
     if scores is None:
         raise no_columns(name, frame.columns)
-    counts, errors = cells("n"), cells("stderr")
+    numbers, errors = cells("n"), cells("stderr")
     records = []
     for at, record in enumerate(base):
         value = _number(scores[at])
         if value is not None:
-            extra = {"n": None if counts is None else _number(counts[at])}
+            extra = {"n": None if numbers is None else _number(numbers[at])}
             extra |= {"stderr": None if errors is None else _number(errors[at])}
             records.append({**record, "kind": "score", "score": value, **extra})
     return rows_of(records)
@@ -259,7 +264,7 @@ def _options_by_row(
         grouped.setdefault((record["model"], record["task"], record["item"]), []).append(at)
     records = []
     for rows in grouped.values():
-        rows = sorted(rows, key=lambda at: (_word(option[at]).rjust(6)))
+        rows = sorted(rows, key=lambda at: _word(option[at]).rjust(6))
         labels = [_word(option[at]) for at in rows]
         flags = [_flag(right[at]) for at in rows]
         if all(each is not None for each in flags) and sum(map(bool, flags)) == 1:
@@ -268,7 +273,9 @@ def _options_by_row(
             place = _place(right[rows[0]], len(rows), labels, name)
         own = None if lengths is None else [float(_number(lengths[at]) or 0) for at in rows]
         values = [_number(log_p[at]) for at in rows]
-        records.append({**base[rows[0]], "kind": "options", "metric": "acc", "log_p": values, "right": place, "lengths": own})
+        records.append(
+            {**base[rows[0]], "kind": "options", "metric": "acc", "log_p": values, "right": place, "lengths": own}
+        )
     return rows_of(records)
 
 
@@ -292,9 +299,7 @@ def _members(base: list[dict[str, Any]], probabilities: list[Any], right: list[A
     return rows_of(list(grouped.values()))
 
 
-def _wide(
-    frame: pl.DataFrame, roles: Mapping[str, str], models: Runs, key: pl.Series, name: str
-) -> pl.DataFrame:
+def _wide(frame: pl.DataFrame, roles: Mapping[str, str], models: Runs, key: pl.Series, name: str) -> pl.DataFrame:
     """A row a model: each column of numbers that is nothing else is a task."""
     taken = {column.header for column in models.columns.values()} | {roles["model"]}
     numeric = [

@@ -120,7 +120,9 @@ def _of_paths(
             lost = [each for each in tasks if each not in there]
             if lost:
                 raise DataError(f"--task names {shown(lost[0])}, and there are {', '.join(map(str, there[:12]))}")
-            items = Items(items.rows.filter(pl.col("task").is_in(list(tasks))), items.models, told, findings=items.findings)
+            items = Items(
+                items.rows.filter(pl.col("task").is_in(list(tasks))), items.models, told, findings=items.findings
+            )
         found = list(items.findings)
         if unread:
             name, says = unread[0]
@@ -140,8 +142,8 @@ def _of_paths(
     if unread:
         raise DataError(unread[0][1])
     raise DataError(
-        f"nothing to read in {told}; give samples_*.jsonl or results_*.json of lm-evaluation-harness, .eval or .json logs "
-        "of inspect-ai, or a table with a column model"
+        f"nothing to read in {told}; give samples_*.jsonl or results_*.json of lm-evaluation-harness, .eval or .json "
+        "logs of inspect-ai, or a table with a column model"
     )
 
 

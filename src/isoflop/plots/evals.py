@@ -64,7 +64,9 @@ def correlations_along_chain(chain: Chain, axes: Axes) -> Axes:
         value, share = survival(link.pearson)
         if not len(value):
             continue
-        axes.step(value, share, where="post", color=color, linestyle=LINES[place], linewidth=1.5, label=WORDS[link.name])
+        axes.step(
+            value, share, where="post", color=color, linestyle=LINES[place], linewidth=1.5, label=WORDS[link.name]
+        )
         axes.plot(
             [link.pearson_median.value], [np.interp(link.pearson_median.value, value, share)], color=color,
             marker=MARKERS[place], markersize=6,
@@ -77,21 +79,24 @@ def correlations_along_chain(chain: Chain, axes: Axes) -> Axes:
     return axes
 
 
-def pass_line(law: PassLaw, axes: Axes) -> Axes:
+def pass_line(law: PassLaw, scale: str, axes: Axes) -> Axes:
     """−ln of the pass rate against scale on logarithmic axes, where exp(−c·N^(−α)) is a straight line; 90 % bars."""
     ink, rates = shades(axes), law.rates
     usable = (rates.p > 0) & (rates.p < 1)
     x, p = rates.x[usable], rates.p[usable]
     error = np.sqrt(np.diag(rates.covariance)[usable])
     f = -np.log(p)
-    bars = np.stack([f - -np.log(np.minimum(p + 1.645 * error, 1 - 1e-12)), -np.log(np.maximum(p - 1.645 * error, p / 50)) - f])
+    high, low = np.minimum(p + 1.645 * error, 1 - 1e-12), np.maximum(p - 1.645 * error, p / 50)
+    bars = np.stack([f + np.log(high), -np.log(low) - f])
     grid = np.geomspace(x.min(), x.max(), _POINTS)
     told = np.array([[law.at(each).low, law.at(each).value, law.at(each).high] for each in grid])
-    low, middle, high = -np.log(told.T)
-    axes.fill_between(grid, high, low, color=ink.series[0], alpha=0.15, linewidth=0, label=f"{100 * law.level:g}% PI")
+    upper, middle, lower = -np.log(told.T)
+    axes.fill_between(
+        grid, lower, upper, color=ink.series[0], alpha=0.15, linewidth=0, label=f"{100 * law.level:g}% PI"
+    )
     axes.plot(grid, middle, color=ink.series[0], linewidth=1.6, label=f"α = {law.alpha.value:.3g}")
     axes.errorbar(x, f, yerr=np.maximum(bars, 0), color=ink.ink, linestyle="none", marker="o", markersize=4, capsize=2)
-    log_axis(axes.xaxis, "N")
+    log_axis(axes.xaxis, scale)
     log_axis(axes.yaxis, "", label="-ln(pass rate)")
     legend(axes)
     return axes

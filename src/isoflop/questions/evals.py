@@ -14,7 +14,7 @@ from isoflop.errors import IsoflopError
 from isoflop.files import check_place, write_whole
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.evals_answer import first_of, quantities_of, tables_of
-from isoflop.questions.base.kinds import Choice, Count, Number, Numbers, Text, Texts, Words
+from isoflop.questions.base.kinds import Choice, Count, Numbers, Text, Texts, Words
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
 from isoflop.questions.base.specs import LevelSpec
@@ -56,7 +56,7 @@ class Evals(Question):
         help="Header that is model, task, item, score, log_p, right, passes, tries, N …; repeatable.",
     )  # fmt: skip
     models: str | None = option(Text("FILE"), help="Table with N, D, C, date or family of each model.")
-    where: str | None = option(Text("EXPR"), help="Rows of a table to keep, as \"shots == 0\".")
+    where: str | None = option(Text("EXPR"), help='Rows of a table to keep, as "shots == 0".')
     tasks: tuple[str, ...] = option(Texts("TASK"), (), flag="task", help="Task to read; repeatable. All by default.")
     metrics: tuple[str, ...] = option(
         Texts("METRIC"), (), flag="metric", help="Metric or scorer to read; repeatable. The task's first by default."
@@ -78,14 +78,12 @@ class Evals(Question):
     )
     baseline: str | None = option(Text("MODEL"), help="Model with which the others are compared, item by item.")
     at: Mapping[str, float] = option(Numbers("N=7B"), {}, help="Scale at which pass rates and accuracies are forecast.")
-    hold_out: int = option(
-        Count(low=1, high=50), 1, help="Largest models on which forecasts of accuracy are scored."
-    )
+    hold_out: int = option(Count(low=1, high=50), 1, help="Largest models on which forecasts of accuracy are scored.")
     tries: int = option(Count(low=1, high=1_000_000), 100, help="Fixed tries to which pass rates are compared.")
     draws: int = option(Count(low=20, high=100_000), 400, help="Bootstrap draws of items.")
     seed: int = option(Count(high=2**32 - 1), 0, help="Seed of the draws.")
     table: str | None = option(
-        Text("FILE.csv"), short=("-o",), help="New table of runs: a row a model, a column a measure of a task.",
+        Text("FILE.csv"), help="New table of runs: a row a model, a column a measure of a task.",
         command_line_only=True,
     )  # fmt: skip
 
@@ -186,7 +184,7 @@ def _pictures(found: Evaluation) -> tuple[Picture, ...]:
         made.append(
             Picture(
                 "passes",
-                partial(plots.pass_line, law),
+                partial(plots.pass_line, law, found.scale),
                 f"-ln of the pass rate of {task} against {found.scale}, both logarithmic, with the line of slope "
                 f"-{law.alpha.value:.3g}.",
             )
@@ -196,8 +194,8 @@ def _pictures(found: Evaluation) -> tuple[Picture, ...]:
             Picture(
                 "chain",
                 partial(plots.correlations_along_chain, chain),
-                f"Share of items of {task} with a higher correlation with {found.scale}, for log p, p, p among options, "
-                "Brier score and accuracy.",
+                f"Share of items of {task} with a higher correlation with {found.scale}, for log p, p, p among "
+                "options, Brier score and accuracy.",
             )
         )
     return tuple(made)
