@@ -76,12 +76,16 @@ def _without_duplicates(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]
 def _scores(rows: pl.DataFrame, scale: str | None, source: str) -> tuple[pl.DataFrame, list[Finding]]:
     """Percent become fractions, by task and metric; what is neither is refused, or left out where its name tells."""
     found: list[Finding] = []
-    ends = rows.filter(pl.col("score").is_not_null()).group_by("task", "metric", maintain_order=True).agg(
-        pl.col("score").min().alias("low"), pl.col("score").max().alias("high"),
-        (pl.col("score") != pl.col("score").round()).any().alias("parts"),
+    score = pl.col("score")
+    ends = rows.filter(score.is_not_null()).group_by("task", "metric", maintain_order=True).agg(
+        score.min().alias("low"), score.max().alias("high"), (score != score.round()).any().alias("parts"),
+        (score.filter(score > 0) > 1).mean().fill_null(0.0).alias("large"),
     )  # fmt: skip
     percent, left_out, fractions = [], [], []
-    for task, metric, low, high, parts in ends.iter_rows():
+    # one score above 1 among shares is a fault; of ratings from 1 to 5 nothing tells that they are no percentages
+    sure = {(task, metric) for task, metric, low, high, parts, large in ends.iter_rows()
+            if scale is None and low >= 0 and 1 < high <= 100 and large > 0.5 and (high > 10 or parts)}  # fmt: skip
+    for task, metric, low, high, _, large in ends.iter_rows():
         named = str(metric).lower().split(",")[0].split("@")[0]
         if any(named == each or named.endswith(f"_{each}") for each in _NO_SCORES):
             left_out.append((task, metric))
@@ -89,7 +93,7 @@ def _scores(rows: pl.DataFrame, scale: str | None, source: str) -> tuple[pl.Data
             percent.append((task, metric))
         elif low >= 0 and high <= 1:
             fractions.append((task, metric))
-        elif scale is None and low >= 0 and high <= 100 and (high > 10 or parts):
+        elif sure and low >= 0 and high <= 100 and large > 0.5:
             percent.append((task, metric))
         else:
             where = "below 0" if low < 0 else "above 100" if high > 100 else "above 1"

@@ -16,6 +16,7 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "item": ("item", "itemid", "docid", "questionid", "question", "exampleid", "example", "sampleid", "problemid",
              "problem", "instance", "id"),
     "cluster": ("cluster", "passage", "template"),
+    "repeat": ("repeat", "epoch", "attempt", "trial", "replicate", "sampleindex"),
     "score": ("score", "value", "acc", "accuracy", "correct", "iscorrect", "exactmatch", "passrate", "result"),
     "n": ("n", "nitems", "numitems", "count", "nquestions", "support"),
     "stderr": ("stderr", "se", "standarderror", "accstderr", "scorestderr", "sampleerror"),

@@ -58,7 +58,16 @@ def read_inspect(path: Path, *, metrics: Sequence[str] = ()) -> Evaluated:
             unused += 1
             continue
         scorer = scorer or names[0]
-        rows.append({"task": task, "metric": names[0], "item": str(sample.get("id")), "kind": "score", "score": value})
+        rows.append(
+            {
+                "task": task,
+                "metric": names[0],
+                "item": str(sample.get("id")),
+                "repeat": str(sample.get("epoch", 1)),
+                "kind": "score",
+                "score": value,
+            }
+        )
     if not rows:
         state = header.get("status")
         raise DataError(

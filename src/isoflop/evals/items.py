@@ -24,6 +24,7 @@ SCHEMA: Final[Mapping[str, Any]] = {
     "metric": pl.String,
     "item": pl.String,
     "cluster": pl.String,
+    "repeat": pl.String,
     "kind": pl.String,
     "score": pl.Float64,
     "n": pl.Float64,
@@ -48,11 +49,11 @@ class Items(Value):
     Attributes
     ----------
     rows :
-        One row an item: ``model``, ``task``, ``metric``, ``item``, ``cluster`` (items that go together), ``kind`` and
-        what that kind has. ``options``: ``log_p`` of each option in nats, ``right``, its ``lengths``. ``passes``:
-        ``passes`` of ``tries``, and ``goal``, the number of passes at which tries ended (null: tries were fixed).
-        ``members``: probabilities (members, classes) and ``right``. ``score``: a score in [0, 1] with ``n`` or
-        ``stderr``.
+        One row an item: ``model``, ``task``, ``metric``, ``item``, ``cluster`` (items that go together), ``repeat`` (of
+        several answers to one item), ``kind`` and what that kind has. ``options``: ``log_p`` of each option in nats,
+        ``right``, its ``lengths``. ``passes``: ``passes`` of ``tries``, and ``goal``, the number of passes at which
+        tries ended (null: tries were fixed). ``members``: probabilities (members, classes) and ``right``. ``score``: a
+        score in [0, 1] with ``n`` or ``stderr``.
     models :
         One row a model: ``model``, ``run``, and what is known of ``N``, ``D``, ``C``, ``step``, ``date``, ``family``.
     chances, ceilings :

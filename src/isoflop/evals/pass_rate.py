@@ -13,7 +13,8 @@ from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
-_STEPS = 60
+_STEPS = 100
+_STEPS_OF_DRAWS = 12  # they begin at the estimate
 _FLAT = 1e-10  # of the log-likelihood that a step gains
 _FAR = 25.0  # of ln a and ln b: items that are all alike have no maximum before
 
@@ -116,30 +117,37 @@ def difficulty(passes: Floats, tries: Floats, weights: Floats) -> Difficulty:
     own = np.zeros((len(weights), len(pairs)))
     np.add.at(own.T, np.ravel(place), weights.T)
     total = own.sum(axis=1)
-    mean = np.clip((own @ c) / (own @ (c + f)), 1e-6, 1 - 1e-6)
-    theta = np.stack([np.log(mean), np.log1p(-mean)], axis=1)  # a + b = 1 to begin with
+    mean = np.clip((own[:1] @ c) / (own[:1] @ (c + f)), 1e-6, 1 - 1e-6)
+    begin = np.stack([np.log(mean), np.log1p(-mean)], axis=1)  # a + b = 1 to begin with
+    first = _climbed(begin, own[:1], total[:1], c, f, _STEPS)
+    draws = _climbed(np.repeat(first, len(own) - 1, axis=0), own[1:], total[1:], c, f, _STEPS_OF_DRAWS)
+    theta = np.concatenate([first, draws])
+    inside = bool(np.all(np.abs(theta[0]) < 12.0))
+    return Difficulty(np.exp(theta[:, 0]), np.exp(theta[:, 1]), inside)
 
+
+def _climbed(theta: Floats, own: Floats, total: Floats, c: Floats, f: Floats, steps: int) -> Floats:
+    """ln a and ln b after Newton steps, each cut until it gains, until none gains any more."""
+    theta = theta.copy()
     best = _likelihood(theta, own, total, c, f)
     active = np.arange(len(theta))
-    for _ in range(_STEPS):
+    for _ in range(steps):
+        if not len(active):
+            break
         now_own, now_total = own[active], total[active]
         step = _ascent(*_curvature(theta[active], now_own, now_total, c, f))
         moved = np.zeros(len(active), dtype=bool)
-        begin, reached = theta[active], best[active]
+        start, reached = theta[active], best[active]
         for shrink in (1.0, 0.25, 0.05, 0.005):
-            tried = np.clip(begin + shrink * step, -_FAR, _FAR)
+            tried = np.clip(start + shrink * step, -_FAR, _FAR)
             now = _likelihood(tried, now_own, now_total, c, f)
             better = ~moved & (now > reached)
             theta[active[better]], best[active[better]] = tried[better], now[better]
             moved |= better
             if moved.all():
                 break
-        gained = best[active] - reached > _FLAT * np.abs(reached)
-        active = active[gained]
-        if not len(active):
-            break
-    inside = bool(np.all(np.abs(theta[0]) < 12.0))
-    return Difficulty(np.exp(theta[:, 0]), np.exp(theta[:, 1]), inside)
+        active = active[best[active] - reached > _FLAT * np.abs(reached)]
+    return theta
 
 
 def _likelihood(theta: Floats, own: Floats, total: Floats, c: Floats, f: Floats) -> Floats:

@@ -19,8 +19,14 @@ from isoflop.runs.files import NamedFrame, load_nested
 from isoflop.runs.tidy import tidy
 from isoflop.runs.where import selection
 
+# what parts a model's checkpoints
+_KEY: Final = ("step", "steps", "globalstep", "trainingstep", "revision", "seed")
+# numbers that a wide table has of models, which are no scores
+_SETTINGS: Final = frozenset(
+    (*_KEY, "shots", "nshot", "numfewshot", "fewshot", "temperature", "lr", "learningrate", "batch", "batchsize",
+     "layers", "nlayers", "heads", "nheads", "epochs", "year")
+)  # fmt: skip
 _TRUTH: Final = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0, "correct": 1.0, "incorrect": 0.0}
-_KEY: Final = ("step", "steps", "globalstep", "trainingstep", "revision", "seed")  # they part a model's checkpoints
 
 
 def read_table(
@@ -64,7 +70,8 @@ def read_table(
     if "item" in roles or {"passes", "tries"} <= roles.keys() or "task" in roles:
         rows = _long(frame, roles, several, lists, key, goal, name)
     else:
-        rows = _wide(frame, roles, models, key, name)
+        rows, left = _wide(frame, roles, models, key, name, tasks)
+        more += left
     if tasks:
         rows = _only(rows, "task", tasks)
     if metrics:
@@ -163,7 +170,7 @@ def _long(
 
     texts = {
         each: (None if cells(each) is None else [None if v is None else _word(v) for v in cells(each) or ()])
-        for each in ("task", "metric", "item", "cluster")
+        for each in ("task", "metric", "item", "cluster", "repeat")
     }
     base = [
         {
@@ -172,6 +179,7 @@ def _long(
             "metric": (texts["metric"] or ["score"] * len(frame))[at] or "score",
             "item": None if texts["item"] is None else texts["item"][at],
             "cluster": None if texts["cluster"] is None else texts["cluster"][at],
+            "repeat": None if texts["repeat"] is None else texts["repeat"][at],
         }
         for at, model in enumerate(key.to_list())
     ]
@@ -261,7 +269,7 @@ def _options_by_row(
                         "--column right=HEADER")  # fmt: skip
     grouped: dict[tuple[Any, ...], list[int]] = {}
     for at, record in enumerate(base):
-        grouped.setdefault((record["model"], record["task"], record["item"]), []).append(at)
+        grouped.setdefault((record["model"], record["task"], record["item"], record["repeat"]), []).append(at)
     records = []
     for rows in grouped.values():
         rows = sorted(rows, key=lambda at: _word(option[at]).rjust(6))
@@ -289,7 +297,8 @@ def _members(base: list[dict[str, Any]], probabilities: list[Any], right: list[A
     grouped: dict[tuple[Any, ...], dict[str, Any]] = {}
     for at, record in enumerate(base):
         place = grouped.setdefault(
-            (record["model"], record["task"], record["item"]), {**record, "metric": "acc", "members": []}
+            (record["model"], record["task"], record["item"], record["repeat"]),
+            {**record, "metric": "acc", "members": []},
         )
         own = probabilities[at]
         nested = bool(own) and isinstance(own[0], list)
@@ -299,18 +308,35 @@ def _members(base: list[dict[str, Any]], probabilities: list[Any], right: list[A
     return rows_of(list(grouped.values()))
 
 
-def _wide(frame: pl.DataFrame, roles: Mapping[str, str], models: Runs, key: pl.Series, name: str) -> pl.DataFrame:
-    """A row a model: each column of numbers that is nothing else is a task."""
+def _wide(
+    frame: pl.DataFrame, roles: Mapping[str, str], models: Runs, key: pl.Series, name: str, named: Sequence[str]
+) -> tuple[pl.DataFrame, list[Finding]]:
+    """A row a model: each column of numbers that is nothing else is a task.
+
+    named: tasks that were asked; a column that is not, and lies outside 0 to 100, is taken for a setting.
+    """
     taken = {column.header for column in models.columns.values()} | {roles["model"]}
     numeric = [
         each for each in frame.columns
-        if frame[each].dtype.is_numeric() and each not in taken and not is_index(each) and plain(each) not in _KEY
+        if frame[each].dtype.is_numeric() and each not in taken and not is_index(each)
+        and (plain(each) not in _SETTINGS or each in named)
     ]  # fmt: skip
     errors = {error_of(each, numeric): each for each in numeric if error_of(each, numeric)}
     counts = {count_of(each, numeric): each for each in numeric if count_of(each, numeric)}
     tasks = [each for each in numeric if each not in errors.values() and each not in counts.values()]
+    outside = [each for each in tasks if each not in named and not _inside(frame[each])]
+    tasks = [each for each in tasks if each not in outside]
     if not tasks:
         raise no_columns(name, frame.columns)
+    found = [
+        Finding(
+            "no-score",
+            "note",
+            f"{len(outside)} columns hold no score between 0 and 100 and were left out: {', '.join(outside[:3])}"
+            f"{' …' if len(outside) > 3 else ''}.",
+            "Nothing to do.",
+        )
+    ] if outside else []  # fmt: skip
     empty = pl.lit(None, dtype=pl.Float64)
     parts = []
     for task in tasks:
@@ -326,4 +352,9 @@ def _wide(frame: pl.DataFrame, roles: Mapping[str, str], models: Runs, key: pl.S
     told = pl.concat(parts).with_columns(pl.lit("score").alias("kind"), pl.lit("score").alias("metric"))
     return told.with_columns(
         pl.lit(None, dtype=kind).alias(each) for each, kind in SCHEMA.items() if each not in told.columns
-    ).select(list(SCHEMA))  # fmt: skip
+    ).select(list(SCHEMA)), found  # fmt: skip
+
+
+def _inside(series: pl.Series) -> bool:
+    known = series.cast(pl.Float64).drop_nulls().drop_nans()
+    return not len(known) or bool(((known >= 0) & (known <= 100)).all())

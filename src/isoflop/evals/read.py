@@ -46,8 +46,8 @@ def read_items(
         Files or folders, or one frame.
     columns :
         Role → header where headers do not say what they are: ``model``, ``task``, ``metric``, ``item``, ``cluster``,
-        ``score``, ``n``, ``stderr``, ``passes``, ``tries``, ``goal``, ``log_p``, ``option``, ``right``, ``length``,
-        ``member``, ``probabilities``; ``N``, ``D``, ``C``, ``date``, ``family`` of the model.
+        ``repeat``, ``score``, ``n``, ``stderr``, ``passes``, ``tries``, ``goal``, ``log_p``, ``option``, ``right``,
+        ``length``, ``member``, ``probabilities``; ``N``, ``D``, ``C``, ``date``, ``family`` of the model.
     models :
         A table with N, D, C, date or family of each model, found by its name.
     where :
