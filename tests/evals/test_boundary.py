@@ -28,7 +28,7 @@ def codes(items):
         ({"log_p": [[-1.0]] * 4, "right": [0] * 4}, "1 options .* needs two options or more"),
         ({"log_p": [[-1.0, -2.0]] * 4, "right": [2] * 4}, "the right one is number 2"),
         ({"log_p": [[-1.0, -2.0]] * 4, "right": ["Z"] * 4}, "'Z' is no option"),
-        ({"log_p": [[-1.0, -2.0]] * 4}, "no column that says which option is right"),
+        ({"log_p": [[-1.0, -2.0]] * 4}, "no column of the right option"),
         ({"log_p": [[-1.0, -2.0]] * 3 + [[-1.0, -2.0, -3.0]], "right": [0] * 4}, "different numbers of options"),
         ({"log_p": ["[-1, -2]", "a, b", "[-1, -2]", "[-1, -2]"], "right": [0] * 4}, "a list of numbers"),
         ({"passes": [1, 2, 3, 4], "tries": [2, 2, 2, 2]}, "3 passes in 2 tries"),

@@ -127,7 +127,7 @@ def test_sizes_come_from_a_table_of_models(tmp_path):
     assert (row["N"], row["D"], row["family"]) == (7e7, 1e9, "mini") and items.models["N"][1] is None
     assert [each.message[:40] for each in items.findings if each.code == "unknown-models"]
     (tmp_path / "none.csv").write_text("model,params\nanother,70M\n")
-    with pytest.raises(DataError, match="says nothing of the models mini-70m"):
+    with pytest.raises(DataError, match="names none of the models mini-70m"):
         read_items([tmp_path / "lab__mini-70m"], models=tmp_path / "none.csv")
 
 

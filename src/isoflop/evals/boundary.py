@@ -297,8 +297,8 @@ def _plain_findings(rows: pl.DataFrame, chances: Mapping[str, float]) -> list[Fi
             Finding(
                 "one-item",
                 "warning",
-                f"{', '.join(few[:3])} {'has' if len(few) == 1 else 'have'} one item: nothing says how far another "
-                "would differ.",
+                f"{', '.join(few[:3])} {'has' if len(few) == 1 else 'have'} one item: the scatter between items is "
+                "unknown.",
                 "Add items; the intervals are those of the tries alone.",
             )
         )

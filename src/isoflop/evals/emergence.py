@@ -227,7 +227,7 @@ def law_findings(law: PassLaw, task: str) -> list[Finding]:
         faster = law.shape == "concave"
         found.append(
             Finding(
-                "emergence-bends",
+                "emergence-curvature",
                 "warning",
                 f"the pass rate of {task} rises {'faster' if faster else 'slower'} than exp(-c*N^-alpha): curvature "
                 f"{law.curvature.value:+.2g} (p = {law.p_value:.2g}).",

@@ -235,7 +235,7 @@ def _model(path: Path, time: str | None) -> tuple[str, dict[str, Any]]:
     name = path.parent.name
     if not name or name in (".", ".."):
         raise DataError(
-            f"nothing says which model wrote {path.name}: put it into a folder of the model's name, or beside its "
+            f"no results file names the model of {path.name}: put it into a folder of the model's name, or beside its "
             f"results file, not {shown(str(path.parent))}"
         )
     return name.rpartition("__")[2], {}

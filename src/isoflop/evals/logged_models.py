@@ -115,7 +115,7 @@ def with_models(items: Items, table: Runs) -> Items:
                                             for name in own)) if own else None  # fmt: skip
     if found is None or not found.to_series().any():
         raise DataError(
-            f"{table.source} says nothing of the models {', '.join(items.names[:3])}; name them there as they are here"
+            f"{table.source} names none of the models {', '.join(items.names[:3])}; name them there as they are here"
         )
     for name in own:
         if f"{name}_told" in joined.columns:

@@ -250,7 +250,7 @@ def _of_options(
     base: list[dict[str, Any]], held: list[Any], right: list[Any] | None, lengths: list[Any] | None, name: str
 ) -> pl.DataFrame:
     if right is None:
-        raise DataError(f"{name} has log-probabilities and no column that says which option is right; name it, as "
+        raise DataError(f"{name} has log-probabilities and no column of the right option; name it, as "
                         "--column right=HEADER")  # fmt: skip
     for at, record in enumerate(base):
         place = _place(right[at], len(held[at]), None, name)
@@ -265,7 +265,7 @@ def _options_by_row(
 ) -> pl.DataFrame:  # fmt: skip
     """One row an option: the right one is flagged in its own row, or named in each row of its item."""
     if right is None:
-        raise DataError(f"{name} has a row for each option and no column that says which is right; name it, as "
+        raise DataError(f"{name} has a row for each option and no column of the right option; name it, as "
                         "--column right=HEADER")  # fmt: skip
     grouped: dict[tuple[Any, ...], list[int]] = {}
     for at, record in enumerate(base):
