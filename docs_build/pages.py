@@ -21,6 +21,7 @@ TOPICS = {
     "table": "Reading a table",
     "logs": "Reading logs",
     "data-set": "Public tables",
+    "representations": "Representations",
 }
 
 
