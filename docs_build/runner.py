@@ -33,7 +33,7 @@ def folder() -> Iterator[Path]:
 
 
 def write_examples(place: Path) -> None:
-    """Bundled runs (runs, curves), simulated (scores, curve, families, recipes, sweep) as .csv; activations.npz; train.log."""
+    """Bundled runs (runs, curves) and simulated ones (scores, curve, families …) as .csv; activations.npz; train.log."""
     import numpy as np
     import polars as pl
 

@@ -142,7 +142,7 @@ def calibrated_information(
 
 
 def _beside_nonlinear(found: Calibrated, estimator: Estimator, world: World, seed: int) -> Calibrated:
-    """The same with a trial of equal strength without correlation: refused where half is missed, marked where a part is."""
+    """The same with a trial without correlation: refused where half of it is missed, marked where a part is."""
     trial = _mean_trial(world, estimator, max(found.value, FLOOR), seed)
     told = f"{trial.error:+.0%} on {world.name} of {trial.truth:.3g} nats"
     refused = told if abs(trial.error) > 0.5 else ""

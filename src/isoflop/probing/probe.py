@@ -258,5 +258,5 @@ def _findings(given: Activations, made: Representation) -> Iterator[Finding]:
             "measures-refused", "warning",
             f"{len(refused)} of {len(made.measures)} measures of {where} are refused: {', '.join(refused)}.",
             "Record more samples, or change --components, --sigma or --noise; "
-            "--tolerance says how much error is allowed.",
+            "--tolerance sets the error that is allowed.",
         )  # fmt: skip

@@ -134,8 +134,8 @@ def _of_file(
         if samples is not None and samples < total:
             rows = np.sort(np.random.default_rng(seed).choice(total, samples, replace=False))
         points = each.take(rows)
-        labeled, given = (_rows_of(beside[role], rows, total, role, file) for role in ("labels", "inputs"))
-        found.append(Activations(str(file), file.stem, name, points, labeled, given, total))
+        classes, causes = (_rows_of(beside[role], rows, total, role, file) for role in ("labels", "inputs"))
+        found.append(Activations(str(file), file.stem, name, points, classes, causes, total))
     return found
 
 
