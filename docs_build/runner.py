@@ -33,7 +33,7 @@ def folder() -> Iterator[Path]:
 
 
 def write_examples(place: Path) -> None:
-    """Bundled runs (runs, curves) and simulated ones (scores, curve, families …) as .csv; activations.npz; train.log."""
+    """Bundled runs (runs, curves), simulated ones (scores, suite, curve …) as .csv; activations.npz, a log."""
     import numpy as np
     import polars as pl
 
@@ -50,6 +50,11 @@ def write_examples(place: Path) -> None:
     loss = loss * np.exp(draws.normal(0, 0.01, n.size))
     score = 0.25 + 0.7 / (1 + np.exp(4 * (loss - 1.6))) + draws.normal(0, 0.005, n.size)
     pl.DataFrame({"N": n, "D": d, "quiz_loss": loss, "quiz_score": score}).write_csv(place / "scores.csv")
+    suite = {"N": n, "D": d}
+    for task, floor, middle in (("quiz", 0.9, 1.6), ("exam", 1.1, 1.7)):
+        lost = (floor + 300 / n**0.35 + 900 / d**0.33) * np.exp(np.random.default_rng(2).normal(0, 0.01, n.size))
+        suite[f"{task}_loss"], suite[f"{task}_score"] = lost, 0.25 + 0.7 / (1 + np.exp(4 * (lost - middle)))
+    pl.DataFrame(suite).write_csv(place / "suite.csv")
     step = np.arange(20, 2001, 20)
     rate = 1e-3 * np.minimum(step / 200, 1)  # constant after the warm-up
     falling = 2.4 + 9 * step**-0.4 + draws.normal(0, 0.01, step.size)
