@@ -35,6 +35,7 @@ def folder() -> Iterator[Path]:
 def write_examples(place: Path) -> None:
     """Bundled runs (runs, curves), simulated ones (scores, suite, curve, families, recipes, sweep) as .csv, a log."""
     """Bundled runs (runs, curves), simulated ones and items (scores, recipes, attempts …), as .csv; train.log."""
+    """Bundled runs (runs, curves), simulated ones (scores, suite, curve …) as .csv; activations.npz, a log."""
     import numpy as np
     import polars as pl
 
@@ -65,6 +66,7 @@ def write_examples(place: Path) -> None:
     write_sweep(place / "sweep.csv")
     write_attempts(place / "attempts.csv")
     write_choices(place / "choices.csv")
+    write_activations(place / "activations.npz")
     excerpt = re.search(r"```(?:text)?\n(.*?)```", (FORMATS / "nanogpt.md").read_text(encoding="utf-8"), re.DOTALL)
     assert excerpt is not None
     (place / "train.log").write_text(excerpt[1], encoding="utf-8")
@@ -83,6 +85,17 @@ def write_recipes(place: Path) -> None:
     names = np.array(["web", "web-filtered", "books", "code", "mixed"])[recipe]
     table = {"recipe": names, "N": size, "D": 20 * size, "seed": seed, "loss": loss, "quiz_acc": score}
     pl.DataFrame(table).write_csv(place)
+
+
+def write_activations(place: Path) -> None:
+    """400 samples of 40 features near a curved surface of 3 dimensions, in 4 classes, with their 3 inputs."""
+    import numpy as np
+
+    draws = np.random.default_rng(0)
+    labels = np.arange(400) % 4
+    inputs = draws.normal(size=(400, 3)) + 2 * np.eye(4)[labels][:, :3]
+    hidden = np.tanh(inputs @ draws.normal(size=(3, 40)) / 2 + 0.3 * draws.normal(size=40))
+    np.savez(place, hidden=hidden.astype(np.float32), labels=labels, inputs=inputs)
 
 
 def write_sweep(place: Path) -> None:
