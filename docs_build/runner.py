@@ -33,9 +33,7 @@ def folder() -> Iterator[Path]:
 
 
 def write_examples(place: Path) -> None:
-    """Bundled runs (runs, curves), simulated ones (scores, suite, curve, families, recipes, sweep) as .csv, a log."""
-    """Bundled runs (runs, curves), simulated ones and items (scores, recipes, attempts …), as .csv; train.log."""
-    """Bundled runs (runs, curves), simulated ones (scores, suite, curve …) as .csv; activations.npz, a log."""
+    """Bundled runs (runs, curves), simulated ones and items (scores, recipes …) as .csv; activations.npz; a log."""
     import numpy as np
     import polars as pl
 

@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from docs_build.runner import write_attempts, write_recipes, write_sweep
-from docs_build.runner import write_activations, write_recipes, write_sweep
+from docs_build.runner import write_activations, write_attempts, write_recipes, write_sweep
 
 from isoflop import law
 from isoflop.runs.datasets import load
