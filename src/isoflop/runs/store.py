@@ -31,6 +31,7 @@ SCHEMA: Final = "isoflop.store/1"
 CURVE: Final = "curve"  # the column of runs that names the file of a run's curve
 METRIC: Final = "loss_metric"  # the column of runs that names the column of the curve that counts as its loss
 _TEXTS: Final = ("run", CURVE, "format", "source", "status", "digest", "settings", METRIC)
+_WORDS: Final = ("family", "N_convention", "loss_unit", "loss_rule", "schedule", "seed", "derived")
 _NUMBERS: Final = (
     "N", "D", "U", "epochs", "C", "loss", "loss_step", "steps", "batch", "context", "lr", "warmup", "S1", "S2", "rows",
 )  # fmt: skip
@@ -101,6 +102,15 @@ def _check(path: Path, runs: pl.DataFrame, record: Mapping[str, Any]) -> None:
             raise DataError(
                 f"{path} is damaged: its column {name!r} is {'absent' if lacks else 'no text'}; import again"
             )
+    plain = [name for name, kind in runs.schema.items() if _numeric(kind) or kind == pl.String]
+    nested = next((name for name in runs.columns if record and name not in plain), None)
+    if nested is not None:
+        raise DataError(
+            f"{path} is damaged: its column {nested[:_LONGEST]!r} holds neither numbers nor text; import again"
+        )
+    told = next((name for name in _WORDS if record and name in runs.columns and _number(runs[name].dtype)), None)
+    if told is not None:
+        raise DataError(f"{path} is damaged: its column {told!r} is no text; import again")
     words = next(
         (each for each in _NUMBERS if record and each in runs.columns and not _numeric(runs[each].dtype)), None
     )
@@ -114,6 +124,10 @@ def _check(path: Path, runs: pl.DataFrame, record: Mapping[str, Any]) -> None:
         raise DataError(
             f"{path} is damaged: it names {foreign[:_LONGEST]!r}, which lies outside the store; import again"
         )
+
+
+def _number(kind: pl.DataType) -> bool:
+    return _numeric(kind) and kind != pl.Null
 
 
 def _numeric(kind: pl.DataType) -> bool:
