@@ -33,12 +33,10 @@ MEDIA = {
     ".js": "text/javascript",
     ".css": "text/css",
     ".json": "application/json",
-    ".png": "image/png",
+    ".svg": "image/svg+xml",
     ".toml": "text/plain",
 }
-_FILE = re.compile(
-    r"(?:answer\.html|data\.json|law\.js|report\.html|fit\.json|study\.toml|\d{1,3}-[\w-]{1,80}-(?:light|dark)\.png)"
-)
+_FILE = re.compile(r"(?:answer\.html|data\.json|law\.js|report\.html|fit\.json|study\.toml|\d{1,3}-[\w-]{1,80}\.svg)")
 # Of a task, what the page shows.
 _ASKED = ("law", "fixed", "tied", "domains", "options", "of", "objective", "draws", "resample_by")
 _VERSION = re.compile(r"-?[0-9]{1,15}")

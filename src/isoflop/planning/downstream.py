@@ -134,7 +134,7 @@ def downstream(first: Ensemble, second: Ensemble, at: Mapping[str, float], *, le
         beyond=beyond,
         findings=(
             *_floor_findings(first, told),
-            *_beyond_findings(second, told.loss.value, lowest),
+            *beyond_findings(second, told.loss.value, lowest),
             *told.findings,
             *first.estimate.findings,
             *(each for each in second.estimate.findings if each.code != "narrow-range"),  # it speaks of exponents
@@ -348,7 +348,8 @@ def _floor_findings(first: Ensemble, told: Forecast) -> list[Finding]:
     ]
 
 
-def _beyond_findings(second: Ensemble, loss: float, lowest: float) -> list[Finding]:
+def beyond_findings(second: Ensemble, loss: float, lowest: float) -> list[Finding]:
+    """That the second stage is used below every loss that it was fitted to."""
     if loss >= lowest:
         return []
     best = second.estimate.data.ranges[second.estimate.law.input_names[0]]
