@@ -19,6 +19,7 @@ from isoflop.plots.influence import removal_paths, runs_left_out
 from isoflop.plots.isoflops import isoflop_curves
 from isoflop.plots.methods import methods_compared
 from isoflop.plots.near_set import near_optimal_set
+from isoflop.plots.onsets import onset_map
 from isoflop.plots.panels import fitted_panels
 from isoflop.plots.plan import flat_band
 from isoflop.plots.profiles import profile_likelihood
@@ -56,6 +57,7 @@ __all__ = [
     "methods_compared",
     "near_optimal_set",
     "new_axes",
+    "onset_map",
     "parameter_draws",
     "policies_by_spend",
     "predicted_against_actual",
