@@ -1,6 +1,7 @@
 // The local page: what is asked goes to the server, what comes back is shown; nothing is computed here but the answer's
 // own figures, by the same modules that a report carries.
 import { chart, rangeOf } from "./chart.js";
+import { fillGroups, loadGroups } from "./groups.js";
 import { ask, attempt, byId, element, options, page, slip } from "./page.js";
 import { describeRun, runsOf, tableOfRuns } from "./runs.js";
 import { fillMenu, request, RESTRICTIONS, restrictions, showResults } from "./tasks.js";
@@ -82,7 +83,10 @@ function take(state) {
   byId("title").textContent = state.source;
   document.title = `${state.source} · isoflop`;
   if (JSON.stringify(before?.reading) !== JSON.stringify(state.reading)) loadTable();
-  else if (JSON.stringify(before?.dropped) !== JSON.stringify(state.dropped)) showDropped();
+  else if (JSON.stringify(before?.dropped) !== JSON.stringify(state.dropped)) {
+    showDropped();
+    loadGroups();
+  }
   showResults();
 }
 
@@ -115,6 +119,7 @@ async function loadTable() {
   drawRuns();
   showDropped();
   checkLaw();
+  loadGroups();
   doubtMore();
 }
 
@@ -147,7 +152,7 @@ function drawRuns() {
   let at = -1;
   runsChart = chart(place, {
     axes: { x: { label: runs.numbers.C ? "training compute C (FLOPs)" : "the table's largest input", reading: "power" }, y: { label: runs.response, reading: "plain" } },
-    describe: (i) => describeRun(runs, i) + (page.dropped.has(runs.row[i]) ? "\nleft out" : ""),
+    describe: (i) => describeRun(runs, i) + (page.dropped.has(runs.row[i]) ? "\nleft out" : "") + (page.isPicked(runs.row[i]) ? "\nin the new group" : ""),
     onRun: (i) => {
       at = i;
       byId("runs-chosen").textContent = describeRun(runs, i).replaceAll("\n", " · ");
@@ -156,11 +161,17 @@ function drawRuns() {
   });
   const faint = new Uint8Array(runs.count);
   runsChart.set({ points: { x, y, shade: sizes.map((size) => Math.min(1, Math.max(0, (size - small) / (large - small)))), faint }, xRange: rangeOf(x), yRange: rangeOf(y) });
-  page.paintDropped = () => {
-    runs.row.forEach((row, i) => { faint[i] = page.dropped.has(row); });
+  page.paintRuns = () => {
+    const picking = page.picking();
+    byId("runs-click").textContent = picking ? "Enter, or a click on a run, puts it into the new group or takes it out of it." : "Enter, or a click on a run, takes it out or in again.";
+    runs.row.forEach((row, i) => { faint[i] = page.dropped.has(row) || (picking && !page.isPicked(row)); });
     runsChart.repaint();
   };
-  const toggle = () => at >= 0 && drop(runs.row[at], !page.dropped.has(runs.row[at]));
+  const toggle = () => {
+    if (at < 0) return;
+    if (page.picking()) page.pick(runs.row[at]);
+    else drop(runs.row[at], !page.dropped.has(runs.row[at]));
+  };
   place.addEventListener("click", toggle);
   place.addEventListener("keydown", (event) => event.key === "Enter" && toggle());
   byId("runs-drawn").textContent = runs.step > 1 ? `Every ${runs.step}th of ${runs.total.toLocaleString("en")} rows is drawn; all of them are fitted.` : "";
@@ -185,7 +196,7 @@ function showDropped() {
   const count = page.dropped.size;
   byId("dropped-row").hidden = !count;
   byId("dropped-says").textContent = `${count} ${count === 1 ? "row is" : "rows are"} left out of the next fit.`;
-  page.paintDropped?.();
+  page.paintRuns?.();
   for (const box of byId("rows-table").querySelectorAll("input")) {
     box.checked = !page.dropped.has(Number(box.getAttribute("aria-label").replace("use row ", "")));
   }
@@ -299,4 +310,7 @@ function arrive() {
 }
 begin();
 arrive();
-attempt(fillMenu);
+attempt(async () => {
+  await fillMenu();
+  fillGroups();
+});
