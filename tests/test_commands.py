@@ -40,6 +40,7 @@ FURTHER = (
     "isoflop shape recipes.csv --by recipe",
     "isoflop tune sweep.csv --at N=7B --at D=140B",
     "isoflop track checkpoints.csv --task quiz,exam",
+    "isoflop transfer runs.csv --from loss --to score --draws 50",
     "isoflop diagnose runs.csv --law chinchilla",
     "isoflop compare fit.json other.json",
     "isoflop score prediction.json --measured 2.31",

@@ -161,6 +161,12 @@ CASES = {
         *("--task-column", "task", "--score", "value", "--error", "stderr", "--by", "model", "--x", "step"),
         *("--task", "lambada_openai,piqa,sciq,arc_easy,winogrande,logiqa"),
     ],
+    "transfer": [
+        *("transfer", "{tables}/loss-to-loss/sweep.csv", "--by", "data"),
+        *("--from-group", "fineweb-100b", "--from", "eval/fineweb_100b_val/CrossEntropyLoss"),
+        *("--to-group", "starcoder", "--to", "eval/starcoder_val/CrossEntropyLoss"),
+        *("--measured", "2.6", "--at", "N=3309980160", "--at", "D=50352769083", "--draws", "50"),
+    ],
     "calibrate": ["calibrate", *SEVERAL, "-o", "{out}/prior.toml"],
     "validate": ["validate", *SEVERAL],
     "datasets": ["datasets"],

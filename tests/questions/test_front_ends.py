@@ -41,6 +41,7 @@ OPTIONS = {
     "sensitivity": {"draws": 20},
     "shape": {"responses": ["quiz_acc"]},
     "track": {"tasks": ["quiz_acc"]},
+    "transfer": {"loss_to": "quiz_loss", "measured": 2.4},
 }
 OTHER_RUNS = {"finish", "repeat"}  # a run under way, repeated tokens: their own tests
 ASKED = sorted(

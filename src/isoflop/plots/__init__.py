@@ -32,6 +32,7 @@ from isoflop.plots.sensitivity import choices_made
 from isoflop.plots.shapes import MOST_GROUPS, shapes_along
 from isoflop.plots.spend import batch_by_spend, policies_by_spend
 from isoflop.plots.style import AXES
+from isoflop.plots.transfer import loss_to_loss
 
 __all__ = [
     "AXES",
@@ -54,6 +55,7 @@ __all__ = [
     "laws_ranked",
     "loss_against_compute",
     "loss_contours",
+    "loss_to_loss",
     "methods_compared",
     "near_optimal_set",
     "new_axes",
