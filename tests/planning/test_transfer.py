@@ -47,7 +47,6 @@ def test_nine_new_losses_in_ten_lie_in_their_intervals():
         )
         found = transfer(one, two, measured=float(new[0]))
         inside += found.loss.low <= new[1] <= found.loss.high
-        assert found.mean.high - found.mean.low <= found.loss.high - found.loss.low
     assert inside >= 15
 
 
