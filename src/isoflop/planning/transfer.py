@@ -248,6 +248,6 @@ def _floors(found: Transfer) -> list[Finding]:
             "transfer-floor-lost",
             "warning",
             f"the law of the loss on {' and on '.join(codes)} has lost its irreducible loss, which the line rests on.",
-            "Fix it to a known value (--fix), or add larger runs.",
+            "Write a known value into the law (--law), or add larger runs.",
         )
     ]

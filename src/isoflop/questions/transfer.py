@@ -14,6 +14,7 @@ from isoflop.questions.base.context import Context
 from isoflop.questions.base.kinds import Number, Numbers, Text
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
+from isoflop.questions.base.specs import FitSpec, LevelSpec, RunsSpec
 
 if TYPE_CHECKING:
     from isoflop.findings import Finding
@@ -53,7 +54,7 @@ class Transfer(Question):
     )
     group: ClassVar[Group] = "Ask"
     order: ClassVar[int] = 65
-    subject: ClassVar[Subject] = "law"
+    subject: ClassVar[Subject] = "runs"
     results: ClassVar[tuple[str, ...]] = (
         "isoflop.questions.transfer:Transferred",
         "isoflop.planning.transfer:Transfer",
@@ -67,9 +68,15 @@ class Transfer(Question):
     measured: float | None = option(
         Number(low=0.0, open=True), help="Loss on A of the model whose loss on B is forecast."
     )
+    form: str = option(Text("LAW"), _LAW, flag="law", help="Law of each loss, which gives its floor.")
     at: Mapping[str, float] = option(
         Numbers("N=7B"), {}, help="Inputs of that model, for the forecasts of the two laws; repeatable."
     )
+
+    @classmethod
+    def groups(cls) -> tuple[type, ...]:
+        """How the table is read, how laws are fitted, and the level."""
+        return (RunsSpec, FitSpec, LevelSpec)
 
     def check(self) -> None:
         """Two losses must be named."""
@@ -85,12 +92,13 @@ class Transfer(Question):
 
     def compute(self, context: Context) -> Transferred:
         """Both laws, the line through the pairs, and the forecasts."""
+        from isoflop.laws import law as read_law
         from isoflop.planning.forecast import forecast
         from isoflop.planning.transfer import floor_of, transfer
 
         self.check()
         runs = context.runs
-        law = context.law_spec.build(runs.names, default=_LAW)
+        law = read_law(self.form, columns=runs.names)
         floor_of(law)
         columns = (self.loss_from, self.loss_to or self.loss_from)
         groups = (self.from_group, self.to_group)
