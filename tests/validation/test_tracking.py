@@ -6,7 +6,7 @@ import pytest
 from isoflop import Runs, read_runs
 from isoflop.errors import DataError, IsoflopError
 from isoflop.validation.score_curves import score_curves
-from isoflop.validation.tracking import crossings, spearman, track
+from isoflop.validation.tracking import crossings, track
 from isoflop.validation.unimodal import monotone_fit
 
 MIDDLES = {"quiz": 2.0, "exam": 3.0, "proof": 3.5, "riddle": 4.0}
@@ -125,12 +125,6 @@ def test_crossings_are_those_of_isotonic_regression():
         part = (level - fitted[first - 1]) / (fitted[first] - fitted[first - 1])
         there = place[first - 1] + part * (place[first] - place[first - 1])
         assert crossings(y[None], place, 0.0, 0.5)[0] == pytest.approx(there)
-
-
-def test_ranks_count_ties_at_their_mean():
-    assert spearman(np.array([1.0, 2, 3]), np.array([30.0, 20, 10])) == pytest.approx(-1)
-    assert spearman(np.array([1.0, 1, 2, 3]), np.array([1.0, 2, 3, 4])) == pytest.approx(0.9486833)
-    assert np.isnan(spearman(np.ones(3), np.arange(3.0)))
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from isoflop.findings import Finding
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Interval, check_level, interval_of
 from isoflop.uncertainty.holm import holm
+from isoflop.uncertainty.ranks import spearman
 from isoflop.validation.early_scores import FinalScore, Foretold, early_and_final, foretold, unfinished
 from isoflop.validation.score_curves import ScoreCurves
 from isoflop.values import Value
@@ -278,14 +279,6 @@ def _agreements(
             Agreement(model, largest, len(shared), interval_of(spearman(here, there), np.array(draws), level=level))
         )
     return tuple(found)
-
-
-def spearman(one: Floats, two: Floats) -> float:
-    """Correlation of ranks, ties at their mean; NaN where one of them does not vary."""
-    a, b = (np.array([(each < x).sum() + (each == x).sum() / 2 for x in each]) for each in (one, two))
-    if np.ptp(a) == 0 or np.ptp(b) == 0:
-        return math.nan
-    return float(np.corrcoef(a, b)[0, 1])
 
 
 def _usual_end(curves: ScoreCurves) -> float:
