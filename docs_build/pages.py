@@ -20,7 +20,9 @@ TOPICS = {
     "counts": "Counts and conventions",
     "table": "Reading a table",
     "logs": "Reading logs",
+    "score": "Scores of evaluations",
     "data-set": "Public tables",
+    "representations": "Representations",
 }
 
 

@@ -11,6 +11,7 @@ from isoflop.plots.curves import training_curves
 from isoflop.plots.design import design
 from isoflop.plots.draws import parameter_draws
 from isoflop.plots.envelope import loss_against_compute
+from isoflop.plots.evals import correlations_along_chain, pass_line, score_against_scale
 from isoflop.plots.fan import forecast_fan
 from isoflop.plots.finish import run_to_its_end
 from isoflop.plots.groups import group_curves, group_multipliers
@@ -41,6 +42,7 @@ __all__ = [
     "MOST_TASKS",
     "batch_by_spend",
     "choices_made",
+    "correlations_along_chain",
     "coverage_by_law",
     "design",
     "errors_by_share",
@@ -61,6 +63,7 @@ __all__ = [
     "new_axes",
     "onset_map",
     "parameter_draws",
+    "pass_line",
     "policies_by_spend",
     "predicted_against_actual",
     "profile_likelihood",
@@ -72,6 +75,7 @@ __all__ = [
     "runs_left_out",
     "save",
     "score_against_loss",
+    "score_against_scale",
     "shapes_along",
     "training_curves",
     "worth_of_repeats",
