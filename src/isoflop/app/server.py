@@ -226,7 +226,7 @@ class _Page:
         return JSONResponse({"rows": len(kept)})
 
     async def reading(self, request: Request) -> Response:
-        """Read the table otherwise: columns, units, conventions, selection; refused where that leaves nothing to show."""
+        """Read the table otherwise: columns, units, selection; refused where that leaves nothing to show."""
         asked = await _body(request)
         reading = Reading(
             columns=_words(asked, "columns"),
