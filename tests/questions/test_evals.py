@@ -7,8 +7,15 @@ import polars as pl
 import pytest
 from docs_build.runner import write_attempts, write_choices
 
+from isoflop.app.requests import checked
+from isoflop.app.session import Task, new_session, read, save
+from isoflop.app.work import perform as perform_task
 from isoflop.evals import evaluate, read_items
+from isoflop.files import plain_json
+from isoflop.questions.base.specs import FitSpec, RunsSpec
+from isoflop.questions.evals import Evals
 from isoflop.render.notebook import answer_of
+from isoflop.study import Study, parse_study, perform, study_toml
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +124,25 @@ def test_what_is_not_there_is_named(refused, folder, tmp_path):
     assert "D is not known for two models" in refused("evals", str(folder / "attempts.csv"), "--x", "D")
     assert "--baseline names 'gpt'" in refused("evals", choices, "--baseline", "gpt")
     assert "nothing to read" in refused("evals", str(tmp_path))
+
+
+def test_a_study_and_the_page_ask_it_of_their_own_table(asked, folder, tmp_path):
+    whole = asked("evals", str(folder / "choices.csv"), "--baseline", "model-0", "--draws", "40")
+    study = Study(
+        runs=RunsSpec(source="choices.csv", folder=folder),
+        fit=FitSpec(draws=40),
+        questions=(Evals(baseline="model-0"),),
+    )
+    done = perform(parse_study(study_toml(study), folder=folder))
+    assert not done.refused and done.ensembles == ()
+    by_study = plain_json(done.answers["evals"].to_dict())
+    session = new_session(tmp_path, kind="file", source="choices.csv")
+    (session.folder / "choices.csv").write_bytes((folder / "choices.csv").read_bytes())
+    session = save(session)
+    options = {"options": {"baseline": "model-0"}, "draws": 40}
+    kind, settings = checked(session, {"kind": "evals", **options}, read(session))
+    task = Task("r1", kind, settings)
+    perform_task(save(session.with_task(task)), task, lambda share, doing: None)
+    by_page = json.loads(session.place("r1", "answer.json").read_text())
+    for each in ("tables", "headline", "quantities", "findings"):
+        assert by_study[each] == whole[each] == by_page[each]
