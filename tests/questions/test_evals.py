@@ -127,10 +127,10 @@ def test_what_is_not_there_is_named(refused, folder, tmp_path):
 
 
 def test_a_study_and_the_page_ask_it_of_their_own_table(asked, folder, tmp_path):
-    whole = asked("evals", str(folder / "choices.csv"), "--baseline", "model-0", "--draws", "40")
+    whole = asked("evals", str(folder / "choices.csv"), "--baseline", "model-0", "--draws", "20")
     study = Study(
         runs=RunsSpec(source="choices.csv", folder=folder),
-        fit=FitSpec(draws=40),
+        fit=FitSpec(draws=20),
         questions=(Evals(baseline="model-0"),),
     )
     done = perform(parse_study(study_toml(study), folder=folder))
@@ -139,7 +139,7 @@ def test_a_study_and_the_page_ask_it_of_their_own_table(asked, folder, tmp_path)
     session = new_session(tmp_path, kind="file", source="choices.csv")
     (session.folder / "choices.csv").write_bytes((folder / "choices.csv").read_bytes())
     session = save(session)
-    options = {"options": {"baseline": "model-0"}, "draws": 40}
+    options = {"options": {"baseline": "model-0"}, "draws": 20}
     kind, settings = checked(session, {"kind": "evals", **options}, read(session))
     task = Task("r1", kind, settings)
     perform_task(save(session.with_task(task)), task, lambda share, doing: None)

@@ -92,11 +92,10 @@ class Items(Value):
             return np.full(len(self.models), np.nan)
         column = self.models[name]
         numbers = column.cast(pl.Float64, strict=False)
-        bad = numbers.is_null() & column.is_not_null()
-        if bad.any():
-            raise DataError(
-                f"{name} of {self.models['model'][bad.arg_max()]} is {shown(column[bad.arg_max()])}, no number"
-            )
+        bad = (numbers.is_null() & column.is_not_null()).to_list()
+        if any(bad):
+            at = bad.index(True)
+            raise DataError(f"{name} of {self.models['model'][at]} is {shown(column[at])}, no number; mend its cell")
         return numbers.fill_null(float("nan")).to_numpy()
 
 
