@@ -74,7 +74,7 @@ def true_multiplier(group: Curve, reference: Curve, x: float) -> float:
 
 
 def measure(
-    *, simulations: int, runs: int, common: float, paired: bool, draws: int, noise: float, by: str, seed: int
+    *, simulations: int, runs: int, common: float, paired: bool | None, draws: int, noise: float, by: str, seed: int
 ) -> dict[str, float]:
     """Shares of simulations in which intervals hold the truth, and in which what is not there is found."""
     rng = np.random.default_rng(seed)
@@ -143,11 +143,12 @@ def main() -> None:
     parser.add_argument("--common", type=float, default=0.95, help="share of the noise's variance in common")
     parser.add_argument("--objective", default="lsq")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=["paired", "independent", "shared-grid", "wide"], default=None)
+    parser.add_argument("--only", choices=["paired", "independent", "auto", "shared-grid", "wide"], default=None)
     asked = parser.parse_args()
     cases = {
-        "paired": (asked.common, True),  # noise in common, draws paired
+        "paired": (asked.common, None),  # the residuals show that they go together  # noise in common, draws paired
         "independent": (0.0, False),
+        "auto": (0.0, None),  # a shared grid whose noise is independent, as the residuals show
         "shared-grid": (0.0, True),  # a shared grid whose noise is independent, draws paired all the same
         "wide": (asked.common, False),  # noise in common that the draws do not know of
     }

@@ -22,6 +22,7 @@ TOPICS = {
     "logs": "Reading logs",
     "score": "Scores of evaluations",
     "data-set": "Public tables",
+    "representations": "Representations",
 }
 
 

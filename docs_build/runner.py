@@ -33,7 +33,7 @@ def folder() -> Iterator[Path]:
 
 
 def write_examples(place: Path) -> None:
-    """Bundled runs (runs, curves), simulated ones and items (scores, recipes, attempts …), as .csv; train.log."""
+    """Bundled runs, simulated ones and items (scores, suite, recipes …) as .csv; activations.npz; a log."""
     import numpy as np
     import polars as pl
 
@@ -50,6 +50,11 @@ def write_examples(place: Path) -> None:
     loss = loss * np.exp(draws.normal(0, 0.01, n.size))
     score = 0.25 + 0.7 / (1 + np.exp(4 * (loss - 1.6))) + draws.normal(0, 0.005, n.size)
     pl.DataFrame({"N": n, "D": d, "quiz_loss": loss, "quiz_score": score}).write_csv(place / "scores.csv")
+    suite = {"N": n, "D": d}
+    for task, floor, middle in (("quiz", 0.9, 1.6), ("exam", 1.1, 1.7)):
+        lost = (floor + 300 / n**0.35 + 900 / d**0.33) * np.exp(np.random.default_rng(2).normal(0, 0.01, n.size))
+        suite[f"{task}_loss"], suite[f"{task}_score"] = lost, 0.25 + 0.7 / (1 + np.exp(4 * (lost - middle)))
+    pl.DataFrame(suite).write_csv(place / "suite.csv")
     step = np.arange(20, 2001, 20)
     rate = 1e-3 * np.minimum(step / 200, 1)  # constant after the warm-up
     falling = 2.4 + 9 * step**-0.4 + draws.normal(0, 0.01, step.size)
@@ -57,8 +62,10 @@ def write_examples(place: Path) -> None:
     write_families(place / "families.csv")
     write_recipes(place / "recipes.csv")
     write_sweep(place / "sweep.csv")
+    write_checkpoints(place / "checkpoints.csv")
     write_attempts(place / "attempts.csv")
     write_choices(place / "choices.csv")
+    write_activations(place / "activations.npz")
     excerpt = re.search(r"```(?:text)?\n(.*?)```", (FORMATS / "nanogpt.md").read_text(encoding="utf-8"), re.DOTALL)
     assert excerpt is not None
     (place / "train.log").write_text(excerpt[1], encoding="utf-8")
@@ -77,6 +84,35 @@ def write_recipes(place: Path) -> None:
     names = np.array(["web", "web-filtered", "books", "code", "mixed"])[recipe]
     table = {"recipe": names, "N": size, "D": 20 * size, "seed": seed, "loss": loss, "quiz_acc": score}
     pl.DataFrame(table).write_csv(place)
+
+
+def write_checkpoints(place: Path) -> None:
+    """Six sizes at sixteen checkpoints, whose tasks rise one after the other; the coin never does."""
+    import numpy as np
+    import polars as pl
+
+    draws = np.random.default_rng(0)
+    size, step = (each.ravel() for each in np.meshgrid(np.logspace(8, 10, 6), np.round(np.logspace(1, 5, 16))))
+    scale = np.log10(size / 1e8)
+    table = {"run": [f"{each / 1e6:.0f}M" for each in size], "N": size, "step": step}
+    for task, middle, gain in (("quiz", 2.6, 0.4), ("exam", 3.1, 0.3), ("proof", 3.7, 0.25), ("riddle", 4.2, 0.2)):
+        rise = (gain + 0.1 * scale) / (1 + np.exp(-4 * (np.log10(step) - middle)))
+        table[task] = 0.25 + rise + draws.normal(0, 0.008, size.size)
+        table[f"{task}_stderr"] = np.full(size.size, 0.008)
+    table["coin"] = 0.5 + draws.normal(0, 0.008, size.size)
+    table["coin_stderr"] = np.full(size.size, 0.008)
+    pl.DataFrame(table).write_csv(place)
+
+
+def write_activations(place: Path) -> None:
+    """400 samples of 40 features near a curved surface of 3 dimensions, in 4 classes, with their 3 inputs."""
+    import numpy as np
+
+    draws = np.random.default_rng(0)
+    labels = np.arange(400) % 4
+    inputs = draws.normal(size=(400, 3)) + 2 * np.eye(4)[labels][:, :3]
+    hidden = np.tanh(inputs @ draws.normal(size=(3, 40)) / 2 + 0.3 * draws.normal(size=40))
+    np.savez(place, hidden=hidden.astype(np.float32), labels=labels, inputs=inputs)
 
 
 def write_sweep(place: Path) -> None:

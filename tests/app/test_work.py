@@ -1,9 +1,9 @@
 """What the page asks for, done without a page: the files of each kind of task, and a study that asks the same."""
 
-import base64
 import json
 import re
 from dataclasses import replace
+from urllib.parse import unquote
 
 import pytest
 from tests.fitting.test_panel import panel_runs
@@ -60,7 +60,7 @@ def test_pictures_are_drawn_one_at_a_time_even_by_another_process(session, monke
     while left[-1]:
         left.append(draw_next(session, task))
     assert left == sorted(left, reverse=True) and len(left) == left[0] + 1
-    assert "data:image/png" in session.place("r1", "report.html").read_text()
+    assert "data:image/svg+xml," in session.place("r1", "report.html").read_text()
 
 
 def test_parameters_are_fixed_tied_and_held_and_the_study_says_so(session):
@@ -104,8 +104,9 @@ def test_a_report_holds_the_backtest_of_the_same_rows_and_law(session, monkeypat
     kept = json.loads(session.place("r4", "answer.json").read_text())
     assert kept["schema"] == SCHEMA_VERSION and cards.index(kept["title"]) == len(cards) - 1
     assert kept["headline"] in page
-    picture = base64.b64encode(session.place("r4", "0-backtest-light.png").read_bytes()).decode()
-    assert page.count(picture) == 1 and page.count("data:image/png") == 2 * page.count('class="drawn on-light"')
+    drawn = [unquote(each).encode() for each in re.findall('src="data:image/svg[+]xml,(.*?)"', page)]
+    assert drawn.count(session.place("r4", "0-backtest.svg").read_bytes()) == 1
+    assert len(drawn) == page.count('class="drawn"')
 
 
 def test_a_plan_and_a_comparison_rest_on_fits(session):
@@ -189,4 +190,6 @@ def test_groups_are_fitted_together_on_the_page(tmp_path):
     with pytest.raises(DataError, match="groups need the column whose values name them"):
         asked(session, kind="groups", options={"share": "alpha"})
     (form,) = [each for each in menu() if each["name"] == "groups"]
-    assert [each["name"] for each in form["options"]] == ["by", "share", "pool"] and form["takes_law"]
+    assert [each["name"] for each in form["options"]] == [*("by", "only", "named"), "share", "pool"] and form[
+        "takes_law"
+    ]

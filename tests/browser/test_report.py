@@ -38,7 +38,7 @@ def opened(watched, tmp_path):
     def open_report(ensemble, **options):
         path = tmp_path / "report.html"
         report = ask(Report(**options), Context(given=ensemble))
-        path.write_text(html(report, pictures=dict.fromkeys(keyed_pictures(report), (b"", b""))), encoding="utf-8")
+        path.write_text(html(report, pictures=dict.fromkeys(keyed_pictures(report), b"")), encoding="utf-8")
         page = watched(offline=True)
         page.tab.goto(path.as_uri())
         page.tab.wait_for_function("() => window.isoflop && window.isoflop.lever")

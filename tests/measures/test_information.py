@@ -8,7 +8,7 @@ from isoflop.measures import (
     kraskov_information,
     principal_components,
 )
-from isoflop.measures.information import _reach
+from isoflop.measures.neighbors import neighbor_distances
 
 ESTIMATORS = [kozachenko_leonenko_information, kraskov_information]
 
@@ -37,7 +37,7 @@ def test_entropy_moves_with_the_log_of_the_scale():
 def test_distances_by_matrix_product_are_those_of_the_tree():
     points = gaussian(700, 30) + 100  # far from the origin, where |x|² + |y|² − 2xy could cancel
     nearest = np.sqrt(((points[:, None] - points[None]) ** 2).sum(axis=2))
-    assert _reach(points, 5) == pytest.approx(np.sort(nearest, axis=1)[:, 5], rel=1e-9)
+    assert neighbor_distances(points, 5) == pytest.approx(np.sort(nearest, axis=1)[:, 1:6], rel=1e-9)
 
 
 @pytest.mark.parametrize("estimate", ESTIMATORS)

@@ -36,7 +36,7 @@ def test_the_sentence_says_who_is_better_from_where_on_and_by_how_much(asked, ta
     (row,) = said["tables"]["crossings"]["rows"]
     assert (row["verdict"], row["better"]) == ("cross", "b")
     evidence = {each["source"]: each["result"] for each in said["evidence"]["rows"]}
-    assert evidence["draws"] == "paired over 16 shared configurations"
+    assert evidence["draws"] == "independent (residuals of shared configurations correlate by -0.33 at most)"
     assert any(name.startswith("hold-out of a, C ≥ ") and "MRE" in result for name, result in evidence.items())
     assert said["provenance"]["runs"] == [16, 16] and said["provenance"]["objective"] == "lsq"
 
@@ -57,12 +57,46 @@ def test_independent_draws_are_said_and_wider(asked, table):
     paired, alone = (
         asked("compare", "runs.csv", "--by", "recipe", "--draw", how, *DRAWS) for how in ("paired", "independent")
     )
-    assert "16 configurations of two groups were resampled together" in paired["method"]
-    assert "independent draws for each group" in alone["method"]
+    assert "draws paired over 16 shared configurations, whose residuals correlate by 0.98" in paired["method"]
+    assert "draws independent (residuals of shared configurations correlate by 0.98 at most)" in alone["method"]
     width = [
         each["quantities"]["advantage"]["high"] - each["quantities"]["advantage"]["low"] for each in (paired, alone)
     ]
     assert 3 * width[0] < width[1]
+
+
+def test_some_groups_of_a_column_are_compared(asked, table):
+    said = asked("compare", table("abcd"), "--by", "recipe", "--only", "d,a", *DRAWS)
+    assert said["provenance"]["runs"] == [16, 16] and "a is better than d" in said["headline"]
+    assert {each["group"] for each in said["tables"]["scales"]["rows"]} == {"a", "d"}
+
+
+def test_selections_are_groups_of_which_each_has_its_own_frontier(asked, table):
+    table("abd")
+    named = (
+        "--group",
+        "early = recipe in ['a', 'd'] and C < 1e20",
+        "--group",
+        "late=recipe in ['a', 'd'] and C > 1e20",
+    )
+    said = asked("compare", "runs.csv", *named, "--x", "C", *DRAWS)
+    assert said["provenance"]["runs"] == [16, 16]
+    best = asked("compare", "runs.csv", *named, "--best", "loss", "--per", "C", *DRAWS)
+    assert best["provenance"]["runs"] == [8, 8]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--by", "recipe", "--only", "a"), "the one group 'a' of 'recipe' is chosen"),
+        (("--by", "recipe", "--group", "x=C < 1e20"), "--group names groups by selections and --by by a column"),
+        (("--only", "a,b", "--group", "x=C < 1e20"), "--group names groups by selections and --only by a column"),
+        (("--group", "x=C < 1e20"), "one group is named, 'x', and two or more make a comparison"),
+        (("--group", "x=C < 1e20", "--group", "y=C < 1e21"), "rows are in 'x' and 'y'"),
+    ],
+)
+def test_groups_that_make_no_comparison_are_refused_in_a_sentence(refused, table, words, says):
+    assert says in refused("compare", table(), *words)
 
 
 def test_three_groups_have_a_best_one_and_all_pairs(asked, table):

@@ -137,3 +137,41 @@ def test_a_law_of_a_further_column_knows_it_as_an_input(table, tmp_path, asked):
 )
 def test_bad_input_is_one_sentence(table, refused, words, says):
     assert says in refused("downstream", table, *words)
+
+
+def test_tasks_that_are_fitted_together_tell_what_they_share(runs, same):
+    from isoflop.planning.suite import suite
+
+    tasks = {**QUIZ, "blunt": "task_loss,0.9*hits"}
+    asked = Downstream(tasks=tasks, at=AT, together=True, chance={"quiz": 0.25}, ceiling={"blunt": 0.9})
+    answer = ask(asked, Context(given_runs=runs, fit_spec=FitSpec(draws=40)))
+    first = law("chinchilla")
+    tables = {
+        name: stages(runs, first, loss="task_loss", score=score)
+        for name, score in (("quiz", "hits"), ("blunt", "0.9*hits"))
+    }
+    thens = {name: asked.laws_of(name) for name in tables}
+    assert [each.param_names for each in thens["quiz"]] == [("k", "L_0"), ("a", "k", "L_0")]
+    assert [each.tied for each in thens["blunt"]] == [{"a": "0.9 - b"}]
+    found = suite(tables, first, thens, AT, draws=40)
+    for row, each in zip(answer.table("tasks").rows, found.tasks.values(), strict=True):
+        assert same(row[1], each.loss.loss) and same(row[2], each.score) and same(row[4], each.law_score)
+    weights = [row[2] for row in answer.table("sharing").rows]
+    assert len(weights) == 4 and sum(weights) == pytest.approx(1)
+    assert same(answer_of(found).table("tasks").rows[0][2], found.tasks["quiz"].score)
+
+
+def test_scores_that_are_no_shares_and_ends_that_are_none_are_refused(table, refused):
+    where = [str(table), *(word for name, value in AT.items() for word in ("--at", f"{name}={value:g}"))]
+    quiz = ["--task", "quiz=task_loss,hits"]
+    percent = refused("downstream", *where, "--task", "quiz=task_loss,100*hits")
+    assert "a law of accuracy takes shares from 0 to 1; scale them in --task, as 0.01*100*hits" in percent
+    assert "all scores of quiz (0*hits) are 0" in refused("downstream", *where, "--task", "quiz=task_loss,0*hits")
+    assert "--together is for several tasks, and there is one" in refused("downstream", *where, *quiz, "--together")
+    assert "--chance exam is no task; there are quiz" in refused("downstream", *where, *quiz, "--chance", "exam=0.2")
+    assert "share above 0 and up to 1, not 25" in refused("downstream", *where, *quiz, "--chance", "quiz=25")
+    ends = ["--chance", "quiz=0.5", "--ceiling", "quiz=0.4"]
+    assert "must lie above its --chance, 0.5, not at 0.4" in refused("downstream", *where, *quiz, *ends)
+    assert "--chance is for the laws" in refused(
+        "downstream", *where, *quiz, "--chance", "quiz=0.5", "--then", "gadre-error"
+    )

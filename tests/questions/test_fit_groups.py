@@ -179,3 +179,18 @@ def test_the_answer_offers_its_panels():
     picture.draw(axes)
     assert len(axes.child_axes) == 3
     assert "3 groups of family" in picture.alt
+
+
+def test_some_groups_and_selections_are_fitted_together(asked, refused, table):
+    law = ("--law", "chinchilla", "--share", "alpha,beta", "--draws", 20)
+    some = asked("fit", table, "--by", "family", "--only", "g0,g2", *law)
+    assert [row["group"] for row in some["tables"]["groups"]["rows"]] == ["g0", "g2"]
+    named = asked("fit", table, "--group", "first=family in ['g0', 'g1']", "--group", "last=family == 'g2'", *law)
+    assert [(row["group"], row["runs"]) for row in named["tables"]["groups"]["rows"]] == [("first", 80), ("last", 40)]
+    for words, says in (
+        (("--only", "g0,g1"), "--share is for groups; name the column"),
+        (("--by", "family", "--only", "g0"), "the one group 'g0' of 'family' is chosen"),
+        (("--by", "family", "--group", "a=N > 1"), "--group names groups by selections and --by by a column"),
+        (("--group", "a=N > 1"), "one group is named, 'a'"),
+    ):
+        assert says in refused("fit", table, *words, *law)

@@ -25,7 +25,7 @@ Spec = TypeVar("Spec", LawSpec, FitSpec, LevelSpec)
 
 MOST_DRAWS = 20_000
 GROUPS = "groups"  # the question ``fit`` with a column of groups; the page's own fit is a report
-_GROUPS_OPTIONS = ("by", "share", "pool")
+_GROUPS_OPTIONS = ("by", "only", "named", "share", "pool")
 _GROUPS_SUMMARY = "One law fitted to groups of runs at once, parameters shared, own or pooled."
 PLANNER = "planner"  # the question ``plan`` of the session's own table; the page's own plan is a report of a fit
 _LONGEST = 4_000  # letters of a list of restrictions
@@ -192,7 +192,7 @@ def question_of(kind: str, settings: Mapping[str, Any]) -> Question:
         raise DataError(f"the page has no question {shown(kind)}; it has {', '.join((*REPORTS, *on_page()))}")
     cls: type[Question] = Report if kind in REPORTS else on_page()[kind]
     given = {name: value for name, value in settings["options"].items() if value not in (None, "", [], {})}
-    if kind == GROUPS and "by" not in given:
+    if kind == GROUPS and not given.keys() & {"by", "named"}:
         raise DataError("groups need the column whose values name them; give it as by")
     return build(cls, given, where=lambda option: option.name.replace("_", " "))
 

@@ -8,7 +8,7 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -24,7 +24,8 @@ from isoflop.app.bench import Bench
 from isoflop.app.doubts import doubts
 from isoflop.app.guard import MOST_UPLOAD, Guard, TooLargeError
 from isoflop.app.requests import checked, formula, menu
-from isoflop.app.session import Reading, Session, Task, file_name, forget, new_session, read, sessions
+from isoflop.app.session import Reading, Session, Task, file_name, forget, new_session, read, sessions, used
+from isoflop.app.tables import Table, groupings, read_table
 from isoflop.app.upload import check, receive
 from isoflop.errors import DataError, FormulaError, IsoflopError, SavedError
 
@@ -32,27 +33,15 @@ MEDIA = {
     ".js": "text/javascript",
     ".css": "text/css",
     ".json": "application/json",
-    ".png": "image/png",
+    ".svg": "image/svg+xml",
     ".toml": "text/plain",
 }
-_FILE = re.compile(
-    r"(?:answer\.html|data\.json|law\.js|report\.html|fit\.json|study\.toml|\d{1,3}-[\w-]{1,80}-(?:light|dark)\.png)"
-)
+_FILE = re.compile(r"(?:answer\.html|data\.json|law\.js|report\.html|fit\.json|study\.toml|\d{1,3}-[\w-]{1,80}\.svg)")
 # Of a task, what the page shows.
 _ASKED = ("law", "fixed", "tied", "domains", "options", "of", "objective", "draws", "resample_by")
 _VERSION = re.compile(r"-?[0-9]{1,15}")
 _WAIT = 20.0
 _HELD_TABLES = 6
-
-
-@dataclass(frozen=True)
-class Table:
-    """What the page shows of a table: the runs, or why they cannot be read; the file's own headers."""
-
-    headers: tuple[str, ...]
-    runs: Any
-    says: str
-    at: Mapping[str, Any]
 
 
 def make_app(bench: Bench, *, hosts: frozenset[str], token: str | None = None) -> Guard:
@@ -79,6 +68,8 @@ def make_app(bench: Bench, *, hosts: frozenset[str], token: str | None = None) -
         Route("/api/s/{session}", page.remove, methods=["DELETE"]),
         Route("/api/s/{session}/table", page.table),
         Route("/api/s/{session}/doubts", page.doubts),
+        Route("/api/s/{session}/groups", page.groups),
+        Route("/api/s/{session}/groups", page.group, methods=["POST"]),
         Route("/api/s/{session}/reading", page.reading, methods=["POST"]),
         Route("/api/s/{session}/dropped", page.dropped, methods=["POST"]),
         Route("/api/s/{session}/tasks", page.ask, methods=["POST"]),
@@ -218,8 +209,24 @@ class _Page:
                     self._doubts.popitem(last=False)
         return JSONResponse({"findings": self._doubts.get(key)})
 
+    async def groups(self, request: Request) -> Response:
+        """The columns whose values may be groups, each with its number of runs."""
+        session = self.bench.get(request.path_params["session"])
+        runs = (await self._table(session)).runs
+        return JSONResponse({"columns": [] if runs is None else await asyncio.to_thread(groupings, session, runs)})
+
+    async def group(self, request: Request) -> Response:
+        """How many rows a selection keeps; refused where it cannot be read or keeps none."""
+        asked = await _body(request)
+        session = self.bench.get(request.path_params["session"])
+        table = await self._table(session)
+        if table.runs is None:
+            raise DataError(table.says)
+        kept = await asyncio.to_thread(used(session, table.runs).where, str(asked.get("where") or ""))
+        return JSONResponse({"rows": len(kept)})
+
     async def reading(self, request: Request) -> Response:
-        """Read the table otherwise: columns, units, conventions, selection."""
+        """Read the table otherwise: columns, units, selection; refused where that leaves nothing to show."""
         asked = await _body(request)
         reading = Reading(
             columns=_words(asked, "columns"),
@@ -231,7 +238,11 @@ class _Page:
             per=_text(asked, "per"),
             frontier=_text(asked, "frontier"),
         )
-        session = await self.bench.change(request.path_params["session"], lambda held: replace(held, reading=reading))
+        before = self.bench.get(request.path_params["session"])
+        after = await self._table(replace(before, reading=reading))
+        if after.says and not (await self._table(before)).says:
+            raise DataError(after.says)  # what is shown stays as it is
+        session = await self.bench.change(before.id, lambda held: replace(held, reading=reading))
         return JSONResponse(_state(session))
 
     async def dropped(self, request: Request) -> Response:
@@ -269,7 +280,7 @@ class _Page:
     async def _table(self, session: Session) -> Table:
         key = _key(session)
         if key not in self._tables:
-            self._tables[key] = await asyncio.to_thread(_read_table, session)
+            self._tables[key] = await asyncio.to_thread(read_table, session)
             while len(self._tables) > _HELD_TABLES:
                 self._tables.popitem(last=False)
         self._tables.move_to_end(key)
@@ -302,38 +313,6 @@ def _words(asked: Mapping[str, Any], key: str) -> dict[str, str]:
     if not isinstance(given, dict):
         raise DataError(f"{key} must be names with their values")
     return {str(name): str(value) for name, value in given.items() if str(value)}
-
-
-def _read_table(session: Session) -> Table:
-    from isoflop.render.explore_data import runs_data
-    from isoflop.render.html import findings_html
-    from isoflop.runs.checks import check
-    from isoflop.runs.columns import MEANINGS
-    from isoflop.runs.files import load
-
-    headers: tuple[str, ...] = ()
-    if session.kind == "file":
-        headers = tuple(load(session.folder / session.source)[0].columns)
-    known = [{"name": each.symbol, "counts": each.counts} for each in MEANINGS]
-    try:
-        runs = read(session)
-        found = check(runs)
-        columns = [
-            {"name": each.name, "header": each.header, "says": each.describe()} for each in runs.columns.values()
-        ]
-        shown = {
-            "columns": columns,
-            "known": known,
-            "findings": findings_html(found),
-            "doubts": sum(finding.level != "note" for finding in found),
-            "runs": runs_data(runs) if "loss" in runs else None,
-            "rows": len(runs),
-            "count": int(runs.run_codes().max()) + 1,
-            "source": runs.source,
-        }
-    except IsoflopError as error:
-        return Table(headers, None, str(error), {"columns": [], "known": known, "runs": None})
-    return Table(headers, runs, "", shown)
 
 
 def _state(session: Session) -> dict[str, Any]:

@@ -55,9 +55,8 @@ def perform(session: Session, task: Task, tell: Tell) -> str:
         answer = ask(replace(question, others=(second,)), fits)
     else:
         answer = ask(question, context_of(session, task.settings, tell))
-    for key, (light, dark) in draw_pictures(answer).items():
-        write_whole(session.place(task.id, f"{key}-light.png"), light)
-        write_whole(session.place(task.id, f"{key}-dark.png"), dark)
+    for key, drawn in draw_pictures(answer).items():
+        write_whole(session.place(task.id, f"{key}.svg"), drawn)
     _write(session, task, "answer.html", body_html(answer, draw=_addresses(session, task)))
     _write(session, task, "answer.json", json.dumps(plain_json(answer.to_dict()), allow_nan=False))
     _write(session, task, "study.toml", study_toml(study_of(session, task.settings, question)))
@@ -121,11 +120,10 @@ def draw_next(session: Session, task: Task) -> int:
         )
         answer = _kept[session.id, task.id] = ask(question_of(task.kind, task.settings), context)
     keys = list(keyed_pictures(answer))
-    missing = [key for key in keys if not session.place(task.id, f"{key}-dark.png").is_file()]
+    missing = [key for key in keys if not session.place(task.id, f"{key}.svg").is_file()]
     if missing:
-        for key, (light, dark) in draw_pictures(answer, only=missing[0]).items():
-            write_whole(session.place(task.id, f"{key}-light.png"), light)
-            write_whole(session.place(task.id, f"{key}-dark.png"), dark)
+        for key, picture in draw_pictures(answer, only=missing[0]).items():
+            write_whole(session.place(task.id, f"{key}.svg"), picture)
         return len(missing)
     drawn = {key: _drawn(session, task, key) for key in keys}
     beside = [(each, _restored(session, each)) for each in session.beside(task)]
@@ -143,9 +141,8 @@ def draw_next(session: Session, task: Task) -> int:
     return 0
 
 
-def _drawn(session: Session, task: Task, key: str) -> tuple[bytes, bytes]:
-    light, dark = (session.place(task.id, f"{key}-{shade}.png").read_bytes() for shade in ("light", "dark"))
-    return light, dark
+def _drawn(session: Session, task: Task, key: str) -> bytes:
+    return session.place(task.id, f"{key}.svg").read_bytes()
 
 
 def _restored(session: Session, task: Task) -> Answer | None:
@@ -165,8 +162,7 @@ def _addresses(session: Session, task: Task) -> Draw:
     """Pictures by the addresses under which the page finds them once they are drawn."""
 
     def draw(key: str, picture: Picture) -> str:
-        light, dark = (f"/s/{session.id}/{task.id}/{key}-{shade}.png" for shade in ("light", "dark"))
-        return image(picture, light, dark)
+        return image(picture, f"/s/{session.id}/{task.id}/{key}.svg")
 
     return draw
 

@@ -5,17 +5,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import KDTree
+from numpy.typing import ArrayLike
+from scipy.spatial import cKDTree
 from scipy.special import digamma, gammaln
 
 from isoflop.errors import DataError
-
-Floats = NDArray[np.float64]
-
-# A tree prunes nothing in many dimensions; from here on, all distances by one matrix product are quicker.
-_TREE_DIMENSIONS = 12
-_BLOCK = 512
+from isoflop.measures.neighbors import TREE_DIMENSIONS, joint_counts, neighbor_distances
+from isoflop.measures.samples import Floats, as_labels, as_samples, pairs_of, squared_distances
 
 
 def kozachenko_leonenko_entropy(points: ArrayLike, *, neighbors: int = 5) -> float:
@@ -25,16 +21,7 @@ def kozachenko_leonenko_entropy(points: ArrayLike, *, neighbors: int = 5) -> flo
     k-th neighbor. Raises DataError for too few samples and for points repeated more than ``neighbors`` times (their
     ρ is 0). Kozachenko and Leonenko 1987; in this form in Butakov et al. 2024 (arXiv 2305.08013).
     """
-    table = _table(points, neighbors)
-    samples, dimensions = table.shape
-    reach = _reach(table, neighbors)
-    if not reach.all():
-        raise DataError(
-            f"{int((reach == 0).sum())} points coincide with {neighbors} others or more, so their density is "
-            "infinite; add noise to the representation or drop the copies"
-        )
-    ball = dimensions / 2 * math.log(math.pi) - gammaln(dimensions / 2 + 1)
-    return float(digamma(samples) - digamma(neighbors) + ball + dimensions * np.log(reach).mean())
+    return float(_entropy_terms(points, neighbors).mean())
 
 
 def kozachenko_leonenko_information(x: ArrayLike, y: ArrayLike, *, neighbors: int = 5) -> float:
@@ -43,12 +30,16 @@ def kozachenko_leonenko_information(x: ArrayLike, y: ArrayLike, *, neighbors: in
     x: (samples, dimensions of X); y: (samples, dimensions of Y). The biases of the three entropies do not cancel, so
     the scale of X against Y matters, and in tens of dimensions the answer is nonsense: compress first.
     """
-    both = _joint(x, y, neighbors)
+    return float(kozachenko_leonenko_terms(x, y, neighbors=neighbors).mean())
+
+
+def kozachenko_leonenko_terms(x: ArrayLike, y: ArrayLike, *, neighbors: int = 5) -> Floats:
+    """The terms, one a sample, whose mean is :func:`kozachenko_leonenko_information`; shape (samples,)."""
+    first, second = _joint(x, y, neighbors)
+    both = np.concatenate((first, second), axis=1)
     return (
-        kozachenko_leonenko_entropy(both[0], neighbors=neighbors)
-        + kozachenko_leonenko_entropy(both[1], neighbors=neighbors)
-        - kozachenko_leonenko_entropy(np.concatenate(both, axis=1), neighbors=neighbors)
-    )
+        _entropy_terms(first, neighbors) + _entropy_terms(second, neighbors) - _entropy_terms(both, neighbors)
+    )  # fmt: skip
 
 
 def kraskov_information(x: ArrayLike, y: ArrayLike, *, neighbors: int = 5) -> float:
@@ -56,50 +47,84 @@ def kraskov_information(x: ArrayLike, y: ArrayLike, *, neighbors: int = 5) -> fl
 
     x: (samples, dimensions of X); y: (samples, dimensions of Y). n_x counts the points nearer to xᵢ, in the maximum
     norm, than the k-th neighbor of (xᵢ, yᵢ) is in the joint space; so the scales of the neighborhoods agree and most
-    of the bias cancels. It still cannot tell more than about log n nats. Kraskov, Stögbauer and Grassberger 2004,
-    algorithm 1.
+    of the bias cancels. It still cannot tell more than about log n nats. Above 10,000 samples the mean is over a random
+    part of them, all of them being neighbors. Kraskov, Stögbauer and Grassberger 2004, algorithm 1.
     """
-    both = _joint(x, y, neighbors)
-    samples = len(both[0])
-    joint = np.concatenate(both, axis=1)
-    distances, _ = KDTree(joint).query(joint, neighbors + 1, p=np.inf)
-    inside = np.nextafter(distances[:, -1], 0)
-    counts = [KDTree(side).query_ball_point(side, inside, p=np.inf, return_length=True) for side in both]
-    # The point itself is in the ball, so these counts are n_x + 1 and n_y + 1 already.
-    return float(digamma(neighbors) + digamma(samples) - sum(digamma(count).mean() for count in counts))
+    return float(kraskov_terms(x, y, neighbors=neighbors).mean())
+
+
+def kraskov_terms(x: ArrayLike, y: ArrayLike, *, neighbors: int = 5) -> Floats:
+    """The terms whose mean is :func:`kraskov_information`, one a sample that is looked at."""
+    first, second = _joint(x, y, neighbors)
+    counts = joint_counts(first, second, neighbors)
+    told: Floats = digamma(neighbors) + digamma(len(first)) - digamma(counts[0]) - digamma(counts[1])
+    return told
+
+
+def label_information(points: ArrayLike, labels: ArrayLike, *, neighbors: int = 5) -> float:
+    """I(Z; Y) = ψ(n) + ⟨ψ(kᵢ) − ψ(n_{yᵢ}) − ψ(mᵢ)⟩ of points and their classes, in nats.
+
+    points: (samples, dimensions); labels: (samples,). kᵢ is ``neighbors``, or less in a class with fewer samples;
+    n_{yᵢ} counts the samples of the class, mᵢ the points of any class, with the point itself, nearer to zᵢ than its
+    kᵢ-th neighbor in its own class. Classes of one sample are left out. Ross 2014 (PLoS ONE 9, e87357).
+    """
+    return float(label_terms(points, labels, neighbors=neighbors).mean())
+
+
+def label_terms(points: ArrayLike, labels: ArrayLike, *, neighbors: int = 5) -> Floats:
+    """The terms whose mean is :func:`label_information`, one a sample of a class of two or more."""
+    table = _table(points, neighbors)
+    codes = as_labels(labels, len(table))
+    sizes = np.bincount(codes)
+    keep = sizes[codes] > 1
+    table, codes = table[keep], codes[keep]
+    radius, used = np.empty(len(table)), np.empty(len(table))
+    for each in np.unique(codes):
+        own = np.flatnonzero(codes == each)
+        k = min(neighbors, len(own) - 1)
+        radius[own] = neighbor_distances(table[own], k)[:, -1]
+        used[own] = k
+    counts = _within(table, radius)
+    told: Floats = digamma(len(table)) + digamma(used) - digamma(sizes[codes]) - digamma(counts)
+    return told
+
+
+def _within(table: Floats, radius: Floats) -> Floats:
+    """How many points are nearer to each than its radius, the point itself among them."""
+    reach = np.nextafter(radius, 0)
+    if table.shape[1] < TREE_DIMENSIONS:
+        found = cKDTree(table).query_ball_point(table, reach, return_length=True, workers=-1)
+        return np.maximum(np.asarray(found, dtype=np.float64), 1)
+    table = table - table.mean(axis=0)
+    counts = np.empty(len(table))
+    for start in range(0, len(table), 512):
+        rows = slice(start, start + 512)
+        squares = squared_distances(table[rows], table)
+        counts[rows] = (squares < (reach[rows, None] * (1 - 1e-9)) ** 2).sum(axis=1)
+    return np.maximum(counts, 1)
+
+
+def _entropy_terms(points: ArrayLike, neighbors: int) -> Floats:
+    table = _table(points, neighbors)
+    samples, dimensions = table.shape
+    reach = neighbor_distances(table, neighbors)[:, -1]
+    if not reach.all():
+        raise DataError(
+            f"{int((reach == 0).sum())} points coincide with {neighbors} others or more, so their density is "
+            "infinite; add noise to the representation or drop the copies"
+        )
+    ball = dimensions / 2 * math.log(math.pi) - gammaln(dimensions / 2 + 1)
+    told: Floats = digamma(samples) - digamma(neighbors) + ball + dimensions * np.log(reach)
+    return told
 
 
 def _table(points: ArrayLike, neighbors: int) -> Floats:
-    table = np.asarray(points, dtype=np.float64)
-    if table.ndim == 1:
-        table = table[:, None]
-    if table.ndim != 2 or not np.isfinite(table).all():
-        raise DataError(f"points must be a finite table (samples, dimensions); these have shape {table.shape}")
+    table = as_samples(points)
     if neighbors < 1 or len(table) <= neighbors:
         raise DataError(f"{len(table)} samples have no {neighbors}-th neighbor; give more samples or ask for fewer")
     return table
 
 
 def _joint(x: ArrayLike, y: ArrayLike, neighbors: int) -> tuple[Floats, Floats]:
-    first, second = _table(x, neighbors), _table(y, neighbors)
-    if len(first) != len(second):
-        raise DataError(f"X has {len(first)} samples and Y {len(second)}; mutual information needs them in pairs")
-    return first, second
-
-
-def _reach(table: Floats, neighbors: int) -> Floats:
-    """Euclidean distance from each point to its k-th neighbor, shape (samples,)."""
-    if table.shape[1] < _TREE_DIMENSIONS:
-        distances, _ = KDTree(table).query(table, neighbors + 1)
-        nearest: Floats = distances[:, -1]
-        return nearest
-    table = table - table.mean(axis=0)  # keeps |x|² + |y|² − 2xy from cancelling
-    norms = (table**2).sum(axis=1)
-    squares = np.empty(len(table))
-    for start in range(0, len(table), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        block = norms[rows, None] + norms - 2 * table[rows] @ table.T
-        squares[rows] = np.partition(block, neighbors, axis=1)[:, neighbors]
-    # Rounding leaves the distance between equal points a little off zero, on either side.
-    floor = 64 * np.finfo(np.float64).eps * norms
-    return np.sqrt(np.where(squares > floor, squares, 0.0))
+    first, second = pairs_of(x, y)
+    return _table(first, neighbors), _table(second, neighbors)

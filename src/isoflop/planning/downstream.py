@@ -16,6 +16,7 @@ from isoflop.fitting.objective.space import from_scale
 from isoflop.fitting.table import prepared_runs
 from isoflop.laws import Law
 from isoflop.planning.forecast import Forecast, forecast
+from isoflop.planning.reversal import reversal_findings
 from isoflop.runs import Runs
 from isoflop.runs.columns import read_header
 from isoflop.shown import Shown
@@ -133,8 +134,9 @@ def downstream(first: Ensemble, second: Ensemble, at: Mapping[str, float], *, le
         response=second.estimate.law.response,
         beyond=beyond,
         findings=(
+            *_reversals(second),
             *_floor_findings(first, told),
-            *_beyond_findings(second, told.loss.value, lowest),
+            *beyond_findings(second, told.loss.value, lowest),
             *told.findings,
             *first.estimate.findings,
             *(each for each in second.estimate.findings if each.code != "narrow-range"),  # it speaks of exponents
@@ -143,6 +145,12 @@ def downstream(first: Ensemble, second: Ensemble, at: Mapping[str, float], *, le
         first=first,
         second=second,
     )
+
+
+def _reversals(second: Ensemble) -> list[Finding]:
+    """Those of the runs that the second stage was fitted to, where it came with them."""
+    runs = second.estimate.runs
+    return [] if runs is None else reversal_findings(runs, second.estimate)
 
 
 def _with_model_error(first: Ensemble, second: Ensemble, told: Forecast, link: str, level: float) -> Interval | None:
@@ -348,7 +356,8 @@ def _floor_findings(first: Ensemble, told: Forecast) -> list[Finding]:
     ]
 
 
-def _beyond_findings(second: Ensemble, loss: float, lowest: float) -> list[Finding]:
+def beyond_findings(second: Ensemble, loss: float, lowest: float) -> list[Finding]:
+    """That the second stage is used below every loss that it was fitted to."""
     if loss >= lowest:
         return []
     best = second.estimate.data.ranges[second.estimate.law.input_names[0]]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
-from isoflop.plots.style import AXES, dots, log_axis, shades, size_bar
+from isoflop.plots.style import AXES, dots, log_axis, ramp, shades, size_bar
 from isoflop.runs import Runs
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def design(runs: Runs, axes: Axes) -> Axes:
 
 
 def _plane(runs: Runs, axes: Axes) -> Axes:
-    from matplotlib import colormaps
-    from matplotlib.colors import ListedColormap, LogNorm
+    from matplotlib.colors import LogNorm
 
     ink = shades(axes)
     n, d = runs["N"], runs["D"]
@@ -50,7 +49,7 @@ def _plane(runs: Runs, axes: Axes) -> Axes:
         # 2 % off both ends: one run that diverged would take all the colors
         low, high = np.quantile(loss[good], [0.02, 0.98])
         norm = LogNorm(low, high if high > low else low * 1.1)
-        colors = ListedColormap(colormaps["cividis"](np.linspace(*((0.4, 1.0) if ink.dark else (0.0, 0.9)), 256)))
+        colors = ramp("cividis", dark=ink.dark)
         dots(axes, d[good], n[good], colors=colors(norm(loss[good])))
         size_bar(axes, norm, colors, label=f"loss ({runs.loss_unit})", reading="plain")
     else:

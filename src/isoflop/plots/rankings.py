@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isoflop.plots.style import MARKERS, input_axis, plain, shades
+from isoflop.plots.style import MARKERS, input_axis, plain, ramp, shades
 from isoflop.units import format_quantity
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ def ranking_by_scale(audit: DecisionAudit, axes: Axes) -> Axes:
 
     Colors are those of the ranking at the target; recipes that were not measured there are muted.
     """
-    from matplotlib import colormaps
-
     ink = shades(axes)
     response = audit.responses[0]
     means, less = audit.means[response], audit.lower[0]
@@ -35,11 +33,10 @@ def ranking_by_scale(audit: DecisionAudit, axes: Axes) -> Axes:
         for rank, name in enumerate(there, 1):
             ranks[name][scale] = rank
     final = sorted((name for name in means if audit.target in means[name]), key=lambda name: ranks[name][audit.target])
-    ends = (0.25, 1.0) if ink.dark else (0.0, 0.85)
-    ramp = colormaps["viridis"](np.linspace(*ends, max(len(final), 2)))
+    ordered = ramp("viridis", dark=ink.dark)(np.linspace(0, 1, max(len(final), 2)))
     for name, of in ranks.items():
         at = final.index(name) if name in final else -1
-        color = ramp[at] if at >= 0 else ink.muted
+        color = ordered[at] if at >= 0 else ink.muted
         if len(final) <= len(ink.series) and at >= 0:
             color = ink.series[at]
         x = [scale for scale in scales if scale in of]

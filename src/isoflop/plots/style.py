@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.collections import PathCollection
-    from matplotlib.colors import Colormap, LogNorm
+    from matplotlib.colors import Colormap, ListedColormap, LogNorm
 
     from isoflop.plots.ticks import Reading
     from isoflop.validation.answers import Answer, Question
@@ -40,7 +40,14 @@ MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 MANY: Final = 3_000  # points from which a vector file holds them as pixels
 Place = Literal["best", "upper right", "upper left", "lower left", "lower right", "upper center", "lower center"]
 
+# Of each map of ordered colors, the part that is told from light and from dark paper.
+RAMPS: Final[dict[str, tuple[tuple[float, float], tuple[float, float]]]] = {
+    "viridis": ((0.0, 0.88), (0.18, 1.0)),
+    "cividis": ((0.0, 0.9), (0.4, 1.0)),
+}
+
 _LONGEST: Final = 34
+_BAR_STEPS: Final = 64
 _GREEK: Final = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν",
     "rho": "ρ", "sigma": "σ", "tau": "τ", "theta": "θ", "omega": "ω", "epsilon": "ε", "eta": "η",
@@ -91,19 +98,30 @@ def shades(axes: Axes) -> Shades:
     if behind[3] < 0.5 and figure is not None:
         behind = to_rgba(figure.get_facecolor())
     lightness = 0.2126 * behind[0] + 0.7152 * behind[1] + 0.0722 * behind[2]
-    return _DARK if behind[3] >= 0.5 and lightness < 0.5 else _LIGHT
+    return shades_on(dark=behind[3] >= 0.5 and lightness < 0.5)
+
+
+def shades_on(*, dark: bool) -> Shades:
+    """The colors on dark or on light paper."""
+    return _DARK if dark else _LIGHT
+
+
+def ramp(name: str, *, dark: bool) -> ListedColormap:
+    """256 ordered colors of ``RAMPS``, without the end that drowns in the background."""
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(colormaps[name](np.linspace(*RAMPS[name][dark], 256)))
 
 
 def size_colors(axes: Axes, sizes: Floats) -> tuple[LogNorm, Colormap]:
-    """Ordered colors for positive sizes: viridis without the end that drowns in the background."""
-    from matplotlib import colormaps
-    from matplotlib.colors import ListedColormap, LogNorm
+    """Ordered colors for positive sizes."""
+    from matplotlib.colors import LogNorm
 
-    ends = (0.18, 1.0) if shades(axes).dark else (0.0, 0.88)
     low, high = float(sizes.min()), float(sizes.max())
     if low == high:
         low, high = low / 2, high * 2
-    return LogNorm(low, high), ListedColormap(colormaps["viridis"](np.linspace(*ends, 256)))
+    return LogNorm(low, high), ramp("viridis", dark=shades(axes).dark)
 
 
 def log_axis(axis: Axis, name: str, *, label: str | None = None) -> None:
@@ -172,10 +190,14 @@ def size_bar(axes: Axes, norm: LogNorm, colors: Colormap, *, label: str, reading
     figure = axes.get_figure()
     if figure is None:
         return
-    bar = figure.colorbar(ScalarMappable(norm, colors), ax=axes, label=label, pad=0.02, aspect=30)
+    steps = colors.resampled(_BAR_STEPS)  # so few that a vector file need not hold them as pixels
+    bar = figure.colorbar(ScalarMappable(norm, steps), ax=axes, label=label, pad=0.02, aspect=30)
     set_log_ticks(bar.ax.yaxis, reading)
     paint(bar.ax, str(axes.xaxis.label.get_color()))
     bar.outline.set_visible(False)
+    bar.ax.set_facecolor("none")
+    if bar.solids is not None:
+        bar.solids.set(rasterized=False, edgecolor="face")  # seams would show between steps
 
 
 def legend(axes: Axes, *, loc: Place = "best") -> None:

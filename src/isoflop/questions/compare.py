@@ -12,7 +12,7 @@ from isoflop.errors import DataError, IsoflopError, excerpt
 from isoflop.findings import Finding
 from isoflop.questions.base.comparison_answer import Evidence, answer_of_groups
 from isoflop.questions.base.context import Context, distinct, is_saved_fit, open_saved
-from isoflop.questions.base.kinds import Choice, Number, Points, Text, Texts
+from isoflop.questions.base.kinds import Choice, Number, Points, Text, Texts, Words
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, InReport, Question, Subject
 from isoflop.questions.base.responses_answer import answer_of_responses
@@ -58,12 +58,14 @@ class ComparedResponses:
 class Compare(Question):
     """Groups of runs compared: which is better at which scale, by how much, and whether and where they cross.
 
-    The groups are the values of a column (--by), or several tables. One law is fitted to each; gaps, probabilities,
+    The groups are the values of a column (--by), all or some (--only), selections that get names (--group), or several
+    tables. One law is fitted to each; gaps, probabilities,
     crossings and multipliers are those of joint draws, in which configurations that groups share are resampled
     together. Two saved fits are put side by side: parameters, and the plan of each at --budget.
 
     isoflop compare runs.csv --by recipe
-    isoflop compare runs.csv --by family --x C --at C=1e22,1e23 --law "E + A/C^alpha"
+    isoflop compare runs.csv --by family --only dense,sparse --x C --at C=1e22,1e23 --law "E + A/C^alpha"
+    isoflop compare runs.csv --group "small=N < 1e9" --group "large=N >= 1e9" --x D
     isoflop compare ours.csv theirs.csv
     isoflop compare first.json second.json --budget 1e22
     """
@@ -92,6 +94,12 @@ class Compare(Question):
         Texts("OTHER"), (), positional=True, command_line_only=True, help="Further table, or a second saved fit."
     )
     by: str | None = option(Text("COLUMN"), help="Column whose values are the groups; family by default.")
+    only: tuple[str, ...] = option(
+        Texts("GROUP"), (), help="Group that is compared, as a value of --by; repeatable; all by default."
+    )
+    named: Mapping[str, str] = option(
+        Words("NAME=EXPR"), {}, flag="group", help="Group of selected rows, instead of --by; repeatable."
+    )
     law: str | None = option(
         Text("LAW"), help="Law of every group; a power law with a floor in what the runs vary by default."
     )
@@ -118,9 +126,9 @@ class Compare(Question):
         Number("FACTOR", low=1.0, open=True), help="Keep the best run of each group in each bin of x, this factor wide."
     )
     draw: str = option(
-        Choice("paired|independent", ("paired", "independent")),
-        "paired",
-        help="Whether configurations that groups share are resampled together.",
+        Choice("auto|paired|independent", ("auto", "paired", "independent")),
+        "auto",
+        help="Whether configurations that groups share are resampled together; auto where their residuals correlate.",
     )
     objective: str = option(
         Text("OBJECTIVE"), "lsq", help="Objective, as of isoflop fit; least squares cancel noise that groups share."
@@ -138,6 +146,12 @@ class Compare(Question):
     def for_report(cls, *, budget: float | None, at: Mapping[str, float]) -> Question | None:
         """By family."""
         return cls()
+
+    def check(self) -> None:
+        """Groups are the values of a column or selections, not both."""
+        if self.named and (self.by is not None or self.only):
+            other = "--by" if self.by is not None else "--only"
+            raise IsoflopError(f"--group names groups by selections and {other} by a column; leave one of them out")
 
     def compute(self, context: Context) -> Compared | ComparedGroups | ComparedResponses:
         """Both saved fits, or every group with its joint draws."""
@@ -174,7 +188,7 @@ class Compare(Question):
                 response=self._response(tables[0]),
                 better=None if self.better == "auto" else self.better,  # type: ignore[arg-type]
                 objective=self._objective(),
-                paired=None if self.draw == "paired" else False,
+                paired=None if self.draw == "auto" else self.draw == "paired",
                 draws=spec.draws,
                 level=context.level,
                 starts=spec.starts,
@@ -189,11 +203,17 @@ class Compare(Question):
         """The columns of ``response``, which may also stand in one text between commas."""
         return tuple(dict.fromkeys(name.strip() for each in self.response for name in each.split(",") if name.strip()))
 
+    @property
+    def _given(self) -> str | None:
+        """The option that groups the rows of one table, where one is given."""
+        given = (("--by", self.by), ("--only", self.only), ("--group", self.named))
+        return next((word for word, value in given if value), None)
+
     def _two_fits(self, source: str, context: Context) -> Compared:
         if len(self.others) != 1:
             raise IsoflopError(f"a saved fit is compared with one other, and {len(self.others)} are given; name two")
-        if self.by is not None:
-            raise IsoflopError(f"--by {self.by} groups the rows of a table, and {source!r} is a saved fit")
+        if self._given is not None:
+            raise IsoflopError(f"{self._given} groups the rows of a table, and {source!r} is a saved fit; leave it out")
         return compare(open_saved(source), open_saved(self.others[0]), budget=self.budget, level=context.level)
 
     def _objective(self) -> Objective:
@@ -217,14 +237,15 @@ class Compare(Question):
 
     def _groups(self, context: Context) -> tuple[tuple[Runs, ...], tuple[RunsGroup, ...], tuple[Finding, ...]]:
         from isoflop.planning.comparison import groups_by, groups_of
+        from isoflop.runs.grouping import only_groups
 
         if not self.others:
             by = self._column(context)
-            table = self._reduced(self._table(context, by), by)
+            table = only_groups(self._reduced(self._table(context, by), by), (by,), self.only)
             found, notes = groups_by(table, by)
             return (table,), found, notes
-        if self.by is not None:
-            raise IsoflopError(f"--by {self.by} groups the rows of one table, and {1 + len(self.others)} are given")
+        if self._given is not None:
+            raise IsoflopError(f"{self._given} groups the rows of one table, and {1 + len(self.others)} are given")
         names = [context.runs_spec.source or "", *self.others]
         for each in self.others:
             if is_saved_fit(each):
@@ -240,6 +261,10 @@ class Compare(Question):
         return tuple(reduced.values()), groups_of(reduced), ()
 
     def _column(self, context: Context) -> str:
+        if self.named:
+            from isoflop.runs.grouping import NAMED
+
+            return NAMED
         if self.by is not None:
             return self.by
         runs = context.runs
@@ -250,20 +275,20 @@ class Compare(Question):
         raise DataError(f"{runs.source} has no column {_BY}; name the column of the groups with --by{has}")
 
     def _table(self, context: Context, by: str) -> Runs:
-        """The runs; the best rows of each setting are those of each group."""
+        """The runs; the best rows of each setting, and the frontier, are those of each group."""
         spec = context.runs_spec
         if context.given_runs is not None or not (spec.best or spec.frontier):
-            return context.runs
-        per = spec.per if by in spec.per or not spec.best else (*spec.per, by)
-        alone = replace(spec, frontier=None, per=per if spec.best else (), within=spec.within if spec.best else 0.0)
-        table = context.once(("compare", by), alone.read)
+            return _named(context.runs, self.named)
+        table = context.once(
+            ("compare", by, *self.named.items()), lambda: best_of_groups(spec, by=by, named=self.named)
+        )
         if spec.frontier is None:
             return table
         from isoflop.planning.comparison.groups import frontier
 
-        own = () if spec.best else tuple(name for name in spec.per if name != by)
+        own = () if spec.best else tuple(name for name in spec.settings if name != by)
         return context.once(
-            ("compare frontier", by, self.response, self.better),
+            ("compare frontier", by, *self.named.items(), self.response, self.better),
             lambda: frontier(
                 table, spec.frontier or "C", by=by, response=self._response(table), better=self._way(table), per=own
             ),
@@ -316,6 +341,24 @@ class Compare(Question):
         if isinstance(result, Responses):
             return answer_of_responses(result, question=self.name)
         return answer_of_groups(result, question=self.name, evidence=None)
+
+
+def best_of_groups(spec: RunsSpec, *, by: str, named: Mapping[str, str]) -> Runs:
+    """The table with the best rows of each setting in each group; not yet its frontier."""
+    from isoflop.runs.reduce import reduced
+
+    table = replace(spec, best=None, per=(), within=0.0, frontier=None).read()
+    table = _named(table, named)
+    if spec.best is None:
+        return table
+    per = spec.settings if by in spec.settings else (*spec.settings, by)
+    return reduced(table, best=spec.best, per=per, within=spec.within)
+
+
+def _named(runs: Runs, named: Mapping[str, str]) -> Runs:
+    from isoflop.runs.grouping import with_named_groups
+
+    return with_named_groups(runs, named) if named else runs
 
 
 def _labels(names: list[str]) -> list[str]:

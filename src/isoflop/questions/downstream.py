@@ -10,32 +10,43 @@ from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Column, Picture, Quantity, Table, literal, of_interval
 from isoflop.answers.wording import told
-from isoflop.errors import IsoflopError
+from isoflop.errors import DataError, IsoflopError
 from isoflop.findings import Finding
 from isoflop.questions.base.context import DEFAULT_LAW, Context
-from isoflop.questions.base.kinds import Count, Number, Numbers, Text, Words
+from isoflop.questions.base.kinds import Count, Flag, Number, Numbers, Text, Words
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
 from isoflop.questions.base.specs import PriorSpec
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from isoflop.laws import Law
     from isoflop.planning.downstream import Downstream as DownstreamResult
+    from isoflop.planning.downstream import Stages
+    from isoflop.planning.suite import Suite
     from isoflop.runs import Runs
 
 _THEN = "task-accuracy-to-one"
+_SIGMOIDS = (_THEN, "task-accuracy")  # of which chance is b, and the ceiling one or a + b
 
 
 @dataclass(frozen=True)
 class Scores:
-    """The forecast of each task by its name."""
+    """The forecast of each task by its name; together: where tasks were fitted at once."""
 
     tasks: Mapping[str, DownstreamResult]
     source: str
+    together: Suite | None = None
 
 
 @dataclass(frozen=True)
 class Downstream(Question):
     """Scores of tasks in two stages: the task's loss by size and tokens, then the score by that loss.
+
+    With --together the laws of all tasks' losses are fitted at once: their exponents are each task's own or shared,
+    every way weighted by its error on the largest runs, and the ceiling of a score is one or estimated.
 
     isoflop downstream runs.csv --task "hellaswag=hs_loss,hs_acc" --at N=70B --at D=1.4T
     """
@@ -50,6 +61,7 @@ class Downstream(Question):
     results: ClassVar[tuple[str, ...]] = (
         "isoflop.questions.downstream:Scores",
         "isoflop.planning.downstream:Downstream",
+        "isoflop.planning.suite:Suite",
     )
 
     tasks: Mapping[str, str] = option(
@@ -61,6 +73,15 @@ class Downstream(Question):
     average: int = option(Count(low=1, high=10_000), 1, help="Checkpoints averaged into one.")
     skip: float = option(
         Number(low=0.0, high=1.0), 0.0, help="Share of a run's first checkpoints left out of the score."
+    )
+    together: bool = option(
+        Flag(), False, help="Fit the losses of all tasks at once, exponents own or shared by their held-out error."
+    )
+    chance: Mapping[str, float] = option(
+        Numbers("NAME=SCORE"), {}, help="Score of a task by guessing, as quiz=0.25; estimated by default; repeatable."
+    )
+    ceiling: Mapping[str, float] = option(
+        Numbers("NAME=SCORE"), {}, help="Highest score of a task, as quiz=0.95; that of --then by default; repeatable."
     )
 
     @classmethod
@@ -76,32 +97,76 @@ class Downstream(Question):
             raise IsoflopError("scores need --at, the inputs of the law, as --at N=70B --at D=1.4T")
         for name, text in self.tasks.items():
             _headers(name, text)
+        if self.together and len(self.tasks) < 2:
+            raise IsoflopError("--together is for several tasks, and there is one; repeat --task, or leave it out")
+        for word, values in (("--chance", self.chance), ("--ceiling", self.ceiling)):
+            for name, value in values.items():
+                if name not in self.tasks:
+                    raise IsoflopError(f"{word} {name[:40]} is no task; there are {', '.join(self.tasks)}")
+                if not 0 < value <= 1:
+                    raise IsoflopError(f"{word} {name[:40]} is a share above 0 and up to 1, not {value:g}")
+                if self.then not in _SIGMOIDS:
+                    raise IsoflopError(f"{word} is for the laws {' and '.join(_SIGMOIDS)}, not {self.then[:60]}")
+        for name in set(self.chance) & set(self.ceiling):
+            low, high = self.chance[name], self.ceiling[name]
+            if not low < high:
+                raise IsoflopError(f"--ceiling {name[:40]} must lie above its --chance, {low:g}, not at {high:g}")
+
+    def laws_of(self, name: str) -> tuple[Law, ...]:
+        """The laws from a task's loss to its score; together, with its ceiling at one and estimated."""
+        from isoflop.laws import fix, law, tie
+
+        chance, ceiling = self.chance.get(name), self.ceiling.get(name)
+        if self.then not in _SIGMOIDS:
+            return (law(self.then),)
+        if ceiling is not None and chance is not None:
+            return (fix(law("task-accuracy"), {"a": ceiling - chance, "b": chance}),)
+        if ceiling is not None:
+            return (tie(law("task-accuracy"), {"a": f"{ceiling!r} - b"}),)
+        named = _SIGMOIDS if self.together else (self.then,)
+        return tuple(law(each) if chance is None else fix(law(each), {"b": chance}) for each in named)
 
     def compute(self, context: Context) -> Scores:
         """Both stages of every task, from the same resampled runs."""
+        from isoflop.laws import law
+        from isoflop.planning.downstream import check_chain, stages
+
+        self.check()
+        if self.together and context.fit_spec.resample_by is not None:
+            raise IsoflopError("--together resamples the runs of each task; leave --resample-by out")
+        named = {name: _headers(name, text) for name, text in self.tasks.items()}
+        runs = self._runs(context, named)
+        first_law, then_law = context.law_spec.build(runs.headers, default=DEFAULT_LAW), law(self.then)
+        check_chain(first_law, then_law)
+        tables = {
+            name: stages(
+                runs, first_law, loss=loss, score=score, response=then_law.response, average=self.average,
+                skip=self.skip,
+            )
+            for name, (loss, score) in named.items()
+        }  # fmt: skip
+        if self.then in _SIGMOIDS:
+            for name, (_, score) in named.items():
+                _check_scores(name, score, tables[name].points[then_law.response])
+        if self.together:
+            return self._at_once(context, first_law, tables, runs.source)
+        return Scores(self._one_by_one(context, first_law, tables), runs.source)
+
+    def _one_by_one(
+        self, context: Context, first_law: Law, tables: Mapping[str, Stages]
+    ) -> dict[str, DownstreamResult]:
         from isoflop.fitting.fit import fit
         from isoflop.fitting.objective import Squares
         from isoflop.fitting.sampling_errors import weighed
-        from isoflop.laws import law
-        from isoflop.planning.downstream import check_chain, stages
         from isoflop.planning.downstream import downstream as chained
         from isoflop.uncertainty import bootstrap
         from isoflop.uncertainty.prior import shipped_prior
 
-        self.check()
-        prior = context.prior or shipped_prior()
-        named = {name: _headers(name, text) for name, text in self.tasks.items()}
-        runs, spec = self._runs(context, named), context.fit_spec
-        first_law, then_law = context.law_spec.build(runs.headers, default=DEFAULT_LAW), law(self.then)
-        check_chain(first_law, then_law)
-        found = {}
-        with context.progress(2 * spec.draws * len(named), "bootstrap") as advance:
-            for name, (loss, score) in named.items():
-                tables = stages(
-                    runs, first_law, loss=loss, score=score, response=then_law.response, average=self.average,
-                    skip=self.skip,
-                )  # fmt: skip
-                fitted = fit(first_law, tables.finals, objective=context.objective, starts=spec.starts, seed=spec.seed)
+        prior, spec, found = context.prior or shipped_prior(), context.fit_spec, {}
+        with context.progress(2 * spec.draws * len(tables), "bootstrap") as advance:
+            for name, table in tables.items():
+                (then_law,) = self.laws_of(name)
+                fitted = fit(first_law, table.finals, objective=context.objective, starts=spec.starts, seed=spec.seed)
                 draw = partial(
                     bootstrap,
                     draws=spec.draws,
@@ -112,15 +177,37 @@ class Downstream(Question):
                 )
                 first = draw(fitted)
                 raw = Squares(space="raw")
-                second_fit = fit(then_law, tables.points, objective=raw, starts=spec.starts, seed=spec.seed)
-                if tables.errors is not None:
-                    table = weighed(second_fit, tables.errors)
-                    second_fit = fit(then_law, table, objective=raw, starts=spec.starts, seed=spec.seed)
+                second_fit = fit(then_law, table.points, objective=raw, starts=spec.starts, seed=spec.seed)
+                if table.errors is not None:
+                    weighted = weighed(second_fit, table.errors)
+                    second_fit = fit(then_law, weighted, objective=raw, starts=spec.starts, seed=spec.seed)
                 second = draw(second_fit)
                 found[name] = chained(
                     replace(first, prior=prior), replace(second, prior=prior), self.at, level=context.level
                 )
-        return Scores(found, runs.source)
+        return found
+
+    def _at_once(self, context: Context, first_law: Law, tables: Mapping[str, Stages], source: str) -> Scores:
+        from isoflop.planning.suite import suite
+
+        spec = context.fit_spec
+        laws = {name: self.laws_of(name) for name in tables}
+        total = 3 * spec.draws + spec.draws * sum(len(each) for each in laws.values())
+        with context.progress(total, "bootstrap") as advance:
+            found = suite(
+                tables,
+                first_law,
+                laws,
+                self.at,
+                objective=context.objective,
+                draws=spec.draws,
+                starts=spec.starts,
+                level=context.level,
+                seed=spec.seed,
+                jobs=spec.jobs,
+                progress=advance,
+            )
+        return Scores(found.tasks, source, found)
 
     @staticmethod
     def _runs(context: Context, named: Mapping[str, tuple[str, str]]) -> Runs:
@@ -139,13 +226,9 @@ class Downstream(Question):
             return context.runs
         return checkpoint_table(folder, columns=columns, where=context.runs_spec.where)
 
-    def answer(self, result: Scores | DownstreamResult, context: Context) -> Answer:
+    def answer(self, result: Scores | Suite | DownstreamResult, context: Context) -> Answer:
         """Each task's loss and score."""
-        found = (
-            result
-            if isinstance(result, Scores)
-            else Scores({result.response: result}, result.second.estimate.data.source)
-        )
+        found = _as_scores(result)
         name, first = next(iter(found.tasks.items()))
         where = ", ".join(
             f"{label} = {told(Quantity(label, value, 'count'))}" for label, value in first.loss.at.items()
@@ -186,12 +269,10 @@ class Downstream(Question):
                         for label, each in found.tasks.items()
                     ),
                 ),
+                *(() if found.together is None else (_structures(found.together),)),
             ),
-            findings=_once(found.tasks),
-            method=(
-                f"{first.first.estimate.law.name}, then {first.second.estimate.law.name}, on {found.source}; "
-                "draws of both stages in pairs, with the scatter of each"
-            ),
+            findings=(*(() if found.together is None else found.together.findings), *_once(found.tasks)),
+            method=_method(found, first),
             provenance={
                 "source": found.source,
                 "law": first.first.fit.law.name,
@@ -199,6 +280,58 @@ class Downstream(Question):
                 "draws": len(first.first),
             },
             pictures=(_picture(found.tasks),),
+        )
+
+
+def _as_scores(result: Scores | Suite | DownstreamResult) -> Scores:
+    from isoflop.planning.suite import Suite
+
+    if isinstance(result, Scores):
+        return result
+    if isinstance(result, Suite):
+        return Scores(result.tasks, next(iter(result.tasks.values())).second.estimate.data.source, result)
+    return Scores({result.response: result}, result.second.estimate.data.source)
+
+
+def _method(found: Scores, first: DownstreamResult) -> str:
+    law, then = first.first.estimate.law.name, first.second.estimate.law.name
+    if found.together is None:
+        return f"{law}, then {then}, on {found.source}; draws of both stages in pairs, with the scatter of each"
+    return (
+        f"{law} fitted to the losses of all tasks at once, averaged over what they share; then {then}, with the "
+        f"ceiling at one and estimated where it was not given, on {found.source}"
+    )
+
+
+def _structures(together: Suite) -> Table:
+    """Each way of sharing exponents, its held-out error and its weight."""
+    rows = tuple((", ".join(each.share) or "none", each.error, each.weight) for each in together.structures)
+    held = f"{together.held_out} runs, the largest in {together.by} of each task" if together.held_out else "none"
+    return Table(
+        "sharing",
+        (
+            Column("share", "shared exponents"),
+            Column("error", "held-out error", "share"),
+            Column("weight", "", "share"),
+        ),
+        rows,
+        title="Exponents that tasks share",
+        note=f"Held out: {held}. Error: root mean square of the logarithm.",
+    )
+
+
+def _check_scores(name: str, header: str, values: NDArray[np.float64]) -> None:
+    """Refuse scores in percent, and scores that show no curve."""
+    low, high = float(values.min()), float(values.max())
+    if low < 0 or high > 1:
+        raise DataError(
+            f"scores of {literal(name)} ({literal(header)}) run from {low:g} to {high:g}, and a law of accuracy takes "
+            f"shares from 0 to 1; scale them in --task, as 0.01*{header[:40]}, or choose another law (--then)"
+        )
+    if low == high:
+        raise DataError(
+            f"all scores of {literal(name)} ({literal(header)}) are {low:g}, so nothing shows how they depend on the "
+            "loss; leave the task out"
         )
 
 

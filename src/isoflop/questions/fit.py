@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -14,9 +15,16 @@ from isoflop.files import check_place
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.equation import equation, param_intervals
-from isoflop.questions.base.kinds import Count, Flag, Text
+from isoflop.questions.base.kinds import Count, Flag, Text, Texts, Words
 from isoflop.questions.base.option import option
-from isoflop.questions.base.panel import FittedPanel, as_fitted_panel, fit_groups, panel_answer, panel_findings
+from isoflop.questions.base.panel import (
+    FittedPanel,
+    Grouping,
+    as_fitted_panel,
+    fit_groups,
+    panel_answer,
+    panel_findings,
+)
 from isoflop.questions.base.question import Group, InReport, Question, Subject
 from isoflop.questions.base.specs import PriorSpec
 from isoflop.questions.check import columns_table
@@ -37,7 +45,7 @@ class Fit(Question):
     runs, so that checkpoints of one run stay together.
 
     With --by each group of the table has parameters of its own, but for those that all share (--share) and those that
-    are drawn to a common mean (--pool).
+    are drawn to a common mean (--pool); --only fits some of the groups, and --group names selections as groups.
 
     isoflop fit runs.csv --law chinchilla --save fit.json
     isoflop fit runs.csv --law "E + A/N^alpha + B/D^beta" --fix E=1.69
@@ -71,6 +79,12 @@ class Fit(Question):
     by: str | None = option(
         Text("COLUMN"), help="Column that names groups with parameters of their own; several between commas."
     )
+    only: tuple[str, ...] = option(
+        Texts("GROUP"), (), help="Group that is fitted, as a value of --by; repeatable; all by default."
+    )
+    named: Mapping[str, str] = option(
+        Words("NAME=EXPR"), {}, flag="group", help="Group of selected rows, instead of --by; repeatable."
+    )
     share: str | None = option(
         Text("NAMES"), help='Parameters that all groups share: alpha,beta, "all", or "all but E"; none by default.'
     )
@@ -85,22 +99,28 @@ class Fit(Question):
         """A place that cannot hold the fit is refused before it is made."""
         if self.save is not None:
             check_place(self.save, "--save")
-        if self.by is None and (self.share is not None or self.pool is not None):
-            given = "--share" if self.share is not None else "--pool"
+        if self.named and (self.by is not None or self.only):
+            other = "--by" if self.by is not None else "--only"
+            raise IsoflopError(f"--group names groups by selections and {other} by a column; leave one of them out")
+        asked = (("--share", self.share), ("--pool", self.pool), ("--only", self.only or None))
+        given = next((option for option, value in asked if value is not None), None)
+        if not self._grouped and given is not None:
             raise IsoflopError(f"{given} is for groups; name the column that tells them apart (--by COLUMN)")
-        if self.by is not None and (self.curves or self.thin is not None or self.prior is not None):
+        if self._grouped and (self.curves or self.thin is not None or self.prior is not None):
+            by = "--group" if self.named else "--by"
             given = "--prior" if self.prior is not None else "--curves" if self.curves else "--thin"
-            raise IsoflopError(f"--by fits the groups of a table, and takes no {given}; leave one of them out")
+            raise IsoflopError(f"{by} fits the groups of a table, and takes no {given}; leave one of them out")
         if self._families is not None and (self.curves or self.thin is not None):
             raise IsoflopError("--prior is for one run of a table, not for --curves; leave one of them out")
 
     def compute(self, context: Context) -> Ensemble | FittedPanel:
         """The fit with its draws; written to ``save`` where that is given."""
-        if context.fit_spec.resample_by is not None and (self.by is not None or self._families is not None):
-            instead = "--by resamples runs within its groups" if self.by is not None else "--prior resamples nothing"
+        if context.fit_spec.resample_by is not None and (self._grouped or self._families is not None):
+            instead = "the fit of groups resamples runs within them" if self._grouped else "--prior resamples nothing"
             raise IsoflopError(f"{instead}; leave --resample-by out")
-        if self.by is not None:
-            return fit_groups(context, by=self.by, share=self.share, pool=self.pool, save=self.save)
+        if self._grouped:
+            chosen = Grouping(self.by, self.only, self.named)
+            return fit_groups(context, chosen, share=self.share, pool=self.pool, save=self.save)
         from isoflop.uncertainty.saved import save_fit
 
         # read first, so that a file that is none is refused before minutes of draws
@@ -179,7 +199,12 @@ class Fit(Question):
 
     def prior_of(self, fit: Ensemble | None, context: Context) -> Prior | None:
         """That of the fit; a fit of groups forecasts nothing."""
-        return None if self.by is not None else super().prior_of(fit, context)
+        return None if self._grouped else super().prior_of(fit, context)
+
+    @property
+    def _grouped(self) -> bool:
+        """Whether groups are fitted."""
+        return self.by is not None or bool(self.named)
 
     @property
     def _families(self) -> str | None:

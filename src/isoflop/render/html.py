@@ -10,9 +10,9 @@ from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from isoflop.answers import Answer, Kind, Picture, of_interval
 from isoflop.answers.wording import interval as ends_of
@@ -22,7 +22,7 @@ from isoflop.findings import Finding, ordered
 from isoflop.laws.law import GREEK
 from isoflop.laws.mathml import mathml
 from isoflop.laws.unicode import symbol
-from isoflop.plots.canvas import render
+from isoflop.plots.papers import render_for_both
 from isoflop.questions.report import Reported
 from isoflop.render.explore_data import law_javascript, page_data, script_json
 from isoflop.render.remedies import FrontEnd, reading, reworded
@@ -35,11 +35,12 @@ if TYPE_CHECKING:
 UPLOT = "uPlot-1.6.32.min"
 MODULES = ("numbers", "surface", "chart", "explore", "runs", "report")
 _START = "enliven(document, JSON.parse(document.getElementById('data').textContent), LAW);"
-_DPI = 110
 
 _PARAMETER = re.compile(rf"({'|'.join(GREEK)})(_?\d+|_\w+)?", re.IGNORECASE)
 
-Pictures = Mapping[str, tuple[bytes, bytes]]
+_PLAIN = " /=;:,.()-_*+!?$@[]{}|^~"  # what an address may hold inside an attribute as it is: a third less than base64
+
+Pictures = Mapping[str, bytes]
 Draw = Callable[[str, Picture], str]
 
 
@@ -172,43 +173,32 @@ def _letters(label: str) -> str:
     return symbol(label) if _PARAMETER.fullmatch(label) else label
 
 
-def draw_pictures(answer: Answer, *, only: str | None = None) -> dict[str, tuple[bytes, bytes]]:
-    """The pictures of the answer and its parts as PNG, for light and for dark paper, by their keys.
+def draw_pictures(answer: Answer, *, only: str | None = None) -> dict[str, bytes]:
+    """The pictures of the answer and its parts by their keys, each one SVG for light and for dark paper.
 
     only: the key of the one picture to draw.
     """
     return {
-        key: (_png(picture, dark=False), _png(picture, dark=True))
+        key: render_for_both(picture.draw, size=picture.size)
         for key, picture in keyed_pictures(answer).items()
         if only in (None, key)
     }
-
-
-def _png(picture: Picture, *, dark: bool) -> bytes:
-    """In 256 colors: a third of the bytes of the full ones, and flat colors with their soft edges need no more."""
-    from PIL import Image
-
-    full = Image.open(BytesIO(render(picture.draw, format="png", size=picture.size, dark=dark, dpi=_DPI)))
-    small = BytesIO()
-    full.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
-    return small.getvalue()
 
 
 def inline(pictures: Pictures) -> Draw:
     """Pictures as images inside the document."""
 
     def draw(key: str, picture: Picture) -> str:
-        light, dark = (f"data:image/png;base64,{base64.b64encode(each).decode()}" for each in pictures[key])
-        return image(picture, light, dark)
+        return image(picture, f"data:image/svg+xml,{quote(pictures[key], safe=_PLAIN)}")
 
     return draw
 
 
-def image(picture: Picture, light: str, dark: str) -> str:
-    """The image element of a picture, for light and for dark paper."""
+def image(picture: Picture, address: str) -> str:
+    """The image element of a picture."""
     width, height = (round(96 * side) for side in picture.size)
     module: Any = environment().get_template("parts.html.j2").module
-    return str(module.image(picture.alt, width, height, light, dark))
+    return str(module.image(picture.alt, width, height, address))
 
 
 @cache

@@ -18,6 +18,7 @@ from isoflop.fitting import Fit
 from isoflop.fitting.fit import problem
 from isoflop.fitting.refit import refit
 from isoflop.uncertainty.bootstrap import CHUNK, FEWEST_RUNS, too_few_runs
+from isoflop.uncertainty.pairing import clusters, correlation, go_together
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -33,22 +34,33 @@ class JointDraws(Value):
     """Draws of several fits, row by row from the same resample.
 
     fits: one a group. params: (draws, parameters) of each group, in the order of its law. units: for each run of each
-    group the number of its configuration, (runs,). shared: for each pair (g, h), g < h, how many configurations both
-    have. paired: whether configurations in common were resampled together. failed: resamples without a finite optimum
-    in some group, left out of all. unsettled: those that had not converged somewhere, which are kept.
+    group the number of its configuration, (runs,); groups whose draws are independent have none in common. shared: for
+    each pair (g, h), g < h, how many configurations both have. correlations: of the residuals of these. clusters: for
+    each group the number of those with which it was resampled. failed: resamples without a finite optimum in some
+    group, left out of all. unsettled: those that had not converged somewhere, which are kept.
     """
 
     fits: tuple[Fit, ...]
     params: tuple[Floats, ...] = field(repr=False)
     units: tuple[Ints, ...] = field(repr=False)
     shared: dict[tuple[int, int], int]
-    paired: bool
+    correlations: dict[tuple[int, int], float]
+    clusters: tuple[int, ...]
     seed: int
     failed: int
     unsettled: int
 
     def __len__(self) -> int:
         return len(self.params[0])
+
+    @property
+    def paired(self) -> bool:
+        """Whether configurations of some groups were resampled together."""
+        return len(set(self.clusters)) < len(self.clusters)
+
+    def together(self, g: int, h: int) -> bool:
+        """Whether configurations of two groups were resampled together."""
+        return self.clusters[g] == self.clusters[h]
 
     def draws(self, group: int) -> dict[str, Floats]:
         """Each parameter's draws of a group, (draws,)."""
@@ -76,7 +88,8 @@ def joint_bootstrap(
     draws, seed :
         Number of resamples, 20 or more, and their seed.
     paired :
-        Whether to resample configurations in common together; None does so where two groups share three or more.
+        Whether to resample configurations in common together, three or more of them. None does so for groups whose
+        residuals go together there (:mod:`isoflop.uncertainty.pairing`), and for what such groups join.
     progress :
         Called with the number of refits finished.
 
@@ -102,9 +115,9 @@ def joint_bootstrap(
     shared = {
         (g, h): len(np.intersect1d(units[g], units[h])) for g in range(len(fits)) for h in range(g + 1, len(fits))
     }
-    together = paired is not False and max(shared.values(), default=0) >= FEWEST_SHARED
-    if not together:
-        units = _apart(units)
+    alike = {pair: _correlation(fits, codes, units, *pair) if count else 0.0 for pair, count in shared.items()}
+    number = clusters(len(fits), [] if paired is False else _joined(fits, shared, alike, always=paired is True))
+    units = _apart(units, number)
     pools = _pools(units)
     params: list[list[Floats]] = [[] for _ in fits]
     good, settled = [], []
@@ -134,7 +147,8 @@ def joint_bootstrap(
         params=tuple(np.concatenate(each)[keep] for each in params),
         units=tuple(units),
         shared=shared,
-        paired=together,
+        correlations=alike,
+        clusters=number,
         seed=seed,
         failed=int((~keep).sum()),
         unsettled=int((keep & ~np.concatenate(settled)).sum()),
@@ -162,12 +176,38 @@ def configurations(fits: Sequence[Fit], codes: Sequence[Ints]) -> list[Ints]:
     return found
 
 
-def _apart(units: Sequence[Ints]) -> list[Ints]:
-    """The same units, of which no two groups have one in common."""
-    found, first = [], 0
-    for each in units:
-        found.append(np.unique(each, return_inverse=True)[1].astype(np.int64) + first)
-        first = int(found[-1].max()) + 1
+def _correlation(fits: Sequence[Fit], codes: Sequence[Ints], units: Sequence[Ints], g: int, h: int) -> float:
+    """The correlation of the mean residuals of the runs of configurations that two groups share."""
+    _, here, there = np.intersect1d(units[g], units[h], return_indices=True)
+    means = []
+    for group, rows in ((g, here), (h, there)):
+        sums = np.bincount(codes[group], np.asarray(fits[group].residuals))
+        means.append((sums / np.bincount(codes[group]))[rows])
+    return correlation(*means)
+
+
+def _joined(
+    fits: Sequence[Fit], shared: dict[tuple[int, int], int], alike: dict[tuple[int, int], float], *, always: bool
+) -> list[tuple[int, int]]:
+    """The pairs of groups that are resampled together."""
+    found = []
+    for (g, h), count in shared.items():
+        params = max(len(fits[g].law.params), len(fits[h].law.params))
+        if count >= FEWEST_SHARED and (always or go_together(alike[g, h], count, params)):
+            found.append((g, h))
+    return found
+
+
+def _apart(units: Sequence[Ints], number: Sequence[int]) -> list[Ints]:
+    """The same units, of which no two groups of different clusters have one in common."""
+    found, first = [np.empty(0, dtype=np.int64)] * len(units), 0
+    for each in sorted(set(number)):
+        members = [place for place, own in enumerate(number) if own == each]
+        joined = np.unique(np.concatenate([units[place] for place in members]), return_inverse=True)[1].astype(np.int64)
+        ends = np.cumsum([len(units[place]) for place in members])
+        for place, mine in zip(members, np.split(joined, ends[:-1]), strict=True):
+            found[place] = mine + first
+        first += int(joined.max()) + 1
     return found
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv, stdtrit
 
 from isoflop.uncertainty.ensemble import Interval
+from isoflop.uncertainty.quantiles import finite_quantiles
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -91,17 +92,19 @@ def log_density(draws: Floats, truth: Floats) -> Floats:
     A kernel estimate with Student-t₄ kernels of Silverman's width, 0.9·min(s, IQR/1.349)·n^(−1/5), whose tails keep one
     far miss from deciding a mean. Draws that are not finite have no density anywhere; −∞ where fewer than two are.
     """
-    scores = np.full(len(truth), -np.inf)
-    for point, goal in enumerate(truth):
-        with np.errstate(all="ignore"):
-            relative = draws[:, point] / abs(goal)
-        finite = relative[np.isfinite(relative)]
-        if len(finite) < 2:
-            continue
-        quarter, three = np.quantile(finite, [0.25, 0.75])
-        spread = min(float(np.std(finite, ddof=1)), (three - quarter) / 1.349) or float(np.std(finite, ddof=1))
-        width = max(0.9 * spread * len(finite) ** -0.2, 1e-12)
-        away = (math.copysign(1.0, goal) - finite) / width
+    with np.errstate(all="ignore"):
+        relative = draws / np.abs(truth)
+    whole = np.isfinite(relative)
+    count = whole.sum(axis=0)
+    some = count >= 2
+    kept = np.where(whole, relative, np.nan)[:, some]
+    with np.errstate(all="ignore"):
+        sd = np.nanstd(kept, axis=0, ddof=1)
+        quarter, three = finite_quantiles(kept, [0.25, 0.75])
+        narrow = np.minimum(sd, (three - quarter) / 1.349)
+        width = np.maximum(0.9 * np.where(narrow > 0, narrow, sd) * count[some] ** -0.2, 1e-12)
+        away = (np.copysign(1.0, truth[some]) - kept) / width
         density = 0.375 * (1 + away**2 / 4) ** -2.5 / width
-        scores[point] = math.log(max(float(density.sum()) / len(relative), 1e-300))
+    scores = np.full(len(truth), -np.inf)
+    scores[some] = np.log(np.maximum(np.nansum(density, axis=0) / len(relative), 1e-300))
     return scores

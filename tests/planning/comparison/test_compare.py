@@ -98,7 +98,7 @@ def test_groups_that_share_no_configuration_are_drawn_independently(recipes):
 
 
 def test_missing_pairs_are_said(recipes):
-    runs = recipes("ab")
+    runs = recipes("ab", common=0.9)
     found = compared(runs.take(np.arange(len(runs)) != 20))
     assert found.paired and "missing-pairs" in codes(found)
     assert found.curves.joint.shared == {(0, 1): 15}

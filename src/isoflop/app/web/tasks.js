@@ -25,12 +25,12 @@ export async function fillMenu() {
 
 function showForm() {
   const chosen = page.questions.find((each) => each.name === byId("question").value);
-  byId("question-options").replaceChildren(...(chosen?.options ?? []).map(control));
+  byId("question-options").replaceChildren(...(chosen?.options ?? []).map((each) => control(each, "option")));
 }
 
 /** The control of one option: a tick for a flag, a list for a choice, a line of text for everything else. */
-function control(option) {
-  const id = `option-${option.name}`;
+export function control(option, prefix) {
+  const id = `${prefix}-${option.name}`;
   const row = element("div");
   const label = element("label", option.name.replaceAll("_", " "), { for: id, title: option.help });
   let field;
@@ -45,8 +45,8 @@ function control(option) {
   return row;
 }
 
-function chosenOptions() {
-  const fields = [...byId("question-options").querySelectorAll("[data-option]")];
+export function chosenOptions(form) {
+  const fields = [...byId(form).querySelectorAll("[data-option]")];
   const value = (field) => {
     if (field.dataset.form === "flag") return field.checked;
     if (field.dataset.form === "pairs") return field.value.split(";").map((each) => each.trim()).filter(Boolean);
@@ -57,13 +57,13 @@ function chosenOptions() {
 byId("question").addEventListener("change", showForm);
 byId("question-form").addEventListener("submit", async (event) => {
   event.preventDefault();
-  const asked = await request(byId("question").value, { options: chosenOptions() });
+  const asked = await request(byId("question").value, { options: chosenOptions("question-options") });
   if (asked) page.wanted = asked.id;
 });
 
 // ---- results
 
-const NAMES = { fit: "Fit", plan: "Plan", rank: "Ranking of laws", backtest: "Backtest", compare: "Comparison" };
+const NAMES = { fit: "Fit", plan: "Plan", rank: "Ranking of laws", backtest: "Backtest", compare: "Comparison", groups: "Fit of groups" };
 const nameOf = (kind) => NAMES[kind] ?? kind[0].toUpperCase() + kind.slice(1);
 
 function title(task) {
@@ -74,7 +74,9 @@ function title(task) {
   const held = restricted ? ` with ${restricted}` : "";
   if (task.kind === "rank") return `${NAMES.rank}${where}${left}`;
   if (task.kind === "compare" && task.of?.length) return `${NAMES.compare} of ${task.of.join(" and ")}`;
-  if (task.kind === "compare") return `${NAMES.compare} by ${task.options?.by || "family"}${where}${left}`;
+  const groups = (of) => (Object.keys(of.named ?? {}).length ? `of ${Object.keys(of.named).join(", ")}` : `by ${of.by || "family"}${of.only?.length ? `, ${[of.only].flat().join(", ")}` : ""}`);
+  if (task.kind === "compare") return `${NAMES.compare} ${groups(task.options ?? {})}${where}${left}`;
+  if (task.kind === "groups") return `${NAMES.groups} ${groups(task.options ?? {})}: ${task.law}${held}${where}${left}`;
   return `${nameOf(task.kind)}: ${task.law ?? page.state.source}${held}${task.kind === "plan" && task.options?.budget ? ` at ${task.options.budget} FLOPs` : ""}${where}${left}`;
 }
 

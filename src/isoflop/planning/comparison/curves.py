@@ -16,6 +16,7 @@ from isoflop.fitting.objective.space import from_scale, to_scale
 from isoflop.fitting.objective.squares_loss import Squares
 from isoflop.planning.comparison.along import Along
 from isoflop.uncertainty.joint_bootstrap import JointDraws
+from isoflop.uncertainty.pairing import student_scales
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -76,11 +77,10 @@ class Curves(Value):
         return self.scaled(self.along.response(fitted, fitted.one_draw, x))[0]
 
     def draws(self, group: int, x: Floats) -> Floats:
-        """The scaled response in every draw, (draws, x), each as far from the fit as :func:`stretch` says."""
-        fitted = self.joint.fits[group]
+        """The scaled response in every draw, (draws, x), each as far from the fit as :attr:`stretched` says."""
         value = self.value(group, x)
-        drawn = self.scaled(self.along.response(fitted, self.joint.draws(group), x))
-        return np.asarray(value + stretch(fitted) * (drawn - value))
+        drawn = self.scaled(self.along.response(self.joint.fits[group], self.joint.draws(group), x))
+        return np.asarray(value + self.stretched[group][:, None] * (drawn - value))
 
     def response(self, scaled: Floats) -> Floats:
         """The response of what :meth:`value` and :meth:`draws` give."""
@@ -89,6 +89,25 @@ class Curves(Value):
     def scaled(self, response: Floats) -> Floats:
         """Of a response, what :meth:`value` and :meth:`draws` give."""
         return np.asarray(self.sign * to_scale(response, self.space))
+
+    @cached_property
+    def stretched(self) -> Floats:
+        """The factor on the deviation of each group's draws from its fit, (groups, draws).
+
+        :func:`stretch`, and for groups of which configurations are resampled together Student's factor as well
+        (:func:`isoflop.uncertainty.pairing.student_scales`): the variance of a paired difference is known from the n
+        differences alone.
+        """
+        joint = self.joint
+        scales = np.array([[stretch(fitted)] for fitted in joint.fits])
+        if not all(isinstance(fitted.objective, Squares) for fitted in joint.fits):
+            return np.repeat(scales, len(joint), axis=1)
+        left = [fitted.data.n_runs - len(fitted.law.params) for fitted in joint.fits]
+        freedom = {
+            number: min(own for own, each in zip(left, joint.clusters, strict=True) if each == number)
+            for number in joint.clusters
+        }
+        return scales * student_scales(freedom, joint.clusters, len(joint), seed=joint.seed)
 
     @cached_property
     def on_grid(self) -> tuple[Floats, Floats]:

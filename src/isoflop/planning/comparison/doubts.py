@@ -121,6 +121,8 @@ def _pairs(curves: Curves) -> Iterator[Finding]:
         return
     missing = []
     for (g, h), count in joint.shared.items():
+        if not joint.together(g, h):
+            continue
         alone = len(joint.units[g]) + len(joint.units[h]) - 2 * count
         if alone:
             missing.append(f"{curves.names[g]} and {curves.names[h]} share {count}, {alone} have no partner")

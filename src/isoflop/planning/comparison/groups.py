@@ -16,6 +16,7 @@ from isoflop.laws import Law, law
 from isoflop.laws.training_flops import SIX_ND
 from isoflop.runs import Runs
 from isoflop.runs.columns import is_score
+from isoflop.runs.grouping import label
 from isoflop.runs.reduce import frontier_of
 from isoflop.values import Value
 
@@ -44,7 +45,7 @@ def groups_by(runs: Runs, column: str) -> tuple[tuple[Group, ...], tuple[Finding
 
     Raises DataError for a column that is not there (the nearest are named), and for one with a single value.
     """
-    labels = np.asarray([_label(each) for each in runs.text(column)], dtype=object)
+    labels = np.asarray([label(each) for each in runs.text(column)], dtype=object)
     names = [name for name in dict.fromkeys(labels.tolist()) if name.strip()]
     if len(names) < 2:
         one = f"the one value {excerpt(names[0])}" if names else "no value"
@@ -67,12 +68,6 @@ def groups_by(runs: Runs, column: str) -> tuple[tuple[Group, ...], tuple[Finding
             "Fill in the column, or name another one with --by.",
         ),
     )
-
-
-def _label(text: str) -> str:
-    """A group's name: ``8`` for the number 8.0."""
-    whole = text.removesuffix(".0")
-    return whole if whole.lstrip("-").isdigit() else text
 
 
 def groups_of(tables: Mapping[str, Runs]) -> tuple[Group, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from isoflop.planning.comparison.curves import Curves, stretch
+from isoflop.planning.comparison.curves import Curves
 from isoflop.uncertainty.ensemble import Interval, interval_of
 from isoflop.values import Value
 
@@ -38,8 +38,8 @@ def parameter_differences(
         if name not in second.law.param_names:
             continue
         value, base = first.params[name], second.params[name]
-        drawn = value + stretch(first) * (own[name] - value)
-        based = base + stretch(second) * (other[name] - base)
+        drawn = value + curves.stretched[group] * (own[name] - value)
+        based = base + curves.stretched[reference] * (other[name] - base)
         found.append(
             ParameterDifference(
                 name,

@@ -137,24 +137,34 @@ def _evidence(found: Comparison, evidence: Evidence | None, place: Place | None)
     if crossing.span is not None:
         beyond = max(0.0, math.log10(found.lead.x / crossing.span[1]))
         rows.append(("extrapolation distance", None, f"{beyond:.2f} decades"))
-    joint = found.curves.joint
-    pairs = max(joint.shared.values(), default=0)
-    rows.append(("draws", None, f"paired over {pairs} shared configurations" if found.paired else "independent"))
+    rows.append(("draws", None, _drawn(found)))
     return Table(
         "evidence", (Column("source", "evidence"), Column("probability", ""), Column("result", "")), tuple(rows)
     )
+
+
+def _drawn(found: Comparison) -> str:
+    """Which draws go together, and by what that was judged."""
+    from isoflop.uncertainty.joint_bootstrap import FEWEST_SHARED
+
+    joint = found.curves.joint
+    pairs = {pair: count for pair, count in joint.shared.items() if joint.together(*pair)}
+    if pairs:
+        alike = [joint.correlations[pair] for pair in pairs]
+        some = "" if len(set(joint.clusters)) == 1 else " of some groups"
+        r = f"{min(alike):.2f}" if len(alike) == 1 else f"{min(alike):.2f} to {max(alike):.2f}"
+        return f"paired over {max(pairs.values())} shared configurations{some}, whose residuals correlate by {r}"
+    if max(joint.shared.values(), default=0) < FEWEST_SHARED:
+        return "independent"
+    most = max(joint.correlations.values())
+    return f"independent (residuals of shared configurations correlate by {most:.2f} at most)"
 
 
 def method_of(found: Comparison) -> list[str]:
     """How the comparison was made."""
     joint = found.curves.joint
     fitted = found.fits[0]
-    pairs = max(joint.shared.values(), default=0)
-    how = (
-        f"paired draws: {pairs} configurations of two groups were resampled together"
-        if found.paired
-        else "independent draws for each group"
-    )
+    how = f"draws {_drawn(found)}"
     return [
         f"{fitted.law.response} = {fitted.law.formula} fitted to each group by {fitted.objective.name}",
         f"{len(joint)} joint bootstrap {plural(len(joint), 'draw')}, {how}",

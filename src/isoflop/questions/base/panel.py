@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from isoflop.questions.base.panel_held_out import held_out, held_out_table
 if TYPE_CHECKING:
     from isoflop.fitting.panel import PanelFit
     from isoflop.laws import Law
+    from isoflop.runs import Runs
     from isoflop.uncertainty.panel import PanelDraws
     from isoflop.uncertainty.sharing import SharingTest
     from isoflop.validation.sharing_held_out import HeldOutSharing
@@ -43,6 +45,24 @@ class FittedPanel:
     findings: tuple[Finding, ...] = ()
 
 
+@dataclass(frozen=True)
+class Grouping:
+    """Which groups are fitted: values of columns (between commas), some of them alone, or named selections."""
+
+    by: str | None
+    only: tuple[str, ...] = ()
+    named: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, runs: Runs) -> tuple[Runs, tuple[str, ...]]:
+        """The rows of these groups, and the columns that tell them apart."""
+        from isoflop.runs.grouping import NAMED, in_named_groups, only_groups
+
+        if self.named:
+            return in_named_groups(runs, self.named), (NAMED,)
+        columns = tuple(name.strip() for name in (self.by or "").split(",") if name.strip())
+        return only_groups(runs, columns, self.only), columns
+
+
 def parameters_named(law: Law, text: str | None, option: str) -> tuple[str, ...]:
     """The parameters that an option names: ``alpha,beta``, ``all``, ``none``, or ``all but E,A``.
 
@@ -64,7 +84,9 @@ def parameters_named(law: Law, text: str | None, option: str) -> tuple[str, ...]
     return tuple(name for name in law.param_names if (name not in names) == (but is not None))
 
 
-def fit_groups(context: Context, *, by: str, share: str | None, pool: str | None, save: str | None) -> FittedPanel:
+def fit_groups(
+    context: Context, chosen: Grouping, *, share: str | None, pool: str | None, save: str | None
+) -> FittedPanel:
     """The law fitted to the groups of the context's runs, drawn, and its sharing tested."""
     from isoflop.fitting.panel import fit_panel
     from isoflop.uncertainty.panel import bootstrap_panel
@@ -73,10 +95,11 @@ def fit_groups(context: Context, *, by: str, share: str | None, pool: str | None
     if context.saved is not None or context.given is not None:
         raise IsoflopError("--by fits the groups of a table, and a saved fit was given; give the table with --law")
     spec, law = context.fit_spec, context.law
+    runs, columns = chosen.of(context.runs)
     panel = fit_panel(
         law,
-        context.runs,
-        by=tuple(name.strip() for name in by.split(",") if name.strip()),
+        runs,
+        by=columns,
         share=parameters_named(law, share, "--share"),
         pool=parameters_named(law, pool, "--pool"),
         objective=context.objective,

@@ -87,13 +87,13 @@ class RunsSpec:
             conventions=self.conventions,
             derive=self.derive,
             best=self.best,
-            per=self._settings,
+            per=self.settings,
             within=self.within,
             frontier=self.frontier,
         )
 
     @property
-    def _settings(self) -> tuple[str, ...]:
+    def settings(self) -> tuple[str, ...]:
         """The columns of ``per``, which may also stand in one text between commas."""
         return tuple(name.strip() for each in self.per for name in each.split(",") if name.strip())
 
@@ -107,7 +107,7 @@ class RunsSpec:
         else:
             runs = with_derived(load(name), self.derive)
         runs = runs if self.where is None else runs.where(self.where)
-        return reduced(runs, best=self.best, per=self._settings, within=self.within, frontier=self.frontier)
+        return reduced(runs, best=self.best, per=self.settings, within=self.within, frontier=self.frontier)
 
 
 @dataclass(frozen=True)

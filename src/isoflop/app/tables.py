@@ -1,0 +1,66 @@
+"""What the page shows of a session's table: its runs and columns, what to doubt, and which columns may be groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from isoflop.app.session import Session, read, used
+from isoflop.errors import IsoflopError
+
+if TYPE_CHECKING:
+    from isoflop.runs import Runs
+
+
+@dataclass(frozen=True)
+class Table:
+    """What the page shows of a table: the runs, or why they cannot be read; the file's own headers."""
+
+    headers: tuple[str, ...]
+    runs: Any
+    says: str
+    at: Mapping[str, Any]
+
+
+def read_table(session: Session) -> Table:
+    """The table as it is to be read now, with every row."""
+    from isoflop.render.explore_data import runs_data
+    from isoflop.render.html import findings_html
+    from isoflop.runs.checks import check
+    from isoflop.runs.columns import MEANINGS
+    from isoflop.runs.files import load
+
+    headers: tuple[str, ...] = ()
+    if session.kind == "file":
+        headers = tuple(load(session.folder / session.source)[0].columns)
+    known = [{"name": each.symbol, "counts": each.counts} for each in MEANINGS]
+    try:
+        runs = read(session)
+        found = check(runs)
+        columns = [
+            {"name": each.name, "header": each.header, "says": each.describe()} for each in runs.columns.values()
+        ]
+        shown = {
+            "columns": columns,
+            "known": known,
+            "findings": findings_html(found),
+            "doubts": sum(finding.level != "note" for finding in found),
+            "runs": runs_data(runs) if "loss" in runs else None,
+            "rows": len(runs),
+            "count": int(runs.run_codes().max()) + 1,
+            "source": runs.source,
+        }
+    except IsoflopError as error:
+        return Table(headers, None, str(error), {"columns": [], "known": known, "runs": None})
+    return Table(headers, runs, "", shown)
+
+
+def groupings(session: Session, runs: Runs) -> list[dict[str, Any]]:
+    """The columns whose values may be groups, of the rows that are not left out."""
+    from isoflop.runs.grouping import grouping_columns
+
+    return [
+        {"name": each.name, "values": [{"name": name, "runs": count} for name, count in each.values]}
+        for each in grouping_columns(used(session, runs))
+    ]
