@@ -77,8 +77,6 @@ def test_its_table_is_one_of_runs_for_every_other_command(asked, folder, tmp_pat
         "plan", "quiz.csv", "--column", "loss=quiz/loss", *law, "--minimize", "N", "--loss", "5", "--draws", "20"
     )  # fmt: skip
     assert 1e8 < plan["quantities"]["N"]["value"] < 1e10
-    shape = asked("shape", "quiz.csv", "--response", "quiz/acc", "--error", "quiz/acc_stderr", "--x", "N")
-    assert len(rows(shape, "shapes")) == 1
     for recipe in ("a", "b"):
         made = pl.read_csv("quiz.csv").with_columns(pl.lit(recipe).alias("recipe"))
         made.with_columns(pl.col("quiz/loss") * (1 if recipe == "a" else 0.95)).write_csv(f"{recipe}.csv")
