@@ -33,7 +33,7 @@ def folder() -> Iterator[Path]:
 
 
 def write_examples(place: Path) -> None:
-    """Bundled runs (runs, curves), simulated ones and items (scores, recipes …) as .csv; activations.npz; a log."""
+    """Bundled runs, simulated ones and items (scores, suite, recipes …) as .csv; activations.npz; a log."""
     import numpy as np
     import polars as pl
 
@@ -62,6 +62,7 @@ def write_examples(place: Path) -> None:
     write_families(place / "families.csv")
     write_recipes(place / "recipes.csv")
     write_sweep(place / "sweep.csv")
+    write_checkpoints(place / "checkpoints.csv")
     write_attempts(place / "attempts.csv")
     write_choices(place / "choices.csv")
     write_activations(place / "activations.npz")
@@ -82,6 +83,24 @@ def write_recipes(place: Path) -> None:
     score = 0.25 + 0.7 / (1 + np.exp(6 * (loss - 2.3))) + draws.normal(0, 0.006, size.size)
     names = np.array(["web", "web-filtered", "books", "code", "mixed"])[recipe]
     table = {"recipe": names, "N": size, "D": 20 * size, "seed": seed, "loss": loss, "quiz_acc": score}
+    pl.DataFrame(table).write_csv(place)
+
+
+def write_checkpoints(place: Path) -> None:
+    """Six sizes at sixteen checkpoints, whose tasks rise one after the other; the coin never does."""
+    import numpy as np
+    import polars as pl
+
+    draws = np.random.default_rng(0)
+    size, step = (each.ravel() for each in np.meshgrid(np.logspace(8, 10, 6), np.round(np.logspace(1, 5, 16))))
+    scale = np.log10(size / 1e8)
+    table = {"run": [f"{each / 1e6:.0f}M" for each in size], "N": size, "step": step}
+    for task, middle, gain in (("quiz", 2.6, 0.4), ("exam", 3.1, 0.3), ("proof", 3.7, 0.25), ("riddle", 4.2, 0.2)):
+        rise = (gain + 0.1 * scale) / (1 + np.exp(-4 * (np.log10(step) - middle)))
+        table[task] = 0.25 + rise + draws.normal(0, 0.008, size.size)
+        table[f"{task}_stderr"] = np.full(size.size, 0.008)
+    table["coin"] = 0.5 + draws.normal(0, 0.008, size.size)
+    table["coin_stderr"] = np.full(size.size, 0.008)
     pl.DataFrame(table).write_csv(place)
 
 

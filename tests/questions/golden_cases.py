@@ -155,6 +155,19 @@ CASES = {
     "compare": ["compare", "chinchilla:hoffmann", "chinchilla:epoch", "--budget", "5.76e23"],
     "shape": ["shape", "{tables}/overtraining-gadre/runs_with_downstream_colpret.csv", *GADRE],
     "decide": ["decide", "{tables}/loss-to-loss/sweep.csv", *CORPORA],
+    "track": [
+        "track",
+        "{tables}/pythia-evals/pythia_v1_evals_long.parquet",
+        *("--where", "shots == 'zero-shot' and metric == 'acc'"),
+        *("--task-column", "task", "--score", "value", "--error", "stderr", "--by", "model", "--x", "step"),
+        *("--task", "lambada_openai,piqa,sciq,arc_easy,winogrande,logiqa"),
+    ],
+    "transfer": [
+        *("transfer", "{tables}/loss-to-loss/sweep.csv", "--by", "data"),
+        *("--from-group", "fineweb-100b", "--from", "eval/fineweb_100b_val/CrossEntropyLoss"),
+        *("--to-group", "starcoder", "--to", "eval/starcoder_val/CrossEntropyLoss"),
+        *("--measured", "2.6", "--at", "N=3309980160", "--at", "D=50352769083", "--draws", "50"),
+    ],
     "calibrate": ["calibrate", *SEVERAL, "-o", "{out}/prior.toml"],
     "validate": ["validate", *SEVERAL],
     "evals": [

@@ -20,6 +20,7 @@ from isoflop.plots.influence import removal_paths, runs_left_out
 from isoflop.plots.isoflops import isoflop_curves
 from isoflop.plots.methods import methods_compared
 from isoflop.plots.near_set import near_optimal_set
+from isoflop.plots.onsets import onset_map
 from isoflop.plots.panels import fitted_panels
 from isoflop.plots.plan import flat_band
 from isoflop.plots.profiles import profile_likelihood
@@ -32,6 +33,7 @@ from isoflop.plots.sensitivity import choices_made
 from isoflop.plots.shapes import MOST_GROUPS, shapes_along
 from isoflop.plots.spend import batch_by_spend, policies_by_spend
 from isoflop.plots.style import AXES
+from isoflop.plots.transfer import loss_to_loss
 
 __all__ = [
     "AXES",
@@ -55,9 +57,11 @@ __all__ = [
     "laws_ranked",
     "loss_against_compute",
     "loss_contours",
+    "loss_to_loss",
     "methods_compared",
     "near_optimal_set",
     "new_axes",
+    "onset_map",
     "parameter_draws",
     "pass_line",
     "policies_by_spend",
