@@ -7,6 +7,7 @@ language models of eleven widths learn a synthetic language of 96 tokens, and an
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import torch
 import torch.nn.functional as F
