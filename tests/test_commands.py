@@ -40,6 +40,8 @@ FURTHER = (
     "isoflop shape recipes.csv --by recipe",
     "isoflop tune sweep.csv --at N=7B --at D=140B",
     "isoflop probe activations.npz",
+    "isoflop regions run.csv",
+    "isoflop explain fit.json --zipf 0.35",
     "isoflop diagnose runs.csv --law chinchilla",
     "isoflop compare fit.json other.json",
     "isoflop score prediction.json --measured 2.31",
