@@ -90,7 +90,7 @@ class Explain(Question):
                     ),
                     tuple(rows),
                     title="Theories",
-                    note="Refuted: disjoint intervals. Agrees: overlapping, and the fit known to 25% of the prediction.",
+                    note="Refuted: disjoint intervals. Agrees: overlapping, the fit known to 25% of the prediction.",
                 ),
             ),
             method="exponents of the law's powers of N and D"
