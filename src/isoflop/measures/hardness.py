@@ -58,7 +58,7 @@ def forgetting_events(correct: ArrayLike) -> NDArray[np.int64]:
 
 
 def prototype_distance(points: ArrayLike, *, clusters: int = 10, seed: int = 0, steps: int = 100) -> Floats:
-    """Distance to the nearest of ``clusters`` k-means centers of an embedding, without labels (Sorscher et al. 2022)."""
+    """Distance to the nearest of ``clusters`` k-means centers of an embedding (Sorscher et al. 2022)."""
     table = as_samples(points, least=clusters)
     table = table - table.mean(axis=0)
     rng = np.random.default_rng(seed)
