@@ -20,6 +20,7 @@ TOPICS = {
     "counts": "Counts and conventions",
     "table": "Reading a table",
     "logs": "Reading logs",
+    "score": "Scores of evaluations",
     "data-set": "Public tables",
     "representations": "Representations",
 }

@@ -33,7 +33,7 @@ def folder() -> Iterator[Path]:
 
 
 def write_examples(place: Path) -> None:
-    """Bundled runs (runs, curves), simulated ones (scores, suite, curve …) as .csv; activations.npz, a log."""
+    """Bundled runs, simulated ones and items (scores, suite, recipes …) as .csv; activations.npz; a log."""
     import numpy as np
     import polars as pl
 
@@ -62,6 +62,9 @@ def write_examples(place: Path) -> None:
     write_families(place / "families.csv")
     write_recipes(place / "recipes.csv")
     write_sweep(place / "sweep.csv")
+    write_checkpoints(place / "checkpoints.csv")
+    write_attempts(place / "attempts.csv")
+    write_choices(place / "choices.csv")
     write_activations(place / "activations.npz")
     excerpt = re.search(r"```(?:text)?\n(.*?)```", (FORMATS / "nanogpt.md").read_text(encoding="utf-8"), re.DOTALL)
     assert excerpt is not None
@@ -80,6 +83,24 @@ def write_recipes(place: Path) -> None:
     score = 0.25 + 0.7 / (1 + np.exp(6 * (loss - 2.3))) + draws.normal(0, 0.006, size.size)
     names = np.array(["web", "web-filtered", "books", "code", "mixed"])[recipe]
     table = {"recipe": names, "N": size, "D": 20 * size, "seed": seed, "loss": loss, "quiz_acc": score}
+    pl.DataFrame(table).write_csv(place)
+
+
+def write_checkpoints(place: Path) -> None:
+    """Six sizes at sixteen checkpoints, whose tasks rise one after the other; the coin never does."""
+    import numpy as np
+    import polars as pl
+
+    draws = np.random.default_rng(0)
+    size, step = (each.ravel() for each in np.meshgrid(np.logspace(8, 10, 6), np.round(np.logspace(1, 5, 16))))
+    scale = np.log10(size / 1e8)
+    table = {"run": [f"{each / 1e6:.0f}M" for each in size], "N": size, "step": step}
+    for task, middle, gain in (("quiz", 2.6, 0.4), ("exam", 3.1, 0.3), ("proof", 3.7, 0.25), ("riddle", 4.2, 0.2)):
+        rise = (gain + 0.1 * scale) / (1 + np.exp(-4 * (np.log10(step) - middle)))
+        table[task] = 0.25 + rise + draws.normal(0, 0.008, size.size)
+        table[f"{task}_stderr"] = np.full(size.size, 0.008)
+    table["coin"] = 0.5 + draws.normal(0, 0.008, size.size)
+    table["coin_stderr"] = np.full(size.size, 0.008)
     pl.DataFrame(table).write_csv(place)
 
 
@@ -109,6 +130,46 @@ def write_sweep(place: Path) -> None:
         0.004 * off_rate**2 - 0.002 * off_rate * off_batch + 0.006 * off_batch**2 + draws.normal(0, 0.0008, n.size)
     )
     pl.DataFrame({"N": n, "D": d, "lr": rate, "batch": batch, "loss": loss}).write_csv(place)
+
+
+def write_attempts(place: Path) -> None:
+    """Twenty problems tried by six models until the second pass, whose rates follow exp(-300·N^(-0.2))."""
+    import numpy as np
+    import polars as pl
+
+    draws = np.random.default_rng(0)
+    model, problem = (each.ravel() for each in np.meshgrid(np.arange(6), np.arange(20), indexing="ij"))
+    size = np.logspace(7.5, 9.5, 6)[model]
+    tries = draws.negative_binomial(2, np.exp(-300 * size**-0.2)) + 2
+    names = [f"model-{each}" for each in model]
+    columns = {"model": names, "N": size, "problem": problem, "passes": 2, "tries": tries, "goal": 2}
+    pl.DataFrame(columns).write_csv(place)
+
+
+def write_choices(place: Path) -> None:
+    """Sixty questions with four options: log-probabilities of seven models, of which the last option is right."""
+    import numpy as np
+    import polars as pl
+
+    draws = np.random.default_rng(0)
+    models, questions = 7, 60
+    slope, base = draws.normal([0.2, 0.2, 0.2, 0.7], 0.2, (questions, 4)), draws.normal(-9, 1, (questions, 4))
+    scale = np.arange(models)[:, None, None]
+    log_p = np.minimum(base + slope * scale + draws.normal(0, 0.4, (models, questions, 4)), -0.05)
+    rows = [
+        {
+            "model": f"model-{m}",
+            "N": 10 ** (7 + m / 3),
+            "D": 20 * 10 ** (7 + m / 3),
+            "task": "quiz",
+            "item": q,
+            "answer": 3,
+        }
+        | {f"logp_{k}": log_p[m, q, k] for k in range(4)}
+        for m in range(models)
+        for q in range(questions)
+    ]
+    pl.DataFrame(rows).write_csv(place)
 
 
 def write_families(place: Path) -> None:

@@ -16,7 +16,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from docs_build.runner import write_activations, write_recipes, write_sweep
+from docs_build.runner import (
+    write_activations,
+    write_attempts,
+    write_checkpoints,
+    write_recipes,
+    write_sweep,
+)
 
 from isoflop import law
 from isoflop.runs.datasets import load
@@ -42,6 +48,10 @@ FURTHER = (
     "isoflop probe activations.npz",
     "isoflop regions run.csv",
     "isoflop explain fit.json --zipf 0.35",
+    "isoflop track checkpoints.csv --task quiz,exam",
+    "isoflop transfer runs.csv --from loss --to score --draws 50",
+    "isoflop decide recipes.csv --by recipe",
+    "isoflop sensitivity runs.csv --budget 1e24",
     "isoflop diagnose runs.csv --law chinchilla",
     "isoflop compare fit.json other.json",
     "isoflop score prediction.json --measured 2.31",
@@ -110,6 +120,8 @@ def folder(tmp_path_factory):
     repeats.rename({"U": "unique_tokens"}).write_csv(place / "repeats.csv")
     write_recipes(place / "recipes.csv")
     write_sweep(place / "sweep.csv")
+    write_checkpoints(place / "checkpoints.csv")
+    write_attempts(place / "attempts.csv")
     write_activations(place / "activations.npz")
     (place / "runs" / "a").mkdir(parents=True)
     history = [{"step": int(step), "loss": float(value)} for step, value in zip(steps, losses, strict=True)]

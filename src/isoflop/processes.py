@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import threading
 import time
@@ -51,6 +53,12 @@ class _Watched(Generic[Item, Result]):
             _watching[:] = [os.getpid()]
             threading.Thread(target=_end_with, args=(self.parent,), daemon=True).start()
         return self.work(item)
+
+
+def return_freed_memory() -> None:
+    """Give the system what was freed and is held between what is not; GNU's C library keeps it otherwise."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _end_with(parent: int) -> Any:  # noqa: ANN401 - never returns

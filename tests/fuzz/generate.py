@@ -16,31 +16,37 @@ NEEDS = {
     "forecast": AT,
     "register": (*AT, "-o", "out.json"),
     "fit": ("--save", "out.json"),
-    "report": ("-o", "out.html", "--include", "influence"),
+    "report": ("-o", "out.html"),
     "downstream": ("--task", "acc=loss,acc", *AT),
     "rank": ("--law", "chinchilla", "--law", "kaplan", "--draws", "20", "--windows", "1"),
     "backtest": ("--draws", "20", "--windows", "1"),
     "influence": ("--draws", "20"),
     "sensitivity": ("--draws", "20"),
-    "finish": ("--run", "c0", "--steps", "4000"),
+    "finish": ("--where", "run == 'c0'", "--steps", "4000", "--schedule", "wsd:0.2"),
+    "design": ("--candidates", "N=10M:1B:4", "--candidates", "D=1B:100B:4", "--spend", "1e21"),
+    "tune": AT,
+    "repeat": ("--unique", "1e9", "--params", "7B"),
+    "decide": ("--by", "recipe"),
+    "simulate": ("--constants", "epoch", "--design", "N=1M:1B:3", "--design", "D=20M:20B:3"),
 }
-OTHER_TABLE = {"finish": "curves.csv"}
+OTHER_TABLE = {"finish": "curves.csv", "tune": "sweep.csv", "decide": "recipes.csv"}
 SLOW = {"rank", "report", "sensitivity", "backtest", "downstream", "reconcile"}
+SLOWEST = "report"
 
 
 def case(seeds, rng):
     """One case."""
     kind = rng.choice(
         ["table", "table", "table", "options", "options", "groups", "fit", "fit", "prediction", "study", "sweep",
-         "programs", "result", "session", "answer", "log", "upload"]
+         "programs", "result", "session", "answer", "log", "log", "store", "store", "tables", "upload"]
     )  # fmt: skip
     return KINDS[kind](seeds, rng)
 
 
 def on_tables():
-    """The questions that take a table; slow ones seldom."""
+    """The questions that take a table; slow ones seldom, and the one that draws every picture most seldom."""
     quick = [name for name, each in questions().items() if each.subject != "nothing" and name not in SLOW]
-    return quick * 3 + sorted(SLOW & set(questions()))
+    return quick * 9 + sorted(SLOW - {SLOWEST}) * 3 + [SLOWEST]
 
 
 def words_of(name, source, *, given=()):
@@ -53,7 +59,7 @@ def words_of(name, source, *, given=()):
             extra += [each.word, sample(each)]
     groups = cls.groups()
     if source is not None and not source.endswith("fit.json"):
-        if LawSpec in groups and name not in ("rank",):
+        if LawSpec in groups and name != "rank":
             extra += ["--law", "E + A/step^alpha" if source.startswith("curves") else "chinchilla"]
         if FitSpec in groups and "--draws" not in extra and "draws" not in getattr(cls, "unused", ()):
             extra += ["--draws", "20"]
@@ -132,7 +138,9 @@ def groups(seeds, rng):
 
 def options(seeds, rng):
     """A sound table, and options with odd values."""
-    name = rng.choice([*on_tables(), "cost", "laws", "datasets", "compare", "score", "schema", "study", "sweep"])
+    name = rng.choice(
+        [*on_tables(), "cost", "laws", "datasets", "simulate", "validate", "score", "schema", "study", "sweep"]
+    )
     if name not in questions():
         return Case((name, rng.choice(mutate.TEXTS), *rng.choice([(), ("--plan",), ("-o", rng.choice(mutate.TEXTS))])))
     cls = questions()[name]
@@ -207,13 +215,64 @@ def session(seeds, rng):
     return Case(("@session", seeds.session), files)
 
 
+IMPORT = (
+    ("--rule", "last:10"), ("--rule", "min"), ("--rule", "step:1e300"), ("--loss", "loss"), ("--warmup", "3"),
+    ("--unfinished", "drop"), ("--tokens-per-step", "0.5M"), ("--column", "N=params"), ("--unit", "loss=bits/byte"),
+    ("--format", "text"), ("--format", "table"), ("--format", "tensorboard"), ("--run-table", "runs.csv"),
+    ("--pattern", r"step (?P<step>\d+).*loss (?P<loss>\S+)"), ("--keep", "x"), ("--rule", "^x$"), ("--loss", "*"),
+)  # fmt: skip
+
+
 def log(seeds, rng):
     """A run's log, changed, to be imported."""
     name = rng.choice(sorted(seeds.logs))
-    data = (
-        mutated_table(seeds.logs[name], name, rng) if not name.endswith(".log") else mutate.blob(seeds.logs[name], rng)
-    )
-    return Case(("import", f"logs/{name}", "-o", "store"), {f"logs/{name}": data})
+    tables = name.endswith((".csv", ".jsonl"))
+    data = mutated_table(seeds.logs[name], name, rng) if tables else mutate.text(seeds.logs[name], rng)
+    words = rng.choice(IMPORT) if rng.random() < 0.3 else ()
+    files = {f"logs/{name}": data, "runs.csv": seeds.tables["runs.csv"]}
+    return Case(("import", "logs", "-o", "store", *words), files)
+
+
+ON_STORES = (
+    ("check", "store"), ("check", "store", "--all", "--json"), ("finish", "store", "--run", "c0", "--steps", "4000"),
+    ("finish", "store", "--schedule", "constant"), ("import", "-o", "store", "--rule", "min"),
+    ("downstream", "store", "--task", "t=log(acc),acc", "--at", "N=1B", "--at", "D=1T"),
+    ("fit", "store", "--law", "E + A/step^alpha", "--draws", "20"), ("plan", "store", "--draws", "20"),
+    ("fit", "store", "--law", "chinchilla", "--draws", "20", "--save", "out.json"),
+    ("methods", "store", "--draws", "20"), ("import", "logs", "-o", "store"),
+    ("shape", "store", "--by", "family"), ("finish", "curves.csv", "--steps", "9000", "--earlier", "store"),
+    ("fit", "store", "--law", "annealing", "--draws", "20"),
+)  # fmt: skip
+
+
+def store(seeds, rng):
+    """A store that lacks a part, or whose runs, curves or record are changed, under every command that takes one."""
+    files = {f"store/{name}": data for name, data in seeds.store.items()}
+    name = rng.choice(sorted(files))
+    match rng.randrange(6):
+        case 0:
+            del files[name]
+        case 1 | 2:
+            files[name] = mutate.blob(files[name], rng)
+        case _:
+            files[name] = mutate.parquet(files[name], rng)
+    more = {"curves.csv": seeds.tables["curves.csv"], "logs/more.jsonl": seeds.logs["metrics.jsonl"]}
+    return Case(rng.choice(ON_STORES), {**files, **more})
+
+
+def tables(seeds, rng):
+    """Commands that take several tables, one of them changed."""
+    names = ["runs.csv", "runs.tsv", "recipes.csv"]
+    files = {name: seeds.tables[name] for name in names}
+    which = rng.choice(names)
+    files[which] = mutated_table(files[which], which, rng)
+    words = rng.choice(
+        [("validate", *names[:2]), ("calibrate", *names[:2], "-o", "out.toml"), ("compare", *names[:2]),
+         ("design", "runs.csv", *NEEDS["design"][-4:], "--candidates", "runs.tsv"),
+         ("simulate", "--constants", "epoch", "--design", "runs.csv"),
+         ("simulate", "--constants", "epoch", "--design", "recipes.csv", "--drift", "0.1", "-o", "out.csv")]
+    )  # fmt: skip
+    return Case((*words, *(() if words[0] == "simulate" else ("--draws", "20"))), files)
 
 
 def upload(seeds, rng):
@@ -243,5 +302,7 @@ KINDS = {
     "result": result,
     "session": session,
     "log": log,
+    "store": store,
+    "tables": tables,
     "upload": upload,
 }  # fmt: skip

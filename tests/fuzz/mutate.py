@@ -1,6 +1,10 @@
 """Mutations of files and words. All take a random.Random, so that hypothesis can drive and shrink them."""
 
+import io
 import json
+import re
+
+import polars as pl
 
 NUMBERS = (
     "0", "-1", "1e300", "-1e300", "1e-300", "1e308", "5e-324", "inf", "-inf", "nan", "0.1", "1", "2", "7e10",
@@ -75,6 +79,60 @@ def blob(data, rng):
         case 4:
             return rng.choice([b"\xef\xbb\xbf", b"\xff\xfe", b"\x00", b"PAR1", b"\x1f\x8b", b"\n\n"]) + data
     return data[:at] + rng.choice([b"\x00", b"\r", b'"', b",", b"\xf0\x9f", b"[" * 3_000]) + data[at:]
+
+
+def text(data, rng):
+    """A log with lines lost, doubled or swapped, and words and numbers of it replaced; or changed as bytes."""
+    if rng.random() < 0.3:
+        return blob(data, rng)
+    rows = data.decode("utf-8", "replace").split("\n")
+    for _ in range(rng.choice([1, 1, 2, 4])):
+        row, other = rng.randrange(len(rows)), rng.randrange(len(rows))
+        found = list(re.finditer(r"[\w.+-]+", rows[row]))
+        match rng.randrange(6):
+            case 0 if len(rows) > 1:
+                del rows[row]
+            case 1:
+                rows[row:row] = [rows[other]] * rng.choice([1, 30])
+            case 2:
+                rows[row], rows[other] = rows[other], rows[row]
+            case _ if found:
+                spot = rng.choice(found)
+                rows[row] = rows[row][: spot.start()] + rng.choice([*NUMBERS, *TEXTS]) + rows[row][spot.end() :]
+    return "\n".join(rows).encode("utf-8", "replace")
+
+
+def parquet(data, rng):
+    """A Parquet file whose rows, columns, types or record are others; its metadata stay unless they are changed."""
+    frame, record = pl.read_parquet(io.BytesIO(data)), pl.read_parquet_metadata(io.BytesIO(data))
+    record.pop("ARROW:schema", None)
+    name = rng.choice(frame.columns)
+    column = pl.col(re.escape(name).join("^$")) if re.search(r"\W", name) else pl.col(name)
+    match rng.randrange(8):
+        case 0:
+            frame = frame.drop(name)
+        case 1:
+            frame = frame.with_columns(pl.lit(rng.choice([None, 0, -1, 1e300, "x", True, float("nan")])).alias(name))
+        case 2:
+            kind = rng.choice([pl.String, pl.Float32, pl.Int8, pl.Boolean, pl.Categorical, pl.Datetime, pl.Binary])
+            try:
+                frame = frame.with_columns(column.cast(kind, strict=False))
+            except pl.exceptions.PolarsError:  # no such cast
+                frame = frame.with_columns(pl.lit(None, dtype=kind).alias(name))
+        case 3:
+            frame = frame.head(rng.choice([0, 1, 2]))
+        case 4:
+            frame = pl.concat([frame, frame.head(rng.choice([1, frame.height]))])
+        case 5:
+            frame = frame.rename({name: rng.choice(["x", "loss_", "^x$", "*", "a" * 300])})
+        case 6:
+            frame = frame.with_columns(pl.col(name).implode().over(pl.lit(1)).alias(name))
+        case _ if "isoflop" in record:
+            changed = json.dumps(tree(json.loads(record["isoflop"]), rng))
+            record["isoflop"] = changed if rng.random() < 0.8 else changed[: len(changed) // 2]
+    held = io.BytesIO()
+    frame.write_parquet(held, metadata=record)
+    return held.getvalue()
 
 
 def lines(data, rng, separator=","):

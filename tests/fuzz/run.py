@@ -42,15 +42,15 @@ class Runner:
         self.process.stdout.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
-    def run(self, case: Case, *, keep: Path | None = None) -> Outcome:
-        """How the case ends; keep: a folder that gets what it left."""
+    def run(self, case: Case, *, keep: Path | None = None, fresh: bool = False) -> Outcome:
+        """How the case ends; keep: a folder that gets what it left; fresh: in an interpreter of its own."""
         place = self.scratch / "case"
         shutil.rmtree(place, ignore_errors=True)
         work = place / "work"
         work.mkdir(parents=True)
         case.lay_out(work)
         before = names(work)
-        self.process.stdin.write(json.dumps({"words": case.words, "folder": str(work)}) + "\n")
+        self.process.stdin.write(json.dumps({"words": case.words, "folder": str(work), "fresh": fresh}) + "\n")
         self.process.stdin.flush()
         told = json.loads(self.process.stdout.readline())
         said = [

@@ -2,7 +2,9 @@
 
 import io
 import json
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -77,10 +79,11 @@ step 100/100 | loss 3.9 | lr 3e-5 | tokens 52428800
 
 @dataclass(frozen=True)
 class Seeds:
-    """tables, logs: name → bytes. documents: kind → plain values. toml: kind → bytes. session: its id."""
+    """tables, logs, store: name → bytes. documents: kind → plain values. toml: kind → bytes. session: its id."""
 
     tables: dict[str, bytes]
     logs: dict[str, bytes]
+    store: dict[str, bytes]
     documents: dict[str, object]
     toml: dict[str, bytes]
     session: str
@@ -117,6 +120,34 @@ def curves():
     )  # fmt: skip
 
 
+def sweep():
+    """Six sizes and tokens, each with five learning rates and three batches around an optimum of their own."""
+    n, d, lr, batch = (
+        each.ravel()
+        for each in np.meshgrid(np.logspace(7, 9, 3), [1e9, 1e10], np.logspace(-4, -2, 5), np.logspace(5, 6, 3))
+    )
+    away = np.log(lr / (2.0 * n**-0.4)) ** 2 + 0.3 * np.log(batch / (0.02 * d**0.75)) ** 2
+    loss = (1.8 + 400 / n**0.34 + 2000 / d**0.36) * (1 + 0.003 * away)
+    return pl.DataFrame({"N": n.round(), "D": d, "lr": lr, "batch": batch.round(), "loss": loss})
+
+
+def recipes():
+    """Four recipes at four sizes, two of which cross."""
+    n, recipe = (each.ravel() for each in np.meshgrid(np.logspace(7, 9, 4), np.arange(4)))
+    loss = 2 + (300 + 80 * recipe) / n ** (0.3 + 0.01 * recipe)
+    return pl.DataFrame({"recipe": [f"mix {i}" for i in recipe], "N": n.round(), "D": 20 * n, "loss": loss})
+
+
+def excerpts():
+    """The logs of the documentation's pages of formats."""
+    found = {}
+    for page in sorted((Path(__file__).parents[2] / "docs" / "formats").glob("*.md")):
+        told = re.search(r"## Form\n\n`([^`]+)`\n\n```\w+\n(.*?)\n```", page.read_text(), re.DOTALL)
+        if told:
+            found[f"{page.stem}/{told[1]}"] = told[2].encode() + b"\n"
+    return found
+
+
 def packed(table):
     """The table as Parquet."""
     held = io.BytesIO()
@@ -133,6 +164,8 @@ def make(runner, folder):
         "runs.jsonl": runs.write_ndjson().encode(),
         "runs.parquet": packed(runs),
         "curves.csv": along.write_csv().encode(),
+        "sweep.csv": sweep().write_csv().encode(),
+        "recipes.csv": recipes().write_csv().encode(),
     }
 
     def written(words, name, files=tables):
@@ -178,6 +211,13 @@ def make(runner, folder):
     documents["status"] = {
         "state": "done", "step": 3, "steps": 3, "started": 1.7e9, "beat": 1.7e9, "says": "", "host": "h", "pid": 7,
     }  # fmt: skip
-    logs = {"train.log": LOG, "metrics.jsonl": along.write_ndjson().encode(), "curves.csv": tables["curves.csv"]}
+    plain = {"train.log": LOG, "metrics.jsonl": along.write_ndjson().encode(), "curves.csv": tables["curves.csv"]}
+    logs = {**plain, **excerpts()}
+    scored = along.with_columns((pl.col("loss") * -1).exp().alias("acc"), pl.lit("a").alias("family"))
+    place = folder / "stored"
+    done = runner.run(Case(("import", "c.csv", "-o", "store"), {"c.csv": scored.write_csv().encode()}), keep=place)
+    assert done.code == 0, done
+    below = place / "store"
+    store = {str(each.relative_to(below)): each.read_bytes() for each in below.rglob("*.parquet")}
     toml = {"study": STUDY, "sweep": SWEEP, "programs": PROGRAMS}
-    return Seeds(tables, logs, documents, toml, name, program.name)
+    return Seeds(tables, logs, store, documents, toml, name, program.name)

@@ -32,7 +32,7 @@ def tables_of(runs):
 
 
 def asked_of(runs, **how):
-    return suite(tables_of(runs), LOSS, {each: [SCORE] for each in FLOORS}, AT, **{"draws": 60, **how})
+    return suite(tables_of(runs), LOSS, {each: [SCORE] for each in FLOORS}, AT, **{"draws": 30, "starts": 16, **how})
 
 
 def test_without_noise_every_task_is_exact_and_ways_that_are_wrong_have_no_weight():

@@ -40,6 +40,8 @@ OPTIONS = {
     "rank": {"draws": 20, "laws": ["chinchilla", "power-n-floor"], "windows": 1},
     "sensitivity": {"draws": 20},
     "shape": {"responses": ["quiz_acc"]},
+    "track": {"tasks": ["quiz_acc"]},
+    "transfer": {"loss_to": "quiz_loss", "measured": 2.4},
 }
 OTHER_RUNS = {"finish", "repeat"}  # a run under way, repeated tokens: their own tests
 ASKED = sorted(

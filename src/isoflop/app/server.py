@@ -226,7 +226,7 @@ class _Page:
         return JSONResponse({"rows": len(kept)})
 
     async def reading(self, request: Request) -> Response:
-        """Read the table otherwise: columns, units, conventions, selection."""
+        """Read the table otherwise: columns, units, selection; refused where that leaves nothing to show."""
         asked = await _body(request)
         reading = Reading(
             columns=_words(asked, "columns"),
@@ -238,7 +238,11 @@ class _Page:
             per=_text(asked, "per"),
             frontier=_text(asked, "frontier"),
         )
-        session = await self.bench.change(request.path_params["session"], lambda held: replace(held, reading=reading))
+        before = self.bench.get(request.path_params["session"])
+        after = await self._table(replace(before, reading=reading))
+        if after.says and not (await self._table(before)).says:
+            raise DataError(after.says)  # what is shown stays as it is
+        session = await self.bench.change(before.id, lambda held: replace(held, reading=reading))
         return JSONResponse(_state(session))
 
     async def dropped(self, request: Request) -> Response:

@@ -16,7 +16,8 @@ from isoflop.findings.finding import LEVELS, Finding, Level
 class Entry:
     """What is true of every finding of one code.
 
-    topic: what it is about: ``answer``, ``fit``, ``interval``, ``runs``, ``counts``, ``table``, ``logs``, ``data-set``.
+    topic: what it is about: ``answer``, ``fit``, ``interval``, ``runs``, ``counts``, ``table``, ``logs``,
+    ``score``, ``data-set``.
     levels: the level, or those of which the measured value chooses one. rank: its place in the catalogue; of two
     findings of one level, that of the lower rank does more to the answer.
     meaning: the message without the numbers of the case. remedy: what to do, in the words of the command line.

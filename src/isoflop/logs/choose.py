@@ -16,7 +16,7 @@ from isoflop.logs.derive import SCHEMA, describe
 from isoflop.logs.logged import STEP, LoggedRun
 from isoflop.logs.rules import Rules
 from isoflop.logs.store import existing, frame_of, write_runs
-from isoflop.runs.store import CURVE, Store, curve_batches, open_store
+from isoflop.runs.store import CURVE, Store, curve_batches, open_store, part_metrics
 from isoflop.values import FrozenMapping
 
 _OF_A_ROW: Final = ("loss", "loss_unit", "loss_rule")  # of a run that is one row of a table, which has no other loss
@@ -45,11 +45,12 @@ def choose_in(folder: Path, rules: Rules) -> tuple[Store, list[Finding]]:
 def stored_runs(store: Store) -> Iterator[tuple[LoggedRun, dict[str, Any]]]:
     """Each run of a store as it was logged, with its row; curves under the store's names."""
     rows = {row["run"]: row for row in store.runs.iter_rows(named=True)}
-    names = [name for part in store.parts for name in pl.read_parquet_schema(part)]
-    metrics = list(dict.fromkeys(name for name in names if name not in ("run", STEP)))
+    metrics = part_metrics(store)
     seen = set()
     for batch in curve_batches(replace(store, record={}, runs=store.runs.drop("loss_metric")), metrics, rows=500_000):
         for (run,), curve in batch.partition_by("run", as_dict=True, maintain_order=True).items():
+            if run not in rows:  # what the table of runs does not name is no part of the store
+                continue
             own = [name for name in curve.columns if name != "run" and curve[name].null_count() < curve.height]
             seen.add(run)
             yield _as_logged(rows[str(run)], curve.select(own)), rows[str(run)]

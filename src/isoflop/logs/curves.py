@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from isoflop.findings import Finding
 from isoflop.logs.logged import STEP, WALL
 from isoflop.logs.scrub import plain_text
+from isoflop.processes import return_freed_memory
 
 _ROOM: Final = 64 * 2**20  # bytes that a table may take beyond four times its points
 _RESERVED: Final = (STEP, WALL)
+_MANY: Final = 1_000_000  # points beyond which their memory is given back in between
 _MOST_STEPS: Final = 2**62
 _NO_STEPS: Final = np.empty(0, np.int64)
 
@@ -124,6 +126,8 @@ class Curves:
     def table(self) -> tuple[pl.DataFrame, list[Finding]]:
         """The history (step, metrics, wall) and what was done to make it; to be called once."""
         findings: list[Finding] = []
+        if len(self) > _MANY:
+            return_freed_memory()
         kept = self._kept()
         unstepped = [name for name, own in kept.items() if own.unstepped]
         if unstepped:
@@ -180,6 +184,8 @@ class Curves:
             del parts
             columns.append(_column(name, steps, own.steps, values if own.places is None else values[own.places]))
             del values
+            if len(steps) > _MANY:
+                return_freed_memory()
         self._wall.close()
         if self._wall.count:
             columns.append(self._wall_of(steps))

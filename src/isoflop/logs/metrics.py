@@ -6,10 +6,13 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from isoflop.logs.logged import STEP, WALL
-from isoflop.runs.columns import plain, read_header
+from isoflop.runs.columns import agrees, counts_samples, match_headers, plain, read_header
+from isoflop.runs.headers import Header
+from isoflop.runs.meanings import Meaning
 from isoflop.values import FrozenMapping
 
 VALIDATION: Final = "val_loss"
@@ -100,6 +103,7 @@ SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = FrozenMapping(
 
 _PLAIN_SPELLINGS: Final = {name: tuple(plain(each) for each in spellings) for name, spellings in SPELLINGS.items()}
 _COUNTED: Final = frozenset(spelling for name in (TOKENS, FLOPS) for spelling in _PLAIN_SPELLINGS[name])
+_COUNTER: Final = re.compile(r"(?i)tok|flop|flos|compute|sample|example|^[DC]$")
 _HELD_OUT: Final = re.compile(r"(?:^|[^a-z])(?:val|valid|validation|eval|evaluation|test|dev)(?:[^a-z]|$)")
 _LOSS: Final = re.compile(r"loss|cross.?entropy|(?:^|[^a-z])(?:ce|nll|ppl|perplexity|bpb)(?:[^a-z]|$)|bits.?per.?byte")
 # Losses that are added to that of the model, and what is said of a loss.
@@ -142,9 +146,43 @@ def renamed(history: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
     if whole:
         history = history.with_columns(pl.col(own) * each.scale for own, each in whole.items())
     names = canonical(whole[metric].bare if metric in whole else metric for metric in history.columns)
+    for own, (name, scale) in _counters(history, names).items():
+        names[own] = name
+        if scale != 1:
+            history = history.with_columns(pl.col(own) * scale)
     named = {own: names[whole[own].bare if own in whole else own] for own in history.columns if own not in (STEP, WALL)}
     changed = {old: new for old, new in named.items() if old != new}
     return history.rename(changed) if changed else history, named
+
+
+def _counters(history: pl.DataFrame, names: Mapping[str, str]) -> dict[str, tuple[str, float]]:
+    """Tokens, samples and FLOPs under names that no trainer is known for: what a table of runs would read as such.
+
+    metric → the store's name and the number that it counts. They never fall along a run, end above its last step, and
+    are as many as such a column has.
+    """
+    held = set(names.values())
+    free = [
+        own
+        for own, kind in history.schema.items()
+        if names.get(own) == own and _COUNTER.search(own) and kind.is_numeric()
+    ]
+    if not free or {TOKENS, FLOPS} <= held:
+        return {}
+    last = history[STEP].max()
+    end = float(last) if isinstance(last, int | float) else 0.0
+
+    def fits(meaning: Meaning, header: Header, sure: bool) -> bool:
+        values = history[header.text].drop_nulls().to_numpy().astype(np.float64)
+        rises = len(values) > 0 and bool((np.diff(values) >= 0).all()) and float(values[-1]) * header.scale > end
+        return meaning.symbol in ("D", "C") and rises and agrees(meaning, values * header.scale)
+
+    found = {}
+    for symbol, match in match_headers(free, fits=fits).items():
+        name = FLOPS if symbol == "C" else SAMPLES if counts_samples(match.header) else TOKENS
+        if name not in held:
+            found[match.header.text] = name, match.header.scale
+    return found
 
 
 def held_out_losses(metrics: Iterable[str]) -> list[str]:

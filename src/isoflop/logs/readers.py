@@ -14,6 +14,7 @@ import polars as pl
 
 from isoflop.errors import IsoflopError
 from isoflop.logs import (
+    aim,
     lightning,
     lm_eval,
     mlflow,
@@ -36,6 +37,7 @@ from isoflop.logs.walk import walk
 READERS: Final[tuple[Reader, ...]] = (
     wandb.READER,
     wandb_files.READER,
+    aim.READER,
     tensorboard.READER,
     mlflow.READER,
     trackio.READER,

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Final
 
+import numpy as np
+
 from isoflop.logs.logged import Setting
-from isoflop.runs.columns import plain, read_header
+from isoflop.runs.columns import agrees, counts_samples, match_headers, plain, read_header
+from isoflop.runs.headers import Header
+from isoflop.runs.meanings import Meaning
 from isoflop.units import parse_quantity
 
 SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -170,6 +175,8 @@ SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 _PLAIN: Final = {name: tuple((each, plain(each)) for each in spellings) for name, spellings in SPELLINGS.items()}
+_RULED: Final = frozenset({"N", "N_nonembed", "D", "U", "C"})  # counts whose names follow rules beyond the spellings
+_COUNTED: Final = re.compile(r"(?i)param|tok|flop|flos")
 _COUNTS: Final = frozenset({"N", "N_nonembed", "D", "U", "C", "batch"})  # what a scale in a name can be of
 
 
@@ -203,7 +210,25 @@ class Settings:
                 if scaled and meaning not in _COUNTS:
                     continue
                 return own
-        return None
+        return self._by_rule(meaning)
+
+    def _by_rule(self, meaning: str) -> str | None:
+        """The setting whose name a table of runs would read as this count, and whose value can be one."""
+        if meaning not in _RULED:
+            return None
+        named: dict[str, str] = {}
+        for key in self._settings:
+            end = end_of(key)
+            if _COUNTED.search(end) and as_number(self._settings[key]) is not None:
+                named.setdefault(end, key)
+
+        def fits(each: Meaning, header: Header, sure: bool) -> bool:
+            value = as_number(self._settings[named[header.text]]) or 0.0
+            samples = each.symbol == "D" and counts_samples(header)
+            return not samples and agrees(each, np.array([value * header.scale]))
+
+        match = match_headers(list(named), fits=fits).get(meaning)
+        return None if match is None else named[match.header.text]
 
     def plain_key(self, spelling: str) -> str | None:
         """The setting that ends in this spelling, by its full name."""

@@ -16,6 +16,7 @@ from isoflop.fitting.objective.space import from_scale
 from isoflop.fitting.table import prepared_runs
 from isoflop.laws import Law
 from isoflop.planning.forecast import Forecast, forecast
+from isoflop.planning.reversal import reversal_findings
 from isoflop.runs import Runs
 from isoflop.runs.columns import read_header
 from isoflop.shown import Shown
@@ -133,6 +134,7 @@ def downstream(first: Ensemble, second: Ensemble, at: Mapping[str, float], *, le
         response=second.estimate.law.response,
         beyond=beyond,
         findings=(
+            *_reversals(second),
             *_floor_findings(first, told),
             *beyond_findings(second, told.loss.value, lowest),
             *told.findings,
@@ -143,6 +145,12 @@ def downstream(first: Ensemble, second: Ensemble, at: Mapping[str, float], *, le
         first=first,
         second=second,
     )
+
+
+def _reversals(second: Ensemble) -> list[Finding]:
+    """Those of the runs that the second stage was fitted to, where it came with them."""
+    runs = second.estimate.runs
+    return [] if runs is None else reversal_findings(runs, second.estimate)
 
 
 def _with_model_error(first: Ensemble, second: Ensemble, told: Forecast, link: str, level: float) -> Interval | None:

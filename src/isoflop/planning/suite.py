@@ -24,6 +24,7 @@ from isoflop.laws import Law
 from isoflop.laws.expression import Expr
 from isoflop.planning.downstream import Downstream, Stages, beyond_findings, check_chain
 from isoflop.planning.forecast import Forecast, forecast
+from isoflop.planning.reversal import reversal_findings
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.uncertainty.bootstrap import bootstrap
@@ -325,6 +326,7 @@ def _task(
         response=laws[0].response,
         beyond=max(0.0, lowest - loss.value),
         findings=(
+            *reversal_findings(table.points, seconds[0].estimate),
             *_floor_lost(drawn, averaged),
             *beyond_findings(seconds[0], loss.value, lowest),
             *told.findings,

@@ -11,6 +11,7 @@ from isoflop.plots.curves import training_curves
 from isoflop.plots.design import design
 from isoflop.plots.draws import parameter_draws
 from isoflop.plots.envelope import loss_against_compute
+from isoflop.plots.evals import correlations_along_chain, pass_line, score_against_scale
 from isoflop.plots.fan import forecast_fan
 from isoflop.plots.finish import run_to_its_end
 from isoflop.plots.groups import group_curves, group_multipliers
@@ -19,6 +20,7 @@ from isoflop.plots.influence import removal_paths, runs_left_out
 from isoflop.plots.isoflops import isoflop_curves
 from isoflop.plots.methods import methods_compared
 from isoflop.plots.near_set import near_optimal_set
+from isoflop.plots.onsets import onset_map
 from isoflop.plots.panels import fitted_panels
 from isoflop.plots.plan import flat_band
 from isoflop.plots.profiles import profile_likelihood
@@ -31,6 +33,7 @@ from isoflop.plots.sensitivity import choices_made
 from isoflop.plots.shapes import MOST_GROUPS, shapes_along
 from isoflop.plots.spend import batch_by_spend, policies_by_spend
 from isoflop.plots.style import AXES
+from isoflop.plots.transfer import loss_to_loss
 
 __all__ = [
     "AXES",
@@ -39,6 +42,7 @@ __all__ = [
     "MOST_TASKS",
     "batch_by_spend",
     "choices_made",
+    "correlations_along_chain",
     "coverage_by_law",
     "design",
     "errors_by_share",
@@ -53,10 +57,13 @@ __all__ = [
     "laws_ranked",
     "loss_against_compute",
     "loss_contours",
+    "loss_to_loss",
     "methods_compared",
     "near_optimal_set",
     "new_axes",
+    "onset_map",
     "parameter_draws",
+    "pass_line",
     "policies_by_spend",
     "predicted_against_actual",
     "profile_likelihood",
@@ -68,6 +75,7 @@ __all__ = [
     "runs_left_out",
     "save",
     "score_against_loss",
+    "score_against_scale",
     "shapes_along",
     "training_curves",
     "worth_of_repeats",

@@ -17,7 +17,7 @@ from isoflop.questions.base.question import Group, Question, Subject
 if TYPE_CHECKING:
     from isoflop.logs.imported import Imported
 
-_FORMATS: Final = "wandb, wandb-files, tensorboard, mlflow, trackio, trainer, lm-eval, lightning, text, table"
+_FORMATS: Final = "wandb, wandb-files, aim, tensorboard, mlflow, trackio, trainer, lm-eval, lightning, text, table"
 
 
 @dataclass(frozen=True)

@@ -52,13 +52,7 @@ class NamedFrame(Value):
 
 def load(source: str | Path | Any) -> Raw:  # noqa: ANN401  (any frame that narwhals knows)
     """The raw frame of a path or a table, its name for messages, and what reading it raised."""
-    if isinstance(source, str | Path):
-        frame, name, found = _load_file(source)
-    elif isinstance(source, NamedFrame):
-        frame, name, found = source.frame, source.name, []
-    else:
-        frame, name = (source, "the Polars frame") if isinstance(source, pl.DataFrame) else _load_foreign(source)
-        found = []
+    frame, name, found = load_nested(source)
     try:
         frame = tidy(frame)
     except ValueError as error:
@@ -66,6 +60,15 @@ def load(source: str | Path | Any) -> Raw:  # noqa: ANN401  (any frame that narw
     if frame.is_empty() or not frame.columns:
         raise DataError(f"{name} holds no rows; give a table with one row a run below a line of headers")
     return frame, name, found
+
+
+def load_nested(source: str | Path | Any) -> Raw:  # noqa: ANN401
+    """As :func:`load`, with the lists and records of its cells as they are."""
+    if isinstance(source, str | Path):
+        return _load_file(source)
+    if isinstance(source, NamedFrame):
+        return source.frame, source.name, []
+    return (source, "the Polars frame", []) if isinstance(source, pl.DataFrame) else (*_load_foreign(source), [])
 
 
 def _load_file(source: str | Path) -> Raw:

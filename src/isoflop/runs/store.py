@@ -31,6 +31,10 @@ SCHEMA: Final = "isoflop.store/1"
 CURVE: Final = "curve"  # the column of runs that names the file of a run's curve
 METRIC: Final = "loss_metric"  # the column of runs that names the column of the curve that counts as its loss
 _TEXTS: Final = ("run", CURVE, "format", "source", "status", "digest", "settings", METRIC)
+_WORDS: Final = ("family", "N_convention", "loss_unit", "loss_rule", "schedule", "seed", "derived")
+_NUMBERS: Final = (
+    "N", "D", "U", "epochs", "C", "loss", "loss_step", "steps", "batch", "context", "lr", "warmup", "S1", "S2", "rows",
+)  # fmt: skip
 _LONGEST: Final = 200  # characters of a message that come from a file
 _SHOWN: Final = 3
 
@@ -98,6 +102,20 @@ def _check(path: Path, runs: pl.DataFrame, record: Mapping[str, Any]) -> None:
             raise DataError(
                 f"{path} is damaged: its column {name!r} is {'absent' if lacks else 'no text'}; import again"
             )
+    plain = [name for name, kind in runs.schema.items() if _numeric(kind) or kind == pl.String]
+    nested = next((name for name in runs.columns if record and name not in plain), None)
+    if nested is not None:
+        raise DataError(
+            f"{path} is damaged: its column {nested[:_LONGEST]!r} holds neither numbers nor text; import again"
+        )
+    told = next((name for name in _WORDS if record and name in runs.columns and _number(runs[name].dtype)), None)
+    if told is not None:
+        raise DataError(f"{path} is damaged: its column {told!r} is no text; import again")
+    words = next(
+        (each for each in _NUMBERS if record and each in runs.columns and not _numeric(runs[each].dtype)), None
+    )
+    if words is not None:
+        raise DataError(f"{path} is damaged: its column {words!r} holds no numbers; import again")
     if record and (runs["run"].null_count() or not runs["run"].is_unique().all()):
         raise DataError(f"{path} is damaged: two of its rows have the same run, or one has none; import again")
     named = runs[CURVE].drop_nulls().to_list() if CURVE in runs.columns else []
@@ -106,6 +124,14 @@ def _check(path: Path, runs: pl.DataFrame, record: Mapping[str, Any]) -> None:
         raise DataError(
             f"{path} is damaged: it names {foreign[:_LONGEST]!r}, which lies outside the store; import again"
         )
+
+
+def _number(kind: pl.DataType) -> bool:
+    return _numeric(kind) and kind != pl.Null
+
+
+def _numeric(kind: pl.DataType) -> bool:
+    return kind.is_numeric() or kind in (pl.Null, pl.Boolean)
 
 
 @contextmanager
@@ -140,12 +166,34 @@ def scan_curves(store: Store, *, parts: Sequence[Path] | None = None) -> pl.Lazy
     for path in chosen:
         with reading(path):
             scan = pl.scan_parquet(path, hive_partitioning=False, glob=False)
-            missing = {"run", "step"} - set(scan.collect_schema().names())
-        if missing:
-            raise DataError(f"{path.name} is damaged: it has no column {min(missing)!r}; import the logs again")
+            schema = scan.collect_schema()
+        _check_curves(path.name, schema, ours=bool(store.record))
         scans.append(scan)
     curves = scans[0] if len(scans) == 1 else pl.concat(scans, how="diagonal_relaxed")
     return _with_loss(curves, store.runs)
+
+
+def part_metrics(store: Store) -> list[str]:
+    """The metrics of all files of curves. Raises DataError: damaged."""
+    names: dict[str, None] = {}
+    for path in store.parts:
+        with reading(path):
+            schema = pl.scan_parquet(path, hive_partitioning=False, glob=False).collect_schema()
+        _check_curves(path.name, schema, ours=bool(store.record))
+        names |= dict.fromkeys(name for name in schema if name not in ("run", "step"))
+    return list(names)
+
+
+def _check_curves(name: str, schema: Mapping[str, pl.DataType], *, ours: bool) -> None:
+    """The columns of a file of curves; those of an import are numbers, but for the run."""
+    missing = {"run", "step"} - set(schema)
+    if missing:
+        raise DataError(f"{name} is damaged: it has no column {min(missing)!r}; import the logs again")
+    wrong = [each for each, kind in schema.items() if (ours or each == "step") and each != "run" and not _numeric(kind)]
+    if schema["run"] != pl.String or wrong:
+        which = wrong[0][:_LONGEST] if wrong else "run"
+        kind = "numbers" if wrong else "text"
+        raise DataError(f"{name} is damaged: its column {which!r} holds no {kind}; import the logs again")
 
 
 def _with_loss(curves: pl.LazyFrame, runs: pl.DataFrame) -> pl.LazyFrame:

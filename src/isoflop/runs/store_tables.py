@@ -13,7 +13,7 @@ import polars as pl
 from isoflop.errors import DataError
 from isoflop.runs.curves import with_tokens
 from isoflop.runs.read import read_runs
-from isoflop.runs.store import CURVE, Store, curve_batches, open_store, scan_curves
+from isoflop.runs.store import CURVE, Store, curve_batches, open_store, reading, scan_curves
 from isoflop.runs.table import ROW, Runs
 from isoflop.values import FrozenMapping
 
@@ -183,7 +183,8 @@ def _curve_of(store: Store, name: str) -> pl.DataFrame:
     """The rows of one run, sorted by step."""
     part = store.runs.filter(pl.col("run") == name)[CURVE][0] if CURVE in store.runs.columns else None
     scan = scan_curves(store, parts=(store.folder / part,) if part else None)
-    return scan.filter(pl.col("run") == name).sort("step").collect()
+    with reading(store.folder / part if part else store.parts[0]):
+        return scan.filter(pl.col("run") == name).sort("step").collect()
 
 
 def _listed(names: Sequence[str]) -> str:

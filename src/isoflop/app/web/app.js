@@ -2,7 +2,9 @@
 // own figures, by the same modules that a report carries.
 import { chart, rangeOf } from "./chart.js";
 import { fillGroups, loadGroups } from "./groups.js";
+import { forgetStates, rememberState } from "./history.js";
 import { ask, attempt, byId, element, options, page, slip } from "./page.js";
+import { chosenAxes, offerAxes, selected, selectRows } from "./explorer.js";
 import { describeRun, runsOf, tableOfRuns } from "./runs.js";
 import { fillMenu, request, RESTRICTIONS, restrictions, showResults } from "./tasks.js";
 
@@ -53,6 +55,7 @@ function enter(id) {
 async function openSession(id) {
   page.session = id;
   Object.assign(page, { state: null, shown: "", answer: null });
+  forgetStates();
   byId("shown").replaceChildren();
   const state = await attempt(() => ask(`/api/s/${id}`));
   if (!state) return;
@@ -67,8 +70,10 @@ async function listen(id) {
   while (page.session === id) {
     try {
       take(await ask(`/api/s/${id}?after=${page.state.version}`));
+      byId("away").hidden = true;
     } catch (error) {
       if (!error.away && error.status !== 503) return slip(error);
+      byId("away").hidden = false;
       await new Promise((resolve) => setTimeout(resolve, 1500));
     }
   }
@@ -80,6 +85,7 @@ function take(state) {
   const before = page.state;
   page.state = state;
   page.dropped = new Set(state.dropped);
+  rememberState(before, state);
   byId("title").textContent = state.source;
   document.title = `${state.source} · isoflop`;
   if (JSON.stringify(before?.reading) !== JSON.stringify(state.reading)) loadTable();
@@ -113,9 +119,11 @@ async function loadTable() {
   byId("read-unit").value = reading.units.loss ?? "";
   byId("read-convention").value = reading.conventions.N ?? "";
   byId("where").value = reading.where;
+  byId("where-slip").textContent = "";
   byId("read-derive").value = Object.entries(reading.derive ?? {}).map(([name, formula]) => `${name} = ${formula}`).join("; ");
   for (const name of REDUCTIONS) byId(`read-${name}`).value = reading[name] ?? "";
   page.runs = table.runs && runsOf(table.runs);
+  offerAxes(page.runs);
   drawRuns();
   showDropped();
   checkLaw();
@@ -141,42 +149,51 @@ function drawRuns() {
   const place = byId("runs-chart").cloneNode(false); // a fresh one, without the old chart's listeners
   byId("runs-chart").replaceWith(place);
   place.parentElement.hidden = !page.runs;
+  page.paintRuns = null;
   byId("rows").hidden = !page.runs;
   byId("rows-table").replaceChildren();
   const runs = page.runs;
   if (!runs) return;
-  const logs = (list) => Array.from(list, Math.log10);
-  const sizes = logs(runs.numbers.N ?? runs.compute);
-  const [small, large] = rangeOf(sizes);
-  const [x, y] = [logs(runs.compute), logs(runs.loss)];
-  let at = -1;
+  const { x, y, shade, axes, says } = chosenAxes(runs);
+  byId("runs-axes-say").textContent = says;
+  page.chosen = -1;
+  byId("runs-act").hidden = true;
   runsChart = chart(place, {
-    axes: { x: { label: runs.numbers.C ? "training compute C (FLOPs)" : "the table's largest input", reading: "power" }, y: { label: runs.response, reading: "plain" } },
+    axes,
     describe: (i) => describeRun(runs, i) + (page.dropped.has(runs.row[i]) ? "\nleft out" : "") + (page.isPicked(runs.row[i]) ? "\nin the new group" : ""),
     onRun: (i) => {
-      at = i;
+      page.chosen = runs.row[i];
       byId("runs-chosen").textContent = describeRun(runs, i).replaceAll("\n", " · ");
+      nameAct();
     },
+    onAct: (i) => act(runs.row[i]),
+    onBox: (list) => selectRows(list.map((i) => runs.row[i]), runs.step),
     height: 320,
   });
   const faint = new Uint8Array(runs.count);
-  runsChart.set({ points: { x, y, shade: sizes.map((size) => Math.min(1, Math.max(0, (size - small) / (large - small)))), faint }, xRange: rangeOf(x), yRange: rangeOf(y) });
+  runsChart.set({ points: { x, y, shade, faint }, xRange: rangeOf(x), yRange: rangeOf(y) });
   page.paintRuns = () => {
     const picking = page.picking();
     byId("runs-click").textContent = picking ? "Enter, or a click on a run, puts it into the new group or takes it out of it." : "Enter, or a click on a run, takes it out or in again.";
-    runs.row.forEach((row, i) => { faint[i] = page.dropped.has(row) || (picking && !page.isPicked(row)); });
+    runs.row.forEach((row, i) => { faint[i] = page.dropped.has(row) || (picking && !page.isPicked(row)) || (selected.size > 0 && !selected.has(row)); });
     runsChart.repaint();
+    nameAct();
   };
-  const toggle = () => {
-    if (at < 0) return;
-    if (page.picking()) page.pick(runs.row[at]);
-    else drop(runs.row[at], !page.dropped.has(runs.row[at]));
-  };
-  place.addEventListener("click", toggle);
-  place.addEventListener("keydown", (event) => event.key === "Enter" && toggle());
   byId("runs-drawn").textContent = runs.step > 1 ? `Every ${runs.step}th of ${runs.total.toLocaleString("en")} rows is drawn; all of them are fitted.` : "";
   fillRows();
 }
+
+/** What an act on a run does: into or out of the new group while one is made, else out of the fit or in again. */
+const act = (row) => (page.picking() ? page.pick(row) : drop(row, !page.dropped.has(row)));
+
+/** The button that acts on the run that was read last, for fingers and for those who do not see the chart. */
+function nameAct() {
+  const button = byId("runs-act");
+  button.hidden = !(page.chosen > 0);
+  if (page.picking()) button.textContent = page.isPicked(page.chosen) ? `Take row ${page.chosen} out of the new group` : `Put row ${page.chosen} into the new group`;
+  else button.textContent = page.dropped.has(page.chosen) ? `Take row ${page.chosen} in again` : `Leave row ${page.chosen} out`;
+}
+byId("runs-act").addEventListener("click", () => act(page.chosen));
 
 function fillRows() {
   if (!byId("rows").open || !page.runs || byId("rows-table").firstChild) return;
@@ -190,6 +207,8 @@ function drop(row, out) {
   return setDropped([...page.dropped]);
 }
 
+page.setDropped = (rows) => setDropped(rows);
+page.drawRuns = () => drawRuns();
 const setDropped = (rows) => attempt(async () => take(await ask(`/api/s/${page.session}/dropped`, { method: "POST", json: { rows } })));
 
 function showDropped() {
@@ -203,11 +222,16 @@ function showDropped() {
 }
 byId("all-in").addEventListener("click", () => setDropped([]));
 
-const readAgain = (change) =>
-  attempt(async () => take(await ask(`/api/s/${page.session}/reading`, { method: "POST", json: { ...page.state.reading, ...change } })));
-byId("where-form").addEventListener("submit", (event) => {
+const read = async (reading) => take(await ask(`/api/s/${page.session}/reading`, { method: "POST", json: reading }));
+const readAgain = (change) => attempt(() => read({ ...page.state.reading, ...change }));
+byId("where-form").addEventListener("submit", async (event) => {
   event.preventDefault();
-  readAgain({ where: byId("where").value });
+  byId("where-slip").textContent = "";
+  try {
+    await read({ ...page.state.reading, where: byId("where").value });
+  } catch (error) {
+    byId("where-slip").textContent = error.message; // beside the field; the table and the chart stay as they are
+  }
 });
 byId("reading-form").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -257,6 +281,7 @@ async function checkLaw() {
     clear();
     byId("law-set").innerHTML = said.mathml; // made by the server from parsed symbols, never from text
     const missing = said.inputs.filter((each) => !each.here).map((each) => each.name);
+    if (page.table && !page.table.runs) missing.push("loss that is read: choose its column under How the table is read");
     const meaning = (list) => list.map((each) => (each.meaning ? `${each.name}: ${each.meaning}` : each.name)).join(", ");
     byId("law-means").textContent = `Inputs ${meaning(said.inputs)}. Fitted: ${meaning(said.params)}.` + (missing.length ? ` The table has no ${missing.join(", ")}.` : "");
     byId("more-slip").textContent = said.restricted;
@@ -296,6 +321,12 @@ for (const kind of ["backtest", "rank"]) {
     if (asked) page.wanted = asked.id;
   });
 }
+
+page.restore = async ({ reading, dropped }) => {
+  const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+  if (!same(reading, page.state.reading)) await read(reading);
+  if (!same(dropped, page.state.dropped)) take(await ask(`/api/s/${page.session}/dropped`, { method: "POST", json: { rows: dropped } }));
+};
 
 // ---- start
 

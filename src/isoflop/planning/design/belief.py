@@ -301,7 +301,8 @@ def checked_rows(law: Law, runs: Runs, objective: Objective) -> Table:
         return fit_table(law, runs, space=objective.space)
     repeated = replace(runs, frame=pl.concat([runs.frame] * (needed // len(runs) + 1)))
     table = fit_table(law, repeated, space=objective.space)
-    return table.take(np.arange(len(runs)))
+    # a table's rows become runs of their own where they are taken, and these may be checkpoints of one run
+    return replace(table.take(np.arange(len(runs))), run_codes=runs.run_codes())
 
 
 def _log_or_plain(values: Floats) -> Floats:

@@ -3,6 +3,7 @@ import { formatQuantity, general, powerOfTen } from "./numbers.js";
 
 const VIRIDIS = [[68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141], [39, 173, 129], [92, 200, 99], [170, 220, 50], [253, 231, 37]];
 const NEAR = 24; // pixels within which the pointer takes a run
+const STILL = 5; // pixels that a press may move and still be a click
 const charts = new Set();
 
 /** Colors of the page at this moment. */
@@ -48,10 +49,12 @@ const READINGS = { quantity: (value) => formatQuantity(value, 3), power: powerOf
 
 /**
  * A chart in an element. `axes`: {x: {label, reading}, y: {label, reading}}. `onRun(i)`: called when a run is chosen.
+ * `onAct(i)`: called when a run is clicked by a mouse, or by Enter; a finger's tap chooses.
+ * `onBox(list)`: called with the runs inside a box that a mouse has drawn.
  * Returns {set(picture), size()}: picture = {x, value, low, high, points, marks, xRange, yRange}, all in log10;
  * points = {x, y, shade, faint}.
  */
-export function chart(element, { axes, describe, onRun, height = 300 }) {
+export function chart(element, { axes, describe, onRun, onAct, onBox, height = 300 }) {
   let picture = { x: [0, 1], value: [null, null], low: [null, null], high: [null, null], xRange: [0, 1], yRange: [0, 1] };
   let chosen = -1;
   let colors = ink(element);
@@ -162,7 +165,8 @@ export function chart(element, { axes, describe, onRun, height = 300 }) {
     const top = plot.valToPos(picture.points.y[run], "y") + plot.over.offsetTop;
     tip.classList.toggle("left", left > element.clientWidth / 2);
     tip.style.left = `${left}px`;
-    tip.style.top = `${top}px`;
+    const half = tip.offsetHeight / 2; // it stands in the middle of its height, and inside the chart
+    tip.style.top = `${Math.max(half, Math.min(top, element.clientHeight - half))}px`;
     if (!quiet) onRun?.(run);
   }
 
@@ -180,7 +184,56 @@ export function chart(element, { axes, describe, onRun, height = 300 }) {
   if (describe) {
     plot.over.addEventListener("mousemove", (event) => choose(nearest(event.offsetX, event.offsetY)));
     plot.over.addEventListener("mouseleave", () => choose(-1));
+    byPointer();
     byKeyboard();
+  }
+
+  /** A click on a run acts, a drag draws a box; a press of a finger only chooses, since it may be meant to scroll. */
+  function byPointer() {
+    let from = null;
+    const box = document.createElement("div");
+    box.className = "box";
+    box.hidden = true;
+    plot.over.append(box);
+    const still = (event) => Math.hypot(event.clientX - from.x, event.clientY - from.y) < STILL;
+    const corners = (event) => {
+      const over = plot.over.getBoundingClientRect();
+      const within = (value, most) => Math.max(0, Math.min(value, most));
+      const [x, y] = [[from.x, event.clientX].map((each) => within(each - over.left, over.width)), [from.y, event.clientY].map((each) => within(each - over.top, over.height))];
+      return { left: Math.min(...x), right: Math.max(...x), top: Math.min(...y), bottom: Math.max(...y) };
+    };
+    plot.over.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
+      from = { x: event.clientX, y: event.clientY, touch: event.pointerType === "touch", moved: false };
+      if (!from.touch && onBox) plot.over.setPointerCapture(event.pointerId);
+    });
+    plot.over.addEventListener("pointermove", (event) => {
+      if (!from || from.touch || (!from.moved && still(event))) return;
+      from.moved = true;
+      if (!onBox) return;
+      const { left, right, top, bottom } = corners(event);
+      box.hidden = false;
+      Object.assign(box.style, { left: `${left}px`, top: `${top}px`, width: `${right - left}px`, height: `${bottom - top}px` });
+    });
+    plot.over.addEventListener("pointerup", (event) => {
+      if (!box.hidden) onBox(inside(corners(event)));
+      box.hidden = true;
+    });
+    plot.over.addEventListener("pointercancel", () => { from = null; box.hidden = true; });
+    plot.over.addEventListener("click", (event) => {
+      const run = nearest(event.offsetX, event.offsetY);
+      choose(run);
+      if (run >= 0 && from && !from.touch && !from.moved) onAct?.(run);
+      from = null;
+    });
+  }
+
+  /** The runs between pixels. */
+  function inside({ left, right, top, bottom }) {
+    const [low, high] = [left, right].map((each) => plot.posToVal(each, "x"));
+    const [least, most] = [bottom, top].map((each) => plot.posToVal(each, "y"));
+    const { x, y } = picture.points;
+    return Array.from(x.keys()).filter((i) => x[i] >= low && x[i] <= high && y[i] >= least && y[i] <= most);
   }
 
   /** Arrow keys walk through the runs from left to right; the run's row is the value that is read aloud. */
@@ -196,6 +249,7 @@ export function chart(element, { axes, describe, onRun, height = 300 }) {
       const last = order.length - 1;
       const to = { ArrowRight: place + 1, ArrowUp: place + 1, ArrowLeft: place - 1, ArrowDown: place - 1, PageDown: place - 10, PageUp: place + 10, Home: 0, End: last }[event.key];
       if (event.key === "Escape") choose(-1);
+      if (event.key === "Enter" && chosen >= 0) onAct?.(chosen);
       if (to === undefined || last < 0) return;
       event.preventDefault();
       place = Math.min(last, Math.max(0, to));

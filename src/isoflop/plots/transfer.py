@@ -1,0 +1,47 @@
+"""Loss on one data set against the loss on another: paired runs, the line with its band, and the forecast."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from isoflop.plots.style import dots, legend, plain, shades
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from isoflop.planning.transfer import Transfer
+
+_POINTS = 80
+
+
+def loss_to_loss(line: Transfer, axes: Axes) -> Axes:
+    """L_B against L_A of every pair, E_B + K·(L_A − E_A)^κ with the confidence band of its mean, and the forecast."""
+    ink = shades(axes)
+    ends = [float(line.x.min()), float(line.x.max()), *(() if line.measured is None else (line.measured,))]
+    x = np.linspace(min(ends), max(ends), _POINTS)
+    tails = [(1 - line.level) / 2, (1 + line.level) / 2]
+    band = np.nanquantile(np.array([line.means(each) for each in x]), tails, axis=1)
+    color = ink.series[0]
+    axes.fill_between(x, *band, color=color, alpha=0.25, linewidth=0)
+    axes.plot(x, line.at(x), color=color, linewidth=1.6)
+    dots(axes, line.x, line.y, colors=ink.muted, label="paired runs")
+    if line.loss is not None and line.measured is not None:
+        told = line.loss
+        axes.errorbar(
+            [line.measured],
+            [told.value],
+            yerr=[[told.value - told.low], [told.high - told.value]],
+            color=ink.series[1],
+            marker="D",
+            markersize=6,
+            capsize=3,
+            zorder=5,
+            label=f"forecast, {100 * line.level:g}% interval",
+        )
+    unit = line.target.estimate.data.loss_unit
+    axes.set_xlabel(f"loss on {plain(line.names[0])} ({unit})")
+    axes.set_ylabel(f"loss on {plain(line.names[1])} ({unit})")
+    legend(axes)
+    return axes

@@ -1,0 +1,28 @@
+"""Correlation of ranks, and how likely chance alone makes it as large."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtr
+
+Floats = NDArray[np.float64]
+
+
+def spearman(one: Floats, two: Floats) -> float:
+    """Correlation of ranks, ties at their mean; NaN where one of them does not vary."""
+    a, b = (np.array([(each < x).sum() + (each == x).sum() / 2 for x in each]) for each in (one, two))
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return math.nan
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def p_positive(correlation: float, count: int) -> float:
+    """P(ρ̂ ≥ ρ) without any association, by Student's t of ρ·√((n − 2)/(1 − ρ²)); NaN for fewer than four pairs."""
+    if count < 4 or not math.isfinite(correlation):
+        return math.nan
+    if abs(correlation) >= 1 - 1e-12:
+        return 1 / math.factorial(min(count, 20)) if correlation > 0 else 1.0
+    return float(stdtr(count - 2, -correlation * math.sqrt((count - 2) / (1 - correlation**2))))
