@@ -21,7 +21,7 @@ def divergence(x, y, **how):
 
 def test_near_the_exact_assignment_and_zero_for_equal_samples():
     rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(60, 3)), rng.normal(size=(60, 3)) + [1.0, 0, 0]
+    x, y = rng.normal(size=(60, 3)), rng.normal(size=(60, 3)) + np.array([1.0, 0, 0])
     cost = label_distances(x, y)
     exact = cost[linear_sum_assignment(cost)].mean()
     near, nearer = (divergence(x, y, regularization=each).divergence for each in (0.1, 0.02))
@@ -33,7 +33,8 @@ def test_a_shift_costs_its_square_at_any_regularization():
     """The debiased divergence of samples and the same samples shifted is the squared shift (Feydy et al.)."""
     x = np.random.default_rng(1).normal(size=(80, 2))
     for regularization in (0.03, 1.0):
-        assert divergence(x, x + [2.0, 0.0], regularization=regularization).divergence == pytest.approx(4, rel=0.02)
+        found = divergence(x, x + np.array([2.0, 0.0]), regularization=regularization)
+        assert found.divergence == pytest.approx(4, rel=0.02)
 
 
 def test_the_gradient_of_shares_is_that_of_differences():

@@ -87,7 +87,8 @@ def sinkhorn_divergences(
         )
     kernel, a = np.exp(-cost / width), mass.T
     log_u, v, steps = np.zeros(a.shape), np.ones((cost.shape[1], a.shape[1])), 0
-    for steps in range(1, most + 1):
+    while steps < most:
+        steps += 1
         v = 1 / (kernel.T @ (a * np.exp(log_u)))
         new = -np.log(kernel @ (v / cost.shape[1]))
         moved = float(np.abs(new - log_u).max())
