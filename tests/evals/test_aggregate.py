@@ -58,7 +58,7 @@ def test_pairs_take_off_what_items_have_in_common():
     assert np.mean([each.unpaired / each.error for each in found]) > 1.2
     values, errors = np.array([each.value.value for each in found]), np.array([each.error for each in found])
     assert values.std(ddof=1) == pytest.approx(errors.mean(), rel=0.3)
-    same = [differences(made(np.random.default_rng(seed), gain=0.0), "small")[0].p for seed in range(30)]
+    same = [differences(made(np.random.default_rng(seed), gain=0.0, items=80), "small")[0].p for seed in range(30)]
     assert np.mean(np.array(same) < 0.1) == pytest.approx(0.1, abs=0.12)
 
 

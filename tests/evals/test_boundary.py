@@ -114,3 +114,9 @@ def test_losses_and_perplexities_are_no_scores():
     assert items.tasks == (("t", "acc"),) and "no-score" in codes(items)
     with pytest.raises(DataError, match="holds no score that can be used"):
         read_items(frame, metrics=["ppl"])
+
+
+def test_a_scale_that_is_no_number_is_named():
+    frame = pl.DataFrame({"model": ["a", "b"], "N": ["true", "false"], "quiz": [0.3, 0.4]})
+    with pytest.raises(DataError, match="N of a is 'true', no number"):
+        read_items(frame).scale("N")

@@ -122,3 +122,9 @@ def test_checkpoints_of_a_long_public_table_keep_their_published_scores_and_erro
     assert found["70m@143000"].value == pytest.approx(0.1846, abs=5e-5)
     # 5,153 items of LAMBADA give the error that the harness wrote
     assert found["12b@143000"].error == pytest.approx((0.7046 * 0.2954 / 5152) ** 0.5, rel=1e-3)
+
+
+def test_models_may_be_named_by_numbers():
+    items = read_items(pl.DataFrame({"model": ["1", "2", "10"], "N": [1e7, 1e8, 1e9], "quiz": [0.2, 0.3, 0.4]}))
+    assert items.names == ("1", "2", "10") and items.models["N"].to_list() == [1e7, 1e8, 1e9]
+    assert [each.model for each in aggregates(items)] == ["1", "2", "10"]

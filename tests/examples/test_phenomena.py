@@ -99,6 +99,11 @@ def annealing(n: Numbers) -> bool:
     return n["gain"] > 0.01 and n["with"] < n["without"] / 3
 
 
+def metric_chain(n: Numbers) -> bool:
+    """Single items follow compute in log p, and less once their probability is among the options."""
+    return n["log_prob"].low > 0.5 and n["lost"].low > 0 and n["log_prob"].value > n["p_options"].value
+
+
 def critical_batch(n: Numbers) -> bool:
     """The critical batch is larger at the lower loss."""
     return n["at 0.2"].value > n["at 0.4"].value > 4
@@ -122,6 +127,7 @@ SLOW = (
     annealing,
     critical_batch,
     patch_size,
+    metric_chain,
 )
 
 

@@ -214,3 +214,14 @@ def test_what_a_group_cannot_tell_apart_is_an_error(runs):
     (finding,) = [each for each in shared.findings if each.code == "not-identified"]
     assert "by the runs of all groups together" in finding.message and "alpha" in finding.message
     assert not fit_panel(LAW, runs, share=("alpha", "beta"), objective=isoflop.squares()).findings
+
+
+def test_pooling_alone_needs_a_fit_of_each_group():
+    """With nothing shared every group is fitted by itself first; with a shared exponent two runs are enough."""
+    runs = panel_runs(3, 20)
+    few = np.ones(60, dtype=bool)
+    few[2:20] = False
+    one = isoflop.law("E + A/N^alpha")
+    with pytest.raises(FitError, match=r"1 of 3 groups of .* fewer rows than the 3 parameters .*'g0' \(2\)"):
+        fit_panel(one, runs.take(few), pool=("E",))
+    assert fit_panel(one, runs.take(few), share=("alpha",), pool=("E",)).n_rows == (2, 20, 20)

@@ -105,7 +105,9 @@ def table(seeds, rng):
 
 
 GROUPS = (
-    ("compare", "--by", "family", "--draws", "20"), ("compare", "--by", "family", "--x", "N", "--draws", "20"),
+    ("compare", "--by", "family", "--draws", "20"), ("compare", "--by", "family", "--only", "a,b", "--draws", "20"),
+    ("compare", "--group", "few=N < 1e8", "--group", "more=N >= 1e8", "--draws", "20"),
+    ("compare", "--by", "family", "--x", "N", "--draws", "20"),
     ("shape", "--by", "family"), ("decide", "--by", "family", "--x", "N"),
     ("fit", "--law", "chinchilla", "--by", "family", "--share", "alpha,beta", "--draws", "20"),
     ("fit", "--law", "chinchilla", "--by", "family", "--share", "all", "--draws", "20", "--picture", "p.svg"),

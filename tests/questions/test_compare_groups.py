@@ -204,3 +204,42 @@ def test_the_best_runs_of_two_tables_are_those_of_each(asked, table):
     table("a", "ours.csv"), table("b", "theirs.csv")
     said = asked("compare", "ours.csv", "theirs.csv", "--bins", 4, *DRAWS)
     assert said["provenance"]["runs"] == [7, 7]
+
+
+def test_groups_with_the_same_runs_are_a_tie(asked, table):
+    runs = pl.read_csv(table("a"))
+    pl.concat([runs, runs.with_columns(recipe=pl.lit("twin"))]).write_csv("twins.csv")
+    said = asked("compare", "twins.csv", "--by", "recipe", *DRAWS)
+    assert said["headline"].startswith("The runs do not tell a and twin apart")
+    assert said["quantities"]["best"]["value"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--at", "C=-1"), "groups are compared at C above 0, not at -1; give another --at C=…"),
+        (("--at", "C=1e20,0"), "groups are compared at C above 0, not at 0"),
+    ],
+)
+def test_scales_that_no_run_can_have_are_refused(refused, table, words, says):
+    assert says in refused("compare", table(), "--by", "recipe", *words)
+
+
+def test_spaces_around_a_name_make_no_group(refused, table):
+    runs = pl.read_csv(table("a"))
+    pl.concat([runs, runs.with_columns(recipe=pl.lit("a "))]).write_csv("spaces.csv")
+    assert "column 'recipe' of spaces.csv holds the one value 'a'" in refused("compare", "spaces.csv", "--by", "recipe")
+
+
+def test_filtered_data_is_overtaken_where_its_errors_say(asked, tmp_path):
+    """Clean and mixed pools of digits, five budgets each: the measured errors cross between 2,560 and 5,120 samples."""
+    errors = {"clean": [0.163, 0.090, 0.082, 0.080, 0.081], "mixed": [0.185, 0.126, 0.091, 0.065, 0.062]}
+    parts = [
+        pl.DataFrame({"samples": [640, 1280, 2560, 5120, 10240], "error": each, "pool": [name] * 5})
+        for name, each in errors.items()
+    ]
+    pl.concat(parts).write_csv(tmp_path / "pools.csv")
+    law = ("--law", "E + A/samples^alpha", "--x", "samples", "--response", "error")
+    said = asked("compare", tmp_path / "pools.csv", "--by", "pool", *law, "--draws", 50)
+    assert said["headline"].startswith("mixed is better than clean")
+    assert 2560 < said["quantities"]["crossing"]["value"] < 5120

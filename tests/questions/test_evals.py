@@ -7,8 +7,15 @@ import polars as pl
 import pytest
 from docs_build.runner import write_attempts, write_choices
 
+from isoflop.app.requests import checked
+from isoflop.app.session import Task, new_session, read, save
+from isoflop.app.work import perform as perform_task
 from isoflop.evals import evaluate, read_items
+from isoflop.files import plain_json
+from isoflop.questions.base.specs import FitSpec, RunsSpec
+from isoflop.questions.evals import Evals
 from isoflop.render.notebook import answer_of
+from isoflop.study import Study, parse_study, perform, study_toml
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +77,6 @@ def test_its_table_is_one_of_runs_for_every_other_command(asked, folder, tmp_pat
         "plan", "quiz.csv", "--column", "loss=quiz/loss", *law, "--minimize", "N", "--loss", "5", "--draws", "20"
     )  # fmt: skip
     assert 1e8 < plan["quantities"]["N"]["value"] < 1e10
-    shape = asked("shape", "quiz.csv", "--response", "quiz/acc", "--error", "quiz/acc_stderr", "--x", "N")
-    assert len(rows(shape, "shapes")) == 1
     for recipe in ("a", "b"):
         made = pl.read_csv("quiz.csv").with_columns(pl.lit(recipe).alias("recipe"))
         made.with_columns(pl.col("quiz/loss") * (1 if recipe == "a" else 0.95)).write_csv(f"{recipe}.csv")
@@ -117,3 +122,25 @@ def test_what_is_not_there_is_named(refused, folder, tmp_path):
     assert "D is not known for two models" in refused("evals", str(folder / "attempts.csv"), "--x", "D")
     assert "--baseline names 'gpt'" in refused("evals", choices, "--baseline", "gpt")
     assert "nothing to read" in refused("evals", str(tmp_path))
+
+
+def test_a_study_and_the_page_ask_it_of_their_own_table(asked, folder, tmp_path):
+    whole = asked("evals", str(folder / "choices.csv"), "--baseline", "model-0", "--draws", "20")
+    study = Study(
+        runs=RunsSpec(source="choices.csv", folder=folder),
+        fit=FitSpec(draws=20),
+        questions=(Evals(baseline="model-0"),),
+    )
+    done = perform(parse_study(study_toml(study), folder=folder))
+    assert not done.refused and done.ensembles == ()
+    by_study = plain_json(done.answers["evals"].to_dict())
+    session = new_session(tmp_path, kind="file", source="choices.csv")
+    (session.folder / "choices.csv").write_bytes((folder / "choices.csv").read_bytes())
+    session = save(session)
+    options = {"options": {"baseline": "model-0"}, "draws": 20}
+    kind, settings = checked(session, {"kind": "evals", **options}, read(session))
+    task = Task("r1", kind, settings)
+    perform_task(save(session.with_task(task)), task, lambda share, doing: None)
+    by_page = json.loads(session.place("r1", "answer.json").read_text())
+    for each in ("tables", "headline", "quantities", "findings"):
+        assert by_study[each] == whole[each] == by_page[each]

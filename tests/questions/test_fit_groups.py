@@ -181,6 +181,7 @@ def test_the_answer_offers_its_panels():
     assert "3 groups of family" in picture.alt
 
 
+@pytest.mark.slow
 def test_some_groups_and_selections_are_fitted_together(asked, refused, table):
     law = ("--law", "chinchilla", "--share", "alpha,beta", "--draws", 20)
     some = asked("fit", table, "--by", "family", "--only", "g0,g2", *law)

@@ -97,7 +97,8 @@ def _context(cls: type[Question], values: Mapping[str, Any], *, quiet: bool) -> 
     own = tuple(each.name for each in cls.options())
     given = {group: _built(group, values, leave=own) for group in cls.groups()}
     if cls.subject == "nothing":
-        return Context(progress=progress, level_spec=given.get(LevelSpec, LevelSpec()))
+        fit, level = given.get(FitSpec, FitSpec()), given.get(LevelSpec, LevelSpec())
+        return Context(progress=progress, fit_spec=fit, level_spec=level)
     source = values.get("source")
     runs = RunsSpec(source=source, **_fields(given[RunsSpec]))
     law, fit, level, prior = (given.get(group, group()) for group in (LawSpec, FitSpec, LevelSpec, PriorSpec))

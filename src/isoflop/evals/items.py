@@ -90,7 +90,13 @@ class Items(Value):
         """N, D or C of each model, (models,); NaN where it is not known."""
         if name not in self.models.columns:
             return np.full(len(self.models), np.nan)
-        return self.models[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        column = self.models[name]
+        numbers = column.cast(pl.Float64, strict=False)
+        bad = (numbers.is_null() & column.is_not_null()).to_list()
+        if any(bad):
+            at = bad.index(True)
+            raise DataError(f"{name} of {self.models['model'][at]} is {shown(column[at])}, no number; mend its cell")
+        return numbers.fill_null(float("nan")).to_numpy()
 
 
 def scale_of(items: Items, asked: str | None) -> tuple[str, Floats]:

@@ -23,8 +23,13 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 LEAST: Final = 4  # models to fit to
-_EXPONENTS: Final = np.array([0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6])
-_NOISE: Final = 200  # draws of the scatter of options around their laws
+_EXPONENTS: Final = np.array([0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0])
+# draws of the scatter of options around their laws: at most, at least, and numbers drawn in all
+_NOISE: Final = 200
+_LEAST_NOISE: Final = 10
+_DRAWN: Final = 400_000
+_CALIBRATED: Final = 2  # largest models whose accuracy decides the scatter
+_HALVINGS: Final = 10
 
 
 @dataclass(frozen=True)
@@ -214,35 +219,79 @@ def _centered(table: OptionTable) -> tuple[Floats, NDArray[np.bool_]]:
     return np.where(there, own - (own.sum(axis=2) / np.maximum(1, there.sum(axis=1)))[:, :, None], 0.0), there
 
 
-def _by_options(table: OptionTable, goal: float, kappa: float, seed: int) -> float:
-    """The mean over items of the chance that the right option is the largest.
+@dataclass(frozen=True)
+class _Lines(Value):
+    """Lines of every option along the basis z: centers and slopes (items, options), and which options there are.
 
-    Of an item's log p the mean over its options is taken off, which moves no choice. Center and slope of each option
-    are drawn towards those of all right, or all wrong, options by the share of their variance that the scatter explains
-    (empirical Bayes): slopes of a few models are mostly scatter, and their largest would be taken for the choice.
+    hit, there: whether an option is the right one, and whether the item has it. variance: of the scatter around the
+    lines. place, size: mean and sum of squares of z.
+    """
+
+    middle: Floats
+    slope: Floats
+    hit: NDArray[np.bool_]
+    there: NDArray[np.bool_]
+    variance: float
+    models: int
+    place: float
+    size: float
+    kappa: float
+
+    def accuracy(self, goal: float, variance: float, seed: int) -> float:
+        """Share of items whose right option is the largest, over draws of the scatter with this variance.
+
+        Center and slope of each option are drawn towards those of all right, or all wrong, options by the share of
+        their variance that the scatter explains (empirical Bayes): slopes of a few models are mostly scatter, and the
+        largest of them would be taken for the choice.
+        """
+        step = float(_basis(np.array([goal]), self.kappa)[0]) - self.place
+        told, wide = np.full(self.there.shape, -np.inf), np.zeros(self.there.shape)
+        for role in (self.hit & self.there, ~self.hit & self.there):
+            center, left = _shrunk(self.middle[role], variance / self.models)
+            rise, free = _shrunk(self.slope[role], variance / self.size)
+            told[role] = center + step * rise
+            wide[role] = math.sqrt(variance + left + step**2 * free)
+        rng = np.random.default_rng(seed)
+        right, draws = np.argmax(self.hit, axis=1), int(np.clip(_DRAWN / told.size, _LEAST_NOISE, _NOISE))
+        hits = sum(
+            np.mean(np.argmax(told + wide * rng.standard_normal(told.shape), axis=1) == right) for _ in range(draws)
+        )
+        return float(hits / draws)
+
+
+def _by_options(table: OptionTable, goal: float, kappa: float, seed: int) -> float:
+    """The chance, over items, that the right option is the largest at the goal.
+
+    Of an item's ln p the mean over its options is taken off, which moves no choice. The scatter is that with which the
+    lines give the two largest models the accuracy that they have, and at most that of the residuals: those of small
+    models, and of lines that are not straight, would make the choice of large ones too random.
     """
     models, items, options = table.log_p.shape
     own, there = _centered(table)
-    middle, slope, residual = (
-        each.reshape(-1, items, options) for each in _lines(table.x, own.reshape(models, -1), kappa)
-    )
+    flat = own.reshape(models, -1)
+    middle, slope, residual = (each.reshape(-1, items, options) for each in _lines(table.x, flat, kappa))
     z = _basis(table.x, kappa)
-    away = z - z.mean()
-    step, size = float(_basis(np.array([goal]), kappa)[0] - z.mean()), float(away @ away)
-    variance = float((residual**2).sum() / max(1, there.sum() - items) / max(1, models - 2))
     hit = np.zeros((items, options), dtype=bool)
     hit[np.arange(items), table.right] = True
-    told, wide = np.full((items, options), -np.inf), np.zeros((items, options))
-    for role in (hit & there, ~hit & there):
-        center, left = _shrunk(middle[0][role], variance / models)
-        rise, free = _shrunk(slope[0][role], variance / size)
-        told[role] = center + step * rise
-        wide[role] = math.sqrt(variance + left + step**2 * free)
-    rng = np.random.default_rng(seed)
-    hits = np.zeros(items)
-    for _ in range(_NOISE):
-        hits += np.argmax(told + wide * rng.standard_normal(told.shape), axis=1) == table.right
-    return float(hits.mean() / _NOISE)
+    pooled = float((residual**2).sum() / max(1, there.sum() - items) / max(1, models - 2))
+    size = float((z - z.mean()) @ (z - z.mean()))
+    lines = _Lines(middle[0], slope[0], hit, there, pooled, models, float(z.mean()), size, kappa)
+    last = table.x[-_CALIBRATED:]
+    wanted = float(table.measure("acc")[-_CALIBRATED:].mean())
+
+    def given(variance: float) -> float:
+        return float(np.mean([lines.accuracy(float(each), variance, seed) for each in last]))
+
+    low, high = 0.0, pooled
+    if given(pooled) >= wanted:
+        return lines.accuracy(goal, pooled, seed)
+    for _ in range(_HALVINGS):
+        middle_variance = (low + high) / 2
+        if given(middle_variance) > wanted:
+            low = middle_variance
+        else:
+            high = middle_variance
+    return lines.accuracy(goal, (low + high) / 2, seed)
 
 
 def _shrunk(values: Floats, error: float) -> tuple[Floats, float]:

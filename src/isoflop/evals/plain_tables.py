@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ _SETTINGS: Final = frozenset(
     (*_KEY, "shots", "nshot", "numfewshot", "fewshot", "temperature", "lr", "learningrate", "batch", "batchsize",
      "layers", "nlayers", "heads", "nheads", "epochs", "year")
 )  # fmt: skip
+_MARK: Final = "model "
 _TRUTH: Final = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0, "correct": 1.0, "incorrect": 0.0}
 
 
@@ -47,7 +49,8 @@ def read_table(
     if frame.is_empty():
         raise DataError(f"{name} holds no rows; give a table with one row an item, or one row a model")
     lists = {each: frame[each].to_list() for each, kind in frame.schema.items() if isinstance(kind, pl.List)}
-    frame = _with_numbers(tidy(frame))
+    text = tidy(frame)
+    frame = _with_numbers(text)
     given = dict(columns or {})
     roles = roles_in(frame.columns, given)
     if "model" not in roles:
@@ -55,7 +58,8 @@ def read_table(
             f"{name} has no column of models among {', '.join(shown(each) for each in frame.columns[:12])}; name it, "
             "as --column model=HEADER"
         )
-    frame = frame.with_row_index("_at")
+    label = roles["model"]
+    frame = frame.with_columns(text[label].cast(pl.String)).with_row_index("_at")
     if where is not None:
         aliases = {role: header for role, header in roles.items() if role not in frame.columns}
         frame = frame.filter(selection(where, frame.drop("_at").schema, aliases=aliases))
@@ -121,12 +125,15 @@ def _models(
     constant = grouped.agg(pl.col(each).drop_nulls().n_unique() for each in others)
     own = [each for each in others if (constant[each] <= 1).all()]
     first = grouped.agg(pl.col(each).drop_nulls().first() for each in own)
-    runs = frame.select(pl.col(label).cast(pl.String).alias("run")).with_columns(key)
-    first = first.join(runs.unique("_key", maintain_order=True), on="_key", how="left", maintain_order="left")
-    first = first.rename({"_key": "model"}) if "model" not in own else first.drop("model").rename({"_key": "model"})
-    read = read_runs(NamedFrame(first, name), columns=dict(given))
+    labels = frame.select(pl.col(label).cast(pl.String).fill_null("").alias("run")).with_columns(key)
+    first = first.join(labels.unique("_key", maintain_order=True), on="_key", how="left", maintain_order="left")
+    first = first.select(pl.all().exclude("model")).rename({"_key": "model"})
+    # names that are numbers would be read as such
+    marked = first.with_columns((pl.lit(_MARK) + pl.col(each)).alias(each) for each in ("model", "run"))
+    read = read_runs(NamedFrame(marked, name), columns=dict(given))
+    plainly = read.frame.with_columns(pl.col(each).str.strip_prefix(_MARK) for each in ("model", "run"))
     kept = tuple(each for each in read.findings if each.code in ("header-scale", "tokens-from-flops"))
-    return read, key, list(kept)
+    return replace(read, frame=plainly), key, list(kept)
 
 
 def _number(value: object) -> float | None:

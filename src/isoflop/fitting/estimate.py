@@ -34,6 +34,8 @@ class FittedRows(Value):
 
     inputs: name → (rows,). residual: measured − fitted, of log or raw response as the objective has it, (rows,).
     run: which run each row is of, (rows,). weights: how much each counts, (rows,), or None for alike.
+    known: parameter → (mean, standard deviation) of its fitting coordinate less that of the fit, where other groups
+    tell; see :func:`isoflop.uncertainty.panel_groups.known_from_groups`.
     A random sample of a large table's rows.
     """
 
@@ -41,6 +43,7 @@ class FittedRows(Value):
     residual: Floats
     run: NDArray[np.int64]
     weights: Floats | None = None
+    known: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def groups_of(runs: Runs, by: Sequence[str]) -> Groups:
 
 def _labels(runs: Runs, column: str) -> tuple[list[str], list[float] | list[str]]:
     """What a column calls each row's group, numbers in few digits, and by what groups are ordered."""
-    words = runs.text(column)
+    words = [word.strip() for word in runs.text(column)]
     try:
         numbers = [float(word) if word.strip() else math.nan for word in words]
     except ValueError:
@@ -197,7 +197,8 @@ def panel_problem(
             f"{objective.name} has no curvature, from which the scatter between groups is estimated; pool with another "
             "objective (huber:1e-3), or leave out --pool"
         )
-    n_own = len(law.param_names) - len(set(share)) - len(set(pool))
+    # where nothing is shared the search fits each group alone, pooled parameters with it
+    n_own = len(law.param_names) - len(set(share)) - (len(set(pool)) if share else 0)
     _check_sizes(law, runs, groups, n_own)
     all_shared = set(share) == set(law.param_names)
     return lay_out(law, runs, groups, objective, share, pool, own_scale=objective.fits_scale and not all_shared)

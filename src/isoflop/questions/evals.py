@@ -17,9 +17,11 @@ from isoflop.questions.base.evals_answer import first_of, quantities_of, tables_
 from isoflop.questions.base.kinds import Choice, Count, Numbers, Text, Texts, Words
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
-from isoflop.questions.base.specs import LevelSpec
+from isoflop.questions.base.specs import FitSpec, LevelSpec
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from isoflop.evals.evaluate import Evaluation
 
 
@@ -45,17 +47,22 @@ class Evals(Question):
     order: ClassVar[int] = 30
     subject: ClassVar[Subject] = "nothing"
     results: ClassVar[tuple[str, ...]] = ("isoflop.evals.evaluate:Evaluation",)
-    in_study: ClassVar[bool] = False
-    on_page: ClassVar[bool] = False
+    unused: ClassVar[tuple[str, ...]] = ("objective", "starts", "jobs", "resample_by")
 
     sources: tuple[str, ...] = option(
-        Texts("SOURCE"), (), positional=True, required=True, help="Logs of evaluations, folders of them, or one table."
+        Texts("SOURCE"),
+        (),
+        positional=True,
+        command_line_only=True,
+        help="Logs of evaluations, folders of them, or one table.",
     )
     columns: Mapping[str, str] = option(
         Words("score=HEADER"), {}, flag="column",
         help="Header that is model, task, item, score, log_p, right, passes, tries, N …; repeatable.",
     )  # fmt: skip
-    models: str | None = option(Text("FILE"), help="Table with N, D, C, date or family of each model.")
+    models: str | None = option(
+        Text("FILE"), help="Table with N, D, C, date or family of each model.", command_line_only=True
+    )
     where: str | None = option(Text("EXPR"), help='Rows of a table to keep, as "shots == 0".')
     tasks: tuple[str, ...] = option(Texts("TASK"), (), flag="task", help="Task to read; repeatable. All by default.")
     metrics: tuple[str, ...] = option(
@@ -80,8 +87,6 @@ class Evals(Question):
     at: Mapping[str, float] = option(Numbers("N=7B"), {}, help="Scale at which pass rates and accuracies are forecast.")
     hold_out: int = option(Count(low=1, high=50), 1, help="Largest models on which forecasts of accuracy are scored.")
     tries: int = option(Count(low=1, high=1_000_000), 100, help="Fixed tries to which pass rates are compared.")
-    draws: int = option(Count(low=20, high=100_000), 400, help="Bootstrap draws of items.")
-    seed: int = option(Count(high=2**32 - 1), 0, help="Seed of the draws.")
     table: str | None = option(
         Text("FILE.csv"), help="New table of runs: a row a model, a column a measure of a task.",
         command_line_only=True,
@@ -89,8 +94,8 @@ class Evals(Question):
 
     @classmethod
     def groups(cls) -> tuple[type, ...]:
-        """The level of intervals."""
-        return (LevelSpec,)
+        """Draws, seed and level."""
+        return (FitSpec, LevelSpec)
 
     def check(self) -> None:
         """A place that can hold a table."""
@@ -107,10 +112,10 @@ class Evals(Question):
         self.check()
         scale, at = check_scale(self.at, self.x)
         items = read_items(
-            self.sources,
-            columns=self.columns,
+            self.sources or _own_table(context),
+            columns={**context.runs_spec.columns, **self.columns},
             models=self.models,
-            where=self.where,
+            where=self.where or context.runs_spec.where,
             tasks=self.tasks,
             metrics=self.metrics,
             goal=self.goal,
@@ -125,9 +130,9 @@ class Evals(Question):
             at=at,
             hold_out=self.hold_out,
             tries=self.tries,
-            draws=self.draws,
+            draws=context.fit_spec.draws,
             level=context.level,
-            seed=self.seed,
+            seed=context.fit_spec.seed,
         )
         if self.table is not None:
             write_whole(Path(self.table), found.table().write_csv().encode())
@@ -143,9 +148,23 @@ class Evals(Question):
             tables=tables_of(result),
             findings=result.findings,
             method="errors over clusters of items; differences on the items of both models; p corrected by Holm",
-            provenance={"source": result.items.source, "seed": self.seed, "draws": self.draws, "table": self.table},
+            provenance={
+                "source": result.items.source,
+                "seed": context.fit_spec.seed,
+                "draws": context.fit_spec.draws,
+                "table": self.table,
+            },
             pictures=_pictures(result),
         )
+
+
+def _own_table(context: Context) -> list[Path] | pl.DataFrame:
+    """The table of a study or of the page; a data set as a frame."""
+    spec = context.runs_spec
+    if spec.source is None and context.given_runs is None:
+        raise IsoflopError("SOURCE is missing: give logs of evaluations, a folder of them, or a table of items")
+    place = spec.folder / (spec.source or "")
+    return [place] if spec.source is not None and place.is_file() else context.runs.frame.drop("row")
 
 
 def _headline(found: Evaluation) -> str:

@@ -253,7 +253,11 @@ def _picture(line: TransferResult) -> Picture:
     from isoflop import plots
 
     a, b = (literal(each) for each in line.names)
-    forecast = "" if line.loss is None else f" Forecast: {told(of_interval('loss', line.loss))} at {line.measured:.4g}."
+    forecast = (
+        ""
+        if line.loss is None
+        else f" Forecast: {told(of_interval('loss', line.loss, promise='PI'))} at {line.measured:.4g}."
+    )
     return Picture(
         "transfer",
         partial(plots.loss_to_loss, line),

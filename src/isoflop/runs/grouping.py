@@ -28,7 +28,8 @@ class GroupingColumn:
 
 
 def label(text: str) -> str:
-    """A group's name: ``8`` for the number 8.0."""
+    """A group's name: without spaces around it, and ``8`` for the number 8.0."""
+    text = text.strip()
     whole = text.removesuffix(".0")
     return whole if whole.lstrip("-").isdigit() else text
 
@@ -51,8 +52,8 @@ def only_groups(runs: Runs, by: Sequence[str], only: Sequence[str]) -> Runs:
     column = JOINED.join(by)
     wanted: dict[str, None] = {}
     for text in only:
-        for name in [text] if label(text.strip()) in known else text.split(","):
-            found = label(name.strip())
+        for name in [text] if label(text) in known else text.split(","):
+            found = label(name)
             if not found:
                 continue
             if found not in known:

@@ -25,7 +25,7 @@ from isoflop.fitting.kernel import Kernel
 from isoflop.fitting.objective import Space
 from isoflop.fitting.table import fit_table
 from isoflop.laws.lists import Lists
-from isoflop.uncertainty.kriging import DENSE_ROWS, INDUCING, Conditioned, Rows, condition, one_thread
+from isoflop.uncertainty.kriging import DENSE_ROWS, INDUCING, PRIOR_SD, Conditioned, Rows, condition, one_thread
 from isoflop.uncertainty.mixture import Mixture
 from isoflop.uncertainty.prior import Prior, shipped_prior
 from isoflop.values import Value
@@ -179,12 +179,20 @@ def _law(fit: Fit, table: FittedRows, prior: Prior, unit: float) -> _Law:
         run = table.run
         effect = scatter**2 * runs / max(1, runs - min(free, runs - 2))
     places = _axes(fit, table)
-    rows = Rows(residual, jacobian, _place(table.inputs, places), noise, run, effect)
+    rows = Rows(residual, jacobian, _place(table.inputs, places), noise, run, effect, _before(fit, table))
     conditioned = tuple(
         condition(rows, noise_share=each.noise_share, size=each.size * unit, length=each.length)
         for each in prior.hypotheses
     )
     return _Law(fit, rows, scatter, places, conditioned)
+
+
+def _before(fit: Fit, table: FittedRows) -> tuple[Floats, Floats] | None:
+    """What other groups tell of each coordinate; None where there is none."""
+    if not table.known:
+        return None
+    told = [table.known.get(name, (0.0, PRIOR_SD)) for name in fit.law.param_names]
+    return np.array([mean for mean, _ in told]), np.array([sd for _, sd in told])
 
 
 def noise_of(residual: Floats, params: int, unit: float = 1.0) -> float:

@@ -89,6 +89,9 @@ class Ensemble(Shown):
         Of the model error in every forecast from these draws.
     resampled_by :
         What was drawn together: ``run``, or the column whose equal values were; empty where nothing was resampled.
+    departures :
+        Fits of known groups, by which the model error of a group that was not seen is judged: it departs from its law
+        as one of these does from its own. Empty for an estimate that has runs of its own.
 
     Examples
     --------
@@ -114,6 +117,7 @@ class Ensemble(Shown):
     findings: tuple[Finding, ...] = ()
     prior: Prior = field(default_factory=shipped_prior, repr=False)
     resampled_by: str = ""
+    departures: tuple[Fit, ...] = field(default=(), repr=False)
 
     @property
     def fit(self) -> Fit:

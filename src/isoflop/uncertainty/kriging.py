@@ -33,7 +33,8 @@ class Rows(Value):
 
     residual: measured − fitted, (rows,). jacobian: (rows, coordinates). place: logarithms (base 10) of the inputs,
     (rows, axes). noise: variance of each row's noise, (rows,). run: each row's run, or None where rows are runs.
-    run_variance: of the effect that rows of one run share.
+    run_variance: of the effect that rows of one run share. before: mean and standard deviation of each coordinate less
+    that of the fit before any row, both (coordinates,); 0 and 1 by default.
     """
 
     residual: Floats
@@ -42,6 +43,7 @@ class Rows(Value):
     noise: Floats
     run: Ints | None
     run_variance: float
+    before: tuple[Floats, Floats] | None = None
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,9 @@ def one_thread() -> AbstractContextManager[object]:
 
 
 def condition(rows: Rows, *, noise_share: float, size: float, length: float) -> Conditioned:
-    """β̂ = (JᵀV⁻¹J + 1)⁻¹JᵀV⁻¹r with V = size²·K + noise_share²·noise + run effects; K is a Matérn 5/2 kernel.
+    """β̂ = (JᵀV⁻¹J + S⁻²)⁻¹(JᵀV⁻¹r + S⁻²b), with b and S of ``before``.
 
+    V = size²·K + noise_share²·noise + run effects; K is a Matérn 5/2 kernel.
     K(z, z′) = (1 + a + a²/3)·exp(−a) with a = √5·|z − z′|/length.
     """
     noise = noise_share**2 * rows.noise
@@ -101,11 +104,13 @@ def condition(rows: Rows, *, noise_share: float, size: float, length: float) -> 
         solver = _dense(rows, noise, size, length)
     j, r = rows.jacobian, rows.residual
     gram = solver.inner(np.column_stack([j, r]), np.column_stack([j, r]))
-    inner = gram[:-1, :-1] + np.eye(j.shape[1]) / PRIOR_SD**2
+    mean, sd = (np.zeros(j.shape[1]), np.full(j.shape[1], PRIOR_SD)) if rows.before is None else rows.before
+    inner = gram[:-1, :-1] + np.diag(1 / sd**2)
     leverage = _cholesky(inner)
-    toward = solve_triangular(leverage, gram[:-1, -1], lower=True)
+    toward = solve_triangular(leverage, gram[:-1, -1] + mean / sd**2, lower=True)
     beta = solve_triangular(leverage, toward, lower=True, trans=1)
-    evidence = -0.5 * (gram[-1, -1] - toward @ toward) - 0.5 * solver.log_det - float(np.log(np.diag(leverage)).sum())
+    off = gram[-1, -1] + float(np.sum((mean / sd) ** 2)) - toward @ toward
+    evidence = -0.5 * off - 0.5 * solver.log_det - float(np.log(np.diag(leverage)).sum())
     return Conditioned(rows, size, length, float(evidence), beta, solver, leverage)
 
 

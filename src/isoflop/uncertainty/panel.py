@@ -22,6 +22,7 @@ from isoflop.shown import Shown
 from isoflop.uncertainty.bootstrap import strata_by_seed
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
 from isoflop.uncertainty.hierarchical import pooled
+from isoflop.uncertainty.panel_groups import departures, with_known
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -99,7 +100,7 @@ class PanelDraws(Shown):
             A name that is no group.
         """
         return Ensemble(
-            estimate=self.panel.group(group),
+            estimate=with_known(self.panel, self.params, group),
             params=self.params[:, self.panel.position(group)],
             method=self.method,
             seed=self.seed,
@@ -112,7 +113,8 @@ class PanelDraws(Shown):
         """Draws for a group that was not seen: shared parameters of each draw, own ones as groups differ.
 
         Own coordinates are normal over groups with mean and covariance by maximum likelihood
-        (:mod:`isoflop.uncertainty.hierarchical`), pooled ones with the fitted mean and scale.
+        (:mod:`isoflop.uncertainty.hierarchical`), pooled ones with the fitted mean and scale. In a forecast the group
+        departs from its law as a known group does from its own (:mod:`isoflop.uncertainty.panel_groups`).
 
         Returns
         -------
@@ -145,6 +147,7 @@ class PanelDraws(Shown):
             method=f"a group drawn as {len(self.panel.groups)} groups differ",
             seed=self.seed,
             findings=self.findings,
+            departures=departures(self.panel, self.params),
         )
 
     def interval(self, name: str, group: str | None = None, *, level: float = 0.9) -> Interval:

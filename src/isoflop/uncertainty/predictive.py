@@ -23,6 +23,7 @@ from isoflop.uncertainty.mixture import Mixture
 from isoflop.uncertainty.prior import Prior
 from isoflop.uncertainty.quantiles import finite_quantiles
 from isoflop.uncertainty.scatter import new_scatter
+from isoflop.uncertainty.unseen import of_unseen
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -127,17 +128,22 @@ def predictive(
     with np.errstate(all="ignore"):
         value = np.broadcast_to(fit.predict(points), (count,)).astype(np.float64)
         law_mean, law_loss = _by_draws(ensemble, points, count, ends)
-    if not knows_its_rows(fit):
+    if ensemble.departures and len(ensemble):
+        findings: tuple[Finding, ...] = ()
+        mixture = of_unseen(ensemble, points, prior or ensemble.prior, joint=count <= JOINT_POINTS)
+        space = fit.data.space
+    elif not knows_its_rows(fit):
         return Predictive(
             points, level, value, value, law_loss, law_mean, law_loss, law_mean,
             np.zeros(count), fit.data.space, None, ensemble.seed, (_no_runs(fit),),
         )  # fmt: skip
-    known = discrepancy(fit, others=others, prior=prior or ensemble.prior)
-    mixture = known.at(points, joint=count <= JOINT_POINTS)
-    low, high = (from_scale(mixture.quantile(end), known.space) for end in ends)
+    else:
+        known = discrepancy(fit, others=others, prior=prior or ensemble.prior)
+        mixture, space, findings = known.at(points, joint=count <= JOINT_POINTS), known.space, known.findings
+    low, high = (from_scale(mixture.quantile(end), space) for end in ends)
     mean = (
-        from_scale(mixture.quantile(ends[0], scatter=False), known.space),
-        from_scale(mixture.quantile(ends[1], scatter=False), known.space),
+        from_scale(mixture.quantile(ends[0], scatter=False), space),
+        from_scale(mixture.quantile(ends[1], scatter=False), space),
     )
     with np.errstate(all="ignore"):
         share = 1 - (law_loss[1] - law_loss[0]) / (high - low)
@@ -145,16 +151,16 @@ def predictive(
         points=points,
         level=level,
         value=value,
-        median=from_scale(mixture.quantile(0.5), known.space),
+        median=from_scale(mixture.quantile(0.5), space),
         loss=(low, high),
         mean=mean,
         law_loss=law_loss,
         law_mean=law_mean,
         model_error_share=np.where(np.isfinite(share), np.clip(share, 0.0, 1.0), np.nan),
-        space=known.space,
+        space=space,
         mixture=mixture,
         seed=ensemble.seed,
-        findings=known.findings,
+        findings=findings,
     )
 
 

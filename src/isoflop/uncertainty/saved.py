@@ -61,7 +61,7 @@ def save_fit(fit: Estimate | Ensemble, path: str | Path) -> None:
     """
     ensemble = fit if isinstance(fit, Ensemble) else None
     fitted = fit.estimate if isinstance(fit, Ensemble) else fit
-    law, data = fitted.law, fitted.data
+    law = fitted.law
     content: dict[str, Any] = {
         "schema": SCHEMA,
         "versions": {name: version(name) for name in ("isoflop", "numpy")},
@@ -78,22 +78,7 @@ def save_fit(fit: Estimate | Ensemble, path: str | Path) -> None:
             "reference": law.reference,
             "response": law.response,
         },
-        "params": dict(zip(fitted.params, _told(fitted.params.values()), strict=True)),
-        "fit": _how_fitted(fitted) if isinstance(fitted, Fit) else None,
-        "data": {
-            "source": data.source,
-            "digest": data.digest,
-            "n_rows": data.n_rows,
-            "n_runs": data.n_runs,
-            "loss_unit": data.loss_unit,
-            "param_convention": data.param_convention,
-            "ranges": {name: list(ends) for name, ends in data.ranges.items()},
-            "residuals": _told(data.residuals),
-            "rows": _saved_rows(data.rows),
-            "space": data.space,
-            "flops": [data.flops.per, data.flops.n_power, data.flops.d_power],
-            "headers": dict(data.headers),
-        },
+        **_estimated(fitted),
         "findings": [finding.as_dict() for finding in fitted.findings],
         "ensemble": None
         if ensemble is None
@@ -111,8 +96,33 @@ def save_fit(fit: Estimate | Ensemble, path: str | Path) -> None:
     }
     if ensemble is not None and ensemble.prior != shipped_prior():
         content["prior"] = content_of(ensemble.prior)
+    if ensemble is not None and ensemble.departures:
+        content["departures"] = [_estimated(each) for each in ensemble.departures]
     content["seal"] = seal(content)
     write_whole(Path(path), json.dumps(content, indent=1, allow_nan=False).encode())
+
+
+def _estimated(fitted: Estimate) -> dict[str, Any]:
+    """Parameters, how they were fitted, and what is known of the runs."""
+    data = fitted.data
+    return {
+        "params": dict(zip(fitted.params, _told(fitted.params.values()), strict=True)),
+        "fit": _how_fitted(fitted) if isinstance(fitted, Fit) else None,
+        "data": {
+            "source": data.source,
+            "digest": data.digest,
+            "n_rows": data.n_rows,
+            "n_runs": data.n_runs,
+            "loss_unit": data.loss_unit,
+            "param_convention": data.param_convention,
+            "ranges": {name: list(ends) for name, ends in data.ranges.items()},
+            "residuals": _told(data.residuals),
+            "rows": _saved_rows(data.rows),
+            "space": data.space,
+            "flops": [data.flops.per, data.flops.n_power, data.flops.d_power],
+            "headers": dict(data.headers),
+        },
+    }
 
 
 def _how_fitted(fitted: Fit) -> dict[str, Any]:
@@ -190,31 +200,14 @@ def seal(content: Mapping[str, Any]) -> str:
 
 
 def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
-    data, saved, how = content["data"], content["ensemble"], content["fit"]
+    data, saved = content["data"], content["ensemble"]
     prior = prior_of(content["prior"], f"the prior of {name}") if "prior" in content else shipped_prior()
     if runs is not None and runs.digest != data["digest"]:
         raise SavedError(f"{name} was fitted to other runs ({data['source']}); the digests differ")
-    estimate = Estimate(
-        law=_law(content["law"]),
-        params={name: float(value) for name, value in content["params"].items()},
-        data=DataSummary(
-            source=data["source"],
-            digest=data["digest"],
-            n_rows=data["n_rows"],
-            n_runs=data["n_runs"],
-            loss_unit=data["loss_unit"],
-            param_convention=data["param_convention"],
-            ranges={key: (low, high) for key, (low, high) in data["ranges"].items()},
-            residuals=tuple(float(each) for each in data["residuals"]),
-            rows=_fitted_rows(data.get("rows")),
-            space=data["space"],
-            flops=TrainingFlops(*data.get("flops", ())),
-            headers=data.get("headers", {}),
-        ),
-        findings=_findings(content["findings"]),
-        runs=runs,
-    )
-    fitted = estimate if how is None else _fit(estimate, how)
+    law = _law(content["law"])
+    fitted = _estimate(content, law, findings=_findings(content["findings"]), runs=runs)
+    others = (_estimate(each, law) for each in content.get("departures", ()))
+    departures = tuple(each for each in others if isinstance(each, Fit))
     if saved is None:
         return Ensemble(fitted, np.empty((0, len(fitted.law.params))), method="none", seed=0, prior=prior)
     columns = [np.asarray(saved["draws"][each], dtype=np.float64) for each in fitted.law.param_names]
@@ -230,7 +223,35 @@ def _read(content: Mapping[str, Any], name: str, runs: Runs | None) -> Ensemble:
         findings=_findings(saved["findings"]),
         prior=prior,
         resampled_by=saved.get("resampled_by", ""),
+        departures=departures,
     )
+
+
+def _estimate(
+    content: Mapping[str, Any], law: Law, *, findings: tuple[Finding, ...] = (), runs: Runs | None = None
+) -> Estimate:
+    data, how = content["data"], content["fit"]
+    estimate = Estimate(
+        law=law,
+        params={name: float(value) for name, value in content["params"].items()},
+        data=DataSummary(
+            source=data["source"],
+            digest=data["digest"],
+            n_rows=data["n_rows"],
+            n_runs=data["n_runs"],
+            loss_unit=data["loss_unit"],
+            param_convention=data["param_convention"],
+            ranges={key: (low, high) for key, (low, high) in data["ranges"].items()},
+            residuals=tuple(float(each) for each in data["residuals"]),
+            rows=_fitted_rows(data.get("rows")),
+            space=data["space"],
+            flops=TrainingFlops(*data.get("flops", ())),
+            headers=data.get("headers", {}),
+        ),
+        findings=findings,
+        runs=runs,
+    )
+    return estimate if how is None else _fit(estimate, how)
 
 
 def _law(saved: Mapping[str, Any]) -> Law:
@@ -284,6 +305,7 @@ def _saved_rows(rows: FittedRows | None) -> dict[str, Any] | None:
         "residual": _told(rows.residual.tolist()),
         "run": rows.run.tolist(),
         "weights": None if rows.weights is None else _told(rows.weights.tolist()),
+        **({"known": {name: list(each) for name, each in rows.known.items()}} if rows.known else {}),
     }
 
 
@@ -296,6 +318,7 @@ def _fitted_rows(saved: Mapping[str, Any] | None) -> FittedRows | None:
         np.asarray(saved["residual"], dtype=np.float64),
         np.asarray(saved["run"], dtype=np.int64),
         None if saved["weights"] is None else np.asarray(saved["weights"], dtype=np.float64),
+        {name: (mean, sd) for name, (mean, sd) in saved.get("known", {}).items()},
     )
 
 

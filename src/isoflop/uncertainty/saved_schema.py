@@ -19,6 +19,7 @@ from isoflop.schema import (
     Number,
     Optional,
     Record,
+    Schema,
     SchemaError,
     Text,
     Whole,
@@ -27,6 +28,7 @@ from isoflop.uncertainty.prior import MOST_HYPOTHESES
 
 MOST_BYTES: Final = 400_000_000  # a million draws of a dozen parameters
 MOST_DRAWS: Final = 1_000_000
+MOST_DEPARTURES: Final = 100  # groups by whose fits a group that was not seen is judged
 _NAME = Text(most=200, matching=r"[^\W\d]\w*", belongs="a name")
 _NAMED = Map(ANY_NUMBER, most=200, keys=_NAME)
 # a draw along an open valley may overflow; its word stands for it
@@ -47,6 +49,58 @@ _PRIOR = Record(
         ),
     }
 )
+
+# parameters, how they were fitted, and what is known of the runs
+_ESTIMATED: Final[dict[str, Schema]] = {
+    "params": Map(_TOLD, most=200, keys=_NAME),
+    "fit": Optional(
+        Record(
+            {
+                "objective": Text(most=200),
+                "value": ANY_NUMBER,
+                "scale": Optional(ANY_NUMBER),
+                "theta": List(_TOLD, most=1_000),
+                "centers": _NAMED,
+                "search": Record(
+                    {
+                        "starts": Whole(),
+                        "reached": Whole(),
+                        "seed": Whole(),
+                        "constants": List(_NAME, most=200),
+                        "engine": Text(most=200),
+                    }
+                ),
+            }
+        )
+    ),
+    "data": Record(
+        {
+            "source": TEXT,
+            "digest": Text(most=200),
+            "n_rows": Whole(),
+            "n_runs": Whole(),
+            "loss_unit": Text(most=1_000),
+            "param_convention": Optional(Text(most=200)),
+            "ranges": Map(List(ANY_NUMBER, fewest=2, most=2), most=200),
+            "residuals": List(_TOLD),
+            "rows": Optional(
+                Record(
+                    {
+                        "inputs": Map(List(_TOLD, most=MOST_ROWS), most=200, keys=_NAME),
+                        "residual": List(_TOLD, most=MOST_ROWS),
+                        "run": List(Whole(), most=MOST_ROWS),
+                        "weights": Optional(List(_TOLD, most=MOST_ROWS)),
+                        "known": Map(List(ANY_NUMBER, fewest=2, most=2), most=200, keys=_NAME),
+                    },
+                    may=frozenset({"known"}),  # absent where no other group tells
+                )
+            ),
+            "space": Choice(*get_args(Space)),
+            "flops": _FLOPS,
+            "headers": Map(TEXT, most=200, keys=_NAME),
+        }
+    ),
+}
 
 FIT: Final = Record(
     {
@@ -77,52 +131,7 @@ FIT: Final = Record(
                 "response": Text(most=1_000),
             },
         ),
-        "params": Map(_TOLD, most=200, keys=_NAME),
-        "fit": Optional(
-            Record(
-                {
-                    "objective": Text(most=200),
-                    "value": ANY_NUMBER,
-                    "scale": Optional(ANY_NUMBER),
-                    "theta": List(_TOLD, most=1_000),
-                    "centers": _NAMED,
-                    "search": Record(
-                        {
-                            "starts": Whole(),
-                            "reached": Whole(),
-                            "seed": Whole(),
-                            "constants": List(_NAME, most=200),
-                            "engine": Text(most=200),
-                        }
-                    ),
-                }
-            )
-        ),
-        "data": Record(
-            {
-                "source": TEXT,
-                "digest": Text(most=200),
-                "n_rows": Whole(),
-                "n_runs": Whole(),
-                "loss_unit": Text(most=1_000),
-                "param_convention": Optional(Text(most=200)),
-                "ranges": Map(List(ANY_NUMBER, fewest=2, most=2), most=200),
-                "residuals": List(_TOLD),
-                "rows": Optional(
-                    Record(
-                        {
-                            "inputs": Map(List(_TOLD, most=MOST_ROWS), most=200, keys=_NAME),
-                            "residual": List(_TOLD, most=MOST_ROWS),
-                            "run": List(Whole(), most=MOST_ROWS),
-                            "weights": Optional(List(_TOLD, most=MOST_ROWS)),
-                        }
-                    )
-                ),
-                "space": Choice(*get_args(Space)),
-                "flops": _FLOPS,
-                "headers": Map(TEXT, most=200, keys=_NAME),
-            }
-        ),
+        **_ESTIMATED,
         "findings": List(FINDING, most=10_000),
         "ensemble": Optional(
             Record(
@@ -141,19 +150,20 @@ FIT: Final = Record(
             )
         ),
         "prior": _PRIOR,
+        "departures": List(Record(_ESTIMATED), most=MOST_DEPARTURES),
     },
-    may=frozenset({"prior"}),  # absent where it is the shipped one
+    # absent where the prior is the shipped one, and for an estimate that has runs of its own
+    may=frozenset({"prior", "departures"}),
 )
 
 
 def checked(content: object) -> dict[str, Any]:
     """The content of a saved fit, each value of its kind and all of them of one fit. Raises SchemaError."""
     fit: dict[str, Any] = FIT.read(content, "")
-    law, params, drawn, data = fit["law"], fit["params"], fit["ensemble"], fit["data"]
+    law, drawn = fit["law"], fit["ensemble"]
     names = [each["name"] for each in law["params"]]
     inputs = [each["name"] for each in law["inputs"]]
     _once([*names, *inputs])
-    _same("params", params, names)
     for each in law["params"]:
         if isinstance(each["domain"], list) and not each["domain"][0] < each["domain"][1]:
             raise SchemaError(f"the domain of {each['name']} is empty: {each['domain']}")
@@ -162,15 +172,25 @@ def checked(content: object) -> dict[str, Any]:
         lengths = {len(values) for values in drawn["draws"].values()}
         if len(lengths) > 1:
             raise SchemaError("ensemble.draws has a different number of draws for one parameter than for another")
+    for each in (fit, *fit.get("departures", ())):
+        _estimated(each, names, inputs)
+    return fit
+
+
+def _estimated(fit: Mapping[str, Any], names: list[str], inputs: list[str]) -> None:
+    data = fit["data"]
+    _same("params", fit["params"], names)
     if fit["fit"] is not None and len(fit["fit"]["theta"]) != len(names):
         raise SchemaError(f"fit.theta has {len(fit['fit']['theta'])} values for {len(names)} parameters")
     if not min(data["flops"]) > 0:
         raise SchemaError(f"data.flops must be a positive factor and two positive powers, not {data['flops']}")
     _rows(data["rows"], inputs)
+    for name, (_, sd) in ((data["rows"] or {}).get("known") or {}).items():
+        if name not in names or not sd > 0:
+            raise SchemaError(f"data.rows.known.{name} is no parameter with a standard deviation above 0")
     for name, (low, high) in data["ranges"].items():
         if not low <= high:
             raise SchemaError(f"data.ranges.{name} falls from {low:g} to {high:g}")
-    return fit
 
 
 def _rows(rows: Mapping[str, Any] | None, inputs: list[str]) -> None:

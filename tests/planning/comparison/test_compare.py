@@ -214,5 +214,5 @@ def test_rows_without_a_group_are_left_out_and_said(recipes):
 
 def test_nothing_that_varies_is_refused(recipes):
     runs = Runs.from_columns({"N": [1e8] * 8, "loss": np.linspace(2, 3, 8), "recipe": list("aaaabbbb")})
-    with pytest.raises(DataError, match="none of C, N, D, step varies in two groups"):
+    with pytest.raises(DataError, match="none of C, N, D, step varies in two of the groups a, b by a factor of 1.5"):
         compared(runs)

@@ -198,6 +198,7 @@ def compare_groups(
     kept, dropped = large_enough(some, len(law.params))
     kept = _ordered(kept, reference, prepared)
     objective = squares() if objective is None else objective
+    _check_domain(at or {}, law)
     asked = {name: tuple(values) for name, values in (at or {}).items()}
     way = along(law, x=x, held=_held(asked, x, law), tables=[each.runs for each in kept])
     fits = tuple(fit(law, each.runs, objective=objective, starts=starts, seed=seed) for each in kept)
@@ -248,6 +249,20 @@ def _held(asked: Mapping[str, Sequence[float]], x: str | None, law: Law) -> dict
             )
         held[name] = float(values[0])
     return held
+
+
+def _check_domain(asked: Mapping[str, Sequence[float]], law: Law) -> None:
+    """Raises IsoflopError for a scale that the law's input cannot have."""
+    domains = {"C": "positive", **{each.name: each.domain for each in law.inputs}}
+    for name, values in asked.items():
+        for value in values:
+            least = {"positive": value > 0, "nonnegative": value >= 0}.get(domains.get(name, "real"), True)
+            if not (np.isfinite(value) and least):
+                positive = domains.get(name) == "positive"
+                above = "above 0" if positive else "at least 0" if domains.get(name) == "nonnegative" else "finite"
+                raise IsoflopError(
+                    f"groups are compared at {name} {above}, not at {value:g}; give another --at {name}=…"
+                )
 
 
 def _check_response(groups: Sequence[Group], response: str) -> None:
@@ -308,7 +323,7 @@ def _turned(interval: Interval, sign: float) -> Interval:
     """±the value with its interval."""
     if sign > 0:
         return interval
-    return Interval(-interval.value, -interval.high, -interval.low, interval.level)
+    return Interval(0 - interval.value, 0 - interval.high, 0 - interval.low, interval.level)
 
 
 def _bands(curves: Curves, level: float) -> Floats:

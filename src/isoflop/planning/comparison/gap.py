@@ -38,7 +38,7 @@ class Gap(Value):
 
     difference, log_ratio: of the responses, if the laws hold. log_ratio_with_error: with the model error of each law,
     in common as far as residuals of shared configurations are; None where a fit has none.
-    probability: that the group is better.
+    probability: that the group is better; draws in which both are equal count half.
     """
 
     x: float
@@ -113,17 +113,17 @@ def gap(at: AtScales, place: int, group: int, reference: int, *, level: float) -
         if curves.space == "log"
         else None,
         with_error=error,
-        probability=float(np.mean(own < other)),
+        probability=float(np.mean(own < other) + np.mean(own == other) / 2),
     )
 
 
 def _best(scaled: Floats) -> tuple[float, ...]:
-    """The share of draws in which each group is lowest, (groups,); scaled: (groups, draws)."""
+    """The share of draws in which each group is lowest, (groups,), ties parted alike; scaled: (groups, draws)."""
     known = np.isfinite(scaled).all(axis=0)
     if not known.any():
         return tuple([float("nan")] * len(scaled))
-    winners = scaled[:, known].argmin(axis=0)
-    return tuple(float(each) for each in np.bincount(winners, minlength=len(scaled)) / known.sum())
+    lowest = scaled[:, known] == scaled[:, known].min(axis=0)
+    return tuple(float(each) for each in (lowest / lowest.sum(axis=0)).mean(axis=1))
 
 
 def _with_model_error(curves: Curves, x: Floats, prior: Prior | None, seed: int) -> Floats | None:

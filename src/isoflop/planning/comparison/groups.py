@@ -122,8 +122,8 @@ def default_law(
     if len(kept) < 2:
         none = f"{x} varies" if x else f"none of {', '.join(_ALONE)} varies"
         raise DataError(
-            f"{none} in {'fewer than ' if x else ''}two groups of {groups[0].runs.source}, by a factor of {_VARIES:g} "
-            "over three values or more; name what they scale with (--x), or give a law (--law)"
+            f"{none} in {'fewer than ' if x else ''}two of the groups {listed([each.name for each in groups])} by a "
+            f"factor of {_VARIES:g} over three values or more; name what they scale with (--x), or give a law (--law)"
         )
     chosen = law(f"{left}E + A/{along}^alpha", inputs=(along,), columns=groups[0].runs.names)
     still = [each.name for each in groups if each not in kept]
