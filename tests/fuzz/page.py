@@ -7,8 +7,9 @@ from pathlib import Path
 def run(words):
     """Do one part, and end as the command line would: 0, or 2 with one sentence."""
     from isoflop.answers.restore import answer_from_dict
-    from isoflop.app.server import _read_table, _state
+    from isoflop.app.server import _state
     from isoflop.app.session import load, sessions
+    from isoflop.app.tables import read_table
     from isoflop.app.upload import check_size
     from isoflop.app.work import perform
     from isoflop.documents import parse_json, read_bounded
@@ -23,7 +24,7 @@ def run(words):
             sessions(root)
             session = load(root, name)
             _state(session)
-            _read_table(session)
+            read_table(session)
             for task in session.tasks:
                 perform(session, task, lambda share, doing: None)
         elif kind == "@upload":

@@ -1,7 +1,7 @@
 """Aim repositories: a RocksDB folder for the settings and one for the sequences of each run, walked key by key.
 
-A key is a path: texts end in the byte 0xFE, whole numbers stand in eight bytes between two of them. A value is a byte of
-its type and its content. ``aimrocks``, the storage that Aim itself depends on, opens the folders without a write.
+A key is a path: texts end in the byte 0xFE, whole numbers stand in eight bytes between two of them. A value is a byte
+of its type and its content. ``aimrocks``, the storage that Aim itself depends on, opens the folders without a write.
 """
 
 from __future__ import annotations
@@ -113,11 +113,12 @@ def _add(curves: Curves, digest: Digest, metric: str, parts: Mapping[str, Points
     """The points of a sequence by step; a repository of an older release has the step for the place."""
     values, steps = parts.get("val", {}), parts.get("step", {})
     epochs, times = parts.get("epoch", {}), parts.get("time", {})
-    points = []
+    points: list[tuple[int, float, int]] = []
     for place, value in values.items():
         step = steps.get(place) if steps else place
-        whole = isinstance(step, int) and not isinstance(step, bool) and abs(step) < _MOST_STEPS
-        if whole and isinstance(value, int | float) and not isinstance(value, bool):
+        if not isinstance(step, int) or abs(step) >= _MOST_STEPS:
+            continue
+        if isinstance(value, int | float) and not isinstance(value, bool):
             points.append((step, float(value), place))
     if not points:
         return

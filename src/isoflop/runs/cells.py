@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -86,6 +87,21 @@ def missing(series: pl.Series) -> pl.Series:
     if series.dtype != pl.String:
         return series.is_null()
     return series.is_null() | series.str.strip_chars().str.to_lowercase().is_in(MISSING)
+
+
+def holds_a_word(cells: Iterable[str | None]) -> bool:
+    """Whether one of some cells is neither empty nor a number."""
+    for cell in cells:
+        if cell is None or cell.strip().lower() in MISSING:
+            continue
+        try:
+            float(cell)
+        except ValueError:
+            try:
+                parse_cell(cell.strip())
+            except (ValueError, OverflowError):
+                return True
+    return False
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import polars as pl
 
 from isoflop.errors import DataError, excerpt
 from isoflop.findings import Finding
-from isoflop.runs.cells import Numbers, missing, read_numbers
+from isoflop.runs.cells import Numbers, holds_a_word, missing, read_numbers
 from isoflop.runs.columns import (
     COUNTED,
     TEXT,
@@ -31,6 +31,7 @@ from isoflop.runs.table import ROW, Column, is_text, rows_phrase
 from isoflop.units import LOSS_UNITS, PARAM_CONVENTIONS
 from isoflop.values import Value
 
+_LOOKED_AT: Final = 8  # cells at the head of a column, one of which mostly tells that it holds words
 _PLAIN_NAMES: Final = frozenset(
     ("param", "params", "parameter", "parameters", "token", "tokens", "flop", "flops", "loss", "n", "d", "c")
 )  # headers whose cells are numbers, so that text in all of them is a mistake
@@ -286,7 +287,7 @@ def rename(
 
 def own_numbers(series: pl.Series) -> Numbers:
     """A column that keeps its header: numbers if every cell is one, else what it was."""
-    if series.dtype != pl.String:
+    if series.dtype != pl.String or holds_a_word(series.head(_LOOKED_AT).to_list()):
         return Numbers(series)
     numbers = read_numbers(series)
     return Numbers(series) if numbers.values.null_count() > int(missing(series).sum()) else numbers

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from isoflop.errors import DataError
 from isoflop.fitting import Fit
 from isoflop.fitting.objective import Space
 from isoflop.fitting.objective.space import from_scale, to_scale
@@ -26,6 +27,7 @@ _PER_DECADE = 40
 _FAR = 1e4  # factor beyond that grid up to which the reference is followed for a multiplier
 _NEAR = 1e3  # the same below the smallest run
 _FAR_PER_DECADE = 24
+_LEAST = 1e-60  # x below this, or above its inverse, is no measured quantity
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,12 @@ class Curves(Value):
         for fitted in self.joint.fits:
             x = self.along.of_runs(fitted, fitted.require_runs())
             found.append((x.min(), x.max()))
+        low, high = min(each for each, _ in found), max(each for _, each in found)
+        if not (low > _LEAST and high < 1 / _LEAST):
+            raise DataError(
+                f"{self.along.x} of the groups runs from {low:.3g} to {high:.3g}, too far apart to compare them; "
+                'drop rows with such inputs, as with --where "N > 1e3"'
+            )
         return np.array(found)
 
     @cached_property

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 from numpy.typing import NDArray
 
 from isoflop.runs.columns import BY_SYMBOL, plain
@@ -75,19 +76,29 @@ def setting_groups(runs: Runs) -> NDArray[np.int64]:
     that name a size, each standing at one N alone.
     """
     words = [name for name in settings(runs) if runs.frame[name].dtype == pl.String]
-    return codes_of(runs, [name for name in words if not _names_a_size(runs, name)])
+    sizes = _that_name_a_size(runs, words)
+    return codes_of(runs, [name for name in words if name not in sizes])
 
 
-def _names_a_size(runs: Runs, header: str) -> bool:
-    if "N" not in runs.frame.columns or runs.frame[header].n_unique() < 2:
-        return False
-    return bool((runs.frame.group_by(header).agg(pl.col("N").n_unique())["N"] == 1).all())
+def _that_name_a_size(runs: Runs, headers: Sequence[str]) -> set[str]:
+    """Those of the columns each of whose words, two at least, stands at one N alone; all are counted in one pass."""
+    if "N" not in runs.frame.columns or not headers:
+        return set()
+    pairs = runs.frame.select(
+        pl.struct(cs.by_name(header), cs.by_name("N")).n_unique().alias(f"{place}")
+        for place, header in enumerate(headers)
+    ).row(0)
+    counts = [runs.frame[header].n_unique() for header in headers]
+    return {header for header, count, pair in zip(headers, counts, pairs, strict=True) if 2 <= count == pair}
 
 
 def codes_of(runs: Runs, names: Iterable[str]) -> NDArray[np.int64]:
     """A number for each combination of these columns, (rows,)."""
-    columns = [runs.text(name) for name in names]
-    words = ["\x1f".join(column[position] for column in columns) for position in range(len(runs))]
+    headers = list(names)
+    if not headers:
+        return np.zeros(len(runs), dtype=np.int64)
+    texts = cs.by_name(*headers).cast(pl.String).fill_null("")  # a header may read as a pattern, and is none
+    words = runs.frame.select(pl.concat_str(texts, separator="\x1f")).to_series().to_list()
     return np.asarray(np.unique(words, return_inverse=True)[1], dtype=np.int64)
 
 
