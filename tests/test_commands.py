@@ -45,6 +45,9 @@ OTHER_TABLES = {"repeat": "repeats.csv"}
 FURTHER = (
     "isoflop shape recipes.csv --by recipe",
     "isoflop tune sweep.csv --at N=7B --at D=140B",
+    "isoflop probe activations.npz",
+    "isoflop regions run.csv",
+    "isoflop explain fit.json --zipf 0.35",
     "isoflop track checkpoints.csv --task quiz,exam",
     "isoflop transfer runs.csv --from loss --to score --draws 50",
     "isoflop decide recipes.csv --by recipe",

@@ -7,7 +7,6 @@ language models of eleven widths learn a synthetic language of 96 tokens, and an
 
 from __future__ import annotations
 
-import numpy as np
 import polars as pl
 import torch
 import torch.nn.functional as F
@@ -52,11 +51,12 @@ def study(quick: bool) -> Outcome:
     medians = ", ".join(f"{each.median.value:.3f}" for each in chain.links)
     says = (
         f"The median over items of the rank correlation with compute is {medians} for log p, p, p among options, Brier "
-        f"score and accuracy (0.818, 0.818, 0.564, 0.559, 0.500 in an earlier replication). Renormalizing over the options "
-        f"costs {told(fall['p_options'])} of the mean Pearson correlation, accuracy a further {told(fall['acc'])} (items without a correlation count as 0); the mass "
-        f"of wrong options rises with that of the right one ({chain.wrong:+.2f}). Accuracy of "
-        f"{len(forecast.held_out)} held-out models is forecast with a mean error of {forecast.mean_options:.3f} by laws of "
-        f"every option and {forecast.mean_sigmoid:.3f} by a sigmoid of the loss."
+        "score and accuracy (0.818, 0.818, 0.564, 0.559, 0.500 in an earlier replication). Renormalizing over the "
+        f"options costs {told(fall['p_options'])} of the mean Pearson correlation, accuracy a further "
+        f"{told(fall['acc'])} (items without a correlation count as 0); the mass of wrong options rises with that of "
+        f"the right one ({chain.wrong:+.2f}). Accuracy of {len(forecast.held_out)} held-out models is forecast with a "
+        f"mean error of {forecast.mean_options:.3f} by laws of every option and {forecast.mean_sigmoid:.3f} by a "
+        "sigmoid of the loss."
     )
     lines = [
         [WORDS[each.name], told(each.median), told(each.pearson_median), f"{100 * each.high:.0f} %",
@@ -103,7 +103,7 @@ class _Language:
         return torch.multinomial(self.prior.exp().sqrt(), count * CONTEXT, True, generator=draws).view(count, CONTEXT)
 
     def questions(self, count: int, seed: int) -> tuple[Tensor, Tensor]:
-        """Contexts with four options out of the twelve likeliest tokens; the first, which is right, is the likeliest."""
+        """Contexts with four options out of the twelve likeliest tokens; the first, the likeliest, is right."""
         draws = torch.Generator().manual_seed(seed)
         contexts = self.contexts(count, draws)
         likely = self.log_p(contexts).topk(12).indices

@@ -76,6 +76,8 @@ CASES = {
     "plan": ["plan", *FITTED, "--budget", "5.76e23"],
     "tune": ["tune", "steplaw/dense", "--at", "N=1B", "--at", "D=100B", "--draws", "50"],
     "probe": ["probe", "{tables}/multipower-lr/gpt100M_20B_3schedules_every_step.parquet", "--array", "columns"],
+    "explain": ["explain", *FITTED, "--zipf", "0.35"],
+    "regions": ["regions", "revisiting-benchmark/translation"],
     "plan-loss": ["plan", *FITTED, "--loss", "2.1", "--subject-to", "N <= 4B"],
     "plan-streams": [
         "plan",

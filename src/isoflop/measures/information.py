@@ -47,7 +47,7 @@ def kraskov_information(x: ArrayLike, y: ArrayLike, *, neighbors: int = 5) -> fl
 
     x: (samples, dimensions of X); y: (samples, dimensions of Y). n_x counts the points nearer to xᵢ, in the maximum
     norm, than the k-th neighbor of (xᵢ, yᵢ) is in the joint space; so the scales of the neighborhoods agree and most
-    of the bias cancels. It still cannot tell more than about log n nats. Above 10,000 samples the mean is over a random
+    of the bias cancels. It still cannot tell more than about log n nats. Above 6,000 samples the mean is over a random
     part of them, all of them being neighbors. Kraskov, Stögbauer and Grassberger 2004, algorithm 1.
     """
     return float(kraskov_terms(x, y, neighbors=neighbors).mean())

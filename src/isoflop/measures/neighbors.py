@@ -43,7 +43,7 @@ def joint_counts(x: Floats, y: Floats, neighbors: int, *, seed: int = 0) -> tupl
     """
     samples, dimensions = len(x), x.shape[1] + y.shape[1]
     tree = dimensions <= 10
-    limit = 10_000 if tree else max(2_000, int(_WORK / (samples * dimensions)))
+    limit = 6_000 if tree else max(2_000, int(_WORK / (samples * dimensions)))
     chosen = np.arange(samples)
     if limit < samples:
         chosen = np.sort(np.random.default_rng(seed).choice(samples, limit, replace=False))

@@ -11,7 +11,7 @@ from scipy.linalg import eigvalsh
 from isoflop.measures.samples import Floats
 
 EXACT = 2_000  # eigenvalues of so many rows take seconds; they go with the cube
-_PROBES, _STEPS = 24, 48
+_PROBES, _STEPS = 24, 32
 
 
 @dataclass(frozen=True)
