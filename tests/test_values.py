@@ -254,7 +254,7 @@ def _frozen_dataclasses():
                     yield each
 
 
-_HARD = re.compile(r"(?!.*Callable).*(Floats|Ints|Flags|NDArray|Frame|Mapping|dict)")
+_HARD = re.compile(r"(?!.*Callable).*(Floats|Ints|Flags|NDArray|Frame|Mapping|\bdict\b)")
 
 
 @pytest.mark.parametrize("kind", sorted(set(_frozen_dataclasses()), key=repr), ids=lambda kind: kind.__name__)

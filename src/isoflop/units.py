@@ -61,7 +61,7 @@ def format_quantity(value: float, *, digits: int = 3) -> str:
         if scale <= size < 1e15:
             shown = value / scale
             return (f"{shown:.{digits}g}" if size < scale * 10**digits else f"{shown:.0f}") + suffix
-    return f"{value:.{digits}g}"
+    return f"{value:.{digits}g}" if not 10**digits <= size < 1e3 else f"{value:.0f}"
 
 
 _MOST_DIGITS = 6  # that are read, however narrow the interval

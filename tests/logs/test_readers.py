@@ -36,7 +36,7 @@ def test_what_is_not_there(path: str, says: str, tmp_path: Path, monkeypatch: py
 
 
 def test_an_unknown_format_and_a_long_path(tmp_path: Path) -> None:
-    with pytest.raises(LogError, match="no reader is called 'comet'; there are wandb, wandb-files, tensorboard"):
+    with pytest.raises(LogError, match="no reader is called 'comet'; there are wandb, wandb-files, aim, tensorboard"):
         find_logs(tmp_path, format="comet")
     for odd in ("x" * 5_000, "a\0b"):
         with pytest.raises(LogError, match="check the path"):

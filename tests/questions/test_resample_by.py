@@ -76,7 +76,7 @@ def test_a_column_that_is_not_there_is_refused_in_a_sentence(cli, place):
     code, _, error = cli("plan", "chinchilla:epoch", "--budget", "1e22", "--resample-by", "N")
     assert code == 2 and "--resample-by is for a table" in error
     code, _, error = cli("fit", "runs.csv", "--law", "chinchilla", "--by", "family", "--resample-by", "N")
-    assert code == 2 and "--by resamples runs within its groups; leave --resample-by out" in error
+    assert code == 2 and "the fit of groups resamples runs within them; leave --resample-by out" in error
 
 
 def test_a_hold_outs_draws_are_of_the_unit(place):

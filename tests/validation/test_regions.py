@@ -82,3 +82,19 @@ def test_every_run_of_a_table_is_a_curve_and_short_ones_are_left():
     assert told.curves[0].rises is None and told.curves[1].rises is not None
     with pytest.raises(DataError, match="no curve of .* has 10 values of D or more"):
         regions(Runs.from_columns({"D": [1e6, 1e7], "loss": [2.0, 1.0]}))
+
+
+def test_curves_without_a_column_of_runs_are_told_apart_by_others_and_refused_as_one():
+    parts = [curve(seed, start=start, noise=0.01, points=20) for seed, start in ((1, 0.0), (2, 0.3), (3, 0.0))]
+    columns = {
+        "D": np.concatenate([d for d, _ in parts]).tolist(),
+        "loss": np.concatenate([loss for _, loss in parts]).tolist(),
+        "task": np.repeat(["words", "words", "images"], 20).tolist(),
+        "model": np.repeat(["a", "b", "a"], 20).tolist(),
+    }
+    runs = Runs.from_columns(columns)
+    with pytest.raises(DataError, match="3 of 60 rows .* several curves; .*--by 'task' --by 'model'"):
+        regions(runs)
+    found = regions(runs, by=("task", "model"))
+    assert [each.name for each in found.curves] == ["words / a", "words / b", "images / a"]
+    assert [each.rises is not None for each in found.curves] == [False, True, False]

@@ -76,7 +76,7 @@ def read_samples(path: Path, *, metrics: Sequence[str] = ()) -> Evaluated:
     if not rows:
         raise DataError(
             f"{path.name} has {lines} lines and none with doc_id and a score of {', '.join(metrics or _FIRST[:3])}, …; "
-            "give the samples that lm-evaluation-harness writes with --log_samples, or another --metric"
+            "give the samples that lm-evaluation-harness logs, samples_*.jsonl, or another --metric"
         )
     findings = [
         Finding(

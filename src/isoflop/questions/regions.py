@@ -10,7 +10,7 @@ from isoflop.answers import Answer, Cell, Column, Quantity, Table
 from isoflop.answers.wording import number
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
-from isoflop.questions.base.kinds import Text
+from isoflop.questions.base.kinds import Text, Texts
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
 from isoflop.questions.base.specs import LevelSpec, RunsSpec
@@ -28,6 +28,7 @@ class Regions(Question):
 
     isoflop regions curve.csv
     isoflop regions runs.csv --over D
+    isoflop regions benchmark.csv --by Task --by Model
     """
 
     name: ClassVar[str] = "regions"
@@ -38,6 +39,9 @@ class Regions(Question):
     results: ClassVar[tuple[str, ...]] = ("isoflop.validation.regions:LearningCurves",)
 
     over: str | None = option(Text("COLUMN"), help="Horizontal column; D, step or C where not given.")
+    by: tuple[str, ...] = option(
+        Texts("COLUMN"), (), help="Column that tells curves apart, where none names the run; repeatable."
+    )
 
     @classmethod
     def groups(cls) -> tuple[type, ...]:
@@ -48,7 +52,7 @@ class Regions(Question):
         """The regions of every curve."""
         from isoflop.validation.regions import regions
 
-        return regions(context.runs, over=self.over, level=context.level)
+        return regions(context.runs, over=self.over, by=self.by, level=context.level)
 
     def answer(self, result: LearningCurves, context: Context) -> Answer:
         """How many curves have each region, and where they begin."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final, Literal
@@ -9,19 +10,20 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from isoflop.errors import DataError
+from isoflop.errors import DataError, excerpt
 from isoflop.runs import Runs
+from isoflop.runs.grouping import labels
+from isoflop.units import format_quantity
+from isoflop.validation.clipped_line import EDGE, ClippedLine
 
 Floats = NDArray[np.float64]
 Shape = Literal["power law", "plateau, power law", "power law, floor", "plateau, power law, floor"]
 Verdict = Literal["found", "not found", "cannot be told"]
 
 LEAST: Final = 10  # points of a curve
-_KNOTS, _FINE, _DRAWS = 24, 30, 400
+_DRAWS = 400
 _FALSE = 0.025  # of each end, on power laws with noise; both ends and bends together stay below 10 %
-_EDGE = 0.04  # of the range at either end holds no change
 _HINT = 0.2  # of the range: a plateau of this length that would be missed is one that cannot be told
-_FLAT = 0.3  # of the exponent: a first or last part that falls more than this is no plateau and no floor
 
 
 @dataclass(frozen=True)
@@ -92,21 +94,28 @@ class LearningCurves:
     left: int
 
 
-def regions(runs: Runs, *, over: str | None = None, level: float = 0.9, seed: int = 0) -> LearningCurves:
+def regions(
+    runs: Runs, *, over: str | None = None, by: Sequence[str] = (), level: float = 0.9, seed: int = 0
+) -> LearningCurves:
     """The regions of every curve of a table: each run of ten points or more; the whole table where runs are points.
 
-    over: the horizontal column; D, step or C where None. Raises DataError for a table without the column, a loss that
-    is not above 0, and where no curve has ten points.
+    over: the horizontal column; D, step or C where None. by: the columns whose combinations tell curves apart, where no
+    column names the run. Raises DataError for a table without the column, a loss that is not above 0, several curves
+    that nothing tells apart, and where no curve has ten points.
     """
     axis = over or next((each for each in ("D", "step", "C") if each in runs), "D")
     x, y = runs[axis], runs["loss"]
     if (x <= 0).any() or (y <= 0).any():
         raise DataError(f"{axis} and the loss must be above 0 for a power law; keep such rows with --where")
     codes = runs.run_codes()
-    names = runs.text("run") if "run" in runs.headers else [runs.source] * len(runs)
-    if len(np.unique(codes)) == len(runs):
-        codes = np.zeros(len(runs), dtype=np.int64)
-        names = [runs.source] * len(runs)
+    if by:
+        names = labels(runs, by)
+        codes = np.unique(names, return_inverse=True)[1]
+    elif len(np.unique(codes)) == len(runs):  # each row a run of its own: one curve of runs
+        _check_one_curve(runs, x, axis)
+        codes, names = np.zeros(len(runs), dtype=np.int64), [runs.source] * len(runs)
+    else:
+        names = runs.text("run") if "run" in runs.headers else [runs.source] * len(runs)
     found, left = [], 0
     for code in dict.fromkeys(codes.tolist()):
         own = np.flatnonzero(codes == code)
@@ -117,6 +126,20 @@ def regions(runs: Runs, *, over: str | None = None, level: float = 0.9, seed: in
     if not found:
         raise DataError(f"no curve of {runs.source} has {LEAST} values of {axis} or more, so no region can be told")
     return LearningCurves(tuple(found), runs.source, axis, level, left)
+
+
+def _check_one_curve(runs: Runs, x: Floats, axis: str) -> None:
+    """Refuse rows of several curves: half of them share their place on the axis with another row."""
+    values, counts = np.unique(x, return_counts=True)
+    if 2 * counts[counts > 1].sum() <= len(x):
+        return
+    often = int(counts.argmax())
+    words = [each for each in runs.headers if each in runs.frame.columns and not runs.frame[each].dtype.is_numeric()]
+    told = " ".join(f"--by {excerpt(each)}" for each in words[:3]) or "--by COLUMN"
+    raise DataError(
+        f"{counts[often]} of {len(x)} rows of {runs.source} have {axis} = {format_quantity(values[often])}, so "
+        f"they are several curves; name the columns that tell them apart ({told})"
+    )
 
 
 def curve_regions(
@@ -136,7 +159,7 @@ def curve_regions(
         raise DataError(f"{len(u)} points are too few for regions; {LEAST} at different {axis} are needed")
     u = (u - u[0]) / span
     rho = _autocorrelation(u, v)
-    curve = _Whitened(u, v, rho)
+    curve = ClippedLine(u, v, rho)
     critical, both = _critical(len(u), tuple(np.round(u, 3)), round(rho, 1), seed)
     ends = curve.polished(_chosen(curve, critical, both))
     ends, reason = curve.checked(ends)
@@ -144,7 +167,7 @@ def curve_regions(
                  name=name, axis=axis, level=level)  # fmt: skip
 
 
-def _chosen(curve: _Whitened, critical: float, both: float) -> tuple[float, float]:
+def _chosen(curve: ClippedLine, critical: float, both: float) -> tuple[float, float]:
     """The change points that the data demand: both, one, or none (0 and 1)."""
     line = curve.squares(curve.u)
     first, last = curve.best_start(), curve.best_end()
@@ -157,138 +180,8 @@ def _chosen(curve: _Whitened, critical: float, both: float) -> tuple[float, floa
     return (first[0], 1.0) if first[1] < last[1] else (0.0, last[0])
 
 
-class _Whitened:
-    """A curve whose residuals are made independent, with least squares at given change points."""
-
-    def __init__(self, u: Floats, v: Floats, rho: float) -> None:
-        self.u, self.rho = u, rho
-        self.target = self.whiten(v)
-        self.freedom = len(u) - 4
-        inside = np.linspace(_EDGE, 1 - _EDGE, _KNOTS)
-        # at least three points on either side of a change
-        self.knots = inside[[(u < each).sum() >= 3 and (u > each).sum() >= 3 for each in inside]]
-
-    def whiten(self, column: Floats) -> Floats:
-        first = np.sqrt(1 - self.rho**2) * column[:1]
-        return np.concatenate((first, column[1:] - self.rho * column[:-1]))
-
-    def columns(self, *parts: Floats) -> Floats:
-        return np.stack([self.whiten(np.ones_like(self.u)), *map(self.whiten, parts)], axis=1)
-
-    def solve(self, *parts: Floats) -> tuple[Floats, float]:
-        design = self.columns(*parts)
-        found, *_ = np.linalg.lstsq(design, self.target, rcond=None)
-        return np.asarray(found, dtype=np.float64), float(((self.target - design @ found) ** 2).sum())
-
-    def squares(self, *parts: Floats) -> float:
-        return self.solve(*parts)[1]
-
-    def at(self, start: float, end: float) -> float:
-        return self.squares(np.clip(self.u, start, end)) if start < end else np.inf
-
-    def best_start(self, end: float = 1.0) -> tuple[float, float]:
-        return self._best([(each, self.at(each, end)) for each in self.knots if each < end - _EDGE])
-
-    def best_end(self, start: float = 0.0) -> tuple[float, float]:
-        return self._best([(each, self.at(start, each)) for each in self.knots if each > start + _EDGE])
-
-    def _best(self, found: list[tuple[float, float]]) -> tuple[float, float]:
-        return min(found, key=lambda each: each[1], default=(0.0, np.inf))
-
-    def gain(self, before: float, after: float) -> float:
-        return (before - after) / (after / self.freedom) if np.isfinite(after) else 0.0
-
-    def best_pair(self) -> tuple[tuple[float, float], float]:
-        coarse = self.knots[::3]
-        pairs = [(one, other) for one in coarse for other in coarse if one < other - _EDGE]
-        if not pairs:
-            return (0.0, 1.0), np.inf
-        ends = self.refined(*min(pairs, key=lambda each: self.at(*each)))
-        return ends, self.at(*ends)
-
-    def refined(self, start: float, end: float) -> tuple[float, float]:
-        for _ in range(6):
-            new = self.best_start(end)[0] if start > 0 else 0.0
-            ends = (new, self.best_end(new)[0] if end < 1 else 1.0)
-            if ends == (start, end):
-                break
-            start, end = ends
-        return start, end
-
-    def checked(self, ends: tuple[float, float]) -> tuple[tuple[float, float], str]:
-        """The change points whose outer parts are flat, and what the curve does where one is not."""
-        start, end = ends
-        reasons = []
-        for side in ("start", "end"):
-            at = start if side == "start" else end
-            if at in (0.0, 1.0):
-                continue
-            outer = np.minimum(self.u, at) if side == "start" else np.maximum(self.u, at)
-            inner = np.clip(self.u, start, end)
-            found, left = self.solve(inner, outer - at)
-            slope, main = found[2], found[1]
-            design = self.columns(inner, outer - at)
-            error = np.sqrt(left / self.freedom * np.linalg.pinv(design.T @ design)[2, 2])
-            if abs(slope) > _FLAT * abs(main) and abs(slope) > 2 * error:
-                reasons.append(
-                    f"the {'first' if side == 'start' else 'last'} part has {slope / main:.0%} of the exponent, so it "
-                    "is another power law"
-                )
-                start, end = (0.0, end) if side == "start" else (start, 1.0)
-        if self.solve(np.clip(self.u, start, end))[0][1] >= 0:
-            return (0.0, 1.0), "the loss does not fall"
-        return (start, end), "; ".join(reasons)
-
-    def errors(self, ends: tuple[float, float]) -> tuple[float, float]:
-        """Standard errors of the change points, of least squares linearized there."""
-        start, end = ends
-        found, left = self.solve(np.clip(self.u, start, end))
-        slope = found[1]
-        moved = [slope * np.asarray(side, dtype=np.float64) for side in (self.u < start, self.u > end)]
-        design = self.columns(np.clip(self.u, start, end), *moved)
-        variance = left / self.freedom * np.diag(np.linalg.pinv(design.T @ design))
-        return float(np.sqrt(max(variance[2], 0.0))), float(np.sqrt(max(variance[3], 0.0)))
-
-    def polished(self, ends: tuple[float, float]) -> tuple[float, float]:
-        """The change points of least squares, each between the knots of the search in turn."""
-        width = 1.2 * (1 - 2 * _EDGE) / (_KNOTS - 1)
-        for _ in range(4):
-            for which in (0, 1):
-                if ends[which] not in (0.0, 1.0):
-                    grid = np.clip(np.linspace(ends[which] - width, ends[which] + width, 17), 0.01, 0.99)
-                    ends = min((_moved(ends, which, each) for each in grid), key=lambda each: self.at(*each))
-            width /= 5
-        return ends
-
-    def interval(self, ends: tuple[float, float], which: int, level: float) -> tuple[float | None, float | None]:
-        """The change points whose profile likelihood is within the level of the best; None at an open end."""
-        from scipy.special import stdtrit
-
-        errors = self.errors(ends)
-        reach = min(8 * errors[which], 1.0)
-        low, high = max(ends[which] - reach, 0.0), min(ends[which] + reach, 1.0)
-        grid = np.unique(np.append(np.linspace(low, high, 2 * _FINE + 1), ends[which]))
-        other, profile = ends[1 - which], []
-        near = np.array([other])
-        if other not in (0.0, 1.0):  # the other change moves with this one
-            near = np.clip(other + errors[1 - which] * np.linspace(-3, 3, 9), 0.01, 0.99)
-        for each in grid:
-            profile.append(min(self.at(*_moved((one, one), which, each)) for one in near))
-        squares = np.array(profile)
-        # the correlation is estimated too, and low: without this 90 % intervals held 83 % (r = 0) and 68 % (r = 0.5)
-        reach = (1.2 + 2.1 * self.rho) * stdtrit(self.freedom, (1 + level) / 2)
-        limit = float(squares.min()) * (1 + reach**2 / self.freedom)
-        inside = grid[squares <= limit]
-        first, final = float(inside.min()), float(inside.max())
-        return (None if first <= 0.0 else first), (None if final >= 1.0 else final)
-
-
-def _moved(ends: tuple[float, float], which: int, value: float) -> tuple[float, float]:
-    return (float(value), ends[1]) if which == 0 else (ends[0], float(value))
-
-
 def _made(
-    curve: _Whitened,
+    curve: ClippedLine,
     ends: tuple[float, float],
     critical: float,
     reason: str,
@@ -349,7 +242,7 @@ def _made(
 
 def _autocorrelation(u: Floats, v: Floats) -> float:
     """Of the residuals of the most flexible shape, corrected for the bias of a short series; at least 0."""
-    plain = _Whitened(u, v, 0.0)
+    plain = ClippedLine(u, v, 0.0)
     ends, _ = plain.best_pair()
     # slopes of their own on either side: a misfit would look like correlation
     parts = (np.clip(u, *ends), np.minimum(u, ends[0]), np.maximum(u, ends[1]))
@@ -368,7 +261,7 @@ def _critical(points: int, places: tuple[float, ...], rho: float, seed: int) -> 
     """Quantiles over straight lines with noise: of the larger gain of one end, and of the gain of both."""
     u = np.array(places)
     rng = np.random.default_rng(seed)
-    curve = _Whitened(u, np.zeros(points), rho)
+    curve = ClippedLine(u, np.zeros(points), rho)
     noise = rng.standard_normal((points, _DRAWS))
 
     def left(part: Floats) -> Floats:
@@ -382,6 +275,6 @@ def _critical(points: int, places: tuple[float, ...], rho: float, seed: int) -> 
         return float(np.quantile((line - best) / (best / curve.freedom), 1 - _FALSE))
 
     coarse = curve.knots[::3]
-    pairs = [np.clip(u, one, other) for one in coarse for other in coarse if one < other - _EDGE]
+    pairs = [np.clip(u, one, other) for one in coarse for other in coarse if one < other - EDGE]
     ends = [np.clip(u, each, 1.0) for each in curve.knots] + [np.clip(u, 0.0, each) for each in curve.knots]
     return quantile(ends), quantile(pairs or ends)

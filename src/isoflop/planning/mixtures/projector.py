@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from isoflop.errors import DataError
+from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
@@ -16,7 +17,7 @@ FEATURES: Final = ("linear", "quadratic", "transport", "transport and shares", "
 
 
 @dataclass(frozen=True)
-class Stage:
+class Stage(Value):
     """Performance as a linear form of features of transport and shares, chosen by cross-validation.
 
     features: the set. coefficients: of its columns. errors: mean absolute error of each set on mixtures left out in
@@ -33,7 +34,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Projection:
+class Projection(Value):
     """Performance at a size beyond two measured ones, linear in ln N, with a third size as its check.
 
     values: projected, (mixtures,). check: mean absolute error of the projection to the third size, NaN without one;

@@ -29,7 +29,7 @@ export function formatQuantity(value, digits = 3) {
       return (size < scale * 10 ** digits ? general(shown, digits) : shown.toFixed(0)) + suffix;
     }
   }
-  return general(value, digits);
+  return 10 ** digits <= size && size < 1e3 ? value.toFixed(0) : general(value, digits);
 }
 
 /** 70e9, 70B, 1.4T or 1,000 as a number; NaN for what is no such number. */
