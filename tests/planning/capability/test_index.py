@@ -143,6 +143,14 @@ def test_what_cannot_be_rated_is_refused_in_a_sentence():
         capability(scores_of(table), chance={"quiz": 1.0})
 
 
+def test_what_has_no_trend_or_size_is_told():
+    table = releases()
+    falling = capability(scores_of(table | {"date": 2030.0 - 2 * np.log(table["N"]), "N": 1 / table["N"]}), draws=20)
+    alike = capability(scores_of(table | {"date": [2024.0] * 60, "N": np.full(60, 1e9)}), draws=20)
+    assert "no-effective-size" in {each.code for each in falling.findings} and falling.density is None
+    assert {"few-records", "no-effective-size"} <= {each.code for each in alike.findings} and alike.trend is None
+
+
 def test_benchmarks_that_share_no_model_are_left_out():
     table = releases()
     apart = {"model": ["x", "y", "z"], "other": [0.1, 0.5, 0.2], "further": [0.2, 0.6, 0.1]}
@@ -155,6 +163,7 @@ def test_draws_do_not_move_the_values():
     scores = scores_of(releases())
     few, more = capability(scores, draws=20, seed=1), capability(scores, draws=30, seed=2)
     assert [each.value for each in few.index] == [each.value for each in more.index]
+    assert not {"few-records", "no-effective-size"} & {each.code for each in few.findings}
     undated = capability(replace(scores, year=np.full(len(scores.models), np.nan)), draws=20)
     assert undated.trend is None and undated.density.trend is None
 

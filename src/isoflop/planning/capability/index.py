@@ -151,7 +151,7 @@ def capability(
         level=level,
         draws=draws,
         seed=seed,
-        findings=_findings(scores, trend, density),
+        findings=_findings(scores, trend, density, bool(dated)),
     )
 
 
@@ -247,7 +247,7 @@ def _density(
         )
 
 
-def _findings(scores: ModelScores, trend: Trend | None, density: Density | None) -> tuple[Finding, ...]:
+def _findings(scores: ModelScores, trend: Trend | None, density: Density | None, dated: bool) -> tuple[Finding, ...]:
     found: list[Finding] = []
     if scores.left_out:
         found.append(
@@ -270,6 +270,25 @@ def _findings(scores: ModelScores, trend: Trend | None, density: Density | None)
                     "Give models of further dates.",
                 )
             )
+    if dated and trend is None:
+        found.append(
+            Finding(
+                "few-records",
+                "warning",
+                "no more than two models are better than all earlier ones, so the index has no trend.",
+                "Give models of further dates.",
+            )
+        )
+    if density is None and scores.by:
+        found.append(
+            Finding(
+                "no-effective-size",
+                "warning",
+                f"there is no effective {scores.by}: the index does not rise with it over the reference models, or too "
+                "few of them have it.",
+                "Give another column (--scale) or other reference models (--reference).",
+            )
+        )
     if density is not None and density.outside.any():
         found.append(
             Finding(
