@@ -63,6 +63,7 @@ def write_examples(place: Path) -> None:
     write_recipes(place / "recipes.csv")
     write_sweep(place / "sweep.csv")
     write_checkpoints(place / "checkpoints.csv")
+    write_releases(place / "releases.csv")
     write_attempts(place / "attempts.csv")
     write_choices(place / "choices.csv")
     write_activations(place / "activations.npz")
@@ -102,6 +103,24 @@ def write_checkpoints(place: Path) -> None:
     table["coin"] = 0.5 + draws.normal(0, 0.008, size.size)
     table["coin_stderr"] = np.full(size.size, 0.008)
     pl.DataFrame(table).write_csv(place)
+
+
+def write_releases(place: Path) -> None:
+    """Forty models of eight families in four years, whose scores rise with size and by half a logit a year."""
+    import numpy as np
+    import polars as pl
+
+    draws = np.random.default_rng(0)
+    family, size = (each.ravel() for each in np.meshgrid(np.arange(8), np.logspace(9, 11, 5), indexing="ij"))
+    year = family / 2 + draws.uniform(0, 0.4, size.size)
+    index = -1 + 0.35 * np.log(size / 1e9) + 0.5 * year + draws.normal(0, 0.1, size.size)
+    day = np.datetime64("2021-01-01") + np.round(365.25 * year).astype(int)
+    table = {"model": [f"{'abcdefgh'[f]}-{n / 1e9:.0f}B" for f, n in zip(family, size, strict=True)]}
+    table |= {"family": ["abcdefgh"[f] for f in family], "date": day.astype(str), "N": size}
+    for task, hard, steep in (("quiz", -1, 0.8), ("exam", 0, 1.2), ("proof", 1, 1.0), ("riddle", 2, 1.1)):
+        score = 1 / (1 + np.exp(-steep * (index - hard))) + draws.normal(0, 0.01, size.size)
+        table[task] = np.where(draws.uniform(size=size.size) < 0.15, np.nan, np.clip(score, 0, 1))
+    pl.DataFrame(table).fill_nan(None).write_csv(place)
 
 
 def write_activations(place: Path) -> None:

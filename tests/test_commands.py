@@ -21,6 +21,7 @@ from docs_build.runner import (
     write_attempts,
     write_checkpoints,
     write_recipes,
+    write_releases,
     write_sweep,
 )
 
@@ -49,6 +50,7 @@ FURTHER = (
     "isoflop regions run.csv",
     "isoflop explain fit.json --zipf 0.35",
     "isoflop track checkpoints.csv --task quiz,exam",
+    "isoflop capability releases.csv --task quiz,exam,proof --scale N --draws 20",
     "isoflop transfer runs.csv --from loss --to score --draws 50",
     "isoflop decide recipes.csv --by recipe",
     "isoflop sensitivity runs.csv --budget 1e24",
@@ -121,6 +123,7 @@ def folder(tmp_path_factory):
     write_recipes(place / "recipes.csv")
     write_sweep(place / "sweep.csv")
     write_checkpoints(place / "checkpoints.csv")
+    write_releases(place / "releases.csv")
     write_attempts(place / "attempts.csv")
     write_activations(place / "activations.npz")
     (place / "runs" / "a").mkdir(parents=True)

@@ -170,6 +170,12 @@ CASES = {
         *("--to-group", "starcoder", "--to", "eval/starcoder_val/CrossEntropyLoss"),
         *("--measured", "2.6", "--at", "N=3309980160", "--at", "D=50352769083", "--draws", "50"),
     ],
+    "capability": [
+        "capability",
+        "{tables}/sloth/data_v2.csv",
+        *("--column", "N=#Params (B)", "--by", "Model", "--family", "Family", "--scale", "N", "--draws", "20"),
+        *("--task", "IFEval,BBH,MATH Lvl 5,GPQA,MUSR,MMLU-PRO"),
+    ],
     "calibrate": ["calibrate", *SEVERAL, "-o", "{out}/prior.toml"],
     "validate": ["validate", *SEVERAL],
     "evals": [

@@ -31,6 +31,7 @@ DRAWS = 40
 OPTIONS = {
     "decide": {"by": ["recipe"]},
     "backtest": {"draws": 20},
+    "capability": {"tasks": ["quiz_acc", "exam_acc"], "model": "D", "scale": "N", "draws": 20},
     "compare": {"by": "recipe"},
     "design": {"candidates": ["N=100M,1B,10B", "D=2B,20B"], "spend": 1e21, "laws": ["chinchilla"]},
     "downstream": {"tasks": {"quiz": "quiz_loss,quiz_acc"}, "at": {"N": 3e9, "D": 6e10}},
@@ -60,6 +61,7 @@ def folder(tmp_path_factory):
     accuracy = 0.25 + 0.75 / (1 + np.exp(4 * (quiz - 1.0))) + 0.005 * rng.standard_normal(len(n))
     recipe = np.array(["a", "b", "c"])[np.arange(len(n)) // 6 % 3]
     columns = {"N": n, "D": d, "loss": loss, "quiz_loss": quiz, "quiz_acc": accuracy, "recipe": recipe}
+    columns["exam_acc"] = 1 / (1 + np.exp(3 * (quiz - 0.8)))
     columns["lr"] = 50 * n**-0.55 * np.exp(0.05 * rng.standard_normal(len(n)))
     pl.DataFrame(columns).write_csv(place / "runs.csv")
     return place

@@ -6,6 +6,7 @@ takes the colors that suit their background.
 
 from isoflop.plots.backtest import MOST_LAWS, coverage_by_law, laws_ranked, predicted_against_actual
 from isoflop.plots.canvas import new_axes, render, save
+from isoflop.plots.capability import density_by_date, index_by_date
 from isoflop.plots.contours import loss_contours
 from isoflop.plots.curves import training_curves
 from isoflop.plots.design import design
@@ -44,6 +45,7 @@ __all__ = [
     "choices_made",
     "correlations_along_chain",
     "coverage_by_law",
+    "density_by_date",
     "design",
     "errors_by_share",
     "exponents_recounted",
@@ -53,6 +55,7 @@ __all__ = [
     "forecast_fan",
     "group_curves",
     "group_multipliers",
+    "index_by_date",
     "isoflop_curves",
     "laws_ranked",
     "loss_against_compute",

@@ -1,0 +1,1 @@
+"""Capability of models from their scores: an index by item response, its trend over dates, and density."""

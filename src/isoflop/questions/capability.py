@@ -1,0 +1,252 @@
+"""The question of how capable models are, how fast the best improve, and what size of reference model matches them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from isoflop.answers import Answer, Cell, Column, Picture, Quantity, Table, literal, of_interval
+from isoflop.answers.wording import number, plural, told
+from isoflop.questions.base.comparison import x_kind
+from isoflop.questions.base.context import Context
+from isoflop.questions.base.kinds import Count, Flag, Numbers, Text, Texts
+from isoflop.questions.base.option import option
+from isoflop.questions.base.question import Group, Question, Subject
+from isoflop.questions.base.specs import LevelSpec, RunsSpec
+
+if TYPE_CHECKING:
+    from isoflop.planning.capability.index import Capability as Found
+    from isoflop.planning.capability.index import Density
+
+_SHOWN = 15  # models in the table of the terminal
+
+
+@dataclass(frozen=True)
+class Capability(Question):
+    """Capability index of models by item response over benchmarks, its trend over dates, and density.
+
+    A row is a model with a column a benchmark (--task), or one score (--task-column, --score); scores may be missing.
+    The index is in logits of an average benchmark, from the mean model. With dates, a line through the running best
+    gives the slope a year. With N or C, the index of the reference models against scale gives each model's effective
+    size, its density, and the doubling time of the highest density.
+
+    isoflop capability leaderboard.csv --task mmlu,gsm8k,arc --by model --date released --scale N
+    isoflop capability scores.csv --task-column benchmark --score score --percent --reference "family == 'pythia'"
+    """
+
+    name: ClassVar[str] = "capability"
+    examples: ClassVar[tuple[str, ...]] = ("isoflop capability releases.csv --task quiz,exam,proof,riddle --scale N",)
+    group: ClassVar[Group] = "Test"
+    order: ClassVar[int] = 85
+    subject: ClassVar[Subject] = "runs"
+    results: ClassVar[tuple[str, ...]] = ("isoflop.planning.capability.index:Capability",)
+
+    tasks: tuple[str, ...] = option(
+        Texts("TASK"), (), flag="task", help="Column of a benchmark, or one of --task-column to keep; repeatable."
+    )
+    task_column: str | None = option(Text("COLUMN"), help="Column of the benchmark's name, where a row is one score.")
+    score: str | None = option(Text("COLUMN"), help="Column of the score, with --task-column.")
+    percent: bool = option(Flag(), False, help="Scores are in percent.")
+    model: str | None = option(Text("COLUMN"), flag="by", help="Column that names the model; model or run by default.")
+    date: str | None = option(Text("COLUMN"), help="Column of the release date, as 2024-07-23; date by default.")
+    scale: str | None = option(Text("COLUMN"), help="Column of scale that density is about; C or N by default.")
+    reference: str | None = option(
+        Text("EXPR"), help="Reference models of density, as \"family == 'pythia'\"; all by default."
+    )
+    family: str | None = option(
+        Text("COLUMN"), help="Column of families, each left out once in turn; family by default."
+    )
+    chance: Mapping[str, float] = option(
+        Numbers("TASK=SCORE"), {}, help="Score by guessing, as quiz=0.25; 0 by default; repeatable."
+    )
+    least: int = option(Count(low=1), 2, help="Scores that a model needs to be kept.")
+    draws: int = option(Count(low=20, high=10_000), 200, help="Fits of the bootstrap.")
+    seed: int = option(Count(high=2**32 - 1), 0, help="Seed of the bootstrap.")
+
+    @classmethod
+    def groups(cls) -> tuple[type, ...]:
+        """How the table is read, and the level."""
+        return (RunsSpec, LevelSpec)
+
+    def compute(self, context: Context) -> Found:
+        """The index, its trend and density."""
+        from isoflop.planning.capability.index import capability
+        from isoflop.planning.capability.scores import model_scores
+
+        named = tuple(dict.fromkeys(part.strip() for each in self.tasks for part in each.split(",") if part.strip()))
+        scores = model_scores(
+            context.runs,
+            tasks=named,
+            task_column=self.task_column,
+            score=self.score,
+            model=self.model,
+            date=self.date,
+            by=self.scale,
+            family=self.family,
+            reference=self.reference,
+            percent=self.percent,
+            least=self.least,
+        )
+        return capability(scores, chance=self.chance, level=context.level, draws=self.draws, seed=self.seed)
+
+    def answer(self, result: Found, context: Context) -> Answer:
+        """The trend in front; models and benchmarks behind."""
+        scores, trend, density = result.scores, result.trend, result.density
+        head = f"Index of {{models}} models over {{tasks}} {plural(len(scores.tasks), 'benchmark')}"
+        if trend is not None:
+            head += ": the best rises by {slope} a year"
+        if density is not None and density.trend is not None and np.isfinite(density.trend.slope.value):
+            head += f"; the highest density ({density.by}) doubles in {{doubling}} days"
+        if result.families is not None:
+            head += (
+                "; scores of a family left out, from its smallest model and scale, with a mean error of {error:bare} "
+                "(unchanged {unchanged:bare})"
+            )
+        return Answer(
+            question=self.name,
+            title=f"capability of {len(scores.models)} models in {scores.source}",
+            headline=f"{head}.",
+            quantities=_quantities(result),
+            tables=tuple(
+                each for each in (_best(result), _benchmarks(result), _families(result), _every(result)) if each.rows
+            ),
+            findings=result.findings,
+            method=(
+                f"score = g + (1 - g)*logistic(s*(c - d)) by penalized least squares, root mean square error "
+                f"{number(result.error, 'number')}; residuals of a benchmark and models resampled, "
+                f"{result.draws} draws; seed {result.seed}"
+            ),
+            pictures=_pictures(result),
+        )
+
+
+def _quantities(result: Found) -> tuple[Quantity, ...]:
+    found = [
+        Quantity("models", len(result.scores.models), "integer", label="models"),
+        Quantity("tasks", len(result.scores.tasks), "integer", label="benchmarks"),
+        Quantity("fit_error", result.error, label="root mean square error of scores"),
+    ]
+    if result.trend is not None:
+        found.append(of_interval("slope", result.trend.slope, label="index of the running best, per year"))
+        found.append(Quantity("records", len(result.trend.envelope.rows), "integer", label="record holders"))
+    density = result.density
+    if density is not None:
+        found.append(of_interval("gain", density.gain, label=f"index per unit of ln {density.by}"))
+        if density.trend is not None:
+            found.append(of_interval("density_slope", density.trend.slope, label="ln density, per year"))
+            if density.trend.doubling is not None:
+                found.append(of_interval("doubling", density.trend.doubling, label="doubling time of density, days"))
+    if result.families is not None:
+        found.append(Quantity("error", result.families.error, label="mean absolute error of a family left out"))
+        found.append(
+            Quantity("unchanged", result.families.unchanged, label="the same with the smallest model's scores")
+        )
+        found.append(Quantity("mean", result.families.mean, label="the same with the other families' mean scores"))
+    return tuple(found)
+
+
+def _order(result: Found) -> list[int]:
+    return sorted(range(len(result.index)), key=lambda m: -result.index[m].value)
+
+
+def _year(value: float) -> str | None:
+    import datetime
+
+    if not np.isfinite(value):
+        return None
+    return str(datetime.date(2000, 1, 1) + datetime.timedelta(days=round((value - 2000) * 365.25)))
+
+
+def _model(result: Found, m: int) -> tuple[Cell, ...]:
+    scores, density = result.scores, result.density
+    row: tuple[Cell, ...] = (scores.models[m], _year(scores.year[m]), of_interval("index", result.index[m]))
+    if density is None:
+        return row
+    known = np.isfinite(density.ratio[m].value)
+    size: Cell = float(scores.scale[m]) if np.isfinite(scores.scale[m]) else None
+    ratio = of_interval("density", density.ratio[m], "factor") if known else None
+    return (*row, size, of_interval("effective", density.effective[m], x_kind(density.by)), ratio)
+
+
+def _model_columns(density: Density | None) -> tuple[Column, ...]:
+    own = (Column("model"), Column("date"), Column("index"))
+    if density is None:
+        return own
+    kind = x_kind(density.by)
+    return (
+        *own,
+        Column("scale", density.by, kind),
+        Column("effective", f"effective {density.by}", kind),
+        Column("density", kind="factor"),
+    )
+
+
+def _best(result: Found) -> Table:
+    rows = tuple(_model(result, m) for m in _order(result)[:_SHOWN])
+    return Table("best", _model_columns(result.density), rows, title="Models with the highest index")
+
+
+def _every(result: Found) -> Table:
+    """Every model, for JSON and data frames."""
+    rows = tuple(_model(result, m) for m in _order(result))
+    return Table("models", _model_columns(result.density), rows, title="All models", detail=True)
+
+
+def _benchmarks(result: Found) -> Table:
+    order = sorted(range(len(result.difficulty)), key=lambda t: result.difficulty[t].value)
+    count = np.isfinite(result.scores.scores).sum(axis=0)
+    rows = tuple(
+        (
+            result.scores.tasks[t],
+            int(count[t]),
+            of_interval("difficulty", result.difficulty[t]),
+            of_interval("discrimination", result.discrimination[t]),
+        )
+        for t in order
+    )
+    columns = (Column("task"), Column("models", kind="integer"), Column("difficulty"), Column("discrimination"))
+    return Table("benchmarks", columns, rows, title="Benchmarks")
+
+
+def _families(result: Found) -> Table:
+    columns = (
+        Column("family"),
+        Column("models", "models predicted", "integer"),
+        Column("error", "mean error"),
+        Column("unchanged", "error if unchanged"),
+        Column("mean", "error of the mean"),
+    )
+    found = result.families
+    rows = tuple((e.family, e.models, e.error, e.unchanged, e.mean) for e in found.each) if found else ()
+    return Table(
+        "families", columns, rows, title="Families left out", note="Predicted from the smallest model of each."
+    )
+
+
+def _pictures(result: Found) -> tuple[Picture, ...]:
+    from isoflop import plots
+
+    scores, trend, density = result.scores, result.trend, result.density
+    best = ", ".join(
+        f"{literal(scores.models[m])} {told(of_interval('index', result.index[m]))}" for m in _order(result)[:5]
+    )
+    rise = f" The running best rises by {told(of_interval('slope', trend.slope))} a year." if trend else ""
+    over = "against their dates" if trend else "in order"
+    found = [
+        Picture(
+            "index", partial(plots.index_by_date, result), f"Capability index of models {over}; highest: {best}.{rise}"
+        )
+    ]
+    if density is not None and density.trend is not None:
+        doubling = density.trend.doubling
+        twice = f"; the highest doubles in {told(of_interval('doubling', doubling))} days" if doubling else ""
+        found.append(
+            Picture(
+                "density", partial(plots.density_by_date, result), f"Density ({density.by}) of models by date{twice}."
+            )
+        )
+    return tuple(found)
