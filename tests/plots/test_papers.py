@@ -36,17 +36,20 @@ def channels(color):
 
 
 def seen(picture, scheme):
-    """The picture with the colors that one scheme gives it."""
+    """The picture with the colors that one scheme gives it, its classes written out, without sheets."""
     text = picture.decode()
+    classes = dict(re.findall(r"\.(ls\d+)\{(.*?)\}", text))
+    text = re.sub(r' class="(ls\d+)"', lambda found: f' style="{classes[found[1]]}"', text)
     day, night = re.search(r"<style>svg\{(.*?)\}@media.*?\{svg\{(.*?)\}\}</style>", text).groups()
     given = dict(each.split(":") for each in {"light": day, "dark": night}[scheme].rstrip(";").split(";"))
-    return re.sub(r"var\((--c\d+)\)", lambda found: given[found[1]], text)
+    bare = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
+    return re.sub(r"var\((--c\d+)\)", lambda found: given[found[1]], bare)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_each_paper_has_the_colors_of_a_picture_drawn_for_it_alone(scheme):
     alone = render(colored(), format="svg", dark=scheme == "dark").decode()
-    both = seen(render_for_both(colored()), scheme).split("</style>", 1)[1]
+    both = seen(render_for_both(colored()), scheme)
     # two of 256 ordered colors can be one color on light paper and next to each other on dark
     off = np.array(list(map(channels, COLOR.findall(both)))) - list(map(channels, COLOR.findall(alone)))
     assert np.abs(off).max() <= 6
@@ -72,6 +75,8 @@ def test_a_picture_of_pixels_or_of_an_unknown_color_holds_both_drawings(draw):
     picture = render_for_both(draw).decode()
     root = ElementTree.fromstring(picture)
     drawn = [each.get("class") for each in root if each.get("class")]
+    own = re.findall(r' (?:id="|class=")([ld]s?\d+)"', picture)
+    assert {name[0] for name in own} == {"l", "d"}  # neither takes the other's styles, clips or glyphs
     assert drawn == ["light", "dark"] and "prefers-color-scheme: dark" in picture
     assert shades_of(picture) == {"#ffffff", "#16181d"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -17,6 +18,9 @@ _COLOR: Final = re.compile(r"#[0-9a-f]{6}\b")
 _COMMENT: Final = re.compile(r"<!--.*?-->\s*", re.DOTALL)
 _PLACE: Final = re.compile(r' (?:d|x|y)="[^"]*"')
 _DIGITS: Final = re.compile(r"(\.\d\d)\d+")
+_NAME: Final = re.compile(r' id="([^"]+)"')
+_NAMED: Final = re.compile(r'(?:href="#|url\(#)([^")]+)')
+_STYLE: Final = re.compile(r' style="([^"]*)"')
 _BLANK: Final = re.compile(r"\s*\n\s*")
 _OPEN: Final = re.compile(r"<svg\b[^>]*>", re.DOTALL)
 _DARK: Final = "@media screen and (prefers-color-scheme: dark)"
@@ -27,15 +31,15 @@ def render_for_both(draw: Callable[[Axes], object], *, size: tuple[float, float]
 
     A picture that holds pixels, or a color of which no partner is known, is drawn twice and holds both.
     """
-    light = _small(render(draw, format="svg", size=size))
+    light = _small(render(draw, format="svg", size=size), "l")
     used = sorted(set(_COLOR.findall(light)))
     partners = _partners()
     if "<image" in light or any(color not in partners for color in used):
-        return _either(light, _small(render(draw, format="svg", size=size, dark=True))).encode()
+        return _either(light, _small(render(draw, format="svg", size=size, dark=True), "d")).encode()
     name = {color: f"--c{place}" for place, color in enumerate(used)}
     day = "".join(f"{name[color]}:{color};" for color in used)
     night = "".join(f"{name[color]}:{partners[color]};" for color in used)
-    sheet = f"<style>svg{{{day}}}{_DARK}{{svg{{{night}}}}}</style>"
+    sheet = f"svg{{{day}}}{_DARK}{{svg{{{night}}}}}"
     return _with_sheet(_COLOR.sub(lambda found: f"var({name[found.group()]})", light), sheet).encode()
 
 
@@ -54,16 +58,26 @@ def _partners() -> dict[str, str]:
     return found | dict(zip(light.series, dark.series, strict=True))
 
 
-def _small(picture: bytes) -> str:
-    """Without remarks and indentation, and without digits of places below a hundredth of a point."""
+def _small(picture: bytes, prefix: str) -> str:
+    """Without remarks, indentation, idle names and digits below a hundredth of a point; repeated styles as classes.
+
+    prefix: of the short names and classes, so that two pictures in one do not take each other's.
+    """
     bare = _BLANK.sub(" ", _COMMENT.sub("", picture.decode()))
-    return _PLACE.sub(lambda found: _DIGITS.sub(r"\1", found.group()), bare)
+    bare = _PLACE.sub(lambda found: _DIGITS.sub(r"\1", found.group()), bare)
+    names = {name: f"{prefix}{place}" for place, name in enumerate(dict.fromkeys(_NAMED.findall(bare)))}
+    bare = _NAMED.sub(lambda found: found.group().replace(found[1], names[found[1]]), bare)
+    bare = _NAME.sub(lambda found: f' id="{names[found[1]]}"' if found[1] in names else "", bare)
+    often = [style for style, count in Counter(_STYLE.findall(bare)).items() if count > 2]
+    classes = {style: f"{prefix}s{place}" for place, style in enumerate(often)}
+    bare = _STYLE.sub(lambda found: f' class="{classes[found[1]]}"' if found[1] in classes else found.group(), bare)
+    return _with_sheet(bare, "".join(f".{name}{{{style}}}" for style, name in classes.items()))
 
 
 def _with_sheet(picture: str, sheet: str) -> str:
     start = _OPEN.search(picture)
     assert start is not None
-    return f"{picture[: start.end()]}{sheet}{picture[start.end() :]}"
+    return f"{picture[: start.end()]}<style>{sheet}</style>{picture[start.end() :]}"
 
 
 def _either(light: str, dark: str) -> str:
