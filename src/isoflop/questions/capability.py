@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
-
-import numpy as np
 
 from isoflop.answers import Answer, Cell, Column, Picture, Quantity, Table, literal, of_interval
 from isoflop.answers.wording import number, plural, told
@@ -99,7 +98,7 @@ class Capability(Question):
         head = f"Index of {{models}} models over {{tasks}} {plural(len(scores.tasks), 'benchmark')}"
         if trend is not None:
             head += ": the best rises by {slope} a year"
-        if density is not None and density.trend is not None and np.isfinite(density.trend.slope.value):
+        if density is not None and density.trend is not None and math.isfinite(density.trend.slope.value):
             head += f"; the highest density ({density.by}) doubles in {{doubling}} days"
         if result.families is not None:
             head += (
@@ -156,7 +155,7 @@ def _order(result: Found) -> list[int]:
 def _year(value: float) -> str | None:
     import datetime
 
-    if not np.isfinite(value):
+    if not math.isfinite(value):
         return None
     return str(datetime.date(2000, 1, 1) + datetime.timedelta(days=round((value - 2000) * 365.25)))
 
@@ -166,8 +165,8 @@ def _model(result: Found, m: int) -> tuple[Cell, ...]:
     row: tuple[Cell, ...] = (scores.models[m], _year(scores.year[m]), of_interval("index", result.index[m]))
     if density is None:
         return row
-    known = np.isfinite(density.ratio[m].value)
-    size: Cell = float(scores.scale[m]) if np.isfinite(scores.scale[m]) else None
+    known = math.isfinite(density.ratio[m].value)
+    size: Cell = float(scores.scale[m]) if math.isfinite(scores.scale[m]) else None
     ratio = of_interval("density", density.ratio[m], "factor") if known else None
     return (*row, size, of_interval("effective", density.effective[m], x_kind(density.by)), ratio)
 
@@ -197,6 +196,8 @@ def _every(result: Found) -> Table:
 
 
 def _benchmarks(result: Found) -> Table:
+    import numpy as np
+
     order = sorted(range(len(result.difficulty)), key=lambda t: result.difficulty[t].value)
     count = np.isfinite(result.scores.scores).sum(axis=0)
     rows = tuple(
