@@ -112,7 +112,7 @@ def _of_paths(
                 if one and len(paths) == 1:
                     raise
                 unread.append((each.name, str(error)))
-    told = ", ".join(each.name for each in paths[:2]) + (" …" if len(paths) > 2 else "")
+    told = ", ".join((each.name or each.resolve().name) for each in paths[:2]) + (" …" if len(paths) > 2 else "")
     if logs:
         items = items_of(logs, told)
         if tasks:
