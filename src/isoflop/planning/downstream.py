@@ -343,17 +343,21 @@ def _floor_findings(first: Ensemble, told: Forecast) -> list[Finding]:
     bound = [each for each in first.estimate.findings if each.code == "at-bound"]
     if not bound or not told.reach_decades > 0:
         return []
-    low, high = told.loss.low / told.loss.value - 1, told.loss.high / told.loss.value - 1
+    lost = bound[0].message.split(":")[0]
     return [
-        Finding(
-            "floor-unseen",
-            "warning",
-            f"the loss is forecast {told.reach_decades:.1f} decades beyond the runs by a law that has lost a term "
-            f"({bound[0].message.split(':')[0]}): nothing there holds it up, and the draws alone span {low:+.0%} to "
-            f"{high:+.0%}.",
-            "Take the forecast for a lower limit of the loss; train one larger run before relying on it.",
-        )
+        floor_unseen(told, f" by a law that has lost a term ({lost}): nothing there holds it up, and the draws alone")
     ]
+
+
+def floor_unseen(told: Forecast, how: str) -> Finding:
+    """The finding that nothing holds a forecast loss up; how: in words, up to the draws."""
+    low, high = told.loss.low / told.loss.value - 1, told.loss.high / told.loss.value - 1
+    return Finding(
+        "floor-unseen",
+        "warning",
+        f"the loss is forecast {told.reach_decades:.1f} decades beyond the runs{how} span {low:+.0%} to {high:+.0%}.",
+        "Take the forecast for a lower limit of the loss; train one larger run before relying on it.",
+    )
 
 
 def beyond_findings(second: Ensemble, loss: float, lowest: float) -> list[Finding]:

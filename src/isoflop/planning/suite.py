@@ -22,7 +22,7 @@ from isoflop.fitting.panel import PanelFit, fit_panel
 from isoflop.fitting.sampling_errors import weighed
 from isoflop.laws import Law
 from isoflop.laws.expression import Expr
-from isoflop.planning.downstream import Downstream, Stages, beyond_findings, check_chain
+from isoflop.planning.downstream import Downstream, Stages, beyond_findings, check_chain, floor_unseen
 from isoflop.planning.forecast import Forecast, forecast
 from isoflop.planning.reversal import reversal_findings
 from isoflop.runs import Runs
@@ -357,16 +357,7 @@ def _floor_lost(drawn: Sequence[tuple[Ensemble, Floats, int]], told: Forecast) -
     share = float(lost.mean())
     if share <= 0.5:
         return []
-    low, high = told.loss.low / told.loss.value - 1, told.loss.high / told.loss.value - 1
-    return [
-        Finding(
-            "floor-unseen",
-            "warning",
-            f"the loss is forecast {told.reach_decades:.1f} decades beyond the runs, and {share:.0%} of the draws have "
-            f"lost the irreducible term: the draws span {low:+.0%} to {high:+.0%}.",
-            "Take the forecast for a lower limit of the loss; train one larger run before relying on it.",
-        )
-    ]
+    return [floor_unseen(told, f", and {share:.0%} of the draws have lost the irreducible term: the draws")]
 
 
 def _not_held_out(structures: Sequence[Structure]) -> Finding:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from isoflop.errors import DataError, IsoflopError, excerpt
 from isoflop.runs import Runs
+from isoflop.runs.score_tables import check_long_columns, rows_of_tasks
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -83,8 +84,7 @@ def score_curves(
     >>> score_curves(isoflop.Runs.from_columns(table), tasks=["quiz"]).scores.tolist()
     [[[0.2, 0.2, 0.4, 0.5]]]
     """
-    if (task_column is None) != (score is None):
-        raise IsoflopError("a long table needs both --task-column and --score; without them --task names columns")
+    check_long_columns(task_column, score)
     if task_column is None and not tasks:
         raise IsoflopError(
             "scores are needed: --task COLUMN for each task, or for a long table --task-column and --score"
@@ -144,17 +144,9 @@ def _cells(
             found.append((number, every, runs[name], sigma))
         return tuple(tasks), found
     assert score is not None
-    of = np.array(runs.text(task_column), dtype=object)
-    there = sorted(set(of) - {""})
-    missing = [name for name in tasks if name not in there]
-    if missing:
-        raise DataError(
-            f"{excerpt(task_column)} of {runs.source} has no {excerpt(missing[0])}; there are {', '.join(there[:12])}"
-        )
-    names = tuple(tasks) or tuple(there)
+    names, rows = rows_of_tasks(runs, task_column, tasks)
     sigma = runs[error] if error is not None else np.full(len(runs), np.nan)
     values = runs[score]
-    rows = [np.flatnonzero(of == name) for name in names]
     return names, [(number, each, values[each], sigma[each]) for number, each in enumerate(rows)]
 
 

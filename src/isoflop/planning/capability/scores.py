@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from isoflop.errors import DataError, IsoflopError, excerpt
 from isoflop.runs import Runs
+from isoflop.runs.score_tables import check_long_columns, rows_of_tasks
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -101,8 +102,7 @@ def model_scores(
     >>> model_scores(isoflop.Runs.from_columns(table), tasks=["quiz", "exam"]).scores.shape
     (3, 2)
     """
-    if (task_column is None) != (score is None):
-        raise IsoflopError("a long table needs both --task-column and --score; without them --task names columns")
+    check_long_columns(task_column, score)
     if task_column is None and len(tasks) < 2:
         raise IsoflopError(
             "scores on two or more benchmarks are needed: --task COLUMN for each, or for a long table --task-column "
@@ -167,16 +167,8 @@ def _table(
         cells = [(t, np.arange(len(runs)), _numbers(runs, name)) for t, name in enumerate(kept)]
     else:
         assert score is not None
-        label = np.array(runs.text(task_column), dtype=object)
-        there = sorted(set(label) - {""})
-        missing = [name for name in tasks if name not in there]
-        if missing:
-            raise DataError(
-                f"{excerpt(task_column)} of {runs.source} has no {excerpt(missing[0])}; there are "
-                f"{', '.join(there[:12])}"
-            )
-        kept, values = tuple(tasks) or tuple(there), _numbers(runs, score)
-        rows = [np.flatnonzero(label == name) for name in kept]
+        kept, rows = rows_of_tasks(runs, task_column, tasks)
+        values = _numbers(runs, score)
         cells = [(t, each, values[each]) for t, each in enumerate(rows)]
     table = np.full((len(names), len(kept)), math.nan)
     for task, rows_of, values_of in cells:
