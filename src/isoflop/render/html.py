@@ -195,10 +195,10 @@ def inline(pictures: Pictures) -> Draw:
 
 
 def image(picture: Picture, address: str) -> str:
-    """The image element of a picture."""
+    """The figure of a picture: its claim, the image, and small what it was made from."""
     width, height = (round(96 * side) for side in picture.size)
     module: Any = environment().get_template("parts.html.j2").module
-    return str(module.image(picture.alt, width, height, address))
+    return str(module.image(picture, width, height, address))
 
 
 @cache

@@ -11,6 +11,7 @@ from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context, distinct
 from isoflop.questions.base.model_error import own_prior, prior_provenance, prior_words
+from isoflop.questions.base.captions import captioned
 from isoflop.questions.base.option import Option, options_of
 from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec, PriorSpec, RunsSpec
 
@@ -174,15 +175,17 @@ def word(question: Question, result: Any, context: Context) -> Answer:  # noqa: 
     answer = question.answer(result, context)
     fit = question.fit_of(result, context) if question.subject == "fit" and context.has_fit else None
     told = own_prior(question.prior_of(fit, context))
+    provenance = {
+        **context.provenance(runs=question.rests_on_runs(result, context), fit=fit),
+        **prior_provenance(told, file=context.prior_spec.prior),
+        **answer.provenance,
+    }
     return replace(
         answer,
         method="; ".join(each for each in (answer.method, prior_words(told)) if each),
         findings=distinct((*answer.findings, *question.findings(result, context))),
-        provenance={
-            **context.provenance(runs=question.rests_on_runs(result, context), fit=fit),
-            **prior_provenance(told, file=context.prior_spec.prior),
-            **answer.provenance,
-        },
+        provenance=provenance,
+        pictures=captioned(answer, provenance),
         result=result,
     )
 
