@@ -14,10 +14,10 @@ from isoflop.plots import (
     removal_paths,
     runs_left_out,
 )
+from isoflop.plots.sensitivity import by_effect
 from isoflop.validation.backtest import backtest
 from isoflop.validation.influence import influence
 from isoflop.validation.rank import rank
-from isoflop.plots.sensitivity import by_effect
 from isoflop.validation.sensitivity import sensitivity
 
 

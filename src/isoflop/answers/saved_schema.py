@@ -58,7 +58,7 @@ _PICTURE = Record(
         "name": _NAME,
         "alt": _LONG,
         "size": List(Number(low=0.1, high=100), fewest=2, most=2),
-        **{word: _LONG for word in ("claim", "source", "views", "view")},
+        **dict.fromkeys(("claim", "source", "views", "view"), _LONG),
     },
     may=frozenset(("claim", "source", "views", "view")),  # not in answers of older versions
 )

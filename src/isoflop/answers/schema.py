@@ -41,7 +41,7 @@ def answer_schema() -> dict[str, Any]:
                                 "name": _TEXT,
                                 "alt": _TEXT,
                                 "size": _SIZE,
-                                **{word: _TEXT for word in ("claim", "source", "views", "view")},
+                                **dict.fromkeys(("claim", "source", "views", "view"), _TEXT),
                             }
                         ),
                     },

@@ -40,7 +40,7 @@ class Backtest(HoldOutOptions, Question):
     group: ClassVar[Group] = "Test"
     order: ClassVar[int] = 10
     subject: ClassVar[Subject] = "law"
-    in_report: ClassVar[InReport] = "on request"
+    in_report: ClassVar[InReport] = "where cheap"
     unused: ClassVar[tuple[str, ...]] = ("starts",)
     results: ClassVar[tuple[str, ...]] = (
         "isoflop.validation.backtest:Backtest",
