@@ -161,8 +161,8 @@ def why_apart(at_minima: float, curves: Parabolas, exponent: Interval) -> str:
             "misses minima that were trained."
         )
     return (
-        f"The fitted law agrees with the measured minimum at {largest:.2g} FLOPs within {100 * (off - 1):.0f}%, and parts "
-        f"beyond: its exponent is {exponent.value:.2g}, that of the parabolas {curves.exponent_a.value:.2g}."
+        f"The fitted law agrees with the measured minimum at {largest:.2g} FLOPs within {100 * (off - 1):.0f}%, and "
+        f"parts beyond: its exponent is {exponent.value:.2g}, that of the parabolas {curves.exponent_a.value:.2g}."
     )
 
 

@@ -99,7 +99,10 @@ def _settings(style: Style) -> AbstractContextManager[None]:
             "font.size": style.letters,
             "pdf.fonttype": 42,  # TrueType, which journals ask for
             "axes.linewidth": style.lines,
-            **{f"{axis}tick.{rank}.width": style.lines for axis in "xy" for rank in ("major", "minor")},
+            "xtick.major.width": style.lines,
+            "xtick.minor.width": style.lines,
+            "ytick.major.width": style.lines,
+            "ytick.minor.width": style.lines,
         }
     )
 

@@ -22,7 +22,8 @@ def design(runs: Runs, axes: Axes, *, ringed: Sequence[int] = ()) -> Axes:
     """N against D of every row, colored by the loss, over faint lines of equal 6ND, one a decade.
 
     Without N or D: the loss against the first input that the table has. Rows without positive, finite values are left
-    out, as no logarithm shows them. ringed: numbers of rows that are marked, outliers. Raises IsoflopError where the table has neither inputs nor a loss.
+    out, as no logarithm shows them. ringed: numbers of rows that are marked, outliers. Raises IsoflopError where the
+    table has neither inputs nor a loss.
     """
     have = [name for name in AXES if name in runs.frame.columns]
     if "N" in have and "D" in have:

@@ -152,9 +152,8 @@ def forecast_fan(forecast: Forecast, ensemble: Ensemble, axes: Axes) -> Axes:
     axes.set_xlim(path.x.min(), path.x.max())
     if carried is not None:
         x, y = carried
-        ends = np.concatenate([y, [each for each in (value, low, high) if np.isfinite(each)]])
-        law_there = np.interp(x, *_ascending(path.x, curve))
-        usual_limits(axes, ends, np.concatenate([y / law_there - 1, np.zeros(len(ends) - len(y))]))
+        known = [each for each in (value, low, high) if np.isfinite(each)]
+        usual_limits(axes, y, y / np.interp(x, *_ascending(path.x, curve)) - 1, keep=known)
         at_the_edge(axes, x, y, what="run")
     legend_above(axes)
     return axes
@@ -214,7 +213,7 @@ def _ascending(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 
 
 def _carried(fit: Estimate, path: Path, axes: Axes) -> tuple[Floats, Floats]:
-    """The runs on the line: each keeps its place on the axis and its distance from the law."""
+    """The runs on the line, as they are drawn: each keeps its place on the axis and its distance from the law."""
     runs = runs_of(fit)
     x = training_flops(runs["N"], runs["D"]) if path.axis == "6ND" else runs[path.axis]
     fitted, measured = fit.predict(law_inputs(fit.law, runs)), runs[fit.law.response]

@@ -111,7 +111,7 @@ def _limits(profiles: Sequence[Profile], kept: Sequence[Profile], axes: Axes) ->
     axes.set_xlim(exp(left - _EDGE * (right - left)), exp(right + _ROOM * (right - left)))
 
 
-def _runs(profile: Profile, color: object, axes: Axes) -> None:
+def _runs(profile: Profile, color: tuple[float, float, float, float], axes: Axes) -> None:
     """The budget's runs: filled where the parabola goes through them, hollow beyond."""
     inside = np.zeros(len(profile.n), dtype=np.bool_)
     inside[list(profile.fitted)] = profile.bracketed

@@ -185,8 +185,8 @@ def dots(axes: Axes, x: Floats, y: Floats, *, colors: object, marker: str = "o",
 def usual_limits(axes: Axes, values: Floats, off: Floats, *, keep: Sequence[float] = ()) -> None:
     """Limits of the height that leave out a few values far off what was expected of them; arrows stand for these.
 
-    off: each value's relative distance from what was expected. keep: what else must be in sight. At most one value in twenty is left out, and only where
-    that makes the picture a third lower.
+    off: each value's relative distance from what was expected. keep: what else must be in sight. At most one value in
+    twenty is left out, and only where that makes the picture a third lower.
     """
     far = np.abs(off) > np.maximum(_FAR * float(np.median(np.abs(off))), 0.02)
     if not far.any() or far.mean() > _FEW or far.all():

@@ -254,8 +254,8 @@ def _pictures(result: Diagnosis, level: float) -> list[Picture]:
                 f"residuals-against-{each.against}",
                 partial(plots.residuals, fit, against=each.against),
                 f"Residuals of {fit.data.n_rows} measurements against {along}, with medians over ninths of the rows.",
-                claim=f"Residuals against {along}: their medians reach {each.largest:+.2g}{_spaced(each.unit)}, and half "
-                f"of all lie within {each.usual:.2g}{_spaced(each.unit)}",
+                claim=f"Residuals against {along}: their medians reach {each.largest:+.2g}{_spaced(each.unit)}, and "
+                f"half of all lie within {each.usual:.2g}{_spaced(each.unit)}",
                 views="residuals against",
                 view="row" if each.against == "order" else each.against,
             )
@@ -277,7 +277,10 @@ def _pictures(result: Diagnosis, level: float) -> list[Picture]:
                 f"{name} {interval(of_interval(name, ensemble.interval(name, level=level)))}" for name in ensemble.draws
             )
         )
-        claim = f"{x} and {y} trade: their draws correlate by {correlation:.2f}; {100 * level:g}% intervals: {', '.join(ends)}"
+        claim = (
+            f"{x} and {y} trade: their draws correlate by {correlation:.2f}; {100 * level:g}% intervals: "
+            f"{', '.join(ends)}"
+        )
         made.append(
             Picture("draws", partial(plots.corner, ensemble, level=level), f"{drawn}.", (7.2, 5.4), claim=claim)
         )

@@ -219,8 +219,8 @@ def _grows(found: Parabolas) -> str:
     kept = sum(each.bracketed for each in found.profiles)
     exponent = of_interval("exponent", found.exponent_a)
     return (
-        f"N* grows as C to the power {worded(exponent)} ({100 * found.exponent_a.level:g}% CI {interval(exponent)}) over "
-        f"{kept} of {len(found.profiles)} {plural(len(found.profiles), 'budget')}"
+        f"N* grows as C to the power {worded(exponent)} ({100 * found.exponent_a.level:g}% CI {interval(exponent)}) "
+        f"over {kept} of {len(found.profiles)} {plural(len(found.profiles), 'budget')}"
     )
 
 

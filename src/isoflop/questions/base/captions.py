@@ -33,13 +33,13 @@ def captioned(answer: Answer, provenance: Mapping[str, Any]) -> tuple[Picture, .
 def source_line(answer: Answer, provenance: Mapping[str, Any]) -> str:
     """``runs.csv · chinchilla · huber:0.001 · 1e23 FLOPs · n = 245 · isoflop 0.1.0``, as far as each is known."""
     budget = next((each.value for each in answer.quantities if each.name in _BUDGETS and each.value is not None), None)
-    count = provenance.get("runs")
+    count = _joined(provenance.get("runs"))
     parts = (
-        _bare(provenance.get("source")),
-        provenance.get("law"),
-        provenance.get("objective"),
+        _bare(_joined(provenance.get("source"))),
+        _joined(provenance.get("law")),
+        _joined(provenance.get("objective")),
         f"{number(budget, 'flops')} FLOPs" if budget is not None else None,
-        f"n = {number(count, 'integer')}" if count else None,
+        f"n = {count}" if count else None,
         f"isoflop {provenance['isoflop']}" if provenance.get("isoflop") else None,
     )
     return " · ".join(str(each) for each in parts if each)
@@ -56,9 +56,16 @@ def short(text: str) -> str:
     return text.removesuffix(".")
 
 
-def _bare(source: object) -> str:
+def _joined(value: object) -> str:
+    """A value, or those of several fits that are compared, each once."""
+    several = value if isinstance(value, list | tuple) else (value,)
+    words = [f"{each:,}" if isinstance(each, int) else str(each) for each in several if each]
+    return ", ".join(dict.fromkeys(words))
+
+
+def _bare(source: str) -> str:
     """Without the address of its repository in parentheses."""
-    name = _REPOSITORY.sub(lambda found: found[1] or "", str(source or ""))
+    name = _REPOSITORY.sub(lambda found: found[1] or "", source)
     return name if len(name) <= _LONGEST_SOURCE else f"{name[: _LONGEST_SOURCE - 1]}…"
 
 
