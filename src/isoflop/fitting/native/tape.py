@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from isoflop.fitting.native import library
 from isoflop.fitting.objective import OUTER, Objective, StudentT
 from isoflop.fitting.program import Bound, Program, Ref, Root, Step
+from isoflop.laws.gamma import digamma, lgamma
 
 if TYPE_CHECKING:
     from isoflop.fitting.kernel import Kernel
@@ -28,6 +29,7 @@ _OPERATIONS: dict[Callable[..., Any], int] = {
         [
             *(np.add, np.multiply, np.minimum, np.maximum, np.power, np.greater_equal),
             *(np.log, np.exp, np.log1p, np.expm1, np.absolute, np.sign, np.reciprocal, np.sqrt, np.square),
+            *(lgamma, digamma),
         ]
     )
 }
