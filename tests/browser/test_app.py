@@ -213,6 +213,8 @@ def test_two_selections_are_compared(opened, known_runs, tmp_path):
     tab.click("#tab-results")
     tab.click("#compare-form button")
     wait_for_answer(tab, "Comparison")
+    assert tab.evaluate("() => [window.isoflop.previous.task, window.isoflop.fit.task]") == ["r1", "r2"]
+    assert tab.evaluate("() => window.isoflop.valley().curves.length") == 2  # both on one picture
     said = tab.text_content("#shown")
     assert "N < 2e9" in said and "N > 5e7" in said and "α" in said and "differ at the 90% level" in said
 

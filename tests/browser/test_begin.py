@@ -99,13 +99,19 @@ def test_from_odd_runs_to_a_saved_picture_in_four_clicks(served, watched, tables
     assert told[0] > 1.3 * told[1]
     assert all("–" in after[name][1] for name in ("IsoFLOP parabolas", "IsoFLOP minima"))
     assert re.search(r"90% CI .+–", tab.inner_text("#answer-lead"))
-    assert "r1, the previous answer: dashed" in tab.inner_text("#answer-caption")
+    assert "r1, another answer: dashed" in tab.inner_text("#answer-caption")
     curves = tab.evaluate("() => window.isoflop.valley().curves.map(({ x, y }) => [x, y])")
     assert len(curves) == 2
     x, y = curves[1]
     bends = [(y[i + 1] - y[i]) / (x[i + 1] - x[i]) for i in range(len(x) - 1)]
     steps = [abs(b - a) for a, b in itertools.pairwise(bends)]
     assert max(steps) < 0.1 * (max(bends) - min(bends))  # no corner
+    tab.click("#share summary")
+    command = tab.get_attribute("#share-sheet button:has-text('command')", "title")
+    assert command.startswith("isoflop report svg_extracted_data.csv --where 'row not in [1, 2, 3, 4, 5, 6, 11, 12]'")
+    assert "isoflop.bootstrap" in tab.get_attribute("#share-sheet button:has-text('Python')", "title")
+    tab.keyboard.press("Escape")
+    assert tab.is_hidden("#share-sheet")
     middle = tab.evaluate("() => window.isoflop.valley().view.x")
     tab.evaluate(
         """() => {

@@ -56,6 +56,20 @@ def upper_half(tab):
     return (left + 2, top + 2), (right - 2, (top + bottom) / 2)
 
 
+def pinch(tab, middle, apart):
+    """Two fingers on a level that move apart."""
+    session = tab.context.new_cdp_session(tab)
+    x, y = middle
+    for kind, half in (
+        ("touchStart", apart[0]),
+        ("touchMove", sum(apart) / 2),
+        ("touchMove", apart[1]),
+        ("touchEnd", 0),
+    ):
+        points = [] if kind == "touchEnd" else [{"x": x - half, "y": y, "id": 0}, {"x": x + half, "y": y, "id": 1}]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+
 def dropped(tab):
     return tab.evaluate("() => window.isoflop.state.dropped")
 
@@ -193,6 +207,13 @@ def test_a_touch_reads_and_a_filter_that_cannot_be_read_leaves_the_chart(runs_pa
     tab.touchscreen.tap(*place_of(tab))
     assert tab.text_content("#runs-chosen").startswith("row ") and dropped(tab) == [] and selected(tab) == 0
     assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    whole = view(tab)
+    left, top, right, bottom = corners(tab)
+    pinch(tab, ((left + right) / 2, (top + bottom) / 2), (20, 60))
+    tab.wait_for_timeout(50)
+    near = view(tab)
+    assert (whole[1] - whole[0]) / (near[1] - near[0]) == pytest.approx(3, rel=0.05)  # as far as the fingers went apart
+    assert whole[2] < near[2] < near[3] < whole[3]
     for where in ("tokens >", "no_such_column > 3", "N > 1e99"):
         tab.fill("#where", where)
         tab.click("#where-form button")

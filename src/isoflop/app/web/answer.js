@@ -23,6 +23,12 @@ export function showAnswer(task, data, code, answer) {
   tell("fit");
 }
 
+/** Put another fit behind the answer, at the budget that is shown. */
+export function showBehind(task, data, code) {
+  page.previous = { task: task.id, title: task, data, law: lawOf(data, code) };
+  if (page.fit?.data.budget) move(state.budget);
+}
+
 /** Forget what is shown, as another session is opened. */
 export function forgetAnswer() {
   Object.assign(page, { fit: null, fitted: null, previous: null, live: null });
@@ -95,7 +101,7 @@ function move(budget) {
     ? `Train ${phrase(answer.n, { level, quantity: true })} parameters on ${short(phrase(answer.d, { level, quantity: true }))} tokens; expected loss ${short(phrase(answer.loss, { level, unit: data.law.unit }))}.`
     : `At ${flops(budget)} training FLOPs this law has no compute-optimal size: its ${data.law.response} falls all the way.`;
   figures([
-    ["loss", "loss of one new run", told(answer.newRun)],
+    ["loss", "loss, prediction interval", told(answer.newRun)],
     ["ratio", "tokens per parameter", told(answer.ratio, true)],
   ]);
   const beyond = Math.log10(budget / page.runs.largestCompute);

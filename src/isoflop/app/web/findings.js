@@ -12,7 +12,7 @@ export function showFindings(list) {
   const place = byId("table-doubts");
   const focused = document.activeElement?.closest?.(".finding")?.dataset.code;
   place.replaceChildren(...open.map(card));
-  if (!list.length) place.append(element("p", "Nothing to doubt was found.", { class: "quiet" }));
+  if (!list.length) place.append(element("p", "No warnings.", { class: "quiet" }));
   if (rest.length) {
     const line = element("p", `Kept: ${rest.map((each) => each.title).join("; ")}. `, { class: "kept-list" });
     line.append(element("button", "Show again", { type: "button", class: "as-link", onclick: () => keep([]) }));
@@ -32,10 +32,11 @@ function card(finding) {
   const acts = element("p", undefined, { class: "row" });
   const button = (text, act, main) => acts.append(element("button", text, { type: "button", class: main ? "main" : undefined, onclick: act }));
   if (finding.rows.length) {
+    const own = new Set(finding.rows);
     const left = finding.rows.filter((row) => !page.dropped.has(row));
     const some = left.length < finding.rows.length;
     if (left.length) button(`Leave out ${left.length}${some ? " more" : ""}`, () => page.setDropped([...page.dropped, ...left]), finding.level !== "note");
-    else button(`Take ${finding.rows.length} in again`, () => page.setDropped([...page.dropped].filter((row) => !finding.rows.includes(row))));
+    else button(`Take ${finding.rows.length} in again`, () => page.setDropped([...page.dropped].filter((row) => !own.has(row))));
     button("Show", () => { selectRows(finding.rows); byId("tab-runs").click(); });
   }
   for (const choice of finding.choices) button(sentence(choice.label), () => readSo(choice.reading));

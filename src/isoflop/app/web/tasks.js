@@ -1,5 +1,5 @@
 // What is asked of a session and what comes back: the form of any question, the list of results, the one that is shown.
-import { showAnswer } from "./answer.js";
+import { showAnswer, showBehind } from "./answer.js";
 import { ask, attempt, byId, element, options, page } from "./page.js";
 import { enliven } from "./report.js";
 import { openView } from "./tabs.js";
@@ -188,10 +188,10 @@ async function show(task, to = "") {
     page.answer = null;
     byId("no-report").hidden = true;
     if (task.kind === "fit" || task.kind === "plan") {
-      const [data, code, answer] = await Promise.all([fetch(`${at}/data.json`).then((each) => each.json()), import(`${at}/law.js`), fetch(`${at}/answer.json`).then((each) => each.json())]);
+      const [{ data, code }, answer] = await Promise.all([fitOf(task.id), ask(`${at}/answer.json`)]);
       place.replaceChildren(holder.content);
-      page.answer = enliven(place, data, code.law);
-      showAnswer(task, data, code.law, answer);
+      page.answer = enliven(place, data, code);
+      showAnswer(task, data, code, answer);
       acts(task, data);
     } else place.replaceChildren(holder.content);
     showResults();
@@ -203,6 +203,13 @@ async function show(task, to = "") {
     heading.focus({ preventScroll: true });
     if (inReport || matchMedia("(max-width: 48rem)").matches) heading.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
   });
+}
+
+/** What the page computes with of a fit: its data and its law. */
+async function fitOf(id) {
+  const at = `/s/${page.session}/${id}`;
+  const [data, code] = await Promise.all([ask(`${at}/data.json`), import(`${at}/law.js`)]);
+  return { data, code: code.law };
 }
 
 /** A picture that is not drawn yet is asked for when it is. */
@@ -234,6 +241,12 @@ function acts(task, data) {
 byId("compare-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const budget = page.answerNow()?.budget;
-  const asked = await request("compare", { of: [byId("compare-a").value, byId("compare-b").value], options: { budget: budget ? String(budget) : "" } });
+  const [one, other] = ["compare-a", "compare-b"].map((id) => page.state.tasks.find((each) => each.id === byId(id).value));
+  const asked = await request("compare", { of: [one.id, other.id], options: { budget: budget ? String(budget) : "" } });
+  await attempt(async () => { // both on one picture, while their difference is computed
+    await show(other);
+    const { data, code } = await fitOf(one.id);
+    showBehind(one, data, code);
+  });
   if (asked) page.wanted = asked.id;
 });

@@ -114,7 +114,7 @@ export const valley = {
       curves.unshift({ ...smooth(before.x, Array.from(before.value)), color: "muted", width: 1.6, dash: [6, 4] });
       const there = then.at(budget);
       if (there.inside) dots.unshift([Math.log10(there.n.value), there.loss.value, "muted"]);
-      names.push(`${previous.task}, the previous answer: dashed`);
+      names.push(`${previous.task}, another answer: dashed`);
     }
     if (now) {
       curves.push({ ...curveOf(fit, now, budget, from, to), color: "accent", width: 1.6, dash: [2, 3] });
