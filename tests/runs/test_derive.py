@@ -76,7 +76,7 @@ def test_a_scale_of_the_header_counts_in_formulas_by_symbol_and_not_by_header():
         ({"D": "steps *"}, "D"),
         ({"D": "__import__('os')"}, ""),
         ({"D": "steps.real"}, ""),
-        ({"D": "steps == 3"}, "="),
+        ({"D": "steps = 3"}, "="),
         ({"D": "steps // 3"}, "//"),
         ({"D": "steps % 3"}, "%"),
         ({"a": "b + 1", "b": "a + 1"}, "name each other in a ring"),

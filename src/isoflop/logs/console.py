@@ -7,6 +7,7 @@ hold numbers of their own is parsed by itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -25,6 +26,10 @@ _NUMBERS: Final = r"\b(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?(?:[eE][-+]?\d+)?"  # 
 _TIME: Final = r"(\d{4}-\d\d-\d\d)[ T,](\d\d:\d\d:\d\d)"
 _MOST_SHAPES: Final = 20_000  # of lines that are remembered
 _LARGEST_STEP: Final = 2.0**62
+_SMALL: Final = 1_000  # lines of a batch that Python's patterns choose sooner than Polars' do
+_NUMBER: Final = re.compile(_NUMBERS)
+_WRITTEN: Final = re.compile(_TIME)
+_SPEAKS: Final = re.compile(CANDIDATE), re.compile(r"\d|nan")
 _FEW: Final = 3  # lines of one shape that are quicker parsed one by one
 
 # What a line does: nothing, a step of its own, a step of a progress bar, a dictionary, numbers of the step before.
@@ -108,6 +113,10 @@ class _Shape:
     apart: bool = False
 
 
+def _speaks(line: str) -> bool:
+    return all(pattern.search(line) for pattern in _SPEAKS)
+
+
 class Console:
     """Reads batches of lines, remembering the shapes that it has met."""
 
@@ -116,10 +125,14 @@ class Console:
 
     def read(self, lines: Sequence[str]) -> Lines:
         """What the lines say."""
-        series = pl.Series("line", lines, dtype=pl.String)
-        chosen = series.str.contains(CANDIDATE) & series.str.contains(r"\d|nan")
-        at = np.flatnonzero(chosen.to_numpy())
-        series = series.filter(chosen)
+        if len(lines) <= _SMALL:
+            at = np.array([place for place, line in enumerate(lines) if _speaks(line)], dtype=np.int64)
+            series = pl.Series("line", [lines[place] for place in at.tolist()], dtype=pl.String)
+        else:
+            series = pl.Series("line", lines, dtype=pl.String)
+            chosen = series.str.contains(CANDIDATE) & series.str.contains(r"\d|nan")
+            at = np.flatnonzero(chosen.to_numpy())
+            series = series.filter(chosen)
         count = len(series)
         out = Lines(
             np.zeros(count, np.int64), np.full(count, np.nan), np.full(count, np.nan), np.zeros(count, bool),
@@ -245,7 +258,7 @@ def _spans(text: str, line: str) -> list[tuple[int, int]] | None:
     """Where the numbers stand in a line, from the pieces of text between them; None where they cannot be told."""
     spans: list[tuple[int, int]] = []
     pieces = text.split(_SLOT)
-    numbers = pl.Series([line]).str.extract_all(_NUMBERS)[0].to_list()
+    numbers = _NUMBER.findall(line)
     if len(numbers) != len(pieces) - 1:
         return None
     at = 0
@@ -277,7 +290,7 @@ def _in_order(pieces: list[tuple[Ints, Floats]]) -> tuple[Ints, Floats]:
 def _set_wall(out: Lines, series: pl.Series) -> None:
     """The times at which lines were written, of those that begin with one."""
     marks = np.flatnonzero(out.kind == MARK)
-    if not len(marks) or pl.Series([series[int(marks[0])][:200]]).str.extract(_TIME, 1)[0] is None:
+    if not len(marks) or _WRITTEN.search(series[int(marks[0])][:200]) is None:
         return
     heads = series.gather(marks).str.slice(0, 200)
     told = heads.str.extract(_TIME, 1) + "T" + heads.str.extract(_TIME, 2)

@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from isoflop.runs.headers import operations_scale, words_of
+from isoflop.runs.headers import operations_scale, word_set, words_of
 from isoflop.units import SCALE_WORDS, parse_quantity
 
 MISSING: Final = ("", "na", "n/a", "nan", "null", "none", "-", "--", "–", "—")
@@ -38,7 +38,7 @@ _BINARY = re.compile(r"2\s*(?:\^|\*\*)\s*(\d{1,3})")
 _APART = re.compile(r"(?<=\d)[ '\u00a0\u2009\u202f](?=\d{3}(?!\d))")  # 1 000 000, 1'000'000
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:[ '\u00a0\u2009\u202f]\d{3})+(?:\.\d*)?")
 _FOOTNOTE = re.compile(r"(?<=[\w.)])\s*(?:[*†‡§]+|\[\d{1,2}\])$")
-_TIME = frozenset("time duration elapsed runtime wall wallclock walltime eta hours minutes seconds hour".split())
+_TIME = word_set("time duration elapsed runtime wall wallclock walltime eta hours minutes seconds hour")
 _SECONDS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 1e-3}
 _DURATION = re.compile(
     r"(\d+(?:\.\d+)?)\s*(ms|milliseconds?|d|days?|h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?)(?![a-z])[\s,]*",
@@ -104,7 +104,7 @@ def parse_cell(text: str) -> Cell:
 
 
 def parse_duration(text: str) -> float:
-    """The seconds of a cell in a column of times: ``12m``, ``1h 3m``, ``2 days, 3:04:05``. Raises ValueError for others."""
+    """The seconds of a cell of times: ``12m``, ``1h 3m``, ``2 days, 3:04:05``. Raises ValueError for others."""
     word = text.strip()
     if found := _CLOCK.fullmatch(word):
         days, first, second, third = found.groups()

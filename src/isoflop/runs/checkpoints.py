@@ -98,8 +98,10 @@ def _is_end(series: pl.Series) -> bool:
 def _is_share(series: pl.Series) -> bool:
     """Whether a column says how far of its training a row is: ``portion_steps_elapsed``, ``progress``, a percentage."""
     words = set(words_of(series.name))
-    told = words in ({"fraction"}, {"progress"}) or _STEP_OF.search(series.name) or (
-        words & (_SHARE | {"progress"}) and words & (_OF_TRAINING | {"train", "training"})
+    told = (
+        words in ({"fraction"}, {"progress"})
+        or _STEP_OF.search(series.name)
+        or (words & (_SHARE | {"progress"}) and words & (_OF_TRAINING | {"train", "training"}))
     )
     if not told or not words <= _SHARE | _OF_TRAINING | _AROUND | _ENDS or not series.dtype.is_numeric():
         return False

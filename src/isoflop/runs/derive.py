@@ -33,8 +33,8 @@ class _Formula(Arithmetic):
     """The arithmetic of one derived column; a comparison is 1 where it holds and 0 where it does not."""
 
     language = (
-        "it may use numbers, columns, + - * / ^, brackets, comparisons with numbers or quoted text joined with and, or, "
-        "not, in, and " + ", ".join(FUNCTIONS)
+        "it may use numbers, columns, + - * / ^, brackets, comparisons with numbers or quoted text joined with and, "
+        "or, not, in, and " + ", ".join(FUNCTIONS)
     )
 
     def __init__(self, name: str, text: str, columns: Mapping[str, pl.DataType], *, aliases: Mapping[str, str]) -> None:

@@ -106,7 +106,8 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         weak=("d",),
         rule=Rule(
             _TOKENS | word_set("samples examples images sequences"),
-            _NUMBER_OF | _TRAINING | _TOKENS | word_set("seen consumed processed cumulative cum budget dataset corpus data"),
+            _NUMBER_OF | _TRAINING | _TOKENS
+            | word_set("seen consumed processed cumulative cum budget dataset corpus data"),
         ),
         least=1e4,
     ),

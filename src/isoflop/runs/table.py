@@ -392,7 +392,8 @@ def text_where_numbers(series: pl.Series, words: pl.Series, source: str, rows: l
     cell = str(series.filter(words)[0])
     name = series.name
     instead = "mend the cells, or use another column"
-    if name.isidentifier() and len(name) <= 30 and len(cell) <= 30 and cell.isprintable() and not set("'\"`") & set(cell):
+    quotable = len(cell) <= 30 and cell.isprintable() and not set("'\"`") & set(cell)
+    if quotable and name.isidentifier() and len(name) <= 30:
         instead = f"mend the cells, or compute a number from them: --derive \"is_{name} = {name} == '{cell}'\""
     return DataError(
         f"column {excerpt(name)} of {source} holds text where numbers are needed: {excerpt(cell)} "

@@ -21,7 +21,9 @@ _SIZE = re.compile(r"(?<![\d.A-Za-z])(\d+(?:\.\d+)?)\s?([MBTmbt])(?![A-Za-z\d])"
 _EXPORTED = " - "  # W&B: "name of the run - metric"
 _BOUNDS = ("__MIN", "__MAX")
 _MOST_SHOWN = 3
-_NO_RUNS = word_set("train val valid validation test eval lr rate norm grad time seconds mem memory speed eta wd ms mfu")
+_NO_RUNS = word_set(
+    "train val valid validation test eval lr rate norm grad time seconds mem memory speed eta wd ms mfu"
+)
 _FEWEST_ROWS = 4
 _HIGHEST = 20.0  # nats a token that no loss begins above
 _MOSTLY = 0.6
@@ -67,7 +69,7 @@ def one_column_a_run(raw: pl.DataFrame, *, named: set[str]) -> tuple[pl.DataFram
 
 
 def columns_like_runs(frame: pl.DataFrame, clock: str, unused: Sequence[str]) -> list[str]:
-    """The unread columns beside a clock that fall along it from values near each other, as losses of several runs do."""
+    """The unread columns beside a clock that fall along it from values near each other, as losses of runs do."""
     named = [name for name in unused if not _NO_RUNS & set(words_of(name)) and not is_score(name)]
     starts = []
     found = []
