@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from isoflop.logs.dialects import BAR, BELOW, CANDIDATE, Dialect, Pair, marked, number, pairs
+from isoflop.logs.dialects import BAR, BAR_MARK, BELOW, CANDIDATE, HEADS, MARKED, Dialect, Pair, marked, number, pairs
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -29,7 +29,7 @@ _LARGEST_STEP: Final = 2.0**62
 _SMALL: Final = 1_000  # lines of a batch that Python's patterns choose sooner than Polars' do
 _NUMBER: Final = re.compile(_NUMBERS)
 _WRITTEN: Final = re.compile(_TIME)
-_SPEAKS: Final = re.compile(CANDIDATE), re.compile(r"\d|nan")
+_DIGITS: Final = re.compile(r"\d|nan")
 _FEW: Final = 3  # lines of one shape that are quicker parsed one by one
 
 # What a line does: nothing, a step of its own, a step of a progress bar, a dictionary, numbers of the step before.
@@ -76,6 +76,9 @@ def parse(line: str) -> Line:
         step = tuple(pair.value for pair in own if pair.name in ("step", "global_step", "iter", "current_steps"))[:1]
     else:
         step = ()
+    if kind == DICTIONARY and not step and own and (bar := BAR_MARK.search(line)) is not None:
+        # the bar was left on the line; it tells the step
+        return Line(DICTIONARY, dialect, (bar.span("step"),), bar.span("total"), own, match.span())
     own = tuple(pair for pair in own if pair.value not in step)
     total = match.span("total") if "total" in groups and match["total"] else None
     return Line(kind, dialect, step, total, own, match.span())
@@ -113,24 +116,26 @@ class _Shape:
     apart: bool = False
 
 
-def _speaks(line: str) -> bool:
-    return all(pattern.search(line) for pattern in _SPEAKS)
-
-
 class Console:
     """Reads batches of lines, remembering the shapes that it has met."""
 
     def __init__(self) -> None:
         self._shapes: dict[str, _Shape] = {}
+        self._hanging = False  # whether a line was met that others hang below
 
     def read(self, lines: Sequence[str]) -> Lines:
         """What the lines say."""
+        # a program's own text is full of lines that look as if they hung below a step
+        self._hanging = self._hanging or any(head in line for line in lines for head in HEADS)
+        told = CANDIDATE if self._hanging else MARKED
         if len(lines) <= _SMALL:
-            at = np.array([place for place, line in enumerate(lines) if _speaks(line)], dtype=np.int64)
+            speaks = re.compile(told).search
+            places = [place for place, line in enumerate(lines) if speaks(line) and _DIGITS.search(line)]
+            at = np.array(places, dtype=np.int64)
             series = pl.Series("line", [lines[place] for place in at.tolist()], dtype=pl.String)
         else:
             series = pl.Series("line", lines, dtype=pl.String)
-            chosen = series.str.contains(CANDIDATE) & series.str.contains(r"\d|nan")
+            chosen = series.str.contains(told) & series.str.contains(r"\d|nan")
             at = np.flatnonzero(chosen.to_numpy())
             series = series.filter(chosen)
         count = len(series)

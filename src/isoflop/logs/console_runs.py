@@ -158,6 +158,9 @@ class Runs:
                 bar, total = said.step[at], said.total[at]
             elif not np.isnan(said.step[at]):
                 steps[at] = said.step[at]
+                self._bar, self._bar_total = bar, total = said.step[at], said.total[at]
+                if not evaluates[at]:
+                    self._trained, self._trained_total = bar, total
             elif evaluates[at] and total != self._trained_total and not np.isnan(self._trained):
                 steps[at] = self._trained
             elif not np.isnan(bar):

@@ -61,8 +61,11 @@ class Cell:
     error: float | None = None
 
 
-def parse_cell(text: str) -> Cell:
-    """The number of a cell. Raises ValueError where it holds none, or one that could mean two."""
+def parse_cell(text: str, *, shares: bool = False) -> Cell:
+    """The number of a cell. Raises ValueError where it holds none, or one that could mean two.
+
+    shares: whether a percentage is one, as in columns of scores; no count and no loss is.
+    """
     word = text.strip().translate(_MINUS)
     if len(word) > _LONGEST:
         return Cell(float(word)) if word.lstrip("+-").isdigit() else _no_number(text)
@@ -88,7 +91,7 @@ def parse_cell(text: str) -> Cell:
         return Cell(2.0 ** int(found[1]))
     if found := _THOUSANDS.fullmatch(word):
         return Cell(float(_APART.sub("", word)))
-    if found := _PERCENT.fullmatch(word):
+    if shares and (found := _PERCENT.fullmatch(word)):
         return Cell(parse_quantity(found[1]) / 100, scaled=True)
     if found := _CONCISE.fullmatch(word):
         return Cell(float(found[1]), error=float(found[3]) * 10.0 ** -len(found[2]))
@@ -142,7 +145,7 @@ def holds_a_word(cells: Iterable[str | None]) -> bool:
             float(cell)
         except ValueError:
             try:
-                parse_cell(cell.strip())
+                parse_cell(cell.strip(), shares=True)
             except (ValueError, OverflowError):
                 return True
     return False
@@ -169,8 +172,8 @@ class Numbers:
         return pl.select(own.alias(self.values.name)).to_series()
 
 
-def read_numbers(series: pl.Series) -> Numbers:
-    """The series as numbers; what is no number becomes null."""
+def read_numbers(series: pl.Series, *, shares: bool = False) -> Numbers:
+    """The series as numbers; what is no number becomes null. shares: whether percentages are numbers."""
     if series.dtype in (pl.Categorical, pl.Enum):
         series = series.cast(pl.String)
     if series.dtype.is_numeric() or series.dtype == pl.Boolean:
@@ -185,7 +188,7 @@ def read_numbers(series: pl.Series) -> Numbers:
     cells: dict[str, Cell] = {}
     for word in text.filter(odd).unique():
         try:
-            cells[word] = parse_cell(word)
+            cells[word] = parse_cell(word, shares=shares)
         except (ValueError, OverflowError):
             continue
     if not cells:

@@ -294,7 +294,7 @@ def own_numbers(series: pl.Series) -> Numbers:
         return Numbers(seconds)
     if series.dtype != pl.String or holds_a_word(series.head(_LOOKED_AT).to_list()):
         return Numbers(series)
-    numbers = read_numbers(series)
+    numbers = read_numbers(series, shares=True)
     return Numbers(series) if numbers.values.null_count() > int(missing(series).sum()) else numbers
 
 
