@@ -333,8 +333,10 @@ def _free_name(name: str, gathered: _Gathered, store: Store | None) -> str:
         stored = [] if store is None else list(store.runs.iter_rows(named=True))
         gathered.stored = {row["run"] for row in stored} - {row["run"] for row in waiting(stored)}
 
+    of_store = gathered.stored
+
     def taken(each: str) -> bool:
-        return each in gathered.rows or each in gathered.grown or each in gathered.stored
+        return each in gathered.rows or each in gathered.grown or each in of_store
 
     if not taken(name):
         return name

@@ -152,8 +152,8 @@ class _Columns:
                 cells.append(cell)
         self.rows += 1
         if flat and len(self._alike) < _MOST_ALIKE:
-            columns = [self._cells.get(plain_text(str(key))) for key in record]
-            held = [cells for cells in columns if cells is not None]
+            names = [plain_text(str(key)) for key in record]
+            held = [self._cells[own] for own in names if own in self._cells]
             if len({id(cells) for cells in held}) == len(record):
                 self._alike[tuple(record)] = held
 

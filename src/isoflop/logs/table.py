@@ -160,6 +160,10 @@ def runs_of(frame: pl.DataFrame, source: Source) -> Iterator[LoggedRun]:
     """The runs in a table; raises LogError where it has no number at all."""
     if opaque := [name for name, kind in frame.schema.items() if kind in (pl.Binary, pl.Object)]:
         frame = frame.drop(opaque)
+    bare = [name.strip() for name in frame.columns]
+    if bare != frame.columns and len(set(bare)) == len(bare) and all(bare):  # ultralytics pads its headers
+        frame = frame.clone()
+        frame.columns = bare
     by_word = {_word(name): name for name in reversed(frame.columns)}
     if frame.is_empty() or not any(_is_number(series) for series in frame):
         raise LogError(f"{source.source} has no row with a number; is it a table of runs or of a run's history?")

@@ -91,7 +91,7 @@ def group_checkpoints(
 def _is_end(series: pl.Series) -> bool:
     """Whether a column says how many steps were planned: ``total_steps``, ``max_iters``, ``num_train_steps``."""
     words = set(words_of(series.name))
-    told = words & _ENDS or {"num", "train"} <= words
+    told = (words & _ENDS or {"num", "train"} <= words) and _STEP_OF.search(series.name) is None
     return bool(told and words & _STEPS and words <= _ENDS | _STEPS | _TRAINING) and series.dtype.is_numeric()
 
 
