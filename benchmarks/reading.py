@@ -99,11 +99,14 @@ def of_size(folder: Path, count: int, size: int = 152_000) -> None:
         def loss(step: int, shift: float = shift) -> float:
             return 2 + 8 / (1 + step) ** 0.2 + shift
 
+        def of_megatron(step: int, shift: float = shift) -> str:
+            return megatron(step, shift)
+
         text = {2: source + "=" * 100 + "\n", 3: "step,loss,lr\n"}.get(number % 5, "")
         name = ("train.log", "out.txt", "log.txt", "history.csv", "log.jsonl")[number % 5]
         writers: tuple[Callable[[int], str], ...] = (
             lambda step: f"iter {step}: loss {loss(step):.4f}, time 90.1ms\n",
-            lambda step, shift=shift: megatron(step, shift),
+            of_megatron,
             lambda step: f"step:{step}/4000 train_loss:{loss(step):.4f} train_time:{step}ms\n",
             lambda step: f"{step},{loss(step)!r},0.001\n",
             lambda step: json.dumps({"step": step, "loss": loss(step), "lr": 0.001}) + "\n",

@@ -133,10 +133,10 @@ class _Columns:
         flat = _CELLS.issuperset(map(type, record.values()))
         alike = self._alike.get(tuple(record)) if flat else None
         if alike is not None:
-            for cells, value in zip(alike, record.values(), strict=True):
-                if len(cells) < self.rows:
-                    cells.extend([None] * (self.rows - len(cells)))
-                cells.append(value if type(value) in (float, str) else as_float(value))
+            for own, value in zip(alike, record.values(), strict=True):
+                if len(own) < self.rows:
+                    own.extend([None] * (self.rows - len(own)))
+                own.append(value if type(value) in (float, str) else as_float(value))
             self.rows += 1
             return
         for name, cell in _flat(record, "", 0):
@@ -153,7 +153,7 @@ class _Columns:
         self.rows += 1
         if flat and len(self._alike) < _MOST_ALIKE:
             names = [plain_text(str(key)) for key in record]
-            held = [self._cells[own] for own in names if own in self._cells]
+            held = [self._cells[each] for each in names if each in self._cells]
             if len({id(cells) for cells in held}) == len(record):
                 self._alike[tuple(record)] = held
 
