@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
@@ -22,7 +23,7 @@ from playwright.sync_api import Page, sync_playwright
 DOCS = Path(__file__).parents[1] / "docs"
 COLORS = 256  # of a picture's palette: a third of the bytes, and no difference to the eye
 COMMAND = [sys.executable, "-c", "from isoflop.cli import main; main()", "app", "--no-browser", "--port", "0"]
-LOOKS = {
+LOOKS: dict[str, dict[str, Any]] = {
     "page": {"viewport": {"width": 1440, "height": 900}},
     "page_dark": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "dark"},
     "page_phone": {"viewport": {"width": 390, "height": 844}, "has_touch": True},
@@ -54,7 +55,7 @@ def main() -> None:
         sync_playwright() as playwright,
     ):
         assert server.stdout is not None
-        address = re.search(r"http://\S+", server.stdout.readline())[0]
+        address = re.findall(r"http://\S+", server.stdout.readline())[0]
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         for number, (name, looks) in enumerate(LOOKS.items()):
             context = browser.new_context(**looks)
