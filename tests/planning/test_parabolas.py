@@ -106,7 +106,7 @@ def test_sizes_far_from_the_minimum_move_no_parabola():
     truth = np.sqrt(1e20 / 6) / 5
     assert near.profiles[-1].n_best == pytest.approx(truth, rel=0.01)
     assert abs(whole.profiles[-1].n_best / truth - 1) > 0.1
-    assert {each.reach for each in near.profiles} <= {3.0, 4.0} and whole.profiles[0].reach == math.inf
+    assert max(each.reach for each in near.profiles) <= 7 and whole.profiles[0].reach == math.inf
     assert len(near.profiles[0].fitted) < len(near.profiles[0].n) == len(whole.profiles[0].fitted)
 
 

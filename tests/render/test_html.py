@@ -105,7 +105,7 @@ def test_five_hundred_runs_make_less_than_three_megabytes(written):
 
 def test_the_answer_stands_first(written):
     report, _, text = written
-    body = text.split('<main class="tabs"')[1]
+    body = text.split('<main class="sections"')[1]
     order = [body.index(f'<section id="{each}"') for each in ("answer", "warnings", "fit", "runs")]
     assert order == sorted(order) and text_of(report).headline in body[: order[1]]
     levels = [finding.level for finding in report.findings]
