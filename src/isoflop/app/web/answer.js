@@ -18,6 +18,7 @@ export function showAnswer(task, data, code, answer) {
   byId("answer-none").hidden = true;
   byId("answer-body").hidden = false;
   byId("work").classList.add("answered");
+  byId("answer-equation").textContent = answer.equation ?? "";
   showEvidence(answer);
   data.budget === null ? startInputs() : startBudget();
   tell("fit");
