@@ -29,8 +29,8 @@ class Capability(Question):
     """Capability index of models by item response over benchmarks, its trend over dates, and density.
 
     A row is a model with a column a benchmark (--task), or one score (--task-column, --score); scores may be missing.
-    The index is in logits of an average benchmark, from the mean model. With dates, a line through the running best
-    gives the slope a year. With N or C, the index of the reference models against scale gives each model's effective
+    The index is in logits of an average benchmark, from the mean model. With dates, the line of the 90 % quantile gives
+    the slope of the best a year, beside that through the running best. With N or C, the index of the reference models against scale gives each model's effective
     size, its density, and the doubling time of the highest density.
 
     isoflop capability leaderboard.csv --task mmlu,gsm8k,arc --by model --date released --scale N
@@ -97,7 +97,7 @@ class Capability(Question):
         scores, trend, density = result.scores, result.trend, result.density
         head = f"Index of {{models}} models over {{tasks}} {plural(len(scores.tasks), 'benchmark')}"
         if trend is not None:
-            head += ": the best rises by {slope} a year"
+            head += ": the best (90 % quantile) rise by {slope} a year"
         if density is not None and density.trend is not None and math.isfinite(density.trend.slope.value):
             head += f"; the highest density ({density.by}) doubles in {{doubling}} days"
         if result.families is not None:
@@ -130,15 +130,22 @@ def _quantities(result: Found) -> tuple[Quantity, ...]:
         Quantity("fit_error", result.error, label="root mean square error of scores"),
     ]
     if result.trend is not None:
-        found.append(of_interval("slope", result.trend.slope, label="index of the running best, per year"))
+        found.append(of_interval("slope", result.trend.slope, label="index of the 90 % quantile, per year"))
+        found.append(of_interval("record_slope", result.trend.records, label="index of the running best, per year"))
         found.append(Quantity("records", len(result.trend.envelope.rows), "integer", label="record holders"))
     density = result.density
     if density is not None:
         found.append(of_interval("gain", density.gain, label=f"index per unit of ln {density.by}"))
         if density.trend is not None:
-            found.append(of_interval("density_slope", density.trend.slope, label="ln density, per year"))
+            found.append(of_interval("density_slope", density.trend.slope, label="ln density of the 90 % quantile, per year"))
             if density.trend.doubling is not None:
                 found.append(of_interval("doubling", density.trend.doubling, label="doubling time of density, days"))
+            if density.trend.records_doubling is not None:
+                found.append(
+                    of_interval(
+                        "record_doubling", density.trend.records_doubling, label="the same by the running best"
+                    )
+                )
     if result.families is not None:
         found.append(Quantity("error", result.families.error, label="mean absolute error of a family left out"))
         found.append(
@@ -235,7 +242,7 @@ def _pictures(result: Found) -> tuple[Picture, ...]:
     best = ", ".join(
         f"{literal(scores.models[m])} {told(of_interval('index', result.index[m]))}" for m in _order(result)[:5]
     )
-    rise = f" The running best rises by {told(of_interval('slope', trend.slope))} a year." if trend else ""
+    rise = f" The 90 % quantile rises by {told(of_interval('slope', trend.slope))} a year." if trend else ""
     over = "against their dates" if trend else "in order"
     found = [
         Picture(
@@ -244,7 +251,7 @@ def _pictures(result: Found) -> tuple[Picture, ...]:
     ]
     if density is not None and density.trend is not None:
         doubling = density.trend.doubling
-        twice = f"; the highest doubles in {told(of_interval('doubling', doubling))} days" if doubling else ""
+        twice = f"; the 90 % quantile doubles in {told(of_interval('doubling', doubling))} days" if doubling else ""
         found.append(
             Picture(
                 "density", partial(plots.density_by_date, result), f"Density ({density.by}) of models by date{twice}."

@@ -72,7 +72,7 @@ def test_a_family_that_scale_alone_sets_apart_is_predicted():
 
 
 def test_intervals_of_the_index_hold():
-    """86 % of 90 % intervals do; single tables give 75 to 98 %."""
+    """89 % of 90 % intervals do."""
     inside = []
     for seed in range(8):
         draws = np.random.default_rng(seed)
@@ -82,7 +82,7 @@ def test_intervals_of_the_index_hold():
         scores = model_scores(Runs.from_columns(frame), tasks=[f"t{j}" for j in range(8)])
         found = capability(scores, draws=60, seed=seed)
         inside += [i.low <= t <= i.high for i, t in zip(found.index, c - c.mean(), strict=True)]
-    assert 0.75 < np.mean(inside) < 0.97
+    assert 0.85 < np.mean(inside) < 0.95
 
 
 def test_density_is_one_on_the_reference_line():

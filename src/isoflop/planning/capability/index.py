@@ -12,26 +12,35 @@ from numpy.typing import NDArray
 from isoflop.errors import DataError, IsoflopError
 from isoflop.findings import Finding
 from isoflop.planning.capability.families import FamilyErrors, families_left_out
-from isoflop.planning.capability.response import Response, fit_response
+from isoflop.planning.capability.response import Response, fit_response, leverages
 from isoflop.planning.capability.scores import ModelScores
-from isoflop.planning.capability.trend import Envelope, doubling_interval, envelope
+from isoflop.planning.capability.trend import Envelope, doubling_interval, envelope, frontier
 from isoflop.shown import Shown
-from isoflop.uncertainty.ensemble import Interval, check_level, interval_of
+from isoflop.uncertainty.ensemble import Interval, check_level
 
 Floats = NDArray[np.float64]
 
 _CHUNK = 20  # draws that are fitted at once
+_LEAST_LEFT = 0.1  # of a score: the least residual freedom that a benchmark is given
 _FEW_RECORDS = 5
 _FEWEST_REFERENCE = 3
 
 
 @dataclass(frozen=True)
 class Trend(Shown):
-    """A running best over dates: its line's slope per year, and that of a logarithm as a doubling time in days."""
+    """How the best rise over dates.
+
+    slope: per year, of the frontier, the line of the 90 % quantile; base: its value at year 0. doubling: that of a
+    logarithm as a doubling time in days. envelope, records, records_doubling: the running best, and its line's slope
+    and doubling time.
+    """
 
     envelope: Envelope
     slope: Interval
+    base: float
     doubling: Interval | None
+    records: Interval
+    records_doubling: Interval | None
 
 
 @dataclass(frozen=True)
@@ -158,13 +167,14 @@ def capability(
 def _refits(scores: ModelScores, fitted: Response, miss: Floats, draws: int, rng: np.random.Generator) -> Response:
     there = np.isfinite(miss)
     models, tasks = miss.shape
-    freedom = there.sum() - (models + 2 * tasks - 2)
-    wider = math.sqrt(there.sum() / max(freedom, 1))
+    # Benchmarks that discriminate most draw the fit nearest, so that each has its own degrees of freedom.
+    left = (np.where(there, 1 - leverages(fitted, there), 0.0)).sum(axis=0) / there.sum(axis=0)
+    wider = 1 / np.sqrt(np.maximum(left, _LEAST_LEFT))
     expected = fitted.scores()
     made = np.full((draws, models, tasks), math.nan)
     for t in range(tasks):
         own = np.flatnonzero(there[:, t])
-        made[:, own, t] = expected[own, t] + wider * rng.choice(miss[own, t], (draws, len(own)))
+        made[:, own, t] = expected[own, t] + wider[t] * rng.choice(miss[own, t], (draws, len(own)))
     parts = [fit_response(made[at : at + _CHUNK], fitted.chance, fitted) for at in range(0, draws, _CHUNK)]
     return Response(
         np.concatenate([each.capability for each in parts]),
@@ -174,8 +184,17 @@ def _refits(scores: ModelScores, fitted: Response, miss: Floats, draws: int, rng
     )
 
 
+def _interval(value: float, draws: Floats, level: float) -> Interval:
+    """The central ``level`` of finite draws by Weibull's rule, which holds a new draw as often with few draws as with many."""
+    finite = draws[np.isfinite(draws)]
+    if not len(finite):
+        return Interval(value, math.nan, math.nan, level)
+    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2], method="weibull")
+    return Interval(value, float(low), float(high), level)
+
+
 def _intervals(values: Floats, draws: Floats, level: float) -> tuple[Interval, ...]:
-    return tuple(interval_of(float(v), draws[:, n], level=level) for n, v in enumerate(values))
+    return tuple(_interval(float(v), draws[:, n], level) for n, v in enumerate(values))
 
 
 def _trend(
@@ -184,9 +203,22 @@ def _trend(
     found = envelope(year, value)
     if len(found.rows) < 3:
         return None
-    slopes = np.array([envelope(year[own], each[own]).slope for each, own in zip(drawn, picks, strict=True)])
-    slope = interval_of(found.slope, slopes, level=level)
-    return Trend(found, slope, doubling_interval(slope) if logs else None)
+    lines = np.array([envelope(year[own], each[own]).slope for each, own in zip(drawn, picks, strict=True)])
+    records = _interval(found.slope, lines, level)
+    times = np.apply_along_axis(np.bincount, 1, picks, minlength=len(year)).astype(np.float64)
+    own = np.isfinite(year) & np.isfinite(value)
+    sound = np.isfinite(drawn[:, own]).all(axis=1)
+    slope, base = frontier(year[own], value[None, own])
+    slopes = frontier(year[own], drawn[sound][:, own], times[sound][:, own])[0]
+    rise = _interval(float(slope[0]), slopes, level)
+    return Trend(
+        found,
+        rise,
+        float(base[0]),
+        doubling_interval(rise) if logs else None,
+        records,
+        doubling_interval(records) if logs else None,
+    )
 
 
 def _line(c: Floats, x: Floats, year: Floats) -> tuple[float, float]:
@@ -229,7 +261,7 @@ def _density(
         return None
     effective = (c - a) / b
     lines = np.array([line(each, own) for each, own in zip(drawn, picks, strict=True)])
-    gain = interval_of(b, lines[:, 1], level=level)
+    gain = _interval(b, lines[:, 1], level)
     good = lines[:, 1] > 0
     with np.errstate(divide="ignore", invalid="ignore"):
         sampled = np.where(good[:, None], (drawn - lines[:, :1]) / lines[:, 1:], math.nan)
