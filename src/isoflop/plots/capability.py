@@ -10,7 +10,6 @@ from isoflop.plots.style import LINES, dots, legend, log_axis, plain, shades
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
     from numpy.typing import NDArray
 
     from isoflop.planning.capability.index import Capability, Trend
@@ -44,9 +43,10 @@ def index_by_date(result: Capability, axes: Axes) -> Axes:
 def lines_of(axes: Axes, trend: Trend, years: NDArray[np.float64], *, exponential: bool = False) -> None:
     """The line of the 90 % quantile, and that through the running best from its first model on."""
     ink, found = shades(axes), trend.envelope
+    later = np.maximum(years, found.start)
     drawn = (
         (years, trend.base + trend.slope.value * years, LINES[0], "90 % quantile"),
-        (np.maximum(years, found.start), found.line(np.maximum(years, found.start)), LINES[1], "line of the running best"),
+        (later, found.line(later), LINES[1], "line of the running best"),
     )
     for x, y, style, label in drawn:
         axes.plot(x, np.exp(y) if exponential else y, color=ink.ink, linewidth=1.3, linestyle=style, label=label)

@@ -19,6 +19,7 @@ from isoflop.fitting.panel_search import PanelOptimum, refit_panel
 from isoflop.fitting.pooling import pull_of
 from isoflop.processes import side_by_side
 from isoflop.shown import Shown
+from isoflop.uncertainty.blocks import FEWEST_ROWS, block_length, block_weights
 from isoflop.uncertainty.bootstrap import strata_by_seed
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
 from isoflop.uncertainty.hierarchical import pooled
@@ -243,7 +244,7 @@ def bootstrap_panel(
     """
     if draws < 20:
         raise IsoflopError(f"{draws} draws make no interval; ask for 20 or more (1000 is usual)")
-    plan = _Plan(panel, strata_within_groups(panel), seed, draws)
+    plan = _Plan(panel, strata_within_groups(panel), single_runs(panel), seed, draws)
     pieces = []
     for piece in side_by_side(plan.chunk, range(-(-draws // CHUNK)), jobs=jobs):
         pieces.append(piece)
@@ -281,12 +282,31 @@ def strata_within_groups(panel: PanelFit) -> tuple[Ints, ...]:
     return tuple(found)
 
 
+def single_runs(panel: PanelFit) -> tuple[tuple[int, int, int], ...]:
+    """First row, end and block length of every group that is one run of several checkpoints.
+
+    There is no other run that could stand in for it, so that its rows are resampled, in blocks along the curve.
+    """
+    bounds, residual = panel.ready.bounds, np.asarray(panel.residuals)
+    rows = [(int(bounds[at]), int(bounds[at + 1])) for at in _alone(panel)]
+    return tuple((first, last, block_length(residual[first:last])) for first, last in rows)
+
+
+def _alone(panel: PanelFit) -> list[int]:
+    """Places of the groups that are one run of several checkpoints."""
+    sizes = np.diff(panel.ready.bounds)
+    return [
+        at for at, (runs, rows) in enumerate(zip(panel.n_runs, sizes, strict=True)) if runs == 1 and rows >= FEWEST_ROWS
+    ]
+
+
 @dataclass(frozen=True)
 class _Plan:
     """Everything a chunk of draws needs; sent whole to another process."""
 
     panel: PanelFit
     strata: Sequence[Ints]
+    curves: Sequence[tuple[int, int, int]]
     seed: int
     draws: int
 
@@ -299,6 +319,8 @@ class _Plan:
         for runs in self.strata:
             counts[:, runs] = rng.multinomial(len(runs), np.full(len(runs), 1 / len(runs)), size=count)
         weights = counts[:, ready.table.run_codes]
+        for first, last, length in self.curves:
+            weights[:, first:last] = block_weights(last - first, length, count, rng)
         pull = None
         if pooling is not None:
             offset = rng.standard_normal((count, len(self.panel.groups), len(pooling.scale))) * pooling.scale
@@ -366,16 +388,35 @@ def _findings(panel: PanelFit, failed: int, unsettled: int, draws: int) -> tuple
                 "The law may have more parameters than these runs can carry; share, fix or tie some.",
             )
         )
-    small = [name for name, size in zip(panel.groups, panel.n_runs, strict=True) if size < _FEW_RUNS]
+    curves = [panel.groups[at] for at in _alone(panel)]
+    if curves:
+        found.append(
+            Finding(
+                "one-run-a-group",
+                "warning",
+                f"{len(curves)} of {len(panel.groups)} groups are one run each ({_names(curves)}): blocks of its "
+                "checkpoints are resampled, so that the intervals hold the scatter along a curve and not that between "
+                "runs.",
+                "Add runs of other seeds, or read the intervals as lower bounds.",
+            )
+        )
+    small = [
+        name
+        for name, size in zip(panel.groups, panel.n_runs, strict=True)
+        if size < _FEW_RUNS and name not in set(curves)
+    ]
     if small and panel.own:
-        told = ", ".join(small[:_NAMED]) + (f" and {len(small) - _NAMED} more" if len(small) > _NAMED else "")
         found.append(
             Finding(
                 "few-independent-runs",
                 "warning",
-                f"{len(small)} of {len(panel.groups)} groups have fewer than {_FEW_RUNS} runs ({told}); from so few a "
+                f"{len(small)} of {len(panel.groups)} groups have fewer than {_FEW_RUNS} runs ({_names(small)}); from so few a "
                 "bootstrap within the group is too narrow.",
                 "Add runs, pool their own parameters (--pool), or read their intervals as lower bounds.",
             )
         )
     return tuple(found)
+
+
+def _names(groups: Sequence[str]) -> str:
+    return ", ".join(groups[:_NAMED]) + (f" and {len(groups) - _NAMED} more" if len(groups) > _NAMED else "")

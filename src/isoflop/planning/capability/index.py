@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from isoflop.errors import DataError, IsoflopError
 from isoflop.findings import Finding
 from isoflop.planning.capability.families import FamilyErrors, families_left_out
+from isoflop.planning.capability.member import MemberForecast, forecast_member
+from isoflop.planning.capability.others import BenchmarkErrors, benchmarks_from_others
 from isoflop.planning.capability.response import Response, fit_response, leverages
 from isoflop.planning.capability.scores import ModelScores
 from isoflop.planning.capability.trend import Envelope, doubling_interval, envelope, frontier
@@ -23,6 +25,7 @@ Floats = NDArray[np.float64]
 _CHUNK = 20  # draws that are fitted at once
 _LEAST_LEFT = 0.1  # of a score: the least residual freedom that a benchmark is given
 _FEW_RECORDS = 5
+_FAR = 3.0  # times the largest or smallest scale
 _FEWEST_REFERENCE = 3
 
 
@@ -63,8 +66,9 @@ class Density(Shown):
 class Capability(Shown):
     """The index of each model, what each benchmark asks, the trend over dates, and density.
 
-    error: root mean square of score minus fit. families: errors of each family left out, from its
-    smallest model and scale.
+    error: root mean square of score minus fit. families: errors of each family left out, from its smallest model and
+    scale. others: errors of each benchmark of families left out, from the other benchmarks. member: forecast of a
+    further model of a family.
     """
 
     scores: ModelScores = field(repr=False)
@@ -76,6 +80,8 @@ class Capability(Shown):
     trend: Trend | None
     density: Density | None
     families: FamilyErrors | None = field(repr=False)
+    others: BenchmarkErrors | None = field(repr=False)
+    member: MemberForecast | None
     level: float
     draws: int
     seed: int
@@ -86,6 +92,9 @@ def capability(
     scores: ModelScores,
     *,
     chance: Mapping[str, float] | None = None,
+    member: str | None = None,
+    at: Mapping[str, float] | None = None,
+    skills: int = 2,
     level: float = 0.9,
     draws: int = 200,
     seed: int = 0,
@@ -102,6 +111,10 @@ def capability(
         Models by benchmarks.
     chance :
         Benchmark → score by guessing; 0 by default.
+    member, at :
+        Family and scale (tokens too, where the scores have them) of a further model whose scores are forecast.
+    skills :
+        Dimension of what families share in a panel.
     level :
         Of the intervals.
     draws :
@@ -147,6 +160,10 @@ def capability(
     dated = np.isfinite(scores.year).sum() >= 3
     trend = _trend(scores.year, c, drawn.capability, picks, level, logs=False) if dated else None
     density = _density(scores, c, drawn.capability, picks, level, dated)
+    families = families_left_out(scores, fitted, skills=skills, level=level)
+    ahead = None
+    if member is not None:
+        ahead = forecast_member(scores, member, at or {}, guess, families, skills=skills, level=level)
     return Capability(
         scores=scores,
         response=fitted,
@@ -156,11 +173,13 @@ def capability(
         error=float(np.sqrt(np.nanmean(miss**2))),
         trend=trend,
         density=density,
-        families=families_left_out(scores, fitted),
+        families=families,
+        others=benchmarks_from_others(scores, guess, level=level),
+        member=ahead,
         level=level,
         draws=draws,
         seed=seed,
-        findings=_findings(scores, trend, density, bool(dated)),
+        findings=(*_findings(scores, trend, density, bool(dated)), *_ahead(ahead)),
     )
 
 
@@ -185,7 +204,7 @@ def _refits(scores: ModelScores, fitted: Response, miss: Floats, draws: int, rng
 
 
 def _interval(value: float, draws: Floats, level: float) -> Interval:
-    """The central ``level`` of finite draws by Weibull's rule, which holds a new draw as often with few draws as with many."""
+    """The central ``level`` of finite draws by Weibull's rule, which holds a new one as often with few as many."""
     finite = draws[np.isfinite(draws)]
     if not len(finite):
         return Interval(value, math.nan, math.nan, level)
@@ -277,6 +296,21 @@ def _density(
             outside=(c < low) | (c > high),
             trend=trend,
         )
+
+
+def _ahead(member: MemberForecast | None) -> tuple[Finding, ...]:
+    """That a forecast's scale is far beyond every model's: the families left out were not tested so far out."""
+    if member is None or member.beyond <= _FAR:
+        return ()
+    return (
+        Finding(
+            "member-extrapolated",
+            "warning",
+            f"the further model of {member.family} lies outside all models by a factor of {member.beyond:.3g}, and the "
+            "errors of families left out tell nothing so far out.",
+            "Check the unit of --at; give models of other families that reach it.",
+        ),
+    )
 
 
 def _findings(scores: ModelScores, trend: Trend | None, density: Density | None, dated: bool) -> tuple[Finding, ...]:

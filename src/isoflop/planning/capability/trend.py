@@ -63,10 +63,10 @@ def envelope(year: Floats, value: Floats) -> Envelope:
 def frontier(
     year: Floats, values: Floats, weights: Floats | None = None, quantile: float = QUANTILE
 ) -> tuple[Floats, Floats]:
-    """argmin over A, B of Σ w·ρ(v − A·t − B), ρ(r) = max(q·r, (q − 1)·r): the line below which a share q of models lies.
+    """argmin over A, B of Σ w·ρ(v − A·t − B), ρ(r) = max(q·r, (q − 1)·r): the line below which a share q lies.
 
-    The running best of a sample starts low, since its first model is seldom the best of its time, and so its line is too
-    steep; a quantile of all models has no such start.
+    The running best of a sample starts low, since its first model is seldom the best of its time, and so its line is
+    too steep; a quantile of all models has no such start.
 
     Parameters
     ----------
