@@ -19,9 +19,10 @@ from isoflop.fitting.panel_search import PanelOptimum, refit_panel
 from isoflop.fitting.pooling import pull_of
 from isoflop.processes import side_by_side
 from isoflop.shown import Shown
-from isoflop.uncertainty.blocks import FEWEST_ROWS, block_length, block_weights
+from isoflop.uncertainty.blocks import alone, block_weights, named, one_run_findings, single_runs
 from isoflop.uncertainty.bootstrap import strata_by_seed
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
+from isoflop.uncertainty.flat_ends import inner_starts
 from isoflop.uncertainty.hierarchical import pooled
 from isoflop.uncertainty.panel_groups import departures, with_known
 
@@ -33,7 +34,6 @@ TOLERANCE = 1e-7  # 99 of 100 draws end within .4 % of their standard deviation 
 _FEWEST_GROUPS = 3  # groups that show how groups differ
 _FEW_RUNS = 5  # runs of a group below which its own intervals are too narrow
 _WIDEST = 20.0  # logarithms: an own coordinate further from the others' middle has run away
-_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,8 @@ def bootstrap_panel(
     """
     if draws < 20:
         raise IsoflopError(f"{draws} draws make no interval; ask for 20 or more (1000 is usual)")
-    plan = _Plan(panel, strata_within_groups(panel), single_runs(panel), seed, draws)
+    inner = tuple(start for _, start in inner_starts(panel))
+    plan = _Plan(panel, strata_within_groups(panel), single_runs(panel), seed, draws, inner)
     pieces = []
     for piece in side_by_side(plan.chunk, range(-(-draws // CHUNK)), jobs=jobs):
         pieces.append(piece)
@@ -282,24 +283,6 @@ def strata_within_groups(panel: PanelFit) -> tuple[Ints, ...]:
     return tuple(found)
 
 
-def single_runs(panel: PanelFit) -> tuple[tuple[int, int, int], ...]:
-    """First row, end and block length of every group that is one run of several checkpoints.
-
-    There is no other run that could stand in for it, so that its rows are resampled, in blocks along the curve.
-    """
-    bounds, residual = panel.ready.bounds, np.asarray(panel.residuals)
-    rows = [(int(bounds[at]), int(bounds[at + 1])) for at in _alone(panel)]
-    return tuple((first, last, block_length(residual[first:last])) for first, last in rows)
-
-
-def _alone(panel: PanelFit) -> list[int]:
-    """Places of the groups that are one run of several checkpoints."""
-    sizes = np.diff(panel.ready.bounds)
-    return [
-        at for at, (runs, rows) in enumerate(zip(panel.n_runs, sizes, strict=True)) if runs == 1 and rows >= FEWEST_ROWS
-    ]
-
-
 @dataclass(frozen=True)
 class _Plan:
     """Everything a chunk of draws needs; sent whole to another process."""
@@ -309,6 +292,7 @@ class _Plan:
     curves: Sequence[tuple[int, int, int]]
     seed: int
     draws: int
+    inner: Sequence[PanelOptimum] = ()
 
     def chunk(self, chunk: int) -> PanelOptimum:
         """The optima of one chunk of draws, each begun at the panel's own."""
@@ -325,8 +309,11 @@ class _Plan:
         if pooling is not None:
             offset = rng.standard_normal((count, len(self.panel.groups), len(pooling.scale))) * pooling.scale
             pull = pull_of(ready, pooling.scale, pooling.phi, offset)
-        begin = repeated(self.panel.optimum, count)
-        return refit_panel(ready, begin, weights=weights, pull=pull, tolerance=TOLERANCE)
+        found = refit_panel(ready, repeated(self.panel.optimum, count), weights=weights, pull=pull, tolerance=TOLERANCE)
+        for start in self.inner:
+            again = refit_panel(ready, repeated(start, count), weights=weights, pull=pull, tolerance=TOLERANCE)
+            found = found.merged(np.arange(count), again)
+        return found
 
 
 def repeated(optimum: PanelOptimum, count: int) -> PanelOptimum:
@@ -388,35 +375,19 @@ def _findings(panel: PanelFit, failed: int, unsettled: int, draws: int) -> tuple
                 "The law may have more parameters than these runs can carry; share, fix or tie some.",
             )
         )
-    curves = [panel.groups[at] for at in _alone(panel)]
-    if curves:
-        found.append(
-            Finding(
-                "one-run-a-group",
-                "warning",
-                f"{len(curves)} of {len(panel.groups)} groups are one run each ({_names(curves)}): blocks of its "
-                "checkpoints are resampled, so that the intervals hold the scatter along a curve and not that between "
-                "runs.",
-                "Add runs of other seeds, or read the intervals as lower bounds.",
-            )
-        )
+    curves = {panel.groups[at] for at in alone(panel)}
+    found += one_run_findings(panel)
     small = [
-        name
-        for name, size in zip(panel.groups, panel.n_runs, strict=True)
-        if size < _FEW_RUNS and name not in set(curves)
+        name for name, size in zip(panel.groups, panel.n_runs, strict=True) if size < _FEW_RUNS and name not in curves
     ]
     if small and panel.own:
         found.append(
             Finding(
                 "few-independent-runs",
                 "warning",
-                f"{len(small)} of {len(panel.groups)} groups have fewer than {_FEW_RUNS} runs ({_names(small)}); from so few a "
-                "bootstrap within the group is too narrow.",
+                f"{len(small)} of {len(panel.groups)} groups have fewer than {_FEW_RUNS} runs ({named(small)}); from "
+                "so few a bootstrap within the group is too narrow.",
                 "Add runs, pool their own parameters (--pool), or read their intervals as lower bounds.",
             )
         )
     return tuple(found)
-
-
-def _names(groups: Sequence[str]) -> str:
-    return ", ".join(groups[:_NAMED]) + (f" and {len(groups) - _NAMED} more" if len(groups) > _NAMED else "")
