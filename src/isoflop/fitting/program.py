@@ -14,6 +14,7 @@ from isoflop.fitting.coordinates import BY_ROW, coordinate
 from isoflop.laws.derivative import gradient
 from isoflop.laws.evaluate import array_value
 from isoflop.laws.expression import Expr, Leaf, add, mul, name, runs_over_k
+from isoflop.laws.gamma import digamma, lgamma
 from isoflop.laws.implicit import solve_unknown
 
 Floats = NDArray[np.float64]
@@ -26,6 +27,8 @@ _UNARY: Mapping[str, Callable[..., Any]] = {
     "expm1": np.expm1,
     "abs": np.abs,
     "sign": np.sign,
+    "lgamma": lgamma,
+    "digamma": digamma,
 }
 _BINARY: Mapping[str, Callable[..., Any]] = {
     "add": np.add,

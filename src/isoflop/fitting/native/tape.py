@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from isoflop.fitting.native import library
 from isoflop.fitting.objective import OUTER, Objective, StudentT
 from isoflop.fitting.program import Bound, Program, Ref, Root, Step
+from isoflop.laws.gamma import digamma, lgamma
 
 if TYPE_CHECKING:
     from isoflop.fitting.kernel import Kernel
@@ -22,15 +23,12 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 # in the order of the enumerations of arithmetic.h, tape.h and objective.h
-_OPERATIONS: dict[Callable[..., Any], int] = {
-    function: position
-    for position, function in enumerate(
-        [
-            *(np.add, np.multiply, np.minimum, np.maximum, np.power, np.greater_equal),
-            *(np.log, np.exp, np.log1p, np.expm1, np.absolute, np.sign, np.reciprocal, np.sqrt, np.square),
-        ]
-    )
-}
+_FUNCTIONS: tuple[Callable[..., Any], ...] = (
+    *(np.add, np.multiply, np.minimum, np.maximum, np.power, np.greater_equal),
+    *(np.log, np.exp, np.log1p, np.expm1, np.absolute, np.sign, np.reciprocal, np.sqrt, np.square),
+    *(lgamma, digamma),
+)
+_OPERATIONS = {function: position for position, function in enumerate(_FUNCTIONS)}
 _ROOT, _SUM = len(_OPERATIONS), len(_OPERATIONS) + 1
 _NOWHERE, _EACH, _NUMBER, _DATA, _TILE = -1, 0, 1, 2, 3
 _OBJECTIVES = ("huber", "squares", "student-t")
