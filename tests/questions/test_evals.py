@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 from docs_build.runner import write_attempts, write_choices
+from scipy.stats import binom
 
 from isoflop.app.requests import checked
 from isoflop.app.session import Task, new_session, read, save
@@ -41,6 +42,20 @@ def test_pass_rates_their_law_and_what_fixed_tries_would_have_seen(asked, folder
     unseen = [each["unseen"] for each in rows(answer, "pass_rates")]
     assert unseen[0] > 0.3 and sorted(unseen, reverse=True) == unseen
     assert [each["name"] for each in answer["pictures"]] == ["scores", "passes"]
+
+
+def test_single_items_have_exact_intervals(asked, tmp_path):
+    path = tmp_path / "items.csv"
+    data = [("a", 1, 0, 100, None), ("a", 2, 2, 11, 2), ("a", 3, 1, 50, 2), ("b", 1, 9, 10, None)]
+    pl.DataFrame(data, schema=["model", "item", "passes", "tries", "goal"], orient="row").write_csv(path)
+    found = rows(asked("evals", str(path), "--draws", "20"), "items")
+    zero, goal, cap, most = (each["rate"] for each in found)
+    assert [each["ended"] for each in found] == ["fixed", "goal", "cap", "fixed"]
+    assert (zero["value"], zero["low"]) == (0, 0) and zero["high"] == pytest.approx(1 - 0.05 ** (1 / 100))
+    assert goal["value"] == pytest.approx(0.1) and cap["value"] == pytest.approx(0.02)
+    # P(two passes or more in 11 tries) at the lower end, P(fewer than two in ten) at the upper one
+    assert binom.sf(1, 11, goal["low"]) == pytest.approx(0.05) and binom.cdf(1, 10, goal["high"]) == pytest.approx(0.05)
+    assert binom.cdf(9, 10, most["high"]) == pytest.approx(0.05) and binom.sf(8, 10, most["low"]) == pytest.approx(0.05)
 
 
 def test_a_chain_says_where_it_loses_and_which_score_to_take(asked, folder):
