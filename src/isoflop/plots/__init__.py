@@ -20,7 +20,7 @@ from isoflop.plots.hitchhiker import errors_by_share
 from isoflop.plots.influence import removal_paths, runs_left_out
 from isoflop.plots.isoflops import isoflop_curves
 from isoflop.plots.methods import methods_compared
-from isoflop.plots.near_set import near_optimal_set
+from isoflop.plots.near_set import mixture_shares, near_optimal_set
 from isoflop.plots.onsets import onset_map
 from isoflop.plots.panels import fitted_panels
 from isoflop.plots.plan import flat_band
@@ -64,6 +64,7 @@ __all__ = [
     "loss_from_few",
     "loss_to_loss",
     "methods_compared",
+    "mixture_shares",
     "near_optimal_set",
     "new_axes",
     "onset_map",
