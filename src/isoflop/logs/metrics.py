@@ -155,7 +155,13 @@ def renamed(history: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
     """A history under the store's names, and what each metric became; ``tokens_B`` are tokens, in whole ones."""
     headers = {metric: read_header(metric) for metric in history.columns}
     scaled = {own: each for own, each in headers.items() if each.scale != 1 and plain(each.bare) in _COUNTED}
-    whole = {own: each for own, each in scaled.items() if each.bare not in history.columns}
+    whole = {
+        own: each
+        for own, each in scaled.items()
+        if each.bare not in history.columns
+        # TFLOPs are as often those of a second as those of the run so far
+        and (plain(each.bare) not in _PLAIN_SPELLINGS[FLOPS] or _grows(*points_of(history, own), alone=False))
+    }
     if whole:
         history = history.with_columns(pl.col(own) * each.scale for own, each in whole.items())
     names = canonical(whole[metric].bare if metric in whole else metric for metric in history.columns)
