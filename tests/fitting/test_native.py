@@ -16,9 +16,9 @@ from isoflop.fitting import native, objective
 from isoflop.fitting.coordinates import coordinates
 from isoflop.fitting.fit import problem
 from isoflop.fitting.kernel import Kernel
+from isoflop.fitting.layout import Step
 from isoflop.fitting.native import tape as tape_module
 from isoflop.fitting.objective import OBJECTIVES
-from isoflop.fitting.program import Bound, Root, Step
 from isoflop.fitting.solve import Batch
 from isoflop.fitting.table import fit_table
 
@@ -210,16 +210,11 @@ def test_rows_without_weight_are_dropped_even_where_the_law_is_no_number(monkeyp
 def test_every_operation_of_a_program_has_its_place_in_c():
     used = set()
     for label in LAWS:
-        program = problem_of(label, "lsq", noise=0.0).kernel.full_program
-        waiting = [program]
+        waiting = [problem_of(label, "lsq", noise=0.0).kernel.full_program.layout]
         while waiting:
             one = waiting.pop()
-            waiting += [] if one.pairs is None else [one.pairs]
-            for step in (*one.each, *one.tile):
-                if isinstance(step, Step):
-                    used.add(step.function)
-                elif isinstance(step, Bound) and isinstance(step.operation, Root):
-                    waiting.append(step.operation.equation)
+            waiting += [*one.roots, *([] if one.pairs is None else [one.pairs])]
+            used |= {step.function for step in (*one.each, *one.tile) if isinstance(step, Step)}
     assert used <= set(tape_module._OPERATIONS)
     named = {each.native for each in OBJECTIVES.values()}
     assert named <= {*tape_module._OBJECTIVES, None}
