@@ -19,6 +19,7 @@ from isoflop.runs.prepare import RULES
 from isoflop.shown import Shown
 from isoflop.uncertainty.bootstrap import bootstrap, too_few_runs
 from isoflop.uncertainty.ensemble import Interval
+from isoflop.uncertainty.prior import Prior
 from isoflop.validation.backtest import Backtest, Forecasts, backtest
 from isoflop.validation.paired import distinct, error_difference
 from isoflop.validation.score import Scores
@@ -100,6 +101,7 @@ def rank(
     resample_by: str | None = None,
     jobs: int = 1,
     progress: Callable[[int], None] | None = None,
+    prior: Prior | None = None,
 ) -> Ranking:
     """Every law on the same held-out runs: ordered by MRE, with ties, weighted by their log scores.
 
@@ -115,7 +117,7 @@ def rank(
         is not ranked, nor one with a searched constant that is not fixed.
     response :
         What the laws of the catalogue are to predict, where ``laws`` is None.
-    hold_out, windows, per_family, objective, draws, level, seed, resample_by :
+    hold_out, windows, per_family, objective, draws, level, seed, resample_by, prior :
         As in :func:`isoflop.validation.backtest.backtest`.
     jobs :
         Processes, one law in each at a time; the answer is the same.
@@ -155,7 +157,7 @@ def rank(
     unranked: dict[str, str] = {}
     found: dict[str, _Tested] = {}
     tested = [law for law in candidates if len(law.params) < smallest]
-    each = _Test(runs, how, windows, per_family, objective, draws, level, seed, resample_by)
+    each = _Test(runs, how, windows, per_family, objective, draws, level, seed, resample_by, prior)
     for law, result in zip(tested, _tested(each, tested, jobs), strict=True):
         if isinstance(result, _Tested):
             found[law.name] = result
@@ -190,6 +192,7 @@ class _Test:
     level: float
     seed: int
     resample_by: str | None
+    prior: Prior | None
 
     def __call__(self, law: Law) -> _Tested | str:
         """The law's backtest, or why there is none: a law that cannot be fitted is no reason to give no answer."""
@@ -205,6 +208,7 @@ class _Test:
                 level=self.level,
                 seed=self.seed,
                 resample_by=self.resample_by,
+                prior=self.prior,
             )
             return _Tested(tested, self._error(law))
         except (FitError, DataError) as error:
