@@ -116,9 +116,8 @@ def table(results: list[dict[str, object]]) -> str:
         if each["design"] in {design.name for design in DESIGNS}:
             for method, held in each["held"].items():  # type: ignore[attr-defined]
                 cells = " | ".join(f"{held[name]:.3f}".lstrip("0") for name in LAW)
-                lines.append(
-                    f"| {each['design']} | {words[str(each['design'])]} | {each['simulations']} | {each['objective']} | {method} | {cells} |"
-                )
+                start = f"| {each['design']} | {words[str(each['design'])]} | {each['simulations']}"
+                lines.append(f"{start} | {each['objective']} | {method} | {cells} |")
     other = [each for each in results if each["design"] in {design.name for design in MODEL_ERROR}]
     if other:
         names = list(next(iter(other[0]["held"].values())))  # type: ignore[attr-defined]

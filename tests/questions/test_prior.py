@@ -182,7 +182,10 @@ def test_the_page_says_how_far_it_was_learned(place):
         (("backtest", "runs.csv", "--prior", "own.toml", "--protocol", "hitchhiker"), "leave --prior out"),
         (("study", "study.toml"), "give a file of isoflop calibrate"),
         (("rank", "runs.csv", "--prior", "absent.toml"), "give a file of isoflop calibrate"),
-        (("app", "--state", "state", "--port", 0, "--no-browser", "--prior", "runs.csv"), "a file of isoflop calibrate"),
+        (
+            ("app", "--state", "state", "--port", 0, "--no-browser", "--prior", "runs.csv"),
+            "a file of isoflop calibrate",
+        ),
     ],
 )
 def test_what_is_no_prior_is_refused_in_a_sentence(refused, place, words, says):

@@ -35,7 +35,8 @@ def serve(
     """Serve the page until it is interrupted.
 
     root: the folder of the sessions. table: opened in a session of its own; the file is copied. port: 0 takes a free
-    one. prior: of the model error in whatever is asked from now on; the file is copied too. A host that is not loopback is bound only with a token.
+    one. prior: of the model error in whatever is asked from now on; the file is copied too. A host that is not loopback
+    is bound only with a token.
     Raises IsoflopError: another server keeps its sessions in ``root``, the port is taken, the host is no address, the
     table or the prior cannot be read.
     """

@@ -117,12 +117,14 @@ def rank(
         is not ranked, nor one with a searched constant that is not fixed.
     response :
         What the laws of the catalogue are to predict, where ``laws`` is None.
-    hold_out, windows, per_family, objective, draws, level, seed, resample_by, prior :
+    hold_out, windows, per_family, objective, draws, level, seed, resample_by :
         As in :func:`isoflop.validation.backtest.backtest`.
     jobs :
         Processes, one law in each at a time; the answer is the same.
     progress :
         Called with 1 for each law.
+    prior :
+        Of the model error in their intervals and log scores; the shipped one by default.
 
     Returns
     -------
