@@ -40,6 +40,12 @@ UNEVEN = [1000, 1500, 4000, 9000]
         (curves(UNEVEN, extra=lambda n, step: {"portion_steps_elapsed": step / 1e4}), [4, 4, 4]),
         (curves(UNEVEN, extra=lambda n, step: {"percent of training": step / 100}).drop("step"), [4, 4, 4]),
         (curves(UNEVEN, extra=lambda n, step: {"frac_steps_done": step / 1e4}).drop("step"), [4, 4, 4]),
+        (curves(UNEVEN, extra=lambda n, step: {"step/total_steps": step / 1e4}).drop("step"), [4, 4, 4]),
+        (curves(UNEVEN, extra=lambda n, step: {"progress": f"{step / 100:g}%"}).drop("step"), [4, 4, 4]),
+        (
+            curves(list(range(1000, 11000, 1000)), extra=lambda n, step: {"C": 6e6 * n * step}).drop("step", "D"),
+            [10] * 3,
+        ),
         (curves(UNEVEN).rename({"step": "current_step"}), [4, 4, 4]),
         (curves(UNEVEN).rename({"step": "checkpoint"}), [4, 4, 4]),
         (curves(UNEVEN).rename({"step": "steps"}), None),

@@ -32,15 +32,16 @@ from isoflop.plots.residuals import fit_against_measured, residuals
 from isoflop.plots.scores import MOST_TASKS, score_against_loss
 from isoflop.plots.sensitivity import choices_made
 from isoflop.plots.shapes import MOST_GROUPS, shapes_along
-from isoflop.plots.spend import batch_by_spend, policies_by_spend
+from isoflop.plots.spend import answer_by_spend, batch_by_spend, policies_by_spend
 from isoflop.plots.style import AXES
-from isoflop.plots.transfer import loss_to_loss
+from isoflop.plots.transfer import loss_from_few, loss_to_loss
 
 __all__ = [
     "AXES",
     "MOST_GROUPS",
     "MOST_LAWS",
     "MOST_TASKS",
+    "answer_by_spend",
     "batch_by_spend",
     "choices_made",
     "correlations_along_chain",
@@ -60,6 +61,7 @@ __all__ = [
     "laws_ranked",
     "loss_against_compute",
     "loss_contours",
+    "loss_from_few",
     "loss_to_loss",
     "methods_compared",
     "near_optimal_set",

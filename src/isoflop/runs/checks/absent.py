@@ -6,6 +6,7 @@ from isoflop.errors import excerpt
 from isoflop.findings import Finding
 from isoflop.runs.columns import likely
 from isoflop.runs.table import Runs
+from isoflop.runs.wide import columns_like_runs
 
 _SIZES = frozenset({"N", "N_nonembed", "N_active", "N_nonvocab", "N_encoder", "N_decoder"})
 _AMOUNTS = frozenset({"D", "U", "C", "step", "epochs"})
@@ -30,7 +31,9 @@ def absent_findings(runs: Runs) -> list[Finding]:
             )
         ]
     found = []
-    if "loss" not in there:
+    if "loss" not in there and (runs_found := _columns_like_runs(runs, there, unused)):
+        found.append(runs_found)
+    elif "loss" not in there:
         near = likely("loss", unused)
         found.append(
             Finding(
@@ -52,23 +55,41 @@ def absent_findings(runs: Runs) -> list[Finding]:
         )
         return found
     curves = "step" in there and bool({"lr", "run"} & there)
+    alone = "C" in there  # laws of the FLOPs alone need neither
     if not there & _SIZES:
-        found += _absent("no-size", "N", "the number of parameters", unused, curves=curves)
+        found += _absent("no-size", "N", "the number of parameters", unused, curves=curves, alone=alone)
     if not there & _AMOUNTS:
         found += _absent("no-tokens", "D", "training tokens", unused, curves=curves)
     return found
 
 
-def _absent(code: str, symbol: str, counts: str, unused: list[str], *, curves: bool) -> list[Finding]:
-    """A warning where a header could be it; a note where none could, and nothing for curves of one model."""
+def _columns_like_runs(runs: Runs, there: set[str], unused: list[str]) -> Finding | None:
+    clock = next((name for name in ("step", "D", "epochs", "C") if name in there), None)
+    like = columns_like_runs(runs.frame, clock, unused) if clock is not None and "N" not in there else []
+    if not like:
+        return None
+    return Finding(
+        "columns-may-be-runs",
+        "warning",
+        f"no column was read as the loss, but {_listed(like)} fall along {clock} as the losses of several runs do.",
+        f"If each is a run, name it with its size, as {excerpt(like[0], 20)} → 'loss 125M', or as 'NAME - loss'; "
+        f"if one of them is the loss, name it with --column loss={_first(like)}.",
+    )
+
+
+def _absent(
+    code: str, symbol: str, counts: str, unused: list[str], *, curves: bool, alone: bool = False
+) -> list[Finding]:
+    """A warning; nothing for curves of one model without a header that could be it, a note beside FLOPs (alone)."""
     near = likely(symbol, unused)
     if curves and not near:
         return []
+    others = f"; numbers that were not used stand in {_listed(unused)}" if unused and not alone else ""
     return [
         Finding(
             code,
-            "warning" if near else "note",
-            f"no column was read as {symbol}, {counts}{_candidates(near)}.",
+            "note" if alone and not near else "warning",
+            f"no column was read as {symbol}, {counts}{_candidates(near) or others}.",
             f'Name it with --column {symbol}={_first(near)}, or compute it: --derive "{symbol} = …".',
         )
     ]
