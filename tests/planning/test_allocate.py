@@ -45,7 +45,9 @@ FARSEER = "farseer:S=-0.021,s=0.0049,q=0.169,Q=-6.287,B=88.01,b=0.1,E=0.424,A=0.
 
 
 def test_a_law_that_turns_is_planned_in_its_valley_and_says_where_it_turns():
-    """The printed law falls to a loss of .004 at N = C/6; its valley lies at 6.45e9, its crest at 7.3e10 (brute force)."""
+    """The printed law falls to a loss of .004 at N = C/6; its valley lies at 6.45e9, its crest at 7.3e10 (brute
+    force).
+    """
     made = published(FARSEER)
     plan = allocate(made, budget=1e22)
     assert plan.n.value == pytest.approx(6.45e9, rel=5e-3)
