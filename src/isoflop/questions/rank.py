@@ -17,7 +17,7 @@ from isoflop.questions.base.kinds import Count, Numbers, Text, Texts
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, InReport, Question, Subject
 from isoflop.questions.base.scores import MRE, score_cells, score_columns, windows_table
-from isoflop.questions.base.specs import FitSpec, LevelSpec, RunsSpec
+from isoflop.questions.base.specs import FitSpec, LevelSpec, PriorSpec, RunsSpec
 
 if TYPE_CHECKING:
     from isoflop.validation.rank import Ranking
@@ -63,7 +63,7 @@ class Rank(HoldOutOptions, Question):
     @classmethod
     def groups(cls) -> tuple[type, ...]:
         """Laws are its own option."""
-        return (RunsSpec, FitSpec, LevelSpec)
+        return (RunsSpec, FitSpec, LevelSpec, PriorSpec)
 
     def compute(self, context: Context) -> Ranked:
         """Every law on every window, and the stack where a point was asked."""
@@ -83,6 +83,7 @@ class Rank(HoldOutOptions, Question):
                 windows=self.windows,
                 jobs=spec.jobs,
                 progress=advance,
+                prior=context.prior,
                 **self.hold_out_settings(context),
             )
         if not self.at:
@@ -98,6 +99,7 @@ class Rank(HoldOutOptions, Question):
                 seed=spec.seed,
                 resample_by=spec.resample_by,
                 progress=advance,
+                prior=context.prior,
             )
         return Ranked(ranking, stacked)
 
