@@ -76,7 +76,7 @@ export function scatter(element, { height, describe, onRead, onSelect, onAct }) 
       right = Math.max(right, box.px(x[i]));
     }
     if (!above) return;
-    const words = `${above} ${above === 1 ? "run" : "runs"} above ${written(content.axes.y, view.y[1])}`;
+    const words = `${above.toLocaleString("en")} ${above === 1 ? "run" : "runs"} above ${written(content.axes.y, view.y[1])}`;
     const wide = pen.measure(words, 11);
     const at = right + 12 + wide < box.left + box.wide ? right + 12 : box.left + box.wide - wide;
     pen.text(words, at, box.top + (at > right ? 9 : 20), { color: ink.muted, size: 11 });
