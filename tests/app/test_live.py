@@ -14,6 +14,7 @@ from isoflop.app.session import Session
 from isoflop.findings import Finding
 from isoflop.planning.isoflop_minima import isoflop_minima
 from isoflop.render.explore_data import packed
+from isoflop.runs.datasets import load
 
 SETTINGS = {"law": "chinchilla", "objective": "huber:1e-3"}
 
@@ -43,6 +44,12 @@ def test_the_law_is_refitted_to_the_rows_that_are_used(session, sweep):
         assert -1.4 <= each["from"] <= 0 <= each["to"] <= 1.4
 
 
+def test_every_minimum_of_budgets_by_6nd_is_drawn(session):
+    runs = load("python-bytes")  # its C is counted, and its budgets are in 6ND
+    drawn = live(session, runs, None)["minima"]
+    assert [each["budget"] for each in drawn] == [each.budget for each in isoflop_minima(runs).minima]
+
+
 def test_what_cannot_be_followed_is_left_out_without_a_refusal(session, known_runs, monkeypatch):
     grid = known_runs(0.01)
     said = live(session, grid, {"law": "E + A/x^alpha", "objective": "lsq"})  # no such column, and no budgets
@@ -56,7 +63,7 @@ def test_what_cannot_be_followed_is_left_out_without_a_refusal(session, known_ru
     [
         ("the table has no tokens, so D = C/(6N) was used; and on.", "The table has no tokens, so D = C/(6N) was used"),
         ("8 of 245 rows lie off the surface (row 2: 54 (41) above; and 3 more).", "8 of 245 rows lie off the surface"),
-        ("N lies 0.35 decades beyond the runs.", "N lies 0.35 decades beyond the runs"),
+        ("N lies 0.35 decades beyond the runs. Wide intervals follow.", "N lies 0.35 decades beyond the runs"),
     ],
 )  # fmt: skip
 def test_a_finding_is_one_line(message, title):

@@ -24,7 +24,7 @@ def test_an_example_is_opened_named_shared_and_deleted(served, watched):
     colors = "() => document.querySelector('#runs-legend .ramp').style.background"
     light = tab.evaluate(colors)
     tab.emulate_media(color_scheme="dark")
-    assert tab.evaluate(colors) != light
+    tab.wait_for_function(f"light => ({colors})() !== light", arg=light)
     tab.emulate_media(color_scheme="light")
 
     tab.click("#families summary")
@@ -141,7 +141,8 @@ def test_curves_by_run_are_drawn_and_the_table_of_a_thousand_rows_holds_few(serv
     tab = watched(viewport={"width": 1440, "height": 900}).tab
     tab.goto(served(runs).address)
     tab.wait_for_function("() => window.isoflop?.chart?.content()")
-    tab.select_option("#runs-lines", "curves")
+    tab.wait_for_function("() => document.getElementById('runs-lines').value === 'curves'")  # the usual picture of them
+    assert tab.input_value("#runs-x") == "D"
     tab.select_option("#runs-x", "step")
     lines = tab.evaluate("() => window.isoflop.chart.content().lines.map(line => line.x.length)")
     assert lines == [40] * 30

@@ -541,6 +541,13 @@ CASES: Mapping[str, Case] = {
     "timeseries-n": Case({"N_0": 3.7e16, "alpha": 0.029}, limits=(({"N": 3.7e16}, 1.0),)),
     "timeseries-d": Case({"D_0": 5.3e12, "alpha": 0.094}, limits=(({"D": 5.3e12}, 1.0),)),
     "timeseries-c": Case({"C_0": 1.3e27, "alpha": 0.024}, limits=(({"C": 1.3e27}, 1.0),)),
+    "rl-efficiency": Case(
+        {"A": 300.0, "K_max": 0.15, "N_0": 1.5e10},
+        {"N": (8.7, 10.9), "C": (18.0, 21.0)},
+        {"N": -1, "C": -1},
+        limits=(({"N": 1e-50, "C": 1e20}, 300.0),),
+        rows=80,
+    ),
     "rl-posttraining": Case(
         {"C_0": 1e12, "r": 0.5, "K_max": 0.15, "N_0": 1.5e10},
         {"N": (8.7, 10.9), "C": (18.0, 21.0)},

@@ -60,6 +60,14 @@ def test_checkpoints_are_grouped_and_a_grid_of_runs_is_not(table, sizes):
     assert told == (sizes is not None) and counts == (sizes or [1] * table.height)
 
 
+@pytest.mark.parametrize("word", ["step{}", "checkpoint-{}", "iter_{}"])
+@pytest.mark.parametrize("header", ["revision", "checkpoint", "step"])
+def test_steps_in_the_names_of_checkpoints(word, header):
+    table = curves(EVEN).drop("D").with_columns(step=pl.Series([word.format(each) for each in EVEN] * 3))
+    runs, counts, told = grouped(table.rename({"step": header}))
+    assert runs["step"].tolist() == EVEN * 3 and told and counts == [6, 6, 6]
+
+
 def test_seeds_and_settings_tell_runs_of_one_size_apart():
     two = pl.concat([curves(EVEN).with_columns(seed=pl.lit(seed)) for seed in (1, 2)])
     assert grouped(two)[1] == [6] * 6

@@ -211,6 +211,35 @@ def test_no_size_and_no_tokens_are_warnings_that_name_what_is_left(missing):
     assert [finding.level for finding in alone] == ["note"]  # a law of the FLOPs alone needs no size
 
 
+@pytest.mark.parametrize(
+    ("columns", "formula"),
+    [
+        ({"train_steps": 1000.0, "global_batch_size": 512.0, "seq len": 2048.0},
+         "train_steps * global_batch_size * `seq len`"),
+        ({"num_steps": 1000.0, "tokens_per_step": 1e6}, "num_steps * tokens_per_step"),
+        ({"unique_tokens": 1e9, "epochs": 4.0}, "unique_tokens * epochs"),
+    ],
+)  # fmt: skip
+def test_tokens_that_follow_from_other_columns_are_told_as_a_formula_that_works(columns, formula):
+    table = {"N": N, "loss": LOSS} | {name: np.arange(1.0, 13) * value for name, value in columns.items()}
+    (found,) = [finding for finding in check(runs_of(table)) if finding.code == "no-tokens"]
+    assert f'--derive "D = {formula}"' in found.remedy
+    derived = runs_of(table, derive={"D": formula})
+    expected = np.prod([np.arange(1.0, 13) * value for value in columns.values()], axis=0)
+    assert derived["D"] == pytest.approx(expected)
+
+
+def test_samples_become_tokens_by_the_context_of_the_table():
+    runs = runs_of({"params": N, "sequences_seen": D / 2048, "block_size": [2048.0] * 12, "loss": LOSS})
+    (found,) = [finding for finding in runs.findings if finding.code == "counts-samples"]
+    assert '--derive "D = sequences_seen * block_size"' in found.remedy
+
+
+def test_what_stands_behind_a_plus_minus_in_a_header_is_no_name():
+    runs = runs_of({"N": N, "D": D, "val loss ± std": [f"{each:.3f} ± 0.004" for each in LOSS]})
+    assert runs.columns["loss"].header == "val loss ± std" and runs["loss_error"].tolist() == [0.004] * 12
+
+
 def test_a_text_column_stays_text_where_its_word_is_quoted():
     table = {"N": N, "D": D, "loss": LOSS, "version": ["1", "2", "10"] * 4}
     assert len(runs_of(table, where="version == '1'")) == 4 == len(runs_of(table, where="version == 10"))

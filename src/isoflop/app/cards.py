@@ -42,7 +42,7 @@ def brief(message: str) -> str:
     '11 of 245 rows have fewer tokens than parameters'
     """
     bare = _BRACKETS.sub("", message)
-    first = re.split(r"[;:] |\.$", bare, maxsplit=1)[0].strip()
+    first = re.split(r"[;:.] |\.$", bare, maxsplit=1)[0].strip()
     return first[:1].upper() + first[1:]
 
 

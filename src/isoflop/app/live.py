@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOST_ROWS: Final = 20_000  # beyond it a fit takes too long to follow a pointer
 _STARTS: Final = 16  # of the search: a full fit, with 64, stands beside it
 _AROUND: Final = 1.4  # log N on both sides of a minimum over which its parabola is drawn: a factor of 4
-_SAME: Final = 0.05  # log C within which a run belongs to a minimum's budget
+_SAME: Final = 0.1  # log C within which a run belongs to a minimum's budget
 
 
 def live(session: Session, runs: Runs, settings: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -46,11 +46,11 @@ def minima(runs: Runs) -> dict[str, Any]:
     Raises IsoflopError where fewer than three budgets have a minimum.
     """
     from isoflop.planning.isoflop_minima import isoflop_minima
-    from isoflop.units import training_flops
+    from isoflop.planning.parabolas import flops_of_budgets
 
     found = isoflop_minima(runs)
-    flops = runs["C"] if "C" in runs else training_flops(runs["N"], runs["D"])
-    log_n, log_loss, log_c = np.log(runs["N"]), np.log(runs["loss"]), np.log(flops)
+    log_n, log_loss = np.log(runs["N"]), np.log(runs["loss"])
+    log_c = np.log(flops_of_budgets(runs, log_n)[0] if "D" in runs else runs["C"])
     drawn = []
     for each in found.minima:
         away = log_n - each.log_n

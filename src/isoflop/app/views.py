@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from isoflop.app.session import Session, Task, changed, sessions
+from isoflop.app.session import Reading, Session, Task, changed, sessions
 from isoflop.errors import IsoflopError
 
 # Of a task, what the page shows.
@@ -19,13 +19,15 @@ _MOST_SESSIONS: Final = 20
 
 def state_view(session: Session) -> dict[str, Any]:
     """A session as the page follows it."""
+    bare, now = asdict(Reading()), asdict(session.reading)
 
     def task(each: Task) -> dict[str, Any]:
         said = {key: value for key, value in asdict(each).items() if key != "settings"}
         asked = {key: each.settings.get(key) for key in _ASKED}
         reading, dropped = each.settings.get("reading") or {}, each.settings.get("dropped") or ()
         where = {"where": reading.get("where", ""), "dropped": len(dropped)}
-        return {**said, **asked, **where}
+        same = {**bare, **reading} == now and list(dropped) == list(session.dropped)  # the runs as they are used now
+        return {**said, **asked, **where, "same": same}
 
     return {
         "id": session.id,

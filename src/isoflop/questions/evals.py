@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,6 +12,7 @@ from isoflop.answers.wording import plural
 from isoflop.errors import IsoflopError
 from isoflop.files import check_place, write_whole
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.evals_answer import first_of, quantities_of, tables_of
 from isoflop.questions.base.kinds import Choice, Count, Numbers, Text, Texts, Words
 from isoflop.questions.base.option import option
@@ -32,7 +32,7 @@ class Evals(Question):
     SOURCE is samples_*.jsonl or results_*.json of lm-evaluation-harness, a log of inspect-ai, a folder of them, or a
     table: a row an item (score; log-probabilities of options and the right one; passes and tries; probabilities of an
     ensemble's members), or a row a model and a column a task. --table writes the scores as a table of runs, to which
-    every other command applies.
+    every other command applies; --items writes the items themselves, which a study and the page read.
 
     isoflop evals outputs/ --models sizes.csv --table scores.csv
     isoflop evals attempts.csv --goal 2 --at N=7B
@@ -92,6 +92,11 @@ class Evals(Question):
         command_line_only=True,
     )  # fmt: skip
 
+    items: str | None = option(
+        Text("FILE.csv"), help="New table of the items of all logs, which a study and the page read as one file.",
+        command_line_only=True,
+    )  # fmt: skip
+
     @classmethod
     def groups(cls) -> tuple[type, ...]:
         """Draws, seed and level."""
@@ -99,14 +104,16 @@ class Evals(Question):
 
     def check(self) -> None:
         """A place that can hold a table."""
-        if self.table is not None:
-            check_place(self.table, "--table")
-            if Path(self.table).suffix.lower() != ".csv":
-                raise IsoflopError(f"scores are written as .csv, not {self.table[:80]!r}")
+        for place, word in ((self.table, "--table"), (self.items, "--items")):
+            if place is not None:
+                check_place(place, word)
+                if Path(place).suffix.lower() != ".csv":
+                    raise IsoflopError(f"{word} writes .csv, not {place[:80]!r}")
 
     def compute(self, context: Context) -> Evaluation:
         """Read, and evaluate."""
         from isoflop.evals.evaluate import check_scale, evaluate
+        from isoflop.evals.item_table import item_table
         from isoflop.evals.read import read_items
 
         self.check()
@@ -134,6 +141,8 @@ class Evals(Question):
             level=context.level,
             seed=context.fit_spec.seed,
         )
+        if self.items is not None:
+            write_whole(Path(self.items), item_table(items).write_csv().encode())
         if self.table is not None:
             write_whole(Path(self.table), found.table().write_csv().encode())
         return found
@@ -187,7 +196,6 @@ def _headline(found: Evaluation) -> str:
 
 
 def _pictures(found: Evaluation) -> tuple[Picture, ...]:
-    from isoflop import plots
 
     made = []
     tasks = [task for task, _ in found.items.tasks]
@@ -195,7 +203,7 @@ def _pictures(found: Evaluation) -> tuple[Picture, ...]:
         made.append(
             Picture(
                 "scores",
-                partial(plots.score_against_scale, found),
+                drawing("score_against_scale", found),
                 f"Score of {first_of(tasks)} against {found.scale} with intervals, chance level and ceiling.",
             )
         )
@@ -203,7 +211,7 @@ def _pictures(found: Evaluation) -> tuple[Picture, ...]:
         made.append(
             Picture(
                 "passes",
-                partial(plots.pass_line, law, found.scale),
+                drawing("pass_line", law, found.scale),
                 f"-ln of the pass rate of {task} against {found.scale}, both logarithmic, with the line of slope "
                 f"-{law.alpha.value:.3g}.",
             )
@@ -212,7 +220,7 @@ def _pictures(found: Evaluation) -> tuple[Picture, ...]:
         made.append(
             Picture(
                 "chain",
-                partial(plots.correlations_along_chain, chain),
+                drawing("correlations_along_chain", chain),
                 f"Share of items of {task} with a higher correlation with {found.scale}, for log p, p, p among "
                 "options, Brier score and accuracy.",
             )

@@ -44,6 +44,7 @@ _DURATION = re.compile(
     r"(\d+(?:\.\d+)?)\s*(ms|milliseconds?|d|days?|h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?)(?![a-z])[\s,]*",
     re.IGNORECASE,
 )
+_STEP_NAME = r"(?i)^\s*(?:global_?step|step|iter(?:ation)?|checkpoint|ckpt)[\s_=-]*(\d{1,12})\s*$"
 _CLOCK = re.compile(r"(?:(\d+)\s*(?:d|days?),?\s*)?(\d{1,3}):(\d{2})(?::(\d{2}(?:\.\d+)?))?", re.IGNORECASE)
 _LONGEST = 100  # letters of a cell that can be a number; above it only digits can
 
@@ -202,6 +203,12 @@ def read_numbers(series: pl.Series, *, shares: bool = False) -> Numbers:
         scaled=text.is_in(own).fill_null(value=False) if own else None,
         errors=text.replace_strict(errors, default=None, return_dtype=pl.Float64) if errors else None,
     )
+
+
+def steps_in_words(series: pl.Series) -> pl.Series:
+    """The steps of checkpoints named ``step143000`` or ``checkpoint-500``, where every cell is so; else as it is."""
+    steps = series.str.extract(_STEP_NAME, 1)
+    return steps if steps.null_count() == int(missing(series).sum()) < len(series) else series
 
 
 def durations(series: pl.Series) -> pl.Series | None:

@@ -24,6 +24,7 @@ _WORD_TAIL = re.compile(
 _WORD_HEAD = re.compile(r"^(thousands?|millions?|billions?|trillions?)[\s_](?:of[\s_])?(.+)$", re.IGNORECASE)
 _COMMA = re.compile(r"^(.+?)\s*,\s*(?:in\s+)?([A-Za-z/^\d×x+ -]+)$")
 _OVER = re.compile(r"^(.+?)\s*/\s*(1e\+?\d{1,2}|10\s*(?:\^|\*\*)\s*\d{1,2})$", re.IGNORECASE)
+_PLUS_MINUS = re.compile(r"(?<=\w)\s*(?:±|\+/-|\+-|\\pm).*$")
 _OVER_LETTER = re.compile(r"^(.+?)\s*/\s*([KMBGT])$")
 _POWER = re.compile(r"(?:[x×]\s*)?(?:1?e\+?|10\s*(?:\^|\*\*)\s*)(\d{1,2})")
 _COUNT_WORDS = frozenset({"flop", "flops", "tokens", "params", "parameters", "samples"})
@@ -108,6 +109,8 @@ def safe_header(text: str) -> str:
 def read_header(text: str) -> Header:
     """Split a header into its name and what it says of scale and unit."""
     own = _COPY.sub("", text).strip()
+    if (error := _PLUS_MINUS.search(own[:_LONGEST])) is not None:  # val loss ± std
+        own = own[: error.start()]
     opening = max(own.rfind("("), own.rfind("["))
     if opening >= 0 and own.endswith((")", "]")):
         bare, inside = own[:opening].strip(), own[opening + 1 : -1].strip()

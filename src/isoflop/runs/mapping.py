@@ -11,8 +11,9 @@ import polars as pl
 
 from isoflop.errors import DataError, excerpt
 from isoflop.findings import Finding
-from isoflop.runs.cells import Numbers, durations, holds_a_word, missing, read_numbers
+from isoflop.runs.cells import Numbers, durations, holds_a_word, missing, read_numbers, steps_in_words
 from isoflop.runs.columns import (
+    BY_SYMBOL,
     COUNTED,
     TEXT,
     Header,
@@ -25,12 +26,14 @@ from isoflop.runs.columns import (
     match_headers,
     missing_column,
 )
-from isoflop.runs.headers import safe_header, scale_named, words_of
+from isoflop.runs.headers import plain, safe_header, scale_named, words_of
 from isoflop.runs.mapping_findings import passed_finding, pasted, rival_findings, scale_findings, words_finding
 from isoflop.runs.table import ROW, Column, is_text, rows_phrase
+from isoflop.runs.token_formulas import tokens_formula
 from isoflop.units import LOSS_UNITS, PARAM_CONVENTIONS
 from isoflop.values import Value
 
+_STEPS: Final = frozenset(plain(spelling) for spelling in BY_SYMBOL["step"].spellings)
 _LOOKED_AT: Final = 8  # cells at the head of a column, one of which mostly tells that it holds words
 _PLAIN_NAMES: Final = frozenset(
     ("param", "params", "parameter", "parameters", "token", "tokens", "flop", "flops", "loss", "n", "d", "c")
@@ -49,7 +52,10 @@ class Cells:
     def numbers(self, header: str) -> Numbers:
         """A column as numbers, null where it holds none."""
         if header not in self.read:
-            self.read[header] = read_numbers(self.raw[header])
+            series = self.raw[header]
+            if series.dtype == pl.String and plain(header) in _STEPS:
+                series = steps_in_words(series)
+            self.read[header] = read_numbers(series)
         return self.read[header]
 
     def scaled(self, header: Header) -> pl.Series:
@@ -264,7 +270,8 @@ def rename(
                 "note",
                 f"D counts samples ({excerpt(known['D'].header)}) and not tokens: tokens per parameter and C = 6ND do "
                 "not hold for it.",
-                'Give the tokens as a column, or derive them: --derive "D = samples_seen * tokens_per_sample".',
+                "Give the tokens as a column, or derive them: --derive "
+                f'"D = {_tokens_of_samples(known["D"].header, raw.columns)}".',
             )
         )
     for header_text in raw.columns:
@@ -286,6 +293,10 @@ def rename(
             )
         )
     return Renamed(pl.DataFrame(list(made.values())), known, findings, unread)
+
+
+def _tokens_of_samples(header: str, headers: Sequence[str]) -> str:
+    return tokens_formula(headers, of={"samples": header}) or "samples_seen * tokens_per_sample"
 
 
 def own_numbers(series: pl.Series) -> Numbers:

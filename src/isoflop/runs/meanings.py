@@ -171,9 +171,9 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
             "step", "steps", "n_steps", "iteration", "global_step", "_step", "current_step", "current_steps", "iter",
             "iters", "iterations", "trainer/global_step", "training_step", "optimizer_step", "num_steps", "update",
             "updates", "num_updates", "checkpoint_step", "ckpt_step", "global_steps", "training_steps", "train_steps",
-            "checkpoint", "ckpt",
+            "checkpoint", "ckpt", "revision",
         ),
-        weak=("update", "updates", "checkpoint", "ckpt"),
+        weak=("update", "updates", "checkpoint", "ckpt", "revision"),
     ),
     Meaning(
         "lr",

@@ -13,11 +13,12 @@ let state = null; // {budget} or {at, along}: what the levers say
 export function showAnswer(task, data, code, answer) {
   if (page.fit && page.fit.task !== task.id && page.fit.data.law.response === data.law.response) page.previous = page.fit;
   const law = lawOf(data, code);
-  page.fit = { task: task.id, title: task, data, law };
+  page.fit = { task: task.id, data, law };
   page.fitted = fittedOf(law);
   byId("answer-none").hidden = true;
   byId("answer-body").hidden = false;
   byId("work").classList.add("answered");
+  byId("answer-equation").textContent = answer.equation ?? "";
   showEvidence(answer);
   data.budget === null ? startInputs() : startBudget();
   tell("fit");
@@ -25,7 +26,7 @@ export function showAnswer(task, data, code, answer) {
 
 /** Put another fit behind the answer, at the budget that is shown. */
 export function showBehind(task, data, code) {
-  page.previous = { task: task.id, title: task, data, law: lawOf(data, code) };
+  page.previous = { task: task.id, data, law: lawOf(data, code) };
   if (page.fit?.data.budget) move(state.budget);
 }
 
@@ -137,10 +138,7 @@ function figures(list) {
 const live = () => page.fit.data.law.params.map((name) => page.live.params[name]);
 
 /** Whether the runs that are used are no longer those of the fit that is shown. */
-const moved = () => {
-  const { title } = page.fit;
-  return page.live && (title.dropped !== page.dropped.size || title.where !== page.state.reading.where);
-};
+const moved = () => page.live && page.state.tasks.find((each) => each.id === page.fit.task)?.same === false;
 
 function sayNow() {
   const place = byId("answer-now");

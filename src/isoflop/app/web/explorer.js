@@ -13,6 +13,8 @@ import { selection, selectPlaces } from "./selection.js";
 
 const LABELS = { C: "training compute C (FLOPs)", N: "parameters N", D: "tokens D", U: "unique tokens U", residual: "off the law, 100·(L/L̂ − 1)" };
 const QUANTITIES = new Set(["N", "D", "U", "N_nonembed", "N_active", "batch", "step", "S"]);
+const FAR_OFF = 2; // percent
+const FEWEST = 3; // budgets of an IsoFLOP sweep
 const USUAL = { x: ["C", "D", "N"], y: ["loss"], color: ["N", "C", "D"] };
 
 export const chart = scatter(byId("runs-chart"), {
@@ -86,12 +88,19 @@ export function draw(keep = false) {
   if (!drawn.lines.length && y === "residual") drawn.lines.push({ x: view.x, y: [0, 0], color: "muted", width: 1.2, dash: [5, 4] });
   const label = (name) => (LABELS[name] ?? name.replaceAll("_", " ")).replace(/ \(.*\)$/, "").replace(/,.*/, "");
   const upper = (text) => text[0].toUpperCase() + text.slice(1);
+  if (y === "residual") drawn.title = offSaid(columnOf("residual"));
   const says = `${upper(label(y))} against ${label(x)}, colored by ${label(color)}.`;
   byId("runs-axes-say").textContent = says;
   chart.set({ axes, view, points: { x: px, y: py, shade, state }, ...drawn, title: drawn.title ?? says.slice(0, -1) }, keep);
   legend(color, log, low, high);
   byId("runs-drawn").textContent = runs.step > 1 ? `Every ${runs.step}th of ${runs.total.toLocaleString("en")} rows is shown; all of them are fitted.` : runs.count > 3000 ? `${runs.count.toLocaleString("en")} rows.` : "";
   paintStates();
+}
+
+/** What the residuals show, in one line. */
+function offSaid(list) {
+  const far = list.reduce((count, each) => count + (Math.abs(each) > FAR_OFF), 0);
+  return `${far.toLocaleString("en")} of ${list.length.toLocaleString("en")} runs lie more than ${FAR_OFF}% off the law (${page.fit.task})`;
 }
 
 function legend(name, log, low, high) {
@@ -181,11 +190,13 @@ let first = null;
 when("live", () => {
   if (!page.runs) return;
   offer();
-  if (first !== page.session && page.live.minima.length) { // the usual picture of an IsoFLOP sweep, once a session
-    first = page.session;
-    byId("runs-lines").value = "isoflop";
+  const usual = page.runs.curves ? "curves" : page.live.minima.length >= FEWEST ? "isoflop" : ""; // of such a table, once a session
+  if (first !== page.session && usual) {
+    byId("runs-lines").value = usual;
+    if (usual === "curves") byId("runs-x").value = ["D", "step", "C"].find((name) => name in page.runs.numbers) ?? byId("runs-x").value;
     chooseLines();
   } else draw(true);
+  first = page.session;
 });
 when("dropped", paintStates);
 when("selection", () => { paintStates(); if (byId("rows-selected").checked) filter(); });
@@ -195,7 +206,12 @@ function chooseLines() {
   draw();
 }
 byId("runs-lines").addEventListener("change", chooseLines);
-for (const which of ["x", "y", "color", "log"]) byId(`runs-${which}`).addEventListener("change", () => draw());
+for (const which of ["x", "y", "color", "log"]) {
+  byId(`runs-${which}`).addEventListener("change", () => {
+    if (!LINES[byId("runs-lines").value].fits(byId("runs-x").value, byId("runs-y").value)) byId("runs-lines").value = "none";
+    draw();
+  });
+}
 for (const button of document.querySelectorAll("[data-mode]")) {
   button.addEventListener("click", () => {
     chart.mode = button.dataset.mode;

@@ -3,6 +3,8 @@ import { ask, attempt, byId, element, page } from "./page.js";
 import { readSo } from "./reading.js";
 import { rowsOf, selectRows } from "./selection.js";
 
+const MOST = 0.5; // share of the rows that one press may leave out
+
 /** Show the findings; what was kept stands as a line below. */
 export function showFindings(list) {
   page.findings = list;
@@ -35,8 +37,9 @@ function card(finding) {
     const own = new Set(finding.rows);
     const left = finding.rows.filter((row) => !page.dropped.has(row));
     const some = left.length < finding.rows.length;
-    if (left.length) button(`Leave out ${left.length}${some ? " more" : ""}`, () => page.setDropped([...page.dropped, ...left]), finding.level !== "note");
-    else button(`Take ${finding.rows.length} in again`, () => page.setDropped([...page.dropped].filter((row) => !own.has(row))));
+    const most = own.size > MOST * (page.runs?.count ?? Infinity); // of nearly all rows no button leaves out
+    if (left.length && !most) button(`Leave out ${left.length.toLocaleString("en")}${some ? " more" : ""}`, () => page.setDropped([...page.dropped, ...left]), finding.level !== "note");
+    else if (!left.length) button(`Take ${own.size.toLocaleString("en")} in again`, () => page.setDropped([...page.dropped].filter((row) => !own.has(row))));
     button("Show", () => { selectRows(finding.rows); byId("tab-runs").click(); });
   }
   for (const choice of finding.choices) button(sentence(choice.label), () => readSo(choice.reading));

@@ -186,6 +186,7 @@ async function show(task, to = "") {
     if (!task.drawn) holder.content.querySelectorAll("img.drawn").forEach(putOff);
     const place = byId("shown");
     page.answer = null;
+    place.classList.toggle("answered-beside", task.kind === "fit" || task.kind === "plan");
     byId("no-report").hidden = true;
     if (task.kind === "fit" || task.kind === "plan") {
       const [{ data, code }, answer] = await Promise.all([fitOf(task.id), ask(`${at}/answer.json`)]);
@@ -198,7 +199,7 @@ async function show(task, to = "") {
     if (!to) return;
     const inReport = to === "report";
     openView(inReport ? "report" : "runs");
-    const heading = inReport ? place.querySelector("h2") : byId("answer-title");
+    const heading = inReport ? [...place.querySelectorAll("h2")].find((each) => each.offsetParent) ?? place : byId("answer-title");
     heading.tabIndex = -1;
     heading.focus({ preventScroll: true });
     if (inReport || matchMedia("(max-width: 48rem)").matches) heading.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });

@@ -6,6 +6,7 @@ from isoflop.errors import excerpt
 from isoflop.findings import Finding
 from isoflop.runs.columns import likely
 from isoflop.runs.table import Runs
+from isoflop.runs.token_formulas import tokens_formula
 from isoflop.runs.wide import columns_like_runs
 
 _SIZES = frozenset({"N", "N_nonembed", "N_active", "N_nonvocab", "N_encoder", "N_decoder"})
@@ -16,7 +17,13 @@ _SHOWN = 4
 def absent_findings(runs: Runs) -> list[Finding]:
     """No loss, nothing that a loss could depend on, no size, no tokens."""
     there = set(runs.frame.columns)
-    unused = [header for header in runs.headers if header not in runs.columns and runs.frame[header].dtype.is_numeric()]
+    unused = [
+        header
+        for header in runs.headers
+        if header not in runs.columns
+        and runs.frame[header].dtype.is_numeric()
+        and not (header.endswith("_error") and header.removesuffix("_error") in runs.headers)  # what stood behind ±
+    ]
     others = f"; numbers that were not used stand in {_listed(unused)}" if unused else ""
     inputs = there & (_SIZES - {"N_nonvocab", "N_encoder", "N_decoder"} | _AMOUNTS)
     if "loss" not in there and not inputs:
@@ -58,9 +65,24 @@ def absent_findings(runs: Runs) -> list[Finding]:
     alone = "C" in there  # laws of the FLOPs alone need neither
     if not there & _SIZES:
         found += _absent("no-size", "N", "the number of parameters", unused, curves=curves, alone=alone)
-    if not there & _AMOUNTS:
-        found += _absent("no-tokens", "D", "training tokens", unused, curves=curves)
+    # curves of a schedule need the steps and the rate alone
+    if not there & {"D", "C"} and not {"step", "lr"} <= there:
+        several = "N" in there and runs.frame["N"].n_unique() > 1
+        found += _absent(
+            "no-tokens",
+            "D",
+            "training tokens",
+            unused,
+            curves=curves and not several,
+            formula=_formula_of_tokens(runs, there),
+        )
     return found
+
+
+def _formula_of_tokens(runs: Runs, there: set[str]) -> str | None:
+    read = [name for name in ("step", "batch", "U", "epochs") if name in there]
+    headers = {str(name): runs.columns[name].header or name for name in read}
+    return tokens_formula(runs.names, of=headers)
 
 
 def _columns_like_runs(runs: Runs, there: set[str], unused: list[str]) -> Finding | None:
@@ -78,11 +100,18 @@ def _columns_like_runs(runs: Runs, there: set[str], unused: list[str]) -> Findin
 
 
 def _absent(
-    code: str, symbol: str, counts: str, unused: list[str], *, curves: bool, alone: bool = False
+    code: str,
+    symbol: str,
+    counts: str,
+    unused: list[str],
+    *,
+    curves: bool,
+    alone: bool = False,
+    formula: str | None = None,
 ) -> list[Finding]:
     """A warning; nothing for curves of one model without a header that could be it, a note beside FLOPs (alone)."""
     near = likely(symbol, unused)
-    if curves and not near:
+    if curves and not near and formula is None:
         return []
     others = f"; numbers that were not used stand in {_listed(unused)}" if unused and not alone else ""
     return [
@@ -90,7 +119,7 @@ def _absent(
             code,
             "note" if alone and not near else "warning",
             f"no column was read as {symbol}, {counts}{_candidates(near) or others}.",
-            f'Name it with --column {symbol}={_first(near)}, or compute it: --derive "{symbol} = …".',
+            f'Name it with --column {symbol}={_first(near)}, or compute it: --derive "{symbol} = {formula or "…"}".',
         )
     ]
 
