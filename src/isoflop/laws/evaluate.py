@@ -31,7 +31,7 @@ UNARY: Mapping[str, Callable[..., Any]] = {
     "digamma": digamma,
     "trigamma": trigamma,
 }
-_FUNCTIONS = {**UNARY, "min": np.minimum, "max": np.maximum}
+_FUNCTIONS: Mapping[str, Callable[..., Any]] = {**UNARY, "min": np.minimum, "max": np.maximum}
 
 
 def evaluate(expression: Expr, values: Mapping[Any, float]) -> float:
