@@ -124,7 +124,7 @@ def _settings(frame: pl.DataFrame, clock: str, total: str | None, share: str | N
         for name in frame.columns
         if frame[name].dtype in (pl.String, pl.Boolean) and 2 * frame[name].n_unique() <= frame.height
     ]
-    keys = [*sizes, *texts, *([total] if total is not None else [])]
+    keys = list(dict.fromkeys([*sizes, *texts, *([total] if total is not None else [])]))  # U may be the total too
     rest = [name for name in _MAYBE_SETTING if name in frame.columns]
     rest += [
         name
@@ -132,6 +132,7 @@ def _settings(frame: pl.DataFrame, clock: str, total: str | None, share: str | N
         if name not in BY_SYMBOL and name not in (clock, total, share, ROW) and frame[name].dtype.is_numeric()
         and 4 * frame[name].n_unique() <= frame.height
     ]  # fmt: skip
+    rest = [name for name in dict.fromkeys(rest) if name not in (*keys, clock, share)]
 
     def apart(chosen: list[str]) -> bool:
         return bool(

@@ -167,7 +167,7 @@ def scan_curves(store: Store, *, parts: Sequence[Path] | None = None) -> pl.Lazy
         with reading(path):
             scan = pl.scan_parquet(path, hive_partitioning=False, glob=False)
             schema = scan.collect_schema()
-        _check_curves(path.name, schema, ours=bool(store.record))
+        check_curves(path.name, schema, ours=bool(store.record))
         scans.append(scan)
     curves = scans[0] if len(scans) == 1 else pl.concat(scans, how="diagonal_relaxed")
     return _with_loss(curves, store.runs)
@@ -179,13 +179,16 @@ def part_metrics(store: Store) -> list[str]:
     for path in store.parts:
         with reading(path):
             schema = pl.scan_parquet(path, hive_partitioning=False, glob=False).collect_schema()
-        _check_curves(path.name, schema, ours=bool(store.record))
+        check_curves(path.name, schema, ours=bool(store.record))
         names |= dict.fromkeys(name for name in schema if name not in ("run", "step"))
     return list(names)
 
 
-def _check_curves(name: str, schema: Mapping[str, pl.DataType], *, ours: bool) -> None:
-    """The columns of a file of curves; those of an import are numbers, but for the run."""
+def check_curves(name: str, schema: Mapping[str, pl.DataType], *, ours: bool) -> None:
+    """The columns of a file of curves, ``ours`` where an import wrote it: all numbers, but for the run.
+
+    Raises DataError: damaged.
+    """
     missing = {"run", "step"} - set(schema)
     if missing:
         raise DataError(f"{name} is damaged: it has no column {min(missing)!r}; import the logs again")
