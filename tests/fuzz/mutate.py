@@ -15,7 +15,7 @@ TEXTS = (
     "../../etc/passwd", "/dev/zero", "/dev/null", "a" * 300, "b" * 5_000, "{x}", "%s", "$(id)", "<script>x</script>",
     "=1+1", "N=", "=5", "N=1e300", "N=70B,8B", "D:20%", "E + A/N^alpha", "E + A/(N-N)^alpha", "((((", "A^" * 50 + "A",
     "exp(" * 59 + "N" + ")" * 59, "root(L, L - A/N^alpha*L, 0)", "log(0)*N*A", "N^1e300*A", "family", "chinchilla",
-    "kaplan", "loss < 3", "loss == 'x'", "N > 1 and", "not not N", "2020-01-01", "1e3:1e5", "positive", "-", "--", "🙂",
+    "kaplan", "loss < 3", "loss == 'x'", "N > 1 and", "w " * 1_000, "it's " * 200 + '"', "N=" + "7B " * 300, "not not N", "2020-01-01", "1e3:1e5", "positive", "-", "--", "🙂",
 )  # fmt: skip
 VALUES = (
     None, True, False, 0, -1, 1, 2.5, 1e300, -1e300, 10**39, 2**63, "x", "", "inf", "nan", [], {}, [None], [[]],

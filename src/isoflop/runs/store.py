@@ -20,6 +20,8 @@ import polars as pl
 
 from isoflop.errors import DataError
 from isoflop.findings import Finding
+from isoflop.runs.bounds import refuse_file
+from isoflop.runs.parquet_files import refuse_letters, refuse_values, without_panics
 from isoflop.values import Value
 
 RUNS: Final = "runs.parquet"
@@ -71,8 +73,12 @@ def open_store(folder: str | Path) -> Store:
     if not path.is_file():
         raise DataError(f"{str(folder)!r} holds no {RUNS}; make a store with isoflop import SOURCE -o {folder}")
     try:
+        refuse_file(path)
+        refuse_values(path)
         data = path.read_bytes()  # once: between two looks at the path another import may have replaced it
-        runs = pl.read_parquet(io.BytesIO(data))
+        with without_panics():
+            runs = pl.read_parquet(io.BytesIO(data))
+        refuse_letters(runs)
         record = json.loads(pl.read_parquet_metadata(io.BytesIO(data)).get(KEY, "{}"))
     except (*_UNREADABLE, RecursionError) as error:
         raise DataError(f"{path} cannot be read: {_reason(error)}; import the logs again") from None
@@ -138,7 +144,9 @@ def _numeric(kind: pl.DataType) -> bool:
 def reading(path: Path) -> Iterator[None]:
     """What reads a file of curves: damage becomes a DataError that names the file."""
     try:
-        yield
+        refuse_values(path)
+        with without_panics():
+            yield
     except FileNotFoundError:
         raise DataError(
             f"{str(path)!r} is gone, and {RUNS} names it; import the logs again into a new folder"
