@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os.path
 import re
 from collections.abc import Sequence
 
@@ -63,7 +62,8 @@ def _cut_runs(message: str, text: str) -> str:
     """The message with what it repeats of a text from its beginning cut, whether it repeats all of it or a part."""
     at = message.find(text[: 2 * _SHOWN])
     while at >= 0:
-        run = len(os.path.commonprefix([message[at:], text]))
+        pairs = zip(message[at:], text, strict=False)
+        run = next((n for n, (one, other) in enumerate(pairs) if one != other), min(len(message) - at, len(text)))
         if run > _LONGEST_VALUE:
             message = f"{message[: at + _SHOWN]}…{message[at + run :]}"
         at = message.find(text[: 2 * _SHOWN], at + _SHOWN)
