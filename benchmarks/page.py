@@ -53,6 +53,79 @@ def paint(tab) -> float:
     return tab.evaluate(entry) / 1e3
 
 
+SLIDES = """async (selector) => {
+    const slider = document.querySelector(selector);
+    const taken = [];
+    for (let i = 0; i < 12; i++) {
+      const began = performance.now();
+      slider.value = Number(slider.min) + (0.3 + 0.05 * i) * (slider.max - slider.min);
+      slider.dispatchEvent(new Event("input"));
+      const figures = performance.now() - began;
+      await new Promise(resolve => requestAnimationFrame(resolve));
+      taken.push([figures / 1e3, (performance.now() - began) / 1e3]);
+      await new Promise(resolve => setTimeout(resolve, 60));
+    }
+    return taken;
+}"""
+FRAMES = """async ([kind, count]) => {
+    const { chart } = window.isoflop;
+    const turn = () => new Promise(resolve => requestAnimationFrame(resolve));
+    const [taken, drawn] = [[], []];
+    let last = await turn();
+    for (let i = 0; i < count; i++) {
+      if (kind === "pan") chart.move(i % 40 < 20 ? 6 : -6, i % 20 < 10 ? 3 : -3);
+      else chart.zoom(i % 40 < 20 ? 0.96 : 1 / 0.96);
+      const began = performance.now();
+      chart.picture.now();
+      drawn.push((performance.now() - began) / 1e3);
+      const now = await turn();
+      taken.push((now - last) / 1e3);
+      last = now;
+    }
+    return [taken, drawn];
+}"""
+READ = """() => {
+    const canvas = window.isoflop.chart.picture.canvas;
+    const box = canvas.getBoundingClientRect();
+    return Array.from({ length: 20 }, (_, i) => {
+      const began = performance.now();
+      const at = { clientX: box.x + (box.width * i) / 20, clientY: box.y + box.height / 2, pointerId: 1 };
+      canvas.dispatchEvent(new PointerEvent("pointermove", at));
+      return (performance.now() - began) / 1e3;
+    });
+}"""
+SELECT = """async () => {
+    const { chart } = window.isoflop;
+    const { selectPlaces } = await import("/web/selection.js");
+    chart.fit();
+    const { left, top, wide, high } = chart.frame();
+    const taken = [];
+    let count = 0;
+    for (let i = 0; i < 7; i++) {
+      const right = left + wide * (0.5 + 0.01 * i);
+      const corners = [[left, top], [right, top], [right, top + high], [left, top + high]];
+      const began = performance.now();
+      const found = chart.inside(corners.map(([x, y]) => ({ x, y })));
+      selectPlaces(found);
+      chart.picture.now();
+      taken.push((performance.now() - began) / 1e3);
+      count = found.length;
+    }
+    return [taken, count];
+}"""
+
+
+def explored(tab) -> None:
+    """The chart of 100,000 rows: frames while it is moved and zoomed, the pointer, a selection of half of them."""
+    for kind in ("pan", "zoom"):
+        frames, drawn = tab.evaluate(FRAMES, [kind, 90])
+        told(f"100,000 rows: a frame while one {kind}s", frames, 1 / 30)
+        told(f"100,000 rows: drawing of that frame ({kind})", drawn, 1 / 30)
+    told("100,000 rows: pointer to run", tab.evaluate(READ), 0.1)
+    taken, count = tab.evaluate(SELECT)
+    told(f"selection of {count:,} rows, drawn", taken, 0.1)
+
+
 def main() -> None:
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if path is None:
@@ -72,23 +145,7 @@ def main() -> None:
             first.append(paint(tab))
             tab.wait_for_function("() => window.isoflop?.lever")
             tab.wait_for_timeout(1500)
-            slides += tab.evaluate(
-                """async () => {
-                const slider = document.querySelector('[data-lever=budget] input[type=range]');
-                const taken = [];
-                for (let i = 0; i < 12; i++) {
-                  const began = performance.now();
-                  slider.value = Number(slider.min) + (0.3 + 0.05 * i) * (slider.max - slider.min);
-                  slider.dispatchEvent(new Event('input'));
-                  const figures = performance.now() - began;
-                  await new Promise(resolve => requestAnimationFrame(resolve));
-                  const pictures = performance.now() - began;
-                  taken.push([figures / 1e3, pictures / 1e3]);
-                  await new Promise(resolve => setTimeout(resolve, 60));
-                }
-                return taken;
-            }"""
-            )
+            slides += tab.evaluate(SLIDES, "[data-lever=budget] input[type=range]")
             tab.close()
         told("first paint of that report, from disk", first, 1.0)
         told("slider to figures, 1,000 draws", [figures for figures, _ in slides], 0.05)
@@ -109,28 +166,28 @@ def main() -> None:
                 tab.close()
             told("the page opens, to first paint", opened, 2.0)
 
+            tab = browser.new_page(viewport={"width": 1440, "height": 900})
+            tab.goto(address)
+            tab.click("[data-example=isoflop-sweep]")
+            tab.wait_for_function("() => !document.getElementById('fit').disabled && window.isoflop.live")
+            tab.click("#fit")
+            tab.wait_for_function("() => window.isoflop.fit")
+            tab.wait_for_timeout(3000)
+            dragged = tab.evaluate(SLIDES, "#answer [data-lever=budget] input[type=range]")
+            told("the page's budget to figures", [figures for figures, _ in dragged], 0.05)
+            told("the page's budget to figures and picture, a frame included", [both for _, both in dragged], 0.05)
+            tab.close()
+
             long = runs(100, checkpoints=1000)
             long.to_polars().write_csv(folder / "long.csv")
-            tab = browser.new_page(viewport={"width": 1000, "height": 900})
+            tab = browser.new_page(viewport={"width": 1440, "height": 900})
             tab.goto(address)
             tab.wait_for_function("() => window.isoflop")
             began = time.perf_counter()
             tab.set_input_files("#file", folder / "long.csv")
             tab.wait_for_function("() => document.getElementById('runs-drawn').textContent.includes('100,000')")
             told("100,000 checkpoints: upload, read, check, draw", [time.perf_counter() - began], 10.0)
-            moved = tab.evaluate(
-                """() => {
-                const over = document.querySelector('#runs-chart .u-over');
-                const box = over.getBoundingClientRect();
-                return Array.from({length: 20}, (_, i) => {
-                  const began = performance.now();
-                  const at = { clientX: box.x + (box.width * i) / 20, clientY: box.y + box.height / 2 };
-                  over.dispatchEvent(new MouseEvent('mousemove', at));
-                  return (performance.now() - began) / 1e3;
-                });
-            }"""
-            )
-            told("100,000 checkpoints: pointer to run", moved, 0.1)
+            explored(tab)
             tab.close()
             server.terminate()
         browser.close()

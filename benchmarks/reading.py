@@ -1,8 +1,8 @@
-"""How fast logs are read: console text by the megabyte, many small files, and the same files again.
+"""How fast logs are read: console text by the megabyte, many small files, many of 150 kB, and the same files again.
 
-``python -m benchmarks.reading [--size 300] [--files 3000]`` makes its own inputs in a temporary folder, imports them in
-processes of their own, and prints seconds, the largest memory, and ratios: the time against that of reading the bytes
-and hashing them, and of the second import against the first.
+``python -m benchmarks.reading [--size 300] [--files 3000] [--logs 1536]`` makes its own inputs in a temporary folder,
+imports them in processes of their own, and prints seconds, the largest memory, and ratios: the time against that of
+reading the bytes and hashing them, and of the second import against the first.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ print(json.dumps({"seconds": seconds, "processor": used.ru_utime + used.ru_stime
 """
 
 
-def megatron(step: int) -> str:
-    """A line of Megatron-LM."""
-    loss = 2 + 8 / (1 + step) ** 0.2
+def megatron(step: int, shift: float = 0.0) -> str:
+    """A line of Megatron-LM. shift: what is added to the loss."""
+    loss = 2 + 8 / (1 + step) ** 0.2 + shift
     return (
         f" [2026-04-28 14:{step // 60 % 60:02d}:{step % 60:02d}.123456] iteration {step:8d}/ 9000000 |"
         f" consumed samples: {step * 256:12d} | elapsed time per iteration (ms): {892 + step % 7}.1 |"
@@ -85,6 +85,40 @@ def small(folder: Path, count: int) -> None:
                 (place / "log.jsonl").write_text("".join(lines))
 
 
+def of_size(folder: Path, count: int, size: int = 152_000) -> None:
+    """Logs of ``size`` bytes: nanoGPT's and Megatron's consoles, one below its program's source, CSV, JSON Lines."""
+    source = "import torch\n\n" + "".join(
+        f"def layer_{at}(x, weight):\n    scale_{at} = 0.{at}\n    return torch.matmul(x, weight) * scale_{at}\n\n"
+        for at in range(500)
+    )
+    for number in range(count):
+        place = folder / f"group{number % 40}" / f"run{number}"
+        place.mkdir(parents=True)
+        shift = number * 1e-4
+
+        def loss(step: int, shift: float = shift) -> float:
+            return 2 + 8 / (1 + step) ** 0.2 + shift
+
+        def of_megatron(step: int, shift: float = shift) -> str:
+            return megatron(step, shift)
+
+        text = {2: source + "=" * 100 + "\n", 3: "step,loss,lr\n"}.get(number % 5, "")
+        name = ("train.log", "out.txt", "log.txt", "history.csv", "log.jsonl")[number % 5]
+        writers: tuple[Callable[[int], str], ...] = (
+            lambda step: f"iter {step}: loss {loss(step):.4f}, time 90.1ms\n",
+            of_megatron,
+            lambda step: f"step:{step}/4000 train_loss:{loss(step):.4f} train_time:{step}ms\n",
+            lambda step: f"{step},{loss(step)!r},0.001\n",
+            lambda step: json.dumps({"step": step, "loss": loss(step), "lr": 0.001}) + "\n",
+        )
+        line = writers[number % 5]
+        parts, written, step = [text], len(text), 0
+        while written < size:
+            parts.append(line(step))
+            written, step = written + len(parts[-1]), step + 1
+        (place / name).write_text("".join(parts))
+
+
 def measured(source: Path, store: Path) -> dict[str, float]:
     """One import in a process of its own."""
     done = subprocess.run(
@@ -103,7 +137,7 @@ def hashing(path: Path) -> float:
     return time.perf_counter() - start
 
 
-def rows(size: int, files: int) -> Iterator[str]:
+def rows(size: int, files: int, logs: int) -> Iterator[str]:
     """Lines of the report."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -124,7 +158,15 @@ def rows(size: int, files: int) -> Iterator[str]:
         share = again["seconds"] / first["seconds"] if first["seconds"] else math.nan
         yield (
             f"{files:,} small files: {first['seconds']:.1f} s ({first['processor']:.1f} s of processor), again "
-            f"{again['seconds']:.1f} s ({share:.2f} of the first), {first['runs']:,.0f} runs"
+            f"{again['seconds']:.1f} s ({again['processor']:.1f} s of processor, {share:.2f} of the first), "
+            f"{first['runs']:,.0f} runs"
+        )
+        of_size(folder / "logs", logs)
+        total = sum(path.stat().st_size for path in (folder / "logs").rglob("*.*"))
+        done = measured(folder / "logs", folder / "store-logs")
+        yield (
+            f"{logs:,} files of {total / 1e6:.0f} MB: {done['seconds']:.1f} s ({done['processor']:.1f} s of "
+            f"processor), {done['mb']:.0f} MB of memory, {done['runs']:,.0f} runs, {done['rows']:,.0f} rows"
         )
 
 
@@ -133,8 +175,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=float, default=300, help="megabytes of console text")
     parser.add_argument("--files", type=int, default=3000, help="small files")
+    parser.add_argument("--logs", type=int, default=1536, help="files of 152 kB")
     given = parser.parse_args()
-    for line in rows(int(given.size * 1e6), given.files):
+    for line in rows(int(given.size * 1e6), given.files, given.logs):
         print(line, flush=True)
 
 

@@ -20,9 +20,9 @@ PARAM_CONVENTIONS: Final[tuple[str, ...]] = get_args(ParamConvention)
 SUFFIXES: Final[dict[str, float]] = {"k": 1e3, "K": 1e3, "m": 1e6, "M": 1e6, "B": 1e9, "b": 1e9, "G": 1e9, "T": 1e12}
 SCALE_WORDS: Final[dict[str, float]] = {
     "k": 1e3, "kilo": 1e3, "thousand": 1e3, "thousands": 1e3,
-    "m": 1e6, "mega": 1e6, "million": 1e6, "millions": 1e6,
-    "b": 1e9, "g": 1e9, "giga": 1e9, "billion": 1e9, "billions": 1e9,
-    "t": 1e12, "tera": 1e12, "trillion": 1e12, "trillions": 1e12,
+    "m": 1e6, "mega": 1e6, "mn": 1e6, "mil": 1e6, "million": 1e6, "millions": 1e6,
+    "b": 1e9, "g": 1e9, "giga": 1e9, "bn": 1e9, "billion": 1e9, "billions": 1e9,
+    "t": 1e12, "tera": 1e12, "tn": 1e12, "trn": 1e12, "trillion": 1e12, "trillions": 1e12,
 }  # fmt: skip
 # A comma separates thousands and nothing else: 3,01 and 0,301 are no numbers here, since some mean 3.01 and 0.301.
 _QUANTITY = re.compile(

@@ -147,6 +147,30 @@ def test_what_is_no_json_and_who_is_not_there(tmp_path):
     assert asked(tmp_path, "/api/s/0123456789ab")[0] == 404
 
 
+def test_an_example_is_opened_labeled_and_followed(tmp_path):
+    def sent(path, content):
+        status, _, body = asked(
+            tmp_path, path, method="POST", headers={"x-isoflop": "1"}, body=json.dumps(content).encode()
+        )
+        return status, json.loads(body)
+
+    status, refused = sent("/api/examples", {"example": "no-such"})
+    assert status == 400 and "there are isoflop-sweep, trained-models, loss-curves" in refused["says"]
+    status, opened = sent("/api/examples", {"example": "isoflop-sweep"})
+    at = f"/api/s/{opened['id']}"
+    assert status == 200
+    for kept in ("few-tokens", ["x"] * 1_001):
+        status, refused = sent(f"{at}/label", {"kept": kept})
+        assert status == 400 and "a list of their codes" in refused["says"]
+    status, state = sent(f"{at}/label", {"name": "n" * 300, "kept": ["few-tokens"]})
+    assert status == 200 and state["name"] == "n" * 100 and state["kept"] == ["few-tokens"]
+    status, _, body = asked(tmp_path, f"{at}/live")
+    assert status == 200 and len(json.loads(body)["minima"]) == 9 and json.loads(body)["params"] is None
+    for path in (f"{at}/live?task=r1", f"{at}/tasks/r1/copies"):
+        status, _, body = asked(tmp_path, path)
+        assert status == 400 and "no result 'r1'" in json.loads(body)["says"]
+
+
 def run(*options):
     command = [sys.executable, "-c", "from isoflop.cli import main; main()", "app", "--no-browser", *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

@@ -13,8 +13,10 @@ import pytest
 
 from isoflop.app import serve as module
 from isoflop.app.serve import _sole_server
+from isoflop.app.session import load, read
 from isoflop.errors import IsoflopError
 from isoflop.lock import NoLockError
+from isoflop.logs.importing import import_logs
 
 COMMAND = [sys.executable, "-m", "isoflop", "app", "--no-browser", "--port", "0", "--state"]
 
@@ -97,3 +99,17 @@ def test_a_server_that_is_stopped_during_a_request_complains_of_nothing(start, t
         server.send_signal(signal.SIGTERM)
         assert server.wait(60) in (0, -signal.SIGTERM)
     assert server.stderr.read() == ""
+
+
+def test_a_page_begins_on_the_runs_of_a_store(tmp_path):
+    lines = (json.dumps({"step": at, "loss": 5 - at / 10, "n_params": 1e8, "tokens": at * 1e6}) for at in range(1, 9))
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    import_logs([tmp_path / "a.jsonl"], tmp_path / "store")
+    session = load(tmp_path / "state", module.open_table(tmp_path / "state", tmp_path / "store"))
+    runs = read(session)
+    assert runs.text("run") == ["a"] and runs["D"].tolist() == [8e6]
+    assert "loss-rule" in {finding.code for finding in runs.findings}  # a store's own, which its table alone lacks
+    assert not list(session.folder.rglob("curves"))
+    (tmp_path / "store" / "runs.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(IsoflopError, match=r"runs\.parquet cannot be read"):
+        module.open_table(tmp_path / "state", tmp_path / "store")

@@ -23,10 +23,22 @@ def session(tmp_path):
 def test_a_session_comes_back_as_it_was(session, tmp_path):
     reading = replace(session.reading, columns={"N": "params"}, where="N > 2e8")
     task = Task("r1", "fit", {"law": "chinchilla", "dropped": []}, state="done", says="told")
-    kept = save(replace(session, reading=reading, dropped=(3, 5)).with_task(task))
+    given = replace(session, reading=reading, dropped=(3, 5), name="Mine", kept=("few-tokens",))
+    kept = save(given.with_task(task))
     assert load(tmp_path, session.id) == kept
     assert [each.id for each in sessions(tmp_path)] == [session.id]
     assert len(read(kept)) == 6 and len(used(kept, read(kept))) == 4
+
+
+def test_a_session_from_before_names_is_read(session, tmp_path):
+    place = session.folder / "session.json"
+    content = json.loads(place.read_text())
+    del content["name"], content["kept"]
+    place.write_text(json.dumps(content))
+    assert load(tmp_path, session.id) == session
+    place.write_text(json.dumps({**content, "kept": [1]}))
+    with pytest.raises(SavedError, match="damaged"):
+        load(tmp_path, session.id)
 
 
 def test_rows_are_left_out_by_their_number_in_the_file(session):

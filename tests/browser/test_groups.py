@@ -5,6 +5,7 @@ import re
 import numpy as np
 import polars as pl
 import pytest
+from tests.browser.test_app import ask_for_draws
 
 from isoflop.planning.comparison import compare_groups, groups_by
 from isoflop.runs import read_runs
@@ -30,15 +31,19 @@ def recipes(tmp_path):
 def tab(served, watched, recipes):
     page = watched()
     page.tab.goto(served(recipes).address)
-    page.tab.wait_for_selector("#groups-chips .chip")
-    page.tab.fill("#draws", "50")
+    page.tab.wait_for_selector("#groups-chips .chip", state="attached")
+    ask_for_draws(page.tab, 50)
+    page.tab.click("#tab-questions")
     yield page.tab
     assert [slip for slip in page.slips if "400" not in slip] == []
 
 
 def wait_for(tab, task):
-    tab.wait_for_selector(f"#results li:has-text('{task} '):has(.tools button[aria-label='show {task}'], p.slip)")
-    return tab.inner_text(f"#results li:has-text('{task} ')")
+    done = f"#results li:has-text('{task} '):has(.tools button[aria-label='show {task}'], p.slip)"
+    tab.wait_for_selector(done, state="attached")
+    said = tab.text_content(f"#results li:has-text('{task} ')")
+    tab.click("#tab-questions")
+    return said
 
 
 def choose(tab, *names):
@@ -65,6 +70,7 @@ def test_two_groups_are_chosen_compared_and_drawn(tab, recipes):
     tab.fill("#groups-at", "C=1e21")
     tab.click("#compare-groups")
     assert "Comparison by recipe, dense, sparse" in wait_for(tab, "r3")
+    tab.click("#tab-report")
     tab.wait_for_selector("#shown img")
     groups, _ = groups_by(read_runs(recipes).where("recipe != 'tiny'"), "recipe")
     lead = compare_groups(groups, at={"C": [1e21]}, draws=50).lead
@@ -77,21 +83,22 @@ def test_two_groups_are_chosen_compared_and_drawn(tab, recipes):
         picture.scroll_into_view_if_needed()
         picture.evaluate("each => each.decode()")
         assert picture.evaluate("each => each.naturalWidth") > 100
+    tab.click("#tab-questions")
     choose(tab)
     assert tab.is_disabled("#compare-groups") and "Choose two groups" in tab.inner_text("#groups-says")
 
 
 @pytest.mark.slow
-def test_rows_that_are_clicked_or_selected_become_groups_that_share_an_exponent(tab):
-    tab.click("#groups-name summary")
-    tab.check("#groups-pick")
+def test_rows_that_are_selected_become_groups_that_share_an_exponent(tab):
+    tab.click("#tab-runs")
     tab.focus("#runs-chart")
     tab.keyboard.press("Home")
     for _ in range(3):
-        tab.keyboard.press("Enter")
+        tab.keyboard.press("Space")
         tab.keyboard.press("ArrowRight")
+    tab.click("#selection-group")
     rows = re.findall(r"\d+", tab.input_value("#groups-where"))
-    assert len(rows) == 3 and tab.is_hidden("#dropped-row")  # chosen, not left out
+    assert len(rows) == 3 and tab.evaluate("() => window.isoflop.state.dropped.length") == 0  # selected, not left out
     tab.fill("#groups-where", "C < 4e19 and recipe != 'tiny'")
     tab.click("#groups-add")
     tab.wait_for_selector("#slip:has-text('a group needs a name')")
@@ -118,6 +125,7 @@ def test_rows_that_are_clicked_or_selected_become_groups_that_share_an_exponent(
     tab.fill("#groups-share", "alpha,E")
     tab.click("#fit-groups")
     assert "Fit of groups of low, high" in wait_for(tab, "r2")
+    tab.click("#tab-report")
     tab.wait_for_selector("#shown h2")
     said = tab.inner_text("#shown")
     assert "fitted to 2 groups of named group" in said and "E and alpha shared" in said

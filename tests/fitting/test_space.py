@@ -90,3 +90,33 @@ def test_scores_without_log_odds_are_refused(runs, change, says):
 def test_an_unknown_objective_names_both_prefixes():
     with pytest.raises(FitError, match="raw- or logit-"):
         objective("logits-lsq")
+
+
+@pytest.mark.parametrize(
+    ("file", "where", "derive", "text", "far"),
+    [
+        (
+            "pythia-evals/lambada_by_checkpoint.csv", "acc > 0.02 and tokens > 2e11", {}, "acc = E - A/N^a",
+            {"N": [1e8, 1e11, 1e15]},
+        ),
+        (
+            "olmo-ladder/ladder_final_checkpoints.csv", None, {"quiz": "`acc/arc_easy_val_rc_5shot_len_norm`"},
+            "quiz = E - A/N^a", {"N": [1e8, 1e11, 1e15]},
+        ),
+        (
+            "observational-scaling/base_llm_benchmark_eval.csv", "finite(C) and finite(MMLU)", {},
+            "MMLU = 0.25 + E/(1 + (B/C)^a)", {"C": [1e18, 1e26, 1e32]},
+        ),
+    ],
+)  # fmt: skip
+def test_public_scores_are_forecast_between_zero_and_one(tables, file, where, derive, text, far):
+    found = isoflop.read_runs(tables / file, where=where, derive=derive)
+    top = 0.75 if "0.25" in text else 1.0
+    chosen = isoflop.law(text, domains={"E": (0.3, top)})
+    drawn = isoflop.bootstrap(
+        isoflop.fit(chosen, found, objective=isoflop.squares(space="logit")), draws=40, restarted=0
+    )
+    said = predictive(drawn, {name: np.array(values) for name, values in far.items()})
+    for low, high in (said.loss, said.law_loss, said.mean):
+        assert (low > 0).all() and (high < 1).all() and (low < high).all()
+    assert (np.diff(said.value) > 0).all()

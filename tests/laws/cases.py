@@ -31,7 +31,7 @@ class Case:
     truth: the parameters. ranges: decimal logarithms of inputs, where they are not the usual ones.
     slopes: whether the response rises (1) or falls (-1) along an input, with the others at their middles; 0 does both.
     limits: points and what the response tends to there.
-    scaled: inputs that are measured in other units together; the first alone if empty.
+    scaled: inputs that are measured in other units together; the first alone if empty; None where none has a unit.
     space: ``raw`` for a law whose values may be negative. noise: of noisy runs.
     swaps: parameters that may change places, all at once.
     given: parameters that are fixed at their truth before fitting, because that is how the law is used.
@@ -41,7 +41,7 @@ class Case:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     slopes: Mapping[str, int] = field(default_factory=dict)
     limits: tuple[tuple[Mapping[str, float], float], ...] = ()
-    scaled: tuple[str, ...] = ()
+    scaled: tuple[str, ...] | None = ()
     space: str = "log"
     rows: int = 40
     noise: float = 0.01
@@ -445,6 +445,21 @@ CASES: Mapping[str, Case] = {
         rows=80,
         noise=0.003,
     ),
+    "train-to-test-accuracy": Case(
+        {"A": 60.0, "B": 300.0, "alpha": 0.22, "beta": 0.25, "h": 1.0, "g": 1.2, "j": -0.15},
+        {"samples": (0.0, 3.0)},
+        slopes={"N": -1, "D": -1, "samples": -1},
+        limits=(({"N": HUGE, "D": HUGE, "samples": 1.0}, 1 / (1 + math.e)),),
+        rows=120,
+        noise=0.002,
+    ),
+    "pass-at-k": Case(
+        {"a": 0.2, "b": 1.8},
+        {"samples": (0.0, 2.5)},
+        slopes={"samples": -1},
+        limits=(({"samples": 1.0}, 0.9),),
+        scaled=None,
+    ),
     "repeated-sampling": Case(
         {"a": 2.5, "b": 0.35},
         {"samples": (0.0, 4.0)},
@@ -526,6 +541,13 @@ CASES: Mapping[str, Case] = {
     "timeseries-n": Case({"N_0": 3.7e16, "alpha": 0.029}, limits=(({"N": 3.7e16}, 1.0),)),
     "timeseries-d": Case({"D_0": 5.3e12, "alpha": 0.094}, limits=(({"D": 5.3e12}, 1.0),)),
     "timeseries-c": Case({"C_0": 1.3e27, "alpha": 0.024}, limits=(({"C": 1.3e27}, 1.0),)),
+    "rl-efficiency": Case(
+        {"A": 300.0, "K_max": 0.15, "N_0": 1.5e10},
+        {"N": (8.7, 10.9), "C": (18.0, 21.0)},
+        {"N": -1, "C": -1},
+        limits=(({"N": 1e-50, "C": 1e20}, 300.0),),
+        rows=80,
+    ),
     "rl-posttraining": Case(
         {"C_0": 1e12, "r": 0.5, "K_max": 0.15, "N_0": 1.5e10},
         {"N": (8.7, 10.9), "C": (18.0, 21.0)},

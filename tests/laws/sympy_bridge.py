@@ -35,5 +35,6 @@ def to_sympy(expression: Expr) -> sympy.Expr:
         "expm1": lambda x: sympy.exp(x) - 1,
         "abs": sympy.Abs,
         "sign": sympy.sign,
+        "lgamma": sympy.loggamma,
     }
     return functions[expression.op](*args)

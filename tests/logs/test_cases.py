@@ -273,3 +273,10 @@ def test_a_table_without_a_loss_becomes_a_store_that_says_so(tables, tmp_path):
     assert json.loads(done.store.runs["settings"][0]) is not None
     with pytest.raises(DataError, match=r"no run of s has a loss; .*--loss NAME"):
         open_curves(tmp_path / "s")
+
+
+def test_every_case_has_its_test(cases):
+    """A case that is named nowhere in this file is one whose right value nobody asserts."""
+    source = Path(__file__).read_text(encoding="utf-8")
+    names = {page.stem for page in (cases).glob("*.md")} - {"README"}
+    assert names and not {name for name in names if f'"{name}' not in source}

@@ -11,6 +11,7 @@ from isoflop.logs import LoggedRun, read_logs
 from isoflop.logs.console import NOTHING, Console, parse
 from isoflop.logs.console_settings import Header
 from isoflop.logs.dialects import number
+from isoflop.logs.importing import import_logs
 
 SHAPES = (
     "iter {i}: loss {x:.4f}, time {t}ms, mfu {m:.2f}%",
@@ -96,6 +97,55 @@ def test_evaluation_has_a_bar_of_its_own(tmp_path: Path) -> None:
     assert run.results["train_runtime"] == 9.0
     assert "train_loss" not in run.history.columns
     assert run.settings["max_steps"] == 100
+
+
+FORMS = {
+    "NeMo": "Epoch 0: :  1%|█| {i}/10000 [00:10<10:00, v_num=a, reduced_train_loss={x}, global_step={i}.0, val=4]",
+    "NeMo 2": "Training epoch 0, iteration {i}/9999 | lr: 1e-05 | global_step: {i} | reduced_train_loss: {x} | a: 1.1",
+    "PyTorch's examples": "Epoch: [0][{i}/9999]\tTime 0.1 (0.1)\tLoss {x:.4e} ({x:.4e})\tAcc@1 1.0 (1.0)",
+    "spaced": "step {i} loss {x}",
+    "bars": "Iter {i} | Loss {x} | Time 0.1s",
+    "after an epoch": "Epoch 1 Step {i} Loss {x}",
+    "in brackets": "[{i}/9999] train_loss: {x}, lr: 0.001",
+    "a bar left on the line": "  5%|██        | {i}/9999 [00:01<01:00,  3.9it/s]{{'loss': {x}, 'epoch': 0.1}}",
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_forms_of_a_step_and_its_loss(tmp_path: Path, name: str) -> None:
+    points = {100: 7.25, 200: 6.5, 300: 6.125, 400: 5.875}
+    (tmp_path / "a.log").write_text("".join(FORMS[name].format(i=i, x=x) + "\n" for i, x in points.items()))
+    [run] = read_logs(tmp_path / "a.log")
+    assert isinstance(run, LoggedRun)
+    metric = next(each for each in run.history.columns if each not in ("step", "val_loss") and "loss" in each.lower())
+    assert dict(run.history.select("step", metric).iter_rows()) == points
+
+
+def test_an_evaluation_follows_a_bar_left_on_the_line(tmp_path: Path) -> None:
+    text = FORMS["a bar left on the line"].format(i=300, x=6.5) + "\n{'eval_loss': 3.41, 'eval_runtime': 3.1}\n"
+    (tmp_path / "a.log").write_text(text)
+    [run] = read_logs(tmp_path / "a.log")
+    assert isinstance(run, LoggedRun)
+    assert dict(run.history.select("step", "eval_loss").drop_nulls().iter_rows()) == {300: 3.41}
+
+
+def test_a_programs_indented_text_hangs_below_no_step(tmp_path: Path) -> None:
+    text = "".join(f"    scale_{at} = 0.{at}\n" for at in range(1, 50)) + "step:1/2 val_loss:4.5\n    late = 0.5\n"
+    (tmp_path / "a.log").write_text(text)
+    [run] = read_logs(tmp_path / "a.log")
+    assert isinstance(run, LoggedRun) and run.history.columns == ["step", "val_loss"]
+
+
+def test_parameters_of_all_ranks_are_summed_and_of_some_are_not(tmp_path: Path) -> None:
+    ranks = [
+        f" > number of parameters on (tensor, pipeline) model parallel rank ({t}, {p}): {101 + p}000000\n"
+        for p in (0, 1) for t in (0, 1)
+    ]  # fmt: skip
+    steps = "".join(f" iteration {at:8d}/    1000 | lm loss: {9 - at / 100:.6E} |\n" for at in (100, 200, 300))
+    (tmp_path / "whole.log").write_text("".join(ranks) + steps)
+    (tmp_path / "part.log").write_text("".join(ranks[:3]) + steps)
+    rows = {row["run"]: row for row in import_logs([tmp_path], tmp_path / "s").store.runs.iter_rows(named=True)}
+    assert rows["whole"]["N"] == 406e6 and rows["part"]["N"] is None
 
 
 def test_dictionaries_without_steps_are_numbered_and_said_so(tmp_path: Path) -> None:

@@ -35,6 +35,14 @@ def test_counters_under_names_of_tables_are_read_in_logs_too(
     assert row[column] is None
 
 
+@pytest.mark.parametrize("rates", [[200.1] * 4, [199.0, 200.0, 200.1, 200.2], [200.1]])
+def test_a_rate_of_operations_is_no_count_of_them(tmp_path: Path, rates: list[float]) -> None:
+    lines = (f"step: {10 * at:2d}  loss:  {8 - at}.5  tps: 5,000  tflops: {rate}\n" for at, rate in enumerate(rates, 1))
+    (tmp_path / "a.log").write_text("".join(lines))
+    row = import_logs([tmp_path / "a.log"], tmp_path / "s").store.runs.row(0, named=True)
+    assert row["C"] is None and row["D"] is None
+
+
 @pytest.mark.parametrize(("name", "column"), [("trainable_params", "N"), ("total_trained_tokens", "D")])
 def test_settings_follow_the_rules_of_tables(tmp_path: Path, name: str, column: str) -> None:
     lines = [f'{{"step": {step}, "loss": {9 / step**0.2}, "{name}": 124000000}}' for step in range(1, 30)]

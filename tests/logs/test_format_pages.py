@@ -14,6 +14,8 @@ SAYS = {
     "megatron-lm": {"N": 71_475_200, "D": 102_400 * 2048, "loss": 9.15, "loss_metric": "val_loss"},
     "gpt-neox": {"N": 70_426_624, "batch": 1024 * 2048, "loss": 8.05},
     "nanogpt": {"N": 10.65e6, "D": 250 * 16_384, "loss": 2.07},
+    "nemo": {"loss": 6.25, "loss_metric": "val_loss", "steps": 300},
+    "plain": {"loss": 6.125, "steps": 300, "lr": 0.0003, "D": 157_286_400},
     "nanochat": {"N": 286_261_706, "D": 2205 * 524_288, "loss": 0.8642, "loss_unit": "bits/byte"},
     "litgpt": {"N": 124_439_808, "steps": 610_150, "loss": 2.861},
     "modded-nanogpt": {"loss": 3.2781, "lr": None, "status": "finished"},

@@ -1,6 +1,7 @@
 """Tables of curves and of runs, in every format."""
 
 import gzip
+import json
 import sqlite3
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from tests.logs.conftest import loss
 
 from isoflop.logs import LoggedRun, Unread, read_logs
+from isoflop.logs.importing import import_logs
+from isoflop.logs.json_lines import read_json_lines
 
 CURVES = pl.DataFrame(
     {
@@ -97,6 +100,23 @@ def test_adding_a_run_leaves_the_digests_of_the_others(tmp_path: Path) -> None:
     after = {run.name: run.digest for run in read_logs(file)}
     assert after["b"] != after["a"]
     assert before.digest == after.get("sweep", after["a"]) or before.name == "sweep"
+
+
+def test_padded_headers_and_the_sum_of_losses(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("step,      train/cls_loss,        total_loss\n10,1.0,3.0\n20,0.9,2.5\n30,.8,2.0\n")
+    done = import_logs([tmp_path / "a.csv"], tmp_path / "s")
+    row = done.store.runs.row(0, named=True)
+    assert (row["loss_metric"], row["loss"]) == ("loss", 2.0) and "loss-rivals" not in {f.code for f in done.findings}
+
+
+def test_records_of_changing_keys_keep_their_rows(tmp_path: Path) -> None:
+    rows = [{"step": at, "loss": 3.0 - at / 10} | ({"val_loss": at} if at % 3 == 0 else {}) for at in range(9)]
+    rows[4] = {"loss": 2.5, "step": 4, "note": "x"}
+    rows[7]["loss"] = None
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    frame, _ = read_json_lines(tmp_path / "a.jsonl", "a.jsonl")
+    assert frame["step"].to_list() == list(range(9)) and frame["val_loss"].to_list()[::3] == [0, 3, 6]
+    assert frame["val_loss"].null_count() == 6 and frame["loss"].to_list()[7] is None and frame["note"][4] == "x"
 
 
 def test_a_chart_exported_by_wandb(tmp_path: Path) -> None:

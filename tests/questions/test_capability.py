@@ -29,9 +29,23 @@ def test_the_answer_has_index_trend_density_and_families(asked, table, same):
     told = answer["quantities"]
     assert told["doubling"]["value"] == found.density.trend.doubling.value
     assert told["slope"]["value"] == found.trend.slope.value
-    assert told["error"]["value"] == found.families.error < told["unchanged"]["value"]
+    assert told["panel_error"]["value"] == found.families.error("panel") < told["unchanged_error"]["value"]
+    (first, *_) = answer["tables"]["methods"]["rows"]
+    assert first["method"] == "family panel in ln N" and 0 < first["coverage"] <= 1
+    assert [row["task"] for row in answer["tables"]["others"]["rows"]] == list(TASKS)
     assert [row["task"] for row in answer["tables"]["benchmarks"]["rows"]] == list(TASKS)
     assert same(answer_of(found).quantities[3], found.trend.slope)
+
+
+def test_a_further_model_is_forecast_by_its_family(asked, refused, table):
+    words = ("capability", str(table), "--task", ",".join(TASKS), "--scale", "N", "--draws", "20")
+    answer = asked(*words, "--of", "h", "--at", "N=200B")
+    scores = [answer["quantities"][f"score_{at}"] for at in (1, 2, 3, 4)]
+    assert answer["headline"].startswith("Expected scores of a further model of h: quiz")
+    assert all(each["interval"] == "PI" and each["low"] < each["value"] < each["high"] for each in scores)
+    assert all(0.3 < each["value"] < 1 for each in scores) and scores[0]["value"] > scores[3]["value"] + 0.1
+    assert "name its family (--of FAMILY)" in refused(*words, "--at", "N=200B")
+    assert "as --at N=70B" in refused(*words, "--of", "h")
 
 
 def test_index_and_density_are_drawn(cli, table, tmp_path):

@@ -65,6 +65,11 @@ def test_a_sweep_gives_a_sweep_of_the_chosen_cells(tmp_path):
         (["design", *QUICK, *GRID, "--spend", "1e19", "-o", "batch.txt"], "written as .toml or .csv"),
         (["design", *QUICK, *GRID, "--spend", "1e19", "--cost", "-N"], "must be a positive number"),
         (["design", "nothing.csv", *QUICK, *GRID, "--spend", "1e19"], "leave one of them out"),
+        (["design", *QUICK, *GRID, "--spend", "1e19", "--loop", "trained"], "give --candidates sweep.toml"),
+        (["design", *QUICK, *GRID, "--spend", "1e19", "--until", "2"], "--until ends a loop"),
+        (["design", "--candidates", "a.toml", "--spend", "1e19", "--loop", "trained"], "there is no usual question"),
+        (["design", *QUICK, "--candidates", "a.toml", "--spend", "1", "--loop", "x", "-o", "a.csv"], "leave --output"),
+        (["design", "runs.csv", *QUICK[1:], "--candidates", "a.toml", "--spend", "1", "--loop", "x"], "without runs"),
         (["simulate", "--constants", "epoch"], "there is no design"),
         (["simulate", "--design", "N=1M", "--design", "D=1B"], "needs a value of E, A, B, alpha, beta"),
         (["simulate", "--constants", "epoch", "--design", "N=1M"], "have no column D"),
@@ -83,3 +88,37 @@ def test_a_simulated_table_is_read_back(tmp_path):
     told("simulate", *words, "-o", place)
     fitted = told("fit", place, "--law", "chinchilla", "--draws", "20")
     assert fitted["quantities"]["alpha"]["value"] == pytest.approx(0.3478, rel=0.03)
+
+
+TINY = """
+name = "tiny"
+[task]
+context = 16
+[model]
+sizes = [{ width = 4, layers = 1, heads = 1 }, { width = 12, layers = 1, heads = 1 }]
+[train]
+batch = 64
+lr = 0.01
+[evaluate]
+points = 2
+windows = 8
+[[design]]
+kind = "grid"
+tokens = [640, 1280, 2560]
+"""
+
+
+@pytest.mark.slow
+def test_a_loop_trains_what_it_designs_and_goes_on_where_it_was_stopped(tmp_path):
+    pytest.importorskip("torch")
+    (tmp_path / "tiny.toml").write_text(TINY)
+    words = ["design", "--question", "N* at 1e10", "--candidates", tmp_path / "tiny.toml", "--spend", "2e8"]
+    words += ["--loop", tmp_path / "trained", "--rounds", "2", "--draws", "32"]
+    answer = told(*words)
+    runs = pl.read_parquet(tmp_path / "trained" / "runs.parquet")
+    assert len(runs) == answer["quantities"]["runs"]["value"] >= 2
+    assert answer["quantities"]["spent"]["value"] == pytest.approx(runs["C"].sum(), rel=1e-9) and len(runs) <= 6
+    results = {path: path.stat().st_mtime_ns for path in (tmp_path / "trained" / "cells").glob("*/result*")}
+    again = told(*words)
+    assert again["quantities"] == answer["quantities"]
+    assert results and all(path.stat().st_mtime_ns == made for path, made in results.items())

@@ -175,3 +175,38 @@ def test_scores_that_are_no_shares_and_ends_that_are_none_are_refused(table, ref
     assert "--chance is for the laws" in refused(
         "downstream", *where, *quiz, "--chance", "quiz=0.5", "--then", "gadre-error"
     )
+
+
+def test_a_gain_over_no_pretraining_is_told_and_one_that_is_none_is_warned_of(table, asked, refused):
+    words = (
+        "downstream",
+        str(table),
+        "--task",
+        "quiz=task_loss,hits",
+        "--at",
+        "N=1e10",
+        "--at",
+        "D=1e12",
+        "--draws",
+        "40",
+    )
+    clear, none = (asked(*words, "--without", f"quiz={value}") for value in (0.3, 0.99))
+    (row,) = clear["tables"]["baseline"]["rows"]
+    score = clear["quantities"]["score"]
+    assert row["gain"]["value"] == pytest.approx(score["value"] - 0.3)
+    assert row["gain"]["low"] == pytest.approx(score["low"] - 0.3) and 0 < row["better"] <= row["runs"]
+    assert not {each["code"] for each in clear["findings"]} & {"no-gain-from-pretraining"}
+    (row,) = none["tables"]["baseline"]["rows"]
+    assert row["gain"]["low"] < 0 and row["better"] == 0
+    assert "no-gain-from-pretraining" in {each["code"] for each in none["findings"]}
+    assert "--without exam is no task; there are quiz" in refused(*words, "--without", "exam=0.3")
+
+
+def test_of_an_error_less_is_better(table, asked):
+    answer = asked(
+        *("downstream", str(table), "--task", "quiz=task_loss,blunders", "--then", "gadre-error", "--draws", "40"),
+        *("--at", "N=1e10", "--at", "D=1e12", "--without", "quiz=0.9"),
+    )
+    (row,) = answer["tables"]["baseline"]["rows"]
+    assert row["gain"]["value"] == pytest.approx(0.9 - answer["quantities"]["score"]["value"])
+    assert row["gain"]["low"] <= row["gain"]["value"] <= row["gain"]["high"] and row["better"] > row["runs"] / 2

@@ -6,6 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 from docs_build.runner import write_attempts, write_choices
+from scipy.stats import binom
+from tests.evals.test_lm_eval import choice, write
 
 from isoflop.app.requests import checked
 from isoflop.app.session import Task, new_session, read, save
@@ -41,6 +43,20 @@ def test_pass_rates_their_law_and_what_fixed_tries_would_have_seen(asked, folder
     unseen = [each["unseen"] for each in rows(answer, "pass_rates")]
     assert unseen[0] > 0.3 and sorted(unseen, reverse=True) == unseen
     assert [each["name"] for each in answer["pictures"]] == ["scores", "passes"]
+
+
+def test_single_items_have_exact_intervals(asked, tmp_path):
+    path = tmp_path / "items.csv"
+    data = [("a", 1, 0, 100, None), ("a", 2, 2, 11, 2), ("a", 3, 1, 50, 2), ("b", 1, 9, 10, None)]
+    pl.DataFrame(data, schema=["model", "item", "passes", "tries", "goal"], orient="row").write_csv(path)
+    found = rows(asked("evals", str(path), "--draws", "20"), "items")
+    zero, goal, cap, most = (each["rate"] for each in found)
+    assert [each["ended"] for each in found] == ["fixed", "goal", "cap", "fixed"]
+    assert (zero["value"], zero["low"]) == (0, 0) and zero["high"] == pytest.approx(1 - 0.05 ** (1 / 100))
+    assert goal["value"] == pytest.approx(0.1) and cap["value"] == pytest.approx(0.02)
+    # P(two passes or more in 11 tries) at the lower end, P(fewer than two in ten) at the upper one
+    assert binom.sf(1, 11, goal["low"]) == pytest.approx(0.05) and binom.cdf(1, 10, goal["high"]) == pytest.approx(0.05)
+    assert binom.cdf(9, 10, most["high"]) == pytest.approx(0.05) and binom.sf(8, 10, most["low"]) == pytest.approx(0.05)
 
 
 def test_a_chain_says_where_it_loses_and_which_score_to_take(asked, folder):
@@ -118,7 +134,7 @@ def test_contradictions_are_refused(refused, folder, words, says):
 def test_what_is_not_there_is_named(refused, folder, tmp_path):
     choices = str(folder / "choices.csv")
     assert "there is no file" in refused("evals", "nowhere.csv")
-    assert "scores are written as .csv" in refused("evals", choices, "--table", str(tmp_path / "t.json"))
+    assert "--table writes .csv" in refused("evals", choices, "--table", str(tmp_path / "t.json"))
     assert "D is not known for two models" in refused("evals", str(folder / "attempts.csv"), "--x", "D")
     assert "--baseline names 'gpt'" in refused("evals", choices, "--baseline", "gpt")
     assert "nothing to read" in refused("evals", str(tmp_path))
@@ -144,3 +160,40 @@ def test_a_study_and_the_page_ask_it_of_their_own_table(asked, folder, tmp_path)
     by_page = json.loads(session.place("r1", "answer.json").read_text())
     for each in ("tables", "headline", "quantities", "findings"):
         assert by_study[each] == whole[each] == by_page[each]
+
+
+def logs_of(folder):
+    """Samples of three models of different size on one task, as lm-evaluation-harness writes them."""
+    draws = np.random.default_rng(0)
+    for model, size in (("small", 1e8), ("middle", 1e9), ("large", 1e10)):
+        right = draws.normal(np.log10(size) - 9, 1, 40)
+        lines = [
+            choice(
+                doc,
+                0,
+                [min(-0.01, -2.0 + float(above)), -2.0, -2.1, -2.2],
+                [" a", " bb", " c", " d"],
+                acc=float(above > 0),
+            )
+            for doc, above in enumerate(right)
+        ]
+        write(folder, model, "quiz", lines)
+    sizes = {"model": ["small", "middle", "large"], "N": [1e8, 1e9, 1e10]}
+    pl.DataFrame(sizes).write_csv(folder / "sizes.csv")
+
+
+def test_a_folder_of_logs_is_one_table_for_a_study_and_the_page(asked, refused, tmp_path):
+    logs, table = tmp_path / "logs", tmp_path / "items.csv"
+    logs.mkdir()
+    logs_of(logs)
+    words = ("--draws", "20", "--models", str(logs / "sizes.csv"))
+    whole = asked(
+        "evals", str(logs / "small"), str(logs / "middle"), str(logs / "large"), *words, "--items", str(table)
+    )
+    again = asked("evals", str(table), "--draws", "20")
+    for each in ("quantities", "tables"):
+        assert again[each] == whole[each]
+    study = Study(runs=RunsSpec(source="items.csv", folder=tmp_path), fit=FitSpec(draws=20), questions=(Evals(),))
+    done = perform(parse_study(study_toml(study), folder=tmp_path))
+    assert plain_json(done.answers["evals"].to_dict())["tables"] == again["tables"]
+    assert "--items writes .csv" in refused("evals", str(table), "--items", str(tmp_path / "t.json"))

@@ -71,3 +71,21 @@ def test_what_is_refused_names_an_option(refused, table):
     assert "give that loss (--measured)" in refused(*where, *BY, "--at", "N=1B")
     assert "no column 'code'" in refused(*where, "--to", "code")
     assert "above its irreducible loss" in refused(*where, *BY, "--measured", "0.1")
+
+
+def test_a_new_data_set_is_forecast_from_one_run(asked, refused, cli, table, tmp_path):
+    from isoflop import read_runs
+
+    frame, one, picture = read_runs(table).frame.drop("row"), tmp_path / "one.csv", tmp_path / "few.svg"
+    frame.filter((frame["family"] == "dense") | ((frame["N"] > 3e9) & (frame["D"] < 2e9))).write_csv(one)
+    words = ["transfer", str(one), *BY]
+    answer = asked(*words, "--at", "N=10B", "--at", "D=5B")
+    loss = answer["quantities"]["loss"]
+    truth = 1.7 + 330 / 1e10**0.34 + 1300 / 5e9**0.3
+    assert (
+        loss["low"] < truth < loss["high"] and loss["interval"] == "PI" and answer["quantities"]["runs"]["value"] == 1
+    )
+    assert "from 1 run on it and" in answer["headline"] and "by its law" in answer["headline"]
+    code, _, err = cli(*words, "--measured", "2.9", "--picture", str(picture))
+    assert (code, err) == (0, "") and "runs on both" in picture.read_text()
+    assert "1 run, which give no line by themselves" in refused(*words)

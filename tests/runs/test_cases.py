@@ -1,5 +1,7 @@
 """Tables that users had trouble with, each with the value that it must give (read in place, ISOFLOP_CASES)."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -199,3 +201,10 @@ def test_a_column_for_each_model_is_imported_as_runs(cases, tmp_path):
     assert told.exit_code == 0 and "3 runs added" in told.output
     runs = read_runs(tmp_path / "st")
     assert sorted(runs["N"].tolist()) == [53.3e6, 159.6e6, 481.7e6] and sorted(runs["loss"].tolist())[0] == 2.53
+
+
+def test_every_case_has_its_test(cases):
+    """A case that is named nowhere in this file is one whose right value nobody asserts."""
+    source = Path(__file__).read_text(encoding="utf-8")
+    names = {page.stem for page in (cases / "tables").glob("*.md")} - {"README"}
+    assert names and not {name for name in names if f'"{name}' not in source}

@@ -40,6 +40,12 @@ UNEVEN = [1000, 1500, 4000, 9000]
         (curves(UNEVEN, extra=lambda n, step: {"portion_steps_elapsed": step / 1e4}), [4, 4, 4]),
         (curves(UNEVEN, extra=lambda n, step: {"percent of training": step / 100}).drop("step"), [4, 4, 4]),
         (curves(UNEVEN, extra=lambda n, step: {"frac_steps_done": step / 1e4}).drop("step"), [4, 4, 4]),
+        (curves(UNEVEN, extra=lambda n, step: {"step/total_steps": step / 1e4}).drop("step"), [4, 4, 4]),
+        (curves(UNEVEN, extra=lambda n, step: {"progress": f"{step / 100:g}%"}).drop("step"), [4, 4, 4]),
+        (
+            curves(list(range(1000, 11000, 1000)), extra=lambda n, step: {"C": 6e6 * n * step}).drop("step", "D"),
+            [10] * 3,
+        ),
         (curves(UNEVEN).rename({"step": "current_step"}), [4, 4, 4]),
         (curves(UNEVEN).rename({"step": "checkpoint"}), [4, 4, 4]),
         (curves(UNEVEN).rename({"step": "steps"}), None),
@@ -52,6 +58,14 @@ UNEVEN = [1000, 1500, 4000, 9000]
 def test_checkpoints_are_grouped_and_a_grid_of_runs_is_not(table, sizes):
     _, counts, told = grouped(table)
     assert told == (sizes is not None) and counts == (sizes or [1] * table.height)
+
+
+@pytest.mark.parametrize("word", ["step{}", "checkpoint-{}", "iter_{}"])
+@pytest.mark.parametrize("header", ["revision", "checkpoint", "step"])
+def test_steps_in_the_names_of_checkpoints(word, header):
+    table = curves(EVEN).drop("D").with_columns(step=pl.Series([word.format(each) for each in EVEN] * 3))
+    runs, counts, told = grouped(table.rename({"step": header}))
+    assert runs["step"].tolist() == EVEN * 3 and told and counts == [6, 6, 6]
 
 
 def test_seeds_and_settings_tell_runs_of_one_size_apart():

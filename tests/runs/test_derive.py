@@ -39,6 +39,15 @@ def test_a_derived_column_may_name_another_and_be_selected_and_predicted():
     assert np.abs(fitted.predict({"N": whole["N"], "D": whole["D"]}) / whole["error"] - 1).max() < 0.05
 
 
+def test_words_become_numbers_by_comparison_and_missing_words_stay_missing():
+    table = STEPS.with_columns(optimizer=pl.Series(["adam", "muon", "adam", None, "muon", "sgd"]))
+    runs = read_runs(table, derive={"muon": "optimizer == 'muon'", "code": "1*(optimizer != 'adam') + 10*(acc > 0.4)"})
+    assert runs["muon"].tolist() == pytest.approx([0, 1, 0, float("nan"), 1, 0], nan_ok=True)
+    assert runs["code"][[0, 1, 2, 4]].tolist() == [0, 1, 10, 11]
+    with pytest.raises(DataError, match=r"compute a number from them: --derive \"is_optimizer = optimizer == 'adam'\""):
+        runs["optimizer"]
+
+
 @pytest.mark.parametrize(
     ("formula", "value"),
     [
@@ -52,6 +61,10 @@ def test_a_derived_column_may_name_another_and_be_selected_and_predicted():
         ("70M * 1", 70e6),
         ("steps*2^10/-2", -512e3),
         ("-2^2 * row", -4.0),
+        ("steps == 1000", 1.0),
+        ("3 * (acc > 0.3) + 1", 1.0),
+        ("not (steps >= 2000 or ppl < 5)", 1.0),
+        ("steps in [1000, 3000] and ppl == 30", 1.0),
     ],
 )
 def test_the_arithmetic_of_a_derived_column(formula, value):
@@ -76,7 +89,7 @@ def test_a_scale_of_the_header_counts_in_formulas_by_symbol_and_not_by_header():
         ({"D": "steps *"}, "D"),
         ({"D": "__import__('os')"}, ""),
         ({"D": "steps.real"}, ""),
-        ({"D": "steps == 3"}, "="),
+        ({"D": "steps = 3"}, "="),
         ({"D": "steps // 3"}, "//"),
         ({"D": "steps % 3"}, "%"),
         ({"a": "b + 1", "b": "a + 1"}, "name each other in a ring"),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from isoflop import Runs, check, read_runs
+from isoflop import Runs, check, fit, law, read_runs
 from isoflop.errors import DataError
 from isoflop.runs.columns import likely, match_headers
 from isoflop.runs.headers import read_header
@@ -60,6 +60,18 @@ def runs_of(table, **how) -> Runs:
         ("config.n_params", "N", 1.0),
         ("config/model/params", "N", 1.0),
         ("params.tokens_B", "D", 1e9),
+        ("train_tokens_G", "D", 1e9),
+        ("tokens_bn", "D", 1e9),
+        ("params_mil", "N", 1e6),
+        ("params_x1e6", "N", 1e6),
+        ("params/M", "N", 1e6),
+        ("size_b", "N", 1e9),
+        ("flops_1e18", "C", 1e18),
+        ("flops (Z)", "C", 1e21),
+        ("dataset_tokens", "D", 1.0),
+        ("params_wo_emb", "N_nonembed", 1.0),
+        ("lm loss value", "loss", 1.0),
+        ("base_lr", "lr", 1.0),
         ("metrics.val_loss", "loss", 1.0),
         ("hparams/learning_rate", "lr", 1.0),
     ],
@@ -147,6 +159,85 @@ def test_what_means_something_else_is_never_proposed(symbol, headers, never):
 def test_a_known_header_whose_cells_are_text_is_an_error_with_a_cell():
     with pytest.raises(DataError, match="holds text where numbers are needed: 'n/k 3'"):
         runs_of({"N": N, "tokens": ["n/k 3"] * 12, "loss": LOSS})["D"]
+
+
+@pytest.mark.parametrize(
+    ("table", "level", "says"),
+    [
+        ({"N": N, "tokens": ["short", "long"] * 6, "loss": LOSS}, "error", "'tokens' holds text such as 'short'"),
+        ({"N": N, "D": D, "val_loss": ["see log"] * 12}, "error", "'val_loss' holds text such as 'see log'"),
+        ({"N": N, "D": D, "budget": ["$3 a run"] * 12, "loss": LOSS}, "warning", "'budget' holds text such as"),
+    ],
+)
+def test_a_known_header_of_words_is_told_with_a_cell(table, level, says):
+    runs = runs_of(table)
+    (found,) = [finding for finding in runs.findings if finding.code == "text-column"]
+    assert found.level == level and says in found.message
+    assert not [each for each in runs_of(table, derive={"C": "N", "D": "N", "loss": "N"}).findings if each == found]
+
+
+def test_a_law_says_which_column_of_words_it_lacks():
+    runs = runs_of({"N": N, "tokens": ["short", "long"] * 6, "loss": LOSS})
+    with pytest.raises(DataError, match=r"no numbers for D .*: column 'tokens' holds text such as 'short'"):
+        fit(law("chinchilla"), runs)
+
+
+def test_flops_tell_the_tokens_of_a_sample():
+    runs = runs_of({"params": N, "samples_seen": D / 512, "flops": 6 * N * D, "loss": LOSS})
+    codes = {finding.code: finding for finding in check(runs)}
+    assert "flops-not-6nd" not in codes and "512 tokens a sample" in codes["flops-per-sample"].message
+    assert codes["flops-per-sample"].remedy == 'Give the tokens: --derive "D = samples_seen * 512".'
+
+
+def test_columns_that_fall_together_are_offered_as_runs():
+    step = np.arange(100.0, 1100.0, 100.0)
+    table = {"step": step} | {name: 2 + at + 300 / step for at, name in enumerate(("small", "base", "large"), 1)}
+    (found,) = [finding for finding in check(runs_of(table)) if finding.code == "columns-may-be-runs"]
+    assert "'small', 'base', 'large' fall along step" in found.message and found.level == "warning"
+    named = runs_of({name if name == "step" else f"{name} - loss": values for name, values in table.items()})
+    assert sorted(set(named.text("run"))) == ["base", "large", "small"]
+    own = {"step": step, "train": 2 + 300 / step, "val": 2.1 + 300 / step, "grad_norm": 1 + 10 / step}
+    assert "columns-may-be-runs" not in {finding.code for finding in check(runs_of(own))}
+
+
+@pytest.mark.parametrize("missing", ["N", "D"])
+def test_no_size_and_no_tokens_are_warnings_that_name_what_is_left(missing):
+    table = {"N": N, "D": D, "loss": LOSS, "mystery": N + 1}
+    del table[missing]
+    code = {"N": "no-size", "D": "no-tokens"}[missing]
+    (found,) = [finding for finding in check(runs_of(table)) if finding.code == code]
+    assert found.level == "warning" and "'mystery'" in found.message
+    alone = [finding for finding in check(runs_of({"flops": N * D, "loss": LOSS})) if finding.code == "no-size"]
+    assert [finding.level for finding in alone] == ["note"]  # a law of the FLOPs alone needs no size
+
+
+@pytest.mark.parametrize(
+    ("columns", "formula"),
+    [
+        ({"train_steps": 1000.0, "global_batch_size": 512.0, "seq len": 2048.0},
+         "train_steps * global_batch_size * `seq len`"),
+        ({"num_steps": 1000.0, "tokens_per_step": 1e6}, "num_steps * tokens_per_step"),
+        ({"unique_tokens": 1e9, "epochs": 4.0}, "unique_tokens * epochs"),
+    ],
+)  # fmt: skip
+def test_tokens_that_follow_from_other_columns_are_told_as_a_formula_that_works(columns, formula):
+    table = {"N": N, "loss": LOSS} | {name: np.arange(1.0, 13) * value for name, value in columns.items()}
+    (found,) = [finding for finding in check(runs_of(table)) if finding.code == "no-tokens"]
+    assert f'--derive "D = {formula}"' in found.remedy
+    derived = runs_of(table, derive={"D": formula})
+    expected = np.prod([np.arange(1.0, 13) * value for value in columns.values()], axis=0)
+    assert derived["D"] == pytest.approx(expected)
+
+
+def test_samples_become_tokens_by_the_context_of_the_table():
+    runs = runs_of({"params": N, "sequences_seen": D / 2048, "block_size": [2048.0] * 12, "loss": LOSS})
+    (found,) = [finding for finding in runs.findings if finding.code == "counts-samples"]
+    assert '--derive "D = sequences_seen * block_size"' in found.remedy
+
+
+def test_what_stands_behind_a_plus_minus_in_a_header_is_no_name():
+    runs = runs_of({"N": N, "D": D, "val loss ± std": [f"{each:.3f} ± 0.004" for each in LOSS]})
+    assert runs.columns["loss"].header == "val loss ± std" and runs["loss_error"].tolist() == [0.004] * 12
 
 
 def test_a_text_column_stays_text_where_its_word_is_quoted():

@@ -41,6 +41,10 @@ def columns(values=list):
         ("\n".join(map(json.dumps, RECORDS)), "a.json"),
         (MARKDOWN + "".join(f"| {n:g} | {d:g} | {v} |\n" for n, d, v in ROWS), "a.md"),
         (MARKDOWN + "".join(f"| {n / 1e6:g}M | {d / 1e9:g}B | **{v}** |\n" for n, d, v in ROWS) + "\nEnd.\n", "a.md"),
+        (
+            "| params | tokens | loss |\n|:-:|-:|-|\n" + "".join(f"| {n:g} | {d:g} | {v} |\n" for n, d, v in ROWS),
+            "a.md",
+        ),
         ("params | tokens | loss\n---|---|---\n" + "".join(f"{n:g} | {d:g} | {v}\n" for n, d, v in ROWS), "a.md"),
     ],
 )
@@ -56,7 +60,8 @@ def test_each_form_of_a_table_gives_the_same_runs(tmp_path, content, name, packe
     [
         (2e9, "2x10^9"), (2e9, "2×10⁹"), (2e9, "2.0*10**9"), (2e9, "~2B"), (2e9, "≈ 2 billion"), (2e9, "2,000,000,000"),
         (2e9, "2e9"), (2e9, "2B tokens"), (2e9, "2000M"), (2e9, " 2_000_000_000 "), (1.3e12, "1.3 trillion"),
-        (1.3e12, "1.3T"),
+        (1.3e12, "1.3T"), (2e9, "2 bn"), (2e6, "2 000 000"), (2e6, "2'000'000"), (2.0**30, "2^30"), (2e9, "2B*"),
+        (2e9, "2B [3]"),
     ],
 )  # fmt: skip
 def test_counts_are_read_as_people_write_them(tmp_path, count, written):
@@ -65,7 +70,9 @@ def test_counts_are_read_as_people_write_them(tmp_path, count, written):
     assert read_runs(path)["D"].tolist() == [count, count]
 
 
-@pytest.mark.parametrize("written", ["3.01 ± 0.02", "3.01±0.02", "3.01 +- 0.02", "3.01 +/- 0.02", "3.01 (0.02)"])
+@pytest.mark.parametrize(
+    "written", ["3.01 ± 0.02", "3.01±0.02", "3.01 +- 0.02", "3.01 +/- 0.02", "3.01 (0.02)", "3.01(2)"]
+)
 def test_an_error_behind_a_number_stands_in_a_column_of_its_own(tmp_path, written):
     path = tmp_path / "a.csv"
     path.write_text(f"N,D,loss\n1e8,2e9,{written}\n2e8,4e9,2.9 ± 0.01\n", encoding="utf-8")
@@ -95,6 +102,30 @@ def test_what_is_no_table_is_refused_in_a_sentence(tmp_path, content, name, says
         assert says in str(error) and "\n" not in str(error) and len(str(error)) < 400
     else:
         assert "9999" in content and np.isinf(runs["N"]).all()
+
+
+@pytest.mark.parametrize(
+    ("written", "flops"),
+    [
+        ("0.6 EFLOPs", 6e17), ("2 PF-days", 2 * 8.64e19), ("3 PFLOP/s-days", 3 * 8.64e19), ("5e3 TFLOP", 5e15),
+        ("2.5 ZFLOPs", 2.5e21), ("4 PMACs", 8e15), ("~1e21 FLOPs", 1e21),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("header", ["compute", "train_flops"])
+def test_operations_are_read_with_their_unit_in_the_cell(tmp_path, written, flops, header):
+    path = tmp_path / "a.csv"
+    path.write_text(f"N,{header},loss\n1e8,{written},3.0\n2e8,{written},2.9\n")
+    assert read_runs(path)["C"].tolist() == pytest.approx([flops] * 2)
+
+
+def test_minutes_are_no_millions_and_a_percentage_is_a_share(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("N,D,loss,train_time,acc,note\n1e8,2e9,3,12m,45.2%,7m\n2e8,4e9,2.9,1h 3m,50%,8m\n")
+    runs = read_runs(path)
+    assert runs["train_time"].tolist() == [720, 3780] and runs["acc"].tolist() == pytest.approx([0.452, 0.5])
+    assert runs["note"].tolist() == [7e6, 8e6]  # nothing says that it is a time
+    seconds = pl.DataFrame({"N": [1e8, 2e8], "D": [2e9, 4e9], "loss": [3.0, 2.9], "wall_time": ["1:02:03", "2:03"]})
+    assert read_runs(seconds)["wall_time"].tolist() == [3723, 123]
 
 
 STEPS = np.arange(100, 1000, 100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -28,6 +29,7 @@ GROUPS = "groups"  # the question ``fit`` with a column of groups; the page's ow
 _GROUPS_OPTIONS = ("by", "only", "named", "share", "pool")
 _GROUPS_SUMMARY = "One law fitted to groups of runs at once, parameters shared, own or pooled."
 PLANNER = "planner"  # the question ``plan`` of the session's own table; the page's own plan is a report of a fit
+_OPTION = re.compile(r"--([a-z][a-z-]*)")  # as helps name each other; a form has no dashes
 _LONGEST = 4_000  # letters of a list of restrictions
 
 
@@ -172,7 +174,7 @@ def menu() -> list[dict[str, Any]]:
             "options": [
                 {
                     "name": option.name,
-                    "help": option.help,
+                    "help": _OPTION.sub(lambda found: found[1].replace("-", " "), option.help),
                     "form": option.kind.form,
                     "values": list(getattr(option.kind, "values", ())),
                     "placeholder": option.kind.metavar,

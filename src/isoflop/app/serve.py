@@ -110,12 +110,20 @@ def _serve(
 
 
 def open_table(root: Path, table: Path) -> str:
-    """A session on a copy of the table; its id."""
+    """A session on a copy of the table, or of a store's runs; its id."""
     from isoflop.app.session import file_name, new_session, save
     from isoflop.app.upload import check
+    from isoflop.runs.store import RUNS, is_store, open_store
 
+    name = file_name(table.resolve().name)
+    if is_store(table):
+        open_store(table)
+        check(table / RUNS)
+        session = new_session(root, kind="file", source=name)
+        (session.folder / name).mkdir()
+        shutil.copyfile(table / RUNS, session.folder / name / RUNS)
+        return save(session).id
     check(table)
-    name = file_name(table.name)
     session = new_session(root, kind="file", source=name)
     shutil.copyfile(table, session.folder / name)
     return save(session).id

@@ -12,7 +12,6 @@ from dataclasses import asdict, replace
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -21,12 +20,17 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainT
 from starlette.routing import Route
 
 from isoflop.app.bench import Bench
+from isoflop.app.copies import copies
 from isoflop.app.doubts import doubts
+from isoflop.app.examples import example
+from isoflop.app.examples import write as write_example
 from isoflop.app.guard import MOST_UPLOAD, Guard, TooLargeError
+from isoflop.app.live import live
 from isoflop.app.requests import checked, formula, menu
-from isoflop.app.session import Reading, Session, Task, file_name, forget, new_session, read, sessions, used
+from isoflop.app.session import Reading, Session, file_name, forget, new_session, read, used
 from isoflop.app.tables import Table, groupings, read_table
 from isoflop.app.upload import check, receive
+from isoflop.app.views import start_view, state_view
 from isoflop.errors import DataError, FormulaError, IsoflopError, SavedError
 
 MEDIA = {
@@ -36,12 +40,14 @@ MEDIA = {
     ".svg": "image/svg+xml",
     ".toml": "text/plain",
 }
-_FILE = re.compile(r"(?:answer\.html|data\.json|law\.js|report\.html|fit\.json|study\.toml|\d{1,3}-[\w-]{1,80}\.svg)")
-# Of a task, what the page shows.
-_ASKED = ("law", "fixed", "tied", "domains", "options", "of", "objective", "draws", "resample_by")
+_FILE = re.compile(
+    r"(?:answer\.html|answer\.json|data\.json|law\.js|report\.html|fit\.json|study\.toml|\d{1,3}-[\w-]{1,80}\.svg)"
+)
 _VERSION = re.compile(r"-?[0-9]{1,15}")
 _WAIT = 20.0
 _HELD_TABLES = 6
+_LONGEST_NAME = 100
+_MOST_KEPT = 1_000
 
 
 def make_app(bench: Bench, *, hosts: frozenset[str], token: str | None = None) -> Guard:
@@ -62,6 +68,7 @@ def make_app(bench: Bench, *, hosts: frozenset[str], token: str | None = None) -
         Route("/api/start", page.start),
         Route("/api/upload", page.upload, methods=["POST"]),
         Route("/api/sessions", page.open_dataset, methods=["POST"]),
+        Route("/api/examples", page.open_example, methods=["POST"]),
         Route("/api/questions", page.questions),
         Route("/api/formula", page.formula, methods=["POST"]),
         Route("/api/s/{session}", page.state),
@@ -72,7 +79,10 @@ def make_app(bench: Bench, *, hosts: frozenset[str], token: str | None = None) -
         Route("/api/s/{session}/groups", page.group, methods=["POST"]),
         Route("/api/s/{session}/reading", page.reading, methods=["POST"]),
         Route("/api/s/{session}/dropped", page.dropped, methods=["POST"]),
+        Route("/api/s/{session}/label", page.label, methods=["POST"]),
+        Route("/api/s/{session}/live", page.live),
         Route("/api/s/{session}/tasks", page.ask, methods=["POST"]),
+        Route("/api/s/{session}/tasks/{task}/copies", page.copies),
         Route("/api/s/{session}/tasks/{task}", page.stop, methods=["DELETE"]),
     ]
     handlers = {
@@ -114,7 +124,7 @@ class _Page:
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
         self._tables: OrderedDict[tuple[str, str], Table] = OrderedDict()
-        self._doubts: OrderedDict[tuple[str, str], str | None] = OrderedDict()
+        self._doubts: OrderedDict[tuple[str, str], list[Any] | None] = OrderedDict()
         self._doubting = asyncio.Lock()  # one table at a time: two tabs ask once
 
     async def home(self, request: Request) -> Response:
@@ -146,7 +156,7 @@ class _Page:
 
     async def start(self, request: Request) -> Response:
         """What can be opened: data sets on this machine, earlier sessions, laws that have a name."""
-        return JSONResponse(await asyncio.to_thread(_start, self.bench.root))
+        return JSONResponse(await asyncio.to_thread(start_view, self.bench.root))
 
     async def questions(self, request: Request) -> Response:
         """What can be asked: every question of the registry with a form for its options."""
@@ -175,6 +185,15 @@ class _Page:
             raise
         return JSONResponse({"id": (await self.bench.add(session)).id})
 
+    async def open_example(self, request: Request) -> Response:
+        """A new session on one of the examples."""
+        chosen = example(str((await _body(request)).get("example", "")))
+        kind = "file" if chosen.source.endswith(".csv") else "dataset"
+        session = replace(new_session(self.bench.root, kind=kind, source=chosen.source), name=chosen.title)
+        if kind == "file":
+            await asyncio.to_thread(write_example, chosen, session.folder)
+        return JSONResponse({"id": (await self.bench.add(session)).id})
+
     async def formula(self, request: Request) -> Response:
         """A law as it is typed: set as mathematics, its inputs and parameters, and which columns are missing."""
         asked = await _body(request)
@@ -191,7 +210,7 @@ class _Page:
         session = self.bench.get(name)
         if _VERSION.fullmatch(after) and session.version <= int(after):
             session = await self.bench.news(name, int(after), _WAIT)
-        return JSONResponse(_state(session))
+        return JSONResponse(state_view(session))
 
     async def table(self, request: Request) -> Response:
         """The runs, how they were read, and what to doubt."""
@@ -243,7 +262,7 @@ class _Page:
         if after.says and not (await self._table(before)).says:
             raise DataError(after.says)  # what is shown stays as it is
         session = await self.bench.change(before.id, lambda held: replace(held, reading=reading))
-        return JSONResponse(_state(session))
+        return JSONResponse(state_view(session))
 
     async def dropped(self, request: Request) -> Response:
         """Which rows are left out."""
@@ -254,7 +273,36 @@ class _Page:
         session = await self.bench.change(
             request.path_params["session"], lambda held: replace(held, dropped=tuple(sorted(set(rows))))
         )
-        return JSONResponse(_state(session))
+        return JSONResponse(state_view(session))
+
+    async def label(self, request: Request) -> Response:
+        """What the user says of a session: its name, and which findings were looked at and dismissed."""
+        asked = await _body(request)
+        change: dict[str, Any] = {}
+        if "name" in asked:
+            change["name"] = _text(asked, "name")[:_LONGEST_NAME]
+        kept = asked.get("kept")
+        if kept is not None:
+            if not isinstance(kept, list) or len(kept) > _MOST_KEPT:
+                raise DataError("the findings that are kept must be a list of their codes")
+            change["kept"] = tuple(str(each)[:_LONGEST_NAME] for each in kept)
+        session = await self.bench.change(request.path_params["session"], lambda held: replace(held, **change))
+        return JSONResponse(state_view(session))
+
+    async def live(self, request: Request) -> Response:
+        """IsoFLOP minima of the rows that are used, and the law of ``task`` fitted to them without intervals."""
+        session = self.bench.get(request.path_params["session"])
+        table = await self._table(session)
+        if table.runs is None:
+            raise DataError(table.says)
+        task = request.query_params.get("task")
+        settings = session.task(task).settings if task else None
+        return JSONResponse(await asyncio.to_thread(live, session, table.runs, settings))
+
+    async def copies(self, request: Request) -> Response:
+        """What a task asked, as a command, as Python and as a study."""
+        session = self.bench.get(request.path_params["session"])
+        return JSONResponse(await asyncio.to_thread(copies, session, session.task(request.path_params["task"])))
 
     async def ask(self, request: Request) -> Response:
         """Put a fit, a plan, a ranking, a backtest or a comparison in the queue."""
@@ -313,48 +361,6 @@ def _words(asked: Mapping[str, Any], key: str) -> dict[str, str]:
     if not isinstance(given, dict):
         raise DataError(f"{key} must be names with their values")
     return {str(name): str(value) for name, value in given.items() if str(value)}
-
-
-def _state(session: Session) -> dict[str, Any]:
-    def task(each: Task) -> dict[str, Any]:
-        said = {key: value for key, value in asdict(each).items() if key != "settings"}
-        asked = {key: each.settings.get(key) for key in _ASKED}
-        reading, dropped = each.settings.get("reading") or {}, each.settings.get("dropped") or ()
-        where = {"where": reading.get("where", ""), "dropped": len(dropped)}
-        return {**said, **asked, **where}
-
-    return {
-        "id": session.id,
-        "version": session.version,
-        "kind": session.kind,
-        "source": session.source,
-        "reading": asdict(session.reading),
-        "dropped": list(session.dropped),
-        "tasks": [task(each) for each in session.tasks],
-    }
-
-
-def _start(root: Path) -> dict[str, Any]:
-    from isoflop.laws import catalogue
-    from isoflop.runs.datasets import boxes, datasets, locate
-
-    here = [box.full_name(table) for box in boxes() for table in box.tables]
-    for dataset in datasets():
-        for table in dataset.tables:
-            with contextlib.suppress(IsoflopError):
-                locate(dataset, table)
-                here.append(dataset.full_name(table))
-    return {
-        "datasets": here,
-        "sessions": [
-            {"id": each.id, "source": each.source, "results": len(each.tasks)} for each in sessions(root, most=20)
-        ],
-        "laws": [
-            {"name": each.name, "formula": each.stated or each.formula, "inputs": each.input_names}
-            for each in catalogue().values()
-            if each.response == "loss"
-        ],
-    }
 
 
 @cache

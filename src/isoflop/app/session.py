@@ -64,7 +64,10 @@ _SESSION = Record(
         "dropped": _ROWS,
         "tasks": List(_TASK, most=10_000),
         "version": Whole(),
-    }
+        "name": Text(most=100),
+        "kept": List(Text(most=100), most=1_000),
+    },
+    may=frozenset({"name", "kept"}),
 )
 
 
@@ -120,7 +123,8 @@ class Session:
     """Everything that a page shows, as plain values; the table and the results lie beside it in ``folder``.
 
     source: the name of the table's file in the folder, or the name of a data set. version: grows with every change.
-    dropped: row numbers that are left out.
+    dropped: row numbers that are left out. name: what its user calls it. kept: codes of findings that were
+    looked at and dismissed.
     """
 
     id: str
@@ -131,6 +135,8 @@ class Session:
     dropped: tuple[int, ...] = ()
     tasks: tuple[Task, ...] = ()
     version: int = 0
+    name: str = ""
+    kept: tuple[str, ...] = ()
 
     def task(self, name: str) -> Task:
         """One task by its id; raises IsoflopError where there is none."""
@@ -197,7 +203,8 @@ def load(root: Path, name: str) -> Session:
         raise SavedError(f"session {name} is damaged: its table lies elsewhere; start a new one")
     reading = Reading(**content.pop("reading"))
     tasks = tuple(Task(**each) for each in content.pop("tasks"))
-    return Session(folder=folder, reading=reading, tasks=tasks, **{**content, "dropped": tuple(content["dropped"])})
+    lists: dict[str, Any] = {name: tuple(content.pop(name, ())) for name in ("dropped", "kept")}
+    return Session(folder=folder, reading=reading, tasks=tasks, **content, **lists)
 
 
 def settings_of(session: Session, task: Task) -> dict[str, Any]:
@@ -232,6 +239,14 @@ def sessions(root: Path, *, most: int | None = None) -> list[Session]:
         with contextlib.suppress(SavedError):
             found.append(load(root, name))
     return found
+
+
+def changed(session: Session) -> float:
+    """When the session was last written, in seconds since 1970; 0 where it never was."""
+    try:
+        return (session.folder / "session.json").stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def forget(session: Session) -> None:

@@ -25,8 +25,8 @@ class Table:
 
 def read_table(session: Session) -> Table:
     """The table as it is to be read now, with every row."""
-    from isoflop.render.explore_data import runs_data
-    from isoflop.render.html import findings_html
+    from isoflop.app.cards import cards
+    from isoflop.app.rows import rows_data
     from isoflop.runs.checks import check
     from isoflop.runs.columns import MEANINGS
     from isoflop.runs.files import load
@@ -44,9 +44,8 @@ def read_table(session: Session) -> Table:
         shown = {
             "columns": columns,
             "known": known,
-            "findings": findings_html(found),
-            "doubts": sum(finding.level != "note" for finding in found),
-            "runs": runs_data(runs) if "loss" in runs else None,
+            "findings": cards(found),
+            "runs": rows_data(runs) if "loss" in runs else None,
             "rows": len(runs),
             "count": int(runs.run_codes().max()) + 1,
             "source": runs.source,

@@ -21,15 +21,18 @@ from isoflop.errors import IsoflopError
 def app(
     file: str | None, port: int, host: str, token: str | None, no_browser: bool, state: str | None, as_json: bool
 ) -> None:
-    """Open a page on this machine to explore runs, fit laws and plan budgets. FILE: a table to begin with."""
+    """Open a page on this machine to explore runs, fit laws and plan budgets. FILE: a table, or a store, to begin."""
     from isoflop.app.serve import serve
     from isoflop.faults import state_folder
+    from isoflop.runs.store import is_store
 
     root = Path(state) if state else state_folder()
     if root.exists() and not root.is_dir():
         raise IsoflopError(f"--state {str(root)!r} is a file and no folder; name another")
-    if file is not None and not Path(file).is_file():
-        raise IsoflopError(f"there is no file {file!r}; check the path, or start without one and pick a data set")
+    if file is not None and not Path(file).is_file() and not is_store(Path(file)):
+        raise IsoflopError(
+            f"there is no file {file!r}, and no store; check the path, or start without one and pick a data set"
+        )
     say = _say_json if as_json else click.echo
     serve(
         root=root,

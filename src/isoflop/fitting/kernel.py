@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.fitting.coordinates import Coordinates, coordinate
+from isoflop.fitting.layout import Layout
 from isoflop.fitting.native.tape import TapeCell
 from isoflop.fitting.objective import Space
-from isoflop.fitting.program import Data, Program, pair_data
+from isoflop.fitting.program import Data, Program, pair_leaves
 from isoflop.laws import Law
 from isoflop.laws.derivative import gradient
 from isoflop.laws.expression import Expr, Leaf, add, log, log1p, mul, num
@@ -61,11 +62,11 @@ class Kernel:
                 leaves[Leaf("centered", each.name)] = np.log(values) - self.centers[each.name]
             else:
                 leaves[Leaf("scaled", each.name)] = values * math.exp(-self.centers[each.name])
-        self.data = Data(leaves, self.order)
-        derivatives = _derivatives(target, coords.names)
-        pairs = None if self.offsets is None else pair_data(self.data, self.offsets)
-        self._value = Program(self.data, (target,), pairs=pairs)
-        self.full_program = Program(self.data, (target, *derivatives), pairs=pairs)
+        value, full, constants, sums = _layouts(target, coords.names, coords.held, lists is not None)
+        data = Data(leaves, constants)
+        pairs = None if self.offsets is None else Data(pair_leaves(leaves, self.offsets), sums, self.offsets)
+        self._value = Program(value, data, pairs)
+        self.full_program = Program(full, data, pairs)
         self.tape = TapeCell()
 
     def value(self, theta: Floats, start: int, stop: int) -> Floats:
@@ -97,8 +98,15 @@ def _target(coords: Coordinates, space: Space) -> Expr:
 
 
 @lru_cache(maxsize=256)
-def _derivatives(target: Expr, names: tuple[str, ...]) -> tuple[Expr, ...]:
-    return gradient(target, tuple(coordinate(label) for label in names))
+def _layouts(
+    target: Expr, names: tuple[str, ...], held: tuple[str, ...], lists: bool
+) -> tuple[Layout, Layout, list[Expr], list[Expr]]:
+    """The value alone; with its Jacobian; and what both need of a table's rows, and of the pairs where it has lists."""
+    derivatives = gradient(target, tuple(coordinate(label) for label in names))
+    order, constants, of_pairs = (*names, *held), list[Expr](), list[Expr]()
+    sums = of_pairs if lists else None
+    value = Layout(order, (target,), constants, sums=sums)
+    return value, Layout(order, (target, *derivatives), constants, sums=sums), constants, of_pairs
 
 
 def input_centers(inputs: Mapping[str, Floats | Lists], law: Law) -> dict[str, float]:

@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 Optimum = Callable[[Law, Floats | None], tuple[float, Floats]]
 
 _OPEN = 1.0  # percent by which the objective must rise on one side for the constant to count as known
+_ROUNDING = 1e-18  # objectives of residuals around 1e-9 and below, as noiseless runs have
 _CLOSE = 1e-3  # the search ends when the constant is known to this share of the distance between its first values
 
 
@@ -88,7 +89,8 @@ def _findings(constant: Searched, value: float, objectives: dict[float, float], 
         ]
     below = max((each for each in objectives if each < value), default=low)
     above = min((each for each in objectives if each > value), default=high)
-    worse = [100 * (objectives[each] / least - 1) for each in (below, above)]
+    # of noiseless runs the objectives are rounding, whose ratios say nothing
+    worse = [100 * (max(objectives[each], _ROUNDING) / max(least, _ROUNDING) - 1) for each in (below, above)]
     return [
         Finding(
             "searched-constant",

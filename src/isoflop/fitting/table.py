@@ -140,14 +140,15 @@ def _check_alike(inputs: Mapping[str, Floats | Lists], runs: Runs) -> None:
 
 def _checked(runs: Runs, name: str, domain: str) -> Floats:
     values = runs[name]
+    word = name if name.isidentifier() else f"`{name}`"  # as a selection names it
     bad = ~np.isfinite(values)
     if bad.any():
         what = "no value" if np.isnan(values[bad]).all() else "a value that is not finite"
-        mend = mend_values(runs, name, bad, f"finite({name})")
+        mend = mend_values(runs, name, bad, f"finite({word})")
         raise _complaint(runs, bad, f"{what} of {name}", mend)
     for wanted, bad, what, keep in (
-        ("positive", values <= 0, f"{name} ≤ 0", f"{name} > 0"),
-        ("nonnegative", values < 0, f"{name} < 0", f"{name} >= 0"),
+        ("positive", values <= 0, f"{name} ≤ 0", f"{word} > 0"),
+        ("nonnegative", values < 0, f"{name} < 0", f"{word} >= 0"),
     ):
         if domain == wanted and bad.any():
             raise _complaint(runs, bad, what, mend_values(runs, name, bad, keep))
@@ -156,9 +157,9 @@ def _checked(runs: Runs, name: str, domain: str) -> Floats:
         if bad.any():
             mend = "the log odds of a score lie between 0 and 1: "
             if bad.all():
-                mend += f'give shares, or fit without logit- (a percentage: --derive "share = {name}/100")'
+                mend += f'give shares, or fit without logit- (a percentage: --derive "share = {word}/100")'
             else:
-                mend += f'leave the rows out (--where "{name} > 0 and {name} < 1"), or fit with raw-'
+                mend += f'leave the rows out (--where "{word} > 0 and {word} < 1"), or fit with --objective raw-lsq'
             raise _complaint(runs, bad, f"{name} ≤ 0 or ≥ 1", mend)
     return values
 

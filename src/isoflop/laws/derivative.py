@@ -82,6 +82,10 @@ def _partials(node: Expr) -> Iterator[tuple[Expr, Expr]]:
             yield node.args[0], exp(node.args[0])
         case "abs":
             yield node.args[0], call("sign", node.args[0])
+        case "lgamma":
+            yield node.args[0], call("digamma", node.args[0])
+        case "digamma":
+            yield node.args[0], call("trigamma", node.args[0])
         case "max" | "min":
             first, second = node.args
             takes_first = call("ge", first, second) if node.op == "max" else call("ge", second, first)

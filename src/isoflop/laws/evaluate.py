@@ -12,6 +12,7 @@ import numpy as np
 from isoflop.errors import FormulaError
 from isoflop.laws.derivative import gradient
 from isoflop.laws.expression import Expr, Floats, keys, name, runs_over_k
+from isoflop.laws.gamma import digamma, lgamma, trigamma
 from isoflop.laws.implicit import solve_unknown
 from isoflop.laws.lists import Lists
 
@@ -28,6 +29,9 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "sign": np.sign,
     "min": np.minimum,
     "max": np.maximum,
+    "lgamma": lgamma,
+    "digamma": digamma,
+    "trigamma": trigamma,
 }
 
 
@@ -41,6 +45,9 @@ def evaluate(expression: Expr, values: Mapping[Any, float]) -> float:
         "abs": abs,
         "min": min,
         "max": max,
+        "lgamma": lambda x: float(lgamma(x)),
+        "digamma": lambda x: float(digamma(x)),
+        "trigamma": lambda x: float(trigamma(x)),
     }
     match expression.op:
         case "num":

@@ -28,6 +28,7 @@ Floats = NDArray[np.float64]
 
 OPERATIONS = (
     *("add", "mul", "pow", "log", "exp", "log1p", "expm1", "min", "max", "abs", "sign", "ge"),
+    *("lgamma", "digamma", "trigamma"),
     *("root", "total"),
 )
 Role = Literal["coordinate", "centered", "center", "scaled"]
@@ -195,7 +196,7 @@ def log1p(argument: Expr) -> Expr:
 
 
 def call(op: str, *arguments: Expr) -> Expr:
-    """An operation without a normal form of its own: ``min``, ``max``, ``abs``, ``sign``, ``ge``."""
+    """An operation without a normal form of its own: ``min``, ``max``, ``abs``, ``sign``, ``ge``, ``lgamma``."""
     return Expr(op, arguments)
 
 

@@ -1,7 +1,7 @@
 """Formula text → expression, by a whitelist over Python's syntax tree.
 
 The language: numbers (``1.5``, ``2e9``), names, ``+ - * / ^`` (``**`` is ``^`` too), brackets, and calls of ``log``,
-``exp``, ``sqrt``, ``abs``, ``min`` and ``max``. Nothing else is understood, and no text is ever evaluated.
+``exp``, ``sqrt``, ``abs``, ``min``, ``max`` and ``lgamma``. Nothing else is understood, and no text is ever evaluated.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MAX_NODES = 600
 MAX_DEPTH = 60
 MAX_ROOTS = 8  # each is solved for in every row and every step of the search, as forty formulas are computed
 MAX_NUMBER = 1e300
-FUNCTIONS = ("log", "exp", "sqrt", "abs", "min", "max")
+FUNCTIONS = ("log", "exp", "sqrt", "abs", "min", "max", "lgamma")
 RESERVED = frozenset({*FUNCTIONS, "ln"})
 _TOO_DEEP = f"the formula nests more than {MAX_DEPTH} levels deep, or has as many terms; a law has a handful of terms"
 _FOREIGN = re.compile(r"[^\w\s+\-*/^().,]")
@@ -285,6 +285,8 @@ class _Reader:
                 return power(arguments[0], num(0.5))
             case "abs":
                 return call("abs", arguments[0])
+            case "lgamma":
+                return call("lgamma", arguments[0])
         folded = arguments[0]
         for each in arguments[1:]:
             folded = call(function, folded, each)

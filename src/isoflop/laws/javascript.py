@@ -40,6 +40,13 @@ _JAVASCRIPT_ROOT = (
     "if (g(at(z)) < 0) low = z; else high = z; } return at((low + high) / 2); })"
 )
 
+# By the recurrence up to 10, then Stirling's series; NaN where the number is negative, as everywhere.
+_JAVASCRIPT_LGAMMA = (
+    "((x) => { let below = 0; if (x < 0) return NaN; for (; x < 10; x += 1) below += Math.log(x); "
+    "const y = 1 / (x * x); return (x - 0.5) * Math.log(x) - x + 0.9189385332046727 - below + "
+    "(1 / 12 - y * (1 / 360 - y * (1 / 1260 - y * (1 / 1680 - y * (1 / 1188))))) / x; })"
+)
+
 
 def javascript_block(expressions: Sequence[Expr], leaves: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
     """Statements that compute the expressions, each common part once, and the text of each result.
@@ -83,5 +90,7 @@ def _javascript_step(expression: Expr, args: Sequence[str]) -> str:
             return f"(1 / {args[0]})"
         case "ge":
             return f"(({args[0]}) >= ({args[1]}) ? 1 : 0)"
+        case "lgamma":
+            return f"{_JAVASCRIPT_LGAMMA}({args[0]})"
         case op:
             return f"Math.{op}({', '.join(args)})"

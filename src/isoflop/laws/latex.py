@@ -54,6 +54,8 @@ def _write(node: Expr) -> str:
             return f"e^{{{_write(node.args[0])}}}"
         case "abs":
             return rf"\left|{_write(node.args[0])}\right|"
+        case "lgamma":
+            return rf"\ln\Gamma\left({_write(node.args[0])}\right)"
         case "ge":
             return rf"\left[{_write(node.args[0])} \ge {_write(node.args[1])}\right]"
         case "total":

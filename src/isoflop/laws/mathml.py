@@ -37,6 +37,8 @@ def _write(node: Expr) -> str:
             return f"<msup><mi>e</mi><mrow>{_write(node.args[0])}</mrow></msup>"
         case "abs":
             return f"<mrow><mo>|</mo>{_write(node.args[0])}<mo>|</mo></mrow>"
+        case "lgamma":
+            return f"<mrow><mi>ln</mi><mi>Γ</mi><mo>(</mo>{_write(node.args[0])}<mo>)</mo></mrow>"
     args = "<mo>,</mo>".join(_write(arg) for arg in node.args)
     return f"<mrow><mi>{node.op}</mi><mo>&#x2061;</mo><mo>(</mo>{args}<mo>)</mo></mrow>"
 

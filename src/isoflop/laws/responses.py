@@ -8,7 +8,7 @@ from isoflop.errors import FormulaError
 from isoflop.laws.expression import Expr, names
 
 _LEFT = re.compile(
-    r"\s*(?!(?:log|ln|exp|sqrt|abs|min|max)\s*\()([A-Za-z_]\w*|`[^`]{1,200}`)\s*(?:\(\s*\w+(?:\s*,\s*\w+)*\s*\)\s*)?"
+    r"\s*(?!(?:log|ln|exp|sqrt|abs|min|max|lgamma)\s*\()([A-Za-z_]\w*|`[^`]{1,200}`)\s*(?:\(\s*\w+(?:\s*,\s*\w+)*\s*\)\s*)?"
     r"(?:=(?!=)|~)\s*(.*)",
     re.DOTALL,
 )

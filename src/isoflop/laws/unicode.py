@@ -83,6 +83,8 @@ def _text(node: Expr) -> tuple[str, int]:
             return f"Σₖ {_write(node.args[0], _PRODUCT)}", _PRODUCT
         case "root":
             return f"{symbol(node.label)} with {' = '.join(_write(side, _SUM) for side in equation_sides(node))}", _SUM
+        case "lgamma":
+            return f"ln Γ({_write(node.args[0], _SUM)})", _WHOLE
     return f"{node.op}({', '.join(_write(arg, _SUM) for arg in node.args)})", _WHOLE
 
 

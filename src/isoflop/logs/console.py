@@ -7,6 +7,7 @@ hold numbers of their own is parsed by itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -15,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from isoflop.logs.dialects import BAR, BELOW, CANDIDATE, Dialect, Pair, marked, number, pairs
+from isoflop.logs.dialects import BAR, BAR_MARK, BELOW, CANDIDATE, HEADS, MARKED, Dialect, Pair, marked, number, pairs
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -25,6 +26,10 @@ _NUMBERS: Final = r"\b(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?(?:[eE][-+]?\d+)?"  # 
 _TIME: Final = r"(\d{4}-\d\d-\d\d)[ T,](\d\d:\d\d:\d\d)"
 _MOST_SHAPES: Final = 20_000  # of lines that are remembered
 _LARGEST_STEP: Final = 2.0**62
+_SMALL: Final = 1_000  # lines of a batch that Python's patterns choose sooner than Polars' do
+_NUMBER: Final = re.compile(_NUMBERS)
+_WRITTEN: Final = re.compile(_TIME)
+_DIGITS: Final = re.compile(r"\d|nan")
 _FEW: Final = 3  # lines of one shape that are quicker parsed one by one
 
 # What a line does: nothing, a step of its own, a step of a progress bar, a dictionary, numbers of the step before.
@@ -71,6 +76,9 @@ def parse(line: str) -> Line:
         step = tuple(pair.value for pair in own if pair.name in ("step", "global_step", "iter", "current_steps"))[:1]
     else:
         step = ()
+    if kind == DICTIONARY and not step and own and (bar := BAR_MARK.search(line)) is not None:
+        # the bar was left on the line; it tells the step
+        return Line(DICTIONARY, dialect, (bar.span("step"),), bar.span("total"), own, match.span())
     own = tuple(pair for pair in own if pair.value not in step)
     total = match.span("total") if "total" in groups and match["total"] else None
     return Line(kind, dialect, step, total, own, match.span())
@@ -113,13 +121,23 @@ class Console:
 
     def __init__(self) -> None:
         self._shapes: dict[str, _Shape] = {}
+        self._hanging = False  # whether a line was met that others hang below
 
     def read(self, lines: Sequence[str]) -> Lines:
         """What the lines say."""
-        series = pl.Series("line", lines, dtype=pl.String)
-        chosen = series.str.contains(CANDIDATE) & series.str.contains(r"\d|nan")
-        at = np.flatnonzero(chosen.to_numpy())
-        series = series.filter(chosen)
+        # a program's own text is full of lines that look as if they hung below a step
+        self._hanging = self._hanging or any(head in line for line in lines for head in HEADS)
+        told = CANDIDATE if self._hanging else MARKED
+        if len(lines) <= _SMALL:
+            speaks = re.compile(told).search
+            places = [place for place, line in enumerate(lines) if speaks(line) and _DIGITS.search(line)]
+            at = np.array(places, dtype=np.int64)
+            series = pl.Series("line", [lines[place] for place in at.tolist()], dtype=pl.String)
+        else:
+            series = pl.Series("line", lines, dtype=pl.String)
+            chosen = series.str.contains(told) & series.str.contains(r"\d|nan")
+            at = np.flatnonzero(chosen.to_numpy())
+            series = series.filter(chosen)
         count = len(series)
         out = Lines(
             np.zeros(count, np.int64), np.full(count, np.nan), np.full(count, np.nan), np.zeros(count, bool),
@@ -245,7 +263,7 @@ def _spans(text: str, line: str) -> list[tuple[int, int]] | None:
     """Where the numbers stand in a line, from the pieces of text between them; None where they cannot be told."""
     spans: list[tuple[int, int]] = []
     pieces = text.split(_SLOT)
-    numbers = pl.Series([line]).str.extract_all(_NUMBERS)[0].to_list()
+    numbers = _NUMBER.findall(line)
     if len(numbers) != len(pieces) - 1:
         return None
     at = 0
@@ -277,7 +295,7 @@ def _in_order(pieces: list[tuple[Ints, Floats]]) -> tuple[Ints, Floats]:
 def _set_wall(out: Lines, series: pl.Series) -> None:
     """The times at which lines were written, of those that begin with one."""
     marks = np.flatnonzero(out.kind == MARK)
-    if not len(marks) or pl.Series([series[int(marks[0])][:200]]).str.extract(_TIME, 1)[0] is None:
+    if not len(marks) or _WRITTEN.search(series[int(marks[0])][:200]) is None:
         return
     heads = series.gather(marks).str.slice(0, 200)
     told = heads.str.extract(_TIME, 1) + "T" + heads.str.extract(_TIME, 2)

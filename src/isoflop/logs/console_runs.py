@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -26,6 +27,8 @@ _HEADER: Final = 20_000  # lines without a step in which settings are looked for
 _CRASHED: Final = (
     r"^(?:\[rank\d+\]: ?)?Traceback \(most recent call last\)|^\S{0,60}CUDA out of memory|DUE TO TIME LIMIT"
 )
+_CRASH: Final = re.compile(_CRASHED)
+_FEW: Final = 1_000  # lines that Python's pattern reads sooner than Polars' does
 # What the Trainer's last dictionary sums up; these are no points of a curve.
 _SUMMARY: Final = ("train_runtime", "train_samples_per_second", "train_steps_per_second", "train_loss", "total_flos")
 
@@ -155,6 +158,9 @@ class Runs:
                 bar, total = said.step[at], said.total[at]
             elif not np.isnan(said.step[at]):
                 steps[at] = said.step[at]
+                self._bar, self._bar_total = bar, total = said.step[at], said.total[at]
+                if not evaluates[at]:
+                    self._trained, self._trained_total = bar, total
             elif evaluates[at] and total != self._trained_total and not np.isnan(self._trained):
                 steps[at] = self._trained
             elif not np.isnan(bar):
@@ -254,7 +260,11 @@ class Runs:
             self._run.crashed = False
         after = int(said.at[begins[-1]]) if len(begins) else 0
         rest = lines[after:]
-        if rest and bool(pl.Series(rest, dtype=pl.String).str.contains(_CRASHED).any()):
+        if len(rest) <= _FEW:
+            crashed = any(_CRASH.search(line) for line in rest)
+        else:
+            crashed = bool(pl.Series(rest, dtype=pl.String).str.contains(_CRASHED).any())
+        if crashed:
             self._run.crashed = True
 
     def _close(self) -> None:

@@ -26,6 +26,11 @@ _COUNTED: Final = re.compile(
     re.IGNORECASE,
 )
 _COUNT_FIRST: Final = re.compile(r"(?P<value>\d[\d,]{3,30}) (?P<key>total parameters)\b", re.IGNORECASE)
+_RANK: Final = re.compile(
+    r"number of parameters on \(tensor, pipeline\) model parallel rank "
+    r"\((?P<tensor>\d{1,4}), ?(?P<pipeline>\d{1,4})\): {1,4}(?P<value>\d{1,18})\b"
+)
+RANKS: Final = "parameters of model parallel ranks"  # the setting that sums them
 _BLOCK: Final = re.compile(r"^(?P<key>Parameter counts):\s{0,4}$")
 # What only a program's own text holds, at the beginning of a line.
 _CODE: Final = re.compile(
@@ -40,6 +45,7 @@ class Header:
 
     def __init__(self) -> None:
         self.settings: dict[str, Any] = {}
+        self._ranks: dict[tuple[int, int], int] = {}
         self._since_rule: list[str] = []  # keys that the present stretch of lines stated
         self._code = False
         self._block = ""
@@ -63,6 +69,10 @@ class Header:
             return
         if self._code:
             return
+        rank = _RANK.search(line)
+        if rank is not None:
+            self._rank((int(rank["tensor"]), int(rank["pipeline"])), int(rank["value"]))
+            return
         block = _BLOCK.match(line)
         if block is not None:
             self._block = block["key"]
@@ -77,3 +87,11 @@ class Header:
         key = f"{self._block}.{key}" if self._block and " " not in key else key
         self.settings[key] = typed(match["value"].replace(",", ""))
         self._since_rule.append(key)
+
+    def _rank(self, rank: tuple[int, int], count: int) -> None:
+        """The parameters that one rank of tensor and pipeline parallelism holds; their sum, once none is missing."""
+        self._ranks[rank] = count
+        tensor, pipeline = (1 + max(each[at] for each in self._ranks) for at in (0, 1))
+        self.settings.pop(RANKS, None)
+        if len(self._ranks) == tensor * pipeline:
+            self.settings[RANKS] = sum(self._ranks.values())

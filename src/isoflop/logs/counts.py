@@ -12,6 +12,7 @@ import polars as pl
 from isoflop.accounting import Shape, parameters
 from isoflop.errors import SpecError
 from isoflop.findings import Finding
+from isoflop.logs.console_settings import RANKS
 from isoflop.logs.logged import STEP, LoggedRun
 from isoflop.logs.metrics import EPOCH, FLOPS, SAMPLES, TOKENS
 from isoflop.logs.points import points_of
@@ -52,6 +53,19 @@ def set_params(facts: Facts, logged: LoggedRun, settings: Settings, rules: Rules
             facts.set("N_convention", rules.convention or said)
             return
     shape = _shape(settings)
+    ranks = settings.plain_number(RANKS)
+    if shape is None and ranks is not None:
+        facts.set("N", ranks[0], "sum over the ranks of tensor and pipeline parallelism")
+        facts.set("N_convention", rules.convention or "total")
+        facts.findings.append(
+            Finding(
+                "params-of-ranks",
+                "note",
+                f"{logged.name} tells the parameters of each rank of tensor and pipeline parallelism; their sum, "
+                f"{ranks[0]:,.0f}, counts what several ranks hold more than once.",
+                "Give the count as N in a table (--run-table sizes.csv) if you know it.",
+            )
+        )
     if shape is not None:
         total = parameters(shape).total
         parts = "tied" if shape.tied else "untied"

@@ -152,6 +152,13 @@ DIALECTS: Final = (
         re.compile(r"\bEpoch(?:\(train\))? {1,4}\[(?P<epoch>\d+)\]\[ {0,8}(?P<within>\d+)/ {0,8}(?P<per>\d+)\]"),
         first=1,
     ),
+    Dialect(
+        "PyTorch's examples",
+        re.compile(
+            r"\bEpoch: {0,4}\[(?P<epoch>\d+)\] {0,4}\[ {0,8}(?P<within>\d+)/ {0,8}(?P<per>\d+)\](?=.{0,300}loss)", re.I
+        ),
+        pairs=SPACED,
+    ),
     Dialect("mmengine", re.compile(r"\bIter(?:\(train\))? {1,4}\[ {0,8}(?P<step>\d+)/ {0,8}(?P<total>\d+)\]")),
     Dialect(
         "mmengine", re.compile(r"\b(?:Epoch|Iter)\(val\) {1,4}\[[^\]]{1,20}\](?:\[[^\]]{1,20}\])?"),
@@ -164,6 +171,11 @@ DIALECTS: Final = (
         ),
     ),
     Dialect("open_clip", re.compile(r"\bEval Epoch: \d+ "), step="carried", prefix="val/"),
+    Dialect(  # NeMo counts its own steps; Lightning's bar counts batches of the epoch
+        "NeMo",
+        re.compile(r"^Epoch \d+: (?=[^\n]{0,600}loss=)[^\n]{0,600}?\bglobal_step=(?P<step>\d+)(?=\.0|[,\]])"),
+        pairs=ASSIGNED, where="line",
+    ),
     Dialect(
         "Lightning",
         re.compile(
@@ -182,6 +194,19 @@ DIALECTS: Final = (
         "plain",
         re.compile(
             r"(?:^|[\s\[|])(?:step|iter|iteration)[ :=#]{1,3}(?P<step>\d+)(?:\s{0,2}/\s{0,2}(?P<total>\d+))?"
+            r"(?=[\s,:;|][^\n]{0,200}loss\s{1,4}[\d.])",
+            re.I,
+        ),
+        pairs=SPACED,
+    ),
+    Dialect(
+        "plain",
+        re.compile(r"^\[ {0,8}(?P<step>\d+) {0,2}/ {0,8}(?P<total>\d+)\](?=[^\n]{0,200}loss\s{0,2}[:=])", re.I),
+    ),
+    Dialect(
+        "plain",
+        re.compile(
+            r"(?:^|[\s\[|])(?:step|iter|iteration)[ :=#]{1,3}(?P<step>\d+)(?:\s{0,2}/\s{0,2}(?P<total>\d+))?"
             r"(?=[^\n]{0,200}loss)",
             re.I,
         ),
@@ -189,18 +214,24 @@ DIALECTS: Final = (
 )  # fmt: skip
 
 # What a line must hold to be of any dialect, in the words of both Python's and Polars' patterns.
-CANDIDATE: Final = (
-    r"(?i:step|iter|epoch|batch=|num_updates|loss|reward|runtime|%\|)|^s:\d|^\d+ (?:val|hella|train) |^[ \t]+\S.*[:=]"
-)
-_CANDIDATE: Final = re.compile(CANDIDATE)
+MARKED: Final = r"(?i:step|iter|epoch|batch=|num_updates|loss|reward|runtime|%\|)|^s:\d|^\d+ (?:val|hella|train) "
+CANDIDATE: Final = MARKED + r"|^[ \t]+\S.*[:=]"  # where lines may hang below a step
+HEADS: Final = ("[step=", "[batch=")  # one of which a line holds that others hang below
+_MARKED: Final = re.compile(MARKED)
 BELOW: Final = Dialect("below", re.compile(r"^[ \t]+(?=\S)"), where="after", step="carried")
 BAR: Final = "progress bar"
+BAR_MARK: Final = next(dialect.mark for dialect in DIALECTS if dialect.name == BAR)
 _FIRST_WORDS: Final = re.compile(r"\b(?:Train|Eval) (?=[\w/]+/)")  # Composer puts them before the names
+
+
+def speaks(line: str) -> bool:
+    """Whether a line can have the mark of a dialect."""
+    return _MARKED.search(line) is not None
 
 
 def marked(line: str) -> tuple[Dialect, re.Match[str]] | None:
     """The dialect of a line and the match of its mark; None for a line of none."""
-    if _CANDIDATE.search(line) is None:
+    if not speaks(line):
         return None
     for dialect in DIALECTS:
         match = dialect.mark.search(line)

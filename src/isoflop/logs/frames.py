@@ -51,10 +51,10 @@ def load(where: str | bytes, kind: str) -> pl.DataFrame:
         frame = read(
             where, separator=separator, null_values=_MISSING, infer_schema_length=10_000, encoding="utf8-lossy"
         )
-        return frame.with_columns(numbers_of(series) for series in frame)
+        return pl.DataFrame([numbers_of(series) for series in frame])
     except pl.exceptions.ComputeError:  # words among numbers further down, or rows of unequal length
         frame = read(where, separator=separator, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True)
-        return frame.with_columns(_as_numbers(series) for series in frame)
+        return pl.DataFrame([_as_numbers(series) for series in frame])
 
 
 def _refuse_long(path: Path) -> None:

@@ -59,6 +59,7 @@ class _Gathered:
     findings: list[Finding] = field(default_factory=list)
     results: list[LoggedRun] = field(default_factory=list)
     trainings: Trainings = field(default_factory=Trainings)
+    stored: set[str] | None = None  # names that runs of the store have, once one was asked for
     passed: list[str] = field(default_factory=list)  # digests of runs that two loggers wrote
 
 
@@ -328,12 +329,18 @@ def _shorter_self(described: Described, store: Store, gathered: _Gathered) -> st
 
 def _free_name(name: str, gathered: _Gathered, store: Store | None) -> str:
     """The name, numbered where another run has it."""
-    stored = [] if store is None else list(store.runs.iter_rows(named=True))
-    names = {row["run"] for row in stored} - {row["run"] for row in waiting(stored)}
-    taken = set(gathered.rows) | set(gathered.grown) | names
-    if name not in taken:
+    if gathered.stored is None:
+        stored = [] if store is None else list(store.runs.iter_rows(named=True))
+        gathered.stored = {row["run"] for row in stored} - {row["run"] for row in waiting(stored)}
+
+    of_store = gathered.stored
+
+    def taken(each: str) -> bool:
+        return each in gathered.rows or each in gathered.grown or each in of_store
+
+    if not taken(name):
         return name
-    number = next(number for number in range(2, len(taken) + 3) if f"{name} ({number})" not in taken)
+    number = next(number for number in itertools.count(2) if not taken(f"{name} ({number})"))
     gathered.findings.append(
         Finding(
             "one-name",

@@ -26,6 +26,9 @@ _DEEPEST: Final = 20
 _MOST_COLUMNS: Final = 2_000
 _HISTORY: Final = re.compile(rb'"[\w/ ]{0,40}(?:step|iter|epoch|loss|update)[\w/ ]{0,40}"\s{0,4}:')
 
+_CELLS: Final = frozenset({float, int, bool, str})
+_MOST_ALIKE: Final = 64  # kinds of records that are known by their keys
+
 Cell = float | str | None
 
 
@@ -128,9 +131,19 @@ class _Columns:
         self.rows = 0
         self._cells: dict[str, list[Cell]] = {}
         self._left_out: set[str] = set()
+        self._alike: dict[tuple[str, ...], list[list[Cell]]] = {}  # columns of flat records, by their keys
 
     def add(self, record: dict[str, Any]) -> None:
         """One record, a row."""
+        flat = _CELLS.issuperset(map(type, record.values()))
+        alike = self._alike.get(tuple(record)) if flat else None
+        if alike is not None:
+            for own, value in zip(alike, record.values(), strict=True):
+                if len(own) < self.rows:
+                    own.extend([None] * (self.rows - len(own)))
+                own.append(value if type(value) in (float, str) else as_float(value))
+            self.rows += 1
+            return
         for name, cell in _flat(record, "", 0):
             cells = self._cells.get(name)
             if cells is None:
@@ -143,6 +156,11 @@ class _Columns:
                 cells.extend([None] * (self.rows - len(cells)))
                 cells.append(cell)
         self.rows += 1
+        if flat and len(self._alike) < _MOST_ALIKE:
+            names = [plain_text(str(key)) for key in record]
+            held = [self._cells[each] for each in names if each in self._cells]
+            if len({id(cells) for cells in held}) == len(record):
+                self._alike[tuple(record)] = held
 
     def frame(self) -> pl.DataFrame:
         """A frame: numbers where all cells of a name are, else texts."""

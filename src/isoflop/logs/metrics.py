@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from isoflop.logs.logged import STEP, WALL
+from isoflop.logs.points import Floats, Ints, points_of
 from isoflop.runs.columns import agrees, counts_samples, match_headers, plain, read_header
 from isoflop.runs.headers import Header
 from isoflop.runs.meanings import Meaning
@@ -58,9 +59,20 @@ SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = FrozenMapping(
             "train_loss_epoch",
             "train_nll",
             "loss/train/total",
+            "reduced_train_loss",
+            "train/ce",
             "metrics/train/LanguageCrossEntropy",
         ),
-        PLAIN: ("loss", "ce_loss", "cross_entropy", "cross_entropy_loss", "CrossEntropyLoss", "nll", "nll_loss"),
+        PLAIN: (
+            "loss",
+            "ce_loss",
+            "cross_entropy",
+            "cross_entropy_loss",
+            "CrossEntropyLoss",
+            "nll",
+            "nll_loss",
+            "total_loss",
+        ),
         RATE: (
             "lr",
             "rate",
@@ -103,6 +115,7 @@ SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = FrozenMapping(
 
 _PLAIN_SPELLINGS: Final = {name: tuple(plain(each) for each in spellings) for name, spellings in SPELLINGS.items()}
 _COUNTED: Final = frozenset(spelling for name in (TOKENS, FLOPS) for spelling in _PLAIN_SPELLINGS[name])
+_SLOWEST: Final = 0.1
 _COUNTER: Final = re.compile(r"(?i)tok|flop|flos|compute|sample|example|^[DC]$")
 _HELD_OUT: Final = re.compile(r"(?:^|[^a-z])(?:val|valid|validation|eval|evaluation|test|dev)(?:[^a-z]|$)")
 _LOSS: Final = re.compile(r"loss|cross.?entropy|(?:^|[^a-z])(?:ce|nll|ppl|perplexity|bpb)(?:[^a-z]|$)|bits.?per.?byte")
@@ -142,7 +155,13 @@ def renamed(history: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
     """A history under the store's names, and what each metric became; ``tokens_B`` are tokens, in whole ones."""
     headers = {metric: read_header(metric) for metric in history.columns}
     scaled = {own: each for own, each in headers.items() if each.scale != 1 and plain(each.bare) in _COUNTED}
-    whole = {own: each for own, each in scaled.items() if each.bare not in history.columns}
+    whole = {
+        own: each
+        for own, each in scaled.items()
+        if each.bare not in history.columns
+        # TFLOPs are as often those of a second as those of the run so far
+        and (plain(each.bare) not in _PLAIN_SPELLINGS[FLOPS] or _grows(*points_of(history, own), alone=False))
+    }
     if whole:
         history = history.with_columns(pl.col(own) * each.scale for own, each in whole.items())
     names = canonical(whole[metric].bare if metric in whole else metric for metric in history.columns)
@@ -158,8 +177,8 @@ def renamed(history: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
 def _counters(history: pl.DataFrame, names: Mapping[str, str]) -> dict[str, tuple[str, float]]:
     """Tokens, samples and FLOPs under names that no trainer is known for: what a table of runs would read as such.
 
-    metric → the store's name and the number that it counts. They never fall along a run, end above its last step, and
-    are as many as such a column has.
+    metric → the store's name and the number that it counts. They never fall along a run, grow with its steps (a rate,
+    such as torchtitan's ``tflops``, does not), end above its last step, and are as many as such a column has.
     """
     held = set(names.values())
     free = [
@@ -173,9 +192,10 @@ def _counters(history: pl.DataFrame, names: Mapping[str, str]) -> dict[str, tupl
     end = float(last) if isinstance(last, int | float) else 0.0
 
     def fits(meaning: Meaning, header: Header, sure: bool) -> bool:
-        values = history[header.text].drop_nulls().to_numpy().astype(np.float64)
+        steps, values = points_of(history, header.text)
         rises = len(values) > 0 and bool((np.diff(values) >= 0).all()) and float(values[-1]) * header.scale > end
-        return meaning.symbol in ("D", "C") and rises and agrees(meaning, values * header.scale)
+        counts = meaning.symbol in ("D", "C") and rises and _grows(steps, values, alone=header.scale == 1)
+        return counts and agrees(meaning, values * header.scale)
 
     found = {}
     for symbol, match in match_headers(free, fits=fits).items():
@@ -183,6 +203,14 @@ def _counters(history: pl.DataFrame, names: Mapping[str, str]) -> dict[str, tupl
         if name not in held:
             found[match.header.text] = name, match.header.scale
     return found
+
+
+def _grows(steps: Ints, values: Floats, *, alone: bool) -> bool:
+    """Whether a count grows with the steps, by a tenth of what they do at least; alone: what one point is taken for."""
+    if len(values) == 1 or values[-1] <= 0:
+        return alone
+    passed = 1 - max(float(steps[0]), 0.0) / float(steps[-1]) if steps[-1] > 0 else 0.0
+    return bool(1 - values[0] / values[-1] > _SLOWEST * passed)
 
 
 def held_out_losses(metrics: Iterable[str]) -> list[str]:

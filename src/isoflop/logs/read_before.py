@@ -16,7 +16,7 @@ from isoflop.logs.hashed_file import Digest
 from isoflop.logs.reader import Found
 
 READ: Final = "read.json"
-_VERSION: Final = 1  # of what readers make of a file; a change of theirs is a change of this
+_VERSION: Final = 2  # of what readers make of a file; a change of theirs is a change of this
 # Formats that read nothing but the files they found.
 _FORMATS: Final = ("text", "table", "tensorboard", "wandb")
 

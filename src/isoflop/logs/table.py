@@ -112,7 +112,7 @@ def _read_file(path: Path, kind: str, source: Source) -> Iterator[LoggedRun]:
     """A table in a file; of one whose compressed bytes end too early, what they hold."""
     if kind in LINES:
         frame, found = read_json_lines(path, source.source)
-        made = frame.with_columns(numbers_of(series) for series in frame)
+        made = pl.DataFrame([numbers_of(series) for series in frame])
         yield from runs_of(made, replace(source, findings=(*source.findings, *found)))
         return
     try:
@@ -158,7 +158,12 @@ def _read_database(path: Path, source: Source) -> Iterator[LoggedRun | Unread]:
 
 def runs_of(frame: pl.DataFrame, source: Source) -> Iterator[LoggedRun]:
     """The runs in a table; raises LogError where it has no number at all."""
-    frame = frame.select(pl.exclude(pl.Binary, pl.Object))
+    if opaque := [name for name, kind in frame.schema.items() if kind in (pl.Binary, pl.Object)]:
+        frame = frame.drop(opaque)
+    bare = [name.strip() for name in frame.columns]
+    if bare != frame.columns and len(set(bare)) == len(bare) and all(bare):  # ultralytics pads its headers
+        frame = frame.clone()
+        frame.columns = bare
     by_word = {_word(name): name for name in reversed(frame.columns)}
     if frame.is_empty() or not any(_is_number(series) for series in frame):
         raise LogError(f"{source.source} has no row with a number; is it a table of runs or of a run's history?")
@@ -276,15 +281,18 @@ def _curve(part: pl.DataFrame, name: str, step: str, source: Source) -> LoggedRu
     """One run of a table of curves: columns that do not change are settings, the others metrics."""
     findings = list(source.findings)
     # unsigned steps, such as those of numbered rows, cannot be compared with a negative bound
-    part = part.with_columns(pl.col(step).cast(pl.Int64 if part[step].dtype.is_integer() else pl.Float64, strict=False))
-    if part[step].has_nulls() or not (part[step].is_between(-_MOST_STEPS, _MOST_STEPS)).all():  # NaN is between nothing
+    # columns are taken as they are, since an expression costs more than a small table's numbers
+    steps = part[step].cast(pl.Int64 if part[step].dtype.is_integer() else pl.Float64, strict=False)
+    part = part.clone().replace_column(part.get_column_index(step), steps)
+    values = steps.to_numpy()
+    if steps.has_nulls() or not ((values >= -_MOST_STEPS) & (values <= _MOST_STEPS)).all():  # NaN is between nothing
         part = part.filter(pl.col(step).is_between(-_MOST_STEPS, _MOST_STEPS))
     if not part[step].dtype.is_integer() and not (part[step] % 1 == 0).all():
         part = part.sort(step, maintain_order=True).rename({step: f"{step} (logged)"}).with_row_index(STEP)
         step = STEP
         findings.append(_numbered("steps that are no whole numbers"))
     walls = [column for word in _WALLS for column in part.columns if _word(column) == word]
-    columns: list[pl.Expr] = [pl.col(step).cast(pl.Int64).alias(STEP)]
+    columns = [part[step].cast(pl.Int64).alias(STEP)]
     settings: dict[str, Any] = {}
     for column in part.columns:
         series = part[column]
@@ -296,13 +304,13 @@ def _curve(part: pl.DataFrame, name: str, step: str, source: Source) -> LoggedRu
                 settings[column] = series[0]
             else:
                 taken = column if column not in (STEP, WALL) else f"{column} (logged)"
-                columns.append(pl.col(column).cast(pl.Float64, strict=False).alias(taken))
+                columns.append(series.cast(pl.Float64, strict=False).alias(taken))
         elif series.dtype == pl.String and series[0] is not None and (series == series[0]).all():
             settings[column] = series[0]
     if walls and part[walls[0]].dtype.is_numeric():
-        wall = pl.col(walls[0]).cast(pl.Float64)
+        wall = part[walls[0]].cast(pl.Float64)
         columns.append((wall - wall.min()).alias(WALL))
-    history = part.select(columns)
+    history = pl.DataFrame(columns)
     if history.height and not history[STEP].is_sorted():
         history = history.sort(STEP, maintain_order=True)
     history, twice = one_row_a_step(history)

@@ -13,7 +13,7 @@ from isoflop.findings import Finding
 from isoflop.logs.console import DICTIONARY, MARK, Console, parse
 from isoflop.logs.console_runs import ConsoleRun, Runs
 from isoflop.logs.curves import Curves
-from isoflop.logs.dialects import number
+from isoflop.logs.dialects import number, speaks
 from isoflop.logs.hashed_file import Batches, Digest, Lines, cut_short
 from isoflop.logs.logged import STEP, LogError, LoggedRun
 from isoflop.logs.reader import Candidate, Found, Options, Reader
@@ -69,6 +69,8 @@ def _is_wandbs_own(candidate: Candidate) -> bool:
 
 def _tells(line: str) -> bool:
     """Whether a line tells a step and a number, or opens lines that do."""
+    if not speaks(line):
+        return False
     said = parse(line)
     if said.kind == MARK and said.dialect is not None:
         return bool(said.pairs) or said.dialect.where == "below"

@@ -211,7 +211,7 @@ def paired(a: Runs, b: Runs, law: Law, names: tuple[str, str]) -> tuple[Floats, 
 
     Raises DataError for fewer than five.
     """
-    first, second = _by_point(a, law), _by_point(b, law)
+    first, second = point_losses(a, law), point_losses(b, law)
     shared = sorted(set(first) & set(second))
     if len(shared) < _FEWEST:
         raise DataError(
@@ -221,7 +221,8 @@ def paired(a: Runs, b: Runs, law: Law, names: tuple[str, str]) -> tuple[Floats, 
     return np.array([first[each] for each in shared]), np.array([second[each] for each in shared])
 
 
-def _by_point(runs: Runs, law: Law) -> Mapping[tuple[float, ...], float]:
+def point_losses(runs: Runs, law: Law) -> Mapping[tuple[float, ...], float]:
+    """The mean loss of the runs at each point of the law's inputs, these to nine digits."""
     inputs = np.stack([runs[name] for name in law.input_names], axis=1)
     found: dict[tuple[float, ...], list[float]] = {}
     digits = round(-math.log10(_EQUAL))

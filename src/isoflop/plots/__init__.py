@@ -8,6 +8,7 @@ from isoflop.plots.backtest import MOST_LAWS, coverage_by_law, laws_ranked, pred
 from isoflop.plots.canvas import new_axes, render, save
 from isoflop.plots.capability import density_by_date, index_by_date
 from isoflop.plots.contours import loss_contours
+from isoflop.plots.corner import corner
 from isoflop.plots.curves import training_curves
 from isoflop.plots.design import design
 from isoflop.plots.draws import parameter_draws
@@ -20,7 +21,7 @@ from isoflop.plots.hitchhiker import errors_by_share
 from isoflop.plots.influence import removal_paths, runs_left_out
 from isoflop.plots.isoflops import isoflop_curves
 from isoflop.plots.methods import methods_compared
-from isoflop.plots.near_set import near_optimal_set
+from isoflop.plots.near_set import mixture_shares, near_optimal_set
 from isoflop.plots.onsets import onset_map
 from isoflop.plots.panels import fitted_panels
 from isoflop.plots.plan import flat_band
@@ -32,17 +33,19 @@ from isoflop.plots.residuals import fit_against_measured, residuals
 from isoflop.plots.scores import MOST_TASKS, score_against_loss
 from isoflop.plots.sensitivity import choices_made
 from isoflop.plots.shapes import MOST_GROUPS, shapes_along
-from isoflop.plots.spend import batch_by_spend, policies_by_spend
+from isoflop.plots.spend import answer_by_spend, batch_by_spend, policies_by_spend
 from isoflop.plots.style import AXES
-from isoflop.plots.transfer import loss_to_loss
+from isoflop.plots.transfer import loss_from_few, loss_to_loss
 
 __all__ = [
     "AXES",
     "MOST_GROUPS",
     "MOST_LAWS",
     "MOST_TASKS",
+    "answer_by_spend",
     "batch_by_spend",
     "choices_made",
+    "corner",
     "correlations_along_chain",
     "coverage_by_law",
     "density_by_date",
@@ -60,8 +63,10 @@ __all__ = [
     "laws_ranked",
     "loss_against_compute",
     "loss_contours",
+    "loss_from_few",
     "loss_to_loss",
     "methods_compared",
+    "mixture_shares",
     "near_optimal_set",
     "new_axes",
     "onset_map",

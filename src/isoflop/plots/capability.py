@@ -1,4 +1,4 @@
-"""Capability or density of models against their dates, with the running best and its line."""
+"""Capability or density of models against their dates, with the line of the 90 % quantile and the running best."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from isoflop.plots.style import LINES, dots, legend, log_axis, plain, shades
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
-    from isoflop.planning.capability.index import Capability
+    from isoflop.planning.capability.index import Capability, Trend
 
 
 def index_by_date(result: Capability, axes: Axes) -> Axes:
-    """The index of each model with its interval against its date, record holders marked, and the line through them.
+    """The index of each model with its interval against its date, record holders marked, and both lines.
 
     Models stand in order of their index where fewer than three have a date.
     """
@@ -32,16 +33,27 @@ def index_by_date(result: Capability, axes: Axes) -> Axes:
         found = result.trend.envelope
         rows = list(found.rows)
         dots(axes, x[rows], value[rows], colors=ink.series[1], marker="D", label="running best")
-        ends_of = np.array([found.start, np.nanmax(scores.year)])
-        axes.plot(ends_of, found.line(ends_of), color=ink.ink, linewidth=1.3, linestyle=LINES[1], label="its line")
+        lines_of(axes, result.trend, np.array([np.nanmin(scores.year), np.nanmax(scores.year)]))
     axes.set_xlabel("year" if dated else "models in order")
     axes.set_ylabel("capability index (logits of an average benchmark)")
     legend(axes)
     return axes
 
 
+def lines_of(axes: Axes, trend: Trend, years: NDArray[np.float64], *, exponential: bool = False) -> None:
+    """The line of the 90 % quantile, and that through the running best from its first model on."""
+    ink, found = shades(axes), trend.envelope
+    later = np.maximum(years, found.start)
+    drawn = (
+        (years, trend.base + trend.slope.value * years, LINES[0], "90 % quantile"),
+        (later, found.line(later), LINES[1], "line of the running best"),
+    )
+    for x, y, style, label in drawn:
+        axes.plot(x, np.exp(y) if exponential else y, color=ink.ink, linewidth=1.3, linestyle=style, label=label)
+
+
 def density_by_date(result: Capability, axes: Axes) -> Axes:
-    """Density of each model against its date, record holders marked, and the exponential through them."""
+    """Density of each model against its date, record holders marked, and both exponentials."""
     ink, density = shades(axes), result.density
     assert density is not None and density.trend is not None
     value = np.array([each.value for each in density.ratio])
@@ -50,8 +62,7 @@ def density_by_date(result: Capability, axes: Axes) -> Axes:
     dots(axes, year[there], value[there], colors=ink.series[0], label="models")
     rows = list(found.rows)
     dots(axes, year[rows], value[rows], colors=ink.series[1], marker="D", label="running best")
-    ends = np.array([found.start, np.nanmax(year)])
-    axes.plot(ends, np.exp(found.line(ends)), color=ink.ink, linewidth=1.3, linestyle=LINES[1], label="its line")
+    lines_of(axes, density.trend, np.array([np.nanmin(year), np.nanmax(year)]), exponential=True)
     log_axis(axes.yaxis, "", label=f"density (effective {plain(density.by)} / {plain(density.by)})")
     axes.set_xlabel("year")
     legend(axes)

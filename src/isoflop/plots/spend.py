@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from isoflop.planning.design import RunDesign
+    from isoflop.planning.design.loop import DesignLoop
 
 Floats = NDArray[np.float64]
 
@@ -40,6 +41,31 @@ def batch_by_spend(design: RunDesign, axes: Axes) -> Axes:
         )
     log_axis(axes.xaxis, "", label=f"spent ({plain(design.candidates.priced)})")
     log_axis(axes.yaxis, "", label=f"expected error of {plain(design.target.name)}")
+    legend(axes)
+    return axes
+
+
+def answer_by_spend(loop: DesignLoop, axes: Axes) -> Axes:
+    """The target with its interval after each round against what was spent by then, beside what was expected of it."""
+    ink = shades(axes)
+    spent = np.cumsum([each.spent for each in loop.rounds])
+    for place, (name, answers) in enumerate(
+        (
+            ("expected after the round", [each.expected for each in loop.rounds]),
+            ("came out", [each.answer for each in loop.rounds]),
+        )
+    ):
+        color = ink.series[1 - place]
+        at = spent * (0.99, 1.01)[place]
+        ends = np.array([(each.low, each.high) for each in answers]).reshape(-1, 2)
+        axes.vlines(at, ends[:, 0], ends[:, 1], color=color, linewidth=1.2, linestyle=LINES[1 - place], zorder=2)
+        dots(axes, at, np.array([each.value for each in answers]), colors=color, label=name)
+    positive = loop.last.target.kind != "number"
+    log_axis(axes.xaxis, "", label=f"spent ({plain(loop.last.candidates.priced)})")
+    if positive:
+        log_axis(axes.yaxis, "", label=plain(loop.last.target.name))
+    else:
+        axes.set_ylabel(plain(loop.last.target.name))
     legend(axes)
     return axes
 

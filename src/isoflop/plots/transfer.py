@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from isoflop.planning.transfer import Transfer
+    from isoflop.planning.transfer_few import FewTransfer
 
 _POINTS = 80
 
@@ -43,5 +44,34 @@ def loss_to_loss(line: Transfer, axes: Axes) -> Axes:
     unit = line.target.estimate.data.loss_unit
     axes.set_xlabel(f"loss on {plain(line.names[0])} ({unit})")
     axes.set_ylabel(f"loss on {plain(line.names[1])} ({unit})")
+    legend(axes)
+    return axes
+
+
+def loss_from_few(few: FewTransfer, axes: Axes) -> Axes:
+    """L_B against L_A of the runs on B, L_B = exp(a)·L_A^γ with the interval of a further run, and the forecast."""
+    ink = shades(axes)
+    ends = [float(few.x.min()), float(few.x.max()), few.asked]
+    x = np.geomspace(0.97 * min(ends), 1.03 * max(ends), _POINTS)
+    value, low, high = few.band(x)
+    color = ink.series[0]
+    axes.fill_between(x, low, high, color=color, alpha=0.25, linewidth=0, label=f"{100 * few.level:g}% interval")
+    axes.plot(x, value, color=color, linewidth=1.6)
+    dots(axes, few.x, few.y, colors=ink.muted, label="runs on both")
+    told = few.loss
+    axes.errorbar(
+        [few.asked],
+        [told.value],
+        yerr=[[told.value - told.low], [told.high - told.value]],
+        color=ink.series[1],
+        marker="D",
+        markersize=6,
+        capsize=3,
+        zorder=5,
+        label="forecast",
+    )
+    unit = few.source.estimate.data.loss_unit
+    axes.set_xlabel(f"loss on {plain(few.names[0])} ({unit})")
+    axes.set_ylabel(f"loss on {plain(few.names[1])} ({unit})")
     legend(axes)
     return axes

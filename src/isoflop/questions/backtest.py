@@ -40,7 +40,7 @@ class Backtest(HoldOutOptions, Question):
     group: ClassVar[Group] = "Test"
     order: ClassVar[int] = 10
     subject: ClassVar[Subject] = "law"
-    in_report: ClassVar[InReport] = "on request"
+    in_report: ClassVar[InReport] = "where cheap"
     unused: ClassVar[tuple[str, ...]] = ("starts",)
     results: ClassVar[tuple[str, ...]] = (
         "isoflop.validation.backtest:Backtest",
@@ -256,6 +256,9 @@ def _pictures(result: BacktestResult) -> Iterator[Picture]:
         partial(plots.predicted_against_actual, result, law=best.name),
         f"Forecasts of {best.name} for {scores.rows} held-out rows against what was measured: mean relative error "
         f"{number(scores.are.value, 'share', digits=2)}{held}.",
+        size=(5.8, 5.2),
+        claim=f"{best.name} forecasts {scores.rows} held-out rows with a mean relative error of "
+        f"{number(scores.are.value, 'share', digits=2)}{held}",
     )
     told = [f"{each.name} {result.scores(each).covered} of {result.scores(each).rows}" for each in result.laws]
     yield Picture(
@@ -263,4 +266,5 @@ def _pictures(result: BacktestResult) -> Iterator[Picture]:
         partial(plots.coverage_by_law, result),
         f"Share of the held-out rows inside each law's {100 * result.level:g}% interval: {', '.join(told)}.",
         (7.2, 1.4 + 0.35 * len(result.laws)),
+        claim=f"{100 * result.level:g}% intervals hold the held-out rows: {', '.join(told)}",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -80,7 +80,7 @@ class Check(Question):
             ),
             tables=(columns_table(runs),),
             findings=checked.findings,
-            pictures=_pictures(runs),
+            pictures=_pictures(runs, checked.findings),
         )
 
 
@@ -124,7 +124,7 @@ def columns_table(runs: Runs, *, of: Collection[str] | None = None) -> Table:
     )
 
 
-def _pictures(runs: Runs) -> tuple[Picture, ...]:
+def _pictures(runs: Runs, findings: Iterable[Finding]) -> tuple[Picture, ...]:
     from isoflop import plots
 
     names = [name for name in ("N", "D") if name in runs.frame.columns]
@@ -135,9 +135,14 @@ def _pictures(runs: Runs) -> tuple[Picture, ...]:
         return _curves(runs)
     spans = " and ".join(f"{name} from {ends[name]}" for name in names)
     drawn = f"The {len(runs)} rows of the table, {spans}, colored by their loss."
-    return (Picture("design", partial(plots.design, runs), drawn), *_curves(runs))
+    ringed = sorted({row for each in findings if each.code in _ODD for row in each.rows})
+    odd = f"; {len(ringed)} of them are odd (rows {', '.join(map(str, ringed[:8]))}{' …' if len(ringed) > 8 else ''})"
+    draw = partial(plots.design, runs, ringed=tuple(ringed))
+    claim = f"{len(runs)} rows, {spans}{odd if ringed else ''}"
+    return (Picture("design", draw, drawn, claim=claim), *_curves(runs))
 
 
+_ODD: Final = ("outliers", "off-parabola")  # findings of single runs far off the others
 _ALONG: Final = ("step", "D", "S", "C")
 _APART: Final = ("schedule", "family", "run")
 _POINTS: Final = 4  # rows of a run, from which they are a curve

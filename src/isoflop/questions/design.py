@@ -18,11 +18,12 @@ from isoflop.questions.base.kinds import Count, Flag, Number, Text, Texts
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject, refuse_errors
 from isoflop.questions.base.specs import FitSpec, LevelSpec, PriorSpec, RunsSpec
+from isoflop.questions.design_loop import check_loop, loop_answer, loop_of
 
 if TYPE_CHECKING:
     from isoflop.laws import Law
     from isoflop.planning.design import Candidates, RunDesign
-    from isoflop.runs import Runs
+    from isoflop.planning.design.loop import DesignLoop
     from isoflop.uncertainty import Interval
 
 _DEFAULT_LAWS: Final = ("chinchilla", "skaling", "kaplan")
@@ -42,6 +43,7 @@ class Design(Question):
     isoflop design runs.csv --question "N* at 1e21" --candidates N=10M:1B:7 --candidates D=200M:20B:7 --spend 1e20
     isoflop design runs.csv --question "loss at N=7B D=140B" --candidates pool.csv --cost "6*N*D" --spend 1e20
     isoflop design --scratch --question "N* at 1e15" --candidates sweep.toml --spend 2e13 -o next.toml
+    isoflop design --question "N* at 1e14" --candidates sweep.toml --spend 2e13 --loop trained --until 3
     """
 
     name: ClassVar[str] = "design"
@@ -54,7 +56,10 @@ class Design(Question):
     order: ClassVar[int] = 25
     subject: ClassVar[Subject] = "law"
     unused: ClassVar[tuple[str, ...]] = ("starts", "jobs", "resample_by")
-    results: ClassVar[tuple[str, ...]] = ("isoflop.planning.design.design:RunDesign",)
+    results: ClassVar[tuple[str, ...]] = (
+        "isoflop.planning.design.design:RunDesign",
+        "isoflop.planning.design.loop:DesignLoop",
+    )
 
     question: str | None = option(
         Text("QUESTION"),
@@ -94,6 +99,22 @@ class Design(Question):
         command_line_only=True,
     )
 
+    loop: str | None = option(
+        Text("FOLDER/"),
+        help="Train the batch in the lab, design again with its runs, and so on: a folder for the sweep, which goes "
+        "on where it was stopped.",
+        command_line_only=True,
+    )
+    until: float | None = option(
+        Number(low=0.0, open=True),
+        help="With --loop: stop where the ratio of the interval's ends (for an exponent or a constant their "
+        "difference) is no more.",
+        command_line_only=True,
+    )
+    rounds: int = option(
+        Count(low=1, high=100), 4, help="With --loop: at most so many batches.", command_line_only=True
+    )
+
     @classmethod
     def groups(cls) -> tuple[type, ...]:
         """Laws are its own option."""
@@ -111,11 +132,15 @@ class Design(Question):
                     "a sweep is written from a sweep, whose sizes and settings it keeps; give --candidates sweep.toml, "
                     "or write the batch to a .csv"
                 )
-        if self.scratch and self.question is None:
+        if self.loop is not None:
+            check_loop(self)
+        elif self.until is not None:
+            raise IsoflopError("--until ends a loop; give --loop FOLDER as well")
+        if (self.scratch or self.loop is not None) and self.question is None:
             raise IsoflopError('before any run there is no usual question; give --question, as "N* at 1e21"')
 
-    def compute(self, context: Context) -> RunDesign:
-        """The batch."""
+    def compute(self, context: Context) -> RunDesign | DesignLoop:
+        """The batch, or what rounds of batches left."""
         from isoflop.fitting.own_flops import own_flops
         from isoflop.laws.training_flops import SIX_ND
         from isoflop.planning.design import design
@@ -123,6 +148,8 @@ class Design(Question):
 
         self.check()
         assert self.spend is not None
+        if self.loop is not None:
+            return loop_of(self, context)
         if self.scratch and context.runs_spec.source is not None:
             raise IsoflopError(
                 f"--scratch designs without runs, and {context.runs_spec.source} was given; leave one of them out"
@@ -130,7 +157,8 @@ class Design(Question):
         runs = None if self.scratch else context.runs
         if runs is not None and not context.force:
             refuse_errors(context.run_findings)
-        laws = self._laws(runs)
+        grid = tuple(each.partition("=")[0].strip() for each in self.candidates if "=" in each)
+        laws = self.laws_of(grid if runs is None else runs.names, before=runs is None)
         names = list(dict.fromkeys(name for each in laws for name in each.input_names))
         pool = read_design(self.candidates, names, folder=context.runs_spec.folder, cost=self.cost)
         counted = SIX_ND if runs is None or not {"N", "D"} <= set(runs.names) else own_flops(runs)[0]
@@ -155,16 +183,13 @@ class Design(Question):
             write_whole(Path(self.output), self._written(pool, found.rows, context.runs_spec.folder).encode())
         return found
 
-    def _laws(self, runs: Runs | None) -> list[Law]:
+    def laws_of(self, columns: Sequence[str], *, before: bool) -> list[Law]:
+        """Its own laws, or the usual ones: all of them after runs, ``before`` any the one with published constants."""
         from isoflop.laws import law
 
-        grid = tuple(each.partition("=")[0].strip() for each in self.candidates if "=" in each)
-        columns = grid if runs is None else runs.names
         if self.laws:
             return [law(text, columns=columns) for text in dict.fromkeys(self.laws)]
-        if runs is None:
-            return [law(_DEFAULT_LAW)]
-        return [law(text) for text in _DEFAULT_LAWS]
+        return [law(_DEFAULT_LAW)] if before else [law(text) for text in _DEFAULT_LAWS]
 
     def _written(self, pool: Candidates, rows: Sequence[int], folder: Path) -> str:
         if self.output is not None and self.output.lower().endswith(".toml"):
@@ -175,16 +200,20 @@ class Design(Question):
         text: str = chosen.with_columns(cost=pool.cost[list(rows)]).write_csv()
         return text
 
-    def rests_on_runs(self, result: RunDesign, context: Context) -> bool:
+    def rests_on_runs(self, result: RunDesign | DesignLoop, context: Context) -> bool:
         """Not before any run."""
-        return not self.scratch and context.has_runs
+        return not self.scratch and self.loop is None and context.has_runs
 
-    def findings(self, result: RunDesign, context: Context) -> tuple[Finding, ...]:
+    def findings(self, result: RunDesign | DesignLoop, context: Context) -> tuple[Finding, ...]:
         """Those of the runs."""
         return context.run_findings if self.rests_on_runs(result, context) else ()
 
-    def answer(self, result: RunDesign, context: Context) -> Answer:
+    def answer(self, result: RunDesign | DesignLoop, context: Context) -> Answer:
         """The batch, the interval now and after it, and after other ways to spend as much."""
+        from isoflop.planning.design.loop import DesignLoop
+
+        if isinstance(result, DesignLoop):
+            return loop_answer(self, result)
         target, pool = result.target, result.candidates
         count = len(result.rows)
         kept = "" if self.output is None else f"; kept in {literal(self.output)}"

@@ -13,6 +13,7 @@ from isoflop.answers.wording import told
 from isoflop.errors import DataError, IsoflopError
 from isoflop.findings import Finding
 from isoflop.questions.base.context import DEFAULT_LAW, Context
+from isoflop.questions.base.gains import gain_tables, gains_told
 from isoflop.questions.base.kinds import Count, Flag, Number, Numbers, Text, Words
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from isoflop.laws import Law
     from isoflop.planning.downstream import Downstream as DownstreamResult
     from isoflop.planning.downstream import Stages
+    from isoflop.planning.pretraining import Gain
     from isoflop.planning.suite import Suite
     from isoflop.runs import Runs
 
@@ -39,6 +41,7 @@ class Scores:
     tasks: Mapping[str, DownstreamResult]
     source: str
     together: Suite | None = None
+    gains: Mapping[str, Gain] | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,10 @@ class Downstream(Question):
         Numbers("NAME=SCORE"), {}, help="Highest score of a task, as quiz=0.95; that of --then by default; repeatable."
     )
 
+    without: Mapping[str, float] = option(
+        Numbers("NAME=SCORE"), {}, help="Score of a task without pretraining, over which the gain is told; repeatable."
+    )
+
     @classmethod
     def groups(cls) -> tuple[type, ...]:
         """Both stages are forecast with their model error."""
@@ -107,6 +114,8 @@ class Downstream(Question):
                     raise IsoflopError(f"{word} {name[:40]} is a share above 0 and up to 1, not {value:g}")
                 if self.then not in _SIGMOIDS:
                     raise IsoflopError(f"{word} is for the laws {' and '.join(_SIGMOIDS)}, not {self.then[:60]}")
+        for name in set(self.without) - set(self.tasks):
+            raise IsoflopError(f"--without {name[:40]} is no task; there are {', '.join(self.tasks)}")
         for name in set(self.chance) & set(self.ceiling):
             low, high = self.chance[name], self.ceiling[name]
             if not low < high:
@@ -149,8 +158,14 @@ class Downstream(Question):
             for name, (_, score) in named.items():
                 _check_scores(name, score, tables[name].points[then_law.response])
         if self.together:
-            return self._at_once(context, first_law, tables, runs.source)
-        return Scores(self._one_by_one(context, first_law, tables), runs.source)
+            return self._with_gains(self._at_once(context, first_law, tables, runs.source))
+        return self._with_gains(Scores(self._one_by_one(context, first_law, tables), runs.source))
+
+    def _with_gains(self, found: Scores) -> Scores:
+        from isoflop.planning.pretraining import over_baseline
+
+        gains = {name: over_baseline(found.tasks[name], value) for name, value in self.without.items()}
+        return replace(found, gains=gains)
 
     def _one_by_one(
         self, context: Context, first_law: Law, tables: Mapping[str, Stages]
@@ -270,8 +285,13 @@ class Downstream(Question):
                     ),
                 ),
                 *(() if found.together is None else (_structures(found.together),)),
+                *gain_tables(found.gains or {}),
             ),
-            findings=(*(() if found.together is None else found.together.findings), *_once(found.tasks)),
+            findings=(
+                *(() if found.together is None else found.together.findings),
+                *gains_told(found.gains or {}, found.tasks),
+                *_once(found.tasks),
+            ),
             method=_method(found, first),
             provenance={
                 "source": found.source,

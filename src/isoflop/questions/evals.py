@@ -32,7 +32,7 @@ class Evals(Question):
     SOURCE is samples_*.jsonl or results_*.json of lm-evaluation-harness, a log of inspect-ai, a folder of them, or a
     table: a row an item (score; log-probabilities of options and the right one; passes and tries; probabilities of an
     ensemble's members), or a row a model and a column a task. --table writes the scores as a table of runs, to which
-    every other command applies.
+    every other command applies; --items writes the items themselves, which a study and the page read.
 
     isoflop evals outputs/ --models sizes.csv --table scores.csv
     isoflop evals attempts.csv --goal 2 --at N=7B
@@ -92,6 +92,11 @@ class Evals(Question):
         command_line_only=True,
     )  # fmt: skip
 
+    items: str | None = option(
+        Text("FILE.csv"), help="New table of the items of all logs, which a study and the page read as one file.",
+        command_line_only=True,
+    )  # fmt: skip
+
     @classmethod
     def groups(cls) -> tuple[type, ...]:
         """Draws, seed and level."""
@@ -99,14 +104,16 @@ class Evals(Question):
 
     def check(self) -> None:
         """A place that can hold a table."""
-        if self.table is not None:
-            check_place(self.table, "--table")
-            if Path(self.table).suffix.lower() != ".csv":
-                raise IsoflopError(f"scores are written as .csv, not {self.table[:80]!r}")
+        for place, word in ((self.table, "--table"), (self.items, "--items")):
+            if place is not None:
+                check_place(place, word)
+                if Path(place).suffix.lower() != ".csv":
+                    raise IsoflopError(f"{word} writes .csv, not {place[:80]!r}")
 
     def compute(self, context: Context) -> Evaluation:
         """Read, and evaluate."""
         from isoflop.evals.evaluate import check_scale, evaluate
+        from isoflop.evals.item_table import item_table
         from isoflop.evals.read import read_items
 
         self.check()
@@ -134,6 +141,8 @@ class Evals(Question):
             level=context.level,
             seed=context.fit_spec.seed,
         )
+        if self.items is not None:
+            write_whole(Path(self.items), item_table(items).write_csv().encode())
         if self.table is not None:
             write_whole(Path(self.table), found.table().write_csv().encode())
         return found

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
-from isoflop.answers.wording import plural
+from isoflop.answers.wording import number, plural
 from isoflop.errors import IsoflopError
 from isoflop.files import check_place
 from isoflop.findings import Finding
@@ -285,6 +285,7 @@ def _pictures(ensemble: Ensemble, level: float) -> tuple[Picture, ...]:
         "fit-against-measured",
         partial(plots.fit_against_measured, fit),
         f"Measured against fitted {word} of {len(fit.runs)} runs, along the diagonal on which both are equal.",
+        claim=_close(fit, word),
     )
     if set(fit.law.input_names) != {"N", "D"}:
         return (match,)
@@ -295,8 +296,24 @@ def _pictures(ensemble: Ensemble, level: float) -> tuple[Picture, ...]:
         f"{word[:1].upper() + word[1:]} against training compute of {len(fit.runs)} runs from {compute.min():.3g} to "
         f"{compute.max():.3g} FLOPs, the fitted curve of each size, and the compute-optimal envelope with its "
         f"{100 * level:g}% band, two decades beyond the runs.",
+        claim=f"The fitted law: {equation(ensemble, level=level)}",
     )
     return (against, match)
+
+
+def _close(fit: Estimate, word: str) -> str:
+    """How close the law comes to the runs, in one sentence."""
+    import numpy as np
+
+    from isoflop.fitting.table import law_inputs, prepared_runs
+
+    runs = prepared_runs(fit.law, fit.require_runs())
+    off = np.abs(runs[fit.law.response] / fit.predict(law_inputs(fit.law, runs)) - 1)
+    within = number(float(np.median(off)), "share", digits=2)
+    return (
+        f"{fit.law.name} comes within {within} of the {word} of half of {len(runs)} rows; the farthest lies "
+        f"{number(float(off.max()), 'share', digits=2)} off"
+    )
 
 
 def fit_to_curves(context: Context, *, thin: int | None) -> Ensemble:

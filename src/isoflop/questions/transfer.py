@@ -15,12 +15,14 @@ from isoflop.questions.base.kinds import Number, Numbers, Text
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
 from isoflop.questions.base.specs import FitSpec, LevelSpec, RunsSpec
+from isoflop.questions.base.transfer_few_answer import few_answer
 
 if TYPE_CHECKING:
     from isoflop.findings import Finding
     from isoflop.laws import Law
     from isoflop.planning.forecast import Forecast
     from isoflop.planning.transfer import Transfer as TransferResult
+    from isoflop.planning.transfer_few import FewTransfer
     from isoflop.runs import Runs
     from isoflop.uncertainty import Ensemble
 
@@ -36,13 +38,21 @@ class Transferred:
 
 
 @dataclass(frozen=True)
+class TransferredFromFew:
+    """The loss on B from a sweep on A and one to four runs on B, and the forecast of A's law at the model's inputs."""
+
+    few: FewTransfer
+    own: Forecast | None = None
+
+
+@dataclass(frozen=True)
 class Transfer(Question):
     """Loss on one data set from the loss on another: L_B = E_B + K·(L_A − E_A)^kappa.
 
     Runs of both at equal inputs of the law are paired. The floors are those of a law fitted to each loss. A is the
     column --from, B the column --to; with --by they are the losses of two groups of runs (--from-group, --to-group).
     --measured is the loss on A of a model whose loss on B is forecast; with its --at the forecasts of the two laws
-    stand beside.
+    stand beside. Where B has one to four runs, its loss follows that on A by a power near one: give --measured or --at.
 
     isoflop transfer runs.csv --from web_loss --to code_loss --measured 2.31
     isoflop transfer runs.csv --by corpus --from-group web --to-group code --measured 2.31 --at N=7B --at D=1T
@@ -58,6 +68,8 @@ class Transfer(Question):
     results: ClassVar[tuple[str, ...]] = (
         "isoflop.questions.transfer:Transferred",
         "isoflop.planning.transfer:Transfer",
+        "isoflop.questions.transfer:TransferredFromFew",
+        "isoflop.planning.transfer_few:FewTransfer",
     )
 
     loss_from: str = option(Text("COLUMN"), "loss", flag="from", help="Column of the loss on A.")
@@ -87,14 +99,13 @@ class Transfer(Question):
         same = self.loss_to is None or self.loss_to == self.loss_from
         if same and (self.by is None or self.from_group == self.to_group):
             raise IsoflopError("a transfer needs two losses: --from and --to, or two groups of --by")
-        if self.at and self.measured is None:
-            raise IsoflopError("--at is of the model whose loss on A was measured; give that loss (--measured)")
 
-    def compute(self, context: Context) -> Transferred:
-        """Both laws, the line through the pairs, and the forecasts."""
+    def compute(self, context: Context) -> Transferred | TransferredFromFew:
+        """Both laws, the line through the pairs, and the forecasts; from few runs on B the law of A alone."""
         from isoflop.laws import law as read_law
         from isoflop.planning.forecast import forecast
         from isoflop.planning.transfer import floor_of, transfer
+        from isoflop.planning.transfer_few import MOST_RUNS, transfer_from_few
 
         self.check()
         runs = context.runs
@@ -106,10 +117,25 @@ class Transfer(Question):
             str(group) if columns[0] == columns[1] else column if group is None else f"{column} of {group}"
             for column, group in zip(columns, groups, strict=True)
         )
-        drawn = [
-            self._drawn(context, law, _losses(runs, law, column, self.by, group, name))
+        losses = [
+            _losses(runs, law, column, self.by, group, name)
             for column, group, name in zip(columns, groups, names, strict=True)
         ]
+        if 1 <= len(losses[1]) <= MOST_RUNS:
+            source = self._drawn(context, law, losses[0])
+            few = transfer_from_few(
+                source,
+                losses[1],
+                measured=self.measured,
+                at=self.at,
+                names=(names[0], names[1]),
+                level=context.level,
+            )
+            own = forecast(source, self.at, level=context.level) if self.at else None
+            return TransferredFromFew(few, own)
+        if self.at and self.measured is None:
+            raise IsoflopError("--at is of the model whose loss on A was measured; give that loss (--measured)")
+        drawn = [self._drawn(context, law, each) for each in losses]
         line = transfer(
             drawn[0],
             drawn[1],
@@ -141,8 +167,16 @@ class Transfer(Question):
                 progress=advance,
             )
 
-    def answer(self, result: Transferred | TransferResult, context: Context) -> Answer:
+    def answer(
+        self, result: Transferred | TransferResult | TransferredFromFew | FewTransfer, context: Context
+    ) -> Answer:
         """The loss on B in front, the line behind."""
+        from isoflop.planning.transfer_few import FewTransfer
+
+        if isinstance(result, FewTransfer):
+            result = TransferredFromFew(result)
+        if isinstance(result, TransferredFromFew):
+            return few_answer(self.name, result.few, result.own)
         found = result if isinstance(result, Transferred) else Transferred(result)
         line = found.line
         a, b = (literal(each) for each in line.names)

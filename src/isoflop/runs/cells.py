@@ -1,4 +1,4 @@
-"""Cells of text tables as numbers: ``70B``, ``2x10^9``, ``2.00×10¹⁹``, ``~300B``, ``1.3 billion``, ``2.51 ± 0.01``."""
+"""Cells of text tables as numbers: ``70B``, ``2x10^9``, ``~300B``, ``1.3 billion``, ``0.6 EFLOPs``, ``2.51 ± 0.01``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final
 
 import polars as pl
 
+from isoflop.runs.headers import operations_scale, word_set, words_of
 from isoflop.units import SCALE_WORDS, parse_quantity
 
 MISSING: Final = ("", "na", "n/a", "nan", "null", "none", "-", "--", "–", "—")
@@ -30,6 +31,21 @@ _ERROR = re.compile(
     rf"(?P<value>{_NUMBER})\s*\(?\s*(?:±|\+/-|\+-|\\pm)\s*(?P<error>{_NUMBER})\s*\)?\s*(?P<suffix>[kKmMBbGT]?)"
 )
 _BRACKETED = re.compile(rf"(?P<value>{_NUMBER})\s*\(\s*(?P<error>\d*\.\d+(?:[eE][+-]?\d+)?)\s*\)(?P<suffix>)")
+_CONCISE = re.compile(r"([+-]?\d*\.(\d+))\((\d{1,3})\)")  # 3.741(12): an error in units of the last digit
+_PERCENT = re.compile(rf"({_NUMBER})\s*%")
+_OPERATIONS = re.compile(rf"({_NUMBER})\s*([A-Za-z][A-Za-z/\s-]*)")
+_BINARY = re.compile(r"2\s*(?:\^|\*\*)\s*(\d{1,3})")
+_APART = re.compile(r"(?<=\d)[ '\u00a0\u2009\u202f](?=\d{3}(?!\d))")  # 1 000 000, 1'000'000
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:[ '\u00a0\u2009\u202f]\d{3})+(?:\.\d*)?")
+_FOOTNOTE = re.compile(r"(?<=[\w.)])\s*(?:[*†‡§]+|\[\d{1,2}\])$")
+_TIME = word_set("time duration elapsed runtime wall wallclock walltime eta hours minutes seconds hour")
+_SECONDS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 1e-3}
+_DURATION = re.compile(
+    r"(\d+(?:\.\d+)?)\s*(ms|milliseconds?|d|days?|h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?)(?![a-z])[\s,]*",
+    re.IGNORECASE,
+)
+_STEP_NAME = r"(?i)^\s*(?:global_?step|step|iter(?:ation)?|checkpoint|ckpt)[\s_=-]*(\d{1,12})\s*$"
+_CLOCK = re.compile(r"(?:(\d+)\s*(?:d|days?),?\s*)?(\d{1,3}):(\d{2})(?::(\d{2}(?:\.\d+)?))?", re.IGNORECASE)
 _LONGEST = 100  # letters of a cell that can be a number; above it only digits can
 
 
@@ -46,14 +62,19 @@ class Cell:
     error: float | None = None
 
 
-def parse_cell(text: str) -> Cell:
-    """The number of a cell. Raises ValueError where it holds none, or one that could mean two."""
+def parse_cell(text: str, *, shares: bool = False) -> Cell:
+    """The number of a cell. Raises ValueError where it holds none, or one that could mean two.
+
+    shares: whether a percentage is one, as in columns of scores; no count and no loss is.
+    """
     word = text.strip().translate(_MINUS)
     if len(word) > _LONGEST:
         return Cell(float(word)) if word.lstrip("+-").isdigit() else _no_number(text)
     if len(word) > 2 and word[0] == word[-1] == "$":  # mathematics in Markdown
         word = word[1:-1].strip()
-    word = _ABOUT.sub("", word)
+    word = _FOOTNOTE.sub("", _ABOUT.sub("", word))
+    if (found := _OPERATIONS.fullmatch(word)) and (scale := operations_scale(found[2])) is not None:
+        return Cell(parse_quantity(found[1]) * scale, scaled=True)
     if len(stripped := _UNIT_WORDS.sub("", word)) and any(letter.isdigit() for letter in stripped):
         word = stripped
     word = _SUPERSCRIPT.sub(lambda found: "^" + found[1].translate(_SUPERSCRIPTS), word)
@@ -67,6 +88,14 @@ def parse_cell(text: str) -> Cell:
     if found := _POWER.fullmatch(word):
         front, caret, signed = found.groups()
         return Cell((parse_quantity(front) if front else 1.0) * float(f"1e{int(caret or signed)}"))
+    if found := _BINARY.fullmatch(word):
+        return Cell(2.0 ** int(found[1]))
+    if found := _THOUSANDS.fullmatch(word):
+        return Cell(float(_APART.sub("", word)))
+    if shares and (found := _PERCENT.fullmatch(word)):
+        return Cell(parse_quantity(found[1]) / 100, scaled=True)
+    if found := _CONCISE.fullmatch(word):
+        return Cell(float(found[1]), error=float(found[3]) * 10.0 ** -len(found[2]))
     for pattern in (_ERROR, _BRACKETED):
         if found := pattern.fullmatch(word):
             suffix = found["suffix"]
@@ -76,6 +105,25 @@ def parse_cell(text: str) -> Cell:
     if (found := _WORD.fullmatch(word)) and found[2].lower() in SCALE_WORDS:
         return Cell(parse_quantity(found[1]) * SCALE_WORDS[found[2].lower()], scaled=True)
     return _no_number(text)
+
+
+def parse_duration(text: str) -> float:
+    """The seconds of a cell of times: ``12m``, ``1h 3m``, ``2 days, 3:04:05``. Raises ValueError for others."""
+    word = text.strip()
+    if found := _CLOCK.fullmatch(word):
+        days, first, second, third = found.groups()
+        rest = 3600 * int(first) + 60 * int(second) + float(third) if third else 60 * int(first) + int(second)
+        return 86_400.0 * int(days or 0) + rest
+    parts = _DURATION.findall(word)
+    if not parts or len(word) > _LONGEST or _DURATION.sub("", word).strip():
+        raise ValueError(f"{text[:60]!r} is no duration such as 12m or 1h 3m")
+    names = (unit.lower() for _, unit in parts)
+    return float(
+        sum(
+            float(amount) * _SECONDS["ms" if name.startswith(("ms", "mil")) else name[0]]
+            for (amount, _), name in zip(parts, names, strict=True)
+        )
+    )
 
 
 def _no_number(text: str) -> Cell:
@@ -98,7 +146,7 @@ def holds_a_word(cells: Iterable[str | None]) -> bool:
             float(cell)
         except ValueError:
             try:
-                parse_cell(cell.strip())
+                parse_cell(cell.strip(), shares=True)
             except (ValueError, OverflowError):
                 return True
     return False
@@ -125,8 +173,8 @@ class Numbers:
         return pl.select(own.alias(self.values.name)).to_series()
 
 
-def read_numbers(series: pl.Series) -> Numbers:
-    """The series as numbers; what is no number becomes null."""
+def read_numbers(series: pl.Series, *, shares: bool = False) -> Numbers:
+    """The series as numbers; what is no number becomes null. shares: whether percentages are numbers."""
     if series.dtype in (pl.Categorical, pl.Enum):
         series = series.cast(pl.String)
     if series.dtype.is_numeric() or series.dtype == pl.Boolean:
@@ -141,7 +189,7 @@ def read_numbers(series: pl.Series) -> Numbers:
     cells: dict[str, Cell] = {}
     for word in text.filter(odd).unique():
         try:
-            cells[word] = parse_cell(word)
+            cells[word] = parse_cell(word, shares=shares)
         except (ValueError, OverflowError):
             continue
     if not cells:
@@ -171,6 +219,25 @@ def plain_numbers(frame: pl.DataFrame) -> dict[str, pl.Series]:
         gone = pl.col(odd).is_null() | pl.col(odd).str.to_lowercase().is_in(MISSING)
         empty = dict(zip(odd, cells.select(gone.sum()).row(0), strict=True))
     return {name: values[name] for name, count in zip(texts, nulls, strict=True) if count <= empty.get(name, 0)}
+
+
+def steps_in_words(series: pl.Series) -> pl.Series:
+    """The steps of checkpoints named ``step143000`` or ``checkpoint-500``, where every cell is so; else as it is."""
+    steps = series.str.extract(_STEP_NAME, 1)
+    return steps if steps.null_count() == int(missing(series).sum()) < len(series) else series
+
+
+def durations(series: pl.Series) -> pl.Series | None:
+    """A column of times as seconds, where its header says so and every cell is a duration; else None."""
+    if series.dtype != pl.String or not _TIME & set(words_of(series.name)):
+        return None
+    cells: dict[str, float] = {}
+    for word in series.filter(~missing(series)).unique():
+        try:
+            cells[word] = parse_duration(word)
+        except (ValueError, OverflowError):
+            return None
+    return series.replace_strict(cells, default=None, return_dtype=pl.Float64) if cells else None
 
 
 def as_numbers(series: pl.Series) -> pl.Series:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -21,6 +23,7 @@ _TRAINING = word_set("train training trained pretraining num number of n global 
 _SHARE = word_set("portion fraction frac share percent percentage pct proportion")
 _OF_TRAINING = word_set("elapsed done complete completed finished progress") | _STEPS
 _AROUND = word_set("of the in run schedule train training trained so far")
+_STEP_OF = re.compile(r"(?:steps?|iters?)[\s_]*(?:/|of|over)[\s_]*(?:total|max)", re.IGNORECASE)  # step/total_steps
 _ONE_STEP = frozenset(  # headers of the step at which a row was taken, rather than of the number of steps
     plain(name)
     for name in (
@@ -49,7 +52,8 @@ def group_checkpoints(
     schema = frame.schema
     total = next((name for name in frame.columns if name != "step" and _is_end(name, schema[name])), None)
     share = next((name for name in frame.columns if name not in BY_SYMBOL and _is_share(name, frame)), None)
-    clock = "step" if "step" in known else share if share is not None else "D" if "D" in known else None
+    measured = [name for name in ("D", "C") if name in known and not known[name].derived]
+    clock = "step" if "step" in known else share if share is not None else next(iter(measured), None)
     if clock is None or not frame[clock].dtype.is_numeric() or known.get(clock, Column("", "")).derived:
         return frame, known, []
     reason = _reason(frame, clock, total, share)
@@ -88,17 +92,19 @@ def group_checkpoints(
 def _is_end(name: str, kind: pl.DataType) -> bool:
     """Whether a column says how many steps were planned: ``total_steps``, ``max_iters``, ``num_train_steps``."""
     words = set(words_of(name))
-    told = words & _ENDS or {"num", "train"} <= words
+    told = (words & _ENDS or {"num", "train"} <= words) and _STEP_OF.search(name) is None
     return bool(told and words & _STEPS and words <= _ENDS | _STEPS | _TRAINING) and kind.is_numeric()
 
 
 def _is_share(name: str, frame: pl.DataFrame) -> bool:
     """Whether a column says how far of its training a row is: ``portion_steps_elapsed``, ``progress``, a percentage."""
     words = set(words_of(name))
-    told = words in ({"fraction"}, {"progress"}) or (
-        words & (_SHARE | {"progress"}) and words & (_OF_TRAINING | {"train", "training"})
+    told = (
+        words in ({"fraction"}, {"progress"})
+        or _STEP_OF.search(name)
+        or (words & (_SHARE | {"progress"}) and words & (_OF_TRAINING | {"train", "training"}))
     )
-    if not told or not words <= _SHARE | _OF_TRAINING | _AROUND or not frame[name].dtype.is_numeric():
+    if not told or not words <= _SHARE | _OF_TRAINING | _AROUND | _ENDS or not frame[name].dtype.is_numeric():
         return False
     series = frame[name]
     low, high = series.cast(pl.Float64).min(), series.cast(pl.Float64).max()

@@ -81,6 +81,7 @@ _KIN: Final = {
             "words",
             "bytes",
             "data",
+            "dataset",
         ]
     ),
     "C": word_set("flop flops flos compute macs budget"),
@@ -295,10 +296,13 @@ def _could_be(symbol: str, header: str, words: set[str]) -> bool:
     return set(match_headers([header])) <= {symbol}
 
 
-def missing_column(name: str, present: Sequence[str], *, source: str) -> DataError:
+def missing_column(
+    name: str, present: Sequence[str], *, source: str, words: tuple[str, str] | None = None
+) -> DataError:
     """The sentence for a column that is not there, with the nearest names that are.
 
-    present: the headers that are left, without those that stand for something else already.
+    present: the headers that are left, without those that stand for something else already. words: a header that means
+    the column but holds text, and one of its cells.
     """
     by_plain = {plain(header): header for header in present}
     wanted = [plain(name)[:100]]
@@ -320,6 +324,12 @@ def missing_column(name: str, present: Sequence[str], *, source: str) -> DataErr
         counts = BY_SYMBOL[symbol].counts
         what = f"{symbol} ({counts})" if counts != symbol else f"the {symbol}"
         named = repr(near[0]) if near and len(near[0]) <= 60 else "HEADER"
+        if words is not None:
+            return DataError(
+                f"{source} has no numbers for {what}: column {excerpt(words[0], 40)} holds text such as "
+                f"{excerpt(words[1], 40)}. Write numbers such as 70e9 or 70B into it, or name another column with "
+                f"--column {symbol}={named}."
+            )
         return DataError(
             f"{source} has no column for {what}; {hint} {listed}. Name it with --column {symbol}={named}."
             if shown

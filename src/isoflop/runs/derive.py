@@ -12,20 +12,30 @@ import polars as pl
 
 from isoflop.errors import DataError, FormulaError, excerpt
 from isoflop.findings import Finding
-from isoflop.runs.arithmetic import Arithmetic, too_deep, tree_of
+from isoflop.runs.arithmetic import FUNCTIONS, Arithmetic, too_deep, tree_of
 from isoflop.runs.columns import canonical_symbol
-from isoflop.runs.table import ROW, Column, Runs, rows_phrase
+from isoflop.runs.table import ROW, Column, Runs, text_where_numbers
+from isoflop.runs.where import Selection
 from isoflop.units import tokens_within, training_flops
 from isoflop.values import FrozenMapping
 
 _REAL_SIZE: Final = 1e5  # parameters from which a training of a few tokens is none
 _FEWEST_TOKENS: Final = 1e4
 _MOST: Final = 50  # derived columns of a table
-_SLIPS = ((re.compile(r"[=<>!]"), "the part after the first = alone"), (re.compile(r"#"), "`…` around a header"))
+_SLIPS = (
+    (re.compile(r"(?<![<>=!])=(?!=)"), "the part after the first = alone, and == for a comparison"),
+    (re.compile(r"!(?!=)|~"), "not"),
+    (re.compile(r"#"), "`…` around a header"),
+)
 
 
 class _Formula(Arithmetic):
-    """The arithmetic of one derived column."""
+    """The arithmetic of one derived column; a comparison is 1 where it holds and 0 where it does not."""
+
+    language = (
+        "it may use numbers, columns, + - * / ^, brackets, comparisons with numbers or quoted text joined with and, "
+        "or, not, in, and " + ", ".join(FUNCTIONS)
+    )
 
     def __init__(self, name: str, text: str, columns: Mapping[str, pl.DataType], *, aliases: Mapping[str, str]) -> None:
         self.what = f"the derived column {excerpt(name, 40)}"
@@ -34,6 +44,17 @@ class _Formula(Arithmetic):
         except RecursionError:
             raise FormulaError(too_deep(self.what)) from None
         super().__init__(excerpt(text, 120), columns, quoted, aliases)
+
+    def number(self, node: ast.expr, depth: int) -> pl.Expr:
+        """The expression of a number; a comparison with a missing value is missing."""
+        if not isinstance(node, ast.Compare | ast.BoolOp) and not (
+            isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+        ):
+            return super().number(node, depth)
+        reader = Selection(self.shown, self.columns, self.quoted, self.aliases, what=self.what, language=self.language)
+        held = reader.condition(node, depth).cast(pl.Float64)
+        known = [pl.col(name).is_not_null() for name in dict.fromkeys(reader.used)]
+        return pl.when(pl.all_horizontal(known)).then(held) if known else held
 
 
 def named_columns(derive: Mapping[str, str], columns: Mapping[str, pl.DataType]) -> dict[str, set[str]]:
@@ -145,10 +166,7 @@ def _refuse_words(frame: pl.DataFrame, used: list[str], source: str) -> None:
             cells = series.cast(pl.Float64, strict=False).is_null() & series.is_not_null()
             if cells.any():
                 rows = [int(row) + 1 for row in cells.arg_true()]
-                raise DataError(
-                    f"column {excerpt(name)} of {source} holds text where numbers are needed: "
-                    f"{excerpt(series.filter(cells)[0])} ({rows_phrase(rows)}); mend the cells, or use another column"
-                )
+                raise text_where_numbers(series, cells, source, rows)
 
 
 def _unit(reader: _Formula, known: Mapping[str, Column]) -> str | None:

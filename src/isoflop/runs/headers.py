@@ -14,14 +14,18 @@ _LONGEST = 200  # letters of a header in which words are looked for
 _COPY = re.compile(r"_duplicated_\d+$")  # what the reader adds to a header that stands there a second time
 
 # How a header tells a scale: "Model Size (B)", "FLOPs (1E21)", "tokens_B", "N, M", "params_in_millions", "tokens/1e9".
-_TAIL = re.compile(r"^(.+)_([BMT])$")
-_LOWER_TAIL = re.compile(r"^(.*(?:params?|parameters|tokens|model_size))_?([kmbt])$", re.IGNORECASE)
+_TAIL = re.compile(r"^(.+)_([KMBGT])$")
+_LOWER_TAIL = re.compile(r"^(.*(?:params?|parameters|tokens|size))_?([kmbt])$", re.IGNORECASE)
+_SHORT_TAIL = re.compile(r"^(.+?)[\s_-](mil|mn|bn|trn|tn)$", re.IGNORECASE)
+_POWER_TAIL = re.compile(r"^(.+?)[\s_]x?(?:1?e|10\^)(\d{1,2})$", re.IGNORECASE)  # flops_1e18, params_x1e6
 _WORD_TAIL = re.compile(
     r"^(.*?)[\s_,-]*(?:\bin[\s_]+|_in_)?(thousands?|millions?|billions?|trillions?)$", re.IGNORECASE
 )
 _WORD_HEAD = re.compile(r"^(thousands?|millions?|billions?|trillions?)[\s_](?:of[\s_])?(.+)$", re.IGNORECASE)
 _COMMA = re.compile(r"^(.+?)\s*,\s*(?:in\s+)?([A-Za-z/^\d×x+ -]+)$")
 _OVER = re.compile(r"^(.+?)\s*/\s*(1e\+?\d{1,2}|10\s*(?:\^|\*\*)\s*\d{1,2})$", re.IGNORECASE)
+_PLUS_MINUS = re.compile(r"(?<=\w)\s*(?:±|\+/-|\+-|\\pm).*$")
+_OVER_LETTER = re.compile(r"^(.+?)\s*/\s*([KMBGT])$")
 _POWER = re.compile(r"(?:[x×]\s*)?(?:1?e\+?|10\s*(?:\^|\*\*)\s*)(\d{1,2})")
 _COUNT_WORDS = frozenset({"flop", "flops", "tokens", "params", "parameters", "samples"})
 
@@ -106,6 +110,8 @@ def safe_header(text: str) -> str:
 def read_header(text: str) -> Header:
     """Split a header into its name and what it says of scale and unit."""
     own = _COPY.sub("", text).strip()
+    if (error := _PLUS_MINUS.search(own[:_LONGEST])) is not None:  # val loss ± std
+        own = own[: error.start()]
     opening = max(own.rfind("("), own.rfind("["))
     if opening >= 0 and own.endswith((")", "]")):
         bare, inside = own[:opening].strip(), own[opening + 1 : -1].strip()
@@ -114,6 +120,8 @@ def read_header(text: str) -> Header:
             return Header(text, bare, unit=_LOSS_BRACKETS[inside])
         if len(own) <= _LONGEST:
             scale = _scale_of(inside)
+            if scale is None and _OPERATIONS.search(bare) and inside in _SI:  # FLOPs (Z)
+                scale = _SI[inside]
             if scale is not None:
                 outside = _prefixed(bare)
                 if outside is not None and outside.scale == scale:  # ZFLOPs (1e21) says it twice
@@ -132,12 +140,18 @@ def _without_brackets(own: str) -> Header:
         return Header(own, tail[1], scale=SCALE_WORDS[tail[2].lower()])
     if tail := _LOWER_TAIL.match(own):
         return Header(own, tail[1], scale=SCALE_WORDS[tail[2].lower()])
+    if tail := _SHORT_TAIL.match(own):
+        return Header(own, tail[1], scale=SCALE_WORDS[tail[2].lower()])
+    if tail := _POWER_TAIL.match(own):
+        return Header(own, tail[1], scale=float(f"1e{int(tail[2])}"))
     if (tail := _WORD_TAIL.match(own)) and tail[1]:
         return Header(own, tail[1].strip(" _,-"), scale=SCALE_WORDS[tail[2].lower()])
     if head := _WORD_HEAD.match(own):
         return Header(own, head[2], scale=SCALE_WORDS[head[1].lower()])
     if over := _OVER.match(own):
         return Header(own, over[1], scale=float(f"1e{int(re.split(r'e|[*^]', over[2].lower())[-1].lstrip('+ '))}"))
+    if over := _OVER_LETTER.match(own):
+        return Header(own, over[1], scale=SCALE_WORDS[over[2].lower()])
     if (comma := _COMMA.match(own)) and (scale := _scale_of(comma[2].lower().strip())) is not None:
         return Header(own, comma[1], scale=scale)
     prefixed = _prefixed(own)
@@ -159,6 +173,14 @@ def _scale_of(inside: str) -> float | None:
         return PF_DAY * _SI[found[1][0].lower()] / 1e15
     found = _OPERATIONS.fullmatch(inside)
     return _operations(found) if found is not None and found[1] else None
+
+
+def operations_scale(unit: str) -> float | None:
+    """What one of a unit of operations is in FLOPs: ``EFLOPs``, ``PF-days``, ``GMACs``; None for another word."""
+    word = unit.strip().lower()
+    if not ("flo" in word or "mac" in word or "day" in word) or len(word) > _LONGEST:
+        return None
+    return _scale_of(word)
 
 
 def _operations(found: re.Match[str]) -> float:
@@ -222,6 +244,7 @@ _VOCABULARY: Final = word_set(
     "bpb ppl perplexity cross entropy val valid validation test eval evaluation dev held out heldout "
     "holdout final last end best min minimum lowest language modeling modelling mean avg average nats "
     "bits per byte step steps iter iters iteration iterations update updates global current optimizer "
+    "dataset corpus value cnt "
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -11,8 +11,9 @@ import polars as pl
 
 from isoflop.errors import DataError, excerpt
 from isoflop.findings import Finding
-from isoflop.runs.cells import Numbers, holds_a_word, missing, plain_numbers, read_numbers
+from isoflop.runs.cells import Numbers, durations, holds_a_word, missing, plain_numbers, read_numbers, steps_in_words
 from isoflop.runs.columns import (
+    BY_SYMBOL,
     COUNTED,
     TEXT,
     Header,
@@ -25,12 +26,14 @@ from isoflop.runs.columns import (
     match_headers,
     missing_column,
 )
-from isoflop.runs.headers import safe_header, scale_named, words_of
+from isoflop.runs.headers import plain, safe_header, scale_named, words_of
 from isoflop.runs.mapping_findings import passed_finding, pasted, rival_findings, scale_findings, words_finding
 from isoflop.runs.table import ROW, Column, is_text, rows_phrase
+from isoflop.runs.token_formulas import tokens_formula
 from isoflop.units import LOSS_UNITS, PARAM_CONVENTIONS
 from isoflop.values import Value
 
+_STEPS: Final = frozenset(plain(spelling) for spelling in BY_SYMBOL["step"].spellings)
 _LOOKED_AT: Final = 8  # cells at the head of a column, one of which mostly tells that it holds words
 _PLAIN_NAMES: Final = frozenset(
     ("param", "params", "parameter", "parameters", "token", "tokens", "flop", "flops", "loss", "n", "d", "c")
@@ -49,7 +52,10 @@ class Cells:
     def numbers(self, header: str) -> Numbers:
         """A column as numbers, null where it holds none."""
         if header not in self.read:
-            self.read[header] = read_numbers(self.raw[header])
+            series = self.raw[header]
+            if series.dtype == pl.String and plain(header) in _STEPS:
+                series = steps_in_words(series)
+            self.read[header] = read_numbers(series)
         return self.read[header]
 
     def scaled(self, header: Header) -> pl.Series:
@@ -84,22 +90,25 @@ def check_units(units: Mapping[str, str], conventions: Mapping[str, str]) -> Non
 
 
 def choose(
-    cells: Cells, explicit: Mapping[str, str], units: Mapping[str, str], name: str
+    cells: Cells, explicit: Mapping[str, str], units: Mapping[str, str], name: str, *, derived: Container[str] = ()
 ) -> tuple[dict[str, Match], list[Finding]]:
-    """The header of every canonical column: what the user said first, then the known spellings."""
+    """The header of every canonical column: what the user said first, then the known spellings.
+
+    derived: symbols that the user computes from others, about which nothing is found.
+    """
     raw = cells.raw
     scales = {canonical_symbol(word) or word: unit for word, unit in units.items()}
     scales = {symbol: unit for symbol, unit in scales.items() if symbol in COUNTED}
     by_symbol = _named(raw, explicit, name)
-    words: dict[str, Header] = {}
+    words: dict[str, tuple[Header, bool]] = {}
     passed: dict[str, Header] = {}
 
     def fits(meaning: Meaning, header: Header, sure: bool) -> bool:
         if meaning.kind == TEXT:
             return True
         if cells.only_words(header.text):
-            if sure:
-                words.setdefault(meaning.symbol, header)
+            if sure or raw[header.text].str.contains(r"^\W*\d").any():
+                words.setdefault(meaning.symbol, (header, sure))
             return False
         if sure:
             return True
@@ -114,12 +123,12 @@ def choose(
     guessed = match_headers(free, fits=fits)
     chosen = {symbol: match for symbol, match in guessed.items() if symbol not in by_symbol}
     found: list[Finding] = []
-    for symbol, header in words.items():
+    for symbol, (header, sure) in words.items():
         if symbol not in chosen and symbol not in by_symbol and symbol in ("N", "D", "C", "loss"):
-            if _means_numbers(header) and raw[header.text].str.contains(r"\d").any():
+            if sure and _means_numbers(header) and raw[header.text].str.contains(r"\d").any():
                 chosen[symbol] = Match(symbol, header)  # its cells are refused by name
-            else:
-                found.append(words_finding(symbol, header, raw))
+            elif symbol not in derived:
+                found.append(words_finding(symbol, header, raw, sure=sure))
     for symbol, header in passed.items():
         if symbol not in chosen and symbol not in by_symbol:
             found.append(passed_finding(symbol, header, cells.scaled(header)))
@@ -261,7 +270,8 @@ def rename(
                 "note",
                 f"D counts samples ({excerpt(known['D'].header)}) and not tokens: tokens per parameter and C = 6ND do "
                 "not hold for it.",
-                'Give the tokens as a column, or derive them: --derive "D = samples_seen * tokens_per_sample".',
+                "Give the tokens as a column, or derive them: --derive "
+                f'"D = {_tokens_of_samples(known["D"].header, raw.columns)}".',
             )
         )
     rest = [header for header in raw.columns if header not in used]
@@ -286,11 +296,17 @@ def rename(
     return Renamed(pl.DataFrame(list(made.values())), known, findings, unread)
 
 
+def _tokens_of_samples(header: str, headers: Sequence[str]) -> str:
+    return tokens_formula(headers, of={"samples": header}) or "samples_seen * tokens_per_sample"
+
+
 def own_numbers(series: pl.Series) -> Numbers:
-    """A column that keeps its header: numbers if every cell is one, else what it was."""
+    """A column that keeps its header: numbers if every cell is one, seconds of durations, else what it was."""
+    if (seconds := durations(series)) is not None:
+        return Numbers(seconds)
     if series.dtype != pl.String or holds_a_word(series.head(_LOOKED_AT).to_list()):
         return Numbers(series)
-    numbers = read_numbers(series)
+    numbers = read_numbers(series, shares=True)
     return Numbers(series) if numbers.values.null_count() > int(missing(series).sum()) else numbers
 
 

@@ -10,14 +10,15 @@ from isoflop.runs.cells import Numbers
 from isoflop.runs.columns import Header, Match
 
 
-def words_finding(symbol: str, header: Header, raw: pl.DataFrame) -> Finding:
-    """That a column holds words where its header promises numbers."""
+def words_finding(symbol: str, header: Header, raw: pl.DataFrame, *, sure: bool) -> Finding:
+    """That a column holds words where its header promises numbers; an error where it can hardly mean anything else."""
     example = raw[header.text].drop_nulls()[0]
     return Finding(
         "text-column",
-        "note",
+        "error" if sure else "warning",
         f"column {excerpt(header.text)} holds text such as {excerpt(example, 40)}, so {symbol} was not read from it.",
-        f"Name a column of numbers with --column {symbol}=HEADER, if there is one.",
+        f"Write numbers such as 70e9 or 70B into it, name another column with --column {symbol}=HEADER, or compute "
+        f'it: --derive "{symbol} = …".',
     )
 
 

@@ -12,7 +12,7 @@ import polars as pl
 from isoflop.findings import Finding
 from isoflop.runs.bounds import refuse_shape
 
-_RULE = re.compile(r"^\s*\|?(?:\s*:?-{2,}:?\s*\|)+\s*(?::?-{2,}:?)?\s*\|?\s*$|^\s*\|\s*:?-+:?\s*\|\s*$")
+_RULE = re.compile(r"^\s*\|?(?:\s*:?-+:?\s*\|)+\s*(?::?-+:?)?\s*\|?\s*$")
 _BAR = re.compile(r"(?<!\\)\|")
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _TAGS = re.compile(r"<(?:br|sup|sub|b|i|em|strong)\s*/?>|</(?:sup|sub|b|i|em|strong)>", re.IGNORECASE)

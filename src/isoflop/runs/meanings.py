@@ -42,13 +42,14 @@ class Meaning:
     least: float = 0.0
 
 
-_NUMBER_OF = word_set("n num number no of count total the in overall")
+_NUMBER_OF = word_set("n num number no of count cnt total the in overall")
 _TRAINING = word_set("train training trained pretrain pretraining pretrained model final full lm so far used")
 _PARAMS = word_set("param params parameter parameters")
 _EXACT = word_set("exact precise real actual true")
 _TOKENS = word_set("token tokens toks tok")
 _OPERATIONS = word_set("flop flops flos compute macs")
 _LOSSES = word_set("loss nll ce xent bpb ppl perplexity entropy")
+_WITHOUT = word_set("non no without wo excluding excl ex nonembedding nonembed nonemb noemb")
 _EMBEDDING = word_set("embedding embeddings embed emb")
 _ANY_PARAMS = _NUMBER_OF | _TRAINING | _EXACT | _PARAMS | word_set("trainable all dense net network")
 
@@ -59,9 +60,9 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         "model parameters",
         (
             "N", "params", "n_params", "num_params", "parameters", "n_parameters", "param_count", "params_total",
-            "total_params", "N_total", "model_size", "model_params", "size", "n",
+            "total_params", "N_total", "model_size", "model_params", "n_weights", "num_weights", "size", "n",
         ),
-        weak=("size", "n"),
+        weak=("n_weights", "num_weights", "size", "n"),
         rule=Rule(_PARAMS, _ANY_PARAMS),
         least=1e3,
     ),
@@ -75,8 +76,8 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         ),
         rule=Rule(
             _PARAMS | word_set("n"),
-            _ANY_PARAMS | _EMBEDDING | word_set("non no without excluding excl ex nonembedding nonembed nonemb noemb"),
-            (word_set("non no without excluding excl ex nonembedding nonembed nonemb noemb"),
+            _ANY_PARAMS | _EMBEDDING | _WITHOUT,
+            (_WITHOUT,
              _EMBEDDING | word_set("nonembedding nonembed nonemb noemb")),
         ),
         least=1e3,
@@ -85,7 +86,7 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         "N_active",
         "active_params",
         "active parameters",
-        ("N_active", "active_params", "activated_params"),
+        ("N_active", "active_params", "activated_params", "N_act"),
         rule=Rule(
             _PARAMS | word_set("n"),
             _ANY_PARAMS | word_set("active activated per token"),
@@ -100,12 +101,13 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         (
             "D", "tokens", "n_tokens", "num_tokens", "train_tokens", "training_tokens", "total_tokens", "tokens_seen",
             "token_num", "num_token", "throughput/total_tokens", "pretraining_data_size", "tokens_trained",
-            "seen_examples", "samples_seen", "d",
+            "seen_examples", "samples_seen", "n_tok", "d",
         ),
         weak=("d",),
         rule=Rule(
             _TOKENS | word_set("samples examples images sequences"),
-            _NUMBER_OF | _TRAINING | _TOKENS | word_set("seen consumed processed cumulative cum budget"),
+            _NUMBER_OF | _TRAINING | _TOKENS
+            | word_set("seen consumed processed cumulative cum budget dataset corpus data"),
         ),
         least=1e4,
     ),
@@ -125,9 +127,9 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         "training FLOPs",
         (
             "C", "flops", "training_flop", "training_flops", "train_flops", "flop", "total_flops", "total_flos",
-            "compute", "compute_budget", "budget", "c",
+            "C_total", "compute", "compute_budget", "budget", "c",
         ),
-        weak=("compute", "compute_budget", "budget", "c"),
+        weak=("C_total", "compute", "compute_budget", "budget", "c"),
         rule=Rule(
             _OPERATIONS,
             _NUMBER_OF | _TRAINING | _OPERATIONS | word_set("budget cost iso estimated est approx cumulative cum"),
@@ -141,13 +143,14 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         (
             "loss", "final_loss", "test_loss", "val_loss", "validation_loss", "eval_loss", "L", "log_perplexity",
             "nll", "cross_entropy", "val/loss", "eval/loss", "train_loss", "bpb", "bits_per_byte", "ppl", "perplexity",
+            "log_ppl", "nats_per_token", "bits_per_token",
         ),
         weak=("L",),
         rule=Rule(
             _LOSSES,
             _LOSSES | _NUMBER_OF | _TRAINING | _TOKENS | word_set(
                 "val valid validation test eval evaluation dev held out heldout holdout last end best min minimum "
-                "lowest language modeling modelling mean avg average cross nats bits per byte"
+                "lowest language modeling modelling mean avg average cross nats bits per byte value"
             ),
         ),
     ),
@@ -167,21 +170,28 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         (
             "step", "steps", "n_steps", "iteration", "global_step", "_step", "current_step", "current_steps", "iter",
             "iters", "iterations", "trainer/global_step", "training_step", "optimizer_step", "num_steps", "update",
-            "updates", "num_updates", "checkpoint_step", "ckpt_step", "checkpoint", "ckpt",
+            "updates", "num_updates", "checkpoint_step", "ckpt_step", "global_steps", "training_steps", "train_steps",
+            "checkpoint", "ckpt", "revision",
         ),
-        weak=("update", "updates", "checkpoint", "ckpt"),
+        weak=("update", "updates", "checkpoint", "ckpt", "revision"),
     ),
     Meaning(
         "lr",
         "lr",
         "peak learning rate",
-        ("lr", "learning_rate", "learning_rate_peak", "max_lr", "peak_lr", "peak_learning_rate", "max_learning_rate"),
+        (
+            "lr", "learning_rate", "learning_rate_peak", "max_lr", "peak_lr", "lr_peak", "lr_max", "base_lr",
+            "peak_learning_rate", "max_learning_rate", "base_learning_rate",
+        ),
     ),
     Meaning(
         "batch",
         "batch",
         "tokens a step",
-        ("batch_tokens", "batch_size_in_tokens", "batch_size_tokens", "tokens_per_step", "tokens_per_batch", "batch"),
+        (
+            "batch_tokens", "batch_size_in_tokens", "batch_size_tokens", "global_batch_size_tokens",
+            "global_batch_tokens", "tokens_per_step", "tokens_per_batch", "batch",
+        ),
     ),
     Meaning("schedule", "schedule", "learning-rate schedule", ("schedule", "lr_schedule", "scheduler"), TEXT),
     Meaning("P", "streams", "parallel streams", ("P", "streams", "parallel_size", "parallel_streams"), weak=("P",)),

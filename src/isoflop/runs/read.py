@@ -95,7 +95,7 @@ def read_runs(
     columns, derive = _derived_where_named(dict(columns or {}), derive, raw.columns)
     raw, more = one_column_a_run(raw, named=set(columns.values()))
     cells = Cells(raw)
-    matches, chosen = choose(cells, columns, units, name)
+    matches, chosen = choose(cells, columns, units, name, derived={symbol_of(each) for each in derive})
     if derive:
         named = named_columns(derive, {})
         needed = set().union(*named.values())

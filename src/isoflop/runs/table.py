@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from isoflop.errors import DataError, excerpt
 from isoflop.findings import Finding
-from isoflop.runs.columns import BY_SYMBOL, TEXT, canonical_symbol, missing_column, read_header
+from isoflop.runs.columns import BY_SYMBOL, TEXT, canonical_symbol, match_headers, missing_column, read_header
 from isoflop.runs.headers import safe_header
 from isoflop.runs.where import selection
 from isoflop.shown import Shown
@@ -135,7 +135,7 @@ class Runs(Shown):
         """The column as numbers, shape (rows,), missing values as NaN."""
         resolved = self._resolve(name)
         if resolved is None:
-            raise missing_column(name, self._candidates(name), source=self.source)
+            raise missing_column(name, self._candidates(name), source=self.source, words=self._words_for(name))
         if resolved not in self._cache:
             series = self.frame[resolved]
             if series.dtype.is_nested() or series.dtype.is_temporal() or series.dtype in (pl.Categorical, pl.Enum):
@@ -144,11 +144,7 @@ class Runs(Shown):
             if numbers.null_count() > series.null_count():
                 words = numbers.is_null() & series.is_not_null()
                 bad = self.rows[words.to_numpy()]
-                raise DataError(
-                    f"column {excerpt(resolved)} of {self.source} holds text where numbers are needed: "
-                    f"{excerpt(series.filter(words)[0])} ({rows_phrase(bad.tolist())}); mend the cells, or use "
-                    "another column"
-                )
+                raise text_where_numbers(series, words, self.source, bad.tolist())
             values = np.ascontiguousarray(numbers.fill_null(float("nan")).to_numpy(), dtype=np.float64)
             values.flags.writeable = False
             self._cache[resolved] = values
@@ -346,6 +342,15 @@ class Runs(Shown):
         free = [header for header in self.headers if header not in self.columns]
         return free if is_text(symbol) else [header for header in free if not self._cannot_count(header)]
 
+    def _words_for(self, name: str) -> tuple[str, str] | None:
+        """The header that means a canonical column but holds text, and one of its cells."""
+        symbol = canonical_symbol(name)
+        for header in self.headers:
+            series = self.frame[header]
+            if series.dtype == pl.String and header not in self.columns and set(match_headers([header])) == {symbol}:
+                return header, next((cell for cell in series if cell), "")
+        return None
+
     def _cannot_count(self, header: str) -> bool:
         """Whether a column cannot be a count or a loss: text, truth values, nothing above zero."""
         series = self.frame[header]
@@ -383,3 +388,17 @@ def rows_phrase(rows: list[int]) -> str:
     shown = ", ".join(str(row) for row in rows[:5])
     more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
     return f"{'row' if len(rows) == 1 else 'rows'} {shown}{more}"
+
+
+def text_where_numbers(series: pl.Series, words: pl.Series, source: str, rows: list[int]) -> DataError:
+    """The sentence for a column of text where numbers are needed. words: which cells are none. rows: where they are."""
+    cell = str(series.filter(words)[0])
+    name = series.name
+    instead = "mend the cells, or use another column"
+    quotable = len(cell) <= 30 and cell.isprintable() and not set("'\"`") & set(cell)
+    if quotable and name.isidentifier() and len(name) <= 30:
+        instead = f"mend the cells, or compute a number from them: --derive \"is_{name} = {name} == '{cell}'\""
+    return DataError(
+        f"column {excerpt(name)} of {source} holds text where numbers are needed: {excerpt(cell)} "
+        f"({rows_phrase(rows)}); {instead}"
+    )

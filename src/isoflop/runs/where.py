@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from isoflop.errors import FormulaError, excerpt
@@ -55,8 +55,7 @@ def selection(
     own = {name: kind for name, kind in columns.items() if name not in set((texts or {}).values())}
     try:
         tree, names = tree_of(text, what=_WHAT, slips=_SLIPS, example='"N > 1e9"')
-        reader = _Reader(excerpt(text, 120), own, names, aliases or {})
-        reader.texts = texts or {}
+        reader = Selection(excerpt(text, 120), own, names, aliases or {}, texts=texts)
         expression = reader.condition(tree, 0)
     except (RecursionError, MemoryError):
         raise FormulaError(too_deep(_WHAT)) from None
@@ -64,17 +63,34 @@ def selection(
 
 
 _WHAT = "the selection"
+_LANGUAGE = (
+    "it may compare columns with numbers or quoted text, join with and, or, not, in, and call last, finite, "
+    + ", ".join(FUNCTIONS)
+)
 
 
-class _Reader(Arithmetic):
-    """Walks the syntax tree of one selection."""
+class Selection(Arithmetic):
+    """Walks the syntax tree of one selection.
 
-    what = _WHAT
-    language = (
-        "it may compare columns with numbers or quoted text, join with and, or, not, in, and call last, finite, "
-        + ", ".join(FUNCTIONS)
-    )
-    texts: Mapping[str, str] = {}
+    texts: for columns that were read as numbers, the column that holds their cells as they were written. what,
+    language: the name of the text and what it may hold, in messages.
+    """
+
+    def __init__(
+        self,
+        shown: str,
+        columns: Mapping[str, pl.DataType],
+        quoted: Sequence[str],
+        aliases: Mapping[str, str],
+        *,
+        texts: Mapping[str, str] | None = None,
+        what: str = _WHAT,
+        language: str | None = None,
+    ) -> None:
+        super().__init__(shown, columns, quoted, aliases)
+        self.texts = texts or {}
+        self.what = what
+        self.language = language or _LANGUAGE
 
     def condition(self, node: ast.expr, depth: int) -> pl.Expr:
         depth = self.deeper(depth)

@@ -12,8 +12,8 @@ import polars as pl
 from isoflop.errors import excerpt
 from isoflop.findings import Finding
 from isoflop.runs.cells import missing, read_numbers
-from isoflop.runs.columns import match_headers
-from isoflop.runs.headers import words_of
+from isoflop.runs.columns import is_score, match_headers
+from isoflop.runs.headers import word_set, words_of
 from isoflop.units import parse_quantity
 
 _CLOCKS = ("step", "D", "epochs", "C")
@@ -21,6 +21,12 @@ _SIZE = re.compile(r"(?<![\d.A-Za-z])(\d+(?:\.\d+)?)\s?([MBTmbt])(?![A-Za-z\d])"
 _EXPORTED = " - "  # W&B: "name of the run - metric"
 _BOUNDS = ("__MIN", "__MAX")
 _MOST_SHOWN = 3
+_NO_RUNS = word_set(
+    "train val valid validation test eval lr rate norm grad time seconds mem memory speed eta wd ms mfu"
+)
+_FEWEST_ROWS = 4
+_HIGHEST = 20.0  # nats a token that no loss begins above
+_MOSTLY = 0.6
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,23 @@ def one_column_a_run(raw: pl.DataFrame, *, named: set[str]) -> tuple[pl.DataFram
         "If the columns are something else, write the table with one row for each run and step.",
     )
     return long, [finding]
+
+
+def columns_like_runs(frame: pl.DataFrame, clock: str, unused: Sequence[str]) -> list[str]:
+    """The unread columns beside a clock that fall along it from values near each other, as losses of runs do."""
+    named = [name for name in unused if not _NO_RUNS & set(words_of(name)) and not is_score(name)]
+    starts = []
+    found = []
+    time = frame[clock].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    for name in named:
+        values = frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()[np.argsort(time, kind="stable")]
+        known = values[np.isfinite(values)]
+        if len(known) < _FEWEST_ROWS or known.min() <= 0 or known.max() > _HIGHEST or known[-1] >= known[0]:
+            continue
+        if (np.diff(known) <= 0).mean() > _MOSTLY:
+            found.append(name)
+            starts.append(known[0])
+    return found if len(found) >= 2 and max(starts) < 2 * min(starts) else []
 
 
 def columns_of_runs(raw: pl.DataFrame) -> Wide | None:

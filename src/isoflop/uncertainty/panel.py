@@ -19,8 +19,10 @@ from isoflop.fitting.panel_search import PanelOptimum, refit_panel
 from isoflop.fitting.pooling import pull_of
 from isoflop.processes import side_by_side
 from isoflop.shown import Shown
+from isoflop.uncertainty.blocks import alone, block_weights, named, one_run_findings, single_runs
 from isoflop.uncertainty.bootstrap import strata_by_seed
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of
+from isoflop.uncertainty.flat_ends import inner_starts
 from isoflop.uncertainty.hierarchical import pooled
 from isoflop.uncertainty.panel_groups import departures, with_known
 
@@ -32,7 +34,6 @@ TOLERANCE = 1e-7  # 99 of 100 draws end within .4 % of their standard deviation 
 _FEWEST_GROUPS = 3  # groups that show how groups differ
 _FEW_RUNS = 5  # runs of a group below which its own intervals are too narrow
 _WIDEST = 20.0  # logarithms: an own coordinate further from the others' middle has run away
-_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -243,7 +244,8 @@ def bootstrap_panel(
     """
     if draws < 20:
         raise IsoflopError(f"{draws} draws make no interval; ask for 20 or more (1000 is usual)")
-    plan = _Plan(panel, strata_within_groups(panel), seed, draws)
+    inner = tuple(start for _, start in inner_starts(panel))
+    plan = _Plan(panel, strata_within_groups(panel), single_runs(panel), seed, draws, inner)
     pieces = []
     for piece in side_by_side(plan.chunk, range(-(-draws // CHUNK)), jobs=jobs):
         pieces.append(piece)
@@ -287,8 +289,10 @@ class _Plan:
 
     panel: PanelFit
     strata: Sequence[Ints]
+    curves: Sequence[tuple[int, int, int]]
     seed: int
     draws: int
+    inner: Sequence[PanelOptimum] = ()
 
     def chunk(self, chunk: int) -> PanelOptimum:
         """The optima of one chunk of draws, each begun at the panel's own."""
@@ -299,12 +303,17 @@ class _Plan:
         for runs in self.strata:
             counts[:, runs] = rng.multinomial(len(runs), np.full(len(runs), 1 / len(runs)), size=count)
         weights = counts[:, ready.table.run_codes]
+        for first, last, length in self.curves:
+            weights[:, first:last] = block_weights(last - first, length, count, rng)
         pull = None
         if pooling is not None:
             offset = rng.standard_normal((count, len(self.panel.groups), len(pooling.scale))) * pooling.scale
             pull = pull_of(ready, pooling.scale, pooling.phi, offset)
-        begin = repeated(self.panel.optimum, count)
-        return refit_panel(ready, begin, weights=weights, pull=pull, tolerance=TOLERANCE)
+        found = refit_panel(ready, repeated(self.panel.optimum, count), weights=weights, pull=pull, tolerance=TOLERANCE)
+        for start in self.inner:
+            again = refit_panel(ready, repeated(start, count), weights=weights, pull=pull, tolerance=TOLERANCE)
+            found = found.merged(np.arange(count), again)
+        return found
 
 
 def repeated(optimum: PanelOptimum, count: int) -> PanelOptimum:
@@ -366,15 +375,18 @@ def _findings(panel: PanelFit, failed: int, unsettled: int, draws: int) -> tuple
                 "The law may have more parameters than these runs can carry; share, fix or tie some.",
             )
         )
-    small = [name for name, size in zip(panel.groups, panel.n_runs, strict=True) if size < _FEW_RUNS]
+    curves = {panel.groups[at] for at in alone(panel)}
+    found += one_run_findings(panel)
+    small = [
+        name for name, size in zip(panel.groups, panel.n_runs, strict=True) if size < _FEW_RUNS and name not in curves
+    ]
     if small and panel.own:
-        told = ", ".join(small[:_NAMED]) + (f" and {len(small) - _NAMED} more" if len(small) > _NAMED else "")
         found.append(
             Finding(
                 "few-independent-runs",
                 "warning",
-                f"{len(small)} of {len(panel.groups)} groups have fewer than {_FEW_RUNS} runs ({told}); from so few a "
-                "bootstrap within the group is too narrow.",
+                f"{len(small)} of {len(panel.groups)} groups have fewer than {_FEW_RUNS} runs ({named(small)}); from "
+                "so few a bootstrap within the group is too narrow.",
                 "Add runs, pool their own parameters (--pool), or read their intervals as lower bounds.",
             )
         )

@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from scipy.optimize import linprog
 
 from isoflop import Runs, read_runs
 from isoflop.errors import DataError, IsoflopError
 from isoflop.planning.capability.index import capability
 from isoflop.planning.capability.scores import model_scores
-from isoflop.planning.capability.trend import doubling_days, doubling_interval, envelope
+from isoflop.planning.capability.trend import doubling_days, doubling_interval, envelope, frontier
 from isoflop.uncertainty.ensemble import Interval
 
 TASKS = ("quiz", "exam", "proof", "riddle")
@@ -58,6 +59,36 @@ def test_the_envelope_takes_the_best_of_a_date_and_passes_over_the_rest():
     assert math.isnan(envelope(np.array([2020.0]), np.array([1.0])).slope)
 
 
+def test_the_frontier_is_the_exact_quantile_regression():
+    draws = np.random.default_rng(0)
+    year, values = draws.uniform(2020, 2025, 40), draws.normal(0, 1, (3, 40))
+    times = draws.multinomial(40, np.full(40, 1 / 40), 3).astype(float)
+    slopes, bases = frontier(year, values, times)
+    for slope, base, value, weight in zip(slopes, bases, values, times, strict=True):
+        eye, one = np.eye(40), np.ones((40, 1))
+        exact = linprog(
+            np.concatenate([[0, 0], 0.9 * weight, 0.1 * weight]),
+            A_eq=np.hstack([year[:, None] - 2022, one, eye, -eye]),
+            b_eq=value,
+            bounds=[(None, None)] * 2 + [(0, None)] * 80,
+        )
+        assert slope == pytest.approx(exact.x[0], abs=1e-6)
+        assert base + 2022 * slope == pytest.approx(exact.x[1], abs=1e-6)
+    assert np.isnan(frontier(np.full(3, 2020.0), np.ones((1, 3)))[0][0])
+
+
+def test_the_frontier_has_no_head_start():
+    """Scores of models of mixed sizes rise by .8 a year: the running best rises faster, the quantile does not."""
+    found = []
+    for seed in range(60):
+        draws = np.random.default_rng(seed)
+        year = draws.uniform(0, 4, 60)
+        value = 0.8 * year + draws.uniform(-1, 1, 60)
+        found.append((frontier(year, value[None])[0][0], envelope(year, value).slope))
+    frontiers, records = np.mean(found, axis=0)
+    assert frontiers == pytest.approx(0.8, abs=0.03) and records > 0.87
+
+
 def test_the_planted_doubling_time_and_gain_are_found():
     found = capability(scores_of(releases()), draws=60)
     truth = 365.25 * math.log(2) / 1.2
@@ -68,11 +99,12 @@ def test_the_planted_doubling_time_and_gain_are_found():
 
 def test_a_family_that_scale_alone_sets_apart_is_predicted():
     found = capability(scores_of(releases(growth=0.0)), draws=20).families
-    assert len(found.each) == 10 and 5 * found.error < min(found.unchanged, found.mean)
+    least = min(found.error("unchanged"), found.error("mean"))
+    assert len(found.each) == 10 and all(4 * found.error(each) < least for each in ("panel", "item response", "line"))
 
 
 def test_intervals_of_the_index_hold():
-    """86 % of 90 % intervals do; single tables give 75 to 98 %."""
+    """89 % of 90 % intervals do."""
     inside = []
     for seed in range(8):
         draws = np.random.default_rng(seed)
@@ -82,7 +114,7 @@ def test_intervals_of_the_index_hold():
         scores = model_scores(Runs.from_columns(frame), tasks=[f"t{j}" for j in range(8)])
         found = capability(scores, draws=60, seed=seed)
         inside += [i.low <= t <= i.high for i, t in zip(found.index, c - c.mean(), strict=True)]
-    assert 0.75 < np.mean(inside) < 0.97
+    assert 0.85 < np.mean(inside) < 0.95
 
 
 def test_density_is_one_on_the_reference_line():
@@ -192,16 +224,8 @@ def test_the_index_of_released_models_rises_by_a_logit_a_year(tables):
     scores = model_scores(runs, task_column="benchmark", score="score", least=3)
     assert (len(scores.models), len(scores.tasks)) == (236, 30)
     found = capability(scores, draws=20)
-    assert found.trend.slope.value == pytest.approx(1.09, abs=0.02) and len(found.trend.envelope.rows) == 19
-    assert 0.8 < found.trend.slope.low < 1.09 < found.trend.slope.high < 1.5
+    assert found.trend.slope.value == pytest.approx(1.01, abs=0.02)
+    assert 0.8 < found.trend.slope.low < 1.01 < found.trend.slope.high < 1.4
+    assert found.trend.envelope.slope == pytest.approx(1.09, abs=0.02) and len(found.trend.envelope.rows) == 19
     index = {name: each.value for name, each in zip(scores.models, found.index, strict=True)}
     assert index["gpt-4-0314"] < index["claude-3-5-sonnet-20240620"] < index["gpt-5-2025-08-07_high"]
-
-
-def test_a_family_left_out_is_predicted_better_than_by_its_smallest_model(tables):
-    path = tables / "observational-scaling" / "base_llm_benchmark_eval.csv"
-    runs = read_runs(path, columns={"N": "Model Size (B)", "C": "FLOPs (1E21)"})
-    tasks = ["MMLU", "ARC-C", "HellaSwag", "Winograd", "TruthfulQA", "GSM8K", "XWinograd", "HumanEval"]
-    scores = model_scores(runs, tasks=tasks, model="Model", family="Model Family")
-    found = capability(scores, chance={"MMLU": 0.25, "ARC-C": 0.25, "HellaSwag": 0.25}, draws=20).families
-    assert len(found.each) > 25 and found.error < 0.08 < found.unchanged < found.mean

@@ -1,5 +1,7 @@
 // Groups of runs: a column and some of its values, or selections that get names; compared, or fitted together.
 import { ask, attempt, byId, element, options, page } from "./page.js";
+import { selectedRows } from "./selection.js";
+import { openView } from "./tabs.js";
 import { chosenOptions, control, request } from "./tasks.js";
 
 const OWN = new Set(["by", "only", "named", "budget"]); // what this section asks itself, or only saved fits take
@@ -94,17 +96,16 @@ function groupsOf() {
   return names.length === offered().length ? { by, only: names.length < 2 ? names : [] } : { by, only: names };
 }
 
-// ---- a group by the rows that are clicked
+// ---- a group of the rows that are selected
 
-const picked = new Set();
-page.picking = () => byId("groups-pick").checked;
-page.isPicked = (row) => picked.has(row);
-page.pick = (row) => {
-  if (picked.has(row)) picked.delete(row);
-  else picked.add(row);
-  byId("groups-where").value = selectionOf([...picked].sort((a, b) => a - b));
-  page.paintRuns?.();
-};
+byId("selection-group").addEventListener("click", () => {
+  byId("groups-where").value = selectionOf(selectedRows().sort((a, b) => a - b));
+  byId("groups-by").value = NAMED;
+  openView("questions");
+  showChips();
+  byId("groups-name").open = true;
+  byId("groups-new").focus();
+});
 
 /** `row in [3, 7] or 10 <= row <= 40`: rows as a selection, three and more in a row as a range. */
 function selectionOf(rows) {
@@ -119,21 +120,14 @@ function selectionOf(rows) {
   return [...(alone.length ? [`row in [${alone.join(", ")}]`] : []), ...ranges].join(" or ");
 }
 
-function forgetPicked() {
-  picked.clear();
-  page.paintRuns?.();
-}
-
-byId("groups-pick").addEventListener("change", forgetPicked);
 byId("groups-add").addEventListener("click", () =>
   attempt(async () => {
     const [name, where] = [byId("groups-new").value.trim(), byId("groups-where").value.trim()];
-    const missing = [...(name ? [] : ["a name"]), ...(where ? [] : ["the rows that are in it, as N < 1e9, or by clicks on runs"])];
+    const missing = [...(name ? [] : ["a name"]), ...(where ? [] : ["the rows that are in it, as N < 1e9, or by a selection in the chart"])];
     if (missing.length) throw new Error(`a group needs ${missing.join(" and ")}`);
     await ask(`/api/s/${page.session}/groups`, { method: "POST", json: { where } }); // refused while it can still be mended
     named.set(name, where);
     for (const field of ["groups-new", "groups-where"]) byId(field).value = "";
-    forgetPicked();
     byId("groups-by").value = NAMED;
     showChips();
   }),

@@ -3,6 +3,11 @@ export const byId = (id) => document.getElementById(id);
 export const page = { session: null, state: null, table: null, runs: null, shown: "", drawn: false, dropped: new Set(), answer: null };
 window.isoflop = page;
 
+// ---- what one part tells the others: "table" (runs were read), "dropped", "selection", "fit" (a law is shown), "live"
+const news = new EventTarget();
+export const tell = (name) => news.dispatchEvent(new Event(name));
+export const when = (names, act) => names.split(" ").forEach((name) => news.addEventListener(name, act));
+
 /** Ask the server; a refusal becomes an Error with its sentence and its place. */
 export async function ask(path, { method = "GET", json, body } = {}) {
   let response;

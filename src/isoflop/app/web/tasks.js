@@ -1,6 +1,8 @@
 // What is asked of a session and what comes back: the form of any question, the list of results, the one that is shown.
+import { showAnswer, showBehind } from "./answer.js";
 import { ask, attempt, byId, element, options, page } from "./page.js";
 import { enliven } from "./report.js";
+import { openView } from "./tabs.js";
 
 export const RESTRICTIONS = ["fixed", "tied", "domains"];
 export const restrictions = () => Object.fromEntries(RESTRICTIONS.map((name) => [name, byId(name).value]));
@@ -18,13 +20,21 @@ export const request = (kind, more = {}) =>
 
 export async function fillMenu() {
   page.questions = await ask("/api/questions");
-  const list = page.questions.map((each) => ({ value: each.name, text: `${each.name}: ${each.summary}` }));
-  options(byId("question"), list, list[0]?.value);
+  const groups = Map.groupBy(page.questions, (each) => each.group);
+  byId("question").replaceChildren(...[...groups].map(([name, list]) => {
+    const group = element("optgroup", undefined, { label: GROUPS[name] ?? name });
+    group.append(...list.map((each) => element("option", each.name, { value: each.name })));
+    return group;
+  }));
+  byId("question").value = page.questions.find((each) => each.group === "Ask")?.name ?? page.questions[0]?.name;
   showForm();
 }
 
+const GROUPS = { Read: "Read the runs", Fit: "Fit", Ask: "Predict and plan", Test: "Test", Share: "Share" };
+
 function showForm() {
   const chosen = page.questions.find((each) => each.name === byId("question").value);
+  byId("question-says").textContent = chosen ? `${chosen.summary}${chosen.takes_law ? ` Asked of the law ${byId("law").value}.` : ""}` : "";
   byId("question-options").replaceChildren(...(chosen?.options ?? []).map((each) => control(each, "option")));
 }
 
@@ -85,6 +95,8 @@ const readable = (task) => task.state === "done";
 export function showResults() {
   const tasks = page.state.tasks;
   byId("no-results").hidden = tasks.length > 0;
+  byId("results-count").textContent = tasks.length ? `(${tasks.length})` : "";
+  showDoing(tasks);
   listResults(tasks);
   const fits = tasks.filter((task) => task.state === "done" && (task.kind === "fit" || task.kind === "plan"));
   byId("compare-form").hidden = fits.length < 2;
@@ -95,12 +107,25 @@ export function showResults() {
   }
   const wanted = tasks.find((task) => task.id === page.wanted && readable(task));
   const last = tasks.filter((task) => task.state === "done").at(-1);
+  const refused = tasks.find((task) => task.id === page.wanted && (task.state === "failed" || task.state === "stopped"));
   if (wanted) {
     page.wanted = "";
-    show(wanted);
+    show(wanted, wanted.kind === "fit" || wanted.kind === "plan" ? "answer" : "report");
+  } else if (refused) {
+    page.wanted = "";
+    if (refused.state === "failed") openView("results");
   } else if (!page.shown && last && !page.wanted) show(last);
   const shown = tasks.find((task) => task.id === page.shown);
   if (shown?.drawn && !page.drawn) drawPictures();
+}
+
+/** What is being worked on, beside the answer that it will replace. */
+function showDoing(tasks) {
+  const now = tasks.find((task) => task.state === "running") ?? tasks.find((task) => task.state === "waiting");
+  byId("answer-doing").hidden = !now;
+  if (!now) return;
+  byId("answer-doing").querySelector("p").textContent = `${title(now)}: ${now.state === "waiting" ? "waits for its turn" : now.doing || "begins"} …`;
+  byId("answer-doing").querySelector("progress").value = now.share;
 }
 
 /** The list with as little change as it takes, so that a button under the finger or the focus stays where it is. */
@@ -138,7 +163,7 @@ function resultItem(task) {
   if (task.state === "waiting" || task.state === "running") {
     tools.append(element("button", "Stop", { type: "button", "aria-label": `stop ${task.id}`, onclick: () => attempt(() => ask(`/api${at.replace(/\/[^/]*$/, "")}/tasks/${task.id}`, { method: "DELETE" })) }));
   }
-  if (readable(task)) tools.append(element("button", "Show", { type: "button", "aria-label": `show ${task.id}`, onclick: () => show(task) }));
+  if (readable(task)) tools.append(element("button", "Show", { type: "button", "aria-label": `show ${task.id}`, onclick: () => show(task, "report") }));
   if (task.state === "done" && (task.kind === "fit" || task.kind === "plan")) {
     tools.append(element("a", "Fit", { href: `${at}/fit.json`, download: true, "aria-label": `fit of ${task.id}` }), element("a", "Study", { href: `${at}/study.toml`, download: true, "aria-label": `study of ${task.id}` }));
     if (task.drawn) tools.append(element("a", "Report", { href: `${at}/report.html`, download: true, "aria-label": `report of ${task.id}` }));
@@ -149,7 +174,8 @@ function resultItem(task) {
   return item;
 }
 
-async function show(task) {
+/** Bring a result onto the page; `to` is where it is read from: the answer beside the runs, or the whole of it. */
+async function show(task, to = "") {
   const at = `/s/${page.session}/${task.id}`;
   page.shown = task.id;
   page.drawn = task.drawn;
@@ -160,18 +186,31 @@ async function show(task) {
     if (!task.drawn) holder.content.querySelectorAll("img.drawn").forEach(putOff);
     const place = byId("shown");
     page.answer = null;
+    place.classList.toggle("answered-beside", task.kind === "fit" || task.kind === "plan");
+    byId("no-report").hidden = true;
     if (task.kind === "fit" || task.kind === "plan") {
-      const [data, code] = await Promise.all([fetch(`${at}/data.json`).then((each) => each.json()), import(`${at}/law.js`)]);
+      const [{ data, code }, answer] = await Promise.all([fitOf(task.id), ask(`${at}/answer.json`)]);
       place.replaceChildren(holder.content);
-      page.answer = enliven(place, data, code.law);
-      planning(place, task, data);
+      page.answer = enliven(place, data, code);
+      showAnswer(task, data, code, answer);
+      acts(task, data);
     } else place.replaceChildren(holder.content);
     showResults();
-    const heading = place.querySelector("h2");
+    if (!to) return;
+    const inReport = to === "report";
+    openView(inReport ? "report" : "runs");
+    const heading = inReport ? [...place.querySelectorAll("h2")].find((each) => each.offsetParent) ?? place : byId("answer-title");
     heading.tabIndex = -1;
     heading.focus({ preventScroll: true });
-    place.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+    if (inReport || matchMedia("(max-width: 48rem)").matches) heading.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
   });
+}
+
+/** What the page computes with of a fit: its data and its law. */
+async function fitOf(id) {
+  const at = `/s/${page.session}/${id}`;
+  const [data, code] = await Promise.all([ask(`${at}/data.json`), import(`${at}/law.js`)]);
+  return { data, code: code.law };
 }
 
 /** A picture that is not drawn yet is asked for when it is. */
@@ -188,23 +227,27 @@ function drawPictures() {
   }
 }
 
-/** A button that makes the budget under the slider the plan of a result of its own. */
-function planning(place, task, data) {
-  if (data.budget === null) return;
-  const row = element("div", undefined, { class: "planning" });
-  const button = element("button", "Plan this budget", { type: "button", class: "main" });
-  button.addEventListener("click", async () => {
-    const budget = place.querySelector("[data-lever=budget] input[type=text]").value;
-    const asked = await request("plan", { of: task.id, options: { budget } });
+/** Buttons below the answer: the budget under the slider as a result of its own, and all the evidence. */
+function acts(task, data) {
+  const plan = async () => {
+    const asked = await request("plan", { of: task.id, options: { budget: String(page.answerNow().budget) } });
     if (asked) page.wanted = asked.id;
-  });
-  row.append(button);
-  place.querySelector("[data-levers]").append(row);
+  };
+  byId("answer-acts").replaceChildren(
+    ...(data.budget === null ? [] : [element("button", "Plan this budget", { type: "button", class: "main", onclick: plan })]),
+    element("button", "All evidence", { type: "button", onclick: () => openView("report") }),
+  );
 }
 
 byId("compare-form").addEventListener("submit", async (event) => {
   event.preventDefault();
-  const budget = page.answer?.lever?.answer?.()?.budget;
-  const asked = await request("compare", { of: [byId("compare-a").value, byId("compare-b").value], options: { budget: budget ? String(budget) : "" } });
+  const budget = page.answerNow()?.budget;
+  const [one, other] = ["compare-a", "compare-b"].map((id) => page.state.tasks.find((each) => each.id === byId(id).value));
+  const asked = await request("compare", { of: [one.id, other.id], options: { budget: budget ? String(budget) : "" } });
+  await attempt(async () => { // both on one picture, while their difference is computed
+    await show(other);
+    const { data, code } = await fitOf(one.id);
+    showBehind(one, data, code);
+  });
   if (asked) page.wanted = asked.id;
 });

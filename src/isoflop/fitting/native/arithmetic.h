@@ -21,6 +21,7 @@
 typedef enum {
     OP_ADD, OP_MULTIPLY, OP_MINIMUM, OP_MAXIMUM, OP_POWER, OP_GREATER_EQUAL,
     OP_LOG, OP_EXP, OP_LOG1P, OP_EXPM1, OP_ABSOLUTE, OP_SIGN, OP_RECIPROCAL, OP_SQRT, OP_SQUARE,
+    OP_LGAMMA, OP_DIGAMMA,
     OP_ROOT, OP_SUM
 } Operation;
 
@@ -77,6 +78,21 @@ static inline double log_one(double x)
     return x < 0.0 ? NAN : x != x ? x : result;
 }
 
+/* ln Gamma and its derivative on positive numbers; the latter by its recurrence up to 10, and from there by the asymptotic
+ * series, whose first term left out is below 1e-16. */
+static inline double lgamma_one(double x) { return x < 0.0 ? NAN : lgamma(x); }
+
+static inline double digamma_one(double x)
+{
+    if (!(x > 0.0)) return x == 0.0 ? -INFINITY : NAN;
+    double below = 0.0;
+    for (; x < 10.0; x += 1.0) below += 1.0 / x;
+    double y = 1.0 / (x * x);
+    double series = y * (1.0 / 12 - y * (1.0 / 120 - y * (1.0 / 252 - y * (1.0 / 240 - y * (1.0 / 132 -
+                    y * (691.0 / 32760 - y * (1.0 / 12)))))));
+    return log(x) - 0.5 / x - series - below;
+}
+
 static inline double scalar_operation(Operation op, double a, double b)
 {
     switch (op) {
@@ -95,6 +111,8 @@ static inline double scalar_operation(Operation op, double a, double b)
     case OP_RECIPROCAL: return 1.0 / a;
     case OP_SQRT: return sqrt(a);
     case OP_SQUARE: return a * a;
+    case OP_LGAMMA: return lgamma_one(a);
+    case OP_DIGAMMA: return digamma_one(a);
     default: return NAN;
     }
 }
@@ -134,6 +152,8 @@ static void row_operation(Operation op, int n, const double *restrict first, int
     case OP_RECIPROCAL: UNARY(1.0 / a)
     case OP_SQRT: UNARY(sqrt(a))
     case OP_SQUARE: UNARY(a * a)
+    case OP_LGAMMA: UNARY(lgamma_one(a))
+    case OP_DIGAMMA: UNARY(digamma_one(a))
     default: return;
     }
 }

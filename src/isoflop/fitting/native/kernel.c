@@ -6,7 +6,7 @@
 #include "objective.h"
 #include "tape.h"
 
-#define ISOFLOP_KERNEL 4 /* what isoflop.fitting.native expects to find: raise it with every change of a structure */
+#define ISOFLOP_KERNEL 5 /* what isoflop.fitting.native expects to find: raise it with every change of a structure */
 
 /* The table. targets: (rows,), or (problems, rows) if each_target. offsets: (rows + 1,) or NULL. pair_width: the most
  * pairs that one row has. */

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from ctypes import POINTER, Structure, byref, c_double, c_int32, c_int64, c_long, c_uint64, c_void_p
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from isoflop.fitting.layout import Bound, Layout, Ref, Root, Step
 from isoflop.fitting.native import library
 from isoflop.fitting.objective import OUTER, Objective, StudentT
-from isoflop.fitting.program import Bound, Program, Ref, Root, Step
+from isoflop.fitting.program import Program
+from isoflop.laws.gamma import digamma, lgamma
 
 if TYPE_CHECKING:
     from isoflop.fitting.kernel import Kernel
@@ -22,15 +24,12 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 # in the order of the enumerations of arithmetic.h, tape.h and objective.h
-_OPERATIONS: dict[Callable[..., Any], int] = {
-    function: position
-    for position, function in enumerate(
-        [
-            *(np.add, np.multiply, np.minimum, np.maximum, np.power, np.greater_equal),
-            *(np.log, np.exp, np.log1p, np.expm1, np.absolute, np.sign, np.reciprocal, np.sqrt, np.square),
-        ]
-    )
-}
+_FUNCTIONS: tuple[Callable[..., Any], ...] = (
+    *(np.add, np.multiply, np.minimum, np.maximum, np.power, np.greater_equal),
+    *(np.log, np.exp, np.log1p, np.expm1, np.absolute, np.sign, np.reciprocal, np.sqrt, np.square),
+    *(lgamma, digamma),
+)
+_OPERATIONS = {function: position for position, function in enumerate(_FUNCTIONS)}
 _ROOT, _SUM = len(_OPERATIONS), len(_OPERATIONS) + 1
 _NOWHERE, _EACH, _NUMBER, _DATA, _TILE = -1, 0, 1, 2, 3
 _OBJECTIVES = ("huber", "squares", "student-t")
@@ -103,35 +102,31 @@ class Tape:
     # -- layout ------------------------------------------------------------------------------------------------------
 
     def _program(self, program: Program) -> _Tape:
-        roots = [each.equation for step in program.tile if (each := _root(step)) is not None]
-        once = (_Step * max(1, len(program.each)))(*(self._step(step, program, 0) for step in program.each))
-        steps, found = (_Step * max(1, len(program.tile)))(), 0
-        for position, step in enumerate(program.tile):
-            steps[position] = self._step(step, program, found)
-            found += _root(step) is not None
-        outputs = (_Reference * len(program.outputs))(*(_reference(ref, program) for ref in program.outputs))
+        layout = program.layout
+        once = (_Step * max(1, len(layout.each)))(*(self._step(step, program) for step in layout.each))
+        steps = (_Step * max(1, len(layout.tile)))(*(self._step(step, program) for step in layout.tile))
+        outputs = (_Reference * len(layout.outputs))(*(_reference(ref, program) for ref in layout.outputs))
         numbers = np.array([float(each) if each.ndim == 0 else np.nan for each in program.data.constants] or [0.0])
-        children = [self._program(each) for each in roots]
+        children = [self._program(each) for each in program.roots]
         pointers = (POINTER(_Tape) * max(1, len(children)))(*(ctypes.pointer(each) for each in children))
         sums = None if program.pairs is None else self._program(program.pairs)
         self._kept += [once, steps, outputs, numbers, children, pointers, sums]
-        counts = (len(program.data.order), program.n_each, program.n_tile, len(program.each), len(program.tile))
+        counts = (len(layout.order), layout.n_each, layout.n_tile, len(layout.each), len(layout.tile))
         tape = _Tape(*counts, len(outputs), len(children), once, steps, outputs, numbers.ctypes.data, pointers, None)
         if sums is not None:
             tape.sums = ctypes.pointer(sums)
         return tape
 
-    def _step(self, step: Step | Bound, program: Program, root: int) -> _Step:
+    def _step(self, step: Step | Bound, program: Program) -> _Step:
         sources = [_reference(ref, program) for ref in step.sources]
         sources += [_Reference(_NOWHERE, 0)] * (2 - len(sources))
         if isinstance(step, Step):
             return _Step(_OPERATIONS[step.function], *sources, step.out.slot, 0)
-        if isinstance(step.operation, Root):
-            return _Step(_ROOT, *sources, step.out.slot, root)
-        return _Step(_SUM, *sources, step.out.slot, step.operation.position)
+        kind = _ROOT if isinstance(step.operation, Root) else _SUM
+        return _Step(kind, *sources, step.out.slot, step.operation.position)
 
     def _domain(self, program: Program, n: int) -> _Domain:
-        used = _data_slots(program)
+        used = _data_slots(program.layout)
         columns = (c_void_p * max(1, len(program.data.constants)))()
         for slot, values in enumerate(program.data.constants):
             if values.ndim and slot in used:
@@ -261,23 +256,14 @@ def _call(name: str, *arguments: object) -> None:
         raise MemoryError(f"{name} of the compiled engine found no memory")
 
 
-def _root(step: Step | Bound) -> Root | None:
-    return step.operation if isinstance(step, Bound) and isinstance(step.operation, Root) else None
-
-
 def _reference(ref: Ref, program: Program) -> _Reference:
     if ref.kind == "data":
         return _Reference(_NUMBER if program.data.constants[ref.slot].ndim == 0 else _DATA, ref.slot)
     return _Reference(_EACH if ref.kind == "each" else _TILE, ref.slot)
 
 
-def _data_slots(program: Program) -> set[int]:
-    """The slots of data that a program and its roots read."""
-    used: set[int] = set()
-    steps: Sequence[Step | Bound] = [*program.each, *program.tile]
-    for step in steps:
-        used |= {ref.slot for ref in step.sources if ref.kind == "data"}
-        root = _root(step)
-        if root is not None:
-            used |= _data_slots(root.equation)
-    return used | {ref.slot for ref in program.outputs if ref.kind == "data"}
+def _data_slots(layout: Layout) -> set[int]:
+    """The slots of data that a layout and its roots read."""
+    used = {ref.slot for step in (*layout.each, *layout.tile) for ref in step.sources if ref.kind == "data"}
+    used |= {ref.slot for ref in layout.outputs if ref.kind == "data"}
+    return used.union(*map(_data_slots, layout.roots))

@@ -12,26 +12,38 @@ from numpy.typing import NDArray
 from isoflop.errors import DataError, IsoflopError
 from isoflop.findings import Finding
 from isoflop.planning.capability.families import FamilyErrors, families_left_out
-from isoflop.planning.capability.response import Response, fit_response
+from isoflop.planning.capability.member import MemberForecast, forecast_member
+from isoflop.planning.capability.others import BenchmarkErrors, benchmarks_from_others
+from isoflop.planning.capability.response import Response, fit_response, leverages
 from isoflop.planning.capability.scores import ModelScores
-from isoflop.planning.capability.trend import Envelope, doubling_interval, envelope
+from isoflop.planning.capability.trend import Envelope, doubling_interval, envelope, frontier
 from isoflop.shown import Shown
-from isoflop.uncertainty.ensemble import Interval, check_level, interval_of
+from isoflop.uncertainty.ensemble import Interval, check_level
 
 Floats = NDArray[np.float64]
 
 _CHUNK = 20  # draws that are fitted at once
+_LEAST_LEFT = 0.1  # of a score: the least residual freedom that a benchmark is given
 _FEW_RECORDS = 5
+_FAR = 3.0  # times the largest or smallest scale
 _FEWEST_REFERENCE = 3
 
 
 @dataclass(frozen=True)
 class Trend(Shown):
-    """A running best over dates: its line's slope per year, and that of a logarithm as a doubling time in days."""
+    """How the best rise over dates.
+
+    slope: per year, of the frontier, the line of the 90 % quantile; base: its value at year 0. doubling: that of a
+    logarithm as a doubling time in days. envelope, records, records_doubling: the running best, and its line's slope
+    and doubling time.
+    """
 
     envelope: Envelope
     slope: Interval
+    base: float
     doubling: Interval | None
+    records: Interval
+    records_doubling: Interval | None
 
 
 @dataclass(frozen=True)
@@ -54,8 +66,9 @@ class Density(Shown):
 class Capability(Shown):
     """The index of each model, what each benchmark asks, the trend over dates, and density.
 
-    error: root mean square of score minus fit. families: errors of each family left out, from its
-    smallest model and scale.
+    error: root mean square of score minus fit. families: errors of each family left out, from its smallest model and
+    scale. others: errors of each benchmark of families left out, from the other benchmarks. member: forecast of a
+    further model of a family.
     """
 
     scores: ModelScores = field(repr=False)
@@ -67,6 +80,8 @@ class Capability(Shown):
     trend: Trend | None
     density: Density | None
     families: FamilyErrors | None = field(repr=False)
+    others: BenchmarkErrors | None = field(repr=False)
+    member: MemberForecast | None
     level: float
     draws: int
     seed: int
@@ -77,6 +92,9 @@ def capability(
     scores: ModelScores,
     *,
     chance: Mapping[str, float] | None = None,
+    member: str | None = None,
+    at: Mapping[str, float] | None = None,
+    skills: int = 2,
     level: float = 0.9,
     draws: int = 200,
     seed: int = 0,
@@ -93,6 +111,10 @@ def capability(
         Models by benchmarks.
     chance :
         Benchmark → score by guessing; 0 by default.
+    member, at :
+        Family and scale (tokens too, where the scores have them) of a further model whose scores are forecast.
+    skills :
+        Dimension of what families share in a panel.
     level :
         Of the intervals.
     draws :
@@ -138,6 +160,10 @@ def capability(
     dated = np.isfinite(scores.year).sum() >= 3
     trend = _trend(scores.year, c, drawn.capability, picks, level, logs=False) if dated else None
     density = _density(scores, c, drawn.capability, picks, level, dated)
+    families = families_left_out(scores, fitted, skills=skills, level=level)
+    ahead = None
+    if member is not None:
+        ahead = forecast_member(scores, member, at or {}, guess, families, skills=skills, level=level)
     return Capability(
         scores=scores,
         response=fitted,
@@ -147,24 +173,27 @@ def capability(
         error=float(np.sqrt(np.nanmean(miss**2))),
         trend=trend,
         density=density,
-        families=families_left_out(scores, fitted),
+        families=families,
+        others=benchmarks_from_others(scores, guess, level=level),
+        member=ahead,
         level=level,
         draws=draws,
         seed=seed,
-        findings=_findings(scores, trend, density, bool(dated)),
+        findings=(*_findings(scores, trend, density, bool(dated)), *_ahead(ahead)),
     )
 
 
 def _refits(scores: ModelScores, fitted: Response, miss: Floats, draws: int, rng: np.random.Generator) -> Response:
     there = np.isfinite(miss)
     models, tasks = miss.shape
-    freedom = there.sum() - (models + 2 * tasks - 2)
-    wider = math.sqrt(there.sum() / max(freedom, 1))
+    # Benchmarks that discriminate most draw the fit nearest, so that each has its own degrees of freedom.
+    left = (np.where(there, 1 - leverages(fitted, there), 0.0)).sum(axis=0) / there.sum(axis=0)
+    wider = 1 / np.sqrt(np.maximum(left, _LEAST_LEFT))
     expected = fitted.scores()
     made = np.full((draws, models, tasks), math.nan)
     for t in range(tasks):
         own = np.flatnonzero(there[:, t])
-        made[:, own, t] = expected[own, t] + wider * rng.choice(miss[own, t], (draws, len(own)))
+        made[:, own, t] = expected[own, t] + wider[t] * rng.choice(miss[own, t], (draws, len(own)))
     parts = [fit_response(made[at : at + _CHUNK], fitted.chance, fitted) for at in range(0, draws, _CHUNK)]
     return Response(
         np.concatenate([each.capability for each in parts]),
@@ -174,8 +203,17 @@ def _refits(scores: ModelScores, fitted: Response, miss: Floats, draws: int, rng
     )
 
 
+def _interval(value: float, draws: Floats, level: float) -> Interval:
+    """The central ``level`` of finite draws by Weibull's rule, which holds a new one as often with few as many."""
+    finite = draws[np.isfinite(draws)]
+    if not len(finite):
+        return Interval(value, math.nan, math.nan, level)
+    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2], method="weibull")
+    return Interval(value, float(low), float(high), level)
+
+
 def _intervals(values: Floats, draws: Floats, level: float) -> tuple[Interval, ...]:
-    return tuple(interval_of(float(v), draws[:, n], level=level) for n, v in enumerate(values))
+    return tuple(_interval(float(v), draws[:, n], level) for n, v in enumerate(values))
 
 
 def _trend(
@@ -184,9 +222,22 @@ def _trend(
     found = envelope(year, value)
     if len(found.rows) < 3:
         return None
-    slopes = np.array([envelope(year[own], each[own]).slope for each, own in zip(drawn, picks, strict=True)])
-    slope = interval_of(found.slope, slopes, level=level)
-    return Trend(found, slope, doubling_interval(slope) if logs else None)
+    lines = np.array([envelope(year[own], each[own]).slope for each, own in zip(drawn, picks, strict=True)])
+    records = _interval(found.slope, lines, level)
+    times = np.apply_along_axis(np.bincount, 1, picks, minlength=len(year)).astype(np.float64)
+    own = np.isfinite(year) & np.isfinite(value)
+    sound = np.isfinite(drawn[:, own]).all(axis=1)
+    slope, base = frontier(year[own], value[None, own])
+    slopes = frontier(year[own], drawn[sound][:, own], times[sound][:, own])[0]
+    rise = _interval(float(slope[0]), slopes, level)
+    return Trend(
+        found,
+        rise,
+        float(base[0]),
+        doubling_interval(rise) if logs else None,
+        records,
+        doubling_interval(records) if logs else None,
+    )
 
 
 def _line(c: Floats, x: Floats, year: Floats) -> tuple[float, float]:
@@ -229,7 +280,7 @@ def _density(
         return None
     effective = (c - a) / b
     lines = np.array([line(each, own) for each, own in zip(drawn, picks, strict=True)])
-    gain = interval_of(b, lines[:, 1], level=level)
+    gain = _interval(b, lines[:, 1], level)
     good = lines[:, 1] > 0
     with np.errstate(divide="ignore", invalid="ignore"):
         sampled = np.where(good[:, None], (drawn - lines[:, :1]) / lines[:, 1:], math.nan)
@@ -245,6 +296,21 @@ def _density(
             outside=(c < low) | (c > high),
             trend=trend,
         )
+
+
+def _ahead(member: MemberForecast | None) -> tuple[Finding, ...]:
+    """That a forecast's scale is far beyond every model's: the families left out were not tested so far out."""
+    if member is None or member.beyond <= _FAR:
+        return ()
+    return (
+        Finding(
+            "member-extrapolated",
+            "warning",
+            f"the further model of {member.family} lies outside all models by a factor of {member.beyond:.3g}, and the "
+            "errors of families left out tell nothing so far out.",
+            "Check the unit of --at; give models of other families that reach it.",
+        ),
+    )
 
 
 def _findings(scores: ModelScores, trend: Trend | None, density: Density | None, dated: bool) -> tuple[Finding, ...]:

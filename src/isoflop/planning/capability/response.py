@@ -143,6 +143,33 @@ def _step(
     return own, items[:, :tasks], items[:, tasks:]
 
 
+def leverages(fitted: Response, there: NDArray[np.bool_]) -> Floats:
+    """h, (models, benchmarks): d(fitted score)/d(score), the diagonal of J(JᵀJ + λ)⁻¹Jᵀ; 0 where none was measured.
+
+    They sum to the degrees of freedom that the fit uses up.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> fitted = Response(numpy.array([-1.0, 0.0, 1.0]), numpy.zeros(2), numpy.ones(2), numpy.zeros(2))
+    >>> round(float(leverages(fitted, numpy.ones((3, 2), bool)).sum()), 1)
+    4.8
+    """
+    k = np.log(fitted.discrimination)
+    _, slope, z = _expected(fitted.capability, fitted.difficulty, k, fitted.chance)
+    models, tasks = there.shape
+    m, t = np.nonzero(there)
+    at = np.arange(len(m))
+    jacobian = np.zeros((len(m), models + 2 * tasks))
+    jacobian[at, m] = (slope * fitted.discrimination)[m, t]
+    jacobian[at, models + t] = -(slope * fitted.discrimination)[m, t]
+    jacobian[at, models + tasks + t] = (slope * z)[m, t]
+    normal = jacobian.T @ jacobian + _RIDGE * np.eye(jacobian.shape[1])
+    found = np.zeros(there.shape)
+    found[m, t] = np.einsum("ij,ji->i", jacobian, np.linalg.solve(normal, jacobian.T))
+    return found
+
+
 def locate(scores: Floats, items: Response) -> float:
     """The capability of one more model from its scores, difficulties and discriminations as they are.
 

@@ -30,8 +30,9 @@ class ModelScores(Value):
     """Scores in [0, 1] of models on benchmarks, NaN where none was measured.
 
     scores: (models, tasks). year: release as a decimal year, NaN where not known. scale: the column ``by`` (C or N) of
-    each model, NaN where not known. reference: models whose index is fitted against scale. family: of each model, empty
-    where not known. left_out: models and benchmarks with too few scores.
+    each model, NaN where not known; tokens: the same of ``tokens_by``, None without such a column. reference: models
+    whose index is fitted against scale. family: of each model, empty where not known. left_out: models and benchmarks
+    with too few scores.
     """
 
     models: tuple[str, ...]
@@ -44,6 +45,8 @@ class ModelScores(Value):
     reference: NDArray[np.bool_] = field(repr=False)
     family: tuple[str, ...] = field(repr=False)
     left_out: tuple[str, ...] = field(repr=False, default=())
+    tokens_by: str = ""
+    tokens: Floats | None = field(repr=False, default=None)
 
 
 def model_scores(
@@ -55,6 +58,7 @@ def model_scores(
     model: str | None = None,
     date: str | None = None,
     by: str | None = None,
+    tokens: str | None = None,
     family: str | None = None,
     reference: str | None = None,
     percent: bool = False,
@@ -74,6 +78,8 @@ def model_scores(
         Columns of the model's name (``model``, ``run`` by default), release date (``date``) and family (``family``).
     by :
         The column of scale; C or N by default.
+    tokens :
+        The column of training tokens, a second input of family panels where scale is a size; D by default.
     reference :
         An expression, as ``family == 'a'``, that selects the reference models; all of them by default.
     percent :
@@ -128,6 +134,14 @@ def model_scores(
         if (scale <= 0).any():
             bad = names[int(np.argmax(scale <= 0))]
             raise DataError(f"{scale_by} of {excerpt(bad)} is not positive; leave it out with --where")
+    usual = "D" in runs and scale_by not in ("", "C", "D") and bool(np.isfinite(runs["D"]).any())
+    tokens_by = tokens or ("D" if usual else "")
+    seen = None
+    if tokens_by:
+        seen = _first(runs, of, len(names), list(runs[tokens_by]), tokens_by)
+        if (seen <= 0).any():
+            bad = names[int(np.argmax(seen <= 0))]
+            raise DataError(f"{tokens_by} of {excerpt(bad)} is not positive; leave it out with --where")
     found = np.array([reference is None] * len(names))
     if reference is not None:
         chosen = set(runs.where(reference).text(named))
@@ -149,6 +163,8 @@ def model_scores(
         reference=found[own],
         family=tuple(groups[m] for m in own),
         left_out=left,
+        tokens_by=tokens_by,
+        tokens=None if seen is None else seen[own],
     )
 
 

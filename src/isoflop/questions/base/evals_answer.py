@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from isoflop.answers import Cell, Column, Quantity, Table, of_interval
+from isoflop.questions.base.pass_items import items_table
 
 if TYPE_CHECKING:
     from isoflop.evals.evaluate import Evaluation
@@ -308,8 +309,7 @@ def tables_of(found: Evaluation) -> tuple[Table, ...]:
     ):  # fmt: skip
         if held:
             made.append(make(found))
-    measures = measures_table(found)
-    return (*made, *([measures] if measures.rows else []))
+    return (*made, *(each for each in (items_table(found), measures_table(found)) if each.rows))
 
 
 def quantities_of(found: Evaluation) -> tuple[Quantity, ...]:

@@ -6,6 +6,8 @@ from isoflop.errors import excerpt
 from isoflop.findings import Finding
 from isoflop.runs.columns import likely
 from isoflop.runs.table import Runs
+from isoflop.runs.token_formulas import tokens_formula
+from isoflop.runs.wide import columns_like_runs
 
 _SIZES = frozenset({"N", "N_nonembed", "N_active", "N_nonvocab", "N_encoder", "N_decoder"})
 _AMOUNTS = frozenset({"D", "U", "C", "step", "epochs"})
@@ -15,7 +17,13 @@ _SHOWN = 4
 def absent_findings(runs: Runs) -> list[Finding]:
     """No loss, nothing that a loss could depend on, no size, no tokens."""
     there = set(runs.frame.columns)
-    unused = [header for header in runs.headers if header not in runs.columns and runs.frame[header].dtype.is_numeric()]
+    unused = [
+        header
+        for header in runs.headers
+        if header not in runs.columns
+        and runs.frame[header].dtype.is_numeric()
+        and not (header.endswith("_error") and header.removesuffix("_error") in runs.headers)  # what stood behind ±
+    ]
     others = f"; numbers that were not used stand in {_listed(unused)}" if unused else ""
     inputs = there & (_SIZES - {"N_nonvocab", "N_encoder", "N_decoder"} | _AMOUNTS)
     if "loss" not in there and not inputs:
@@ -30,7 +38,9 @@ def absent_findings(runs: Runs) -> list[Finding]:
             )
         ]
     found = []
-    if "loss" not in there:
+    if "loss" not in there and (runs_found := _columns_like_runs(runs, there, unused)):
+        found.append(runs_found)
+    elif "loss" not in there:
         near = likely("loss", unused)
         found.append(
             Finding(
@@ -52,24 +62,64 @@ def absent_findings(runs: Runs) -> list[Finding]:
         )
         return found
     curves = "step" in there and bool({"lr", "run"} & there)
+    alone = "C" in there  # laws of the FLOPs alone need neither
     if not there & _SIZES:
-        found += _absent("no-size", "N", "the number of parameters", unused, curves=curves)
-    if not there & _AMOUNTS:
-        found += _absent("no-tokens", "D", "training tokens", unused, curves=curves)
+        found += _absent("no-size", "N", "the number of parameters", unused, curves=curves, alone=alone)
+    # curves of a schedule need the steps and the rate alone
+    if not there & {"D", "C"} and not {"step", "lr"} <= there:
+        several = "N" in there and runs.frame["N"].n_unique() > 1
+        found += _absent(
+            "no-tokens",
+            "D",
+            "training tokens",
+            unused,
+            curves=curves and not several,
+            formula=_formula_of_tokens(runs, there),
+        )
     return found
 
 
-def _absent(code: str, symbol: str, counts: str, unused: list[str], *, curves: bool) -> list[Finding]:
-    """A warning where a header could be it; a note where none could, and nothing for curves of one model."""
+def _formula_of_tokens(runs: Runs, there: set[str]) -> str | None:
+    read = [name for name in ("step", "batch", "U", "epochs") if name in there]
+    headers = {str(name): runs.columns[name].header or name for name in read}
+    return tokens_formula(runs.names, of=headers)
+
+
+def _columns_like_runs(runs: Runs, there: set[str], unused: list[str]) -> Finding | None:
+    clock = next((name for name in ("step", "D", "epochs", "C") if name in there), None)
+    like = columns_like_runs(runs.frame, clock, unused) if clock is not None and "N" not in there else []
+    if not like:
+        return None
+    return Finding(
+        "columns-may-be-runs",
+        "warning",
+        f"no column was read as the loss, but {_listed(like)} fall along {clock} as the losses of several runs do.",
+        f"If each is a run, name it with its size, as {excerpt(like[0], 20)} → 'loss 125M', or as 'NAME - loss'; "
+        f"if one of them is the loss, name it with --column loss={_first(like)}.",
+    )
+
+
+def _absent(
+    code: str,
+    symbol: str,
+    counts: str,
+    unused: list[str],
+    *,
+    curves: bool,
+    alone: bool = False,
+    formula: str | None = None,
+) -> list[Finding]:
+    """A warning; nothing for curves of one model without a header that could be it, a note beside FLOPs (alone)."""
     near = likely(symbol, unused)
-    if curves and not near:
+    if curves and not near and formula is None:
         return []
+    others = f"; numbers that were not used stand in {_listed(unused)}" if unused and not alone else ""
     return [
         Finding(
             code,
-            "warning" if near else "note",
-            f"no column was read as {symbol}, {counts}{_candidates(near)}.",
-            f'Name it with --column {symbol}={_first(near)}, or compute it: --derive "{symbol} = …".',
+            "note" if alone and not near else "warning",
+            f"no column was read as {symbol}, {counts}{_candidates(near) or others}.",
+            f'Name it with --column {symbol}={_first(near)}, or compute it: --derive "{symbol} = {formula or "…"}".',
         )
     ]
 

@@ -20,6 +20,7 @@ _LEAST = {"N": 1e3, "D": 1e3, "C": 1e9}  # counts that the largest run of a tabl
 _SMALL = 2e4  # parameters that only a toy stays below: millions without their scale, as a rule
 _REAL = 1e5
 _MANY = 8
+_ALIKE = 0.05
 _ORDERS_BELOW = 1e-2
 _STARVED = 1.0  # tokens a parameter below which runs leave the law's surface
 _LONG = 2_000.0
@@ -125,7 +126,11 @@ def _flops(runs: Runs) -> list[Finding]:
     if not odd.any():
         return []
     rows = rows_where(runs, odd)
-    typical = float(np.median(ratio[np.isfinite(ratio)]))
+    known = ratio[np.isfinite(ratio)]
+    typical = float(np.median(known))
+    if runs.columns["D"].convention == "samples":
+        alike = bool((np.abs(known / typical - 1) < _ALIKE).all()) and typical > 1
+        return [_of_samples(typical, runs.columns["D"].header)] if alike else []
     return [
         Finding(
             "flops-not-6nd",
@@ -136,6 +141,17 @@ def _flops(runs: Runs) -> list[Finding]:
             rows,
         )
     ]
+
+
+def _of_samples(ratio: float, header: str) -> Finding:
+    """That C/(6ND) is one number where D counts samples: the tokens of a sample."""
+    quoted = header if header.isidentifier() else f"`{header}`"
+    return Finding(
+        "flops-per-sample",
+        "note",
+        f"C is {ratio:,.0f} times 6ND in every row, where D counts samples: as with {ratio:,.0f} tokens a sample.",
+        f'Give the tokens: --derive "D = {quoted} * {ratio:.0f}".',
+    )
 
 
 def _embeddings(runs: Runs) -> list[Finding]:

@@ -1,0 +1,218 @@
+// A chart to explore: points with lines, zoomed, moved, read and selected by pointer, fingers and keys.
+import { colorOf, drawCloud, radiusOf } from "./cloud.js";
+import { drawAxes, frameOf, written } from "./frame.js";
+import { listenTo } from "./gestures.js";
+import { picture } from "./picture.js";
+
+const NEAR = 24; // pixels within which the pointer takes a run
+const PAD = { left: 62, right: 18, top: 30, bottom: 46 };
+
+/**
+ * `content` of set(): {axes, view, points: {x, y, shade, state}, lines: [{x, y, shade, color, width, dash, label}],
+ * marks: [{x, y, shade}], title, note, legend}. Returns the chart: {set, ask, fit, zoom, choose, mode, view, picture}.
+ * @param {HTMLElement} element
+ */
+export function scatter(element, { height, describe, onRead, onSelect, onAct }) {
+  let content = null;
+  let view = { x: [0, 1], y: [0, 1] };
+  let chosen = -1;
+  let outline = null;
+  let place = -1;
+  const buffer = {};
+  const made = picture(element, { height, draw });
+  const tip = Object.assign(document.createElement("div"), { className: "tip", hidden: true });
+  element.append(tip);
+  const frame = () => frameOf({ ...made.size(), view, pad: PAD });
+
+  function draw(pen, { width, height: high, ink }) {
+    if (!content) return;
+    const box = frameOf({ width, height: high, view, pad: PAD });
+    drawAxes(pen, box, content.axes, ink);
+    pen.within(box.left, box.top, box.wide, box.high, () => {
+      for (const line of content.lines ?? []) drawLine(pen, box, line, ink);
+      drawCloud(pen, box, content.points, ink, buffer);
+      for (const mark of content.marks ?? []) triangle(pen, box.px(mark.x), box.py(mark.y), ink);
+    });
+    drawBeyond(pen, box, ink);
+    drawLabels(pen, box, ink);
+    if (content.title) pen.text(fitted(pen, content.title, width - 16, 13.5, 650), 8, 15, { color: ink.text, size: 13.5, weight: 650 });
+    if (chosen >= 0) pen.dot(box.px(content.points.x[chosen]), box.py(content.points.y[chosen]), radiusOf(content.points.x.length) + 4.5, { color: ink.accent, width: 2 });
+    if (outline) {
+      const [x, y] = [outline.map((each) => each.x), outline.map((each) => each.y)];
+      pen.area(x, y, { fill: ink.hue, alpha: 0.1 });
+      pen.line([...x, x[0]], [...y, y[0]], { color: ink.hue, width: 1.2, dash: [5, 4] });
+    }
+  }
+
+  function drawLine(pen, box, line, ink) {
+    const x = Array.from(line.x, box.px);
+    const y = Array.from(line.y, box.py);
+    if (line.low) pen.area([...x, ...x.toReversed()], [...Array.from(line.low, box.py), ...Array.from(line.high, box.py).reverse()], { fill: ink.band });
+    pen.line(x, y, { color: line.shade === undefined ? ink[line.color ?? "text"] : colorOf(line.shade, ink.dark), width: line.width ?? 1.6, dash: line.dash, alpha: line.alpha });
+  }
+
+  /** Names of lines at their right ends, none over another. */
+  function drawLabels(pen, box, ink) {
+    const taken = [];
+    for (const line of content.lines ?? []) {
+      if (!line.label) continue;
+      const [x, y] = [box.px(line.x.at(-1)) + 5, box.py(line.y.at(-1))];
+      const wide = pen.measure(line.label, 11);
+      if (!box.holds(x, y) || x + wide > box.left + box.wide || taken.some((each) => Math.abs(each.y - y) < 13 && x < each.x + each.wide && each.x < x + wide)) continue;
+      taken.push({ x, y, wide });
+      pen.text(line.label, x, y, { color: ink.text, size: 11, baseline: "middle", halo: ink.paper });
+    }
+  }
+
+  /** Runs above the frame as arrows at its edge, with their number. */
+  function drawBeyond(pen, box, ink) {
+    const { x, y } = content.points;
+    let above = 0;
+    let right = box.left;
+    for (let i = 0; i < x.length; i++) {
+      if (!(y[i] > view.y[1]) || x[i] < view.x[0] || x[i] > view.x[1]) continue;
+      above += 1;
+      if (above <= 60) triangle(pen, box.px(x[i]), box.top + 5, ink, true);
+      right = Math.max(right, box.px(x[i]));
+    }
+    if (!above) return;
+    const words = `${above.toLocaleString("en")} ${above === 1 ? "run" : "runs"} above ${written(content.axes.y, view.y[1])}`;
+    const wide = pen.measure(words, 11);
+    const at = right + 12 + wide < box.left + box.wide ? right + 12 : box.left + box.wide - wide;
+    pen.text(words, at, box.top + (at > right ? 9 : 20), { color: ink.muted, size: 11 });
+  }
+
+  const triangle = (pen, x, y, ink, open = false) => pen.area([x - 5, x, x + 5, x - 5], [y + 4, y - 5, y + 4, y + 4], open ? { color: ink.text, fill: ink.paper, width: 1.2 } : { fill: ink.accent, color: ink.paper, width: 0.8 });
+
+  function fitted(pen, words, most, size, weight) {
+    let cut = words;
+    while (cut.length > 8 && pen.measure(cut, size, weight) > most) cut = `${cut.slice(0, -2).trimEnd()}…`;
+    return cut;
+  }
+
+  function nearest(left, top) {
+    const box = frame();
+    const { x, y } = content.points;
+    let [best, least] = [-1, NEAR ** 2];
+    for (let i = 0; i < x.length; i++) {
+      const far = (box.px(x[i]) - left) ** 2 + (box.py(y[i]) - top) ** 2;
+      if (far < least) [best, least] = [i, far];
+    }
+    return best;
+  }
+
+  function choose(i, told = true) {
+    if (i === chosen) return;
+    chosen = i;
+    made.ask();
+    tip.hidden = i < 0;
+    if (told && i >= 0) onRead?.(i);
+    if (i < 0) return;
+    const box = frame();
+    const [x, y] = [box.px(content.points.x[i]), Math.max(box.top, box.py(content.points.y[i]))];
+    tip.textContent = describe(i);
+    tip.classList.toggle("left", x > box.width / 2);
+    tip.style.left = `${x}px`;
+    const half = tip.offsetHeight / 2;
+    tip.style.top = `${Math.max(half, Math.min(y, box.height - half))}px`;
+  }
+
+  /** Indices of the points inside an outline of pixels. */
+  function inside(path) {
+    const box = frame();
+    const [px, py] = [path.map((each) => box.vx(each.x)), path.map((each) => box.vy(each.y))];
+    const [low, high, least, most] = [Math.min(...px), Math.max(...px), Math.min(...py), Math.max(...py)];
+    const { x, y } = content.points;
+    const found = [];
+    for (let i = 0; i < x.length; i++) {
+      if (x[i] < low || x[i] > high || y[i] < least || y[i] > most) continue;
+      let odd = false;
+      for (let j = 0, k = px.length - 1; j < px.length; k = j++) {
+        if (py[j] > y[i] !== py[k] > y[i] && x[i] < ((px[k] - px[j]) * (y[i] - py[j])) / (py[k] - py[j]) + px[j]) odd = !odd;
+      }
+      if (odd) found.push(i);
+    }
+    return found;
+  }
+
+  function zoom(factor, left, top) {
+    const box = frame();
+    const [x, y] = [box.vx(left ?? box.left + box.wide / 2), box.vy(top ?? box.top + box.high / 2)];
+    const whole = content.view;
+    const scaled = ([low, high], at, [from, to]) => {
+      const span = Math.min(4 * (to - from), Math.max(1e-4 * (to - from), (high - low) * factor));
+      const share = (at - low) / (high - low);
+      return [at - share * span, at + (1 - share) * span];
+    };
+    view = { x: scaled(view.x, x, whole.x), y: scaled(view.y, y, whole.y) };
+    tip.hidden = true;
+    made.ask();
+  }
+
+  function move(right, down) {
+    const box = frame();
+    view = { x: view.x.map((each) => each - right / box.xs), y: view.y.map((each) => each + down / box.ys) };
+    tip.hidden = true;
+    made.ask();
+  }
+
+  const self = {
+    picture: made,
+    mode: "box",
+    chosen: () => chosen,
+    view: () => view,
+    content: () => content,
+    frame,
+    set(next, keepView = false) {
+      content = next;
+      if (!keepView) view = { x: [...next.view.x], y: [...next.view.y] };
+      if (chosen >= next.points.x.length) choose(-1);
+      made.now();
+    },
+    ask: made.ask,
+    fit() { view = { x: [...content.view.x], y: [...content.view.y] }; made.ask(); },
+    zoom, move, choose, inside, nearest,
+  };
+
+  listenTo(made.canvas, {
+    mode: () => self.mode,
+    read: (x, y) => content && choose(nearest(x, y)),
+    leave: () => choose(-1),
+    shape: (path) => { outline = path; if (path) choose(-1); made.ask(); },
+    click: (x, y, more) => { const i = nearest(x, y); choose(i); onSelect(i < 0 ? [] : [i], more); },
+    select: (path, more) => onSelect(inside(path), more),
+    move, zoom,
+  });
+  byKeyboard();
+  return self;
+
+  /** Arrow keys walk through the runs from left to right; the run's row is the value that is read aloud. */
+  function byKeyboard() {
+    element.tabIndex = 0;
+    element.setAttribute("role", "slider");
+    element.setAttribute("aria-valuenow", "0");
+    element.setAttribute("aria-valuetext", "no run chosen; arrow keys walk through the runs, Enter acts, plus and minus zoom");
+    element.addEventListener("blur", () => choose(-1));
+    element.addEventListener("keydown", (event) => {
+      if (!content || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key === "Escape") choose(-1);
+      if (event.key === "Enter" && chosen >= 0) onAct(chosen);
+      if (event.key === "+" || event.key === "=") zoom(0.8);
+      if (event.key === "-") zoom(1.25);
+      if (event.key === "0") self.fit();
+      if (event.key === " " && chosen >= 0) { event.preventDefault(); onSelect([chosen], true); }
+      const { x } = content.points;
+      const last = x.length - 1;
+      const to = { ArrowRight: place + 1, ArrowUp: place + 1, ArrowLeft: place - 1, ArrowDown: place - 1, PageDown: place - 10, PageUp: place + 10, Home: 0, End: last }[event.key];
+      if (to === undefined || last < 0) return;
+      event.preventDefault();
+      const order = (content.order ??= Uint32Array.from(x.keys()).sort((a, b) => x[a] - x[b]));
+      place = Math.min(last, Math.max(0, to));
+      choose(order[place]);
+      element.setAttribute("aria-valuemin", "1");
+      element.setAttribute("aria-valuemax", String(last + 1));
+      element.setAttribute("aria-valuenow", String(place + 1));
+      element.setAttribute("aria-valuetext", describe(order[place]).replaceAll("\n", ", "));
+    });
+  }
+}
