@@ -37,6 +37,7 @@ _WORDS: Final = ("family", "N_convention", "loss_unit", "loss_rule", "schedule",
 _NUMBERS: Final = (
     "N", "D", "U", "epochs", "C", "loss", "loss_step", "steps", "batch", "context", "lr", "warmup", "S1", "S2", "rows",
 )  # fmt: skip
+_NEEDED: Final = ("loss", "rows")  # of the numbers; the others are asked for where they are used
 _LONGEST: Final = 200  # characters of a message that come from a file
 _SHOWN: Final = 3
 
@@ -117,6 +118,9 @@ def _check(path: Path, runs: pl.DataFrame, record: Mapping[str, Any]) -> None:
     told = next((name for name in _WORDS if record and name in runs.columns and _number(runs[name].dtype)), None)
     if told is not None:
         raise DataError(f"{path} is damaged: its column {told!r} is no text; import again")
+    absent = next((name for name in _NEEDED if record and name not in runs.columns), None)
+    if absent is not None:
+        raise DataError(f"{path} is damaged: its column {absent!r} is absent; import again")
     words = next(
         (each for each in _NUMBERS if record and each in runs.columns and not _numeric(runs[each].dtype)), None
     )
