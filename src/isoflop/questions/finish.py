@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
 from isoflop.answers.wording import number, plural, told, worded
 from isoflop.errors import IsoflopError
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.kinds import Flag, Number, Text
 from isoflop.questions.base.model_error import WITH_MODEL_ERROR, if_the_law_holds
 from isoflop.questions.base.option import option
@@ -248,12 +248,11 @@ def _of_cuts(question: str, found: Truncated) -> Answer:
 
 
 def _picture(result: FinishResult) -> Picture:
-    from isoflop import plots
 
     seen, end = (worded(Quantity("step", each, "count")) for each in (result.seen, result.end))
     return Picture(
         "finish",
-        partial(plots.run_to_its_end, result),
+        drawing("run_to_its_end", result),
         f"Loss against step: measured to step {seen}, and the fitted loss with its band up to "
         f"{told(of_interval('loss', result.loss))} at step {end}.",
     )

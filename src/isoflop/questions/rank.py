@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Cell, Column, Picture, Quantity, Table, of_interval
 from isoflop.answers.wording import number, plural
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.hold_out import HoldOutOptions
 from isoflop.questions.base.kinds import Count, Numbers, Text, Texts
 from isoflop.questions.base.option import option
@@ -275,7 +275,7 @@ def _picture(ranking: Ranking) -> Picture:
     rows = min(len(ranking.ranked), plots.MOST_LAWS) + len(ranking.backtest.baselines)
     return Picture(
         "ranking",
-        partial(plots.laws_ranked, ranking),
+        drawing("laws_ranked", ranking),
         f"Mean relative error of {len(ranking.ranked)} laws and {len(ranking.backtest.baselines)} baselines on "
         f"held-out runs: {first}.",
         (7.2, 1.2 + 0.3 * rows),
