@@ -32,8 +32,8 @@ def few_answer(question: str, few: FewTransfer, own: Forecast | None) -> Answer:
         question=question,
         title=f"transfer from {a} to {b}",
         headline=(
-            f"Expected loss on {b}: {{loss}}, from {{runs:bare}} {plural(few.runs, 'run')} on it and {{source_loss:bare}} "
-            f"{source}."
+            f"Expected loss on {b}: {{loss}}, from {{runs:bare}} {plural(few.runs, 'run')} on it and "
+            f"{{source_loss:bare}} {source}."
         ),
         quantities=tuple(quantities),
         findings=(*few.findings, *estimate.findings, *few.source.findings),
