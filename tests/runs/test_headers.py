@@ -240,6 +240,25 @@ def test_what_stands_behind_a_plus_minus_in_a_header_is_no_name():
     assert runs.columns["loss"].header == "val loss ± std" and runs["loss_error"].tolist() == [0.004] * 12
 
 
+@pytest.mark.parametrize(
+    ("headers", "chosen", "rivals"),
+    [
+        (("train_loss", "val_loss_c4", "val_loss_books"), "val_loss_c4", ("val_loss_books",)),
+        (("eval/pile/CrossEntropyLoss", "train/CrossEntropyLoss"), "eval/pile/CrossEntropyLoss", ()),
+        (("c4_loss", "train_loss"), "c4_loss", ()),
+        (("fineweb_ppl",), "fineweb_ppl", ()),
+        (("eval_code_loss", "val_loss"), "val_loss", ()),
+        (("pile_loss", "held_out_arxiv_nll"), "held_out_arxiv_nll", ()),
+        (("train_loss", "lambada_ppl", "val_loss_std", "val_router_z_loss", "mmlu_val_bpb"), "train_loss", ()),
+    ],
+)
+def test_losses_on_named_data_come_before_those_of_training_and_rival_each_other(headers, chosen, rivals):
+    match = match_headers(headers)["loss"]
+    assert (match.header.text, match.rivals) == (chosen, rivals)
+    runs = runs_of({"N": N, "D": D} | {name: LOSS + at / 10 for at, name in enumerate(headers)})
+    assert ("column-rivals" in {finding.code for finding in runs.findings}) == bool(rivals)
+
+
 def test_a_text_column_stays_text_where_its_word_is_quoted():
     table = {"N": N, "D": D, "loss": LOSS, "version": ["1", "2", "10"] * 4}
     assert len(runs_of(table, where="version == '1'")) == 4 == len(runs_of(table, where="version == 10"))
