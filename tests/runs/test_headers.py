@@ -218,6 +218,7 @@ def test_no_size_and_no_tokens_are_warnings_that_name_what_is_left(missing):
          "train_steps * global_batch_size * `seq len`"),
         ({"num_steps": 1000.0, "tokens_per_step": 1e6}, "num_steps * tokens_per_step"),
         ({"unique_tokens": 1e9, "epochs": 4.0}, "unique_tokens * epochs"),
+        ({"tokens per param": 20.0}, "N * `tokens per param`"),
     ],
 )  # fmt: skip
 def test_tokens_that_follow_from_other_columns_are_told_as_a_formula_that_works(columns, formula):
@@ -226,7 +227,18 @@ def test_tokens_that_follow_from_other_columns_are_told_as_a_formula_that_works(
     assert f'--derive "D = {formula}"' in found.remedy
     derived = runs_of(table, derive={"D": formula})
     expected = np.prod([np.arange(1.0, 13) * value for value in columns.values()], axis=0)
+    expected = expected * (N if "per param" in formula else 1)
     assert derived["D"] == pytest.approx(expected)
+
+
+def test_sizes_in_the_names_of_models_are_a_formula_that_works():
+    names = ["llama-70m", "llama-160m", "llama-1.4b"] * 4
+    (found,) = [each for each in check(runs_of({"model": names, "D": D, "loss": LOSS})) if each.code == "no-size"]
+    assert found.level == "warning" and "sizes stand in the names of 'model', as 'llama-1.4b'" in found.message
+    formula = found.remedy.split('--derive "N = ')[1].removesuffix('".')
+    assert (
+        runs_of({"model": names, "D": D, "loss": LOSS}, derive={"N": formula})["N"].tolist() == [7e7, 1.6e8, 1.4e9] * 4
+    )
 
 
 def test_samples_become_tokens_by_the_context_of_the_table():
