@@ -55,6 +55,11 @@ def write_examples(place: Path) -> None:
         lost = (floor + 300 / n**0.35 + 900 / d**0.33) * np.exp(np.random.default_rng(2).normal(0, 0.01, n.size))
         suite[f"{task}_loss"], suite[f"{task}_score"] = lost, 0.25 + 0.7 / (1 + np.exp(4 * (lost - middle)))
     pl.DataFrame(suite).write_csv(place / "suite.csv")
+    mixed = np.random.default_rng(3).dirichlet([2.0, 2.0, 2.0], 40)
+    lost = 2 + 0.5 * np.exp(-3 * mixed[:, 0]) + 0.3 * np.exp(-4 * mixed[:, 1]) + 0.2 * np.exp(-5 * mixed[:, 2])
+    columns = dict(zip(("web", "code", "books"), mixed.T.round(6), strict=True))
+    lost = lost * np.exp(np.random.default_rng(4).normal(0, 0.002, 40))
+    pl.DataFrame({**columns, "loss": lost}).write_csv(place / "mixtures.csv")
     step = np.arange(20, 2001, 20)
     rate = 1e-3 * np.minimum(step / 200, 1)  # constant after the warm-up
     falling = 2.4 + 9 * step**-0.4 + draws.normal(0, 0.01, step.size)

@@ -53,6 +53,7 @@ FURTHER = (
     "isoflop capability releases.csv --task quiz,exam,proof --scale N --draws 20",
     "isoflop transfer runs.csv --from loss --to score --draws 50",
     "isoflop decide recipes.csv --by recipe",
+    "isoflop mixture mixtures.csv --draws 20",
     "isoflop sensitivity runs.csv --budget 1e24",
     "isoflop diagnose runs.csv --law chinchilla",
     "isoflop compare fit.json other.json",
@@ -108,6 +109,9 @@ def folder(tmp_path_factory):
     frame = load("python-bytes").to_polars()
     frame.with_columns(score=1 / (1 + (2 * (pl.col("loss") - 2)).exp())).write_csv(place / "runs.csv")
     rng = np.random.default_rng(0)
+    web = np.linspace(0.1, 0.9, 9)
+    mixed = 2 + 0.5 * np.exp(-2 * web) + 0.3 * np.exp(-3 * (1 - web))
+    pl.DataFrame({"web": web, "code": 1 - web, "loss": mixed}).write_csv(place / "mixtures.csv")
     steps = np.arange(100, 14_001, 200)
     rate = 1e-3 * (0.55 + 0.45 * np.cos(np.pi * (steps - 100) / 23_900))
     losses = (2.0 + 8.0 * steps**-0.4) * np.exp(rng.normal(0, 0.002, len(steps)))

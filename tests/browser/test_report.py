@@ -116,7 +116,7 @@ def test_a_report_asks_for_nothing(known_runs, watched, tmp_path):
     write_html(ask(Report(), Context(given=analyzed(known_runs, draws=50))), path)
     for options in ({"color_scheme": "dark", "viewport": {"width": 400, "height": 800}}, {}):
         page = watched(**options)
-        page.tab.goto(path.as_uri())
+        page.tab.goto(f"{path.as_uri()}#all")
         page.tab.wait_for_function("() => window.isoflop && window.isoflop.lever")
         page.tab.locator("details[data-rows] summary").click()
         page.tab.wait_for_selector("[data-table] tbody tr:nth-child(30)")
@@ -129,6 +129,48 @@ def test_a_report_asks_for_nothing(known_runs, watched, tmp_path):
         assert len([url for url in page.requests if url.startswith("file:")]) == 1
         wide = page.tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0
+
+
+def test_one_section_is_read_at_a_time_and_all_are_printed(known_runs, opened):
+    page = opened(analyzed(known_runs, draws=50))
+    visible = "() => [...document.querySelectorAll('main > section')].filter(e => e.checkVisibility()).map(e => e.id)"
+    every = page.tab.eval_on_selector_all("main > section", "all => all.map(each => each.id)")
+    assert page.tab.evaluate(visible) == ["answer"] and len(every) == 6
+    for name in ("warnings", "fit", "runs"):
+        page.tab.click(f".contents a[href='#{name}']")
+        assert page.tab.evaluate(visible) == [name]
+    page.tab.click(".contents .all")
+    assert page.tab.evaluate(visible) == every
+    page.tab.click(".contents a[href='#fit']")
+    shown = "() => [...document.querySelectorAll('.view')].map(e => e.checkVisibility())"
+    assert page.tab.evaluate(shown) == [True, False, False, False]
+    page.tab.click(".views label >> nth=2")
+    assert page.tab.evaluate(shown) == [False, False, True, False]
+    page.tab.emulate_media(media="print")
+    assert page.tab.evaluate(visible) == every and page.tab.evaluate(shown) == [True] * 4
+    assert page.slips == []
+
+
+def test_a_link_to_a_finding_opens_it(known_runs, opened):
+    runs = known_runs(0.01, truth=LAWS["chinchilla"])
+    loss = runs["loss"].copy()
+    loss[3] *= 1.4
+    page = opened(bootstrap(fit(law("chinchilla"), runs.with_column("loss", loss)), draws=50))
+    first = page.tab.locator("#answer .links a").first
+    target = first.get_attribute("href")
+    first.click()
+    assert page.tab.locator(f"li{target}").is_visible() and not page.tab.locator("#answer").is_visible()
+
+
+def test_without_scripts_everything_can_be_read(known_runs, watched, tmp_path):
+    path = tmp_path / "report.html"
+    report = ask(Report(), Context(given=analyzed(known_runs, draws=50)))
+    path.write_text(html(report, pictures=dict.fromkeys(keyed_pictures(report), b"")), encoding="utf-8")
+    page = watched(offline=True, java_script_enabled=False)
+    page.tab.goto(f"{path.as_uri()}#all")
+    assert all(page.tab.locator("main > section").nth(place).is_visible() for place in range(6))
+    assert page.tab.locator("[data-lead]").is_visible() and page.tab.locator(".evidence").is_visible()
+    assert not any(page.tab.locator(".chart").nth(place).is_visible() for place in range(3))
 
 
 def test_a_run_is_read_by_pointer_and_by_keyboard(known_runs, opened):

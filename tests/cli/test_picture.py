@@ -13,7 +13,7 @@ from isoflop.errors import IsoflopError
 TOKENS = np.logspace(9, 11, 8)
 DIAGNOSIS = [
     "a-contours.svg",
-    "a-draws-B-beta.svg",
+    "a-draws.svg",
     "a-likelihood-B.svg",
     "a-residuals-against-C.svg",
     "a-residuals-against-D.svg",

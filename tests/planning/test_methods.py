@@ -124,13 +124,13 @@ def test_the_command_prints_every_method(tmp_path):
 
 
 def test_llama_3_by_two_methods(tables):
-    """16.1T tokens by parabolas and 10.2T by a fit of the surface, at the budget of the 405B model."""
+    """15.4T tokens by local parabolas (16.1T by whole ones, as published) and 10.2T by a fit of the surface."""
     runs = read_runs(tables / "isoflop-collection" / "isoflops_extract.csv", where="experiment == 'llama_3__raw_loss'")
     answer = compare_methods(
         bootstrap(fit(CHINCHILLA, runs, objective=squares(space="raw")), draws=100), runs, budget=3.8e25
     )
     _, second, third, minima = (each.tokens(answer.budget) for each in answer.methods)
-    assert second.value == pytest.approx(16.1e12, rel=0.005) and third.value == pytest.approx(10.2e12, rel=0.005)
+    assert second.value == pytest.approx(15.44e12, rel=0.005) and third.value == pytest.approx(10.2e12, rel=0.005)
     assert third.low < 10.2e12 < third.high
     assert answer.recommended.basis == "IsoFLOP minima" and minima == answer.recommended.d
     assert minima.low < 16.1e12 < minima.high

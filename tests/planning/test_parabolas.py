@@ -1,5 +1,7 @@
 """Method 2: exact where the valley is a parabola, biased as computed elsewhere, and what it refuses."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -85,6 +87,57 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
     assert 82 <= held <= 98
 
 
+def skewed_runs():
+    """Valleys that are parabolas within a factor of 4 of the minimum, with a wall above that."""
+    rows = []
+    for budget in (1e18, 3e18, 1e19, 3e19, 1e20):
+        center = np.sqrt(budget / 6) / 5
+        away = np.linspace(-np.log(4), np.log(30), 15)
+        rise = away**2 + 20 * np.maximum(np.exp(away) / 4 - 1, 0)
+        n = center * np.exp(away)
+        rows.append(np.column_stack([n, budget / (6 * n), np.full(15, budget), 3 + 0.05 * rise]))
+    n, d, c, loss = np.concatenate(rows).T
+    return Runs.from_columns({"N": n, "D": d, "C": c, "loss": loss})
+
+
+def test_sizes_far_from_the_minimum_move_no_parabola():
+    runs = skewed_runs()
+    near, whole = parabolas(runs, draws=50), parabolas(runs, reach=math.inf, draws=50)
+    truth = np.sqrt(1e20 / 6) / 5
+    assert near.profiles[-1].n_best == pytest.approx(truth, rel=0.01)
+    assert abs(whole.profiles[-1].n_best / truth - 1) > 0.1
+    assert max(each.reach for each in near.profiles) <= 7 and whole.profiles[0].reach == math.inf
+    assert len(near.profiles[0].fitted) < len(near.profiles[0].n) == len(whole.profiles[0].fitted)
+
+
+def test_a_run_that_went_wrong_near_the_minimum_moves_nothing():
+    clean = isoflop_runs(0.0005, sizes=11)
+    wrong = clean["loss"].copy()
+    wrong[4] += 0.5
+    found = parabolas(clean.with_column("loss", wrong), draws=50)
+    assert 4 not in found.profiles[0].fitted
+    assert found.profiles[0].n_best == pytest.approx(parabolas(clean, draws=50).profiles[0].n_best, rel=0.1)
+
+
+def test_a_minimum_below_every_run_is_doubted():
+    """A flat bottom with steep walls: the parabola through both dips below the bottom."""
+    clean = isoflop_runs(reach=3, sizes=12)
+    first = clean["C"] == clean["C"].min()
+    away = np.log(clean["N"][first] / np.sqrt(1e18 / 6) * 5)
+    loss = clean["loss"].copy()
+    loss[first] = 3 + 0.2 * np.where(np.abs(away) > 0.7, (np.abs(away) - 0.7), 0)
+    runs = clean.with_column("loss", loss)
+    found = parabolas(runs, draws=50)
+    assert [each.code for each in found.findings] == ["parabola-misfits"]
+    assert "at 1 budget the parabola's minimum lies below every run" in found.findings[0].message
+    assert "1e+18 FLOPs by" in found.findings[0].message
+
+
+def test_a_reach_of_one_is_refused():
+    with pytest.raises(IsoflopError, match="above 1, not 1"):
+        parabolas(isoflop_runs(), reach=1.0)
+
+
 def test_a_minimum_outside_the_sizes_is_left_out_and_said():
     runs = isoflop_runs()
     lowest = runs["C"] == runs["C"].min()
@@ -110,7 +163,7 @@ def test_no_budget_with_a_minimum_is_refused(known_runs):
 
 def test_llama3_by_method_2(tables):
     runs = read_runs(tables / "isoflop-collection" / "isoflops_extract.csv", where="experiment == 'llama_3__raw_loss'")
-    found = parabolas(runs, draws=200)
+    found = parabolas(runs, reach=math.inf, draws=200)  # through all sizes, as published
     budget = 3.8e25
     assert budget / 6 / found.n_at(budget).value == pytest.approx(16.1e12, rel=0.02)
 

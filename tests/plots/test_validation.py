@@ -14,6 +14,7 @@ from isoflop.plots import (
     removal_paths,
     runs_left_out,
 )
+from isoflop.plots.sensitivity import by_effect
 from isoflop.validation.backtest import backtest
 from isoflop.validation.influence import influence
 from isoflop.validation.rank import rank
@@ -95,7 +96,10 @@ def test_choices_stand_over_the_interval_of_the_base(known_runs):
     band = axes.patches[0]
     assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((base.low, base.high))
     marks = {line.get_ydata()[0]: line for line in axes.lines if len(line.get_xdata()) == 1}
-    for row, choice in enumerate(found.choices):
+    moved = by_effect(found, "forecast")
+    sizes = [abs(each.answers["forecast"].value - base.value) for each in moved if "forecast" in each.answers]
+    assert sizes == sorted(sizes, reverse=True) and len(moved) == len(found.choices)
+    for row, choice in enumerate(moved):
         if "forecast" not in choice.answers:
             assert row not in marks and "(none)" in rows_named(axes)[row]
         elif marks[row].get_marker() in "os":

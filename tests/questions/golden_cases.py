@@ -176,6 +176,11 @@ CASES = {
         *("--column", "N=#Params (B)", "--by", "Model", "--family", "Family", "--scale", "N", "--draws", "20"),
         *("--task", "IFEval,BBH,MATH Lvl 5,GPQA,MUSR,MMLU-PRO"),
     ],
+    "mixture": [
+        *("mixture", "{tables}/data-mixing-laws/losses_long.csv.gz", "--shares", "proportions"),
+        *("--task-column", "val_domain", "--draws", "20"),
+        *("--where", "experiment == 'RedPajama' and model_size == '160M' and step == 30000"),
+    ],
     "calibrate": ["calibrate", *SEVERAL, "-o", "{out}/prior.toml"],
     "validate": ["validate", *SEVERAL],
     "evals": [

@@ -42,7 +42,7 @@ def test_a_report_of_iso_flop_runs_shows_each_minimum_and_a_likelihood_its_profi
 def test_minima_are_told_with_their_own_intervals():
     found = parabolas(budgets())
     own = found.profiles[0].minimum()
-    budget, _, told, *_ = answer_of(found).table("budgets").rows[0]
+    budget, _, _, told, *_ = answer_of(found).table("budgets").rows[0]
     assert (budget, told.value) == (pytest.approx(1e18), own.value)
     assert (told.low, told.high) == (own.low, own.high)
 

@@ -80,8 +80,9 @@ def test_each_budget_has_its_own_minimum(context, same):
     table = ask(Methods(budget=BUDGET), context).table("budgets")
     profiles = parabolas(context.runs).profiles
     assert len(profiles) == 3
-    for (budget, runs, n, loss, bracketed), each in zip(table.rows, profiles, strict=True):
-        assert (budget, runs, loss, bracketed) == (each.budget, len(each.n), each.loss_best, True)
+    for (budget, runs, fitted, n, loss, bracketed), each in zip(table.rows, profiles, strict=True):
+        assert (budget, runs, fitted) == (each.budget, len(each.n), len(each.fitted))
+        assert (loss, bracketed) == (each.loss_best, True)
         assert same(n, each.minimum())
 
 
@@ -90,7 +91,7 @@ def test_a_budget_without_a_minimum_is_told_as_such():
     answer = answer_of(found)
     assert answer.sentence(told).startswith("2 of 3 budgets bracket a minimum; N* grows as C to the power 0.")
     *_, last = answer.table("budgets").rows
-    assert last[1:] == (9, None, None, False)
+    assert last[1:] == (9, 6, None, None, False)
     assert answer["exponent"].value == found.exponent_a.value
 
 

@@ -105,12 +105,33 @@ def test_five_hundred_runs_make_less_than_three_megabytes(written):
 
 def test_the_answer_stands_first(written):
     report, _, text = written
-    body = text.split("<main>")[1]
-    order = [body.index(each) for each in (">Answer<", ">Warnings and notes<", ">Evidence<")]
+    body = text.split('<main class="sections"')[1]
+    order = [body.index(f'<section id="{each}"') for each in ("answer", "warnings", "fit", "runs")]
     assert order == sorted(order) and text_of(report).headline in body[: order[1]]
     levels = [finding.level for finding in report.findings]
     assert levels == sorted(levels, key=["error", "warning", "note"].index)
     assert len({(finding.code, finding.message) for finding in report.findings}) == len(report.findings)
+
+
+def test_each_finding_stands_once_and_links_lead_to_it(written):
+    report, _, text = written
+    page = Document(text)
+    ids = [a["id"] for _, a in page.elements if "id" in a]
+    assert len(ids) == len(set(ids))
+    findings = [each for each in ids if each.startswith("finding-")]
+    assert len(findings) == len(report.findings)
+    targets = [a["href"][1:] for tag, a in page.elements if tag == "a"]
+    assert set(targets) <= set(ids) and any(each.startswith("finding-") for each in targets)
+    words = "".join(page.words)
+    for each in report.findings:
+        assert words.count(each.message) == 1, each.code
+
+
+def test_residuals_are_chosen_and_the_first_is_shown(written):
+    page = Document(written[2])
+    inputs = [a for tag, a in page.elements if tag == "input" and a.get("type") == "radio"]
+    assert [a["id"].split("against-")[1] for a in inputs] == ["N", "D", "C", "order"]
+    assert ["checked" in a for a in inputs] == [True, False, False, False] and len({a["name"] for a in inputs}) == 1
 
 
 def test_a_long_table_is_thinned_and_says_so():

@@ -94,7 +94,7 @@ class Answer(Shown):
             "findings": [each.as_dict() for each in self.findings],
             "method": self.method,
             "provenance": dict(self.provenance),
-            "pictures": [{"name": each.name, "alt": each.alt, "size": list(each.size)} for each in self.pictures],
+            "pictures": [each.to_dict() for each in self.pictures],
             "parts": [each.to_dict() for each in self.parts],
         }
 

@@ -49,7 +49,14 @@ def _answer(content: Mapping[str, Any], draw: Callable[[Axes], object]) -> Answe
         method=content["method"],
         provenance=content["provenance"],
         pictures=tuple(
-            Picture(each["name"], draw, each["alt"], (each["size"][0], each["size"][1])) for each in content["pictures"]
+            Picture(
+                each["name"],
+                draw,
+                each["alt"],
+                (each["size"][0], each["size"][1]),
+                **{word: each.get(word, "") for word in ("claim", "source", "views", "view")},
+            )
+            for each in content["pictures"]
         ),
         parts=tuple(_answer(each, draw) for each in content["parts"]),
     )

@@ -53,7 +53,15 @@ _TABLE = Record(
         "detail": FLAG,
     }
 )
-_PICTURE = Record({"name": _NAME, "alt": _LONG, "size": List(Number(low=0.1, high=100), fewest=2, most=2)})
+_PICTURE = Record(
+    {
+        "name": _NAME,
+        "alt": _LONG,
+        "size": List(Number(low=0.1, high=100), fewest=2, most=2),
+        **dict.fromkeys(("claim", "source", "views", "view"), _LONG),
+    },
+    may=frozenset(("claim", "source", "views", "view")),  # not in answers of older versions
+)
 
 
 def _again() -> Schema:

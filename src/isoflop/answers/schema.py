@@ -36,7 +36,14 @@ def answer_schema() -> dict[str, Any]:
                     "provenance": {"type": "object"},
                     "pictures": {
                         "type": "array",
-                        "items": _object({"name": _TEXT, "alt": _TEXT, "size": _SIZE}),
+                        "items": _object(
+                            {
+                                "name": _TEXT,
+                                "alt": _TEXT,
+                                "size": _SIZE,
+                                **dict.fromkeys(("claim", "source", "views", "view"), _TEXT),
+                            }
+                        ),
                     },
                     "parts": {"type": "array", "items": {"$ref": "#/$defs/answer"}},
                 }

@@ -13,7 +13,7 @@ import click
 from isoflop.answers import Answer, Picture
 from isoflop.errors import IsoflopError
 from isoflop.files import check_place, plain_json, write_whole
-from isoflop.questions.base.kinds import Flag, Text
+from isoflop.questions.base.kinds import Choice, Flag, Text
 from isoflop.questions.base.option import option
 
 
@@ -23,6 +23,10 @@ class Output:
 
     picture: str | None = option(
         Text("FILE.svg"), help="Draw the answer too, as .png, .svg or .pdf; further pictures go beside it."
+    )
+    style: str | None = option(
+        Choice("paper|slides", ("paper", "slides")),
+        help="Size and letters of --picture: paper (140 mm wide) or slides (254 mm); for a screen without it.",
     )
     output: str | None = option(
         Text("FILE"), short=("-o",), help="Write the answer to a file: .html, .md (pictures beside it) or .json."
@@ -37,6 +41,8 @@ class Output:
             from isoflop.plots.canvas import check_picture_path
 
             check_picture_path(self.picture)
+        elif self.style is not None:
+            raise IsoflopError(f"--style {self.style} is the style of a picture; name its file (--picture FILE.pdf)")
         if self.output is not None:
             check_place(self.output, "--output")
             if Path(self.output).suffix.lower() not in _WRITTEN:
@@ -51,7 +57,7 @@ _WRITTEN: Final = (".html", ".htm", ".md", ".json")
 def deliver(answer: Answer, output: Output) -> None:
     """Draw, then print the answer."""
     if output.picture is not None:
-        draw(answer, output.picture)
+        draw(answer, output.picture, style=output.style or "")
     if output.output is not None:
         for place in write(answer, Path(output.output)):
             click.echo(f"written: {place}", err=True)
@@ -80,9 +86,10 @@ def write(answer: Answer, path: Path) -> list[Path]:
     return [path]
 
 
-def draw(answer: Answer, path: str) -> None:
+def draw(answer: Answer, path: str, *, style: str = "") -> None:
     """The answer's first picture to the path, the others beside it as ``FILE-coverage.png``; stderr says where."""
-    from isoflop.plots.canvas import new_axes, save
+    from isoflop.plots.canvas import render
+    from isoflop.render.titled import titled, titled_size
 
     pictures = list(_pictures(answer))
     if not pictures:
@@ -90,9 +97,8 @@ def draw(answer: Answer, path: str) -> None:
     first = Path(path)
     places = [first, *(first.with_stem(f"{first.stem}-{each.name}") for each in pictures[1:])]
     for picture, place in zip(pictures, places, strict=True):
-        axes = new_axes(size=picture.size)
-        picture.draw(axes)
-        save(axes, place)
+        format = place.suffix[1:].lower()
+        write_whole(place, render(titled(picture), format=format, size=titled_size(picture), style=style))
     if len(places) > 1:
         click.echo(f"also drawn: {', '.join(place.name for place in places[1:])}", err=True)
 

@@ -16,6 +16,7 @@ from scipy.special import stdtrit
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
+from isoflop.planning.local_parabola import without_stray
 from isoflop.planning.parabolas import by_budget, flops_of_budgets
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Interval, check_level, log_t_interval
@@ -28,12 +29,10 @@ FEWEST_BUDGETS = 3
 DRIFT = 0.2  # standard deviation of log N* for each decade of compute beyond the budgets
 _NEAR = 1.6  # in log N: a factor of five on both sides of the lowest loss
 _FEWEST_SIZES = 5
-_NEAREST = 6  # rows taken where fewer than five sizes lie near
 _SHARED = 0.05  # standard deviation of log N* that every minimum has however well it is measured
 _DRAWS = 400
 _MOST_LOST = 0.1  # share of draws without a minimum from which a budget is left out
 _FEWEST_FREE = 2  # degrees of freedom of an interval from few budgets
-_UNLIKELY = 0.01  # chance that an honest run of a budget is left out of its parabola
 
 
 @dataclass(frozen=True)
@@ -148,17 +147,10 @@ def local_minimum(
     """
     if len(np.unique(np.round(log_n, 6))) < _FEWEST_SIZES:
         return None
-    kept = np.ones(len(log_n), dtype=np.bool_)
-    for _ in range(3):
-        x, y = log_n[kept], log_loss[kept]
-        near = _near(x, y)
-        middle = float(x[near].mean())
-        fit = _parabola(x[near] - middle, y[near])
-        worst = _off_parabola(x[near] - middle, y[near])
-        if worst is None or kept.sum() <= _FEWEST_SIZES + 1:
-            break
-        kept[np.flatnonzero(kept)[near[worst]]] = False
-    x, y = x[near], y[near]
+    rows_near, off = without_stray(log_n, log_loss, _NEAR)
+    x, y = log_n[rows_near], log_loss[rows_near]
+    middle = float(x.mean())
+    fit = _parabola(x - middle, y)
     curvature, slope, _ = fit
     if curvature <= 0:
         return None
@@ -169,33 +161,8 @@ def local_minimum(
     if sd is None:
         return None
     return LocalMinimum(
-        math.exp(log_budget), float(vertex), sd, float(curvature), len(x), tuple(int(row) for row in rows[~kept])
+        math.exp(log_budget), float(vertex), sd, float(curvature), len(x), tuple(int(row) for row in rows[off])
     )
-
-
-def _near(x: Floats, y: Floats) -> Ints:
-    """Rows near the lowest loss: within a factor of five in size, or the six nearest."""
-    away = np.abs(x - x[y.argmin()])
-    near = np.flatnonzero(away <= _NEAR)
-    if len(np.unique(np.round(x[near], 6))) < _FEWEST_SIZES:
-        near = np.argsort(away, kind="stable")[:_NEAREST]
-    return near
-
-
-def _off_parabola(x: Floats, y: Floats) -> int | None:
-    """The run whose residual from the parabola through the others has p < 0.01, counted for that many runs."""
-    free = len(x) - 4
-    if free < 2:
-        return None
-    basis = np.vander(x, 3)
-    hat = basis @ np.linalg.pinv(basis)
-    off = y - hat @ y
-    room = np.maximum(1 - np.diag(hat), 1e-9)
-    # variance of the others around their own parabola
-    others = np.maximum((off @ off - off**2 / room) / free, 1e-20)
-    t = np.abs(off) / np.sqrt(others * room)
-    worst = int(t.argmax())
-    return worst if t[worst] > stdtrit(free, 1 - _UNLIKELY / 2 / len(x)) else None
 
 
 def _parabola(x: Floats, y: Floats) -> Floats:

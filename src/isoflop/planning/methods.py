@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
+from isoflop.laws.optimum import optimum
 from isoflop.laws.training_flops import SIX_ND, TrainingFlops
 from isoflop.planning.allocate import Plan
 from isoflop.planning.envelope import envelope
@@ -21,6 +21,8 @@ from isoflop.uncertainty.ensemble import Ensemble, Interval
 from isoflop.values import Value
 
 NAMES = ("envelope of curves", "IsoFLOP parabolas", "parametric fit")
+_MISSES = 1.25  # a factor between the law's N* and a measured minimum that no extrapolation explains
+_WHOLE = 8.0  # the factor on both sides that stands for a whole valley
 _NAMES_OF_BASIS = {"IsoFLOP minima": "IsoFLOP minima", "runs near the optimum": "parametric fit near the optimum"}
 
 
@@ -48,7 +50,8 @@ class Methods(Shown):
 
     curves: method 2, or None where it has no answer. apart: the largest ratio of two methods' N*. agree: every
     two intervals of N* overlap. bias: what method 2 would get wrong in D* at the budget on noiseless losses of the
-    fitted surface (relative), or NaN without method 2.
+    fitted surface (relative), or NaN without method 2. at_minima: the law's N* over the measured minimum at the largest
+    budget that method 2 used, or NaN without one of both.
     recommended: the plan at the budget (:func:`isoflop.planning.optimal_plan`), whose N* stands among ``methods`` as
     ``IsoFLOP minima`` or ``parametric fit near the optimum`` where it is not the parametric fit's own; ``apart``,
     ``agree`` and ``bias`` are those of Chinchilla's three methods.
@@ -63,6 +66,7 @@ class Methods(Shown):
     findings: tuple[Finding, ...]
     ensemble: Ensemble = field(repr=False, compare=False)
     recommended: Plan = field(repr=False)
+    at_minima: float = math.nan
 
     @property
     def profiles(self) -> tuple[Profile, ...]:
@@ -101,22 +105,26 @@ def compare_methods(ensemble: Ensemble, runs: Runs, *, budget: float, level: flo
     intervals = [each.n for each in answers if each.n is not None]
     apart = max(each.value for each in intervals) / min(each.value for each in intervals)
     agree = max(each.low for each in intervals) <= min(each.high for each in intervals)
+    at_minima = math.nan if law is None or second is None else _law_at_minima(ensemble, second)
     if not agree:
+        why = f" {why_apart(at_minima, second, law.exponent_a)}" if law and second and math.isfinite(at_minima) else ""
         found.append(
             Finding(
                 "methods-disagree",
                 "warning",
                 f"the methods' intervals for N* at {budget:.3g} FLOPs do not all overlap; they are a factor of "
-                f"{apart:.2g} apart.",
+                f"{apart:.2g} apart.{why}",
                 "Method 2 is biased where the exponents differ, method 1 by its grid of sizes; look at the residuals "
                 "of the parametric fit before trusting it.",
             )
         )
     found += _repeats(runs)
-    bias = _bias(ensemble, budgets, budget) if len(budgets) > 1 else math.nan
+    bias = _bias(ensemble, second, budgets, budget) if second is not None and len(budgets) > 1 else math.nan
     if plan.basis != "law":
         answers.append(Method(_NAMES_OF_BASIS[plan.basis], plan.exponent_a, plan.n, counted=counted))
-    return Methods(float(budget), tuple(answers), second, apart, agree, bias, (*found, *plan.findings), ensemble, plan)
+    return Methods(
+        float(budget), tuple(answers), second, apart, agree, bias, (*found, *plan.findings), ensemble, plan, at_minima
+    )
 
 
 def _repeats(runs: Runs) -> list[Finding]:
@@ -142,11 +150,39 @@ def _reason(error: IsoflopError, runs: Runs) -> str:
     return f"the table {says.removeprefix(runs.source).strip()}" if says.startswith(runs.source) else says
 
 
-def _bias(ensemble: Ensemble, budgets: Sequence[float] | np.ndarray, budget: float) -> float:
+def why_apart(at_minima: float, curves: Parabolas, exponent: Interval) -> str:
+    """Whether the law misses measured minima already, or parts from them beyond the runs; curves: of method 2."""
+    largest = max(each.budget for each in curves.profiles if each.bracketed)
+    off = max(at_minima, 1 / at_minima)
+    if off >= _MISSES:
+        side = "above" if at_minima > 1 else "below"
+        return (
+            f"The fitted law's N* lies a factor of {off:.2g} {side} the measured minimum at {largest:.2g} FLOPs, so it "
+            "misses minima that were trained."
+        )
+    return (
+        f"The fitted law agrees with the measured minimum at {largest:.2g} FLOPs within {100 * (off - 1):.0f}%, and "
+        f"parts beyond: its exponent is {exponent.value:.2g}, that of the parabolas {curves.exponent_a.value:.2g}."
+    )
+
+
+def _law_at_minima(ensemble: Ensemble, curves: Parabolas) -> float:
+    """The law's N* over the parabola's minimum at the largest budget with one; NaN where the law has no optimum."""
+    largest = max((each for each in curves.profiles if each.bracketed), key=lambda each: each.budget)
+    estimate = ensemble.estimate
+    params = {name: np.array([value]) for name, value in estimate.params.items()}
+    best = optimum(estimate.law, params, largest.budget, counted=estimate.data.flops)
+    return float(best.n[0]) / largest.n_best if best.inside[0] else math.nan
+
+
+def _bias(ensemble: Ensemble, curves: Parabolas, budgets: np.ndarray, budget: float) -> float:
+    """With sizes as far from each optimum as those that the parabolas went through."""
+    reach = float(np.median([min(each.reach, _WHOLE) for each in curves.profiles if each.bracketed]))
     return parabola_bias(
         ensemble.estimate.law,
         dict(ensemble.estimate.params),
         budgets=np.asarray(budgets, dtype=np.float64),
         at=budget,
+        reach=reach,
         counted=ensemble.estimate.data.flops,
     )

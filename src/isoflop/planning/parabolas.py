@@ -1,8 +1,9 @@
-"""Method 2: at each budget a parabola through the losses of its sizes, and a power law through the minima."""
+"""Method 2: at each budget a parabola through the losses near its minimum, and a power law through the minima."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from isoflop.findings import Finding
 from isoflop.laws import Law
 from isoflop.laws.optimum import optimum, require_n_and_d
 from isoflop.laws.training_flops import SIX_ND, TrainingFlops
+from isoflop.planning.local_parabola import FEWEST, LocalParabola, fit_near_minimum, vertex_of, widened
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Interval, check_level
@@ -24,8 +26,8 @@ Ints = NDArray[np.int64]
 
 SAME_BUDGET = 0.1  # runs whose log C differ by less belong to one budget
 WIDEST = 0.3  # in log C, from a budget's smallest run to its largest
-_FEWEST = 4  # sizes for a parabola whose misfit can be seen
 _BIAS_POINTS = 15
+_MOST_NAMED = 3  # budgets that a finding names
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Profile(Value):
 
     n_best, loss_best: at the vertex. bracketed: the vertex lies between sizes that were trained and opens upwards.
     n_draws: the vertex in every draw of this budget's losses, (draws,); NaN where a draw has no minimum.
+    curvature: c in loss = loss_best + c·(log N − log n_best)². reach: the factor on both sides of the least loss within
+    which sizes were fitted; infinite for all. fitted: places of the runs that the parabola goes through.
     """
 
     budget: float
@@ -43,6 +47,9 @@ class Profile(Value):
     loss_best: float
     bracketed: bool
     n_draws: Floats = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
+    curvature: float = math.nan
+    reach: float = math.inf
+    fitted: tuple[int, ...] = ()
 
     def minimum(self, *, level: float = 0.9) -> Interval:
         """N at this budget's own minimum; without ends where more draws than 1 − level have lost it."""
@@ -72,47 +79,59 @@ class Parabolas(Shown):
     def n_at(self, budget: float) -> Interval:
         """N* at a budget, with its interval."""
         level = self.exponent_a.level
-        values = np.exp(self.draws[:, 0] + self.draws[:, 1] * math.log(budget))
+        values = np.exp(np.clip(self.draws[:, 0] + self.draws[:, 1] * math.log(budget), -700, 700))
         low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
         value = math.exp(self.coefficient + self.exponent_a.value * math.log(budget))
         return Interval(value, float(low), float(high), level)
 
 
-def parabolas(runs: Runs, *, draws: int = 1_000, seed: int = 0, level: float = 0.9) -> Parabolas:
+def parabolas(
+    runs: Runs, *, reach: float | None = None, draws: int = 1_000, seed: int = 0, level: float = 0.9
+) -> Parabolas:
     """At each budget L = c₀ + c₁·log N + c₂·(log N)², N* = exp(−c₁/2c₂); then log N* = g + a·log C by least squares.
 
+    Each parabola goes through the sizes near the least loss: within a factor of 7, 5, 4 or 3 of it, the widest in which
+    residuals have no cubic term (:func:`isoflop.planning.local_parabola.fit_near_minimum`).
+
     runs: with N, C and loss; runs whose C (or 6ND) agree within 10 % form a budget. Budgets with fewer than four sizes
-    or an unbracketed minimum are left out, and a finding says so. Intervals: residuals redrawn within
-    each budget.
-    Raises IsoflopError where fewer than two budgets are left. Source: Hoffmann et al. 2022, section 3.2.
+    or an unbracketed minimum are left out, and a finding says so. reach: one factor for all budgets instead; infinite
+    for all sizes, as published. Intervals: residuals redrawn within each budget, and minima spread by what they
+    scatter about their power law beyond that.
+    Raises IsoflopError where fewer than two budgets are left, and for a reach of 1 or less.
+    Source: Hoffmann et al. 2022, section 3.2.
     """
     check_level(level)
+    if reach is not None and not reach > 1:
+        raise IsoflopError(f"reach is a factor on both sides of the least loss, above 1, not {reach:g}; leave it out")
     log_n, loss = np.log(runs["N"]), runs["loss"]
     flops, findings = flops_of_budgets(runs, log_n)
     groups, few = enough_sizes(by_budget(flops), log_n)
     if few:
         findings.append(_too_few(sum(len(rows) for rows in few), len(few)))
-    profiles, used = [], []
+    profiles, used, found = [], [], []
     for rows in groups:
         budget = float(np.exp(np.log(flops[rows]).mean()))
-        vertex, bottom, curvature = _vertex(log_n[rows], loss[rows])
-        bracketed = bool(curvature > 0 and log_n[rows].min() < vertex < log_n[rows].max())
-        n_best = math.exp(vertex) if abs(vertex) < 700 else math.nan
-        profiles.append(Profile(budget, np.exp(log_n[rows]), loss[rows], n_best, bottom, bracketed))
+        each = fit_near_minimum(log_n[rows], loss[rows], reach=reach)
+        bracketed = each.bracketed(log_n[rows])
+        profiles.append(_profile(budget, log_n[rows], loss[rows], each, bracketed))
         if bracketed:
-            used.append(rows)
+            used.append(rows[each.rows])
+            found.append(each)
         else:
-            findings.append(_unbracketed(budget, log_n[rows], vertex if curvature > 0 else math.nan))
+            findings.append(_unbracketed(budget, log_n[rows], each.vertex if each.curvature > 0 else math.nan))
     if len(used) < 2:
         raise IsoflopError(
             f"{runs.source} has {len(used)} {'budget' if len(used) == 1 else 'budgets'} whose minimum is bracketed by "
             "four or more sizes; method 2 needs two: add sizes around the minimum, or fit a law instead"
         )
     kept = [profile for profile in profiles if profile.bracketed]
+    findings += _misfits(kept, found)
     log_c = np.log([profile.budget for profile in kept])
-    exponent, coefficient = np.polyfit(log_c, np.log([profile.n_best for profile in kept]), 1)
+    vertices = [each.vertex for each in found]
+    exponent, coefficient = np.polyfit(log_c, vertices, 1)
     minima, alone = _redraw(log_n, loss, used, draws, seed)
-    redrawn = _power_laws(minima, log_c)
+    whole = minima[np.isfinite(minima).all(axis=1)]
+    redrawn = _power_laws(widened(whole, vertices, log_c, np.random.default_rng([seed, 3, 2])), log_c)
     by_draw = iter(np.exp(np.clip(alone.T, -700, 700)))
     if len(redrawn) < draws / 2:
         findings.append(
@@ -135,6 +154,21 @@ def parabolas(runs: Runs, *, draws: int = 1_000, seed: int = 0, level: float = 0
     )
 
 
+def _profile(budget: float, log_n: Floats, loss: Floats, found: LocalParabola, bracketed: bool) -> Profile:
+    n_best = math.exp(found.vertex) if abs(found.vertex) < 700 else math.nan
+    return Profile(
+        budget,
+        np.exp(log_n),
+        loss,
+        n_best,
+        found.bottom,
+        bracketed,
+        curvature=found.curvature,
+        reach=found.reach,
+        fitted=tuple(int(row) for row in found.rows),
+    )
+
+
 def flops_of_budgets(runs: Runs, log_n: Floats) -> tuple[Floats, list[Finding]]:
     """The FLOPs by which runs form budgets: C as the table has it, or 6ND where that gives more budgets."""
     by_rule = training_flops(runs["N"], runs["D"])
@@ -154,7 +188,7 @@ def flops_of_budgets(runs: Runs, log_n: Floats) -> tuple[Floats, list[Finding]]:
 
 def enough_sizes(groups: list[Ints], log_n: Floats) -> tuple[list[Ints], list[Ints]]:
     """Budgets with enough sizes for a parabola, and the others."""
-    enough = [len(np.unique(np.round(log_n[rows], 6))) >= _FEWEST for rows in groups]
+    enough = [len(np.unique(np.round(log_n[rows], 6))) >= FEWEST for rows in groups]
     return (
         [rows for rows, ok in zip(groups, enough, strict=True) if ok],
         [rows for rows, ok in zip(groups, enough, strict=True) if not ok],
@@ -181,15 +215,6 @@ def _parted(order: Ints, log_c: Floats, gap: float) -> list[Ints]:
         else:
             found += [rows[at : at + 1] for at in range(len(rows))]
     return found
-
-
-def _vertex(x: Floats, y: Floats) -> tuple[float, float, float]:
-    """Where a parabola's slope vanishes, its value there, and its curvature."""
-    middle = x.mean()
-    curvature, slope, value = np.polyfit(x - middle, y, 2)
-    if curvature == 0:
-        return math.inf, math.nan, 0.0
-    return float(middle - slope / (2 * curvature)), float(value - slope**2 / (4 * curvature)), float(curvature)
 
 
 def _redraw(log_n: Floats, loss: Floats, groups: list[Ints], draws: int, seed: int) -> tuple[Floats, Floats]:
@@ -220,11 +245,10 @@ def _redraw(log_n: Floats, loss: Floats, groups: list[Ints], draws: int, seed: i
 
 
 def _power_laws(minima: Floats, log_c: Floats) -> Floats:
-    """Coefficient and exponent of every draw whose parabolas all have a minimum, (draws, 2)."""
-    kept = minima[np.isfinite(minima).all(axis=1)]
-    if not len(kept):
+    """Coefficient and exponent of every draw of the minima, (draws, 2)."""
+    if not len(minima):
         return np.empty((0, 2))
-    exponent, coefficient = np.polyfit(log_c, kept.T, 1)
+    exponent, coefficient = np.polyfit(log_c, minima.T, 1)
     return np.column_stack([coefficient, exponent])
 
 
@@ -251,10 +275,29 @@ def parabola_bias(
         log_d = best + np.linspace(-math.log(reach), math.log(reach), _BIAS_POINTS)
         d = np.exp(log_d)
         loss = law.value(params, {"N": counted.params(d, float(budget)), "D": d})
-        tokens.append(_vertex(log_d, loss)[0])
+        tokens.append(vertex_of(log_d, loss)[0])
     exponent, coefficient = np.polyfit(np.log(budgets), tokens, 1)
     true = math.log(float(optimum(law, arrays, at, counted=counted).d[0]))
     return math.expm1(coefficient + exponent * math.log(at) - true)
+
+
+def _misfits(kept: Sequence[Profile], found: Sequence[LocalParabola]) -> list[Finding]:
+    """Budgets whose parabola has its minimum below all runs, though those nearest to it lie above it."""
+    doubted = [(each.budget, shape.below) for each, shape in zip(kept, found, strict=True) if shape.below > 0]
+    if not doubted:
+        return []
+    one = len(doubted) == 1
+    listed = "; ".join(f"{budget:.3g} FLOPs by {below:.2g}" for budget, below in doubted[:_MOST_NAMED])
+    more = f" and {len(doubted) - _MOST_NAMED} more" if len(doubted) > _MOST_NAMED else ""
+    return [
+        Finding(
+            "parabola-misfits",
+            "warning",
+            f"at {len(doubted)} {'budget' if one else 'budgets'} the parabola's minimum lies below every run, and the "
+            f"runs nearest to it lie above the parabola ({listed}{more}); {'its' if one else 'their'} N* is doubtful.",
+            "Add sizes near the minimum, or leave out runs that went wrong there (--where).",
+        )
+    ]
 
 
 def _too_few(runs: int, budgets: int) -> Finding:

@@ -8,6 +8,7 @@ from isoflop.plots.backtest import MOST_LAWS, coverage_by_law, laws_ranked, pred
 from isoflop.plots.canvas import new_axes, render, save
 from isoflop.plots.capability import density_by_date, index_by_date
 from isoflop.plots.contours import loss_contours
+from isoflop.plots.corner import corner
 from isoflop.plots.curves import training_curves
 from isoflop.plots.design import design
 from isoflop.plots.draws import parameter_draws
@@ -20,7 +21,7 @@ from isoflop.plots.hitchhiker import errors_by_share
 from isoflop.plots.influence import removal_paths, runs_left_out
 from isoflop.plots.isoflops import isoflop_curves
 from isoflop.plots.methods import methods_compared
-from isoflop.plots.near_set import near_optimal_set
+from isoflop.plots.near_set import mixture_shares, near_optimal_set
 from isoflop.plots.onsets import onset_map
 from isoflop.plots.panels import fitted_panels
 from isoflop.plots.plan import flat_band
@@ -44,6 +45,7 @@ __all__ = [
     "answer_by_spend",
     "batch_by_spend",
     "choices_made",
+    "corner",
     "correlations_along_chain",
     "coverage_by_law",
     "density_by_date",
@@ -64,6 +66,7 @@ __all__ = [
     "loss_from_few",
     "loss_to_loss",
     "methods_compared",
+    "mixture_shares",
     "near_optimal_set",
     "new_axes",
     "onset_map",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isoflop.plots.style import MARKERS, legend, legend_above, log_axis, name_rows, plain, shades
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from isoflop.validation.backtest import Backtest, Forecasts
     from isoflop.validation.rank import Ranking
 
+Floats = NDArray[np.float64]
+
+_WIDE = 2.5  # of the middle four fifths of what was measured, shown on both sides of its median
 _MOST_WINDOWS = 5
 MOST_LAWS = 14
 
@@ -22,7 +26,8 @@ def predicted_against_actual(result: Backtest, axes: Axes, *, law: str = "") -> 
     """Forecast and its interval of every held-out row against what was measured; on the diagonal they agree.
 
     law: by its name; the one with the least mean error where none is given. Each window has its marker; what lies
-    outside its interval is hollow.
+    outside its interval is hollow. Both axes have one range, that of what was measured and of the forecasts near it;
+    forecasts beyond are arrows at the edge.
     """
     each = _chosen(result, law)
     ink, truth = shades(axes), result.held.truth
@@ -49,13 +54,16 @@ def predicted_against_actual(result: Backtest, axes: Axes, *, law: str = "") -> 
                 zorder=3,
                 label=_once(axes, plain(f"{window.family} {name}".strip())),
             )
-    ends = [float(min(truth.min(), low.min())), float(max(truth.max(), high.max()))]
+    ends = _bulk(truth, each.value)
     axes.plot(ends, ends, color=ink.ink, linewidth=1, zorder=1)
     what = result.response.replace("_", " ")
     unit = f" ({result.unit})" if result.response == "loss" else ""
     if ends[0] > 0:
         log_axis(axes.xaxis, "", label="")
         log_axis(axes.yaxis, "", label="")
+    axes.set(xlim=ends, ylim=ends)
+    axes.set_aspect("equal")
+    _beyond(axes, truth, each.value, ends)
     axes.set(xlabel=f"measured {what}{unit}", ylabel=f"forecast of {plain(each.name)}")
     if missed.any():
         axes.plot(
@@ -69,6 +77,42 @@ def predicted_against_actual(result: Backtest, axes: Axes, *, law: str = "") -> 
         )
     legend(axes, loc="upper left")
     return axes
+
+
+def _bulk(truth: Floats, forecast: Floats) -> tuple[float, float]:
+    """One range for both axes: most of what was measured, and the forecasts in it or near it."""
+    low, middle, high = (float(each) for each in np.quantile(truth, [0.1, 0.5, 0.9]))
+    reach = _WIDE * (high - low) or 0.05 * abs(middle) or 1.0
+    both = np.concatenate([truth, forecast[np.isfinite(forecast)]])
+    near = both[np.abs(both - middle) <= reach]
+    low, high = float(near.min(initial=middle)), float(near.max(initial=middle))
+    edge = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
+    return (low - edge if low - edge > 0 or low <= 0 else low / 1.1), high + edge
+
+
+def _beyond(axes: Axes, truth: Floats, forecast: Floats, ends: tuple[float, float]) -> None:
+    """Rows outside the range as arrows at the edges, with their number."""
+    ink, out = shades(axes), (np.minimum(truth, forecast) < ends[0]) | (np.maximum(truth, forecast) > ends[1])
+    for marker, which in (
+        (">", out & (truth > ends[1])),
+        ("<", out & (truth < ends[0])),
+        ("^", out & (truth <= ends[1]) & (forecast > ends[1])),
+        ("v", out & (truth >= ends[0]) & (forecast < ends[0])),
+    ):
+        if which.any():
+            places = np.clip(truth[which], *ends), np.clip(forecast[which], *ends)
+            axes.scatter(*places, marker=marker, s=30, color=ink.series[3], zorder=7, clip_on=False)
+    if out.any():
+        far = truth[out]
+        axes.annotate(
+            f"{int(out.sum())} {'row' if out.sum() == 1 else 'rows'} beyond, measured {far.min():.3g}"
+            + (f" to {far.max():.3g}" if far.max() > far.min() else ""),
+            (0.98, 0.03),
+            xycoords="axes fraction",
+            ha="right",
+            fontsize="x-small",
+            color=ink.series[3],
+        )
 
 
 def coverage_by_law(result: Backtest, axes: Axes) -> Axes:

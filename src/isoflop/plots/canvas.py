@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +19,26 @@ if TYPE_CHECKING:
 
 FORMATS: Final = ("png", "svg", "pdf")
 SIZE: Final = (7.2, 4.2)
+_MM: Final = 25.4  # in an inch
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a picture is printed: width in millimeters, letters in points, dots per inch of a PNG.
+
+    The height follows from the picture's own proportions; letters stay letters in a PDF, and outlines in an SVG.
+    """
+
+    width_mm: float
+    letters: float
+    lines: float
+    dpi: float
+
+
+STYLES: Final = {
+    "paper": Style(width_mm=140.0, letters=8.0, lines=0.6, dpi=300),  # the text width of a one-column paper
+    "slides": Style(width_mm=254.0, letters=15.0, lines=1.2, dpi=200),  # the width of a slide
+}
 _PAPER = {False: "#ffffff", True: "#16181d"}
 _INK = {False: "#1b1e24", True: "#e4e6eb"}
 _ONE_AT_A_TIME = threading.Lock()  # matplotlib's settings belong to the whole process
@@ -50,11 +72,39 @@ def render(
     size: tuple[float, float] = SIZE,
     dark: bool = False,
     dpi: float = 140,
+    style: str = "",
 ) -> bytes:
-    """The bytes of a picture in one of ``FORMATS``; the same picture gives the same bytes."""
-    axes = new_axes(size=size, dark=dark)
-    draw(axes)
-    return _bytes(axes, format, dpi)
+    """The bytes of a picture in one of ``FORMATS``; the same picture gives the same bytes.
+
+    style: one of ``STYLES``, which says width, letters and dpi; ``size`` then gives the proportions.
+    """
+    if not style:
+        axes = new_axes(size=size, dark=dark)
+        draw(axes)
+        return _bytes(axes, format, dpi)
+    chosen = STYLES[style]
+    width = chosen.width_mm / _MM
+    with _ONE_AT_A_TIME, _settings(chosen):
+        axes = new_axes(size=(width, size[1] * width / size[0]), dark=dark)
+        draw(axes)
+        return _saved(axes, format, chosen.dpi)
+
+
+def _settings(style: Style) -> AbstractContextManager[None]:
+    """Letters and lines of a style; every size that a picture names in words follows from them."""
+    from matplotlib import rc_context
+
+    return rc_context(
+        {
+            "font.size": style.letters,
+            "pdf.fonttype": 42,  # TrueType, which journals ask for
+            "axes.linewidth": style.lines,
+            "xtick.major.width": style.lines,
+            "xtick.minor.width": style.lines,
+            "ytick.major.width": style.lines,
+            "ytick.minor.width": style.lines,
+        }
+    )
 
 
 def save(axes: Axes, path: Path | str, *, dpi: float = 140) -> Path:
@@ -81,6 +131,11 @@ def check_picture_path(path: Path | str) -> None:
 
 
 def _bytes(axes: Axes, format: str, dpi: float) -> bytes:
+    with _ONE_AT_A_TIME:
+        return _saved(axes, format, dpi)
+
+
+def _saved(axes: Axes, format: str, dpi: float) -> bytes:
     figure = axes.get_figure(root=True)
     if figure is None:
         raise IsoflopError("these axes belong to no figure; draw on axes of a figure")
@@ -88,6 +143,6 @@ def _bytes(axes: Axes, format: str, dpi: float) -> bytes:
 
     held = io.BytesIO()
     # the names inside an SVG are random without a salt
-    with _ONE_AT_A_TIME, rc_context({"svg.hashsalt": "isoflop"}):
+    with rc_context({"svg.hashsalt": "isoflop"}):
         figure.savefig(held, format=format, dpi=dpi, facecolor=figure.get_facecolor(), metadata=_NO_DATES[format])
     return held.getvalue()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
-from isoflop.plots.style import AXES, dots, log_axis, ramp, shades, size_bar
+from isoflop.plots.style import AXES, dots, legend, log_axis, ramp, shades, size_bar
 from isoflop.runs import Runs
 
 if TYPE_CHECKING:
@@ -17,26 +18,28 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 
-def design(runs: Runs, axes: Axes) -> Axes:
+def design(runs: Runs, axes: Axes, *, ringed: Sequence[int] = ()) -> Axes:
     """N against D of every row, colored by the loss, over faint lines of equal 6ND, one a decade.
 
     Without N or D: the loss against the first input that the table has. Rows without positive, finite values are left
-    out, as no logarithm shows them. Raises IsoflopError where the table has neither inputs nor a loss.
+    out, as no logarithm shows them. ringed: numbers of rows that are marked, outliers. Raises IsoflopError where the
+    table has neither inputs nor a loss.
     """
     have = [name for name in AXES if name in runs.frame.columns]
     if "N" in have and "D" in have:
-        return _plane(runs, axes)
+        return _plane(runs, axes, ringed)
     if not have or "loss" not in runs.frame.columns:
         raise IsoflopError(f"{runs.source} has no inputs with a loss to draw; name its columns with --column")
     x, loss = runs[have[0]], runs["loss"]
     good = _positive(x) & _positive(loss)
     dots(axes, x[good], loss[good], colors=shades(axes).series[0])
+    _ring(axes, x, loss, good & np.isin(runs.rows, list(ringed)))
     log_axis(axes.xaxis, have[0])
     log_axis(axes.yaxis, "loss", label=f"loss ({runs.loss_unit})")
     return axes
 
 
-def _plane(runs: Runs, axes: Axes) -> Axes:
+def _plane(runs: Runs, axes: Axes, ringed: Sequence[int]) -> Axes:
     from matplotlib.colors import LogNorm
 
     ink = shades(axes)
@@ -54,10 +57,27 @@ def _plane(runs: Runs, axes: Axes) -> Axes:
         size_bar(axes, norm, colors, label=f"loss ({runs.loss_unit})", reading="plain")
     else:
         dots(axes, d[good], n[good], colors=ink.series[0])
+    _ring(axes, d, n, good & np.isin(runs.rows, list(ringed)))
     log_axis(axes.xaxis, "D")
     log_axis(axes.yaxis, "N")
     isocompute(axes)
     return axes
+
+
+def _ring(axes: Axes, x: Floats, y: Floats, which: NDArray[np.bool_]) -> None:
+    if not which.any():
+        return
+    axes.scatter(
+        x[which],
+        y[which],
+        s=70,
+        facecolors="none",
+        edgecolors=shades(axes).series[1],
+        linewidths=1.4,
+        zorder=5,
+        label=f"{int(which.sum())} odd {'row' if which.sum() == 1 else 'rows'}",
+    )
+    legend(axes, loc="lower right")
 
 
 def isocompute(axes: Axes, *, named: bool = True) -> None:

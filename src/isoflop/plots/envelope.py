@@ -8,7 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
-from isoflop.plots.style import dots, legend, log_axis, loss_axis, shades, size_bar, size_colors, spread
+from isoflop.plots.style import (
+    at_the_edge,
+    dots,
+    legend,
+    log_axis,
+    loss_axis,
+    shades,
+    size_bar,
+    size_colors,
+    spread,
+    usual_limits,
+)
 from isoflop.units import training_flops
 
 if TYPE_CHECKING:
@@ -56,6 +67,8 @@ def loss_against_compute(ensemble: Ensemble, axes: Axes, *, level: float = 0.9, 
     log_axis(axes.xaxis, "6ND")
     loss_axis(axes.yaxis, fit)
     axes.margins(x=0.02)
+    usual_limits(axes, loss, loss / fit.predict({"N": n, "D": runs["D"]}) - 1, keep=(low.min(), best.min()))
+    at_the_edge(axes, compute, loss, what="run")
     legend(axes, loc="upper right")
     size_bar(axes, norm, colors, label="parameters N")
     return axes

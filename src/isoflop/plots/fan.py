@@ -14,7 +14,16 @@ from isoflop.errors import IsoflopError
 from isoflop.fitting import Estimate
 from isoflop.fitting.objective.space import moved, to_scale
 from isoflop.fitting.table import law_inputs
-from isoflop.plots.style import dots, input_axis, legend_above, loss_axis, runs_of, shades
+from isoflop.plots.style import (
+    at_the_edge,
+    dots,
+    input_axis,
+    legend_above,
+    loss_axis,
+    runs_of,
+    shades,
+    usual_limits,
+)
 from isoflop.uncertainty.extrapolation import decades_beyond
 from isoflop.uncertainty.predictive import predictive
 from isoflop.units import training_flops
@@ -124,8 +133,7 @@ def forecast_fan(forecast: Forecast, ensemble: Ensemble, axes: Axes) -> Axes:
     outside[:-1] |= ~inside[1:]
     outside[1:] |= ~inside[:-1]
     axes.plot(path.x, np.where(outside, curve, np.nan), color=ink.ink, linewidth=1.7, linestyle=(0, (4, 2)))
-    if fit.runs is not None:
-        _carried(fit, path, axes)
+    carried = None if fit.runs is None else _carried(fit, path, axes)
     value, low, high = forecast.loss.value, forecast.loss.low, forecast.loss.high
     if np.isfinite(low):
         axes.vlines(path.asked, low, high, color=ink.series[1], linewidth=2.2, zorder=5)
@@ -142,6 +150,11 @@ def forecast_fan(forecast: Forecast, ensemble: Ensemble, axes: Axes) -> Axes:
     input_axis(axes.xaxis, path.axis, path.x)
     loss_axis(axes.yaxis, fit)
     axes.set_xlim(path.x.min(), path.x.max())
+    if carried is not None:
+        x, y = carried
+        known = [each for each in (value, low, high) if np.isfinite(each)]
+        usual_limits(axes, y, y / np.interp(x, *_ascending(path.x, curve)) - 1, keep=known)
+        at_the_edge(axes, x, y, what="run")
     legend_above(axes)
     return axes
 
@@ -199,8 +212,8 @@ def _ascending(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     return x[order], y[order]
 
 
-def _carried(fit: Estimate, path: Path, axes: Axes) -> None:
-    """The runs on the line: each keeps its place on the axis and its distance from the law."""
+def _carried(fit: Estimate, path: Path, axes: Axes) -> tuple[Floats, Floats]:
+    """The runs on the line, as they are drawn: each keeps its place on the axis and its distance from the law."""
     runs = runs_of(fit)
     x = training_flops(runs["N"], runs["D"]) if path.axis == "6ND" else runs[path.axis]
     fitted, measured = fit.predict(law_inputs(fit.law, runs)), runs[fit.law.response]
@@ -209,3 +222,4 @@ def _carried(fit: Estimate, path: Path, axes: Axes) -> None:
     y = moved(on_line, to_scale(measured, space) - to_scale(fitted, space), space)
     shown = (x >= path.x.min()) & (x <= path.x.max())
     dots(axes, x[shown], y[shown], colors=shades(axes).muted, label="runs, carried onto this line")
+    return x[shown], y[shown]

@@ -13,6 +13,7 @@ from isoflop.units import format_quantity
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from isoflop.planning.mixtures import MixturePlan
     from isoflop.planning.program.optimized_plan import Chosen, OptimizedPlan
 
 Floats = NDArray[np.float64]
@@ -59,6 +60,33 @@ def near_optimal_set(plan: OptimizedPlan, axes: Axes) -> Axes:
         log_axis(axes.xaxis, "M", label="relative to the best")
         axes.use_sticky_edges = False
         axes.margins(x=0.04)
+    legend_above(axes)
+    return axes
+
+
+def mixture_shares(plan: MixturePlan, axes: Axes) -> Axes:
+    """A row for each domain, the largest share on top: its near-optimal range, its interval, and the best."""
+    ink = shades(axes)
+    rows = sorted(plan.domains, key=lambda each: each.share.value)
+    for place, each in enumerate(rows):
+        first, low, high = place == 0, *each.near
+        axes.barh(
+            [place], [high - low], left=[low], height=0.62, color=ink.series[2], alpha=0.22, linewidth=0,
+            label=f"loss within {100 * plan.within:.2g}% of the least" if first else None,
+        )  # fmt: skip
+        axes.plot(
+            [each.share.low, each.share.high], [place, place], color=ink.series[1], linewidth=2.5,
+            solid_capstyle="butt", label=f"{100 * each.share.level:g}% interval of the best" if first else None,
+        )  # fmt: skip
+        axes.plot(
+            [each.share.value], [place], marker="o", markersize=7, color=ink.series[1], linestyle="none",
+            label="best" if first else None,
+        )  # fmt: skip
+        axes.plot([each.seen], [place], marker="|", markersize=14, color=ink.muted, linestyle="none",
+                  label="largest trained" if first else None)  # fmt: skip
+    name_rows(axes, [f"{plain(each.name)} = {100 * each.share.value:.3g}%" for each in rows])
+    axes.set_xlim(-0.02, min(1.02, 1.1 * max(max(each.near[1], each.share.high, each.seen) for each in rows)))
+    axes.set_xlabel("share of the mixture")
     legend_above(axes)
     return axes
 

@@ -12,7 +12,7 @@ from isoflop.laws.training_flops import SIX_ND, TrainingFlops
 from isoflop.planning.sizes import sizes
 from isoflop.plots.canvas import paint
 from isoflop.plots.style import legend, log_axis, loss_axis, shades
-from isoflop.units import format_quantity
+from isoflop.units import format_quantity, training_flops
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+_HEADROOM = 0.4  # of the height, for the legend
 _SIDE = 6.0  # the curve reaches this factor beyond the flat band, or the interval, on both sides
 
 
@@ -53,7 +54,9 @@ def flat_band(plan: Plan, ensemble: Ensemble, axes: Axes, *, recommended: Recomm
         axes.fill_between(
             n, low, high, color=ink.muted, alpha=0.25, linewidth=0, label=f"{100 * level:g}% interval of the loss"
         )
-    axes.plot(n, curve, color=ink.ink, linewidth=1.8)
+    beyond = fit.runs is not None and plan.budget > float(training_flops(fit.runs["N"], fit.runs["D"]).max())
+    axes.plot(n, curve, color=ink.ink, linewidth=1.8, linestyle=(0, (4, 2)) if beyond else "-",
+              label="forecast, beyond the runs" if beyond else None)  # fmt: skip
     best = plan.loss.value
     if np.isfinite(plan.n.low):
         axes.plot(
@@ -82,6 +85,8 @@ def flat_band(plan: Plan, ensemble: Ensemble, axes: Axes, *, recommended: Recomm
     log_axis(axes.xaxis, "N")
     loss_axis(axes.yaxis, fit)
     axes.margins(x=0)
+    bottom, above = axes.get_ylim()
+    axes.set_ylim(bottom, above * (above / bottom) ** _HEADROOM)
     counted = fit.data.flops
     top = axes.secondary_xaxis("top", functions=_other(counted, plan.budget))
     top.set_xlabel(f"training tokens D{' = C/6N' if counted == SIX_ND else f', {counted.told()}'}")

@@ -13,6 +13,7 @@ from isoflop.fitting import Estimate
 from isoflop.fitting.table import law_inputs
 from isoflop.plots.style import (
     AXES,
+    at_the_edge,
     dots,
     input_axis,
     loss_axis,
@@ -21,6 +22,7 @@ from isoflop.plots.style import (
     shades,
     size_bar,
     size_colors,
+    usual_limits,
 )
 from isoflop.units import training_flops
 
@@ -56,6 +58,13 @@ def fit_against_measured(fit: Estimate, axes: Axes) -> Axes:
         loss_axis(axes.xaxis, fit)
         loss_axis(axes.yaxis, fit)
     axes.set(xlabel=f"fitted {response_label(fit)}", ylabel=f"measured {response_label(fit)}")
+    low, high = axes.get_ylim()
+    usual_limits(axes, measured, measured / fitted - 1)
+    if axes.get_ylim() != (low, high):
+        low, high = axes.get_ylim()
+        inside = fitted[(measured >= low) & (measured <= high)]
+        axes.set_xlim(min(low, inside.min()), max(high, inside.max()))
+        at_the_edge(axes, np.clip(fitted, *axes.get_xlim()), measured, what="run")
     return axes
 
 

@@ -17,7 +17,7 @@ _CLIP = 3.0  # half-widths of all values' middle range beyond which a value is s
 
 
 def choices_made(result: Sensitivity, axes: Axes, *, answer: str = "") -> Axes:
-    """One answer under every choice, in groups, over its interval as the base has it.
+    """One answer under every choice, the one that moves it most on top, over its interval as the base has it.
 
     answer: its name; N* where the law has one, else the forecast. Squares lie outside the base's interval. A choice
     without the answer is named and left empty.
@@ -32,7 +32,8 @@ def choices_made(result: Sensitivity, axes: Axes, *, answer: str = "") -> Axes:
         )
     axes.axvline(base.value, color=ink.ink, linewidth=1.2)
     low, high = _limits(result, name)
-    for row, choice in enumerate(result.choices):
+    choices = by_effect(result, name)
+    for row, choice in enumerate(choices):
         if name not in choice.answers:
             continue
         here = choice.answers[name]
@@ -51,11 +52,26 @@ def choices_made(result: Sensitivity, axes: Axes, *, answer: str = "") -> Axes:
             linestyle="none",
             zorder=3,
         )
-    name_rows(axes, [_said(choice) for choice in result.choices])
+    name_rows(axes, [_said(choice) for choice in choices])
     answer_axis(axes.xaxis, asked, result.asked, result.fit)
     axes.set_xlim(low, high)
     legend_above(axes)
     return axes
+
+
+def by_effect(result: Sensitivity, name: str) -> list[Choice]:
+    """The choices by how far they move an answer, in logarithms where it has them; those without it come last."""
+    logs = result.asked.find(name).scale == "log"
+
+    def moved(choice: Choice) -> float:
+        if name not in choice.answers:
+            return -1.0
+        here, base = choice.answers[name].value, result.base[name].value
+        if logs and here > 0 < base:
+            return abs(float(np.log(here / base)))
+        return abs(here - base) if np.isfinite(here) else float("inf")
+
+    return sorted(result.choices, key=moved, reverse=True)
 
 
 def _said(choice: Choice) -> str:

@@ -47,6 +47,8 @@ RAMPS: Final[dict[str, tuple[tuple[float, float], tuple[float, float]]]] = {
 }
 
 _LONGEST: Final = 34
+_FAR: Final = 10.0  # usual distances from what was expected at which a value does not set the limits of a picture
+_FEW: Final = 0.05
 _BAR_STEPS: Final = 64
 _GREEK: Final = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν",
@@ -180,6 +182,64 @@ def dots(axes: Axes, x: Floats, y: Floats, *, colors: object, marker: str = "o",
     )
 
 
+def usual_limits(axes: Axes, values: Floats, off: Floats, *, keep: Sequence[float] = ()) -> None:
+    """Limits of the height that leave out a few values far off what was expected of them; arrows stand for these.
+
+    off: each value's relative distance from what was expected. keep: what else must be in sight. At most one value in
+    twenty is left out, and only where that makes the picture a third lower.
+    """
+    far = np.abs(off) > np.maximum(_FAR * float(np.median(np.abs(off))), 0.02)
+    if not far.any() or far.mean() > _FEW or far.all():
+        return
+    positive = bool((values > 0).all())
+    scaled = np.log(values) if positive else values
+    near = np.concatenate([scaled[~far], np.log(keep) if positive else np.asarray(keep)])
+    if np.ptp(near) > (1 - 1 / 3) * np.ptp(scaled):
+        return
+    edge = 0.06 * float(np.ptp(near))
+    ends = float(near.min()) - edge, float(near.max()) + edge
+    axes.set_ylim(*(np.exp(ends) if positive else ends))
+
+
+def at_the_edge(axes: Axes, x: Floats, y: Floats, *, what: str) -> None:
+    """Points outside the axes' height as arrows at the edge that they lie beyond, with their number.
+
+    The limits of the axes stay. what: one point's name, as ``run``.
+    """
+    ink = shades(axes)
+    low, high = axes.get_ylim()
+    for beyond, up in ((y > high, True), (y < low, False)):
+        count = int(beyond.sum())
+        if not count:
+            continue
+        axes.scatter(
+            x[beyond],
+            np.full(count, 0.985 if up else 0.015),
+            transform=axes.get_xaxis_transform(),
+            marker="^" if up else "v",
+            s=24,
+            color=ink.series[3],
+            zorder=7,
+            clip_on=False,
+        )
+        axes.annotate(
+            f"{count} {what}{'' if count == 1 else 's'} {'above' if up else 'below'}",
+            (
+                float(np.exp(np.median(np.log(x[beyond])))) if (x > 0).all() else float(np.median(x[beyond])),
+                1.0 if up else 0.0,
+            ),
+            xycoords=axes.get_xaxis_transform(),
+            xytext=(0, -11 if up else 11),
+            textcoords="offset points",
+            ha="center",
+            va="top" if up else "bottom",
+            fontsize="x-small",
+            color=ink.series[3],
+            zorder=7,
+        )
+    axes.set_ylim(low, high)
+
+
 def size_bar(axes: Axes, norm: LogNorm, colors: Colormap, *, label: str, reading: Reading = "quantity") -> None:
     """A bar beside the axes that says which color is which size."""
     from matplotlib.cm import ScalarMappable
@@ -252,7 +312,12 @@ def plain(name: str) -> str:
     if len(name) > _LONGEST:
         name = f"{name[: _LONGEST // 2]}…{name[-_LONGEST // 2 + 1 :]}"
     # an underscore in front would hide the name from a legend
-    return name.replace("$", r"\$") if not name.startswith("_") else f" {name}".replace("$", r"\$")
+    return escaped(name if not name.startswith("_") else f" {name}")
+
+
+def escaped(text: str) -> str:
+    """A text in which no dollar begins mathematics."""
+    return text.replace("$", r"\$")
 
 
 def answer_axis(axis: Axis, answer: Answer, asked: Question, fit: Estimate) -> None:

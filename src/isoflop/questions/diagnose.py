@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
 from isoflop.answers.wording import interval, worded
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.question import Group, InReport, Question, Subject
 
 if TYPE_CHECKING:
@@ -243,46 +243,63 @@ def _profile_answer(name: str, found: Profile) -> Answer:
 
 
 def _pictures(result: Diagnosis, level: float) -> list[Picture]:
-    from isoflop import plots
 
     ensemble, fit = result.ensemble, result.ensemble.fit
-    made = [
-        Picture(
-            f"residuals-against-{each.against}",
-            partial(plots.residuals, fit, against=each.against),
-            f"Residuals of {fit.data.n_rows} measurements against "
-            f"{'the order of the table' if each.against == 'order' else each.against}, with medians over ninths of "
-            "the rows.",
+    made = []
+    for each in result.residuals:
+        along = "the order of the table" if each.against == "order" else each.against
+        made.append(
+            Picture(
+                f"residuals-against-{each.against}",
+                drawing("residuals", fit, against=each.against),
+                f"Residuals of {fit.data.n_rows} measurements against {along}, with medians over ninths of the rows.",
+                claim=f"Residuals against {along}: their medians reach {each.largest:+.2g}{_spaced(each.unit)}, and "
+                f"half of all lie within {each.usual:.2g}{_spaced(each.unit)}",
+                views="residuals against",
+                view="row" if each.against == "order" else each.against,
+            )
         )
-        for each in result.residuals
-    ]
     if set(fit.law.input_names) == {"N", "D"}:
         drawn = (
             f"Contours of the fitted loss over tokens and parameters, the {fit.data.n_rows} measurements, and the "
             f"compute-optimal path with its {100 * level:g}% band."
         )
-        made.append(Picture("contours", partial(plots.loss_contours, ensemble, level=level), drawn, (7.2, 5.0)))
+        path = f"The runs on the fitted surface, and its compute-optimal path with a {100 * level:g}% band"
+        draw = drawing("loss_contours", ensemble, level=level)
+        made.append(Picture("contours", draw, drawn, (7.2, 5.0), claim=path))
     if result.pair is not None:
-        x, y, _ = result.pair
+        x, y, correlation = result.pair
         ends = [f"{name} {interval(of_interval(name, ensemble.interval(name, level=level)))}" for name in (x, y)]
-        drawn = f"{len(ensemble)} draws of {x} and {y}; {100 * level:g}% intervals: {ends[0]}, {ends[1]}."
-        draw = partial(plots.parameter_draws, ensemble, x=x, y=y, level=level)
-        made.append(Picture(f"draws-{x}-{y}", draw, drawn))
+        drawn = (
+            f"{len(ensemble)} draws of every parameter against every other; {100 * level:g}% intervals: "
+            + "; ".join(
+                f"{name} {interval(of_interval(name, ensemble.interval(name, level=level)))}" for name in ensemble.draws
+            )
+        )
+        claim = (
+            f"{x} and {y} trade: their draws correlate by {correlation:.2f}; {100 * level:g}% intervals: "
+            f"{', '.join(ends)}"
+        )
+        made.append(Picture("draws", drawing("corner", ensemble, level=level), f"{drawn}.", (7.2, 5.4), claim=claim))
     if result.profile is not None:
         made.append(_profile_picture(result.profile))
     return made
 
 
+def _spaced(unit: str) -> str:
+    return unit if unit == "%" else f" {unit}"
+
+
 def _profile_picture(found: Profile) -> Picture:
-    from isoflop import plots
 
     chosen = _most_lopsided(found)
     each = of_interval(chosen, found.intervals[chosen])
     return Picture(
         f"likelihood-{chosen}",
-        partial(plots.profile_likelihood, found, param=chosen),
+        drawing("profile_likelihood", found, param=chosen),
         f"Increase of the objective with {chosen} held at other values and the other parameters refitted; its "
         f"interval: {worded(each)} [{interval(each)}].",
+        claim=f"The profile likelihood bounds {chosen}: {worded(each)} ({interval(each)})",
     )
 
 

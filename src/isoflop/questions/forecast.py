@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
@@ -13,6 +12,7 @@ from isoflop.answers.wording import interval, worded
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.equation import equation
 from isoflop.questions.base.evidence import forecast_evidence
 from isoflop.questions.base.kinds import Points, Text
@@ -147,8 +147,6 @@ def _table(forecasts: Sequence[ForecastResult], ensemble: Ensemble, word: str) -
 
 def _picture(forecast: ForecastResult, ensemble: Ensemble) -> Picture:
     """The fan to the point that was asked."""
-    from isoflop import plots
-
     loss = of_interval("loss", forecast.loss)
     ends = f" [{interval(loss)}]" if loss.has_interval else ""
     beyond = (
@@ -158,7 +156,7 @@ def _picture(forecast: ForecastResult, ensemble: Ensemble) -> Picture:
     )
     return Picture(
         "forecast",
-        partial(plots.forecast_fan, forecast, ensemble),
+        drawing("forecast_fan", forecast, ensemble),
         f"The law and its intervals on the way to {_where(forecast)}, with the prediction interval of one run at "
         f"{worded(loss)}{ends}.{beyond}",
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
 from isoflop.answers.wording import interval, number, plural, worded
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.evidence import methods_of
 from isoflop.questions.base.kinds import Number
 from isoflop.questions.base.option import option
@@ -18,6 +18,9 @@ from isoflop.questions.base.question import Group, InReport, Question, Subject
 if TYPE_CHECKING:
     from isoflop.planning.methods import Methods as MethodsResult
     from isoflop.planning.parabolas import Parabolas
+
+
+_APART: Final = 1.25  # a factor between two methods' N* from which the reason is given
 
 
 @dataclass(frozen=True)
@@ -102,14 +105,38 @@ class Methods(Question):
                         Column("why_not", detail=True),
                     ),
                     tuple(rows),
-                    note=reasons,
+                    note="; ".join(filter(None, (reasons, _apart(result)))),
                 ),
                 *(() if curves is None else (_budgets(curves),)),
             ),
             findings=result.findings,
-            method=f"parametric fit: {fit.law.name}, {fit.objective.name}",
+            method=f"parametric fit: {fit.law.name}, {fit.objective.name}"
+            + (f"; parabolas: {_sizes_fitted(curves)}" if curves is not None else ""),
             pictures=(_picture(result), *(() if curves is None else (_curves_picture(curves),))),
         )
+
+
+def _apart(result: MethodsResult) -> str:
+    """Why the parametric fit and the parabolas differ, where they do by more than a quarter."""
+    from isoflop.planning.methods import NAMES, why_apart
+
+    sizes = {each.name: each for each in result.methods if each.n is not None}
+    second, third = sizes.get(NAMES[1]), sizes.get(NAMES[2])
+    if result.curves is None or not math.isfinite(result.at_minima) or second is None or third is None:
+        return ""
+    assert second.n is not None and third.n is not None and third.exponent_a is not None
+    if abs(math.log(second.n.value / third.n.value)) < math.log(_APART):
+        return ""
+    return why_apart(result.at_minima, result.curves, third.exponent_a)
+
+
+def _sizes_fitted(found: Parabolas) -> str:
+    """Which sizes the parabolas went through."""
+    reaches = sorted({each.reach for each in found.profiles if each.bracketed})
+    if not reaches or reaches[-1] == math.inf:
+        return "all sizes of a budget" if reaches == [math.inf] else "sizes near each least loss"
+    ends = f"{reaches[0]:g}" if len(reaches) == 1 else f"{reaches[0]:g} to {reaches[-1]:g}"
+    return f"sizes within a factor of {ends} of the least loss, the widest without a cubic term"
 
 
 def _of_parabolas(name: str, found: Parabolas) -> Answer:
@@ -123,7 +150,7 @@ def _of_parabolas(name: str, found: Parabolas) -> Answer:
         quantities=(of_interval("exponent", found.exponent_a, label="exponent a"),),
         tables=(_budgets(found),),
         findings=found.findings,
-        method="parabolas in log N; residuals redrawn within each budget",
+        method=f"parabolas in log N through {_sizes_fitted(found)}; residuals redrawn within each budget",
         pictures=(_curves_picture(found),),
     )
 
@@ -135,6 +162,7 @@ def _budgets(found: Parabolas) -> Table:
         (
             Column("budget", "budget, FLOPs", "flops"),
             Column("runs", kind="integer"),
+            Column("fitted", "fitted", kind="integer"),
             Column("N", "N*"),
             Column("loss", "least loss"),
             Column("bracketed"),
@@ -143,6 +171,7 @@ def _budgets(found: Parabolas) -> Table:
             (
                 float(each.budget),
                 len(each.n),
+                len(each.fitted) or len(each.n),
                 of_interval("N", each.minimum(level=level), "count") if each.bracketed else None,
                 float(each.loss_best) if each.bracketed else None,
                 bool(each.bracketed),
@@ -154,7 +183,6 @@ def _budgets(found: Parabolas) -> Table:
 
 
 def _picture(result: MethodsResult) -> Picture:
-    from isoflop import plots
 
     told = "; ".join(
         f"{each.name} none" if each.n is None else f"{each.name} {_brief(of_interval('N', each.n, 'count'))}"
@@ -162,14 +190,13 @@ def _picture(result: MethodsResult) -> Picture:
     )
     return Picture(
         "methods",
-        partial(plots.methods_compared, result),
+        drawing("methods_compared", result),
         f"Compute-optimal parameters at {number(result.budget, 'flops')} FLOPs by each method: {told}.",
         (7.2, 3.0),
     )
 
 
 def _curves_picture(found: Parabolas) -> Picture:
-    from isoflop import plots
 
     told = "; ".join(
         f"{number(each.budget, 'flops', digits=2)} FLOPs {worded(Quantity('N', float(each.n_best), 'count'))}"
@@ -178,10 +205,20 @@ def _curves_picture(found: Parabolas) -> Picture:
     )
     return Picture(
         "isoflop-curves",
-        partial(plots.isoflop_curves, found),
+        drawing("isoflop_curves", found),
         f"Loss against parameters at {len(found.profiles)} budgets with a parabola through each; minima with their "
         f"intervals: {told}.",
         (7.2, 5.0),
+        claim=_grows(found),
+    )
+
+
+def _grows(found: Parabolas) -> str:
+    kept = sum(each.bracketed for each in found.profiles)
+    exponent = of_interval("exponent", found.exponent_a)
+    return (
+        f"N* grows as C to the power {worded(exponent)} ({100 * found.exponent_a.level:g}% CI {interval(exponent)}) "
+        f"over {kept} of {len(found.profiles)} {plural(len(found.profiles), 'budget')}"
     )
 
 

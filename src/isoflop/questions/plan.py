@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
 from isoflop.answers.wording import interval, number, worded
 from isoflop.errors import IsoflopError
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.equation import equation
 from isoflop.questions.base.evidence import plan_evidence
 from isoflop.questions.base.hardware import Hardware, cost_table
@@ -352,7 +352,6 @@ def _priced(result: PlanResult, flops: float) -> tuple[float | None, float | Non
 
 
 def _picture(result: PlanResult, context: Context) -> Picture:
-    from isoflop import plots
 
     plan = result.plan
     best = of_interval("N", plan.n, "count")
@@ -366,7 +365,7 @@ def _picture(result: PlanResult, context: Context) -> Picture:
     band = Quantity("band", plan.n.value, "count", *plan.band.n)
     return Picture(
         "plan",
-        partial(plots.flat_band, plan, context.ensemble, recommended=marked),
+        drawing("flat_band", plan, context.ensemble, recommended=marked),
         f"Loss against model size at {number(plan.budget, 'flops')} FLOPs: least at {worded(best)} parameters{sure}, "
         f"and within {number(plan.band.within, 'share')} of that for {interval(band)}.{chosen}",
     )

@@ -10,6 +10,7 @@ from isoflop.answers import Answer
 from isoflop.errors import IsoflopError, shown
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context, distinct
+from isoflop.questions.base.evidence import is_cheap
 from isoflop.questions.base.kinds import Number, Texts
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject, ask
@@ -84,7 +85,7 @@ class Report(Question):
                 f"a budget is spent on N and D, and {law.name} has {', '.join(law.input_names)}; leave --budget out, "
                 "or fit for example chinchilla"
             )
-        parts = tuple(self._parts())
+        parts = tuple(self._parts(cheap=is_cheap(context)))
         answers: list[Answer] = []
         refused: list[Finding] = []
         budget = plan = None
@@ -107,6 +108,8 @@ class Report(Question):
             except IsoflopError as error:
                 if cls.name in self.include:
                     raise
+                if cls.in_report == "where cheap":  # the evidence says why
+                    continue
                 refused.append(
                     Finding(
                         "part-left-out", "note", f"{cls.name} has no answer here: {error}.", f"See {cls.name} alone."
@@ -122,15 +125,19 @@ class Report(Question):
             level=context.level,
         )
 
-    def _parts(self) -> Iterator[type[Question]]:
-        """The questions of the registry that belong into this report, in reading order."""
+    def _parts(self, *, cheap: bool) -> Iterator[type[Question]]:
+        """The questions of the registry that belong into this report, in reading order.
+
+        cheap: whether the hold-out of the evidence is computed anyway.
+        """
         from isoflop.questions import questions
 
         can = {name: each for name, each in questions().items() if each.in_report}
         for name in self.include:
             if name not in can:
                 raise IsoflopError(f"{shown(name)} is no part of a report; there are {', '.join(can)}")
-        chosen = [each for name, each in can.items() if each.in_report == "always" or name in self.include]
+        always = ("always", "where cheap") if cheap else ("always",)
+        chosen = [each for name, each in can.items() if each.in_report in always or name in self.include]
         yield from sorted(chosen, key=lambda each: _ORDER.index(each.group))
 
     def answer(self, result: Reported, context: Context) -> Answer:

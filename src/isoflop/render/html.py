@@ -26,6 +26,7 @@ from isoflop.plots.papers import render_for_both
 from isoflop.questions.report import Reported
 from isoflop.render.explore_data import law_javascript, page_data, script_json
 from isoflop.render.remedies import FrontEnd, reading, reworded
+from isoflop.render.sections import sections
 from isoflop.render.text import keyed_pictures, parts_of, text_of
 from isoflop.uncertainty import Interval
 
@@ -75,6 +76,7 @@ def html(answer: Answer, *, pictures: Pictures | None = None) -> str:
         .get_template("report.html.j2")
         .render(
             **answer_parts(answer, drawn),
+            sections=() if explored is None else sections(answer),
             policy=policy(scripts, sheets),
             sheets=[_safe(sheet) for sheet in sheets],
             scripts=[_safe(script) for script in scripts],
@@ -195,10 +197,10 @@ def inline(pictures: Pictures) -> Draw:
 
 
 def image(picture: Picture, address: str) -> str:
-    """The image element of a picture."""
+    """The figure of a picture: its claim, the image, and small what it was made from."""
     width, height = (round(96 * side) for side in picture.size)
     module: Any = environment().get_template("parts.html.j2").module
-    return str(module.image(picture.alt, width, height, address))
+    return str(module.image(picture, width, height, address))
 
 
 @cache

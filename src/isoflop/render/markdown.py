@@ -15,6 +15,7 @@ from isoflop.findings import Finding
 from isoflop.plots.canvas import render
 from isoflop.render.layout import Grid
 from isoflop.render.text import Told, parts_of, text_of
+from isoflop.render.titled import titled, titled_size
 
 # what Markdown or HTML would take for markup; * and _ also stand in formulas, which must stay as they are written
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
@@ -73,7 +74,7 @@ def write_markdown(
 
 def draw(picture: Picture, *, format: str = "svg", dark: bool = False) -> bytes:
     """A picture as PNG, SVG or PDF."""
-    return render(picture.draw, format=format, size=picture.size, dark=dark)
+    return render(titled(picture), format=format, size=titled_size(picture), dark=dark)
 
 
 def escape(text: str) -> str:

@@ -15,6 +15,7 @@ from isoflop.questions.base.question import word
 from isoflop.questions.base.specs import LevelSpec
 from isoflop.render.layout import Grid
 from isoflop.render.text import parts_of, text_of
+from isoflop.render.titled import titled, titled_size
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,8 +85,8 @@ def figure(result: object, picture: str | None) -> Figure:
     name = next(iter(pictures)) if picture is None else picture
     if name not in pictures:
         raise IsoflopError(f"there is no picture {name!r} of it; there are {', '.join(pictures)}")
-    axes = new_axes(size=pictures[name].size)
-    pictures[name].draw(axes)
+    axes = new_axes(size=titled_size(pictures[name]))
+    titled(pictures[name])(axes)
     drawn = axes.get_figure(root=True)
     assert drawn is not None
     return drawn
@@ -127,7 +128,7 @@ def _table(grid: Grid) -> str:
 
 def _image(picture: Picture) -> str:
     """The picture inside the document, on its own light paper, so that it reads in a dark notebook too."""
-    data = b64encode(render(picture.draw, format="svg", size=picture.size)).decode()
+    data = b64encode(render(titled(picture), format="svg", size=titled_size(picture))).decode()
     return (
         f'<img alt="{escape(picture.alt)}" src="data:image/svg+xml;base64,{data}" '
         f'style="width:100%;max-width:{picture.size[0] * 100:.0f}px">'

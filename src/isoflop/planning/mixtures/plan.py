@@ -43,8 +43,9 @@ class MixturePlan(Value):
     """The best mixture and what it is worth.
 
     domains: their shares. loss: the weighted loss there, over draws. best_seen: the forecast at the best mixture that
-    was trained; proportional: at shares by unique tokens, None where these are not known. gain: loss of the best
-    mixture seen minus that of the plan, both forecast, over draws. within: relative loss that counts as near-optimal.
+    was trained within the limits, or at the best of all where the limits allow none (``seen_allowed``). proportional:
+    at shares by unique tokens, None where these are not known. gain: loss of the best mixture seen minus that of the
+    plan, both forecast, over draws. within: relative loss that counts as near-optimal.
     draws: shares of each draw's best mixture, (draws, domains).
     """
 
@@ -52,6 +53,7 @@ class MixturePlan(Value):
     domains: tuple[DomainShare, ...]
     loss: Interval
     best_seen: float
+    seen_allowed: bool
     proportional: float | None
     gain: Interval
     within: float
@@ -86,7 +88,8 @@ def plan_mixture(
     weights :
         Of the losses; equal by default.
     tokens, unique, epochs :
-        Training tokens of the planned run, unique tokens of each domain, and how often they may be passed.
+        Training tokens of the planned run, unique tokens of each domain (infinite where they are not known), and how
+        often they may be passed.
     caps :
         Largest share of each domain.
     within :
@@ -124,7 +127,9 @@ def plan_mixture(
     share = task_weights(table, weights)
     cap = _caps(table, tokens, unique, epochs, caps)
     law = fit_mixtures(table, form)
-    seen = table.shares[int(np.argmin(law.loss(table.shares) @ share))]
+    allowed = np.all(table.shares <= cap + 1e-9, axis=1)
+    pool = table.shares[allowed] if allowed.any() else table.shares
+    seen = pool[int(np.argmin(law.loss(pool) @ share))]
     best = min(
         (optimum(law, share, cap, start=each) for each in (None, seen, table.shares.mean(axis=0))),
         key=lambda each: float(law.loss(each) @ share),
@@ -140,7 +145,7 @@ def plan_mixture(
     spread = np.array(shares).reshape(len(shares), len(table.domains))
     loss = float(law.loss(best) @ share)
     near = _near(law, share, cap, best, loss * (1 + within))
-    pools = None if unique is None else np.asarray(unique, dtype=np.float64)
+    pools = np.full(len(cap), np.inf) if unique is None else np.asarray(unique, dtype=np.float64)
     ends = [(1 - level) / 2, (1 + level) / 2]
     spare = max(1, len(table) - len(table.domains) - 1)
     stretch = np.sqrt(len(table) / spare)  # what a fit of so many effects takes from the scatter of refits
@@ -156,19 +161,20 @@ def plan_mixture(
             name=name,
             share=_within_limits(interval(float(best[k]), spread[:, k]), float(cap[k])),
             near=near[k],
-            epochs=None if pools is None or tokens is None else float(best[k] * tokens / pools[k]),
+            epochs=None if tokens is None or pools[k] == np.inf else float(best[k] * tokens / pools[k]),
             cap=float(cap[k]),
             seen=float(table.shares[:, k].max()),
         )
         for k, name in enumerate(table.domains)
     )
-    by_size = None if pools is None else float(law.loss(pools / pools.sum()) @ share)
+    by_size = None if not np.isfinite(pools).all() else float(law.loss(pools / pools.sum()) @ share)
     gain = float((law.loss(seen) - law.loss(best)) @ share)
     return MixturePlan(
         form=form,
         domains=domains,
         loss=interval(loss, np.array(losses)),
         best_seen=float(law.loss(seen) @ share),
+        seen_allowed=bool(allowed.any()),
         proportional=by_size,
         gain=interval(gain, np.array(gains)),
         within=within,
@@ -198,7 +204,7 @@ def _caps(
     if tokens is not None and unique is not None:
         if not (tokens > 0 and epochs > 0):
             raise IsoflopError(f"tokens and epochs are positive, not {tokens:g} and {epochs:g}")
-        cap = np.minimum(cap, epochs * _positive(unique, "unique tokens", count) / tokens)
+        cap = np.minimum(cap, epochs * _positive(unique, "unique tokens", count, endless=True) / tokens)
     cap = np.minimum(cap, 1.0)
     if cap.sum() < 1 - 1e-9:
         raise DataError(
@@ -208,11 +214,12 @@ def _caps(
     return cap
 
 
-def _positive(values: Sequence[float], what: str, count: int, *, zero: bool = False) -> Floats:
+def _positive(values: Sequence[float], what: str, count: int, *, zero: bool = False, endless: bool = False) -> Floats:
     found = np.asarray(values, dtype=np.float64)
     if found.shape != (count,):
         raise IsoflopError(f"{what} are {count} numbers, one a domain, not {found.size}")
-    if not np.isfinite(found).all() or (found < 0).any() or (not zero and (found == 0).any()):
+    known = np.isfinite(found) | (endless & (found == np.inf))
+    if not known.all() or (found < 0).any() or (not zero and (found == 0).any()):
         raise IsoflopError(f"{what} are {'numbers from 0' if zero else 'positive numbers'}")
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
-_OFF = 0.02  # how far the shares of a row may be from a sum of 1: tables round them
+SUM_OFF = 0.02  # how far the shares of a row may be from a sum of 1: tables round them
 
 
 @dataclass(frozen=True)
@@ -74,46 +74,61 @@ def mixture_table(runs: Runs, domains: Sequence[str], tasks: Sequence[str] = ("l
     >>> table.shares.shape
     (9, 2)
     """
-    if len(domains) < 2:
-        raise DataError(
-            f"a mixture has two domains or more, and {', '.join(domains) or 'none'} was named; name every column of "
-            "shares"
-        )
     twice = [name for name in (*domains, *tasks) if (*domains, *tasks).count(name) > 1]
     if twice:
         raise DataError(f"{twice[0]} is named twice; name each column of shares and of losses once")
     if not tasks:
         raise DataError("name a column of losses, as loss")
-    shares = np.stack([np.asarray(runs[name], dtype=np.float64) for name in domains], axis=1)
-    losses = np.stack([np.asarray(runs[name], dtype=np.float64) for name in tasks], axis=1)
-    _refuse(runs, np.isfinite(shares) & (shares >= 0), "a share that is negative or missing")
-    total = shares.sum(axis=1)
-    off = np.abs(total - 1) > _OFF
+    return checked_mixtures(
+        {name: np.asarray(runs[name], dtype=np.float64) for name in domains},
+        {name: np.asarray(runs[name], dtype=np.float64) for name in tasks},
+        source=runs.source,
+        rows=runs.rows,
+    )
+
+
+def checked_mixtures(
+    shares: Mapping[str, Floats], losses: Mapping[str, Floats], *, source: str, rows: NDArray[np.int64]
+) -> MixtureTable:
+    """The table of shares and losses, (mixtures,) each. rows: their places in the source, for messages.
+
+    Raises DataError as :func:`mixture_table`.
+    """
+    domains = list(shares)
+    if len(domains) < 2:
+        raise DataError(
+            f"a mixture has two domains or more, and {', '.join(domains) or 'none'} was named; name every column of "
+            "shares"
+        )
+    share = np.stack(list(shares.values()), axis=1)
+    loss = np.stack(list(losses.values()), axis=1)
+    _refuse(rows, np.isfinite(share) & (share >= 0), "a share that is negative or missing")
+    total = share.sum(axis=1)
+    off = np.abs(total - 1) > SUM_OFF
     if off.any():
         which = int(np.flatnonzero(off)[0])
-        percent = np.abs(total / 100 - 1) <= _OFF
+        percent = np.abs(total / 100 - 1) <= SUM_OFF
         hint = (
             "; divide them by 100 (--derive)" if percent.all() else ": name every domain, or give shares of the whole"
         )
         some = ", ".join(domains[:4]) + (" …" if len(domains) > 4 else "")
         raise DataError(
-            f"the shares {some} of {int(off.sum())} of {len(runs)} runs do not add up to 1 "
-            f"(row {int(runs.rows[which])}: {total[which]:.4g}){hint}"
+            f"the shares {some} of {int(off.sum())} of {len(rows)} runs do not add up to 1 "
+            f"(row {int(rows[which])}: {total[which]:.4g}){hint}"
         )
-    _refuse(runs, np.isfinite(losses) & (losses > 0), "a loss that is not positive")
-    constant = [name for name, column in zip(domains, shares.T, strict=True) if np.ptp(column) < 1e-9]
+    _refuse(rows, np.isfinite(loss) & (loss > 0), "a loss that is not positive")
+    constant = [name for name, column in zip(domains, share.T, strict=True) if np.ptp(column) < 1e-9]
     if constant:
         raise DataError(
-            f"the share of {constant[0]} is {shares[0, domains.index(constant[0])]:.4g} in every run, so its effect "
+            f"the share of {constant[0]} is {share[0, domains.index(constant[0])]:.4g} in every run, so its effect "
             "cannot be known; leave it out and divide the others by their sum (--derive)"
         )
-    return MixtureTable(tuple(domains), shares / total[:, None], tuple(tasks), losses, runs.source)
+    return MixtureTable(tuple(domains), share / total[:, None], tuple(losses), loss, source)
 
 
-def _refuse(runs: Runs, good: NDArray[np.bool_], what: str) -> None:
+def _refuse(rows: NDArray[np.int64], good: NDArray[np.bool_], what: str) -> None:
     bad = np.asarray(~np.all(good, axis=1), dtype=bool)
     if bad.any():
         raise DataError(
-            f"{int(bad.sum())} of {len(runs)} runs have {what} ({rows_phrase(runs.rows[bad].tolist())}); drop them "
-            "(--where)"
+            f"{int(bad.sum())} of {len(rows)} runs have {what} ({rows_phrase(rows[bad].tolist())}); drop them (--where)"
         )

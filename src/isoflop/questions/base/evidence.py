@@ -29,7 +29,7 @@ def plan_evidence(context: Context, *, budget: float) -> Table | None:
     if context.from_result:
         return None
     rows: list[tuple[Cell, ...]] = []
-    if _cheap(context):
+    if is_cheap(context):
         rows += [*_methods(context, budget), *_without_outliers_plan(context, budget)]
     rows += [*_hold_out(context), *_extrapolation_of_budget(context, budget), *_residuals(context)]
     return _table(rows, "N", "N*")
@@ -40,7 +40,7 @@ def forecast_evidence(context: Context, *, at: Mapping[str, float], beyond: floa
     if context.from_result:
         return None
     rows: list[tuple[Cell, ...]] = []
-    if _cheap(context):
+    if is_cheap(context):
         rows += _without_outliers_forecast(context, at)
     rows += _hold_out(context)
     if math.isfinite(beyond):
@@ -48,7 +48,8 @@ def forecast_evidence(context: Context, *, at: Mapping[str, float], beyond: floa
     return _table([*rows, *_residuals(context)], "forecast", context.law.response.replace("_", " "))
 
 
-def _cheap(context: Context) -> bool:
+def is_cheap(context: Context) -> bool:
+    """Whether evidence is computed without being asked."""
     return context.has_runs and len(context.runs) <= MOST_ROWS and not context.law.prepared
 
 
@@ -142,7 +143,7 @@ def _fit_without(context: Context, rows: list[int]) -> Fit:
 
 def _hold_out(context: Context) -> Iterator[tuple[Cell, ...]]:
     """Error and coverage on the largest runs, the same numbers as ``isoflop backtest``."""
-    if not _cheap(context):
+    if not is_cheap(context):
         why = "needs the runs" if not context.has_runs else "not computed for a table of this size"
         yield ("hold-out", None, f"{why} (isoflop backtest)")
         return

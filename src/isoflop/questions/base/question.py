@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from isoflop.answers import Answer
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
+from isoflop.questions.base.captions import captioned
 from isoflop.questions.base.context import Context, distinct
 from isoflop.questions.base.model_error import own_prior, prior_provenance, prior_words
 from isoflop.questions.base.option import Option, options_of
@@ -22,7 +23,7 @@ Group = Literal["Read", "Fit", "Ask", "Test", "Share"]
 GROUPS: tuple[Group, ...] = ("Read", "Fit", "Ask", "Test", "Share")
 
 # What a question is asked of: a table of runs; runs with a law (or a saved fit); its own files alone; nothing.
-InReport = Literal["", "always", "on request"]
+InReport = Literal["", "always", "where cheap", "on request"]
 Subject = Literal["runs", "fit", "law", "nothing"]
 
 
@@ -42,7 +43,7 @@ class Question:
     recommends: whether someone may spend a budget by the answer; such a question is refused for a fit with an
     error-level finding, unless it is forced, and its answers have an evidence block.
     writes: the file that the command writes where no other is named; none where empty.
-    in_report: whether a report asks it, always or with ``--include``.
+    in_report: whether a report asks it: always, where its evidence is computed anyway, or with ``--include``.
     in_study, on_page: whether the front end offers it.
     """
 
@@ -174,15 +175,17 @@ def word(question: Question, result: Any, context: Context) -> Answer:  # noqa: 
     answer = question.answer(result, context)
     fit = question.fit_of(result, context) if question.subject == "fit" and context.has_fit else None
     told = own_prior(question.prior_of(fit, context))
+    provenance = {
+        **context.provenance(runs=question.rests_on_runs(result, context), fit=fit),
+        **prior_provenance(told, file=context.prior_spec.prior),
+        **answer.provenance,
+    }
     return replace(
         answer,
         method="; ".join(each for each in (answer.method, prior_words(told)) if each),
         findings=distinct((*answer.findings, *question.findings(result, context))),
-        provenance={
-            **context.provenance(runs=question.rests_on_runs(result, context), fit=fit),
-            **prior_provenance(told, file=context.prior_spec.prior),
-            **answer.provenance,
-        },
+        provenance=provenance,
+        pictures=captioned(answer, provenance),
         result=result,
     )
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from isoflop.answers import Answer, Picture, Quantity, literal, of_interval
 from isoflop.answers.wording import plural, told
+from isoflop.questions.base.drawing import drawing
 
 if TYPE_CHECKING:
     from isoflop.planning.forecast import Forecast
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 def few_answer(question: str, few: FewTransfer, own: Forecast | None) -> Answer:
     """The loss on B in front, what it rests on behind."""
-    from isoflop import plots
-
     a, b = (literal(each) for each in few.names)
     estimate = few.source.estimate
     unit, law = estimate.data.loss_unit, estimate.law
@@ -47,7 +45,7 @@ def few_answer(question: str, few: FewTransfer, own: Forecast | None) -> Answer:
         pictures=(
             Picture(
                 "transfer",
-                partial(plots.loss_from_few, few),
+                drawing("loss_from_few", few),
                 f"Loss on {b} against loss on {a}: {few.runs} {plural(few.runs, 'run')}, the power law between both "
                 f"losses with its band, and the forecast {told(of_interval('loss', few.loss, promise='PI'))}.",
             ),

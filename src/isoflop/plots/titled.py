@@ -1,0 +1,50 @@
+"""What stands around a picture: its claim above, and below it, small, what it was made from."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Final
+
+from isoflop.plots.style import escaped, shades
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_TITLE: Final = 1.12  # of the size of the figure's letters
+_SMALL: Final = 0.68
+_LETTER: Final = 0.6  # width of an average bold letter, of its size
+_MARGIN: Final = 0.015  # of the figure's width
+
+
+def entitle(axes: Axes, claim: str, source: str = "") -> None:
+    """Put the claim above everything on the figure of these axes and the source under it, both at the left, wrapped."""
+    from matplotlib import rcParams
+
+    figure = axes.get_figure(root=True)
+    if figure is None:
+        return
+    ink, size = shades(axes), float(rcParams["font.size"])
+    if claim:
+        figure.suptitle(
+            _wrapped(claim, figure, _TITLE * size, 3),
+            x=_MARGIN,
+            ha="left",
+            fontsize=_TITLE * size,
+            fontweight="bold",
+            color=ink.ink,
+        )
+    if source:
+        figure.supxlabel(
+            _wrapped(source, figure, _SMALL * size, 2),
+            x=_MARGIN,
+            ha="left",
+            fontsize=_SMALL * size,
+            color=ink.muted,
+        )
+
+
+def _wrapped(text: str, figure: Figure, size: float, most: int) -> str:
+    """On as many lines as it needs, at most so many."""
+    width = max(20, int(figure.get_figwidth() * 72 * (1 - 2 * _MARGIN) / (_LETTER * size)))
+    return escaped("\n".join(textwrap.wrap(text, width, max_lines=most, placeholder=" …")))
