@@ -18,6 +18,7 @@ from isoflop.errors import IsoflopError
 
 MOST_DEPTH = 40  # a report's answer nests about ten levels
 MOST_DIGITS = 40  # of a whole number; a seed has ten
+MOST_VALUES = 6_000_000  # of one text of JSON, which Python holds in some 100 bytes each
 _LONG_NUMBER = re.compile(r"[0-9][0-9_]{400,}")
 
 
@@ -50,12 +51,25 @@ def read_bounded(path: str | Path, *, most: int) -> bytes:
     return data
 
 
+def refuse_many_values(data: bytes | str) -> None:
+    """Refuse JSON that may hold more than :data:`MOST_VALUES` values, before they are made: 60 MB of ``[],`` take 2 GB.
+
+    Raises DocumentError. Brackets and commas are counted, those within texts too.
+    """
+    if len(data) <= MOST_VALUES:
+        return
+    text = data if isinstance(data, bytes) else data.encode("utf-8", "replace")
+    if text.count(b"[") + text.count(b"{") + text.count(b",") > MOST_VALUES:
+        raise DocumentError(f"holds more than the {MOST_VALUES:,} values that are read")
+
+
 def parse_json(data: bytes | str, *, words: bool = False) -> Any:  # noqa: ANN401 - whatever JSON holds
     """The plain values of JSON in UTF-8; words: whether NaN and Infinity, which Python writes, are numbers too.
 
     Raises DocumentError: not JSON, deeper than 40 levels, a number that no float holds, half a character.
     """
     try:
+        refuse_many_values(data)
         text = data.decode("utf-8") if isinstance(data, bytes) else data
         value = json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=float if words else _constant)
     except DocumentError:

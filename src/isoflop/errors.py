@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _SHOWN = 60  # letters of a value that a message repeats
 _LONGEST_VALUE = 300
@@ -40,6 +41,39 @@ def brief(message: str) -> str:
     if len(message) > _LONGEST_MESSAGE:
         message = f"{message[: _LONGEST_MESSAGE - _KEPT]} … {message[-_KEPT:]}"
     return _UNPRINTABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", message)
+
+
+def brief_of(message: str, words: Sequence[str]) -> str:
+    """The message with no word of a command line, nor what stands behind its ``=``, where that is long.
+
+    What repeats many short words, such as a list of arguments that a command does not take, is left out in the midst.
+    """
+    pieces = {piece for word in words for piece in (word, word.partition("=")[2]) if len(piece) > _LONGEST_VALUE}
+    for piece in sorted(pieces, key=len, reverse=True):
+        for text in (piece, repr(piece)[1:-1], " ".join(piece.split())):
+            message = _cut_runs(message, text)
+    listed = " ".join(words)
+    if len(message) > 2 * _LONGEST_VALUE and len(listed) > _LONGEST_VALUE and _repeats(message, listed):
+        message = f"{message[:_LONGEST_VALUE]} … {message[-_KEPT:]}"
+    return message
+
+
+def _cut_runs(message: str, text: str) -> str:
+    """The message with what it repeats of a text from its beginning cut, whether it repeats all of it or a part."""
+    at = message.find(text[: 2 * _SHOWN])
+    while at >= 0:
+        pairs = zip(message[at:], text, strict=False)
+        run = next((n for n, (one, other) in enumerate(pairs) if one != other), min(len(message) - at, len(text)))
+        if run > _LONGEST_VALUE:
+            message = f"{message[: at + _SHOWN]}…{message[at + run :]}"
+        at = message.find(text[: 2 * _SHOWN], at + _SHOWN)
+    return message
+
+
+def _repeats(message: str, listed: str) -> bool:
+    """Whether the message holds more than 300 characters of the words one after the other."""
+    step = _LONGEST_VALUE // 2
+    return any(listed[place : place + step] in message for place in range(0, max(1, len(listed) - step), step))
 
 
 def _cut_quotes(message: str) -> str:

@@ -31,7 +31,7 @@ def test_an_interaction_that_the_law_lacks_is_found():
 
 
 def test_errors_that_a_size_shares_are_no_lack_of_fit_and_an_interaction_on_such_a_grid_is():
-    # measured with 100 tables: .03 and 1.00; .09 and 1.00 where runs count as independent
+    # measured with 100 tables: .04 and 1.00; .09 and 1.00 where runs count as independent
     assert structured(NAMED["shared by size"], 20) <= 2
     assert structured(NAMED["an interaction on a grid"], 5) == 5
 

@@ -45,7 +45,7 @@ def main():
             worst = [max(worst[0], outcome.seconds), max(worst[1], outcome.memory)]
             if count % 250 == 0:
                 print(f"... {count} cases, {len(found)} kinds of fault, {worst[0]:.1f} s", flush=True)
-            wrong = outcome.wrong()
+            wrong = outcome.wrong_of(case.words)
             if wrong and wrong not in found:
                 found[wrong] = case
                 print(f"[{first + count - 1}] {wrong}: {' '.join(case.words)[:200]}", flush=True)

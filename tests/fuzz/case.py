@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,6 +63,14 @@ class Outcome:
     memory: int
     waited: bool
     left: tuple[str, ...]
+
+    def wrong_of(self, words: Sequence[str]) -> str:
+        """As :meth:`wrong`, and whether the message repeats more than some 300 characters of one of the words."""
+        wrong = self.wrong()
+        if wrong:
+            return wrong
+        pieces = (word[place : place + 301] for word in words for place in range(0, len(word) - 300, 60))
+        return "a message repeats a long value" if any(piece in self.err for piece in pieces) else ""
 
     def wrong(self) -> str:
         """What is wrong with it, worded so that equal faults are equal texts; empty where nothing is."""

@@ -38,7 +38,8 @@ def case(seeds, rng):
     """One case."""
     kind = rng.choice(
         ["table", "table", "table", "options", "options", "groups", "fit", "fit", "prediction", "study", "sweep",
-         "programs", "result", "session", "answer", "log", "log", "store", "store", "tables", "upload"]
+         "programs", "result", "session", "answer", "log", "log", "store", "store", "tables", "upload",
+         "scores", "scores", "scores", "arrays", "arrays"]
     )  # fmt: skip
     return KINDS[kind](seeds, rng)
 
@@ -262,6 +263,58 @@ def store(seeds, rng):
     return Case(rng.choice(ON_STORES), {**files, **more})
 
 
+ON_SCORES = (
+    ("evals", "items.csv"), ("evals", "items.csv", "--at", "N=1T", "--draws", "20"), ("evals", "board.csv"),
+    ("evals", "items.csv", "--column", "passes=passes", "--column", "tries=tries", "--draws", "20"),
+    ("evals", "items.csv", "--models", "board.csv", "--baseline", "m1", "--table", "out.csv"),
+    ("evals", "samples_quiz_2024-01-01T00-00-00.jsonl"), ("evals", "results_2024-01-01T00-00-00.json"),
+    ("evals", "log.json"), ("evals", "."),
+    ("capability", "board.csv", "--task", "t0,t1,t2,t3,t4", "--by", "model", "--date", "date", "--draws", "20"),
+    ("capability", "board.csv", "--task", "t0,t1,t2,t3,t4", "--by", "model", "--scale", "N", "--draws", "20"),
+    ("capability", "items.csv", "--task-column", "item", "--score", "score", "--by", "model", "--draws", "20"),
+    ("track", "checkpoints.csv", "--task", "t0", "--task", "t1", "--task", "t2", "--by", "model", "--x", "step"),
+    ("track", "checkpoints.csv", "--task", "t0", "--by", "model", "--early", "4000", "--picture", "p.svg"),
+    ("transfer", "corpora.csv", "--to", "code_loss", "--measured", "2.3", *AT, "--draws", "20"),
+    ("transfer", "corpora.csv", "--by", "corpus", "--from-group", "web", "--to-group", "code", "--draws", "20"),
+    ("regions", "curve.csv"), ("regions", "curve.csv", "--over", "D", "--by", "run"),
+    ("explain", "corpora.csv", "--law", "chinchilla", "--probe", "measures.csv", "--draws", "20"),
+)  # fmt: skip
+
+
+def scores(seeds, rng):
+    """A command that reads scores, checkpoints, a pair of data sets or a curve; one of its files changed, or a word."""
+    words = list(rng.choice(ON_SCORES))
+    used = [each for each in words if each in seeds.scores]
+    if words[1] == ".":
+        used = [each for each in seeds.scores if each.startswith(("samples", "results", "log"))]
+    files = {name: seeds.scores[name] for name in used}
+    which = rng.choice(used)
+    if rng.random() < 0.2:
+        options = [each for each in questions()[words[0]].options() if not each.positional]
+        option = rng.choice(options)
+        value = rng.choice([*mutate.NUMBERS, *mutate.TEXTS, sample(option)]).replace("\0", "")
+        words += [option.word] if isinstance(option.kind, Flag) else [option.word, value]
+    elif which.endswith(".json") and rng.random() < 0.7:
+        files[which] = json.dumps(mutate.tree(json.loads(files[which]), rng)).encode()
+    else:
+        files[which] = mutated_table(files[which], which, rng)
+    return Case(tuple(words), files)
+
+
+def arrays(seeds, rng):
+    """Activations with bytes changed, or with a header that tells of another array than is there."""
+    name = rng.choice(["a.npz", "a.npy", "a.parquet", "a.safetensors"])
+    data = seeds.scores[name]
+    if name == "a.npz" or rng.random() < 0.4:
+        data = mutate.blob(data, rng)
+    elif name == "a.parquet":
+        data = mutate.parquet(data, rng)
+    else:
+        data = mutate.header(data, rng)
+    words = rng.choice([(), ("--samples", "50"), ("--rows", "out.csv"), ("--array", "z"), ("--labels", "y")])
+    return Case(("probe", name, *words), {name: data})
+
+
 def tables(seeds, rng):
     """Commands that take several tables, one of them changed."""
     names = ["runs.csv", "runs.tsv", "recipes.csv"]
@@ -307,4 +360,6 @@ KINDS = {
     "store": store,
     "tables": tables,
     "upload": upload,
+    "scores": scores,
+    "arrays": arrays,
 }  # fmt: skip

@@ -15,7 +15,9 @@ TEXTS = (
     "../../etc/passwd", "/dev/zero", "/dev/null", "a" * 300, "b" * 5_000, "{x}", "%s", "$(id)", "<script>x</script>",
     "=1+1", "N=", "=5", "N=1e300", "N=70B,8B", "D:20%", "E + A/N^alpha", "E + A/(N-N)^alpha", "((((", "A^" * 50 + "A",
     "exp(" * 59 + "N" + ")" * 59, "root(L, L - A/N^alpha*L, 0)", "log(0)*N*A", "N^1e300*A", "family", "chinchilla",
-    "kaplan", "loss < 3", "loss == 'x'", "N > 1 and", "not not N", "2020-01-01", "1e3:1e5", "positive", "-", "--", "🙂",
+    "kaplan", "loss < 3", "loss == 'x'", "N > 1 and",
+    "w " * 1_000, "it's " * 200 + '"', "N=" + "7B " * 300,
+    "not not N", "2020-01-01", "1e3:1e5", "positive", "-", "--", "🙂",
 )  # fmt: skip
 VALUES = (
     None, True, False, 0, -1, 1, 2.5, 1e300, -1e300, 10**39, 2**63, "x", "", "inf", "nan", [], {}, [None], [[]],
@@ -79,6 +81,16 @@ def blob(data, rng):
         case 4:
             return rng.choice([b"\xef\xbb\xbf", b"\xff\xfe", b"\x00", b"PAR1", b"\x1f\x8b", b"\n\n"]) + data
     return data[:at] + rng.choice([b"\x00", b"\r", b'"', b",", b"\xf0\x9f", b"[" * 3_000]) + data[at:]
+
+
+def header(data, rng):
+    """An array whose header, a text before its numbers, has another number, type or name at one place."""
+    words = list(re.finditer(rb"[-\w.<>|]+", data[: data.find(b"}", 10)]))
+    spot = rng.choice(words)
+    other = rng.choice(
+        [b"-1", b"0", b"9" * 400, b"1e9", b"True", b"|O", b"<f2", b"F16", b"BF16", b"x", b"(" * 900, b"[1]", b"7" * 13]
+    )
+    return data[: spot.start()] + other + data[spot.end() :]
 
 
 def text(data, rng):

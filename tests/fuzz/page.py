@@ -7,10 +7,10 @@ from pathlib import Path
 def run(words):
     """Do one part, and end as the command line would: 0, or 2 with one sentence."""
     from isoflop.answers.restore import answer_from_dict
-    from isoflop.app.server import _state
     from isoflop.app.session import load, sessions
     from isoflop.app.tables import read_table
     from isoflop.app.upload import check_size
+    from isoflop.app.views import state_view
     from isoflop.app.work import perform
     from isoflop.documents import parse_json, read_bounded
     from isoflop.errors import IsoflopError
@@ -23,7 +23,7 @@ def run(words):
         if kind == "@session":
             sessions(root)
             session = load(root, name)
-            _state(session)
+            state_view(session)
             read_table(session)
             for task in session.tasks:
                 perform(session, task, lambda share, doing: None)

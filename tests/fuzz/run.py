@@ -70,7 +70,7 @@ class Runner:
         def fails(other):
             nonlocal left
             left -= 1
-            return self.run(other).wrong() == wrong
+            return self.run(other).wrong_of(other.words) == wrong
 
         shrunk = True
         while shrunk and left > 0:

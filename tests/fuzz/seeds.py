@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from tests.fuzz import scores
 from tests.fuzz.case import Case
 
 STUDY = b"""law = "chinchilla"
@@ -88,6 +89,7 @@ class Seeds:
     toml: dict[str, bytes]
     session: str
     cell: str
+    scores: dict[str, bytes]
 
 
 def frame():
@@ -220,4 +222,4 @@ def make(runner, folder):
     below = place / "store"
     store = {str(each.relative_to(below)): each.read_bytes() for each in below.rglob("*.parquet")}
     toml = {"study": STUDY, "sweep": SWEEP, "programs": PROGRAMS}
-    return Seeds(tables, logs, store, documents, toml, name, program.name)
+    return Seeds(tables, logs, store, documents, toml, name, program.name, scores.make())

@@ -28,7 +28,7 @@ def seeds(runner, tmp_path_factory):
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_what_was_found_stays_mended(runner, example):
     outcome = runner.run(from_json(example.read_text()))
-    assert outcome.wrong() == "", outcome.err
+    assert outcome.wrong_of(from_json(example.read_text()).words) == "", outcome.err
 
 
 @settings(PLAIN, max_examples=12)
@@ -36,7 +36,7 @@ def test_what_was_found_stays_mended(runner, example):
 def test_no_input_ends_in_more_than_a_sentence(runner, seeds, rng):
     case = generate.case(seeds, rng)
     outcome = runner.run(case)
-    assert outcome.wrong() == "", (case.words, outcome)
+    assert outcome.wrong_of(case.words) == "", (case.words, outcome)
 
 
 @settings(PLAIN, max_examples=200)

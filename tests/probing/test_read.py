@@ -1,6 +1,7 @@
 """Files of activations: what is read from each kind, and one sentence for each kind of damage."""
 
 import json
+import zipfile
 
 import numpy as np
 import polars as pl
@@ -81,7 +82,7 @@ def test_damage_is_one_sentence(tmp_path):
         "cut.npz": "is no .npz file, or is cut short",
         "cut.npy": "is cut short: it has fewer bytes",
         "text.npy": "is no NumPy array",
-        "text.parquet": "is no Parquet file",
+        "text.parquet": "cannot be read as Parquet .its footer is damaged",
         "empty.safetensors": "is no safetensors file, or is cut short",
         "long.safetensors": "is no safetensors file, or is cut short",
         "cut.safetensors": "is cut short: 'hidden' ends beyond the file",
@@ -106,6 +107,60 @@ def test_a_huge_array_is_refused_before_it_is_loaded(tmp_path):
     with (tmp_path / "huge.npy").open("wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (rows, 10)})
         file.truncate(file.tell() + rows * 40)
-    with pytest.raises(DataError, match="has 4.0 GiB and is loaded up to 4"):
+    with pytest.raises(DataError, match="would take 512 MB, and at most 512 MB are held; ask for fewer .--samples"):
         read_activations([tmp_path / "huge.npy"])
     assert read_activations([tmp_path / "huge.npy"], samples=5)[0].points.shape == (5, 10)
+
+
+def header(shape, data=b""):
+    text = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    text += b" " * (-(len(text) + 11) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + data
+
+
+@pytest.mark.parametrize(
+    ("shape", "sentence"),
+    [
+        ("(1000000000000,)", "fewer bytes than its shape|would take|has 1 dim|holds no array"),
+        ("(1000000, 1000000)", "fewer bytes than its shape|would take 7,629,395 MB, and at most 4,096 MB are unpacked"),
+        ("(-5, 3)", "has the impossible shape .-5, 3."),
+        ("(" + "1," * 70 + ")", "has the impossible shape"),
+        ("(" * 900, "is no NumPy array"),
+        ("(" + "9" * 5000 + ",)", "is no NumPy array"),
+        ("(5.0, 3)", "is no NumPy array"),
+    ],
+)
+def test_a_forged_header_is_one_sentence_in_both_kinds_of_file(tmp_path, shape, sentence):
+    (tmp_path / "a.npy").write_bytes(header(shape, b"0" * 64))
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("z.npy", header(shape, b"0" * 64))
+    for name in ("a.npy", "a.npz"):
+        with pytest.raises(DataError, match=sentence):
+            read_activations([tmp_path / name], samples=50)
+
+
+def test_what_unpacks_to_more_than_is_held_is_sought_through_piece_by_piece(tmp_path):
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(3_000, 700))  # more than one piece of 16 MB
+    np.savez_compressed(tmp_path / "a.npz", z=points)
+    np.save(tmp_path / "b.npy", points)
+    np.savez(tmp_path / "c.npz", z=np.asfortranarray(points))
+    packed, plain, columns = (
+        read_activations([tmp_path / name], samples=60, seed=3)[0].points for name in ("a.npz", "b.npy", "c.npz")
+    )
+    assert np.array_equal(packed, plain) and np.array_equal(packed, columns) and packed.shape == (60, 700)
+    with zipfile.ZipFile(tmp_path / "d.npz", "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("z.npy", header("(1000, 2)", b"0" * 16_000))
+    with pytest.raises(DataError, match="packed with another method than numpy's"):
+        read_activations([tmp_path / "d.npz"])
+    with zipfile.ZipFile(tmp_path / "e.npz", "w") as archive:
+        for place in range(1_001):
+            archive.writestr(f"z{place}.npy", b"")
+    with pytest.raises(DataError, match="holds 1,001 arrays, and at most 1,000 are read"):
+        read_activations([tmp_path / "e.npz"])
+
+
+def test_a_list_without_end_in_parquet_is_refused_before_it_is_read(tmp_path):
+    pl.DataFrame({"z": [pl.zeros(61_000_000, dtype=pl.Int8, eager=True)]}).write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="holds 61,000,000 values, and at most 60,000,000 are read"):
+        read_activations([tmp_path / "a.parquet"])

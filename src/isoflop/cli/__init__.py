@@ -134,7 +134,8 @@ def _unsaid(*_: object, **__: object) -> None:
 
 
 def _end(message: str, code: int) -> NoReturn:
-    from isoflop.errors import brief
+    from isoflop.errors import brief, brief_of
 
-    click.echo("Stopped" if code == 130 else f"Error: {brief(message)}", err=True)
+    told = brief(brief_of(message, sys.argv[1:]))
+    click.echo("Stopped" if code == 130 else f"Error: {told}", err=True)
     sys.exit(code)

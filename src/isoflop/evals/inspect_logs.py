@@ -13,13 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from isoflop.documents import DocumentError, refuse_many_values
 from isoflop.errors import DataError, shown
 from isoflop.evals.logged_models import Evaluated
 from isoflop.findings import Finding
 from isoflop.logs.json_numbers import number_or_none
 
 _LETTERS: Final = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
-_LARGEST: Final = 512 * 2**20  # bytes of a part of a log, unpacked
+_LARGEST: Final = 256 * 2**20  # bytes of a part of a log, unpacked
 _MOST: Final = 1_000_000  # parts
 
 
@@ -150,8 +151,12 @@ def _part(log: zipfile.ZipFile, name: str, source: str) -> bytes:
         raise DataError(
             f"{name[:80]} in {source} unpacks to more than {_LARGEST:,} bytes; write the log without attachments"
         )
+    member = log.getinfo(name)
     try:
-        return log.read(name)
+        if member.compress_type in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):  # unpacked whole, whatever size is declared
+            raise NotImplementedError("LZMA or BZIP2")
+        with log.open(member) as part:
+            return part.read(member.file_size)  # and not to its end, which may be far beyond
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise DataError(f"{name[:80]} in {source} is damaged ({error}); copy the log again") from None
     except (NotImplementedError, RuntimeError) as error:
@@ -163,7 +168,10 @@ def _part(log: zipfile.ZipFile, name: str, source: str) -> bytes:
 
 def _parsed(data: bytes, source: str) -> Mapping[str, Any]:
     try:
+        refuse_many_values(data)
         value = json.loads(data)
+    except DocumentError as error:
+        raise DataError(f"{source} {error}; write large logs as .eval (inspect log convert)") from None
     except (ValueError, RecursionError) as error:
         raise DataError(f"{source} is no whole JSON ({str(error)[:120]}); copy the log again") from None
     if not isinstance(value, Mapping):

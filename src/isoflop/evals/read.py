@@ -18,6 +18,7 @@ from isoflop.evals.plain_tables import read_table
 from isoflop.findings import Finding
 from isoflop.logs.walk import walk
 from isoflop.runs import read_runs
+from isoflop.runs.bounds import refuse_file
 
 _TABLES: Final = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq", ".json", ".md")
 
@@ -96,6 +97,8 @@ def _of_paths(
     for path in paths:
         if not path.exists():
             raise DataError(f"there is no file {shown(str(path))}; check the path")
+        if not path.is_dir():
+            refuse_file(path)
     logs: list[Evaluated] = []
     tables: list[Path] = []
     unread: list[tuple[str, str]] = []

@@ -109,9 +109,9 @@ def score_test_in_groups(slopes: Slopes, terms: Floats, codes: Ints) -> ScoreTes
     """The score test of terms where runs of a group may share an error, by generalized least squares.
 
     With the terms in the regression, an analysis of variance gives s² within groups and t² of what a group shares.
-    Every column x becomes x − θ·x̄ of its group, θ = 1 − s/√(s² + n·t²) for n runs; F is that of what results, on the
-    degrees of freedom from which t² is known. Where chance explains the groups once the terms are there (at 3 %), the
-    score test stands. None where nothing can be tested.
+    Every column x becomes x − θ·x̄ of its group, θ = 1 − s/√(s² + n·t²) for n runs; F is that of what results. Where
+    chance explains the groups once the terms are there (at 3 %), the score test stands. None where nothing can be
+    tested.
     Source: Swamy & Arora 1972 (random effects of groups).
     """
     scores, plain = _normal_scores(slopes.residual), score_test(slopes, terms)
@@ -141,7 +141,7 @@ def score_test_in_groups(slopes: Slopes, terms: Floats, codes: Ints) -> ScoreTes
     freedom = len(scores) - own.shape[1] - added.shape[1]
     if not added.shape[1] or freedom < _FEWEST_FREE or left <= 0:
         return None
-    return _f_test(explained / added.shape[1] / (left / freedom), added.shape[1], min(freedom, groups.terms))
+    return _f_test(explained / added.shape[1] / (left / freedom), added.shape[1], freedom)
 
 
 def _strong(columns: Floats) -> Floats:

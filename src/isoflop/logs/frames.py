@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +15,8 @@ from isoflop.errors import MissingExtraError
 from isoflop.logs import sqlite
 from isoflop.logs.hashed_file import Digest, Lines
 from isoflop.logs.logged import LogError
+from isoflop.runs.bounds import GZIP, ZSTD, refuse_file, refuse_text, refuse_zstd
+from isoflop.runs.parquet_files import read_parquet
 
 ADDRESSES: Final = ("s3://", "gs://", "gcs://", "az://", "abfss://", "hf://", "http://", "https://")
 TEXT: Final = (".csv", ".tsv")
@@ -20,6 +25,7 @@ COLUMNAR: Final = (".parquet", ".pq")
 DATABASE: Final = (".db", ".sqlite", ".sqlite3", ".duckdb", ".ddb")
 _PACKED: Final = (".gz", ".zst")
 _LONGEST: Final = 1 << 20  # bytes of a line
+_MOST_TEXT: Final = 2**28  # bytes of a packed table of text, once unpacked
 _MISSING: Final = ["", "NA", "N/A", "null", "None", "-"]
 
 
@@ -32,10 +38,13 @@ def kind_of(name: str) -> str:
 
 def load(where: str | bytes, kind: str) -> pl.DataFrame:
     """The table at a path or an address, or in bytes; kind is its ending, without that of its compression."""
+    local = isinstance(where, str) and not where.startswith(ADDRESSES)
     if kind in COLUMNAR:
-        return pl.scan_parquet(where, hive_partitioning=False).collect()
+        return read_parquet(where) if local else pl.scan_parquet(where, hive_partitioning=False).collect()  # type: ignore[arg-type]
     if kind in LINES:
         return pl.read_ndjson(where, infer_schema_length=None, ignore_errors=True)
+    if local:
+        _refuse_long(Path(where))  # type: ignore[arg-type]
     separator = "\t" if kind == ".tsv" else _separator(where)
     read: Callable[..., pl.DataFrame] = pl.read_csv
     try:
@@ -46,6 +55,20 @@ def load(where: str | bytes, kind: str) -> pl.DataFrame:
     except pl.exceptions.ComputeError:  # words among numbers further down, or rows of unequal length
         frame = read(where, separator=separator, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True)
         return pl.DataFrame([_as_numbers(series) for series in frame])
+
+
+def _refuse_long(path: Path) -> None:
+    """Refuse text that takes more than is held at once, packed or not."""
+    refuse_file(path)
+    with path.open("rb") as file:
+        magic = file.read(4)
+        file.seek(0)
+        if magic.startswith(GZIP):
+            # what is cut short is read as far as it goes, and told of there
+            with contextlib.suppress(EOFError, OSError, zlib.error), gzip.open(file) as unpacked:
+                refuse_text(unpacked, most=_MOST_TEXT)
+        elif magic == ZSTD:
+            refuse_zstd(file.read(), most=_MOST_TEXT)
 
 
 def written_before(path: Path) -> tuple[bytes, str]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from isoflop.documents import DocumentError, refuse_many_values
 from isoflop.findings import Finding
 from isoflop.logs.hashed_file import Digest, Lines, cut_short
 from isoflop.logs.json_numbers import as_float
@@ -93,11 +94,15 @@ def records_of(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _array(path: Path, source: str) -> pl.DataFrame:
+    size = path.stat().st_size
+    if size > _LARGEST:
+        raise LogError(f"{source} is an array of {size:,} bytes; write it as JSON Lines, one object a line")
     data = path.read_bytes()
-    if len(data) > _LARGEST:
-        raise LogError(f"{source} is an array of {len(data):,} bytes; write it as JSON Lines, one object a line")
     try:
+        refuse_many_values(data)
         records = json.loads(data)
+    except DocumentError as error:
+        raise LogError(f"{source} {error}; write it as JSON Lines, one object a line") from None
     except RecursionError:
         raise LogError(f"{source} is nested too deeply to be a log; copy it again") from None
     except ValueError as error:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
+from isoflop.documents import DocumentError, refuse_many_values
 from isoflop.logs.logged import LogError
 
 _DEEPEST: Final = 20
@@ -51,7 +52,10 @@ def read_object(data: bytes, source: str) -> dict[str, Any]:
     if len(data) > _LARGEST:
         raise LogError(f"{source} has {len(data):,} bytes of JSON, more than a run's summary has; is it another file?")
     try:
+        refuse_many_values(data)
         value = json.loads(data)
+    except DocumentError as error:
+        raise LogError(f"{source} {error}; is it another program's file?") from None
     except RecursionError:
         raise LogError(f"{source} is nested too deeply to be a log; copy it again") from None
     except ValueError as error:

@@ -20,7 +20,7 @@ from isoflop.files import FULL, NoSpaceError, write_whole
 from isoflop.logs.derive import SCHEMA as COLUMNS
 from isoflop.logs.logged import STEP
 from isoflop.logs.rules import Rules
-from isoflop.runs.store import CURVE, KEY, PARTS, RUNS, SCHEMA, Store, open_store, reading
+from isoflop.runs.store import CURVE, KEY, PARTS, RUNS, SCHEMA, Store, check_curves, open_store, reading
 
 PART_ROWS: Final = 1_000_000  # rows of a file of curves: what an import and a fit hold at once
 _GROUP_ROWS: Final = 131_072
@@ -164,6 +164,7 @@ def carry_over(folder: Path, part: str, writer: CurveWriter, *, without: Collect
     """Write the curves of one file again, those of the runs in ``without`` left out."""
     with reading(folder / part):
         frame = pl.read_parquet(folder / part, hive_partitioning=False, glob=False)
+    check_curves(Path(part).name, frame.schema, ours=True)
     for (run,), curve in frame.partition_by("run", as_dict=True, maintain_order=True).items():
         if run not in without:
             writer.add(str(run), _own(curve))
@@ -173,6 +174,9 @@ def stored_curve(folder: Path, run: str, part: str) -> pl.DataFrame:
     """The curve of one run as it is stored: its steps and the metrics that it has."""
     with reading(folder / part):
         scan = pl.scan_parquet(folder / part, hive_partitioning=False, glob=False)
+        schema = scan.collect_schema()
+    check_curves(Path(part).name, schema, ours=True)
+    with reading(folder / part):
         return _own(scan.filter(pl.col("run") == run).sort(STEP).collect())
 
 

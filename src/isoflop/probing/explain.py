@@ -105,13 +105,9 @@ def read_measures(
     """
     import polars as pl
 
-    place = Path(path).expanduser()
-    try:
-        frame = pl.read_parquet(place) if place.suffix.lower() == ".parquet" else pl.read_csv(place)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(
-            f"{shown(str(path))} is no table of isoflop probe --rows ({str(error).splitlines()[0]})"
-        ) from None
+    from isoflop.runs.files import load
+
+    frame, _, _ = load(Path(path).expanduser())
     if "checkpoint" not in frame.columns or not {"dimension", "spectrum"} & set(frame.columns):
         raise DataError(
             f"{shown(str(path))} has no columns checkpoint and dimension; write it with isoflop probe --rows"
@@ -124,13 +120,21 @@ def read_measures(
     row = frame.row(-1, named=True)
     found: dict[str, tuple[float, float, float]] = {}
     for name in ("dimension", "spectrum"):
-        value = row.get(name)
-        if isinstance(value, int | float) and value > 0:
-            low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
-            found[name] = (float(value), float(low if low else value), float(high if high else value))
+        value, low, high = (_number(row.get(f"{name}{end}")) for end in ("", "_low", "_high"))
+        if value and value > 0:
+            found[name] = (value, low or value, high or value)
     if not found:
         raise DataError(f"dimension and spectrum of {shown(str(row['checkpoint']))} were refused; probe more samples")
     return found, str(row["checkpoint"])
+
+
+def _number(cell: object) -> float | None:
+    """A finite number, or the text of one, as cells of CSV are read."""
+    try:
+        value = float(cell) if isinstance(cell, int | float | str) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _predictions(

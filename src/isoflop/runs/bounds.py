@@ -20,6 +20,8 @@ ZSTD: Final = b"\x28\xb5\x2f\xfd"
 MAX_FILE: Final = 2**30
 MAX_TEXT: Final = 2**29
 MAX_JSON: Final = 2**27
+MAX_LINE: Final = 2**24
+MAX_NESTED: Final = 2_000_000  # brackets within the objects of JSON Lines, some 300 bytes each while they are read
 MAX_COLUMNS: Final = 20_000
 MAX_CELLS: Final = 60_000_000
 MAX_CELL: Final = 131_072
@@ -96,17 +98,23 @@ def refuse_shape(rows: int, columns: int) -> None:
 
 def refuse_json(file: IO[bytes] | gzip.GzipFile) -> int:
     """Refuse JSON that is too long, too deep, or has too many keys for its lines; returns the number of lines."""
-    read = lines = 0
+    read = lines = nested = 0
     keys: set[bytes] = set()
-    for line in file:
+    while line := file.readline(MAX_LINE + 1):
         read += len(line)
         lines += 1
+        if len(line) > MAX_LINE:
+            raise ValueError(f"line {lines} holds more than {MAX_LINE / 2**20:,.0f} MB; write one flat object a run")
         if read > MAX_JSON:
             raise ValueError(
                 f"it holds more than {MAX_JSON / 2**20:,.0f} MB of JSON; write it as Parquet, or keep fewer rows"
             )
-        if line.count(b"[") + line.count(b"{") > MAX_DEPTH:
+        brackets = line.count(b"[") + line.count(b"{")
+        if brackets > MAX_DEPTH:
             _refuse_deep(line, lines)
+        nested += brackets - 1 if brackets else 0
+        if nested > MAX_NESTED:
+            raise ValueError(f"it holds more than {MAX_NESTED:,} lists and objects within objects; write flat ones")
         keys.update(_KEY.findall(line))
         if len(keys) > MAX_COLUMNS or len(keys) * lines > MAX_CELLS:
             refuse_shape(lines, len(keys))

@@ -49,8 +49,9 @@ def group_checkpoints(
     """
     if "run" in frame.columns or not 4 <= frame.height <= _MOST_ROWS:
         return frame, known, []
-    total = next((name for name in frame.columns if name != "step" and _is_end(frame[name])), None)
-    share = next((name for name in frame.columns if name not in BY_SYMBOL and _is_share(frame[name])), None)
+    schema = frame.schema
+    total = next((name for name in frame.columns if name != "step" and _is_end(name, schema[name])), None)
+    share = next((name for name in frame.columns if name not in BY_SYMBOL and _is_share(name, frame)), None)
     measured = [name for name in ("D", "C") if name in known and not known[name].derived]
     clock = "step" if "step" in known else share if share is not None else next(iter(measured), None)
     if clock is None or not frame[clock].dtype.is_numeric() or known.get(clock, Column("", "")).derived:
@@ -88,23 +89,24 @@ def group_checkpoints(
     return frame, known, [finding]
 
 
-def _is_end(series: pl.Series) -> bool:
+def _is_end(name: str, kind: pl.DataType) -> bool:
     """Whether a column says how many steps were planned: ``total_steps``, ``max_iters``, ``num_train_steps``."""
-    words = set(words_of(series.name))
-    told = (words & _ENDS or {"num", "train"} <= words) and _STEP_OF.search(series.name) is None
-    return bool(told and words & _STEPS and words <= _ENDS | _STEPS | _TRAINING) and series.dtype.is_numeric()
+    words = set(words_of(name))
+    told = (words & _ENDS or {"num", "train"} <= words) and _STEP_OF.search(name) is None
+    return bool(told and words & _STEPS and words <= _ENDS | _STEPS | _TRAINING) and kind.is_numeric()
 
 
-def _is_share(series: pl.Series) -> bool:
+def _is_share(name: str, frame: pl.DataFrame) -> bool:
     """Whether a column says how far of its training a row is: ``portion_steps_elapsed``, ``progress``, a percentage."""
-    words = set(words_of(series.name))
+    words = set(words_of(name))
     told = (
         words in ({"fraction"}, {"progress"})
-        or _STEP_OF.search(series.name)
+        or _STEP_OF.search(name)
         or (words & (_SHARE | {"progress"}) and words & (_OF_TRAINING | {"train", "training"}))
     )
-    if not told or not words <= _SHARE | _OF_TRAINING | _AROUND | _ENDS or not series.dtype.is_numeric():
+    if not told or not words <= _SHARE | _OF_TRAINING | _AROUND | _ENDS or not frame[name].dtype.is_numeric():
         return False
+    series = frame[name]
     low, high = series.cast(pl.Float64).min(), series.cast(pl.Float64).max()
     return low is not None and float(low) >= 0 and float(high) <= 100  # type: ignore[arg-type]
 
@@ -122,22 +124,24 @@ def _reason(frame: pl.DataFrame, clock: str, total: str | None, share: str | Non
 
 def _settings(frame: pl.DataFrame, clock: str, total: str | None, share: str | None) -> list[str] | None:
     """Columns that rows of one run share, so that no clock stands twice in a run; None where none tell them apart."""
+    schema = frame.schema
     sizes = [
         name for name in ("N", "N_nonembed", "N_active") if name in frame.columns and frame[name].dtype.is_numeric()
     ]
     texts = [
         name
         for name in frame.columns
-        if frame[name].dtype in (pl.String, pl.Boolean) and 2 * frame[name].n_unique() <= frame.height
+        if schema[name] in (pl.String, pl.Boolean) and 2 * frame[name].n_unique() <= frame.height
     ]
-    keys = [*sizes, *texts, *([total] if total is not None else [])]
+    keys = list(dict.fromkeys([*sizes, *texts, *([total] if total is not None else [])]))  # U may be the total too
     rest = [name for name in _MAYBE_SETTING if name in frame.columns]
     rest += [
         name
         for name in frame.columns
-        if name not in BY_SYMBOL and name not in (clock, total, share, ROW) and frame[name].dtype.is_numeric()
+        if name not in BY_SYMBOL and name not in (clock, total, share, ROW) and schema[name].is_numeric()
         and 4 * frame[name].n_unique() <= frame.height
     ]  # fmt: skip
+    rest = [name for name in dict.fromkeys(rest) if name not in (*keys, clock, share)]
 
     def apart(chosen: list[str]) -> bool:
         return bool(

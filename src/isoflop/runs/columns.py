@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -133,9 +134,10 @@ def match_headers(
     bare = [plain(header.bare) for header in read]
     taken: set[str] = set()
     matches: dict[str, Match] = {}
+    known = [(header, text) for header, text in zip(read, bare, strict=True) if _may_mean_something(header, text)]
     for meaning in MEANINGS:
         ranked: list[tuple[int, bool, Header]] = []
-        for header, text in zip(read, bare, strict=True):
+        for header, text in known:
             if header.text in taken or (header.scale != 1 and meaning.symbol not in COUNTED):
                 continue
             found = _rank(meaning, header, text) or _rank_in_group(meaning, header)
@@ -157,13 +159,42 @@ def match_headers(
     return matches
 
 
+@lru_cache
+def _places(meaning: Meaning) -> Mapping[tuple[bool, str], int]:
+    """The place of each spelling: (True, letter) as it stands, (False, text) without case, spaces and punctuation."""
+    found: dict[tuple[bool, str], int] = {}
+    for place, spelling in enumerate(meaning.spellings):
+        found.setdefault((True, spelling) if len(spelling) == 1 else (False, plain(spelling)), place)
+    return found
+
+
+@lru_cache
+def _all_known() -> tuple[frozenset[tuple[bool, str]], frozenset[str]]:
+    """Every spelling and every head of a rule."""
+    heads = (each.rule.heads for each in MEANINGS if each.rule is not None)
+    return frozenset(key for each in MEANINGS for key in _places(each)), frozenset().union(*heads)
+
+
+def _may_mean_something(header: Header, text: str) -> bool:
+    """Whether any meaning's spellings or rule can fit: most headers of a wide table are told apart here, at once."""
+    spellings, heads = _all_known()
+    return (
+        (False, text) in spellings
+        or (True, header.bare) in spellings
+        or not heads.isdisjoint(words_of(header.bare))
+        or without_group(header.bare) is not None
+    )
+
+
 def _rank(meaning: Meaning, header: Header, text: str) -> tuple[int, bool] | None:
     """How well a header fits a meaning, least is best, and whether it can hardly mean anything else."""
-    for place, spelling in enumerate(meaning.spellings):
-        if header.bare == spelling if len(spelling) == 1 else text == plain(spelling):
-            # a prefix, as in GFLOPs, is as common for one forward pass as for a whole training
-            scaled = meaning.symbol == "C" and header.scale != 1
-            return 10 * place, not scaled and (spelling not in meaning.weak or header.counts)
+    places = _places(meaning)
+    fitting = [places[key] for key in ((True, header.bare), (False, text)) if key in places]
+    if fitting:
+        place = min(fitting)
+        # a prefix, as in GFLOPs, is as common for one forward pass as for a whole training
+        scaled = meaning.symbol == "C" and header.scale != 1
+        return 10 * place, not scaled and (meaning.spellings[place] not in meaning.weak or header.counts)
     return _by_rule(meaning, header)
 
 

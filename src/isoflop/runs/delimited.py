@@ -111,9 +111,12 @@ def _refuse_ragged(path: Path, mark: str) -> None:
 
 def _refuse_long(frame: pl.DataFrame) -> None:
     """Refuse a cell that is a file of its own; the longest is told by its column and row."""
-    for series in frame:
-        longest = series.str.len_bytes().max()
+    if not frame.width:
+        return
+    lengths = frame.select(pl.all().str.len_bytes().max()).row(0)  # of all columns in one pass
+    for name, longest in zip(frame.columns, lengths, strict=True):
         if isinstance(longest, int) and longest > MAX_CELL:
+            series = frame[name]
             row = int(series.str.len_bytes().fill_null(0).arg_max() or 0) + 1
             raise ValueError(
                 f"row {row} has a cell of {longest:,} letters in column {series.name[:60]!r}, and one holds at most "
@@ -130,7 +133,10 @@ def _decimal_commas(frame: pl.DataFrame, mark: str) -> tuple[pl.DataFrame, list[
     """
     sure: dict[str, pl.Series] = {}
     unsure: dict[str, pl.Series] = {}
-    for series in frame:
+    if not frame.width:
+        return frame, []
+    some = frame.select(pl.all().str.contains(",", literal=True).any()).row(0)
+    for series in (each for each, comma in zip(frame.get_columns(), some, strict=True) if comma):
         cells = series.filter(series.str.contains(",", literal=True).fill_null(value=False))
         if not len(cells) or not cells.str.contains(_DECIMAL).all() or 2 * len(cells) <= _entries(series):
             continue

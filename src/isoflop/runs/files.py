@@ -11,9 +11,10 @@ import polars as pl
 
 from isoflop.errors import DataError
 from isoflop.findings import Finding
-from isoflop.runs.bounds import refuse_file, refuse_shape
+from isoflop.runs.bounds import refuse_file
 from isoflop.runs.delimited import read_delimited, read_markdown_file
 from isoflop.runs.json_tables import read_json, read_json_lines
+from isoflop.runs.parquet_files import read_parquet
 from isoflop.runs.store import is_store, open_store, store_findings
 from isoflop.runs.tidy import tidy
 from isoflop.values import Value
@@ -107,7 +108,7 @@ def _load_file(source: str | Path) -> Raw:
     try:
         match kind:
             case "parquet":
-                return _read_parquet(path), name, []
+                return read_parquet(path), name, []
             case "jsonl":
                 return read_json_lines(path), name, []
             case "json":
@@ -126,15 +127,6 @@ def _load_file(source: str | Path) -> Raw:
             f"{name} cannot be read as {kind.upper()}: {reason}; mend the file, or write it again"
         ) from None
     return frame, name, found
-
-
-def _read_parquet(path: Path) -> pl.DataFrame:
-    """The table, whose rows and columns are counted before they are read: runs of one value take no bytes."""
-    scan = pl.scan_parquet(path, hive_partitioning=False, glob=False)
-    columns = len(scan.collect_schema())
-    if columns:
-        refuse_shape(int(scan.select(pl.len()).collect().item()), columns)
-    return pl.read_parquet(path, hive_partitioning=False, glob=False)
 
 
 def _load_foreign(source: Any) -> tuple[pl.DataFrame, str]:  # noqa: ANN401

@@ -90,6 +90,7 @@ class Header:
     counts: bool = False  # whether brackets say what it counts, as in "Compute (FLOPs)"
 
 
+@lru_cache(maxsize=65_536)
 def plain(text: str) -> str:
     """The spelling without case, spaces and punctuation: ``Model Size`` and ``model_size`` are both ``modelsize``."""
     return re.sub(r"[^a-z0-9]", "", text.lower())
@@ -247,7 +248,7 @@ _VOCABULARY: Final = word_set(
 )
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=65_536)
 def words_of(text: str) -> tuple[str, ...]:
     """The words of a name in lower case: ``finalValLoss``, ``final-val-loss`` and ``finalvalloss`` are the same."""
     if len(text) > _LONGEST:

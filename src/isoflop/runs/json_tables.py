@@ -11,6 +11,7 @@ from typing import IO, Any, Final
 
 import polars as pl
 
+from isoflop.documents import DocumentError, refuse_many_values
 from isoflop.runs.bounds import GZIP, MAX_DEPTH, MAX_JSON, depth, refuse_json, refuse_shape, refuse_text
 from isoflop.runs.columns import match_headers
 
@@ -67,6 +68,7 @@ def read_json(path: Path) -> pl.DataFrame:
         refuse_text(file, most=MAX_JSON // 2)
     with opened(path) as file:
         text = file.read()
+    _refuse_many(text)
     if depth(text) > MAX_DEPTH:
         raise ValueError(f"it nests more than {MAX_DEPTH} levels deep; write an array of flat records")
     try:
@@ -80,6 +82,13 @@ def read_json(path: Path) -> pl.DataFrame:
     if frame is None:
         raise ValueError('it holds no table; write an array of records, as [{"N": 1e8, "D": 2e9, "loss": 3.1}, …]')
     return frame
+
+
+def _refuse_many(text: bytes) -> None:
+    try:
+        refuse_many_values(text)
+    except DocumentError as error:
+        raise ValueError(f"it {error}; write it as Parquet, or keep fewer rows") from None
 
 
 def _loads(text: bytes) -> Any:  # noqa: ANN401

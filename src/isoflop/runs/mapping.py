@@ -11,7 +11,7 @@ import polars as pl
 
 from isoflop.errors import DataError, excerpt
 from isoflop.findings import Finding
-from isoflop.runs.cells import Numbers, durations, holds_a_word, missing, read_numbers, steps_in_words
+from isoflop.runs.cells import Numbers, durations, holds_a_word, missing, plain_numbers, read_numbers, steps_in_words
 from isoflop.runs.columns import (
     BY_SYMBOL,
     COUNTED,
@@ -274,13 +274,14 @@ def rename(
                 f'"D = {_tokens_of_samples(known["D"].header, raw.columns)}".',
             )
         )
-    for header_text in raw.columns:
-        if header_text not in used:
-            own = header_text if header_text != ROW and header_text not in made else f"{header_text} (file)"
-            numbers = own_numbers(raw[header_text])
-            made[own] = numbers.values.alias(own)
-            if numbers.errors is not None:
-                errors[f"{own}_error"] = numbers.errors
+    rest = [header for header in raw.columns if header not in used]
+    plainly = plain_numbers(raw.select(rest))
+    for header_text in rest:
+        own = header_text if header_text != ROW and header_text not in made else f"{header_text} (file)"
+        numbers = Numbers(plainly[header_text]) if header_text in plainly else own_numbers(raw[header_text])
+        made[own] = numbers.values.alias(own)
+        if numbers.errors is not None:
+            errors[f"{own}_error"] = numbers.errors
     for name, series in errors.items():
         made.setdefault(name, series.alias(name))
     if errors:

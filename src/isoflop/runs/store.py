@@ -20,6 +20,8 @@ import polars as pl
 
 from isoflop.errors import DataError
 from isoflop.findings import Finding
+from isoflop.runs.bounds import refuse_file
+from isoflop.runs.parquet_files import refuse_letters, refuse_values, without_panics
 from isoflop.values import Value
 
 RUNS: Final = "runs.parquet"
@@ -35,6 +37,7 @@ _WORDS: Final = ("family", "N_convention", "loss_unit", "loss_rule", "schedule",
 _NUMBERS: Final = (
     "N", "D", "U", "epochs", "C", "loss", "loss_step", "steps", "batch", "context", "lr", "warmup", "S1", "S2", "rows",
 )  # fmt: skip
+_NEEDED: Final = ("loss", "rows")  # of the numbers; the others are asked for where they are used
 _LONGEST: Final = 200  # characters of a message that come from a file
 _SHOWN: Final = 3
 
@@ -71,8 +74,12 @@ def open_store(folder: str | Path) -> Store:
     if not path.is_file():
         raise DataError(f"{str(folder)!r} holds no {RUNS}; make a store with isoflop import SOURCE -o {folder}")
     try:
+        refuse_file(path)
+        refuse_values(path)
         data = path.read_bytes()  # once: between two looks at the path another import may have replaced it
-        runs = pl.read_parquet(io.BytesIO(data))
+        with without_panics():
+            runs = pl.read_parquet(io.BytesIO(data))
+        refuse_letters(runs)
         record = json.loads(pl.read_parquet_metadata(io.BytesIO(data)).get(KEY, "{}"))
     except (*_UNREADABLE, RecursionError) as error:
         raise DataError(f"{path} cannot be read: {_reason(error)}; import the logs again") from None
@@ -111,6 +118,9 @@ def _check(path: Path, runs: pl.DataFrame, record: Mapping[str, Any]) -> None:
     told = next((name for name in _WORDS if record and name in runs.columns and _number(runs[name].dtype)), None)
     if told is not None:
         raise DataError(f"{path} is damaged: its column {told!r} is no text; import again")
+    absent = next((name for name in _NEEDED if record and name not in runs.columns), None)
+    if absent is not None:
+        raise DataError(f"{path} is damaged: its column {absent!r} is absent; import again")
     words = next(
         (each for each in _NUMBERS if record and each in runs.columns and not _numeric(runs[each].dtype)), None
     )
@@ -138,7 +148,9 @@ def _numeric(kind: pl.DataType) -> bool:
 def reading(path: Path) -> Iterator[None]:
     """What reads a file of curves: damage becomes a DataError that names the file."""
     try:
-        yield
+        refuse_values(path)
+        with without_panics():
+            yield
     except FileNotFoundError:
         raise DataError(
             f"{str(path)!r} is gone, and {RUNS} names it; import the logs again into a new folder"
@@ -167,7 +179,7 @@ def scan_curves(store: Store, *, parts: Sequence[Path] | None = None) -> pl.Lazy
         with reading(path):
             scan = pl.scan_parquet(path, hive_partitioning=False, glob=False)
             schema = scan.collect_schema()
-        _check_curves(path.name, schema, ours=bool(store.record))
+        check_curves(path.name, schema, ours=bool(store.record))
         scans.append(scan)
     curves = scans[0] if len(scans) == 1 else pl.concat(scans, how="diagonal_relaxed")
     return _with_loss(curves, store.runs)
@@ -179,13 +191,16 @@ def part_metrics(store: Store) -> list[str]:
     for path in store.parts:
         with reading(path):
             schema = pl.scan_parquet(path, hive_partitioning=False, glob=False).collect_schema()
-        _check_curves(path.name, schema, ours=bool(store.record))
+        check_curves(path.name, schema, ours=bool(store.record))
         names |= dict.fromkeys(name for name in schema if name not in ("run", "step"))
     return list(names)
 
 
-def _check_curves(name: str, schema: Mapping[str, pl.DataType], *, ours: bool) -> None:
-    """The columns of a file of curves; those of an import are numbers, but for the run."""
+def check_curves(name: str, schema: Mapping[str, pl.DataType], *, ours: bool) -> None:
+    """The columns of a file of curves, ``ours`` where an import wrote it: all numbers, but for the run.
+
+    Raises DataError: damaged.
+    """
     missing = {"run", "step"} - set(schema)
     if missing:
         raise DataError(f"{name} is damaged: it has no column {min(missing)!r}; import the logs again")

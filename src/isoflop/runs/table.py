@@ -202,11 +202,13 @@ class Runs(Shown):
     def digest(self) -> str:
         """SHA-256 of the numbers and texts, whatever file they came from, as 64 hexadecimal digits."""
         state = hashlib.sha256()
+        numeric = [name for name, kind in self.frame.schema.items() if kind.is_numeric() and name != ROW]
+        whole = self.frame.select(pl.col(numeric).cast(pl.Float64).fill_null(float("nan"))) if numeric else None
         for name in sorted(set(self.frame.columns) - {ROW}):
-            series = self.frame[name]
+            series = self.frame.get_column(name)
             state.update(name.encode())
-            if series.dtype.is_numeric():
-                state.update(series.cast(pl.Float64).fill_null(float("nan")).to_numpy().tobytes())
+            if whole is not None and series.dtype.is_numeric():
+                state.update(whole.get_column(name).to_numpy().tobytes())
             elif series.dtype.is_nested():
                 state.update("\x1f".join(map(str, series.to_list())).encode())
             else:
@@ -357,17 +359,18 @@ class Runs(Shown):
         return bool((series.cast(pl.Float64).fill_nan(None).max() or 0) <= 0)  # type: ignore[operator]
 
     def _resolve(self, name: str) -> str | None:
-        if name in self.frame.columns:
+        there = self.frame.columns  # once: of a wide table it takes a millisecond
+        if name in there:
             return name
-        if safe_header(name) in self.frame.columns:
+        if safe_header(name) in there:
             return safe_header(name)
         read = next((each.name for each in self.columns.values() if each.header and each.header == name), None)
         symbol = canonical_symbol(name) if read is None else read
         part = {"N_nonembed": "non-embedding", "N_active": "active"}.get(symbol or "")
-        if part is not None and symbol not in self.frame.columns and "N" in self.columns:
+        if part is not None and symbol not in there and "N" in self.columns:
             # where the table has this count alone, it was read as N
             return "N" if self.columns["N"].convention == part else None
-        return symbol if symbol in self.frame.columns else None
+        return symbol if symbol in there else None
 
 
 def with_rows(frame: pl.DataFrame) -> pl.DataFrame:

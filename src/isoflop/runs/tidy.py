@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from datetime import timedelta
 from typing import Any
 
@@ -30,15 +31,17 @@ def tidy(frame: pl.DataFrame) -> pl.DataFrame:
     made: dict[str, pl.Series] = {}
     for series in frame:
         name = _free(safe_header(series.name), made)
-        made[name] = _column(series.alias(name))  # even a method of a series reads its name as a pattern
+        made[name] = _column(
+            series if series.name == name else series.alias(name)
+        )  # even a method of a series reads its name as a pattern
     return pl.DataFrame(list(made.values()))
 
 
 def with_safe_headers(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame without headers that Polars reads as patterns; to be called before anything else is done with it."""
-    names: dict[str, pl.Series] = {}
+    names: dict[str, None] = {}
     for name in frame.columns:
-        names[_free(safe_header(name), names)] = pl.Series()
+        names[_free(safe_header(name), names)] = None
     return (
         frame
         if list(names) == frame.columns
@@ -59,7 +62,7 @@ def _spread(frame: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame([series.alias(name) for name, series in made.items()])
 
 
-def _free(name: str, taken: dict[str, pl.Series]) -> str:
+def _free(name: str, taken: Container[str]) -> str:
     number = 0
     free = name
     while free in taken:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -128,7 +129,8 @@ def _levels(
     count = np.bincount(pair[0]).astype(np.float64)
     mean = np.bincount(pair[0], weights=runs) / count
     squares = float(((runs - mean[pair[0]]) ** 2).sum())
-    squares = 0.0 if squares < (1e-12 * max(1e-300, float(np.abs(value).max()))) ** 2 * len(runs) else squares
+    rounding = 1e-12 * max(1e-300, float(np.abs(value).max())) * math.sqrt(len(runs))  # not squared: it may be 1e300
+    squares = 0.0 if math.sqrt(squares) < rounding else squares
     given = None
     if sampling is not None:
         # checkpoints of a run share their test items: their errors are averaged, not divided

@@ -59,11 +59,11 @@ def settings(runs: Runs) -> list[str]:
     Two rows that agree in all of them are the same experiment. Seeds and names of runs are left out.
     """
     chosen = []
+    schema = runs.frame.schema
     for header in runs.headers:
         if header in ("run", "seed", "loss"):
             continue
-        series = runs.frame[header]
-        repeats = series.dtype == pl.String and 1 < series.n_unique() <= len(runs) // _ROWS_A_WORD
+        repeats = schema[header] == pl.String and 1 < runs.frame[header].n_unique() <= len(runs) // _ROWS_A_WORD
         if header in BY_SYMBOL or repeats:
             chosen.append(header)
     return chosen
