@@ -104,9 +104,10 @@ def _where(forecast: ForecastResult) -> str:
 
 def _quantities(forecast: ForecastResult, ensemble: Ensemble, unit: str, word: str) -> tuple[Quantity, ...]:
     beyond = forecast.reach_decades
+    note = f"of one run, {WITH_MODEL_ERROR}" if math.isfinite(forecast.loss.low) else "of one run"
     return (
         *(Quantity(f"at_{name}", forecast.at[name], "count", label=name) for name in ensemble.estimate.law.input_names),
-        of_interval("loss", forecast.loss, unit=unit, label=word, promise="PI", note=f"of one run, {WITH_MODEL_ERROR}"),
+        of_interval("loss", forecast.loss, unit=unit, label=word, promise="PI", note=note),
         of_interval("mean", forecast.expected, unit=unit, label=f"mean {word}", note="expected over runs"),
         *if_the_law_holds(forecast.law_loss, forecast.model_error_share, unit=unit, word=word),
         Quantity(

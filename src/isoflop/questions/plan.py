@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -246,7 +247,8 @@ def _quantities(result: PlanResult, unit: str) -> Iterator[Quantity]:
 
 
 def _new_run(name: str, prediction: Interval, unit: str) -> Quantity:
-    return of_interval(name, prediction, unit=unit, label="loss of one run", promise="PI", note=WITH_MODEL_ERROR)
+    note = WITH_MODEL_ERROR if math.isfinite(prediction.low) else ""
+    return of_interval(name, prediction, unit=unit, label="loss of one run", promise="PI", note=note)
 
 
 def _of_given(fixed: Fixed, plan: Allocation, unit: str) -> Iterator[Quantity]:
