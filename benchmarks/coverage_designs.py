@@ -82,12 +82,20 @@ def measured(design: Design, objective: str, simulations: int, seed: int = 0) ->
     for simulation in range(simulations):
         runs, there, new = design.draw(np.random.default_rng([seed, simulation]))
         fitted = fit(CHINCHILLA, runs, objective=OBJECTIVES[objective], starts=24, seed=simulation)
+        said: dict[str, tuple[str, list[tuple[str, bool]]]] = {}
         for method, (unit, how) in METHODS.items():
             if (method != "default" and design in MODEL_ERROR) or (unit == "N" and design.name != "shared by size"):
                 continue
-            ensemble = bootstrap(fitted, draws=DRAWS, seed=simulation, restarted=0, resample_by=unit, resampling=how)
-            found = law_holds if design in DESIGNS else default_holds
-            for name, inside in found(design, ensemble, there, new):
+            same = said.get("default")
+            if how == fitted.objective.resampling and same is not None and same[0] == unit:
+                found = same[1]  # what bootstrap() did by itself
+            else:
+                ensemble = bootstrap(
+                    fitted, draws=DRAWS, seed=simulation, restarted=0, resample_by=unit, resampling=how
+                )
+                found = list((law_holds if design in DESIGNS else default_holds)(design, ensemble, there, new))
+                said[method] = (ensemble.resampled_by, found)
+            for name, inside in found:
                 held.setdefault(method, {}).setdefault(name, []).append(bool(inside))
     return {method: {name: float(np.mean(each)) for name, each in by.items()} for method, by in held.items()}
 
@@ -108,9 +116,8 @@ def table(results: list[dict[str, object]]) -> str:
         if each["design"] in {design.name for design in DESIGNS}:
             for method, held in each["held"].items():  # type: ignore[attr-defined]
                 cells = " | ".join(f"{held[name]:.3f}".lstrip("0") for name in LAW)
-                lines.append(
-                    f"| {each['design']} | {words[str(each['design'])]} | {each['objective']} | {method} | {cells} |"
-                )
+                start = f"| {each['design']} | {words[str(each['design'])]} | {each['simulations']}"
+                lines.append(f"{start} | {each['objective']} | {method} | {cells} |")
     other = [each for each in results if each["design"] in {design.name for design in MODEL_ERROR}]
     if other:
         names = list(next(iter(other[0]["held"].values())))  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@
 
 For each design of benchmarks/simulated_designs.py, the share of simulated tables with structured-residuals (by
 the correlation of neighbors, by the score test, by either), with runs called outliers, and with groups of size that are
-resampled together (errors-shared). Chinchilla's form is fitted; it is the truth in all designs but the last two.
+resampled together (errors-shared). Chinchilla's form is fitted; it is the truth in all designs but the last three.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from benchmarks.simulated_designs import CHINCHILLA, DESIGNS, MISFIT
 
 from isoflop import fit, huber, squares
 from isoflop.fitting.fit import problem
-from isoflop.fitting.lack_of_fit import CHANCE, second_order
-from isoflop.fitting.score_test import score_test, slopes_of
+from isoflop.fitting.lack_of_fit import CHANCE, second_order_test
+from isoflop.fitting.score_test import slopes_of
 from isoflop.uncertainty.resampling_unit import resampling_unit
 from isoflop.validation.outliers import outliers
 
@@ -45,9 +45,7 @@ def main() -> None:
                 runs, _, _ = design.draw(np.random.default_rng([31, seed]))
                 fitted = fit(CHINCHILLA, runs, objective=objective, starts=24, seed=seed)
                 ready = problem(fitted.law, runs, objective=objective)
-                test = score_test(
-                    slopes_of(ready.kernel, ready.table, ready.target, fitted.theta), second_order(ready.table)[1]
-                )
+                test = second_order_test(slopes_of(ready.kernel, ready.table, ready.target, fitted.theta), ready.table)
                 told = [each.message for each in fitted.findings if each.code == "structured-residuals"]
                 seen["either"] += bool(told)
                 seen["neighbors"] += any("neighboring" in each for each in told)

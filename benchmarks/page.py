@@ -102,7 +102,7 @@ SELECT = """async () => {
     const taken = [];
     let count = 0;
     for (let i = 0; i < 7; i++) {
-      const right = left + wide * (0.5 + 0.01 * i);
+      const right = left + wide * (0.6 + 0.01 * i);
       const corners = [[left, top], [right, top], [right, top + high], [left, top + high]];
       const began = performance.now();
       const found = chart.inside(corners.map(([x, y]) => ({ x, y })));

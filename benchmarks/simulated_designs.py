@@ -182,7 +182,7 @@ DESIGNS = (
     Design(
         "shared by size",
         "7 × 5 runs, .4 % a size and .3 % a run",
-        grid(7, 5, (8, 10), (9.6, 11.6)),
+        _SEVEN_BY_FIVE,
         shared(0.004, 0.003),
     ),
     Design(
@@ -201,5 +201,13 @@ MODEL_ERROR = (
 )
 MISFIT = (
     MODEL_ERROR[1],
+    Design(
+        "an interaction on a grid",
+        "7 × 5 runs, .5 %",
+        _SEVEN_BY_FIVE,
+        gaussian(0.005),
+        params=None,
+        curve=interaction,
+    ),
     Design("Farseer's law", "5 × 7 IsoFLOP runs, .5 %", isoflop(), gaussian(0.005), params=None, curve=farseer),
 )  # fmt: skip

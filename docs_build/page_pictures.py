@@ -69,7 +69,7 @@ def main() -> None:
                 tab.evaluate(f"() => {{ document.querySelector('.pane.{pane}').scrollTop = 0 }}")
             tab.wait_for_timeout(500)
             picture = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
-            picture.quantize(COLORS).save(DOCS / f"{name}.png", optimize=True)
+            picture.quantize(COLORS, kmeans=4).save(DOCS / f"{name}.png", optimize=True)
             context.close()
         browser.close()
         server.terminate()

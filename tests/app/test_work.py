@@ -10,12 +10,14 @@ from tests.fitting.test_panel import panel_runs
 
 from isoflop.answers.answer import SCHEMA_VERSION
 from isoflop.app.requests import checked, formula, menu, question_of
+from isoflop.app.serve import keep_prior
 from isoflop.app.session import Task, new_session, read, save
 from isoflop.app.work import draw_next, perform, runs_of, study_of
 from isoflop.errors import DataError, IsoflopError
 from isoflop.study.perform import perform as perform_study
 from isoflop.study.perform import study_context
 from isoflop.study.spec import parse_study
+from isoflop.uncertainty.prior import Hypothesis, save_prior, shipped_prior
 from isoflop.uncertainty.saved import load_fit
 
 
@@ -49,6 +51,28 @@ def test_a_fit_leaves_its_answer_its_draws_and_its_study(session):
     assert study_context(study).runs.rows.tolist() == runs_of(session, task.settings).rows.tolist()
     (report,) = study.questions
     assert report.budget == 3e23 and report.inference_tokens == 2e12 and study.fit.draws == 40
+
+
+def test_a_prior_of_the_server_judges_what_is_asked(session, tmp_path):
+    own = replace(shipped_prior(), hypotheses=(Hypothesis(1.0, 0.3, 1.0, 1.0),), source="our sweeps")
+    save_prior(own, tmp_path / "own.toml")
+    kept = keep_prior(tmp_path, tmp_path / "own.toml")
+    (tmp_path / "own.toml").unlink()  # the copy is what later tasks read
+    options = {"at": ["N=1T", "D=10T"], "laws": ["chinchilla"], "draws": 20}
+    widths = {}
+    for prior in (None, kept):
+        kind, settings = checked(session, {"kind": "rank", "draws": 40, "options": options}, read(session), prior)
+        task = Task(f"r{len(session.tasks) + 1}", kind, settings)
+        session = save(session.with_task(task))
+        perform(session, task, lambda share, doing: None)
+        told = json.loads(session.place(task.id, "answer.json").read_text())
+        loss = told["quantities"]["stacked"]
+        widths[prior] = loss["high"] - loss["low"]
+        assert ("prior" in told["provenance"]) == (prior is not None)
+    assert widths[kept] > 2 * widths[None]
+    assert told["provenance"]["prior"]["source"] == "our sweeps"
+    study = parse_study(session.place(task.id, "study.toml").read_text(), folder=session.folder)
+    assert study.prior.read() == own
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ def test_an_example_is_opened_named_shared_and_deleted(served, watched):
     colors = "() => document.querySelector('#runs-legend .ramp').style.background"
     light = tab.evaluate(colors)
     tab.emulate_media(color_scheme="dark")
-    assert tab.evaluate(colors) != light
+    tab.wait_for_function(f"light => ({colors})() !== light", arg=light)
     tab.emulate_media(color_scheme="light")
 
     tab.click("#families summary")

@@ -66,7 +66,10 @@ def test_duplicates_count_once_and_repeats_are_averaged():
     items = read_items(twice)
     assert len(items.rows) == 4 and "duplicate-items" in codes(items)
     repeated = pl.concat([table(score=[1, 0, 1, 1]), table(score=[0, 0, 1, 1]).head(1)])
-    assert [each.value for each in aggregates(read_items(repeated))] == [0.25, 1.0]
+    several = read_items(repeated)
+    assert [each.value for each in aggregates(several)] == [0.25, 1.0] and "several-answers" in codes(several)
+    numbered = read_items(repeated.with_columns(repeat=pl.Series([1, 1, 1, 1, 2])))
+    assert "several-answers" not in codes(numbered)
 
 
 def test_two_scores_of_one_model_and_task_are_refused():

@@ -10,6 +10,7 @@ from isoflop.laws.optimum import closed_form, optimum, searched_optimum
 from isoflop.planning.allocate import allocate
 from isoflop.planning.answer import answer
 from isoflop.planning.overtrain import inference_aware
+from isoflop.planning.published import published
 
 PRINTED = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
 TEX = {"E": 1.6934, "A": np.exp(6.0073404), "B": np.exp(6.0179186), "alpha": 0.33917084, "beta": 0.2849083}
@@ -38,6 +39,24 @@ def test_published_constants_give_the_carded_allocations(params, budget, n, rati
     assert best.d[0] / best.n[0] == pytest.approx(ratio, rel=4e-3)
     if loss is not None:
         assert best.loss[0] == pytest.approx(loss, abs=6e-5)
+
+
+FARSEER = "farseer:S=-0.021,s=0.0049,q=0.169,Q=-6.287,B=88.01,b=0.1,E=0.424,A=0.124,a=0.1206"
+
+
+def test_a_law_that_turns_is_planned_in_its_valley_and_says_where_it_turns():
+    """The printed law falls to a loss of .004 at N = C/6; its valley lies at 6.45e9, its crest at 7.3e10 (brute
+    force).
+    """
+    made = published(FARSEER)
+    plan = allocate(made, budget=1e22)
+    assert plan.n.value == pytest.approx(6.45e9, rel=5e-3)
+    assert plan.loss.value == pytest.approx(0.8261, abs=1e-4)
+    (said,) = [each for each in plan.findings if each.code == "law-turns"]
+    assert "falls again above N = 7.3" in said.message
+    with pytest.raises(IsoflopError, match="no compute-optimal size at 1e.24 FLOPs: .* larger models"):
+        allocate(made, budget=1e24)  # the valley is gone there
+    assert "law-turns" not in {each.code for each in allocate(published("chinchilla:epoch"), budget=1e22).findings}
 
 
 @pytest.mark.parametrize("name", ["chinchilla", "skaling", "kaplan"])

@@ -6,7 +6,7 @@ from tests.planning.test_downstream import AT, LOSS, chain, ladder
 
 from isoflop import Runs, fit, law, squares
 from isoflop.planning.downstream import downstream
-from isoflop.planning.reversal import reversal_findings
+from isoflop.planning.reversal import reversal_findings, trend_findings
 
 
 def points(score, runs=16, noise=0.01, seed=0):
@@ -43,6 +43,29 @@ def test_the_direction_of_the_best_runs_decides(score, told):
 def test_chance_alone_raises_it_in_few_tables():
     flat = [told_of(points(lambda x: 0.25 + 0 * x, seed=seed)) for seed in range(25)]
     assert sum(map(bool, flat)) <= 3  # two tests at 1 %
+
+
+def test_a_score_at_chance_has_no_trend_and_one_that_rises_has():
+    def told(score, seed=0):
+        runs = points(score, seed=seed)
+        return trend_findings(runs, fit(law("task-accuracy-to-one"), runs, objective=squares(space="raw"), starts=4))
+
+    flat = [told(lambda x: 0.25 + 0 * x, seed) for seed in range(20)]
+    # as the law goes the way of the scatter, one in ten tables seems to follow the loss at 5 %
+    assert sum(map(bool, flat)) >= 15 and {each.code for some in flat for each in some} == {"no-score-trend"}
+    assert not any(told(lambda x: 0.9 - 0.2 * x, seed) for seed in range(5))
+
+
+def test_the_forecast_of_a_share_stays_one():
+    """Without a trend the sigmoid runs off on the few runs, and its draws leave 0 to 1."""
+    rng = np.random.default_rng(0)
+    runs = ladder(0.01)
+    flat = runs.with_column("hits", np.clip(0.27 + 0.03 * rng.normal(size=len(runs)), 0, 1))
+    first, second = chain(flat, draws=60)
+    found = downstream(first, second, AT)
+    for each in (found.score, found.expected, found.law_score):
+        assert 0 <= each.low <= each.value <= each.high <= 1
+    assert "no-score-trend" in {each.code for each in found.findings}
 
 
 def test_an_error_that_rises_with_the_loss_is_none():

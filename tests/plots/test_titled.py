@@ -8,7 +8,7 @@ from isoflop.answers import Picture
 from isoflop.plots import corner, new_axes, render
 from isoflop.plots.canvas import STYLES
 from isoflop.plots.design import design
-from isoflop.plots.style import at_the_edge, usual_limits
+from isoflop.plots.style import MOST_DRAWN, at_the_edge, dots, usual_limits
 from isoflop.plots.titled import entitle
 from isoflop.questions.base.captions import captioned, short, source_line
 from isoflop.questions.base.context import Context
@@ -106,3 +106,12 @@ def test_odd_rows_are_ringed(known_runs, axes):
     design(runs, axes, ringed=(2, 5))
     rings = next(each for each in axes.collections if "odd" in str(each.get_label())).get_offsets()
     assert np.asarray(rings) == pytest.approx(np.column_stack([runs["D"], runs["N"]])[np.isin(runs.rows, [2, 5])])
+
+
+def test_of_very_many_points_every_kth_is_drawn_and_the_picture_says_so(axes):
+    count = 2 * MOST_DRAWN + 1
+    x = np.linspace(1, 2, count)
+    y = np.r_[np.full(count - 1, 3.0), 5.0]  # the last one is not drawn, and is within the limits
+    drawn = dots(axes, x, y, colors=np.tile([0.0, 0.0, 1.0, 1.0], (count, 1)))
+    assert len(drawn.get_offsets()) == -(-count // 3) and axes.get_ylim()[1] > 5
+    assert [each.get_text() for each in axes.texts] == ["one point in 3 drawn"]

@@ -124,7 +124,9 @@ def scored(finished):
 def test_finished_runs_are_cut_and_scored(scored):
     assert [row[0] for row in scored.table("cuts").rows] == [0.2, 0.4, 0.6, 0.8]
     for row, cut in zip(scored.table("cuts").rows, scored.result.cuts, strict=True):
-        assert row == (cut.share, cut.runs, cut.are, cut.bias, cut.held / cut.runs, cut.naive, cut.held)
+        held = (cut.held / cut.runs, cut.law_held / cut.runs)
+        assert row == (cut.share, cut.runs, cut.are, cut.bias, *held, cut.naive, cut.held)
+        assert cut.law_held <= cut.held
     middle = scored.result.cuts[2]
     assert (scored["share"].value, scored["mre"].value, scored["naive"].value) == (0.6, middle.are, middle.naive)
     assert scored.sentence(told).startswith("With 60% of the steps the mean relative error (MRE) of the last loss is ")

@@ -74,6 +74,16 @@ def test_the_hold_out_is_judged_by_it_too(asked, place):
     assert learned["provenance"]["prior"]["tables"] == 3 and "prior" not in usual["provenance"]
 
 
+def test_a_ranking_and_its_weighted_forecast_take_it(asked, place):
+    words = ("rank", "runs.csv", "--law", "chinchilla", "--draws", 20, *AT[:4])
+    usual, learned = asked(*words), asked(*words, "--prior", "own.toml")
+    assert width(learned["quantities"]["stacked"]) > 2 * width(usual["quantities"]["stacked"])
+    assert learned["quantities"]["mre"] == usual["quantities"]["mre"]
+    assert learned["provenance"]["prior"]["tables"] == 3 and "prior" not in usual["provenance"]
+    (laws, other) = (each["tables"]["laws"] for each in (learned, usual))
+    assert laws != other  # log scores and coverage are those of the wider intervals
+
+
 @pytest.mark.parametrize("prior", ["own.toml", "own"])
 def test_a_saved_fit_keeps_it(asked, place, prior):
     (place / "own").write_bytes((place / "own.toml").read_bytes())
@@ -171,6 +181,11 @@ def test_the_page_says_how_far_it_was_learned(place):
         (("fit", "runs.csv", "--prior", "absent.toml", "--save", "f.json"), "give a file of isoflop calibrate"),
         (("backtest", "runs.csv", "--prior", "own.toml", "--protocol", "hitchhiker"), "leave --prior out"),
         (("study", "study.toml"), "give a file of isoflop calibrate"),
+        (("rank", "runs.csv", "--prior", "absent.toml"), "give a file of isoflop calibrate"),
+        (
+            ("app", "--state", "state", "--port", 0, "--no-browser", "--prior", "runs.csv"),
+            "a file of isoflop calibrate",
+        ),
     ],
 )
 def test_what_is_no_prior_is_refused_in_a_sentence(refused, place, words, says):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from isoflop import Runs, bootstrap, fit, law, squares
+from isoflop import Runs, bootstrap, fit, huber, law, squares
 from isoflop.fitting.fit import problem
 from isoflop.fitting.objective import Squares
 from isoflop.uncertainty.resampling_unit import unit_by
@@ -53,6 +53,24 @@ def test_it_is_the_default_of_squares_alone(known_runs):
     chinchilla = law("chinchilla")
     assert bootstrap(fit(chinchilla, runs, objective=squares()), draws=20).method == "wild bootstrap over runs"
     assert bootstrap(fit(chinchilla, runs), draws=20).method == "bootstrap over runs"
+
+
+def test_an_absolute_objective_is_drawn_with_signs_and_as_wide_as_medians_are():
+    """The level of a line through 60 numbers about x = 0 spreads as their median, 1.2533·σ/√n."""
+    rng = np.random.default_rng(3)
+    x = np.tile([-1.0, 1.0], 30)
+    found = []
+    for _ in range(20):
+        runs = Runs.from_columns({"x": x, "loss": 3 + rng.normal(0, 0.1, 60)})
+        drawn = bootstrap(fit(LINE, runs, objective=huber(1e-4, space="raw"), starts=4), draws=200, resampling="wild")
+        assert drawn.method == "wild bootstrap over runs"
+        found.append(drawn.standard_error("a"))
+    # .56 of it with normal numbers
+    assert np.mean(found) == pytest.approx(1.2533 * 0.1 / np.sqrt(60), rel=0.15)
+    ready = problem(LINE, runs, objective=drawn.fit.objective)
+    wild = wild_of(ready, unit_by(runs, runs.run_codes(), "run"), drawn.fit.theta)
+    moved = np.abs((wild.targets(rng, 4) - wild.curve) / wild.away)
+    assert moved == pytest.approx(np.repeat(moved[:, :1], 60, axis=1))  # one factor of Student's t a draw, signs apart
 
 
 def test_jobs_and_more_draws_change_no_byte(known_runs):

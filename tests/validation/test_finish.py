@@ -46,6 +46,9 @@ def test_the_end_of_a_run_that_follows_the_law(text: str) -> None:
     assert said.loss.low <= truth <= said.loss.high
     assert said.expected.value == pytest.approx(truth, rel=0.02)
     assert said.end == STEPS and said.seen == 10_000
+    # model error widens the interval that holds if the law does, and its share of the width is what is said
+    narrow, wide = (each.high - each.low for each in (said.law_loss, said.loss))
+    assert 0 < said.model_error_share < 1 and said.model_error_share == pytest.approx(1 - narrow / wide)
 
 
 def test_earlier_runs_say_what_the_fall_of_the_rate_saves() -> None:

@@ -30,10 +30,12 @@ class Bench:
     """Sessions are frozen values; this is the one place that replaces them, saves them and tells who waits.
 
     A task is done in a process of its own, one at a time: stopping it ends the process, and a new one takes over.
+    prior: a file with the prior of the model error in what is asked; the shipped one where None.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, prior: Path | None = None) -> None:
         self.root = root
+        self.prior = prior
         self.closing = False  # set when the server is told to stop: nobody is kept waiting then
         self._held: dict[str, Session] = {}
         self._queue: deque[tuple[str, str]] = deque()

@@ -13,12 +13,14 @@ from isoflop.fitting import objective
 from isoflop.questions import questions
 from isoflop.questions.base.option import build
 from isoflop.questions.base.question import Question
-from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec
+from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec, PriorSpec
 from isoflop.questions.fit import Fit
 from isoflop.questions.plan import Plan
 from isoflop.questions.report import Report
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from isoflop.laws import Law
     from isoflop.runs import Runs
 
@@ -116,12 +118,14 @@ def _domain_text(held: str | tuple[float, float]) -> str:
     return held if isinstance(held, str) else f"{held[0]:g}:{held[1]:g}"
 
 
-def checked(session: Session, asked: Mapping[str, Any], runs: Runs) -> tuple[str, dict[str, Any]]:
+def checked(
+    session: Session, asked: Mapping[str, Any], runs: Runs, prior: Path | None = None
+) -> tuple[str, dict[str, Any]]:
     """The kind of a task and its settings; raises IsoflopError for what cannot be asked.
 
     asked: ``kind`` (``fit``, ``plan`` or a question of the registry), the law with its restrictions, ``objective``,
     ``draws``, ``resample_by``, ``seed``, ``level``, and ``options`` of the question. A plan names the fit that it is
-    ``of``, a comparison two.
+    ``of``, a comparison two. prior: the file of the server's prior, if it has one; a plan keeps that of its fit.
     """
     kind = str(asked.get("kind"))
     if kind not in (*REPORTS, *on_page()):
@@ -141,6 +145,8 @@ def checked(session: Session, asked: Mapping[str, Any], runs: Runs) -> tuple[str
             "resample_by": str(asked.get("resample_by") or "") or None,
             "seed": asked.get("seed", 0),
             "level": asked.get("level", LevelSpec().level),
+            # the protocol has no intervals with model error, and nobody at the page could leave the prior out
+            "prior": None if prior is None or options.get("protocol") else str(prior),
             "options": dict(options),
             "reading": asdict(session.reading),
             "dropped": list(session.dropped),
@@ -211,6 +217,11 @@ def specs_of(settings: Mapping[str, Any]) -> tuple[LawSpec, FitSpec, LevelSpec]:
         made(FitSpec, "objective", "draws", "resample_by", "seed"),
         made(LevelSpec, "level"),
     )
+
+
+def prior_of(settings: Mapping[str, Any]) -> PriorSpec:
+    """From which prior the model error of a task is judged."""
+    return build(PriorSpec, {"prior": settings["prior"]} if settings.get("prior") else {}, where=lambda each: each.name)
 
 
 def _fits(session: Session, kind: str, asked: Mapping[str, Any]) -> list[str]:

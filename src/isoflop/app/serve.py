@@ -30,13 +30,15 @@ def serve(
     token: str | None,
     browser: bool,
     say: Callable[[str], None],
+    prior: Path | None = None,
 ) -> None:
     """Serve the page until it is interrupted.
 
     root: the folder of the sessions. table: opened in a session of its own; the file is copied. port: 0 takes a free
-    one. A host that is not loopback is bound only with a token.
+    one. prior: of the model error in whatever is asked from now on; the file is copied too. A host that is not loopback
+    is bound only with a token.
     Raises IsoflopError: another server keeps its sessions in ``root``, the port is taken, the host is no address, the
-    table cannot be read.
+    table or the prior cannot be read.
     """
     if not _is_loopback(host) and token is None:
         raise IsoflopError(
@@ -46,7 +48,8 @@ def serve(
     if token is not None and len(token) < _SHORTEST_TOKEN:
         raise IsoflopError(f"a token of {len(token)} letters can be guessed; use {_SHORTEST_TOKEN} or more")
     with _sole_server(root):
-        _serve(root, table, host, port, token, browser, say)
+        kept = None if prior is None else keep_prior(root, prior)
+        _serve(root, table, host, port, token, browser, say, kept)
 
 
 @contextmanager
@@ -79,6 +82,7 @@ def _serve(
     token: str | None,
     browser: bool,
     say: Callable[[str], None],
+    prior: Path | None,
 ) -> None:
     import uvicorn
 
@@ -98,7 +102,7 @@ def _serve(
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{number}/" + (f"s/{session}" if session else "") + (f"?token={token}" if token else "")
     hosts = frozenset(f"{name}:{number}" for name in ("127.0.0.1", "localhost", "[::1]", shown))
-    bench = Bench(root)
+    bench = Bench(root, prior=prior)
     app = make_app(bench, hosts=hosts if _is_loopback(host) else frozenset(), token=token)
     server = Server(
         uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5, server_header=False)
@@ -127,6 +131,19 @@ def open_table(root: Path, table: Path) -> str:
     session = new_session(root, kind="file", source=name)
     shutil.copyfile(table, session.folder / name)
     return save(session).id
+
+
+def keep_prior(root: Path, prior: Path) -> Path:
+    """A copy of a prior beside the sessions, named by its content, so that what was asked of it can be done again.
+
+    Raises SavedError for a file that is no prior.
+    """
+    from isoflop.uncertainty.prior import digest_of, read_prior, save_prior
+
+    found = read_prior(prior)
+    kept = root.resolve() / f"prior-{digest_of(found)[:12]}.toml"
+    save_prior(found, kept)
+    return kept
 
 
 def _is_loopback(host: str) -> bool:

@@ -311,7 +311,7 @@ class _Page:
         table = await self._table(session)
         if table.runs is None:
             raise DataError(table.says)
-        kind, settings = await asyncio.to_thread(checked, session, asked, table.runs)
+        kind, settings = await asyncio.to_thread(checked, session, asked, table.runs, self.bench.prior)
         task = await self.bench.ask(session.id, kind, settings)
         return JSONResponse({"id": task.id})
 

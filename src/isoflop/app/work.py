@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from isoflop.answers import Answer, Picture
 from isoflop.answers.restore import answer_from_dict
 from isoflop.answers.wording import told as worded
-from isoflop.app.requests import question_of, specs_of
+from isoflop.app.requests import prior_of, question_of, specs_of
 from isoflop.app.session import Reading, Session, Task, read, settings_of, used
 from isoflop.documents import DocumentError, parse_json, read_bounded
 from isoflop.errors import SavedError
@@ -74,7 +74,15 @@ def context_of(session: Session, settings: Mapping[str, Any], tell: Tell) -> Con
     law, fit, level = specs_of(settings)
     runs = runs_of(session, settings)
     given = load_fit(session.place(settings["of"], "fit.json"), runs=runs) if settings.get("of") else None
-    return Context(given_runs=runs, given=given, law_spec=law, fit_spec=fit, level_spec=level, progress=_progress(tell))
+    return Context(
+        given_runs=runs,
+        given=given,
+        law_spec=law,
+        fit_spec=fit,
+        level_spec=level,
+        prior_spec=prior_of(settings),
+        progress=_progress(tell),
+    )
 
 
 def study_of(session: Session, settings: Mapping[str, Any], question: Question) -> Study:
@@ -90,6 +98,7 @@ def study_of(session: Session, settings: Mapping[str, Any], question: Question) 
         law=law,
         fit=fit,
         level=level,
+        prior=prior_of(settings),
         questions=asked,
     )
 

@@ -17,9 +17,17 @@ from isoflop.errors import IsoflopError
 @click.option("--token", metavar="WORD", help="Asked of every request; for hosts and machines that others use too.")
 @click.option("--no-browser", is_flag=True, help="Print the address instead of opening it.")
 @click.option("--state", metavar="FOLDER", type=click.Path(), help="Where sessions are kept.")
+@click.option("--prior", metavar="FILE", help="Prior of the model error, written by isoflop calibrate.")
 @json_flag
 def app(
-    file: str | None, port: int, host: str, token: str | None, no_browser: bool, state: str | None, as_json: bool
+    file: str | None,
+    port: int,
+    host: str,
+    token: str | None,
+    no_browser: bool,
+    state: str | None,
+    prior: str | None,
+    as_json: bool,
 ) -> None:
     """Open a page on this machine to explore runs, fit laws and plan budgets. FILE: a table, or a store, to begin."""
     from isoflop.app.serve import serve
@@ -37,6 +45,7 @@ def app(
     serve(
         root=root,
         table=Path(file) if file else None,
+        prior=Path(prior) if prior else None,
         host=host,
         port=port,
         token=token,

@@ -65,12 +65,26 @@ def _without_duplicates(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]
             "rows of one setting with --where, or name the column that tells the models apart: --column model=HEADER"
         )
     kept = rows.unique(maintain_order=True)
-    lost = len(rows) - len(kept)
-    if not lost:
-        return rows, []
-    message = f"{lost} of {len(rows):,} rows repeat another row of the same model and item in every cell."
-    remedy = "Look at how the table was joined."
-    return kept, [Finding("duplicate-items", "warning", f"{message} Each was counted once.", remedy)]
+    lost, found = len(rows) - len(kept), []
+    if lost:
+        message = f"{lost} of {len(rows):,} rows repeat another row of the same model and item in every cell."
+        remedy = "Look at how the table was joined."
+        found.append(Finding("duplicate-items", "warning", f"{message} Each was counted once.", remedy))
+    # without a column that numbers repeats, several answers to an item may be of two settings
+    answers = kept.filter(pl.col("item").is_not_null() & pl.col("repeat").is_null() & (pl.col("kind") != "members"))
+    several = answers.group_by([*keys, "item"], maintain_order=True).len().filter(pl.col("len") > 1)
+    if len(several):
+        model, task, _, item, count = several.row(0)
+        found.append(
+            Finding(
+                "several-answers",
+                "warning",
+                f"{len(several):,} items have several answers of one model, such as {count} of {shown(model)} to item "
+                f"{shown(item)} of {shown(task)}; each item counts once, with their mean.",
+                "Number them, as --column repeat=HEADER, or keep the rows of one setting (--where).",
+            )
+        )
+    return kept if lost else rows, found
 
 
 def _scores(rows: pl.DataFrame, scale: str | None, source: str) -> tuple[pl.DataFrame, list[Finding]]:

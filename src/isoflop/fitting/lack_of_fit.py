@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.findings import Finding
-from isoflop.fitting.score_test import Slopes, score_test
+from isoflop.fitting.score_test import ScoreTest, Slopes, score_test, score_test_in_groups
 from isoflop.fitting.table import Table
 
 Floats = NDArray[np.float64]
@@ -20,6 +20,7 @@ _MOST_TESTED = 20_000
 _PERMUTATIONS = 499
 _TOGETHER = 0.2  # rank correlation below which a pattern is too weak to speak of
 _ROUNDING = 1e-10  # residuals below which a fit is exact and their pattern is that of rounding
+_FEWEST_GROUPS = 5
 _VALUES = 3  # of an input, below which nothing bends along it
 
 
@@ -67,13 +68,10 @@ def second_order(table: Table) -> tuple[tuple[str, ...], Floats]:
 
 def _bent(table: Table, slopes: Slopes) -> str | None:
     """What the score test says, in words; None where chance may explain it."""
-    words, terms = second_order(table)
+    words = second_order(table)[0]
     if not words:
         return None
-    if table.n_runs > _MOST_TESTED:
-        kept = np.sort(np.random.default_rng(0).choice(table.n_runs, _MOST_TESTED, replace=False))
-        slopes, terms = slopes.take(kept), terms[kept]
-    test = score_test(slopes, terms)
+    test = second_order_test(slopes, table)
     if test is None or test.chance > CHANCE:
         return None
     often = f"once in {1 / test.chance:,.0f} tables" if test.chance > 1e-6 else "less than once in a million tables"
@@ -81,6 +79,42 @@ def _bent(table: Table, slopes: Slopes) -> str | None:
         f"terms in {', '.join(words)}, which the law lacks, would explain its residuals (score test: F = "
         f"{test.statistic:.2g} with {test.terms} and {test.freedom} degrees of freedom; by chance {often})"
     )
+
+
+def second_order_test(slopes: Slopes, table: Table) -> ScoreTest | None:
+    """The score test of :func:`second_order`, by groups where runs of one value of an input err together.
+
+    An error that all runs of one size share is no lack of fit: it looks like one to a test that counts the runs as
+    independent. So the terms must hold against what runs of one value of an input (five values or more, two runs each
+    or more) share beyond them.
+    """
+    terms, groups = second_order(table)[1], _groups(table)
+    if table.n_runs > _MOST_TESTED:
+        kept = np.sort(np.random.default_rng(0).choice(table.n_runs, _MOST_TESTED, replace=False))
+        slopes, terms = slopes.take(kept), terms[kept]
+        groups = [np.unique(each[kept], return_inverse=True)[1].ravel() for each in groups]
+    test = score_test(slopes, terms)
+    if test is None or test.chance > CHANCE:
+        return test
+    for each in groups:
+        found = score_test_in_groups(slopes, terms, each)
+        if found is not None and found.chance > test.chance:
+            test = found
+    return test
+
+
+def _groups(table: Table) -> list[NDArray[np.int64]]:
+    """Each run's group by its value of each input that makes groups, (runs,)."""
+    found = []
+    for values in table.by_row.values():
+        first = np.zeros(table.n_runs)
+        first[table.run_codes[::-1]] = values[::-1]
+        if (first[table.run_codes] != values).any():
+            continue  # checkpoints of one run differ in it
+        codes = np.unique(first, return_inverse=True)[1].ravel().astype(np.int64)
+        if _FEWEST_GROUPS <= int(codes.max()) + 1 <= table.n_runs // 2:
+            found.append(codes)
+    return found
 
 
 def _neighbors(table: Table, residual: Floats) -> str | None:

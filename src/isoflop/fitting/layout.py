@@ -10,19 +10,9 @@ import numpy as np
 
 from isoflop.fitting.coordinates import BY_ROW, coordinate
 from isoflop.laws.derivative import gradient
+from isoflop.laws.evaluate import UNARY
 from isoflop.laws.expression import Expr, add, mul, name
-from isoflop.laws.gamma import digamma, lgamma
 
-_UNARY: Mapping[str, Callable[..., Any]] = {
-    "log": np.log,
-    "exp": np.exp,
-    "log1p": np.log1p,
-    "expm1": np.expm1,
-    "abs": np.abs,
-    "sign": np.sign,
-    "lgamma": lgamma,
-    "digamma": digamma,
-}
 _BINARY: Mapping[str, Callable[..., Any]] = {
     "add": np.add,
     "mul": np.multiply,
@@ -160,8 +150,8 @@ class Layout:
         elif node.op == "pow" and node.args[1].op == "num" and node.args[1].value in (-1.0, 0.5, 2.0):
             function = {-1.0: np.reciprocal, 0.5: np.sqrt, 2.0: np.square}[node.args[1].value]
             ref = self._step(function, (self._emit(node.args[0]),), kind)
-        elif node.op in _UNARY:
-            ref = self._step(_UNARY[node.op], (self._emit(node.args[0]),), kind)
+        elif node.op in UNARY:
+            ref = self._step(UNARY[node.op], (self._emit(node.args[0]),), kind)
         else:
             ref = self._step(_BINARY[node.op], tuple(self._emit(arg) for arg in node.args), kind)
         self._known[node] = ref

@@ -20,19 +20,18 @@ Leaves = Mapping[Any, Floats | Lists | float]  # keys are names (text) and leave
 _PAIRS = 2_000_000  # pairs of a list's value and a set of parameters that are evaluated at once
 
 
-_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+UNARY: Mapping[str, Callable[..., Any]] = {
     "log": np.log,
     "exp": np.exp,
     "log1p": np.log1p,
     "expm1": np.expm1,
     "abs": np.abs,
     "sign": np.sign,
-    "min": np.minimum,
-    "max": np.maximum,
     "lgamma": lgamma,
     "digamma": digamma,
     "trigamma": trigamma,
 }
+_FUNCTIONS: Mapping[str, Callable[..., Any]] = {**UNARY, "min": np.minimum, "max": np.maximum}
 
 
 def evaluate(expression: Expr, values: Mapping[Any, float]) -> float:

@@ -20,6 +20,7 @@ from isoflop.values import Value
 Floats = NDArray[np.float64]
 
 _GRID = 161
+_SAME = 1e-9  # relative, of losses that do not differ
 _HALVINGS = 48  # of a step of the grid: below the rounding of log N
 
 
@@ -73,7 +74,11 @@ def optimum(
 def searched_optimum(
     law: Law, params: Mapping[str, Floats], budget: Floats | float, *, counted: TrainingFlops = SIX_ND
 ) -> Optimum:
-    """argmin over N of L(N, C/(6N)), (draws,): a grid finds the valley, bisection on the exact slope its bottom."""
+    """argmin over N of L(N, C/(6N)), (draws,): a grid finds the valley, bisection on the exact slope its bottom.
+
+    Of a law that turns, so that far from any run its loss falls again and without end, the valley is the optimum; of
+    several valleys the deepest.
+    """
     draws = len(next(iter(params.values())))
     total = np.broadcast_to(counted.product(np.asarray(budget, dtype=np.float64)), draws)
     power = counted.power
@@ -81,8 +86,11 @@ def searched_optimum(
     grid = np.linspace(-0.5, 0.5, _GRID) * np.log(total)[:, None] + middle[:, None]
     wide = {label: values[:, None] for label, values in params.items()}
     losses = law.value(wide, {"N": np.exp(grid), "D": (total[:, None] / np.exp(grid)) ** (1 / power)})
-    best = np.where(np.isfinite(losses), losses, np.inf).argmin(axis=1)
-    inside = (best > 0) & (best < _GRID - 1)
+    losses = np.where(np.isfinite(losses), losses, np.inf)
+    bottom = np.zeros(losses.shape, dtype=np.bool_)
+    bottom[:, 1:-1] = (losses[:, 1:-1] < losses[:, :-2]) & (losses[:, 1:-1] <= losses[:, 2:])
+    inside = np.asarray(bottom.any(axis=1))
+    best = np.where(inside, np.where(bottom, losses, np.inf).argmin(axis=1), losses.argmin(axis=1))
     rows = np.arange(draws)
     low, high = grid[rows, np.maximum(best - 1, 0)], grid[rows, np.minimum(best + 1, _GRID - 1)]
     by_n, by_d = gradient(law.expression, (name("N"), name("D")))
@@ -93,6 +101,26 @@ def searched_optimum(
     n = np.exp((low + high) / 2)
     d = (total / n) ** (1 / power)
     return Optimum(n, d, law.value(params, {"N": n, "D": d}), inside)
+
+
+def falls_again(
+    law: Law, params: Mapping[str, Floats], budget: float, n: float, *, counted: TrainingFlops = SIX_ND
+) -> tuple[float, ...]:
+    """Sizes on either side of a minimum beyond which L(N, C/(6N)) falls again, and ends below the minimum's loss.
+
+    params: each of one draw, (1,). Empty where the minimum is the least loss of all.
+    """
+    total = float(counted.product(np.asarray(budget, dtype=np.float64)))
+    span, found = math.log(total), []
+    for end in (0.0, span):
+        path = np.linspace(math.log(n), end, 8 * _GRID)
+        sizes = np.exp(path)
+        losses = law.value(params, {"N": sizes, "D": (total / sizes) ** (1 / counted.power)})
+        losses = np.where(np.isfinite(losses), losses, np.inf)
+        below = np.flatnonzero(losses < losses[0] * (1 - _SAME))
+        if len(below):
+            found.append(float(sizes[int(losses[: below[0] + 1].argmax())]))
+    return tuple(sorted(found))
 
 
 def _slope(by_n: Expr, by_d: Expr, params: Mapping[str, Floats], log_n: Floats, total: Floats, power: float) -> Floats:

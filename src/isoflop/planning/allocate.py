@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Estimate
-from isoflop.laws.optimum import Optimum, check_positive, closed_form, optimum, require_n_and_d
+from isoflop.laws.optimum import Optimum, check_positive, closed_form, falls_again, optimum, require_n_and_d
 from isoflop.laws.training_flops import TrainingFlops
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
@@ -184,6 +184,7 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
             *no_draws(ensemble),
             *tail_findings(ensemble, level=level),
             *_findings(ensemble, here, lost),
+            *_turning(estimate, float(here.n[0]), budget),
             *loss.findings,
             *ensemble.findings,
         ),
@@ -251,6 +252,24 @@ def band_at(n: float, ends: tuple[Floats, Floats], budget: float, within: float,
     """The near-optimal range around N* whose ends lie so far below and above it in log N, (1,) each."""
     low, high = n * math.exp(-float(ends[0][0])), n * math.exp(float(ends[1][0]))
     return Band(within, (low, high), (counted.tokens(high, budget), counted.tokens(low, budget)))
+
+
+def _turning(estimate: Estimate, n: float, budget: float) -> list[Finding]:
+    """Where a law whose loss falls again far from its valley stops being physical."""
+    with np.errstate(all="ignore"):
+        found = falls_again(estimate.law, estimate.one_draw, budget, n, counted=estimate.data.flops)
+    if not found:
+        return []
+    where = " and ".join(f"{'above' if each > n else 'below'} N = {each:.3g}" for each in found)
+    return [
+        Finding(
+            "law-turns",
+            "warning",
+            f"along this budget the loss of {estimate.law.name} falls again {where}, without end: the law is not "
+            "physical there, and N* is the minimum on the side of the runs.",
+            "Compare with a law that has a floor (isoflop rank), and do not forecast beyond the turn.",
+        )
+    ]
 
 
 def _findings(ensemble: Ensemble, here: Optimum, lost: int) -> list[Finding]:

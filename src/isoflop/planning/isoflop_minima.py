@@ -109,6 +109,8 @@ def isoflop_minima(runs: Runs, *, seed: int = 0) -> IsoflopMinima:
     flops, findings = flops_of_budgets(runs, log_n) if "D" in runs else (runs["C"], [])
     found: list[LocalMinimum] = []
     for rows in by_budget(flops):
+        if len(rows) < _FEWEST_SIZES:
+            continue
         minimum = local_minimum(log_n[rows], log_loss[rows], math.log(_middle(flops[rows])), rows, seed=seed)
         if minimum is not None:
             found.append(minimum)
@@ -145,7 +147,7 @@ def local_minimum(
     A run whose externally studentized residual is one that honest runs show once in a hundred budgets is left out, and
     the parabola is fitted again.
     """
-    if len(np.unique(np.round(log_n, 6))) < _FEWEST_SIZES:
+    if len(log_n) < _FEWEST_SIZES or len(np.unique(np.round(log_n, 6))) < _FEWEST_SIZES:
         return None
     rows_near, off = without_stray(log_n, log_loss, _NEAR)
     x, y = log_n[rows_near], log_loss[rows_near]

@@ -188,7 +188,8 @@ def flops_of_budgets(runs: Runs, log_n: Floats) -> tuple[Floats, list[Finding]]:
 
 def enough_sizes(groups: list[Ints], log_n: Floats) -> tuple[list[Ints], list[Ints]]:
     """Budgets with enough sizes for a parabola, and the others."""
-    enough = [len(np.unique(np.round(log_n[rows], 6))) >= FEWEST for rows in groups]
+    # the length first: a table of 100,000 rows may have as many budgets of one run
+    enough = [len(rows) >= FEWEST and len(np.unique(np.round(log_n[rows], 6))) >= FEWEST for rows in groups]
     return (
         [rows for rows, ok in zip(groups, enough, strict=True) if ok],
         [rows for rows, ok in zip(groups, enough, strict=True) if not ok],

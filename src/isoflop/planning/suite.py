@@ -22,9 +22,9 @@ from isoflop.fitting.panel import PanelFit, fit_panel
 from isoflop.fitting.sampling_errors import weighed
 from isoflop.laws import Law
 from isoflop.laws.expression import Expr
-from isoflop.planning.downstream import Downstream, Stages, beyond_findings, check_chain, floor_unseen
+from isoflop.planning.downstream import Downstream, Stages, beyond_findings, check_chain, floor_unseen, is_share, within
 from isoflop.planning.forecast import Forecast, forecast
-from isoflop.planning.reversal import reversal_findings
+from isoflop.planning.reversal import score_findings
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.uncertainty.bootstrap import bootstrap
@@ -318,15 +318,16 @@ def _task(
         model_error_share=float(np.clip(1 - by_law / width, 0, 1)) if width > 0 else math.nan,
     )
     lowest = seconds[0].estimate.data.ranges[link][0]
+    share = is_share(seconds[0].estimate)
     return Downstream(
         loss=averaged,
-        score=_around_median(np.concatenate(scores), level),
-        expected=_around_median(np.concatenate(means), level),
-        law_score=by_laws,
+        score=within(_around_median(np.concatenate(scores), level), share),
+        expected=within(_around_median(np.concatenate(means), level), share),
+        law_score=within(by_laws, share),
         response=laws[0].response,
         beyond=max(0.0, lowest - loss.value),
         findings=(
-            *reversal_findings(table.points, seconds[0].estimate),
+            *score_findings(table.points, seconds[0].estimate),
             *_floor_lost(drawn, averaged),
             *beyond_findings(seconds[0], loss.value, lowest),
             *told.findings,

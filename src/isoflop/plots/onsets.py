@@ -59,6 +59,7 @@ def onset_map(result: Tracking, axes: Axes) -> Axes:
                     color=ramp[place],
                     markeredgecolor="white",
                     markeredgewidth=0.6,
+                    clip_on=False,  # onsets at the last checkpoint lie on the frame
                 )
     input_axis(axes.xaxis, curves.by, np.exp(places))
     axes.set_xlim(edges[0], edges[-1])

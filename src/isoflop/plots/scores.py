@@ -49,7 +49,8 @@ def score_against_loss(answers: Mapping[str, Downstream], axes: Axes) -> Axes:
             color=color,
             marker=MARKERS[place],
             markersize=7,
-            markeredgecolor=ink.ink,
+            markerfacecolor=ink.paper,  # a forecast is hollow, measurements are full
+            markeredgecolor=color,
             capsize=3,
             linewidth=1.5,
             zorder=5,

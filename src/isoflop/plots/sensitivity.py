@@ -51,6 +51,7 @@ def choices_made(result: Sensitivity, axes: Axes, *, answer: str = "") -> Axes:
             color=color,
             linestyle="none",
             zorder=3,
+            clip_on=within,
         )
     name_rows(axes, [_said(choice) for choice in choices])
     answer_axis(axes.xaxis, asked, result.asked, result.fit)

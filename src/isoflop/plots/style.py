@@ -37,6 +37,7 @@ LINES: Final[tuple[LineStyle, ...]] = (
     (0, (3, 1, 1, 1, 1, 1)),
 )
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
+MOST_DRAWN: Final = 20_000  # points of one series in a picture
 MANY: Final = 3_000  # points from which a vector file holds them as pixels
 Place = Literal["best", "upper right", "upper left", "lower left", "lower right", "upper center", "lower center"]
 
@@ -166,7 +167,24 @@ def response_label(fit: Estimate) -> str:
 
 
 def dots(axes: Axes, x: Floats, y: Floats, *, colors: object, marker: str = "o", label: str = "") -> PathCollection:
-    """Measured points: small where there are many, then also kept as pixels in a vector file."""
+    """Measured points: small where there are many, then also kept as pixels in a vector file.
+
+    Of more than 20,000 every k-th is drawn, which the picture says; its limits are those of all.
+    """
+    count, step = len(x), -(-len(x) // MOST_DRAWN)
+    if step > 1:
+        axes.update_datalim([(float(np.nanmin(x)), float(np.nanmin(y))), (float(np.nanmax(x)), float(np.nanmax(y)))])
+        if isinstance(colors, np.ndarray) and len(colors) == count:
+            colors = colors[::step]
+        x, y = x[::step], y[::step]
+        axes.annotate(
+            f"one point in {step} drawn",
+            (0.01, 0.012),
+            xycoords="axes fraction",
+            fontsize="x-small",
+            color=shades(axes).muted,
+            zorder=7,
+        )
     size = float(np.clip(130 / np.sqrt(max(len(x), 1)), 4, 24))
     return axes.scatter(
         x,

@@ -25,6 +25,7 @@ def entitle(axes: Axes, claim: str, source: str = "") -> None:
     if figure is None:
         return
     ink, size = shades(axes), float(rcParams["font.size"])
+    _fit_labels(figure)
     if claim:
         figure.suptitle(
             _wrapped(claim, figure, _TITLE * size, 3),
@@ -42,6 +43,16 @@ def entitle(axes: Axes, claim: str, source: str = "") -> None:
             fontsize=_SMALL * size,
             color=ink.muted,
         )
+
+
+def _fit_labels(figure: Figure) -> None:
+    """Names of the height's axis that are longer than the axis, on several lines."""
+    for each in figure.axes:
+        label = each.yaxis.label
+        text = str(label.get_text())
+        room = each.get_position().height * figure.get_figheight() * 72 / (_LETTER * float(label.get_fontsize()))
+        if len(text) > room and "$" not in text:
+            label.set_text("\n".join(textwrap.wrap(text, max(12, int(room)))))
 
 
 def _wrapped(text: str, figure: Figure, size: float, most: int) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from isoflop.planning.transfer import Transfer
     from isoflop.planning.transfer_few import FewTransfer
+    from isoflop.uncertainty.ensemble import Interval
 
 _POINTS = 80
 
@@ -29,18 +30,7 @@ def loss_to_loss(line: Transfer, axes: Axes) -> Axes:
     axes.plot(x, line.at(x), color=color, linewidth=1.6)
     dots(axes, line.x, line.y, colors=ink.muted, label="paired runs")
     if line.loss is not None and line.measured is not None:
-        told = line.loss
-        axes.errorbar(
-            [line.measured],
-            [told.value],
-            yerr=[[told.value - told.low], [told.high - told.value]],
-            color=ink.series[1],
-            marker="D",
-            markersize=6,
-            capsize=3,
-            zorder=5,
-            label=f"forecast, {100 * line.level:g}% interval",
-        )
+        _forecast(axes, line.measured, line.loss, label=f"forecast, {100 * line.level:g}% interval")
     unit = line.target.estimate.data.loss_unit
     axes.set_xlabel(f"loss on {plain(line.names[0])} ({unit})")
     axes.set_ylabel(f"loss on {plain(line.names[1])} ({unit})")
@@ -58,20 +48,24 @@ def loss_from_few(few: FewTransfer, axes: Axes) -> Axes:
     axes.fill_between(x, low, high, color=color, alpha=0.25, linewidth=0, label=f"{100 * few.level:g}% interval")
     axes.plot(x, value, color=color, linewidth=1.6)
     dots(axes, few.x, few.y, colors=ink.muted, label="runs on both")
-    told = few.loss
-    axes.errorbar(
-        [few.asked],
-        [told.value],
-        yerr=[[told.value - told.low], [told.high - told.value]],
-        color=ink.series[1],
-        marker="D",
-        markersize=6,
-        capsize=3,
-        zorder=5,
-        label="forecast",
-    )
+    _forecast(axes, few.asked, few.loss, label="forecast")
     unit = few.source.estimate.data.loss_unit
     axes.set_xlabel(f"loss on {plain(few.names[0])} ({unit})")
     axes.set_ylabel(f"loss on {plain(few.names[1])} ({unit})")
     legend(axes)
     return axes
+
+
+def _forecast(axes: Axes, at: float, told: Interval, *, label: str) -> None:
+    """The loss on B that is foretold, with its interval, unlike what was measured."""
+    axes.errorbar(
+        [at],
+        [told.value],
+        yerr=[[told.value - told.low], [told.high - told.value]],
+        color=shades(axes).series[1],
+        marker="D",
+        markersize=6,
+        capsize=3,
+        zorder=5,
+        label=label,
+    )

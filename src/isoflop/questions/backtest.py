@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Cell, Column, Picture, Quantity, Table, literal, of_interval
@@ -12,6 +11,7 @@ from isoflop.answers.wording import number
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.evidence import backtest_of
 from isoflop.questions.base.hitchhiker import hitchhiker_answer, hitchhiker_result
 from isoflop.questions.base.hold_out import HoldOutOptions
@@ -246,14 +246,13 @@ def _distinct(names: list[str]) -> list[str]:
 
 
 def _pictures(result: BacktestResult) -> Iterator[Picture]:
-    from isoflop import plots
 
     best = min(result.laws, key=lambda each: result.scores(each).are.value)
     scores = result.scores(best)
     held = "" if scores.covered is None else f"; {scores.covered} of {scores.rows} lie inside their interval"
     yield Picture(
         "backtest",
-        partial(plots.predicted_against_actual, result, law=best.name),
+        drawing("predicted_against_actual", result, law=best.name),
         f"Forecasts of {best.name} for {scores.rows} held-out rows against what was measured: mean relative error "
         f"{number(scores.are.value, 'share', digits=2)}{held}.",
         size=(5.8, 5.2),
@@ -263,7 +262,7 @@ def _pictures(result: BacktestResult) -> Iterator[Picture]:
     told = [f"{each.name} {result.scores(each).covered} of {result.scores(each).rows}" for each in result.laws]
     yield Picture(
         "coverage",
-        partial(plots.coverage_by_law, result),
+        drawing("coverage_by_law", result),
         f"Share of the held-out rows inside each law's {100 * result.level:g}% interval: {', '.join(told)}.",
         (7.2, 1.4 + 0.35 * len(result.laws)),
         claim=f"{100 * result.level:g}% intervals hold the held-out rows: {', '.join(told)}",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Cell, Column, Picture, Quantity, Table, literal, of_interval
@@ -13,6 +12,7 @@ from isoflop.answers.wording import number, plural, told
 from isoflop.errors import IsoflopError
 from isoflop.questions.base.comparison import x_kind
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.kinds import Count, Flag, Numbers, Text, Texts
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
@@ -355,7 +355,6 @@ def _families(result: Found) -> Table:
 
 
 def _pictures(result: Found) -> tuple[Picture, ...]:
-    from isoflop import plots
 
     scores, trend, density = result.scores, result.trend, result.density
     best = ", ".join(
@@ -364,16 +363,12 @@ def _pictures(result: Found) -> tuple[Picture, ...]:
     rise = f" The 90 % quantile rises by {told(of_interval('slope', trend.slope))} a year." if trend else ""
     over = "against their dates" if trend else "in order"
     found = [
-        Picture(
-            "index", partial(plots.index_by_date, result), f"Capability index of models {over}; highest: {best}.{rise}"
-        )
+        Picture("index", drawing("index_by_date", result), f"Capability index of models {over}; highest: {best}.{rise}")
     ]
     if density is not None and density.trend is not None:
         doubling = density.trend.doubling
         twice = f"; the 90 % quantile doubles in {told(of_interval('doubling', doubling))} days" if doubling else ""
         found.append(
-            Picture(
-                "density", partial(plots.density_by_date, result), f"Density ({density.by}) of models by date{twice}."
-            )
+            Picture("density", drawing("density_by_date", result), f"Density ({density.by}) of models by date{twice}.")
         )
     return tuple(found)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from isoflop.answers import Answer, Column, Picture, Quantity, Table
 from isoflop.answers.wording import plural
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.kinds import Text
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, InReport, Question, Subject
@@ -125,7 +125,6 @@ def columns_table(runs: Runs, *, of: Collection[str] | None = None) -> Table:
 
 
 def _pictures(runs: Runs, findings: Iterable[Finding]) -> tuple[Picture, ...]:
-    from isoflop import plots
 
     names = [name for name in ("N", "D") if name in runs.frame.columns]
     if "loss" not in runs.frame.columns:
@@ -137,7 +136,7 @@ def _pictures(runs: Runs, findings: Iterable[Finding]) -> tuple[Picture, ...]:
     drawn = f"The {len(runs)} rows of the table, {spans}, colored by their loss."
     ringed = sorted({row for each in findings if each.code in _ODD for row in each.rows})
     odd = f"; {len(ringed)} of them are odd (rows {', '.join(map(str, ringed[:8]))}{' …' if len(ringed) > 8 else ''})"
-    draw = partial(plots.design, runs, ringed=tuple(ringed))
+    draw = drawing("design", runs, ringed=tuple(ringed))
     claim = f"{len(runs)} rows, {spans}{odd if ringed else ''}"
     return (Picture("design", draw, drawn, claim=claim), *_curves(runs))
 
@@ -152,8 +151,6 @@ def _curves(runs: Runs) -> tuple[Picture, ...]:
     """The runs along their training, told apart by schedule, family or name; nothing for finished runs."""
     import numpy as np
 
-    from isoflop import plots
-
     along = next((name for name in _ALONG if name in runs.frame.columns), "")
     if not along:
         return ()
@@ -163,8 +160,10 @@ def _curves(runs: Runs) -> tuple[Picture, ...]:
     by = next((name for name in _APART if name in runs.frame.columns and len(set(runs.text(name))) > 1), "run")
     if not (points >= _POINTS).any() or by not in runs.frame.columns:
         return ()
-    drawn = f"Loss of {int(codes.max()) + 1} runs along their {plots.AXES[along][0]}, told apart by {by}."
-    return (Picture("training-curves", partial(plots.training_curves, runs, by=by, along=along), drawn),)
+    from isoflop.plots import AXES  # here, since few tables have curves
+
+    drawn = f"Loss of {int(codes.max()) + 1} runs along their {AXES[along][0]}, told apart by {by}."
+    return (Picture("training-curves", drawing("training_curves", runs, by=by, along=along), drawn),)
 
 
 def _range(runs: Runs, name: str) -> str:

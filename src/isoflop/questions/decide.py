@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Cell, Column, Picture, Quantity, Table, literal, of_interval
 from isoflop.answers.wording import number, plural
 from isoflop.questions.base.comparison import by_columns, input_column, response_columns, x_kind
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.kinds import Choice, Number, Text, Texts
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
@@ -183,7 +183,6 @@ def _rankings(result: DecisionAudit) -> tuple[Table, ...]:
 
 
 def _picture(result: DecisionAudit) -> Picture:
-    from isoflop import plots
 
     first = result.of(result.responses[0])
     told = ", ".join(
@@ -192,7 +191,7 @@ def _picture(result: DecisionAudit) -> Picture:
     count = len(result.means[result.responses[0]])
     return Picture(
         "ranking-by-scale",
-        partial(plots.ranking_by_scale, result),
+        drawing("ranking_by_scale", result),
         f"Rank of {count} {plural(count, 'recipe')} by {result.responses[0]} along {result.x}; pairs in the "
         f"order of the target: {told}.",
         (7.2, max(4.2, 1.4 + 0.24 * count)),

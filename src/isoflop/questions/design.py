@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -14,6 +13,7 @@ from isoflop.errors import IsoflopError
 from isoflop.files import check_place, write_whole
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.kinds import Count, Flag, Number, Text, Texts
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject, refuse_errors
@@ -313,12 +313,11 @@ def _weights(result: RunDesign) -> Table:
 
 
 def _picture(result: RunDesign) -> Picture:
-    from isoflop import plots
 
     count = len(result.rows)
     return Picture(
         "spend",
-        partial(plots.batch_by_spend, result),
+        drawing("batch_by_spend", result),
         f"Expected error of {result.target.name} against spend: {result.errors[0]:.3g} now, {result.errors[-1]:.3g} "
         f"after {count} {plural(count, 'run')}; and after other ways to spend the budget.",
     )

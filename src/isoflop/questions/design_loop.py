@@ -13,6 +13,7 @@ from isoflop.answers import Answer, Cell, Column, Kind, Picture, Quantity, Table
 from isoflop.answers.wording import number, plural
 from isoflop.errors import IsoflopError
 from isoflop.questions.base.context import DEFAULT_LAW, Context
+from isoflop.questions.base.drawing import drawing
 
 if TYPE_CHECKING:
     from isoflop.planning.design.loop import DesignLoop
@@ -188,10 +189,9 @@ def _trained(result: DesignLoop) -> Table:
 
 
 def _picture(result: DesignLoop) -> Picture:
-    from isoflop import plots
 
     return Picture(
         "rounds",
-        partial(plots.answer_by_spend, result),
+        drawing("answer_by_spend", result),
         f"{result.last.target.name} with its interval before any run and after each round, against what was spent.",
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
 from isoflop.answers.wording import interval, worded
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.question import Group, InReport, Question, Subject
 
 if TYPE_CHECKING:
@@ -243,7 +243,6 @@ def _profile_answer(name: str, found: Profile) -> Answer:
 
 
 def _pictures(result: Diagnosis, level: float) -> list[Picture]:
-    from isoflop import plots
 
     ensemble, fit = result.ensemble, result.ensemble.fit
     made = []
@@ -252,7 +251,7 @@ def _pictures(result: Diagnosis, level: float) -> list[Picture]:
         made.append(
             Picture(
                 f"residuals-against-{each.against}",
-                partial(plots.residuals, fit, against=each.against),
+                drawing("residuals", fit, against=each.against),
                 f"Residuals of {fit.data.n_rows} measurements against {along}, with medians over ninths of the rows.",
                 claim=f"Residuals against {along}: their medians reach {each.largest:+.2g}{_spaced(each.unit)}, and "
                 f"half of all lie within {each.usual:.2g}{_spaced(each.unit)}",
@@ -266,7 +265,7 @@ def _pictures(result: Diagnosis, level: float) -> list[Picture]:
             f"compute-optimal path with its {100 * level:g}% band."
         )
         path = f"The runs on the fitted surface, and its compute-optimal path with a {100 * level:g}% band"
-        draw = partial(plots.loss_contours, ensemble, level=level)
+        draw = drawing("loss_contours", ensemble, level=level)
         made.append(Picture("contours", draw, drawn, (7.2, 5.0), claim=path))
     if result.pair is not None:
         x, y, correlation = result.pair
@@ -281,9 +280,7 @@ def _pictures(result: Diagnosis, level: float) -> list[Picture]:
             f"{x} and {y} trade: their draws correlate by {correlation:.2f}; {100 * level:g}% intervals: "
             f"{', '.join(ends)}"
         )
-        made.append(
-            Picture("draws", partial(plots.corner, ensemble, level=level), f"{drawn}.", (7.2, 5.4), claim=claim)
-        )
+        made.append(Picture("draws", drawing("corner", ensemble, level=level), f"{drawn}.", (7.2, 5.4), claim=claim))
     if result.profile is not None:
         made.append(_profile_picture(result.profile))
     return made
@@ -294,13 +291,12 @@ def _spaced(unit: str) -> str:
 
 
 def _profile_picture(found: Profile) -> Picture:
-    from isoflop import plots
 
     chosen = _most_lopsided(found)
     each = of_interval(chosen, found.intervals[chosen])
     return Picture(
         f"likelihood-{chosen}",
-        partial(plots.profile_likelihood, found, param=chosen),
+        drawing("profile_likelihood", found, param=chosen),
         f"Increase of the objective with {chosen} held at other values and the other parameters refitted; its "
         f"interval: {worded(each)} [{interval(each)}].",
         claim=f"The profile likelihood bounds {chosen}: {worded(each)} ({interval(each)})",

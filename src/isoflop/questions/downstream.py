@@ -13,6 +13,7 @@ from isoflop.answers.wording import told
 from isoflop.errors import DataError, IsoflopError
 from isoflop.findings import Finding
 from isoflop.questions.base.context import DEFAULT_LAW, Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.gains import gain_tables, gains_told
 from isoflop.questions.base.kinds import Count, Flag, Number, Numbers, Text, Words
 from isoflop.questions.base.option import option
@@ -394,7 +395,7 @@ def _picture(tasks: Mapping[str, DownstreamResult]) -> Picture:
     left = len(tasks) - len(shown)
     return Picture(
         "scores",
-        partial(plots.score_against_loss, tasks),
+        drawing("score_against_loss", tasks),
         f"Score against the task's loss, the law with its bands, and the forecast: {words}"
         f"{f'; {left} further tasks are not drawn' if left else ''}.",
     )

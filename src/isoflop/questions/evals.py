@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,6 +12,7 @@ from isoflop.answers.wording import plural
 from isoflop.errors import IsoflopError
 from isoflop.files import check_place, write_whole
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.evals_answer import first_of, quantities_of, tables_of
 from isoflop.questions.base.kinds import Choice, Count, Numbers, Text, Texts, Words
 from isoflop.questions.base.option import option
@@ -196,7 +196,6 @@ def _headline(found: Evaluation) -> str:
 
 
 def _pictures(found: Evaluation) -> tuple[Picture, ...]:
-    from isoflop import plots
 
     made = []
     tasks = [task for task, _ in found.items.tasks]
@@ -204,7 +203,7 @@ def _pictures(found: Evaluation) -> tuple[Picture, ...]:
         made.append(
             Picture(
                 "scores",
-                partial(plots.score_against_scale, found),
+                drawing("score_against_scale", found),
                 f"Score of {first_of(tasks)} against {found.scale} with intervals, chance level and ceiling.",
             )
         )
@@ -212,7 +211,7 @@ def _pictures(found: Evaluation) -> tuple[Picture, ...]:
         made.append(
             Picture(
                 "passes",
-                partial(plots.pass_line, law, found.scale),
+                drawing("pass_line", law, found.scale),
                 f"-ln of the pass rate of {task} against {found.scale}, both logarithmic, with the line of slope "
                 f"-{law.alpha.value:.3g}.",
             )
@@ -221,7 +220,7 @@ def _pictures(found: Evaluation) -> tuple[Picture, ...]:
         made.append(
             Picture(
                 "chain",
-                partial(plots.correlations_along_chain, chain),
+                drawing("correlations_along_chain", chain),
                 f"Share of items of {task} with a higher correlation with {found.scale}, for log p, p, p among "
                 "options, Brier score and accuracy.",
             )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
 from isoflop.answers.wording import number, plural, told, worded
 from isoflop.errors import IsoflopError
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.kinds import Flag, Number, Text
+from isoflop.questions.base.model_error import WITH_MODEL_ERROR, if_the_law_holds
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
 from isoflop.questions.base.specs import FitSpec, LevelSpec, RunsSpec
@@ -151,7 +152,10 @@ class Finish(Question):
             title=f"{result.run} at step {worded(Quantity('end', result.end, 'count'))}",
             headline="Expected last loss: {loss}; the loss is {now} at step {seen}.",
             quantities=(
-                of_interval("loss", result.loss, unit=result.unit, label="last loss", promise="PI"),
+                of_interval(
+                    "loss", result.loss, unit=result.unit, label="last loss", promise="PI", note=WITH_MODEL_ERROR
+                ),
+                *if_the_law_holds(result.law_loss, result.model_error_share, unit=result.unit),
                 of_interval("mean", result.expected, unit=result.unit, label="mean"),
                 Quantity("now", result.last_loss, unit=result.unit, label="loss now"),
                 Quantity("seen", result.seen, "count", label="last step with a loss"),
@@ -171,8 +175,8 @@ class Finish(Question):
             ),
             findings=result.findings,
             method=(
-                f"annealing law; rates to come: {result.schedule}; {number(len(result.params), 'integer')} draws, "
-                f"widened by the law's own error; prior: {prior}"
+                f"annealing law; rates to come: {result.schedule}; {number(len(result.params), 'integer')} draws; "
+                f"model error: what the law missed of the fall to come on published runs; prior: {prior}"
             ),
             pictures=(_picture(result),),
         )
@@ -220,11 +224,21 @@ def _of_cuts(question: str, found: Truncated) -> Answer:
                     Column("mre", "MRE", "share"),
                     Column("bias", kind="change"),
                     Column("covered", f"coverage (nominal {100 * found.level:g}%)", "share"),
+                    Column("law_covered", "if the law holds", "share"),
                     Column("naive", "MRE of the loss at the cut", "share"),
                     Column("runs_covered", "runs covered", "integer", detail=True),
                 ),
                 tuple(
-                    (cut.share, cut.runs, cut.are, cut.bias, cut.held / cut.runs, cut.naive, cut.held)
+                    (
+                        cut.share,
+                        cut.runs,
+                        cut.are,
+                        cut.bias,
+                        cut.held / cut.runs,
+                        cut.law_held / cut.runs,
+                        cut.naive,
+                        cut.held,
+                    )
                     for cut in found.cuts
                 ),
             ),
@@ -234,12 +248,11 @@ def _of_cuts(question: str, found: Truncated) -> Answer:
 
 
 def _picture(result: FinishResult) -> Picture:
-    from isoflop import plots
 
     seen, end = (worded(Quantity("step", each, "count")) for each in (result.seen, result.end))
     return Picture(
         "finish",
-        partial(plots.run_to_its_end, result),
+        drawing("run_to_its_end", result),
         f"Loss against step: measured to step {seen}, and the fitted loss with its band up to "
         f"{told(of_interval('loss', result.loss))} at step {end}.",
     )

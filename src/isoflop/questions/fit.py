@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
@@ -14,6 +13,7 @@ from isoflop.errors import IsoflopError
 from isoflop.files import check_place
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.equation import equation, param_intervals
 from isoflop.questions.base.kinds import Count, Flag, Text, Texts, Words
 from isoflop.questions.base.option import option
@@ -275,15 +275,13 @@ def _param(ensemble: Ensemble, name: str, meaning: str, known: Interval) -> Quan
 
 def _pictures(ensemble: Ensemble, level: float) -> tuple[Picture, ...]:
     """The runs with the law: against compute where the law is one of N and D, else fitted against measured."""
-    from isoflop import plots
-
     fit = ensemble.estimate
     if fit.runs is None:
         return ()
     word = fit.law.response.replace("_", " ")
     match = Picture(
         "fit-against-measured",
-        partial(plots.fit_against_measured, fit),
+        drawing("fit_against_measured", fit),
         f"Measured against fitted {word} of {len(fit.runs)} runs, along the diagonal on which both are equal.",
         claim=_close(fit, word),
     )
@@ -292,7 +290,7 @@ def _pictures(ensemble: Ensemble, level: float) -> tuple[Picture, ...]:
     compute = training_flops(fit.runs["N"], fit.runs["D"])
     against = Picture(
         "loss-against-compute",
-        partial(plots.loss_against_compute, ensemble, level=level),
+        drawing("loss_against_compute", ensemble, level=level),
         f"{word[:1].upper() + word[1:]} against training compute of {len(fit.runs)} runs from {compute.min():.3g} to "
         f"{compute.max():.3g} FLOPs, the fitted curve of each size, and the compute-optimal envelope with its "
         f"{100 * level:g}% band, two decades beyond the runs.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
@@ -13,6 +12,7 @@ from isoflop.answers.wording import interval, worded
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.equation import equation
 from isoflop.questions.base.evidence import forecast_evidence
 from isoflop.questions.base.kinds import Points, Text
@@ -104,9 +104,10 @@ def _where(forecast: ForecastResult) -> str:
 
 def _quantities(forecast: ForecastResult, ensemble: Ensemble, unit: str, word: str) -> tuple[Quantity, ...]:
     beyond = forecast.reach_decades
+    note = f"of one run, {WITH_MODEL_ERROR}" if math.isfinite(forecast.loss.low) else "of one run"
     return (
         *(Quantity(f"at_{name}", forecast.at[name], "count", label=name) for name in ensemble.estimate.law.input_names),
-        of_interval("loss", forecast.loss, unit=unit, label=word, promise="PI", note=f"of one run, {WITH_MODEL_ERROR}"),
+        of_interval("loss", forecast.loss, unit=unit, label=word, promise="PI", note=note),
         of_interval("mean", forecast.expected, unit=unit, label=f"mean {word}", note="expected over runs"),
         *if_the_law_holds(forecast.law_loss, forecast.model_error_share, unit=unit, word=word),
         Quantity(
@@ -147,8 +148,6 @@ def _table(forecasts: Sequence[ForecastResult], ensemble: Ensemble, word: str) -
 
 def _picture(forecast: ForecastResult, ensemble: Ensemble) -> Picture:
     """The fan to the point that was asked."""
-    from isoflop import plots
-
     loss = of_interval("loss", forecast.loss)
     ends = f" [{interval(loss)}]" if loss.has_interval else ""
     beyond = (
@@ -158,7 +157,7 @@ def _picture(forecast: ForecastResult, ensemble: Ensemble) -> Picture:
     )
     return Picture(
         "forecast",
-        partial(plots.forecast_fan, forecast, ensemble),
+        drawing("forecast_fan", forecast, ensemble),
         f"The law and its intervals on the way to {_where(forecast)}, with the prediction interval of one run at "
         f"{worded(loss)}{ends}.{beyond}",
     )

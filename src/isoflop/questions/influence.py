@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from isoflop.answers import Answer, Cell, Column, Kind, Picture, Quantity, Table, literal, of_interval
 from isoflop.answers.wording import number
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.kinds import Count, Number, Numbers, Text
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, InReport, Question, Subject
@@ -247,7 +247,6 @@ def _all_runs(result: InfluenceResult) -> Table:
 
 
 def _pictures(result: InfluenceResult, count: int) -> Iterator[Picture]:
-    from isoflop import plots
 
     effect = result.effect(result.decided)
     words = [
@@ -257,14 +256,14 @@ def _pictures(result: InfluenceResult, count: int) -> Iterator[Picture]:
     ]
     yield Picture(
         "removals",
-        partial(plots.removal_paths, result),
+        drawing("removal_paths", result),
         f"{effect.answer.name} against the number of runs left out, from {number(effect.value.value, _kind(effect))} "
         f"with all: {'; '.join(words)}.",
     )
     chosen = result.strongest(result.decided, count=count)
     yield Picture(
         "left-out",
-        partial(plots.runs_left_out, result, count=count),
+        drawing("runs_left_out", result, count=count),
         f"{result.decided} without each of the {len(chosen)} runs that move it most, beside its interval with all.",
         (7.2, 1.4 + 0.28 * max(len(chosen), 4)),
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
 from isoflop.answers.wording import interval, number, plural, worded
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.evidence import methods_of
 from isoflop.questions.base.kinds import Number
 from isoflop.questions.base.option import option
@@ -183,7 +183,6 @@ def _budgets(found: Parabolas) -> Table:
 
 
 def _picture(result: MethodsResult) -> Picture:
-    from isoflop import plots
 
     told = "; ".join(
         f"{each.name} none" if each.n is None else f"{each.name} {_brief(of_interval('N', each.n, 'count'))}"
@@ -191,14 +190,13 @@ def _picture(result: MethodsResult) -> Picture:
     )
     return Picture(
         "methods",
-        partial(plots.methods_compared, result),
+        drawing("methods_compared", result),
         f"Compute-optimal parameters at {number(result.budget, 'flops')} FLOPs by each method: {told}.",
         (7.2, 3.0),
     )
 
 
 def _curves_picture(found: Parabolas) -> Picture:
-    from isoflop import plots
 
     told = "; ".join(
         f"{number(each.budget, 'flops', digits=2)} FLOPs {worded(Quantity('N', float(each.n_best), 'count'))}"
@@ -207,7 +205,7 @@ def _curves_picture(found: Parabolas) -> Picture:
     )
     return Picture(
         "isoflop-curves",
-        partial(plots.isoflop_curves, found),
+        drawing("isoflop_curves", found),
         f"Loss against parameters at {len(found.profiles)} budgets with a parabola through each; minima with their "
         f"intervals: {told}.",
         (7.2, 5.0),

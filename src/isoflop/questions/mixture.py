@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from isoflop.answers import Answer, Cell, Column, Picture, Quantity, Table, literal, of_interval
@@ -12,6 +11,7 @@ from isoflop.answers.wording import number
 from isoflop.errors import IsoflopError, shown
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.kinds import Choice, Count, Number, Numbers, Text, Texts
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
@@ -282,11 +282,10 @@ def _findings(result: Mixed) -> tuple[Finding, ...]:
 
 
 def _picture(result: Mixed) -> Picture:
-    from isoflop import plots
 
     return Picture(
         "mixture",
-        partial(plots.mixture_shares, result.plan),
+        drawing("mixture_shares", result.plan),
         "Share of each domain in the best mixture with its interval, and its range among mixtures whose loss is within "
         f"{result.plan.within:.1%} of the least.",
     )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
 from isoflop.answers.wording import interval, number, worded
 from isoflop.errors import IsoflopError
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.equation import equation
 from isoflop.questions.base.evidence import plan_evidence
 from isoflop.questions.base.hardware import Hardware, cost_table
@@ -246,7 +247,8 @@ def _quantities(result: PlanResult, unit: str) -> Iterator[Quantity]:
 
 
 def _new_run(name: str, prediction: Interval, unit: str) -> Quantity:
-    return of_interval(name, prediction, unit=unit, label="loss of one run", promise="PI", note=WITH_MODEL_ERROR)
+    note = WITH_MODEL_ERROR if math.isfinite(prediction.low) else ""
+    return of_interval(name, prediction, unit=unit, label="loss of one run", promise="PI", note=note)
 
 
 def _of_given(fixed: Fixed, plan: Allocation, unit: str) -> Iterator[Quantity]:
@@ -352,7 +354,6 @@ def _priced(result: PlanResult, flops: float) -> tuple[float | None, float | Non
 
 
 def _picture(result: PlanResult, context: Context) -> Picture:
-    from isoflop import plots
 
     plan = result.plan
     best = of_interval("N", plan.n, "count")
@@ -366,7 +367,7 @@ def _picture(result: PlanResult, context: Context) -> Picture:
     band = Quantity("band", plan.n.value, "count", *plan.band.n)
     return Picture(
         "plan",
-        partial(plots.flat_band, plan, context.ensemble, recommended=marked),
+        drawing("flat_band", plan, context.ensemble, recommended=marked),
         f"Loss against model size at {number(plan.budget, 'flops')} FLOPs: least at {worded(best)} parameters{sure}, "
         f"and within {number(plan.band.within, 'share')} of that for {interval(band)}.{chosen}",
     )

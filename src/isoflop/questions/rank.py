@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Cell, Column, Picture, Quantity, Table, of_interval
 from isoflop.answers.wording import number, plural
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.hold_out import HoldOutOptions
 from isoflop.questions.base.kinds import Count, Numbers, Text, Texts
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, InReport, Question, Subject
 from isoflop.questions.base.scores import MRE, score_cells, score_columns, windows_table
-from isoflop.questions.base.specs import FitSpec, LevelSpec, RunsSpec
+from isoflop.questions.base.specs import FitSpec, LevelSpec, PriorSpec, RunsSpec
 
 if TYPE_CHECKING:
     from isoflop.validation.rank import Ranking
@@ -63,7 +63,7 @@ class Rank(HoldOutOptions, Question):
     @classmethod
     def groups(cls) -> tuple[type, ...]:
         """Laws are its own option."""
-        return (RunsSpec, FitSpec, LevelSpec)
+        return (RunsSpec, FitSpec, LevelSpec, PriorSpec)
 
     def compute(self, context: Context) -> Ranked:
         """Every law on every window, and the stack where a point was asked."""
@@ -83,6 +83,7 @@ class Rank(HoldOutOptions, Question):
                 windows=self.windows,
                 jobs=spec.jobs,
                 progress=advance,
+                prior=context.prior,
                 **self.hold_out_settings(context),
             )
         if not self.at:
@@ -98,6 +99,7 @@ class Rank(HoldOutOptions, Question):
                 seed=spec.seed,
                 resample_by=spec.resample_by,
                 progress=advance,
+                prior=context.prior,
             )
         return Ranked(ranking, stacked)
 
@@ -273,7 +275,7 @@ def _picture(ranking: Ranking) -> Picture:
     rows = min(len(ranking.ranked), plots.MOST_LAWS) + len(ranking.backtest.baselines)
     return Picture(
         "ranking",
-        partial(plots.laws_ranked, ranking),
+        drawing("laws_ranked", ranking),
         f"Mean relative error of {len(ranking.ranked)} laws and {len(ranking.backtest.baselines)} baselines on "
         f"held-out runs: {first}.",
         (7.2, 1.2 + 0.3 * rows),

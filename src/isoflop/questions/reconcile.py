@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from isoflop.answers import Answer, Column, Picture, Quantity, Table, identifier, literal, of_interval
@@ -12,6 +11,7 @@ from isoflop.answers.wording import number, plural, told
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context, is_saved_fit, open_saved
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.kinds import Number, Text
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
@@ -311,7 +311,6 @@ def _of_group(finding: Finding, step: Step) -> Finding:
 
 
 def _picture(laws: Mapping[str, Recount]) -> Picture:
-    from isoflop import plots
 
     first: Sequence[float] = next(iter(laws.values())).sizes
     low, high = (number(each, "count") for each in first)
@@ -322,7 +321,7 @@ def _picture(laws: Mapping[str, Recount]) -> Picture:
     )
     return Picture(
         "parameter-counts",
-        partial(plots.exponents_recounted, laws),
+        drawing("exponents_recounted", laws),
         f"Exponent of the optimal size without embeddings against that size, with the range {low} to {high} shaded: "
         f"{words}.",
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from isoflop.answers import Answer, Cell, Column, Kind, Picture, Quantity, Table, identifier, literal, of_interval
@@ -12,6 +11,7 @@ from isoflop.answers.wording import number, told, worded
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context, is_saved_fit, open_saved
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.kinds import Number
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
@@ -267,7 +267,6 @@ def _own_findings(laws: Sequence[RepeatResult], *, besides: Sequence[Finding]) -
 
 
 def _picture(laws: Sequence[RepeatResult]) -> Picture:
-    from isoflop import plots
 
     reached = "; ".join(
         f"{each.ensemble.estimate.law.name}: {one.epochs:g} epochs {told(of_interval('fresh', one.fresh))}"
@@ -276,7 +275,7 @@ def _picture(laws: Sequence[RepeatResult]) -> Picture:
     )
     return Picture(
         "repeats",
-        partial(plots.worth_of_repeats, laws),
+        drawing("worth_of_repeats", laws),
         f"Effective tokens of epochs over {worded(Quantity('unique', laws[0].unique, 'count'))} unique tokens, in "
         "multiples of these, and where the marginal value of an epoch falls below "
         f"{number(laws[0].least, 'share')}; {reached}.",

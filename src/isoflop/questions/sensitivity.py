@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Cell, Column, Kind, Picture, Quantity, Table, of_interval
@@ -13,6 +12,7 @@ from isoflop.answers.wording import number
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.kinds import Choice, Count, Number, Numbers
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, InReport, Question, Subject
@@ -180,13 +180,12 @@ def _choices(result: SensitivityResult) -> Table:
 
 
 def _picture(result: SensitivityResult, known: list[float]) -> Picture:
-    from isoflop import plots
 
     main = result.asked.main
     spread = f"{number(min(known), _kind(main))} to {number(max(known), _kind(main))}" if known else "no value"
     return Picture(
         "choices",
-        partial(plots.choices_made, result),
+        drawing("choices_made", result),
         f"{main.name} under {len(known)} choices, from {spread}, over the interval of the base.",
         (7.2, 1.2 + 0.24 * len(result.choices)),
     )

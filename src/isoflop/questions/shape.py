@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Cell, Column, Picture, Quantity, Table, literal, of_interval
 from isoflop.answers.wording import number, plural, told
 from isoflop.questions.base.comparison import by_columns, input_column, response_columns, x_kind
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.kinds import Choice, Count, Flag, Number, Text, Texts
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
@@ -338,7 +338,7 @@ def _picture(result: ShapeAudit) -> Picture:
     told = ", ".join(f"{each.levels.group} {each.shape}" for each in rows)
     return Picture(
         "shape",
-        partial(plots.shapes_along, result),
+        drawing("shapes_along", result),
         f"{result.responses[0]} along {result.x} by group: {told}; rings mark the smallest {result.x} within "
         f"{result.delta[0]:.2g} of each group's best.",
     )

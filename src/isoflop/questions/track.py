@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Cell, Column, Picture, Quantity, Table, literal, of_interval
 from isoflop.answers.wording import number, plural, told
 from isoflop.questions.base.comparison import x_kind
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.kinds import Count, Number, Numbers, Text, Texts
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
@@ -239,7 +239,6 @@ def _every(result: Tracking) -> Table:
 
 
 def _picture(result: Tracking) -> Picture:
-    from isoflop import plots
 
     kind = x_kind(result.curves.by)
     found = sorted(
@@ -249,7 +248,7 @@ def _picture(result: Tracking) -> Picture:
     left = len(found) - _SHOWN
     return Picture(
         "onset_map",
-        partial(plots.onset_map, result),
+        drawing("onset_map", result),
         f"Share of its gain that each task has made at each checkpoint of {literal(result.reference)}, in order of "
         f"onset: "
         f"{words or 'no task rises'}{f', and {left} more' if left > 0 else ''}. Marks: onsets in all models.",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Cell, Column, Picture, Quantity, Table, literal, of_interval
 from isoflop.answers.wording import told
 from isoflop.errors import DataError, IsoflopError, shown
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.kinds import Number, Numbers, Text
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
@@ -284,7 +284,6 @@ def _of_fits(line: TransferResult) -> tuple[Finding, ...]:
 
 
 def _picture(line: TransferResult) -> Picture:
-    from isoflop import plots
 
     a, b = (literal(each) for each in line.names)
     forecast = (
@@ -294,7 +293,7 @@ def _picture(line: TransferResult) -> Picture:
     )
     return Picture(
         "transfer",
-        partial(plots.loss_to_loss, line),
+        drawing("loss_to_loss", line),
         f"Loss on {b} against loss on {a} of {line.pairs} paired runs, with the line E_B + K(L_A - E_A)^kappa, kappa "
         f"{told(of_interval('kappa', line.kappa))}, and its confidence band.{forecast}",
     )

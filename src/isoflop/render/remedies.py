@@ -24,7 +24,7 @@ FIELDS: Final = {
     "where": "Only rows where",
     "unit": "unit of the loss",
     "convention": "N counts",
-    "column": "How the table is read",
+    "column": "All options of reading",
     "law": "A formula, or a name",
     "objective": "objective",
     "draws": "bootstrap draws",

@@ -71,7 +71,8 @@ def bootstrap(
         Column whose equal values are drawn together; ``run`` for single runs. By default single runs, or the size,
         family, schedule or batch by which residuals differ beyond the law, and then a finding says so.
     resampling :
-        ``pairs``, runs drawn with replacement, or ``wild``; by default that of the objective.
+        ``pairs``, runs drawn with replacement, or ``wild``, residuals times random numbers (squares) or signs (all
+        other objectives); by default that of the objective.
     progress :
         Called with the number of draws finished.
 

@@ -1,4 +1,4 @@
-"""The wild bootstrap of least squares: the delete-one jackknife with Student's t, as draws.
+"""The wild bootstrap: the delete-one jackknife of least squares with Student's t, as draws; random signs elsewhere.
 
 Let r_g be the residuals of a unit (a run, or a group of runs) from the fit without it. Refits to
 
@@ -7,7 +7,12 @@ Let r_g be the residuals of a unit (a run, or a group of runs) from the fit with
 have, to first order, the covariance of the delete-one jackknife about the fit and the tails of Student's t with ν
 degrees of freedom (exactly so where the law is linear), and keep to the curved valley of the objective, which a linear
 combination of left-out fits does not.
-Sources: MacKinnon & White 1985 (HC3 is the jackknife); Liu 1988; Cameron, Gelbach & Miller 2008 (groups).
+
+Of nearly absolute deviations the spread rests on the density of the residuals at zero, which normal z_g would raise.
+There z_g is −1 or 1, and residuals from the fit without their own unit keep the rows that the fit goes through from
+counting as zero.
+Sources: MacKinnon & White 1985 (HC3 is the jackknife); Liu 1988; Cameron, Gelbach & Miller 2008 (groups);
+Feng, He & Hu 2011, Biometrika 98 (signs, for medians).
 """
 
 from __future__ import annotations
@@ -78,18 +83,20 @@ class Wild(Value):
     """What a draw is made of.
 
     curve: f(θ̂), (rows,). away: the rows' residuals from fits without their unit, (rows,). codes: each row's unit.
-    freedom: ν, G − k of G rows and k parameters; G − 1 of G runs or groups of several rows.
+    freedom: ν, G − k of G rows and k parameters; G − 1 of G runs or groups of several rows. signs: whether residuals
+    are multiplied by random signs instead of normal numbers.
     """
 
     curve: Floats
     away: Floats
     codes: Ints
     freedom: int
+    signs: bool = False
 
     def targets(self, rng: np.random.Generator, draws: int) -> Floats:
         """y* of each draw, (draws, rows)."""
         count = int(self.codes.max()) + 1
-        factors = rng.standard_normal((draws, count))
+        factors = rng.choice((-1.0, 1.0), (draws, count)) if self.signs else rng.standard_normal((draws, count))
         tails = np.sqrt(self.freedom / rng.chisquare(self.freedom, draws))[:, None]
         return self.curve + tails * factors[:, self.codes] * self.away
 
@@ -111,7 +118,9 @@ def wild_of(ready: Problem, unit: Unit, theta: Floats) -> Wild | None:
         return None
     single = count == n_rows
     freedom = max(1, count - len(ready.law.params)) if single else count - 1
-    return Wild(curve, np.sqrt((count - 1) / count) * away, codes, freedom)
+    # an objective that is drawn so by default is squares; of all others the residuals keep their own sizes
+    signs = ready.objective.resampling != "wild"
+    return Wild(curve, np.sqrt((count - 1) / count) * away, codes, freedom, signs)
 
 
 def _values(ready: Problem, theta: Floats) -> Floats:

@@ -42,7 +42,7 @@ Ints = NDArray[np.int64]
 _NAMES = ("L_0", "A", "alpha", "C", "lambda")
 # The law is not exact: on the 27 curves of three models under nine schedules (Luo et al. 2025) it misses the end by a
 # share of the fall that was still to come, whatever the draws say; with this share nine intervals of ten hold it.
-_INEXACT = 0.3
+_MODEL_ERROR = 0.3
 _USUAL_RUNS = 2.0  # how many earlier runs the usual spread counts as
 _BETWEEN = 0.35  # of the usual spread: how far runs of one kind differ, before any has been seen
 
@@ -51,10 +51,12 @@ _BETWEEN = 0.35  # of the usual spread: how far runs of one kind differ, before 
 class Finish(Shown):
     """What a run will end at.
 
-    seen, end: the last step with a loss, and the last of all. loss: the loss that will be measured; expected: the
-    curve without the scatter of single measurements. curve: step, value, low and high from the beginning to the end,
-    (points, 4). measured: step and loss of at most 500 rows, (rows, 2). params: draws of L_0, A, alpha, C and lambda.
-    schedule: how the rates to come were found. earlier: how many runs it borrows from.
+    seen, end: the last step with a loss, and the last of all. loss: the loss that will be measured, with model error;
+    expected: the curve without the scatter of single measurements. law_loss, law_expected: the same if the annealing
+    law holds. model_error_share: the share of the width of ``loss`` that model error adds, 0 to 1. curve: step, value,
+    low and high from the beginning to the end, (points, 4). measured: step and loss of at most 500 rows, (rows, 2).
+    params: draws of L_0, A, alpha, C and lambda. schedule: how the rates to come were found. earlier: how many runs it
+    borrows from.
     """
 
     run: str
@@ -63,6 +65,9 @@ class Finish(Shown):
     last_loss: float
     loss: Interval
     expected: Interval
+    law_loss: Interval
+    law_expected: Interval
+    model_error_share: float
     unit: str
     schedule: str
     earlier: int
@@ -140,18 +145,25 @@ def finish(
     posterior = _posterior(data, mean, covariance, draws=draws, seed=seed)
     theta = posterior.theta
     points = np.unique(np.linspace(0, len(whole.step) - 1, 200).round().astype(np.int64))
-    drawn = _with_inexactness(curve_of(theta, reference.at(points)), whole.step[points] > seen.step[-1], seed)
+    by_law = curve_of(theta, reference.at(points))
+    drawn = _with_model_error(by_law, whole.step[points] > seen.step[-1], seed)
     center = curve_of(posterior.mode[None], reference.at(points))[0]
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
     rng = np.random.default_rng([seed, 2])
-    measured = drawn[:, -1] + posterior.single * rng.standard_normal(len(drawn))
+    scatter = posterior.single * rng.standard_normal(len(drawn))
+    middle, by_law_middle = (float(np.median(each[:, -1])) for each in (drawn, by_law))
+    loss = interval_of(middle, drawn[:, -1] + scatter, level=level)
+    law_loss = interval_of(by_law_middle, by_law[:, -1] + scatter, level=level)
     return Finish(
         run=seen.name,
         seen=float(seen.step[-1]),
         end=float(whole.step[-1]),
         last_loss=float(seen.loss[-1]),
-        loss=interval_of(float(np.median(drawn[:, -1])), measured, level=level),
-        expected=interval_of(float(np.median(drawn[:, -1])), drawn[:, -1], level=level),
+        loss=loss,
+        expected=interval_of(middle, drawn[:, -1], level=level),
+        law_loss=law_loss,
+        law_expected=interval_of(by_law_middle, by_law[:, -1], level=level),
+        model_error_share=float(np.clip(1 - (law_loss.high - law_loss.low) / (loss.high - loss.low), 0.0, 1.0)),
         unit=runs.columns["loss"].unit or "nats/token" if "loss" in runs.columns else "nats/token",
         schedule=given.says,
         earlier=count,
@@ -162,9 +174,9 @@ def finish(
     )
 
 
-def _with_inexactness(drawn: Floats, future: NDArray[np.bool_], seed: int) -> Floats:
+def _with_model_error(drawn: Floats, future: NDArray[np.bool_], seed: int) -> Floats:
     """Draws of the curve (draws, points) whose fall after the last loss is off by a share of itself."""
-    share = _INEXACT * np.random.default_rng([seed, 5]).standard_normal(len(drawn))
+    share = _MODEL_ERROR * np.random.default_rng([seed, 5]).standard_normal(len(drawn))
     here = drawn[:, np.flatnonzero(~future)[-1], None]
     return np.where(future, drawn + share[:, None] * (drawn - here), drawn)
 
@@ -173,8 +185,9 @@ def _with_inexactness(drawn: Floats, future: NDArray[np.bool_], seed: int) -> Fl
 class Truncation(Value):
     """Finished runs as they stood at a share of their training: forecast of the last loss against the loss.
 
-    share: of the steps. runs: how many. are: mean |L − L̂|/L. bias: mean (L̂ − L)/L. held: how many intervals held the
-    last loss. naive: ARE of the loss at the cut, taken for the last.
+    share: of the steps. runs: how many. are: mean |L − L̂|/L. bias: mean (L̂ − L)/L. held: how many intervals with model
+    error held the last loss; law_held: how many of those if the law holds. naive: ARE of the loss at the cut, taken
+    for the last.
     """
 
     share: float
@@ -182,6 +195,7 @@ class Truncation(Value):
     are: float
     bias: float
     held: int
+    law_held: int
     naive: float
 
 
@@ -202,7 +216,7 @@ def truncations(
     """
     codes = runs.run_codes() if "run" in runs else np.zeros(len(runs), dtype=np.int64)  # without names: one run
     every = range(int(codes.max()) + 1)
-    found: dict[float, list[tuple[float, float, float, bool]]] = {share: [] for share in shares}
+    found: dict[float, list[tuple[float, float, bool, bool]]] = {share: [] for share in shares}
     for run in every:
         rows = codes == run
         order = np.argsort(runs["step"][rows], kind="stable")
@@ -223,7 +237,12 @@ def truncations(
                     progress(1)
             value = said.expected.value
             found[share].append(
-                (value / truth - 1, said.last_loss / truth - 1, truth, said.loss.low <= truth <= said.loss.high)
+                (
+                    value / truth - 1,
+                    said.last_loss / truth - 1,
+                    said.loss.low <= truth <= said.loss.high,
+                    said.law_loss.low <= truth <= said.law_loss.high,
+                )
             )
     if not any(found.values()):
         raise DataError(
@@ -235,7 +254,8 @@ def truncations(
             runs=len(rows),
             are=float(np.mean([abs(row[0]) for row in rows])),
             bias=float(np.mean([row[0] for row in rows])),
-            held=sum(row[3] for row in rows),
+            held=sum(row[2] for row in rows),
+            law_held=sum(row[3] for row in rows),
             naive=float(np.mean([abs(row[1]) for row in rows])),
         )
         for share, rows in found.items()

@@ -19,6 +19,7 @@ from isoflop.runs.prepare import RULES
 from isoflop.shown import Shown
 from isoflop.uncertainty.bootstrap import bootstrap, too_few_runs
 from isoflop.uncertainty.ensemble import Interval
+from isoflop.uncertainty.prior import Prior
 from isoflop.validation.backtest import Backtest, Forecasts, backtest
 from isoflop.validation.paired import distinct, error_difference
 from isoflop.validation.score import Scores
@@ -100,6 +101,7 @@ def rank(
     resample_by: str | None = None,
     jobs: int = 1,
     progress: Callable[[int], None] | None = None,
+    prior: Prior | None = None,
 ) -> Ranking:
     """Every law on the same held-out runs: ordered by MRE, with ties, weighted by their log scores.
 
@@ -121,6 +123,8 @@ def rank(
         Processes, one law in each at a time; the answer is the same.
     progress :
         Called with 1 for each law.
+    prior :
+        Of the model error in their intervals and log scores; the shipped one by default.
 
     Returns
     -------
@@ -155,7 +159,7 @@ def rank(
     unranked: dict[str, str] = {}
     found: dict[str, _Tested] = {}
     tested = [law for law in candidates if len(law.params) < smallest]
-    each = _Test(runs, how, windows, per_family, objective, draws, level, seed, resample_by)
+    each = _Test(runs, how, windows, per_family, objective, draws, level, seed, resample_by, prior)
     for law, result in zip(tested, _tested(each, tested, jobs), strict=True):
         if isinstance(result, _Tested):
             found[law.name] = result
@@ -190,6 +194,7 @@ class _Test:
     level: float
     seed: int
     resample_by: str | None
+    prior: Prior | None
 
     def __call__(self, law: Law) -> _Tested | str:
         """The law's backtest, or why there is none: a law that cannot be fitted is no reason to give no answer."""
@@ -205,6 +210,7 @@ class _Test:
                 level=self.level,
                 seed=self.seed,
                 resample_by=self.resample_by,
+                prior=self.prior,
             )
             return _Tested(tested, self._error(law))
         except (FitError, DataError) as error:

@@ -17,6 +17,7 @@ from isoflop.runs import Runs
 from isoflop.uncertainty.bootstrap import bootstrap
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of
 from isoflop.uncertainty.predictive import predictive
+from isoflop.uncertainty.prior import Prior
 from isoflop.uncertainty.scatter import new_runs
 from isoflop.units import training_flops
 from isoflop.values import Value
@@ -127,6 +128,7 @@ def forecast_stacked(
     seed: int = 0,
     resample_by: str | None = None,
     progress: Callable[[int], None] | None = None,
+    prior: Prior | None = None,
 ) -> StackedForecast:
     """Σ_k w_k p_k: the mixture of the laws' forecasts at a point, each refitted to all runs, with its model error.
 
@@ -155,6 +157,8 @@ def forecast_stacked(
         What the bootstrap draws together; see :func:`isoflop.bootstrap`.
     progress :
         Called with 1 for each law kept.
+    prior :
+        Of the model error; the shipped one by default.
 
     Returns
     -------
@@ -189,7 +193,7 @@ def forecast_stacked(
     for law, weight in kept:
         fitted = fit(law, runs, objective=objective, seed=seed)
         ensemble = bootstrap(fitted, draws=draws, seed=seed, restarted=0, resample_by=resample_by)
-        piece = _piece(law, weight, ensemble, at, level)
+        piece = _piece(law, weight, ensemble, at, level, prior)
         if progress is not None:
             progress(1)
         wrong = [each for each in (*fitted.findings, *ensemble.findings) if each.level == "error"]
@@ -258,8 +262,10 @@ class _Piece:
     law_measured: Floats
 
 
-def _piece(law: Law, weight: float, ensemble: Ensemble, at: Mapping[str, float], level: float) -> _Piece:
-    said = predictive(ensemble, at, level=level)
+def _piece(
+    law: Law, weight: float, ensemble: Ensemble, at: Mapping[str, float], level: float, prior: Prior | None
+) -> _Piece:
+    said = predictive(ensemble, at, level=level, prior=prior)
     with np.errstate(all="ignore"):
         curve = law.value(ensemble.draws, at)
         return _Piece(

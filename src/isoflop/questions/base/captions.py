@@ -49,7 +49,7 @@ def short(text: str) -> str:
     """As many of the text's clauses as fit a title, without its last full stop."""
     text = " ".join(text.split())
     while len(text) > _LONGEST:
-        cut = max(text.rfind(mark, _FEWEST, len(text) - 1) for mark in ("; ", ". ", ": ", ", "))
+        cut = max(text.rfind(mark, _FEWEST, len(text) - 1) for mark in ("; ", ". ", ": ", ", ", " ("))
         if cut < _FEWEST:
             return f"{text[: _LONGEST - 1].rstrip()}…"
         text = text[:cut]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from isoflop.answers import Answer, Cell, Column, Kind, Picture, Quantity, Table, literal, of_interval
 from isoflop.answers.wording import plural, told, worded
 from isoflop.errors import IsoflopError
 from isoflop.questions.base.comparison_tables import factor_of, kind_of, place_of, tables
+from isoflop.questions.base.drawing import drawing
 
 if TYPE_CHECKING:
     from isoflop.planning.comparison import Comparison, Crossing
@@ -192,7 +192,6 @@ def provenance_of(found: Comparison) -> dict[str, Any]:
 
 
 def _pictures(found: Comparison, kind: Kind) -> tuple[Picture, ...]:
-    from isoflop import plots
 
     place = _nearest(found.lead.crossing, found.lead.x)
     crossing = "" if place is None else f" {found.lead.crossing.first} and {found.lead.crossing.second} cross at "
@@ -201,13 +200,13 @@ def _pictures(found: Comparison, kind: Kind) -> tuple[Picture, ...]:
     return (
         Picture(
             "curves",
-            partial(plots.group_curves, found),
+            drawing("group_curves", found),
             f"{found.response} of {len(found.names)} groups against {found.curves.along.x}, with their runs and bands."
             f"{crossing}",
         ),
         Picture(
             "multiplier",
-            partial(plots.group_multipliers, found),
+            drawing("group_multipliers", found),
             f"The {found.curves.along.x} that {found.reference} needs for what each other group reaches, as a factor, "
             "with intervals.",
         ),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
 from isoflop.answers.wording import number
 from isoflop.errors import IsoflopError, shown
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.kinds import Number
 
 if TYPE_CHECKING:
@@ -53,7 +53,6 @@ def hitchhiker_answer(question: str, result: HitchhikerStudy | Hitchhiker, level
     """What each choice did to the error, and how much training keeps it within 5, 10 and 15 %."""
     import numpy as np
 
-    from isoflop import plots
     from isoflop.validation.hitchhiker import iso_error
 
     found = result if isinstance(result, HitchhikerStudy) else _compared(result, level, 0)
@@ -126,7 +125,7 @@ def hitchhiker_answer(question: str, result: HitchhikerStudy | Hitchhiker, level
         pictures=(
             Picture(
                 "families",
-                partial(plots.errors_by_share, found.grid),
+                drawing("errors_by_share", found.grid),
                 f"Median error on the largest model by number of models and share of training: {'; '.join(words)}.",
                 (7.2, 1.6 + 0.36 * found.grid["models"].n_unique()),
             ),

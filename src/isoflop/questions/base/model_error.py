@@ -17,7 +17,12 @@ IF_LAW_HOLDS: Final = "sampling and scatter alone"
 
 
 def if_the_law_holds(law_loss: Interval, share: float, *, unit: str, word: str = "loss") -> Iterator[Quantity]:
-    """The prediction interval if the law holds, and how much of the default one's width model error adds."""
+    """The prediction interval if the law holds, and how much of the default one's width model error adds.
+
+    Nothing where there is no interval, as of published constants.
+    """
+    if not math.isfinite(law_loss.low):
+        return
     yield of_interval(
         "law_loss", law_loss, unit=unit, label=f"{word} if the law holds", promise="PI", note=IF_LAW_HOLDS
     )

@@ -6,11 +6,11 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
 from isoflop.answers.wording import interval, number, worded
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.equation import equation
 from isoflop.questions.base.evidence import forecast_evidence, plan_evidence
 from isoflop.questions.base.hardware import cost_table
@@ -283,12 +283,11 @@ def _objective_kind(plan: OptimizedPlan) -> Kind:
 
 
 def _picture(plan: OptimizedPlan) -> Picture:
-    from isoflop import plots
 
     told = ", ".join(f"{each.name} {_range(plan, each)}" for each in plan.chosen[:8])
     return Picture(
         "near-optimal",
-        partial(plots.near_optimal_set, plan),
+        drawing("near_optimal_set", plan),
         f"Every unknown over the near-optimal set (objective within {number(plan.within, 'share')} of the optimum's): "
         f"{told}.",
         size=(7.2, 1.6 + 0.42 * max(2, len(plan.chosen))),

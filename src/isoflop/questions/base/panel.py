@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from isoflop.answers.wording import plural, worded
 from isoflop.errors import IsoflopError, shown
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.panel_held_out import held_out, held_out_table
 
 if TYPE_CHECKING:
@@ -244,7 +244,6 @@ def panel_answer(fitted: FittedPanel, context: Context) -> Answer:
 
 def _picture(panel: PanelFit) -> Picture:
     """A small panel for each group, at most twelve."""
-    from isoflop import plots
     from isoflop.plots.panels import groups_drawn
 
     count = len(groups_drawn(panel))
@@ -253,7 +252,7 @@ def _picture(panel: PanelFit) -> Picture:
     shared = f"; {_listed(panel.share)} shared" if panel.share else ""
     return Picture(
         "panels",
-        partial(plots.fitted_panels, panel),
+        drawing("fitted_panels", panel),
         f"{plural(count, 'Panel')} of {of} groups of {literal(', '.join(panel.by))}: {what} in each{shared}.",
         (7.2, 1.0 + 1.5 * -(-count // 4)),
     )

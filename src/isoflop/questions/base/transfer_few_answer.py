@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from isoflop.answers import Answer, Picture, Quantity, literal, of_interval
 from isoflop.answers.wording import plural, told
+from isoflop.questions.base.drawing import drawing
 
 if TYPE_CHECKING:
     from isoflop.planning.forecast import Forecast
@@ -15,15 +15,13 @@ if TYPE_CHECKING:
 
 def few_answer(question: str, few: FewTransfer, own: Forecast | None) -> Answer:
     """The loss on B in front, what it rests on behind."""
-    from isoflop import plots
-
     a, b = (literal(each) for each in few.names)
     estimate = few.source.estimate
     unit, law = estimate.data.loss_unit, estimate.law
     source = f"measured on {a}" if few.measured is not None else f"on {a} by its law"
     quantities = [
         of_interval("loss", few.loss, unit=unit, label=f"loss on {b}", promise="PI"),
-        Quantity("asked", few.asked, unit=unit, label=f"loss {source}"),
+        Quantity("source_loss", few.asked, unit=unit, label=f"loss {source}"),
         of_interval("gamma", few.gamma, label="gamma, power of the loss on A"),
         Quantity("runs", few.runs, "integer", label=f"runs on {b}"),
         Quantity("apart", few.apart, label=f"ln of the loss on {a} to the nearest of them"),
@@ -34,8 +32,8 @@ def few_answer(question: str, few: FewTransfer, own: Forecast | None) -> Answer:
         question=question,
         title=f"transfer from {a} to {b}",
         headline=(
-            f"Expected loss on {b}: {{loss}}, from {{runs:bare}} {plural(few.runs, 'run')} on it and {{asked:bare}} "
-            f"{source}."
+            f"Expected loss on {b}: {{loss}}, from {{runs:bare}} {plural(few.runs, 'run')} on it and "
+            f"{{source_loss:bare}} {source}."
         ),
         quantities=tuple(quantities),
         findings=(*few.findings, *estimate.findings, *few.source.findings),
@@ -47,7 +45,7 @@ def few_answer(question: str, few: FewTransfer, own: Forecast | None) -> Answer:
         pictures=(
             Picture(
                 "transfer",
-                partial(plots.loss_from_few, few),
+                drawing("loss_from_few", few),
                 f"Loss on {b} against loss on {a}: {few.runs} {plural(few.runs, 'run')}, the power law between both "
                 f"losses with its band, and the forecast {told(of_interval('loss', few.loss, promise='PI'))}.",
             ),
