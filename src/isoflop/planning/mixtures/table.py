@@ -16,7 +16,7 @@ from isoflop.values import Value
 Floats = NDArray[np.float64]
 
 SUM_OFF = 0.02  # how far the shares of a row may be from a sum of 1: tables round them
-_SMALLEST: Final = 1e-100  # of a loss: its square, and that of its inverse, must be numbers
+_SMALLEST = 1e-100  # of a loss: its square, and that of its inverse, must be numbers
 
 
 @dataclass(frozen=True)
