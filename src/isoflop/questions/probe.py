@@ -53,11 +53,11 @@ class Probe(Question):
     inputs: str | None = option(Text("NAME|FILE"), help="Array of inputs, or a file of it; inputs or x by default.")
     samples: int = option(Count(low=50, high=20_000), 2_000, help="Samples that are measured, at random.")
     sigma: float | None = option(
-        Number(low=0.0, open=True), help="Kernel width of DSE, of features at unit norm; half their median distance."
+        Number(low=1e-3, high=1e3), help="Kernel width of DSE, of features at unit norm; half their median distance."
     )
-    time: float = option(Number(low=0.0, high=1e3, open=True), 1.0, help="Diffusion time of DSE.")
+    time: float = option(Number(low=1e-3, high=1e3), 1.0, help="Diffusion time of DSE.")
     noise: float | None = option(
-        Number(low=0.0, open=True), help="Noise of I(X; Z | Y), of features at unit norm; half their median distance."
+        Number(low=1e-3, high=1e3), help="Noise of I(X; Z | Y), of features at unit norm; half their median distance."
     )
     components: int = option(Count(low=1, high=1000), 2, help="Principal components for neighbor estimators.")
     neighbors: int = option(Count(low=1, high=100), 5, help="Neighbors of I(Z; Y) and I(Z; X).")

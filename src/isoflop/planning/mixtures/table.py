@@ -16,6 +16,7 @@ from isoflop.values import Value
 Floats = NDArray[np.float64]
 
 SUM_OFF = 0.02  # how far the shares of a row may be from a sum of 1: tables round them
+_SMALLEST = 1e-100  # of a loss: its square, and that of its inverse, must be numbers
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ def checked_mixtures(
             f"(row {int(rows[which])}: {total[which]:.4g}){hint}"
         )
     _refuse(rows, np.isfinite(loss) & (loss > 0), "a loss that is not positive")
+    _refuse(rows, (loss > _SMALLEST) & (loss < 1 / _SMALLEST), f"a loss outside {_SMALLEST:g} to {1 / _SMALLEST:g}")
     constant = [name for name, column in zip(domains, share.T, strict=True) if np.ptp(column) < 1e-9]
     if constant:
         raise DataError(

@@ -22,7 +22,8 @@ def value_findings(runs: Runs) -> list[Finding]:
 def _bad_values(runs: Runs) -> list[Finding]:
     found = []
     for name in ("N", "D", "C", "loss"):
-        if name not in runs.frame.columns or (name in ("C", "D") and runs.columns[name].derived):
+        known = runs.columns.get(name)  # None of a column whose numbers cannot be what its header says
+        if name not in runs.frame.columns or (name in ("C", "D") and known is not None and known.derived):
             continue  # what is computed from other columns is mended there
         values = runs[name]
         for bad, what, keep in (
