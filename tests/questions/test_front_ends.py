@@ -37,6 +37,7 @@ OPTIONS = {
     "downstream": {"tasks": {"quiz": "quiz_loss,quiz_acc"}, "at": {"N": 3e9, "D": 6e10}},
     "forecast": {"at": ["N=3e9", "D=6e10"]},
     "influence": {"show": 3},
+    "mixture": {"domains": ["web", "code"], "draws": 20},
     "plan": {"budget": 1e22},
     "rank": {"draws": 20, "laws": ["chinchilla", "power-n-floor"], "windows": 1},
     "sensitivity": {"draws": 20},
@@ -63,6 +64,8 @@ def folder(tmp_path_factory):
     columns = {"N": n, "D": d, "loss": loss, "quiz_loss": quiz, "quiz_acc": accuracy, "recipe": recipe}
     columns["exam_acc"] = 1 / (1 + np.exp(3 * (quiz - 0.8)))
     columns["lr"] = 50 * n**-0.55 * np.exp(0.05 * rng.standard_normal(len(n)))
+    columns["web"] = np.linspace(0.1, 0.9, len(n))
+    columns["code"] = 1 - columns["web"]
     pl.DataFrame(columns).write_csv(place / "runs.csv")
     return place
 
