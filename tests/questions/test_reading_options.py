@@ -51,6 +51,14 @@ def test_a_law_may_predict_a_derived_column_of_selected_rows(sweep):
     assert told.startswith("error = ") and "1 - acc" in told
 
 
+def test_rivals_of_a_loss_that_is_not_asked_for_are_not_told(tmp_path):
+    path = tmp_path / "a.csv"
+    rows = (f"{n:g},{3 + 100 / n**0.3},{3.2 + 100 / n**0.3},{0.9 - 9 / n**0.2}" for n in (1e7, 3e7, 1e8, 3e8, 1e9))
+    path.write_text("\n".join(["params,val_loss_c4,val_loss_pile,acc", *rows]))
+    told = [invoked("fit", str(path), "--law", law, "--draws", "20") for law in ("acc = E - A/N^a", "E + A/N^a")]
+    assert ["column-rivals" in each for each in told] == [False, True]
+
+
 def test_a_study_reads_them(sweep):
     study = sweep.with_name("study.toml")
     study.write_text(

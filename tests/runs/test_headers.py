@@ -218,6 +218,7 @@ def test_no_size_and_no_tokens_are_warnings_that_name_what_is_left(missing):
          "train_steps * global_batch_size * `seq len`"),
         ({"num_steps": 1000.0, "tokens_per_step": 1e6}, "num_steps * tokens_per_step"),
         ({"unique_tokens": 1e9, "epochs": 4.0}, "unique_tokens * epochs"),
+        ({"tokens per param": 20.0}, "N * `tokens per param`"),
     ],
 )  # fmt: skip
 def test_tokens_that_follow_from_other_columns_are_told_as_a_formula_that_works(columns, formula):
@@ -226,7 +227,18 @@ def test_tokens_that_follow_from_other_columns_are_told_as_a_formula_that_works(
     assert f'--derive "D = {formula}"' in found.remedy
     derived = runs_of(table, derive={"D": formula})
     expected = np.prod([np.arange(1.0, 13) * value for value in columns.values()], axis=0)
+    expected = expected * (N if "per param" in formula else 1)
     assert derived["D"] == pytest.approx(expected)
+
+
+def test_sizes_in_the_names_of_models_are_a_formula_that_works():
+    names = ["llama-70m", "llama-160m", "llama-1.4b"] * 4
+    (found,) = [each for each in check(runs_of({"model": names, "D": D, "loss": LOSS})) if each.code == "no-size"]
+    assert found.level == "warning" and "sizes stand in the names of 'model', as 'llama-1.4b'" in found.message
+    formula = found.remedy.split('--derive "N = ')[1].removesuffix('".')
+    assert (
+        runs_of({"model": names, "D": D, "loss": LOSS}, derive={"N": formula})["N"].tolist() == [7e7, 1.6e8, 1.4e9] * 4
+    )
 
 
 def test_samples_become_tokens_by_the_context_of_the_table():
@@ -238,6 +250,25 @@ def test_samples_become_tokens_by_the_context_of_the_table():
 def test_what_stands_behind_a_plus_minus_in_a_header_is_no_name():
     runs = runs_of({"N": N, "D": D, "val loss ± std": [f"{each:.3f} ± 0.004" for each in LOSS]})
     assert runs.columns["loss"].header == "val loss ± std" and runs["loss_error"].tolist() == [0.004] * 12
+
+
+@pytest.mark.parametrize(
+    ("headers", "chosen", "rivals"),
+    [
+        (("train_loss", "val_loss_c4", "val_loss_books"), "val_loss_c4", ("val_loss_books",)),
+        (("eval/pile/CrossEntropyLoss", "train/CrossEntropyLoss"), "eval/pile/CrossEntropyLoss", ()),
+        (("c4_loss", "train_loss"), "c4_loss", ()),
+        (("fineweb_ppl",), "fineweb_ppl", ()),
+        (("eval_code_loss", "val_loss"), "val_loss", ()),
+        (("pile_loss", "held_out_arxiv_nll"), "held_out_arxiv_nll", ()),
+        (("train_loss", "lambada_ppl", "val_loss_std", "val_router_z_loss", "mmlu_val_bpb"), "train_loss", ()),
+    ],
+)
+def test_losses_on_named_data_come_before_those_of_training_and_rival_each_other(headers, chosen, rivals):
+    match = match_headers(headers)["loss"]
+    assert (match.header.text, match.rivals) == (chosen, rivals)
+    runs = runs_of({"N": N, "D": D} | {name: LOSS + at / 10 for at, name in enumerate(headers)})
+    assert ("column-rivals" in {finding.code for finding in runs.findings}) == bool(rivals)
 
 
 def test_a_text_column_stays_text_where_its_word_is_quoted():

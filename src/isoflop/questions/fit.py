@@ -144,11 +144,13 @@ class Fit(Question):
         if panel is not None:
             return (*context.run_findings, *panel_findings(panel))
         assert not isinstance(result, FittedPanel)
+        from isoflop.runs.mapping_findings import without_loss_rivals
         from isoflop.uncertainty.ensemble import tail_findings
 
         drawn = as_ensemble(result)
         own = (*drawn.estimate.findings, *drawn.findings, *tail_findings(drawn, level=context.level))
-        return own if self.curves or self.thin is not None else (*context.run_findings, *own)
+        found = own if self.curves or self.thin is not None else (*context.run_findings, *own)
+        return without_loss_rivals(found, (drawn.estimate.law.response,))
 
     def answer(self, result: Ensemble | FitResult | FittedPanel, context: Context) -> Answer:
         """The equation with its numbers, and a row for each parameter; of groups a row each."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import DataError, excerpt
+from isoflop.runs.dataset_losses import names_a_loss
 from isoflop.runs.headers import Header, plain, read_header, without_group, word_set, words_of
 from isoflop.runs.meanings import BY_SYMBOL, COUNTED, MEANINGS, NUMBER, SAMPLES, SEEN, TEXT, Meaning
 from isoflop.symbols import WORDS
@@ -28,7 +29,7 @@ _HELD_OUT = word_set("val valid validation test eval evaluation dev held heldout
 _TRAINED = word_set("train training")
 _NOT_NATS = word_set("bpb ppl perplexity")
 _AFTER = "eval/loss"  # losses of held-out data that follow the rule rank behind this spelling, before train_loss
-_HIGHEST_LOSS = 50.0
+_HIGHEST_LOSS = 50.0  # nats a token that no run of layers or widths stays below
 
 # What a header must not be offered for: words of losses and scores, and settings that are no counts.
 _SCORES = frozenset(
@@ -210,6 +211,8 @@ def _rank_in_group(meaning: Meaning, header: Header) -> tuple[int, bool] | None:
 
 
 def _by_rule(meaning: Meaning, header: Header) -> tuple[int, bool] | None:
+    if meaning.symbol == "loss" and (behind := names_a_loss(header.bare)) is not None:
+        return 10 * meaning.spellings.index(_AFTER) + behind, False
     rule = meaning.rule
     if rule is None:
         return None

@@ -37,6 +37,10 @@ _INSTEAD = {
     ".xlsx": "a spreadsheet is not read; save its sheet as CSV",
     ".xls": "a spreadsheet is not read; save its sheet as CSV",
     ".ods": "a spreadsheet is not read; save its sheet as CSV",
+    **dict.fromkeys(
+        (".log", ".out", ".err", ".wandb"),
+        "a log becomes a store of runs: isoflop import LOG -o store, then name store",
+    ),
 }
 _COMPRESSED = {".gz", ".zst"}
 

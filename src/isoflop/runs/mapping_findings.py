@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from isoflop.errors import excerpt
@@ -62,6 +64,16 @@ def scale_findings(symbol: str, header: Header, numbers: Numbers) -> list[Findin
             f"If the numbers are already whole counts, say --unit {symbol}=1.",
         )
     ]
+
+
+def without_loss_rivals(findings: Iterable[Finding], responses: Iterable[str]) -> tuple[Finding, ...]:
+    """The findings without that of a loss with rivals, where other columns are predicted or compared."""
+    named = tuple(responses)
+    if not named or "loss" in named:
+        return tuple(findings)
+    return tuple(
+        each for each in findings if each.code != "column-rivals" or not each.message.startswith("loss was read")
+    )
 
 
 def rival_findings(symbol: str, match: Match) -> list[Finding]:

@@ -23,10 +23,16 @@ _SEQUENCES: Final = frozenset(
 )  # fmt: skip
 
 
+_RATIO: Final = frozenset(
+    plain(name)
+    for name in ("tokens_per_param", "tokens_per_parameter", "tokens_per_params", "token_param_ratio", "tpp", "D/N")
+)
+
+
 def tokens_formula(headers: Iterable[str], *, of: dict[str, str]) -> str | None:
     """The formula of D in the table's own headers, where it has what one needs.
 
-    of: for ``step``, ``batch``, ``U``, ``epochs`` and ``samples``, as far as they were read, the header.
+    of: for ``step``, ``batch``, ``U``, ``epochs``, ``N`` and ``samples``, as far as they were read, the header.
     """
     there = list(headers)
     context, sequences = _first(there, _CONTEXT), _first(there, _SEQUENCES)
@@ -34,6 +40,8 @@ def tokens_formula(headers: Iterable[str], *, of: dict[str, str]) -> str | None:
         return None if context is None else _product(of["samples"], context)
     if "U" in of and "epochs" in of:
         return _product(of["U"], of["epochs"])
+    if "N" in of and (ratio := _first(there, _RATIO)) is not None:
+        return _product(of["N"], ratio)
     if "step" not in of:
         return None
     if sequences is not None and context is not None:

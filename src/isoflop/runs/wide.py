@@ -116,7 +116,7 @@ def _exported(clock: str, others: Sequence[str]) -> Wide | None:
     ):
         return None
     (metric,) = metrics
-    sizes = [_size(run) for _, run, _ in split]
+    sizes = [size_in(run) for _, run, _ in split]
     use = all(sizes) and len(set(sizes)) > 1
     return Wide(
         clock,
@@ -126,7 +126,7 @@ def _exported(clock: str, others: Sequence[str]) -> Wide | None:
 
 
 def _sized(clock: str, others: Sequence[str]) -> Wide | None:
-    sizes = [_size(name) for name in others]
+    sizes = [size_in(name) for name in others]
     if len(others) < 2 or not all(sizes) or len(set(sizes)) < 2:
         return None
     if any({"token", "tokens", "shot", "shots"} & set(words_of(name)) for name in others):
@@ -134,7 +134,8 @@ def _sized(clock: str, others: Sequence[str]) -> Wide | None:
     return Wide(clock, tuple(zip(others, others, sizes, strict=True)), "loss")
 
 
-def _size(text: str) -> str | None:
+def size_in(text: str) -> str | None:
+    """The size that a name holds, as ``53.3M``; None without one."""
     sizes = _SIZE.findall(text)
     return f"{sizes[-1][0]}{sizes[-1][1].upper()}" if sizes else None
 

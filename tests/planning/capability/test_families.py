@@ -112,6 +112,16 @@ def test_a_further_model_needs_a_family_and_its_inputs():
         capability(two, member="f00", at={"N": 1e9, "D": 1e12}, draws=20)
 
 
+def test_tokens_are_an_input_where_they_are_known():
+    table = panel_table(families=4)
+    none = table | {"D": 0.0 * table["D"]}
+    known, unknown = (model_scores(Runs.from_columns(each), tasks=TASKS, by="N") for each in (table, none))
+    assert known.tokens_by == "D" and unknown.tokens is None
+    assert model_scores(Runs.from_columns(table | {"C": table["N"]}), tasks=TASKS).tokens is None  # C holds them
+    with pytest.raises(DataError, match="D of '0' is not positive"):
+        model_scores(Runs.from_columns(none), tasks=TASKS, by="N", tokens="D")
+
+
 @pytest.mark.slow
 def test_observational_benchmarks_are_told_by_the_others_and_less_by_compute(tables):
     path = tables / "observational-scaling" / "base_llm_benchmark_eval.csv"

@@ -134,7 +134,9 @@ def model_scores(
         if (scale <= 0).any():
             bad = names[int(np.argmax(scale <= 0))]
             raise DataError(f"{scale_by} of {excerpt(bad)} is not positive; leave it out with --where")
-    usual = "D" in runs and scale_by not in ("", "C", "D") and bool(np.isfinite(runs["D"]).any())
+    usual = "D" in runs and scale_by not in ("", "C", "D") and bool((np.nan_to_num(runs["D"], nan=0.0) > 0).any())
+    if usual and not tokens:
+        usual = not bool((runs["D"] <= 0).any())  # tokens that are not known are often written as zero
     tokens_by = tokens or ("D" if usual else "")
     seen = None
     if tokens_by:

@@ -167,12 +167,12 @@ class Context:
     @cached_property
     def fit_findings(self) -> tuple[Finding, ...]:
         """Those of the runs, the fit and its draws: whoever shows an answer from a fit shows these too."""
+        from isoflop.runs.mapping_findings import without_loss_rivals
         from isoflop.uncertainty.ensemble import tail_findings
 
         drawn = self.ensemble
-        return distinct(
-            (*self.run_findings, *drawn.estimate.findings, *drawn.findings, *tail_findings(drawn, level=self.level))
-        )
+        found = (*self.run_findings, *drawn.estimate.findings, *drawn.findings, *tail_findings(drawn, level=self.level))
+        return distinct(without_loss_rivals(found, (drawn.estimate.law.response,)))
 
     @cached_property
     def budget(self) -> float:

@@ -79,7 +79,11 @@ class Question:
         """Those of the runs and the fit that belong under every answer of this question."""
         if self.subject == "fit":
             return context.fit_findings if context.has_fit else ()
-        return context.run_findings if self.rests_on_runs(result, context) else ()
+        if not self.rests_on_runs(result, context):
+            return ()
+        from isoflop.runs.mapping_findings import without_loss_rivals
+
+        return without_loss_rivals(context.run_findings, getattr(self, "responses", ()))
 
     def fit_of(self, result: Any, context: Context) -> Ensemble | None:  # noqa: ANN401
         """The fit on which an answer rests: the context's, where the question makes none of its own; None for none."""

@@ -21,7 +21,7 @@ def few_answer(question: str, few: FewTransfer, own: Forecast | None) -> Answer:
     source = f"measured on {a}" if few.measured is not None else f"on {a} by its law"
     quantities = [
         of_interval("loss", few.loss, unit=unit, label=f"loss on {b}", promise="PI"),
-        Quantity("source_loss", few.asked, unit=unit, label=f"loss {source}"),
+        Quantity("given", few.asked, unit=unit, label=f"loss {source}"),
         of_interval("gamma", few.gamma, label="gamma, power of the loss on A"),
         Quantity("runs", few.runs, "integer", label=f"runs on {b}"),
         Quantity("apart", few.apart, label=f"ln of the loss on {a} to the nearest of them"),
@@ -32,8 +32,8 @@ def few_answer(question: str, few: FewTransfer, own: Forecast | None) -> Answer:
         question=question,
         title=f"transfer from {a} to {b}",
         headline=(
-            f"Expected loss on {b}: {{loss}}, from {{runs:bare}} {plural(few.runs, 'run')} on it and "
-            f"{{source_loss:bare}} {source}."
+            f"Expected loss on {b}: {{loss}}, from {{runs:bare}} {plural(few.runs, 'run')} on it and {{given:bare}} "
+            f"{source}."
         ),
         quantities=tuple(quantities),
         findings=(*few.findings, *estimate.findings, *few.source.findings),

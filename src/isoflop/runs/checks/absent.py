@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import polars as pl
+
 from isoflop.errors import excerpt
 from isoflop.findings import Finding
 from isoflop.runs.columns import likely
 from isoflop.runs.table import Runs
 from isoflop.runs.token_formulas import tokens_formula
-from isoflop.runs.wide import columns_like_runs
+from isoflop.runs.wide import columns_like_runs, size_in
 
 _SIZES = frozenset({"N", "N_nonembed", "N_active", "N_nonvocab", "N_encoder", "N_decoder"})
 _AMOUNTS = frozenset({"D", "U", "C", "step", "epochs"})
 _SHOWN = 4
+_FEW_NAMES = 6  # that a formula of N is written out for
+_MOST_NAMES = 1_000
 
 
 def absent_findings(runs: Runs) -> list[Finding]:
@@ -64,7 +68,17 @@ def absent_findings(runs: Runs) -> list[Finding]:
     curves = "step" in there and bool({"lr", "run"} & there)
     alone = "C" in there  # laws of the FLOPs alone need neither
     if not there & _SIZES:
-        found += _absent("no-size", "N", "the number of parameters", unused, curves=curves, alone=alone)
+        words, formula = _sizes_in_names(runs)
+        found += _absent(
+            "no-size",
+            "N",
+            "the number of parameters",
+            unused,
+            curves=curves and not words,
+            alone=alone and not words,
+            formula=formula,
+            words=words,
+        )
     # curves of a schedule need the steps and the rate alone
     if not there & {"D", "C"} and not {"step", "lr"} <= there:
         several = "N" in there and runs.frame["N"].n_unique() > 1
@@ -80,9 +94,24 @@ def absent_findings(runs: Runs) -> list[Finding]:
 
 
 def _formula_of_tokens(runs: Runs, there: set[str]) -> str | None:
-    read = [name for name in ("step", "batch", "U", "epochs") if name in there]
+    read = [name for name in ("step", "batch", "U", "epochs", "N") if name in there]
     headers = {str(name): runs.columns[name].header or name for name in read}
     return tokens_formula(runs.names, of=headers)
+
+
+def _sizes_in_names(runs: Runs) -> tuple[str, str | None]:
+    """Where sizes stand in names (``llama-70m``): what to say of it, and the formula of N for a few names."""
+    for header in runs.headers:
+        series = runs.frame[header]
+        names = sorted(set(runs.text(header))) if series.dtype == pl.String else []
+        sizes = {name: size_in(name) for name in names}
+        if not 2 <= len(names) <= _MOST_NAMES or not all(sizes.values()) or len(set(sizes.values())) < 2:
+            continue
+        quotable = header.isidentifier() and not any(set("'\"`") & set(name) for name in names)
+        terms = " + ".join(f"{size}*({header} == '{name}')" for name, size in sizes.items())
+        said = f"; sizes stand in the names of {excerpt(header, 40)}, as {excerpt(names[0], 40)}"
+        return said, terms if quotable and len(names) <= _FEW_NAMES else None
+    return "", None
 
 
 def _columns_like_runs(runs: Runs, there: set[str], unused: list[str]) -> Finding | None:
@@ -108,12 +137,14 @@ def _absent(
     curves: bool,
     alone: bool = False,
     formula: str | None = None,
+    words: str = "",
 ) -> list[Finding]:
     """A warning; nothing for curves of one model without a header that could be it, a note beside FLOPs (alone)."""
     near = likely(symbol, unused)
     if curves and not near and formula is None:
         return []
     others = f"; numbers that were not used stand in {_listed(unused)}" if unused and not alone else ""
+    others = words or others  # names that hold sizes tell more than numbers that were not used
     return [
         Finding(
             code,

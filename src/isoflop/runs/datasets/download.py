@@ -153,7 +153,7 @@ def _in_mirror(file: SourceFile, mirror: Path) -> Obtained:
 def _why_derived(file: SourceFile, name: str) -> str:
     return (
         f"{name!r} cannot be downloaded: {file.label} was derived from {file.source.repository} ({file.derived}); "
-        f"point {MIRROR} at a mirror that holds it"
+        f"place the file as FOLDER/{file.label} and set {MIRROR}=FOLDER"
     )
 
 
