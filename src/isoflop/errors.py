@@ -11,6 +11,7 @@ _LONGEST_MESSAGE = 2_000
 _KEPT = 240  # letters of a long message that stay at its end, where it says what to do
 _OPENING = re.compile(r"""(?<!\w)['"]""")
 _CLOSING = {quote: re.compile(rf"{quote}(?!\w)") for quote in "'\""}
+_CARET = re.compile(r"\n +\^\s*\Z")  # under a place in a formula
 _LONG_WORD = re.compile(rf"\S{{{_LONGEST_VALUE + 1},}}")
 # what a terminal would obey, and halves of characters, which no encoding can write
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -44,10 +45,12 @@ def brief(message: str) -> str:
 
 
 def brief_of(message: str, words: Sequence[str]) -> str:
-    """The message with no word of a command line, nor what stands behind its ``=``, where that is long.
+    """The message on one line, with no word of a command line, nor what stands behind its ``=``, where that is long.
 
     What repeats many short words, such as a list of arguments that a command does not take, is left out in the midst.
     """
+    if "\n" in message and _CARET.search(message) is None:  # a header may hold lines
+        message = " ".join(message.split("\n"))
     pieces = {piece for word in words for piece in (word, word.partition("=")[2]) if len(piece) > _LONGEST_VALUE}
     for piece in sorted(pieces, key=len, reverse=True):
         for text in (piece, repr(piece)[1:-1], " ".join(piece.split())):

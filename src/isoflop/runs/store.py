@@ -37,6 +37,7 @@ _WORDS: Final = ("family", "N_convention", "loss_unit", "loss_rule", "schedule",
 _NUMBERS: Final = (
     "N", "D", "U", "epochs", "C", "loss", "loss_step", "steps", "batch", "context", "lr", "warmup", "S1", "S2", "rows",
 )  # fmt: skip
+_FLOATS: Final = ("loss", "val_loss", "train_loss", "lr", "rate", "tokens")  # of curves, whoever wrote them
 _NEEDED: Final = ("loss", "rows")  # of the numbers; the others are asked for where they are used
 _LONGEST: Final = 200  # characters of a message that come from a file
 _SHOWN: Final = 3
@@ -180,7 +181,8 @@ def scan_curves(store: Store, *, parts: Sequence[Path] | None = None) -> pl.Lazy
             scan = pl.scan_parquet(path, hive_partitioning=False, glob=False)
             schema = scan.collect_schema()
         check_curves(path.name, schema, ours=bool(store.record))
-        scans.append(scan)
+        other = [each for each in _FLOATS if each in schema and schema[each] != pl.Float64 and _numeric(schema[each])]
+        scans.append(scan.with_columns(pl.col(each).cast(pl.Float64) for each in other))
     curves = scans[0] if len(scans) == 1 else pl.concat(scans, how="diagonal_relaxed")
     return _with_loss(curves, store.runs)
 

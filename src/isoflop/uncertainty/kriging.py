@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 from threadpoolctl import ThreadpoolController
 
+from isoflop.errors import FitError
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -105,6 +106,10 @@ def condition(rows: Rows, *, noise_share: float, size: float, length: float) -> 
     j, r = rows.jacobian, rows.residual
     gram = solver.inner(np.column_stack([j, r]), np.column_stack([j, r]))
     mean, sd = (np.zeros(j.shape[1]), np.full(j.shape[1], PRIOR_SD)) if rows.before is None else rows.before
+    if not np.isfinite(gram).all():
+        raise FitError(
+            "an input or a residual of the rows is beyond what can be computed; check the units, and fit again"
+        )
     inner = gram[:-1, :-1] + np.diag(1 / sd**2)
     leverage = _cholesky(inner)
     toward = solve_triangular(leverage, gram[:-1, -1] + mean / sd**2, lower=True)
