@@ -40,11 +40,16 @@ _JAVASCRIPT_ROOT = (
     "if (g(at(z)) < 0) low = z; else high = z; } return at((low + high) / 2); })"
 )
 
-# By the recurrence up to 10, then Stirling's series; NaN where the number is negative, as everywhere.
+# By the recurrence up to 10, then the asymptotic series; NaN where the number is negative, as everywhere.
 _JAVASCRIPT_LGAMMA = (
     "((x) => { let below = 0; if (x < 0) return NaN; for (; x < 10; x += 1) below += Math.log(x); "
     "const y = 1 / (x * x); return (x - 0.5) * Math.log(x) - x + 0.9189385332046727 - below + "
     "(1 / 12 - y * (1 / 360 - y * (1 / 1260 - y * (1 / 1680 - y * (1 / 1188))))) / x; })"
+)
+_JAVASCRIPT_DIGAMMA = (
+    "((x) => { let below = 0; if (x < 0) return NaN; for (; x < 10; x += 1) below += 1 / x; "
+    "const y = 1 / (x * x); return Math.log(x) - 0.5 / x - below - "
+    "y * (1 / 12 - y * (1 / 120 - y * (1 / 252 - y * (1 / 240 - y * (1 / 132 - y * (691 / 32760)))))); })"
 )
 
 
@@ -92,5 +97,7 @@ def _javascript_step(expression: Expr, args: Sequence[str]) -> str:
             return f"(({args[0]}) >= ({args[1]}) ? 1 : 0)"
         case "lgamma":
             return f"{_JAVASCRIPT_LGAMMA}({args[0]})"
+        case "digamma":
+            return f"{_JAVASCRIPT_DIGAMMA}({args[0]})"
         case op:
             return f"Math.{op}({', '.join(args)})"
