@@ -5,7 +5,9 @@ A few kilobytes can hold gigabytes: packed zeros, a constant column of Parquet, 
 
 from __future__ import annotations
 
+import errno
 import gzip
+import os
 import re
 from pathlib import Path
 from typing import IO, Final
@@ -34,6 +36,8 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 def refuse_file(path: Path) -> None:
     """Refuse what is no ordinary file, and one above a gigabyte."""
+    if not path.exists():  # gone meanwhile, which is told as of any file that is not there
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     if not path.is_file():
         raise DataError(f"{str(path)[:200]!r} is no ordinary file; copy what it yields into a file, and name that")
     size = path.stat().st_size
