@@ -30,7 +30,9 @@ from isoflop.values import Value
 Floats = NDArray[np.float64]
 
 _SCORE_DRAWS = 4_000
-_SHARES = frozenset(("accuracy", "error", "pass_rate", "coverage"))  # responses that are shares by their name
+_SHARES = frozenset(
+    ("accuracy", "error", "pass_rate", "coverage", "failure")
+)  # responses that are shares by their name
 _LEAST = 0.01  # of the lowest loss fitted: where draws of a law of raw loss would fall to zero or below
 _LOG = re.compile(r"log\((.+)\)")
 _TERM = re.compile(r"\s*(?:([0-9.eE-]+)\s*\*\s*)?(.+?)\s*")

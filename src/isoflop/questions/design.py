@@ -251,7 +251,7 @@ def _in_flops(pool: Candidates) -> bool:
 
 def _ends(interval: Interval, result: RunDesign) -> str:
     kind: Kind = "count" if result.target.kind == "factor" else "number"
-    return f"{number(interval.low, kind, digits=2)} to {number(interval.high, kind, digits=2)}"
+    return f"{number(interval.low, kind, digits=2)}–{number(interval.high, kind, digits=2)}"
 
 
 def _batch(result: RunDesign, kind: Kind) -> Table:

@@ -121,8 +121,8 @@ def loop_answer(question: Design, result: DesignLoop) -> Answer:
     table = Path(question.loop or "") / "runs.parquet"
     headline = (
         f"Trained {count} {plural(count, 'run')} in {len(result.rounds)} {plural(len(result.rounds), 'round')} for "
-        f"{{spent}}: {target.name} is {{answer}}, and was {_ends(result.before, answered)} before any run; the end was "
-        f"{result.stopped}. The runs are in {literal(str(table))}."
+        f"{{spent}} FLOPs: {target.name} is {{answer}}, and was {_ends(result.before, answered)} before any run; the "
+        f"end was {result.stopped}. The runs are in {literal(str(table))}."
         if count
         else f"Nothing was trained: {result.stopped}."
     )
@@ -145,7 +145,7 @@ def loop_answer(question: Design, result: DesignLoop) -> Answer:
 
 
 def _ends(interval: Interval, kind: Kind) -> str:
-    return f"{number(interval.low, kind, digits=2)} to {number(interval.high, kind, digits=2)}"
+    return f"{number(interval.low, kind, digits=2)}–{number(interval.high, kind, digits=2)}"
 
 
 def _rounds(result: DesignLoop, kind: Kind) -> Table:

@@ -62,7 +62,7 @@ class Mixture(Question):
     results: ClassVar[tuple[str, ...]] = ("isoflop.questions.mixture:Mixed",)
 
     domains: tuple[str, ...] = option(
-        Texts("COLUMN"), (), flag="domain", help="Column of a domain's share; repeatable."
+        Texts("COLUMN"), (), flag="domain", help="Column of a domain's share, or with --shares its name; repeatable."
     )
     shares: str | None = option(Text("COLUMN"), help="One column that holds all shares, as 0.25-0.75.")
     tasks: tuple[str, ...] = option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Column, Picture, Quantity, Table, of_interval
@@ -281,6 +281,10 @@ def _tables(result: PlanResult, unit: str) -> Iterator[Table]:
 
 
 def _penalties(result: PlanResult, unit: str) -> Table:
+    plan = result.plan
+    assert plan.least_loss is not None
+    raised = plan.loss.value / plan.least_loss.value  # the law's losses, at the level of the plan's
+    by_law = plan.basis != "law"
     return Table(
         "penalties",
         (
@@ -296,7 +300,7 @@ def _penalties(result: PlanResult, unit: str) -> Table:
             (
                 float(factor),
                 each.params,
-                of_interval("loss", each.loss),
+                of_interval("loss", _times(each.loss, raised)),
                 of_interval("penalty", each.share, "share"),
                 of_interval("flops", each.flops, "flops", unit="FLOPs"),
                 *_priced(result, each.flops.value),
@@ -304,7 +308,14 @@ def _penalties(result: PlanResult, unit: str) -> Table:
             for factor, each in result.waste.items()
         ),
         title="Compute penalty of another size",
+        note="by the law's own curve, moved to the plan's N*; the near-optimal range is that of the runs."
+        if by_law
+        else "",
     )
+
+
+def _times(interval: Interval, factor: float) -> Interval:
+    return replace(interval, value=interval.value * factor, low=interval.low * factor, high=interval.high * factor)
 
 
 def _shapes(result: PlanResult) -> Table:

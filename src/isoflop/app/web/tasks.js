@@ -59,7 +59,7 @@ export function chosenOptions(form) {
   const fields = [...byId(form).querySelectorAll("[data-option]")];
   const value = (field) => {
     if (field.dataset.form === "flag") return field.checked;
-    if (field.dataset.form === "pairs") return field.value.split(";").map((each) => each.trim()).filter(Boolean);
+    if (field.dataset.form === "pairs") return field.value.split(/[;,]?\s+(?=[^\s=;,]+\s*=)|;|,(?=[^\s=;,]+\s*=)/).map((each) => each.trim()).filter(Boolean);
     return field.value.trim();
   };
   return Object.fromEntries(fields.map((field) => [field.dataset.option, value(field)]));

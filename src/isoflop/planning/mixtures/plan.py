@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 _STEPS = 500
 _SETTLED = 1e-10
 WITHIN = 0.002
+_NOTHING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -134,12 +135,14 @@ def plan_mixture(
         (optimum(law, share, cap, start=each) for each in (None, seen, table.shares.mean(axis=0))),
         key=lambda each: float(law.loss(each) @ share),
     )
+    best = np.where(best < _NOTHING, 0.0, best)  # what the search leaves of a domain that it empties
+    best = best / best.sum()
     rng = np.random.default_rng([seed, 22])
     shares, losses, gains = [], [], []
     for _ in range(draws):
         drawn = fit_mixtures(table, form, weights=rng.exponential(size=len(table)))
         there = optimum(drawn, share, cap, start=best)
-        shares.append(there)
+        shares.append(np.where(there < _NOTHING, 0.0, there))
         losses.append(float(drawn.loss(best) @ share))
         gains.append(float((drawn.loss(seen) - drawn.loss(best)) @ share))
     spread = np.array(shares).reshape(len(shares), len(table.domains))

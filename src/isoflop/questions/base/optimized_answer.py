@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from isoflop.answers.quantity import Kind
     from isoflop.planning.program.critical_batch import CriticalBatch
     from isoflop.planning.program.optimized_plan import Chosen, OptimizedPlan
+    from isoflop.planning.program.problem import Problem
     from isoflop.questions.base.context import Context
 
 _COUNTED = re.compile(r"(N|D|U|S|step|steps|batch|T)(_\w+)?")
@@ -44,7 +45,7 @@ def optimized_answer(result: Planned, context: Context) -> Answer:
     return Answer(
         question="plan",
         evidence=_evidence(plan, context),
-        title=f"{ensemble.estimate.law.name}: least {problem.objective_text}{_limits_told(plan)}",
+        title=f"{ensemble.estimate.law.name}: least {_objective(problem)}{_limits_told(plan)}",
         headline=_headline(result),
         quantities=tuple(_quantities(result)),
         tables=tuple(_tables(result)),
@@ -71,6 +72,11 @@ def _beyond(plan: OptimizedPlan) -> Iterator[float]:
     from isoflop.uncertainty.extrapolation import distances
 
     yield from distances(plan.ensemble.estimate, plan.at).values()
+
+
+def _objective(problem: Problem) -> str:
+    """What is least, in the law's own words: a law may predict something else than a loss."""
+    return problem.law.response if problem.objective_text == "loss" else problem.objective_text
 
 
 def _limits_told(plan: OptimizedPlan) -> str:
