@@ -126,7 +126,7 @@ def test_a_report_holds_the_backtest_of_the_same_rows_and_law(session, monkeypat
     page = session.place("r1", "report.html").read_text()
     cards = re.findall(r"<h3>(.*?)</h3>", page)
     kept = json.loads(session.place("r4", "answer.json").read_text())
-    assert kept["schema"] == SCHEMA_VERSION and cards.index(kept["title"]) == len(cards) - 1
+    assert kept["schema"] == SCHEMA_VERSION and cards.count(kept["title"]) == 1
     assert kept["headline"] in page
     drawn = [unquote(each).encode() for each in re.findall('src="data:image/svg[+]xml,(.*?)"', page)]
     assert drawn.count(session.place("r4", "0-backtest.svg").read_bytes()) == 1

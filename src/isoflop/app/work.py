@@ -139,8 +139,15 @@ def draw_next(session: Session, task: Task) -> int:
     parts = [*answer.parts]
     for each, restored in beside:
         if restored is not None:
-            parts.append(restored)
-            place = len(parts)
+            # what was asked by itself stands in for what the report asked of the same
+            same = (
+                own
+                for own, part in enumerate(parts)
+                if (part.question, part.title) == (restored.question, restored.title)
+            )
+            at = next(same, len(parts))
+            parts[at : at + 1] = [restored]
+            place = at + 1
             drawn |= {
                 f"{place}-{picture.name}": _drawn(session, each, f"0-{picture.name}") for picture in restored.pictures
             }
