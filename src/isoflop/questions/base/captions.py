@@ -49,7 +49,11 @@ def short(text: str) -> str:
     """As many of the text's clauses as fit a title, without its last full stop."""
     text = " ".join(text.split())
     while len(text) > _LONGEST:
-        cut = max(text.rfind(mark, _FEWEST, len(text) - 1) for mark in ("; ", ". ", ": ", ", ", " ("))
+        clause, aside = (
+            max(text.rfind(mark, _FEWEST, len(text) - 1) for mark in marks)
+            for marks in (("; ", ". ", ": ", ", "), (" (",))  # what stands before an aside may lack its unit
+        )
+        cut = clause if clause >= _FEWEST else aside
         if cut < _FEWEST:
             return f"{text[: _LONGEST - 1].rstrip()}…"
         text = text[:cut]
