@@ -14,7 +14,7 @@ from isoflop.files import check_place
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.drawing import drawing
-from isoflop.questions.base.equation import equation, param_intervals
+from isoflop.questions.base.equation import equation, is_term, param_intervals
 from isoflop.questions.base.kinds import Count, Flag, Text, Texts, Words
 from isoflop.questions.base.option import option
 from isoflop.questions.base.panel import (
@@ -266,10 +266,9 @@ def _param(ensemble: Ensemble, name: str, meaning: str, known: Interval) -> Quan
     value = estimate.params[name]
     if math.isinf(value):  # the draws of an overflowed parameter are no interval of it
         return Quantity(name, math.copysign(1e308, value), note=meaning, limit="lower" if value > 0 else "upper")
-    expression = estimate.law.expression
-    alone = any(term.op == "name" and term.label == name for term in expression.args) and expression.op == "add"
+    alone = is_term(estimate.law.expression, name)
     unit = estimate.data.loss_unit if alone else ""
-    limit = upper_limit(ensemble, name, level=known.level) if len(ensemble) else None
+    limit = upper_limit(ensemble, name, level=known.level) if alone and len(ensemble) else None
     if limit is not None:
         return Quantity(name, limit, level=known.level, unit=unit, note=meaning, limit="upper")
     return of_interval(name, known, note=meaning, unit=unit)

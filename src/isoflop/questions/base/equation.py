@@ -9,6 +9,7 @@ from isoflop.answers import of_interval
 from isoflop.answers.wording import worded
 
 if TYPE_CHECKING:
+    from isoflop.laws.expression import Expr
     from isoflop.uncertainty import Ensemble, Interval
 
 _NOTHING = 1e-6  # share of its upper limit below which a parameter is zero
@@ -50,11 +51,23 @@ def equation(ensemble: Ensemble, *, level: float) -> str:
 
 
 def _gone(ensemble: Ensemble, level: float) -> list[str]:
-    """The parameters that are zero at the fit, and of which the draws give an upper limit alone."""
+    """The floors that are zero at the fit, and of which the draws give an upper limit alone.
+
+    A coefficient is no such number: what it is worth depends on the exponent beside it.
+    """
     from isoflop.uncertainty.ensemble import upper_limit
 
     if not len(ensemble):
         return []
     params = ensemble.estimate.params
-    limits = {name: upper_limit(ensemble, name, level=level) for name in params}
+    limits = {
+        name: upper_limit(ensemble, name, level=level)
+        for name in params
+        if is_term(ensemble.estimate.law.expression, name)
+    }
     return [name for name, limit in limits.items() if limit is not None and params[name] < _NOTHING * limit]
+
+
+def is_term(expression: Expr, name: str) -> bool:
+    """Whether the parameter is a term of a sum by itself, as a floor is."""
+    return expression.op == "add" and any(term.op == "name" and term.label == name for term in expression.args)
