@@ -146,9 +146,9 @@ def plan_problem(law: Law, words: PlanWords, *, counted: TrainingFlops = SIX_ND)
     own |= {name(label): response for label in (LOSS, law.response) if label not in known}
     own |= {} if cost is None or COST in known else {name(COST): cost.expression}
     own |= _named_costs(words, known, own, counted)
-    _check_samples(wanted, words, cost)
     objective, told = objective_of(law, words, own, known, wanted, cost)
     limits = limits_of(law, words, own, known, cost, response)
+    _check_samples([each for each in wanted if each not in menus], limits, cost)
     unknowns = {label: unknown(label, _input(law, label)) for label in wanted}
     stated = limits
     limits = bounds_of(unknowns, stated, fixed)
@@ -312,10 +312,13 @@ def _defined(law: Law, words: PlanWords, fixed: Mapping[str, float]) -> dict[str
     return found
 
 
-def _check_samples(wanted: Sequence[str], words: PlanWords, cost: CostFormula | None) -> None:
-    """Refuse samples that nobody chose to plan: without a price the best number of them has no end."""
-    free = [each for each in wanted if each in ("k", "samples")]
-    if free and words.over is None and (cost is None or free[0] not in names(cost.expression)):
+def _check_samples(wanted: Sequence[str], limits: Sequence[Limit], cost: CostFormula | None) -> None:
+    """Refuse samples that neither a cost nor a condition holds back: their best number has no end."""
+    held = {each for limit in limits for each in _names(limit)} | (
+        set() if cost is None else set(names(cost.expression))
+    )
+    free = [each for each in wanted if each in ("k", "samples") and each not in held]
+    if free:
         raise IsoflopError(
             f"more {free[0]} cost nothing here; say how many (--samples 16), or what they cost (--inference-tokens 1T)"
         )
