@@ -55,3 +55,11 @@ def test_texts_are_as_people_write_them():
     assert unicode(each.expression) == "1 − exp(ln Γ(b + N) − ln Γ(b))"
     assert r"\ln\Gamma\left(b\right)" in latex(each)
     assert "<mi>Γ</mi>" in mathml(each)
+
+
+@pytest.mark.parametrize(("n", "d"), [(277e12, 53e3), (1e9, 1e5), (1.0, 1.0), (1e300, 1e300), (185.0, 4e16)])
+def test_a_share_of_problems_stays_one_wherever_a_search_may_look(n, d):
+    params = {"A": 50.0, "B": 256.0, "alpha": 0.208, "beta": 0.241, "h": 1.1, "g": 1.26}
+    for j in (-0.178, 0.588):
+        failed = float(law("train-to-test-accuracy").value({**params, "j": j}, {"N": n, "D": d, "samples": 16.0}))
+        assert 0 <= failed <= 1 + 1e-12  # what cancels is rounding
