@@ -214,12 +214,14 @@ def _ratio(runs: Runs) -> list[Finding]:
     found = []
     low, high = float(ratio[good].min()), float(ratio[good].max())
     if high / low < 2:
+        ends = f"{low:.3g}", f"{high:.3g}"
+        span = ends[0] if ends[0] == ends[1] else f"between {ends[0]} and {ends[1]}"
         found.append(
             Finding(
                 "one-ratio",
                 "warning",
-                f"all runs have between {low:.3g} and {high:.3g} tokens per parameter: nothing here tells what more "
-                "tokens for the same size would bring.",
+                f"all runs have {span} tokens per parameter: nothing here tells what more tokens for the same size would "
+                "bring.",
                 "Add runs with a quarter and with four times the tokens per parameter.",
             )
         )
