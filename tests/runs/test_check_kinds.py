@@ -194,7 +194,7 @@ def test_small_models_are_mostly_embeddings():
 
 def test_tokens_per_parameter():
     same = sound(D=sound()["N"] * 20)
-    assert "between 20 and 20 tokens per parameter" in only(same, "one-ratio").message
+    assert "all runs have 20 tokens per parameter" in only(same, "one-ratio").message
     starved = spoiled("D", {3: 1e7})
     finding = only(starved, "few-tokens")
     assert finding.rows == (3,) and len(pasted(starved, finding)) == 35

@@ -220,8 +220,8 @@ def _ratio(runs: Runs) -> list[Finding]:
             Finding(
                 "one-ratio",
                 "warning",
-                f"all runs have {span} tokens per parameter: nothing here tells what more tokens for the same size would "
-                "bring.",
+                f"all runs have {span} tokens per parameter: nothing here tells what more tokens for the same size "
+                "would bring.",
                 "Add runs with a quarter and with four times the tokens per parameter.",
             )
         )
