@@ -96,7 +96,21 @@ def _without_outliers_plan(context: Context, budget: float) -> Iterator[tuple[Ce
 
 
 def _without_outliers_forecast(context: Context, at: Mapping[str, float]) -> Iterator[tuple[Cell, ...]]:
-    yield from _without_outliers(context, lambda fit: Quantity("forecast", float(fit.predict(at))))
+    """The same number as the headline's, model error included, from the fit alone."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from isoflop.planning.forecast import forecast
+    from isoflop.uncertainty import Ensemble
+
+    def expected(fit: Fit) -> Quantity:
+        known = context.ensemble
+        none = np.empty((0, len(fit.law.params)))
+        alone = Ensemble(replace(fit, findings=()), none, method="none", seed=known.seed, prior=known.prior)
+        return Quantity("forecast", forecast(alone, at, level=context.level).loss.value)
+
+    yield from _without_outliers(context, expected)
 
 
 def _without_outliers(context: Context, asked: Callable[[Fit], Quantity]) -> Iterator[tuple[Cell, ...]]:
