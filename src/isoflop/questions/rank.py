@@ -231,7 +231,7 @@ def _stack_quantities(stacked: StackedForecast) -> tuple[Quantity, ...]:
             promise="PI",
         ),
         of_interval("mean", stacked.expected, unit=stacked.unit, label="mean of the weighted forecast"),
-        Quantity("between", stacked.between, label="sd between laws", note="from the choice of the law"),
+        Quantity("between", stacked.between, label="sd between laws", note="of their own curves, before model error"),
         Quantity("within", stacked.within, label="sd within laws", note="from the sample of runs"),
         Quantity(
             "model_error", stacked.model_error, label="sd of model error", note="what laws like these missed elsewhere"
