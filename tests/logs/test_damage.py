@@ -4,6 +4,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import polars as pl
@@ -42,7 +43,7 @@ def _samples(folder: Path) -> dict[str, bytes]:
     rows = [(step, loss(step)) for step in range(300)]
     frame = pl.DataFrame(rows, schema=["step", "loss"], orient="row")
     frame.write_parquet(folder / "a.parquet")
-    with sqlite3.connect(folder / "mlflow.db") as store:
+    with closing(sqlite3.connect(folder / "mlflow.db")) as store, store:
         store.executescript(
             "CREATE TABLE experiments (experiment_id, name); CREATE TABLE runs (run_uuid, name, status, experiment_id);"
             "CREATE TABLE metrics (key, value, timestamp, run_uuid, step, is_nan);"
@@ -51,7 +52,7 @@ def _samples(folder: Path) -> dict[str, bytes]:
         store.executemany(
             "INSERT INTO metrics VALUES ('loss', ?, 0, 'a', ?, 0)", [(value, step) for step, value in rows]
         )
-    with sqlite3.connect(folder / "trackio.db") as store:
+    with closing(sqlite3.connect(folder / "trackio.db")) as store, store:
         store.execute("CREATE TABLE metrics (id INTEGER PRIMARY KEY, timestamp, run_name, step, metrics)")
         store.executemany(
             "INSERT INTO metrics (timestamp, run_name, step, metrics) VALUES ('2026-01-01', 'r', ?, ?)",

@@ -2,6 +2,7 @@
 
 import math
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def test_an_mlflow_server_gives_what_the_store_holds(mlflow: Path) -> None:
 
 def test_a_store_of_nan_flags_without_mlflow(tmp_path: Path) -> None:
     """NaN is stored as 0.0 with a flag; a naive reading makes a diverged run perfect."""
-    with sqlite3.connect(tmp_path / "mlflow.db") as store:
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as store, store:
         store.executescript(
             """
             CREATE TABLE experiments (experiment_id INTEGER, name TEXT);

@@ -3,6 +3,7 @@
 import gzip
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ def _write(frame: pl.DataFrame, file: Path) -> None:
         case ".parquet":
             frame.write_parquet(file)
         case ".sqlite":
-            with sqlite3.connect(file) as connection:
+            with closing(sqlite3.connect(file)) as connection, connection:
                 connection.execute("CREATE TABLE curves (run, step, lr, loss)")
                 connection.executemany("INSERT INTO curves VALUES (?, ?, ?, ?)", frame.rows())
         case ".duckdb":

@@ -44,6 +44,9 @@ def _connect(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError:  # a write-ahead log in a folder that cannot be written
         connection.close()
         return sqlite3.connect(f"{address}&immutable=1", uri=True)
+    except sqlite3.Error:  # no database
+        connection.close()
+        raise
     return connection
 
 
