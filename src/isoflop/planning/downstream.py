@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import DataError, IsoflopError
 from isoflop.findings import Finding
-from isoflop.fitting import Estimate
 from isoflop.fitting.objective.space import from_scale
 from isoflop.fitting.table import prepared_runs
 from isoflop.laws import Law
 from isoflop.planning.forecast import Forecast, forecast
 from isoflop.planning.reversal import score_findings
+from isoflop.planning.score_shares import is_share, within
 from isoflop.runs import Runs
 from isoflop.runs.columns import read_header
 from isoflop.shown import Shown
@@ -30,9 +30,6 @@ from isoflop.values import Value
 Floats = NDArray[np.float64]
 
 _SCORE_DRAWS = 4_000
-_SHARES = frozenset(
-    ("accuracy", "error", "pass_rate", "coverage", "failure")
-)  # responses that are shares by their name
 _LEAST = 0.01  # of the lowest loss fitted: where draws of a law of raw loss would fall to zero or below
 _LOG = re.compile(r"log\((.+)\)")
 _TERM = re.compile(r"\s*(?:([0-9.eE-]+)\s*\*\s*)?(.+?)\s*")
@@ -169,25 +166,6 @@ def _with_model_error(first: Ensemble, second: Ensemble, told: Forecast, link: s
     known = discrepancy(score, prior=second.prior).at({link: losses}, joint=False).one_each(seed=second.seed)
     scores = from_scale(known, score.data.space)
     return interval_of(float(np.nanmedian(scores)), scores, level=level)
-
-
-def is_share(score: Estimate) -> bool:
-    """Whether the score of the second stage is a share by its name, as an accuracy, and by all that was measured."""
-    if score.law.response not in _SHARES:
-        return False
-    runs = score.runs
-    if runs is None:
-        return True
-    values = runs[score.law.response]
-    return bool(values.min() >= 0 and values.max() <= 1)
-
-
-def within(interval: Interval, share: bool) -> Interval:
-    """The interval of a share, cut off at 0 and 1; any other as it is."""
-    if not share:
-        return interval
-    value, low, high = (float(np.clip(each, 0.0, 1.0)) for each in (interval.value, interval.low, interval.high))
-    return replace(interval, value=value, low=low, high=high)
 
 
 def check_chain(first: Law, second: Law) -> str:

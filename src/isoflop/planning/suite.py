@@ -22,9 +22,10 @@ from isoflop.fitting.panel import PanelFit, fit_panel
 from isoflop.fitting.sampling_errors import weighed
 from isoflop.laws import Law
 from isoflop.laws.expression import Expr
-from isoflop.planning.downstream import Downstream, Stages, beyond_findings, check_chain, floor_unseen, is_share, within
+from isoflop.planning.downstream import Downstream, Stages, beyond_findings, check_chain, floor_unseen
 from isoflop.planning.forecast import Forecast, forecast
 from isoflop.planning.reversal import score_findings
+from isoflop.planning.score_shares import is_share, within
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.uncertainty.bootstrap import bootstrap

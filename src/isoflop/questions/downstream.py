@@ -18,6 +18,7 @@ from isoflop.questions.base.gains import gain_tables, gains_told
 from isoflop.questions.base.kinds import Count, Flag, Number, Numbers, Text, Words
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
+from isoflop.questions.base.sharing import sharing_table
 from isoflop.questions.base.specs import PriorSpec
 
 if TYPE_CHECKING:
@@ -285,7 +286,7 @@ class Downstream(Question):
                         for label, each in found.tasks.items()
                     ),
                 ),
-                *(() if found.together is None else (_structures(found.together),)),
+                *(() if found.together is None else (sharing_table(found.together),)),
                 *gain_tables(found.gains or {}),
             ),
             findings=(
@@ -321,23 +322,6 @@ def _method(found: Scores, first: DownstreamResult) -> str:
     return (
         f"{law} fitted to the losses of all tasks at once, averaged over what they share; then {then}, with the "
         f"ceiling at one and estimated where it was not given, on {found.source}"
-    )
-
-
-def _structures(together: Suite) -> Table:
-    """Each way of sharing exponents, its held-out error and its weight."""
-    rows = tuple((", ".join(each.share) or "none", each.error, each.weight) for each in together.structures)
-    held = f"{together.held_out} runs, the largest in {together.by} of each task" if together.held_out else "none"
-    return Table(
-        "sharing",
-        (
-            Column("share", "shared exponents"),
-            Column("error", "held-out error", "share"),
-            Column("weight", "", "share"),
-        ),
-        rows,
-        title="Exponents that tasks share",
-        note=f"Held out: {held}. Error: root mean square of the logarithm.",
     )
 
 

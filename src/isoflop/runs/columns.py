@@ -342,3 +342,14 @@ def missing_column(
     return DataError(
         f"{source} has no column {wrong}; {hint} {listed}." if shown else f"{source} has no column {wrong}."
     )
+
+
+def text_where_numbers(name: str, cell: str, source: str, where: str) -> DataError:
+    """The sentence for a column of text where numbers are needed. cell: one that is none. where: the rows."""
+    instead = "mend the cells, or use another column"
+    quotable = len(cell) <= 30 and cell.isprintable() and not set("'\"`") & set(cell)
+    if quotable and name.isidentifier() and len(name) <= 30:
+        instead = f"mend the cells, or compute a number from them: --derive \"is_{name} = {name} == '{cell}'\""
+    return DataError(
+        f"column {excerpt(name)} of {source} holds text where numbers are needed: {excerpt(cell)} ({where}); {instead}"
+    )

@@ -13,8 +13,8 @@ import polars as pl
 from isoflop.errors import DataError, FormulaError, excerpt
 from isoflop.findings import Finding
 from isoflop.runs.arithmetic import FUNCTIONS, Arithmetic, too_deep, tree_of
-from isoflop.runs.columns import canonical_symbol
-from isoflop.runs.table import ROW, Column, Runs, text_where_numbers
+from isoflop.runs.columns import canonical_symbol, text_where_numbers
+from isoflop.runs.table import ROW, Column, Runs, rows_phrase
 from isoflop.runs.where import Selection
 from isoflop.units import tokens_within, training_flops
 from isoflop.values import FrozenMapping
@@ -166,7 +166,7 @@ def _refuse_words(frame: pl.DataFrame, used: list[str], source: str) -> None:
             cells = series.cast(pl.Float64, strict=False).is_null() & series.is_not_null()
             if cells.any():
                 rows = [int(row) + 1 for row in cells.arg_true()]
-                raise text_where_numbers(series, cells, source, rows)
+                raise text_where_numbers(name, str(series.filter(cells)[0]), source, rows_phrase(rows))
 
 
 def _unit(reader: _Formula, known: Mapping[str, Column]) -> str | None:

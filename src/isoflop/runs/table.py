@@ -13,7 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from isoflop.errors import DataError, excerpt
 from isoflop.findings import Finding
-from isoflop.runs.columns import BY_SYMBOL, TEXT, canonical_symbol, match_headers, missing_column, read_header
+from isoflop.runs.columns import (
+    BY_SYMBOL,
+    TEXT,
+    canonical_symbol,
+    match_headers,
+    missing_column,
+    read_header,
+    text_where_numbers,
+)
 from isoflop.runs.headers import safe_header
 from isoflop.runs.where import selection
 from isoflop.shown import Shown
@@ -144,7 +152,7 @@ class Runs(Shown):
             if numbers.null_count() > series.null_count():
                 words = numbers.is_null() & series.is_not_null()
                 bad = self.rows[words.to_numpy()]
-                raise text_where_numbers(series, words, self.source, bad.tolist())
+                raise text_where_numbers(resolved, str(series.filter(words)[0]), self.source, rows_phrase(bad.tolist()))
             values = np.ascontiguousarray(numbers.fill_null(float("nan")).to_numpy(), dtype=np.float64)
             values.flags.writeable = False
             self._cache[resolved] = values
@@ -388,17 +396,3 @@ def rows_phrase(rows: list[int]) -> str:
     shown = ", ".join(str(row) for row in rows[:5])
     more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
     return f"{'row' if len(rows) == 1 else 'rows'} {shown}{more}"
-
-
-def text_where_numbers(series: pl.Series, words: pl.Series, source: str, rows: list[int]) -> DataError:
-    """The sentence for a column of text where numbers are needed. words: which cells are none. rows: where they are."""
-    cell = str(series.filter(words)[0])
-    name = series.name
-    instead = "mend the cells, or use another column"
-    quotable = len(cell) <= 30 and cell.isprintable() and not set("'\"`") & set(cell)
-    if quotable and name.isidentifier() and len(name) <= 30:
-        instead = f"mend the cells, or compute a number from them: --derive \"is_{name} = {name} == '{cell}'\""
-    return DataError(
-        f"column {excerpt(name)} of {source} holds text where numbers are needed: {excerpt(cell)} "
-        f"({rows_phrase(rows)}); {instead}"
-    )
