@@ -284,7 +284,7 @@ def _order(names: Sequence[str], order: Sequence[str], utility: Floats) -> list[
     if not order:
         return [int(each) for each in np.argsort(-utility, kind="stable")]
     if sorted(order) != sorted(names):
-        raise IsoflopError(f"--order names {', '.join(order)}, and the pools are {', '.join(names)}; name each once")
+        raise IsoflopError(f"--quality names {', '.join(order)}, and the pools are {', '.join(names)}; name each once")
     return [list(names).index(each) for each in order]
 
 
