@@ -82,6 +82,7 @@ def choose(
     powers: Sequence[float] = POWERS,
     exchange: bool = True,
     drift: Drift | None = None,
+    beside: object = None,
 ) -> Chosen:
     """The batch of least expected squared error that the budget pays for.
 
