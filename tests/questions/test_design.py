@@ -71,7 +71,7 @@ def test_a_sweep_gives_a_sweep_of_the_chosen_cells(tmp_path):
         (["design", *QUICK, "--candidates", "a.toml", "--spend", "1", "--loop", "x", "-o", "a.csv"], "leave --output"),
         (["design", "runs.csv", *QUICK[1:], "--candidates", "a.toml", "--spend", "1", "--loop", "x"], "without runs"),
         (["simulate", "--constants", "epoch"], "there is no design"),
-        (["simulate", "--design", "N=1M", "--design", "D=1B"], "needs a value of E, A, B, alpha, beta"),
+        (["simulate", "--design", "N=1M", "--design", "D=1B"], "no value for E, A, B, alpha, beta"),
         (["simulate", "--constants", "epoch", "--design", "N=1M"], "have no column D"),
     ],
 )  # fmt: skip

@@ -178,7 +178,7 @@ def design(
     _check_some(posed, budget)
     found = choose(
         known.cov, known.cross, known.target_cov, posed.noise, posed.cost, budget, most=seeds, least_gain=least_gain,
-        drift=drift, beside=posed.if_law_holds,
+        drift=drift, beside=posed.beside,
     )  # fmt: skip
     quantile = float(stdtrit(_FREE, (1 + level) / 2) if drift else ndtri((1 + level) / 2))
     middle = _middle(known, target)

@@ -17,7 +17,7 @@ from isoflop.laws.optimum import optimum
 from isoflop.laws.training_flops import SIX_ND, TrainingFlops
 from isoflop.planning.design.belief import DRAWS, Belief, Moments, believe, moments
 from isoflop.planning.design.candidates import Candidates, check_inputs
-from isoflop.planning.design.choose import Drift
+from isoflop.planning.design.choose import Drift, View
 from isoflop.planning.design.sign import Comparison, comparison_of, difference, of_groups, split_runs, told
 from isoflop.planning.design.target import Target, response_at, target_of
 from isoflop.planning.near_optimum import ANYWHERE, DRIFT, WITHIN
@@ -45,6 +45,12 @@ class Posed(Value):
     noise: Floats = field(repr=False)
     cost: Floats = field(repr=False)
     drift: Drift | None = None
+
+    @property
+    def beside(self) -> View | None:
+        """What the batch is to be good for as well: a law that holds, and is fitted without regard to model error."""
+        alone = self.if_law_holds
+        return None if alone is None else View(alone.cov, alone.cross, alone.target_cov)
 
     @property
     def belief(self) -> Belief:
@@ -98,7 +104,7 @@ def pose(
     if target.budget is not None:
         drift = _drift(belief, target.budget, points, runs, counted)
         cost = np.where(_off_path(belief, points, counted), np.inf, cost)
-    known, holds = _joint(belief, points, target)
+    known, holds = joint(belief, points, target)
     return Posed(
         candidates=candidates, target=target, beliefs={"": belief}, known=known,
         if_law_holds=None if drift is not None else holds, noise=np.full(len(candidates), belief.noise**2), cost=cost,
@@ -106,7 +112,7 @@ def pose(
     )  # fmt: skip
 
 
-def _joint(belief: Belief, points: Mapping[str, Floats], target: Target) -> tuple[Moments, Moments | None]:
+def joint(belief: Belief, points: Mapping[str, Floats], target: Target) -> tuple[Moments, Moments | None]:
     """With model error and, where there is any, without: the same draws of the constants."""
 
     def of(each: Belief) -> Moments:
@@ -147,11 +153,11 @@ def _compared(
     beliefs = [asker.believed(points, each) for each in own]
     asked = [response_at(compared.point, each) for each in beliefs]
     mean = [replace(each, weights=np.full((1, each.weights.shape[1]), 1 / each.weights.shape[1])) for each in asked]
-    joint = [
-        _joint(belief, {name: values[rows] for name, values in points.items()}, target)
+    parts = [
+        joint(belief, {name: values[rows] for name, values in points.items()}, target)
         for belief, target, rows in zip(beliefs, mean, members, strict=True)
     ]
-    alone = [each for _, each in joint if each is not None]
+    alone = [each for _, each in parts if each is not None]
     noise = np.empty(len(pool))
     for belief, rows in zip(beliefs, members, strict=True):
         noise[rows] = belief.noise**2
@@ -164,7 +170,7 @@ def _compared(
             f"{groups[1]} at {at}", kind="ratio" if in_logs else "number", compared=groups,
         ),
         beliefs=dict(zip(groups, beliefs, strict=True)),
-        known=difference([each for each, _ in joint], members, len(pool)),
+        known=difference([each for each, _ in parts], members, len(pool)),
         if_law_holds=difference(alone, members, len(pool)) if len(alone) == 2 else None,
         noise=noise,
         cost=pool.cost,
