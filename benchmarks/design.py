@@ -1,9 +1,10 @@
 """Error on the costliest tenth of public tables against what was spent on the rest, for four ways to choose rows.
 
 ``python -m benchmarks.design FOLDER [--seeds 20] [--only gadre] [--picture error.png]``, FOLDER that of the public run
-tables. Every policy begins with the cheapest rows, as many as the law has parameters and two, and buys rows of the pool
-up to a share of the pool's cost. Two forecasts of the target are scored: that of the law fitted to the rows, and that
-with a prior and model error, on which designs rest. A seed leaves a tenth of the pool out.
+tables. Policies begin with the cheapest rows, as many as the law has parameters and two, and buy rows of the pool up
+to a share of the pool's cost; the designed one has a prior and begins with half as many. Two forecasts of the target
+are scored: that of the law fitted to the rows, and that with a prior and model error, on which designs rest. A seed
+leaves a tenth of the pool out.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from isoflop.errors import IsoflopError
 from isoflop.fitting import objective
 from isoflop.laws import Law
 from isoflop.planning.design import believe, choose, moments
+from isoflop.planning.design.choose import View
+from isoflop.planning.design.posed import joint
 from isoflop.planning.design.target import response_target
 
 SHARES = (0.03, 0.06, 0.12, 0.3)
@@ -183,7 +186,8 @@ def error_of_belief(pool: Pool, rows: np.ndarray, target: np.ndarray) -> float:
 def bought(pool: Pool, policy: str, rows: np.ndarray, target: np.ndarray, budget: float, seed: int) -> np.ndarray:
     """The rows that a policy has, first ones included, once the budget is spent."""
     cheap = rows[np.argsort(pool.cost[rows], kind="stable")]
-    have = list(cheap[: len(pool.law.params) + 2])
+    fewest = len(pool.law.params) + 2
+    have = list(cheap[: max(3, fewest // 2) if policy == "designed" else fewest])
     if policy in ("random", "cheapest first"):
         order = cheap if policy == "cheapest first" else np.random.default_rng([seed, 2]).permutation(rows)
         spent = pool.cost[have].sum()
@@ -219,11 +223,12 @@ def next_rows(
         model_error=policy == "designed",
     )  # fmt: skip
     wanted = response_target(belief, {name: pool.runs[name][target] for name in names})
-    known = moments(belief, points, wanted.points, wanted.weights, wanted.of_laws)
+    known, alone = joint(belief, points, wanted)
     found = choose(
         known.cov, known.cross, known.target_cov, np.full(len(left), belief.noise**2), pool.cost[left], purse,
         criterion="target" if policy == "designed" else "parameters",
         powers=(0.0, 0.4, 0.7, 1.0) if policy == "designed" else (1.0,),
+        beside=None if alone is None else View(alone.cov, alone.cross, alone.target_cov),
     )  # fmt: skip
     return left[np.array(found.rows, dtype=int)]
 
@@ -264,13 +269,16 @@ def main() -> None:
                         for name, score in scores.items():
                             errors[name][policy][seed, place] = score(pool, have, target)
             print(f"{pool.name}: {len(pool.runs)} rows, {time.perf_counter() - began:.0f} s", flush=True)
+            fitted = float(np.median(full["law"]))
             for name, each in errors.items():
                 whole = float(np.median(full[name]))
                 print(f"  {name}, whole table {whole:.2%}; median and mean over it at {shares}", flush=True)
                 for policy, found in each.items():
                     middle = "  ".join(f"{value / whole:6.2f}" for value in np.nanmedian(found, axis=0))
                     mean = "  ".join(f"{value / whole:6.2f}" for value in np.nanmean(found, axis=0))
-                    print(f"    {policy:15s} {middle}  | {mean}", flush=True)
+                    beside = "  ".join(f"{value / fitted:6.2f}" for value in np.nanmedian(found, axis=0))
+                    told = "" if name == "law" else f"  | over the whole table's fit {beside}"
+                    print(f"    {policy:15s} {middle}  | {mean}{told}", flush=True)
                 if asked.picture is not None:
                     stem = f"{asked.picture.stem}-{pool.name}-{name}".replace(" ", "-")
                     draw(shares, each, whole, asked.picture.with_stem(stem))
