@@ -39,3 +39,12 @@ def test_every_constant_may_be_stated():
 def test_constants_that_do_not_suit_are_refused(words, message):
     with pytest.raises(FormulaError, match=message):
         stated_constants(CHINCHILLA, words)
+
+
+def test_of_a_formula_every_name_without_a_value_is_an_input():
+    stated = published("E + A/N^alpha + G/D_store^g:E=1.8,A=400,alpha=0.34,G=3,g=0.2").estimate
+    assert stated.law.input_names == ("N", "D_store")
+    value = stated.predict({"N": [1e9], "D_store": [1e12]})[0]
+    assert value == pytest.approx(1.8 + 400 / 1e9**0.34 + 3 / 1e12**0.2)
+    with pytest.raises(FormulaError, match="it ends too early"):
+        published("E + A/:E=1.8,A=400")
