@@ -2,9 +2,9 @@
 
 ``python -m benchmarks.design FOLDER [--seeds 20] [--only gadre] [--picture error.png]``, FOLDER that of the public run
 tables. Policies begin with the cheapest rows, as many as the law has parameters and two, and buy rows of the pool up
-to a share of the pool's cost; the designed one has a prior and begins with half as many. Two forecasts of the target
-are scored: that of the law fitted to the rows, and that with a prior and model error, on which designs rest. A seed
-leaves a tenth of the pool out.
+to a share of the pool's cost; the designed one has a prior, and where these would cost more than a twentieth of what
+may be spent it begins with fewer, but half as many. Two forecasts of the target are scored: that of the law fitted to
+the rows, and that with a prior and model error, on which designs rest. A seed leaves a tenth of the pool out.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from isoflop.planning.design.target import response_target
 
 SHARES = (0.03, 0.06, 0.12, 0.3)
 ROUNDS = (0.12, 0.35, 1.0)  # of what may be spent, after each of which the design is made again
+FIRST = 0.05  # of what may be spent, on the rows with which a design begins
 DRAWS = 48
 HELD = 0.1  # of the rows, the costliest, are the target
 MOST_ROWS = 400
@@ -186,8 +187,10 @@ def error_of_belief(pool: Pool, rows: np.ndarray, target: np.ndarray) -> float:
 def bought(pool: Pool, policy: str, rows: np.ndarray, target: np.ndarray, budget: float, seed: int) -> np.ndarray:
     """The rows that a policy has, first ones included, once the budget is spent."""
     cheap = rows[np.argsort(pool.cost[rows], kind="stable")]
-    fewest = len(pool.law.params) + 2
-    have = list(cheap[: max(3, fewest // 2) if policy == "designed" else fewest])
+    count = len(pool.law.params) + 2
+    if policy == "designed":
+        count = max(3, count // 2, min(count, int((np.cumsum(pool.cost[cheap]) <= FIRST * budget).sum())))
+    have = list(cheap[:count])
     if policy in ("random", "cheapest first"):
         order = cheap if policy == "cheapest first" else np.random.default_rng([seed, 2]).permutation(rows)
         spent = pool.cost[have].sum()
@@ -243,6 +246,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--shares", type=float, nargs="*", default=SHARES)
     parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--policies", nargs="*", default=POLICIES, choices=POLICIES)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--picture", type=Path)
     asked = parser.parse_args()
@@ -255,7 +259,8 @@ def main() -> None:
             began = time.perf_counter()
             scores = {"law": error_of, "with model error": error_of_belief}
             errors = {
-                name: {policy: np.full((asked.seeds, len(shares)), np.nan) for policy in POLICIES} for name in scores
+                name: {policy: np.full((asked.seeds, len(shares)), np.nan) for policy in asked.policies}
+                for name in scores
             }
             full = {name: np.empty(asked.seeds) for name in scores}
             for seed in range(asked.seeds):
@@ -264,7 +269,7 @@ def main() -> None:
                     full[name][seed] = score(pool, rows, target)
                 for place, share in enumerate(shares):
                     budget = share * pool.cost[rows].sum()
-                    for policy in POLICIES:
+                    for policy in asked.policies:
                         have = bought(pool, policy, rows, target, budget, seed)
                         for name, score in scores.items():
                             errors[name][policy][seed, place] = score(pool, have, target)

@@ -181,3 +181,16 @@ def test_a_sweep_is_paid_as_the_formula_says():
     words = ["--scratch", "--draws", "32", "--question", "N* at 1e14", "--candidates", SWEEP]
     rows = told("design", *words, "--spend", "3e7", "--cost", "D")["tables"]["batch"]["rows"]
     assert rows and all(row["cost"] == row["D"] for row in rows)
+
+
+def test_before_any_run_a_formula_is_designed_with_the_constants_behind_it():
+    formula = "E + A/N^alpha + G/D_store^g"
+    words = ["--scratch", "--draws", "32", "--question", "loss at N=1B D_store=1T", "--cost", "N", "--spend", "1e9"]
+    words += ["--candidates", "N=1M:300M:4", "--candidates", "D_store=1B:100B:3"]
+    answer = told("design", *words, "--law", f"{formula}:E=1.8,A=400,alpha=0.34,G=3,g=0.2")
+    now, after = answer["quantities"]["now"], answer["quantities"]["after"]
+    assert now["low"] < 1.8 + 400 / 1e9**0.34 + 3 / 1e12**0.2 < now["high"]
+    assert after["high"] - after["low"] < 0.7 * (now["high"] - now["low"])
+    assert answer["tables"]["laws"]["rows"][0]["constants"] == f"{formula}:stated"
+    with pytest.raises(IsoflopError, match="your guess of them behind it"):
+        run("design", *words, "--law", formula)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,9 +12,10 @@ from isoflop.errors import FormulaError
 from isoflop.fitting import Estimate
 from isoflop.fitting.estimate import DataSummary
 from isoflop.laws import Law, law
-from isoflop.laws.constants import on_record, stated_constants
+from isoflop.laws.constants import Stated, on_record, stated_constants
 from isoflop.laws.expression import names
 from isoflop.laws.formula import parse
+from isoflop.laws.law import Published
 from isoflop.laws.responses import split_response
 from isoflop.uncertainty.ensemble import Ensemble
 
@@ -27,11 +30,7 @@ def published(text: str) -> Ensemble:
     values, but no intervals, since a paper prints no draws.
     Raises FormulaError for an unknown law or key, naming those that exist, and for constants that are not complete.
     """
-    name, _, given = text.partition(":")
-    each = _stated_formula(name, given) if is_stated_formula(text) else law(name)
-    if not given.strip():
-        raise FormulaError(f"{each.name} needs a key for its constants; {on_record(each)}")
-    stated = stated_constants(each, [given])
+    each, stated = _read(text)
     entry, changed = stated.entry, ", ".join(f"{one}={stated.values[one]:g}" for one in stated.replaced)
     if entry is None:
         data, method = DataSummary(f"{each.name} with stated constants", "nats/token"), "stated constants"
@@ -40,6 +39,29 @@ def published(text: str) -> Ensemble:
         data = DataSummary(told, entry.unit, entry.convention)
         method = "published constants" + (", some of them replaced" if changed else "")
     return Ensemble(Estimate(each, stated.values, data), np.empty((0, len(stated.values))), method=method, seed=0)
+
+
+def law_with_constants(text: str, *, columns: Sequence[str] = ()) -> Law:
+    """A law by name or formula. Constants behind it, as :func:`published` reads them, stand as its published ones.
+
+    columns: headers of the table at hand, which are inputs of a formula without constants.
+    """
+    if ":" not in text:
+        return law(text, columns=columns)
+    each, stated = _read(text)
+    if stated.entry is not None and not stated.replaced:
+        return replace(each, published=(stated.entry,))
+    unit = "nats/token" if stated.entry is None else stated.entry.unit
+    entry = Published("stated", stated.values, source="stated constants", label="stated", unit=unit)
+    return replace(each, published=(entry,))
+
+
+def _read(text: str) -> tuple[Law, Stated]:
+    name, _, given = text.partition(":")
+    each = _stated_formula(name, given) if is_stated_formula(text) else law(name)
+    if not given.strip():
+        raise FormulaError(f"{each.name} needs a key for its constants; {on_record(each)}")
+    return each, stated_constants(each, [given])
 
 
 def is_stated_formula(text: str) -> bool:

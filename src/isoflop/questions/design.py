@@ -81,7 +81,11 @@ class Design(Question):
         Text("FORMULA"), help='Cost of a candidate, as "6*N*D"; by default its column cost or C, or 6*N*D.'
     )
     laws: tuple[str, ...] = option(
-        Texts("LAW"), (), flag="law", help="Law to weigh; repeatable. chinchilla, skaling and kaplan by default."
+        Texts("LAW"),
+        (),
+        flag="law",
+        help="Law to weigh; repeatable. chinchilla, skaling and kaplan by default. Constants behind it "
+        "(chinchilla:epoch, FORMULA:NAME=VALUE,…) are what is believed before runs.",
     )
     scratch: bool = option(Flag(), False, help="No runs yet: constants as published, with their spread.")
     noise: float | None = option(
@@ -188,9 +192,10 @@ class Design(Question):
     def laws_of(self, columns: Sequence[str], *, before: bool) -> list[Law]:
         """Its own laws, or the usual ones: all of them after runs, ``before`` any the one with published constants."""
         from isoflop.laws import law
+        from isoflop.planning.published import law_with_constants
 
         if self.laws:
-            return [law(text, columns=columns) for text in dict.fromkeys(self.laws)]
+            return [law_with_constants(text, columns=columns) for text in dict.fromkeys(self.laws)]
         return [law(_DEFAULT_LAW)] if before else [law(text) for text in _DEFAULT_LAWS]
 
     def _written(self, pool: Candidates, rows: Sequence[int], folder: Path) -> str:
