@@ -99,7 +99,7 @@ def test_with_another_distribution_beside_it_no_batch_has_a_lower_product_of_err
         return np.prod([expected_error(v.cov, v.cross, v.target_cov, problem["noise"], rows) for v in views])
 
     first, second = views
-    found = choose(first.cov, first.cross, first.target_cov, problem["noise"], cost, 5.0, beside=second)
+    found = choose(first.cov, first.cross, first.target_cov, problem["noise"], cost, 5.0, beside=second, share=0.5)
     alone = choose(first.cov, first.cross, first.target_cov, problem["noise"], cost, 5.0)
     batches = [each for count in range(1, 6) for each in itertools.combinations(range(7), count)]
     best = min(product(each) for each in batches if cost[list(each)].sum() <= 5.0)

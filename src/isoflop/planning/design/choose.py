@@ -2,7 +2,7 @@
 
 Before a run is made, what it will do to the error is known for a linear estimate: with Σ the covariance of responses,
 R their noise and c the covariance of the responses with the target, E(S) = tr(Σ_q − c_Sᵀ(Σ_S + R)⁻¹c_S). Where the
-batch is to be good under several such distributions, Π E_v(S) is made least.
+batch is to be good under several such distributions, Π E_v(S)^w_v is made least.
 Source: Chaloner and Verdinelli 1995, Statistical Science 10 (Bayesian c- and I-optimality); Atkinson, Donev and Tobias
 2007, Optimum Experimental Designs, section 21 (compound criteria); Khuller, Moss and Naor 1999 (greedy by gain per cost
 under a budget).
@@ -25,6 +25,7 @@ Ints = NDArray[np.int64]
 
 POWERS = (0.0, 0.4, 0.7, 1.0)  # of the cost by which a run's gain is divided; the best batch of them is kept
 MOST_EXCHANGED = 40  # runs in a batch up to which each is tried against all others
+BESIDE = 0.15  # of a second distribution in the criterion: more of it buys too many small runs
 _PASSES = 2
 _BETTER = 1e-9  # in the logarithm of the error
 _LEAST_LEFT = 1e-12  # share of a variance
@@ -110,6 +111,7 @@ def choose(
     exchange: bool = True,
     drift: Drift | None = None,
     beside: View | None = None,
+    share: float = BESIDE,
 ) -> Chosen:
     """The batch of least expected squared error that the budget pays for.
 
@@ -118,9 +120,12 @@ def choose(
     budget that it costs. criterion ``parameters``: most information on everything (D-optimal) instead of the target.
     powers: of the cost by which a run's gain is divided, each tried; the best batch is kept. drift: what the largest
     run leaves open; batches are then sought around a largest run of every size. beside: another distribution under
-    which the batch is to be good as well, by the product of both errors; the error that is told is that of the first.
+    which the batch is to be good as well; with ``share`` w of it, E_1^(1−w)·E_2^w is made least. The error that is told
+    is that of the first.
     """
-    views = [View(cov, cross, target_cov)] + ([] if beside is None else [beside])
+    views = [(1.0, View(cov, cross, target_cov))]
+    if beside is not None and share > 0:
+        views = [(1 - share, views[0][1]), (share, beside)]
     tried = []
     for first in [()] if drift is None else drift.anchors(cost, budget):
         for power in powers:
@@ -140,10 +145,12 @@ def choose(
     return Chosen(tuple(rows), error, float(cost[np.array(rows, dtype=np.int64)].sum()))
 
 
-def _product(views: Sequence[View], noise: Floats, rows: Sequence[int], drift: Drift | None) -> float:
+def _product(views: Sequence[Weighted], noise: Floats, rows: Sequence[int], drift: Drift | None) -> float:
     """Geometric mean of the views' expected errors."""
-    errors = [expected_error(each.cov, each.cross, each.target_cov, noise, rows, drift) for each in views]
-    return float(np.prod(np.array(errors) ** (1 / len(errors))))
+    errors = [
+        expected_error(each.cov, each.cross, each.target_cov, noise, rows, drift) ** share for share, each in views
+    ]
+    return float(np.prod(errors))
 
 
 def expected_error(
@@ -156,6 +163,9 @@ def expected_error(
 ) -> float:
     """Root of the expected squared error of the target after runs at ``rows``."""
     return float(_error(cov, cross, target_cov, noise, rows, drift)[-1])
+
+
+Weighted = tuple[float, View]
 
 
 class _State:
@@ -188,7 +198,7 @@ def _fall(gain: Floats, variance: float) -> Floats:
 
 
 def _greedy(
-    views: Sequence[View],
+    views: Sequence[Weighted],
     noise: Floats,
     cost: Floats,
     budget: float,
@@ -198,7 +208,7 @@ def _greedy(
     power: float,
     first: Sequence[int] = (),
 ) -> list[int]:
-    states = [_State(each) for each in views]
+    states = [_State(each) for _, each in views]
     left = budget
     times = np.zeros(len(cost), dtype=np.int64)
     picked: list[int] = []
@@ -210,7 +220,9 @@ def _greedy(
         if not free.any() or any(each.variance <= 0 for each in states):
             return picked
         gains = [each.gain(noise) for each in states]
-        falls = np.mean([_fall(gain, each.variance) for gain, each in zip(gains, states, strict=True)], axis=0)
+        falls = np.zeros(len(cost))
+        for (share, _), gain, each in zip(views, gains, states, strict=True):
+            falls = falls + share * _fall(gain, each.variance)
         if criterion == "parameters":
             score = np.log1p(states[0].own / noise)
         else:
@@ -219,18 +231,18 @@ def _greedy(
             free = free & (1 - np.exp(-falls) >= least_gain * cost / budget)
             if not free.any():
                 return picked
-        each = int(np.where(free, score / price, -np.inf).argmax())
-        if score[each] <= 0 and len(picked) >= len(first):
+        best = int(np.where(free, score / price, -np.inf).argmax())
+        if score[best] <= 0 and len(picked) >= len(first):
             return picked
-        picked.append(each)
-        times[each] += 1
-        left -= float(cost[each])
+        picked.append(best)
+        times[best] += 1
+        left -= float(cost[best])
         for state, gain in zip(states, gains, strict=True):
-            state.add(each, float(gain[each]), float(noise[each]))
+            state.add(best, float(gain[best]), float(noise[best]))
 
 
 def _exchanged(
-    views: Sequence[View], noise: Floats, cost: Floats, budget: float, most: int, rows: list[int], kept: int
+    views: Sequence[Weighted], noise: Floats, cost: Floats, budget: float, most: int, rows: list[int], kept: int
 ) -> list[int]:
     """Each run after the first ``kept`` against the best that could stand in its place, until nothing changes."""
     for _ in range(_PASSES):
@@ -238,9 +250,9 @@ def _exchanged(
         for position in range(kept, len(rows)):
             others = rows[:position] + rows[position + 1 :]
             score = np.zeros(len(cost))
-            for view in views:
+            for share, view in views:
                 own, toward, whole = view.left(noise, others)
-                score += _fall((toward**2).sum(axis=1) / (own + noise), whole)
+                score += share * _fall((toward**2).sum(axis=1) / (own + noise), whole)
             times = np.bincount(np.array(others, dtype=np.int64), minlength=len(cost))
             free = (cost <= (budget - cost[others].sum()) * (1 + 1e-12)) & (times < most)
             best = int(np.where(free, score, -np.inf).argmax())
@@ -252,12 +264,14 @@ def _exchanged(
     return rows
 
 
-def _ordered(views: Sequence[View], noise: Floats, cost: Floats, rows: list[int]) -> list[int]:
+def _ordered(views: Sequence[Weighted], noise: Floats, cost: Floats, rows: list[int]) -> list[int]:
     """The batch in the order of gain per cost, so that its first part is of use if the rest is not trained."""
     if len(rows) < 2:
         return rows
     wanted = np.array(rows)
-    parts = [View(each.cov[np.ix_(wanted, wanted)], each.cross[wanted], each.target_cov) for each in views]
+    parts = [
+        (share, View(each.cov[np.ix_(wanted, wanted)], each.cross[wanted], each.target_cov)) for share, each in views
+    ]
     whole = float(cost[wanted].sum()) * (1 + 1e-9)
     part = _greedy(parts, noise[wanted], cost[wanted], whole, 1, 0.0, "target", 1.0)
     order = [*part, *(each for each in range(len(rows)) if each not in part)]
