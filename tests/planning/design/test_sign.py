@@ -8,7 +8,7 @@ from isoflop import law
 from isoflop.errors import IsoflopError
 from isoflop.planning.design import candidate_grid, design
 from isoflop.planning.design.posed import pose
-from isoflop.planning.design.sign import comparison_of, of_groups, wrong_sign
+from isoflop.planning.design.sign import comparison_of, wrong_sign
 from isoflop.runs import Runs
 
 CHINCHILLA = law("chinchilla")
@@ -69,10 +69,17 @@ def test_the_groups_are_independent_and_their_order_turns_the_ratio(two):
     assert turned.target.name == "loss of old over that of new at N = 1e+08, D = 2e+09"
 
 
-def test_candidates_of_one_group_alone_are_kept_to_it(two):
-    frame = GRID.frame.with_columns(recipe=pl.Series(["new"] * 8 + ["other"] * 8))
-    pool = of_groups(type(GRID)(frame, GRID.cost, GRID.priced, "pool"), "recipe", ("new", "old"))
-    assert len(pool) == 8 and set(pool.frame["recipe"]) == {"new"}
+def test_candidates_of_further_groups_keep_their_place_and_are_not_trained(two):
+    """A loop trains by the places of candidates, so none may be left out of the list."""
+    labels = ["new", "other", "old", "other"] * 4
+    pool = type(GRID)(GRID.frame.with_columns(recipe=pl.Series(labels)), GRID.cost, GRID.priced, "pool")
+    found = design([CHINCHILLA], pool, 1e20, QUESTION.replace("better", "better, new or old,"), runs=two, draws=32)
+    assert len(found.candidates) == len(pool) and {labels[row] for row in found.rows} == {"new", "old"}
+    assert [each["cost"] for each in found.chosen] == [pool.cost[row] for row in found.rows]
+
+
+def test_a_group_without_candidates_is_refused(two):
+    pool = type(GRID)(GRID.frame.with_columns(recipe=pl.lit("new")), GRID.cost, GRID.priced, "pool")
     with pytest.raises(IsoflopError, match="no candidate has recipe = old"):
         pose([CHINCHILLA], pool, QUESTION, runs=two, draws=20)
 

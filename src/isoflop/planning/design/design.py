@@ -212,13 +212,13 @@ def design(
 def _check_some(posed: Posed, budget: float) -> None:
     if (posed.cost <= budget * (1 + 1e-12)).any():
         return
-    if np.isinf(posed.cost).any():
+    if posed.target.compared is None:
         raise IsoflopError(
             "no candidate within the budget lies within a factor of 11 of the compute-optimal size of its own FLOPs, "
             "and others say little of N*; offer sizes nearer to it, or raise the budget"
         )
     raise IsoflopError(
-        f"no candidate of {' or '.join(posed.target.compared or ())} costs as little as the {budget:.3g} that may be "
+        f"no candidate of {' or '.join(posed.target.compared)} costs as little as the {budget:.3g} that may be "
         "spent; raise the budget, or add cheaper candidates"
     )
 

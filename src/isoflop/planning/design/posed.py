@@ -158,9 +158,9 @@ def _compared(
         for belief, target, rows in zip(beliefs, mean, members, strict=True)
     ]
     alone = [each for _, each in parts if each is not None]
-    noise = np.empty(len(pool))
+    noise, cost = np.ones(len(pool)), np.full(len(pool), np.inf)  # those of further groups are not trained
     for belief, rows in zip(beliefs, members, strict=True):
-        noise[rows] = belief.noise**2
+        noise[rows], cost[rows] = belief.noise**2, pool.cost[rows]
     response, _, at = asked[0].name.partition(" at ")
     in_logs = beliefs[0].components[0].space == "log"
     return Posed(
@@ -173,7 +173,7 @@ def _compared(
         known=difference([each for each, _ in parts], members, len(pool)),
         if_law_holds=difference(alone, members, len(pool)) if len(alone) == 2 else None,
         noise=noise,
-        cost=pool.cost,
+        cost=cost,
     )  # fmt: skip
 
 

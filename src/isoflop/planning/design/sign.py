@@ -96,12 +96,10 @@ def split_runs(runs: Runs, column: str, groups: Sequence[str]) -> tuple[Runs, ..
 
 
 def of_groups(candidates: Candidates, column: str, groups: Sequence[str]) -> Candidates:
-    """The candidates of the groups; where the column is lacking, each in every group."""
+    """The candidates with their groups as text; where the column is lacking, each in every group."""
     if column in candidates.frame:
         labels = candidates.frame[column].cast(pl.String).fill_null("")
-        keep = labels.is_in(list(groups)).to_numpy()
-        frame = candidates.frame.with_columns(labels.alias(column)).filter(pl.Series(keep))
-        return replace(candidates, frame=frame, cost=candidates.cost[keep])
+        return replace(candidates, frame=candidates.frame.with_columns(labels.alias(column)))
     if len(candidates) * len(groups) > MOST:
         raise IsoflopError(
             f"{len(candidates):,} candidates in {len(groups)} groups are more than the {MOST:,} that are compared; "
