@@ -2,7 +2,7 @@
 
 Before a run is made, what it will do to the error is known for a linear estimate: with Σ the covariance of responses,
 R their noise and c the covariance of the responses with the target, E(S) = tr(Σ_q − c_Sᵀ(Σ_S + R)⁻¹c_S). Where the
-batch is to be good under several such distributions, Π E_v(S)^w_v is made least.
+batch is to be good under several such distributions, Σ E_v(S) is made least.
 Source: Chaloner and Verdinelli 1995, Statistical Science 10 (Bayesian c- and I-optimality); Atkinson, Donev and Tobias
 2007, Optimum Experimental Designs, section 21 (compound criteria); Khuller, Moss and Naor 1999 (greedy by gain per cost
 under a budget).
@@ -25,10 +25,8 @@ Ints = NDArray[np.int64]
 
 POWERS = (0.0, 0.4, 0.7, 1.0)  # of the cost by which a run's gain is divided; the best batch of them is kept
 MOST_EXCHANGED = 40  # runs in a batch up to which each is tried against all others
-BESIDE = 0.15  # of a second distribution in the criterion: more of it buys too many small runs
 _PASSES = 2
-_BETTER = 1e-9  # in the logarithm of the error
-_LEAST_LEFT = 1e-12  # share of a variance
+_BETTER = 1e-9  # relative
 _ANCHORS = 6  # sizes of a largest run around which batches are sought
 Criterion = Literal["target", "parameters"]
 
@@ -84,16 +82,15 @@ class View(Value):
     cross: Floats
     target_cov: Floats
 
-    def left(self, noise: Floats, others: Sequence[int]) -> tuple[Floats, Floats, float]:
-        """After ``others``: variance of each candidate, its covariance with the target, variance of the target."""
-        own, toward, whole = np.diag(self.cov).copy(), self.cross, float(np.trace(self.target_cov))
+    def left(self, noise: Floats, others: Sequence[int]) -> tuple[Floats, Floats]:
+        """After ``others``: variance of each candidate, and its covariance with the target."""
+        own, toward = np.diag(self.cov).copy(), self.cross
         if len(others):
             factor = np.linalg.cholesky(self.cov[np.ix_(others, others)] + np.diag(noise[others]))
             white = solve_triangular(factor, self.cov[others], lower=True)
-            known = solve_triangular(factor, self.cross[others], lower=True)
-            own, toward = own - (white**2).sum(axis=0), toward - white.T @ known
-            whole -= float((known**2).sum())
-        return np.maximum(own, 0.0), toward, whole
+            toward = toward - white.T @ solve_triangular(factor, self.cross[others], lower=True)
+            own = own - (white**2).sum(axis=0)
+        return np.maximum(own, 0.0), toward
 
 
 def choose(
@@ -111,7 +108,6 @@ def choose(
     exchange: bool = True,
     drift: Drift | None = None,
     beside: View | None = None,
-    share: float = BESIDE,
 ) -> Chosen:
     """The batch of least expected squared error that the budget pays for.
 
@@ -120,19 +116,17 @@ def choose(
     budget that it costs. criterion ``parameters``: most information on everything (D-optimal) instead of the target.
     powers: of the cost by which a run's gain is divided, each tried; the best batch is kept. drift: what the largest
     run leaves open; batches are then sought around a largest run of every size. beside: another distribution under
-    which the batch is to be good as well; with ``share`` w of it, E_1^(1−w)·E_2^w is made least. The error that is told
-    is that of the first.
+    which the batch is to be good as well: the sum of both squared errors is made least. The error that is told is that
+    of the first.
     """
-    views = [(1.0, View(cov, cross, target_cov))]
-    if beside is not None and share > 0:
-        views = [(1 - share, views[0][1]), (share, beside)]
+    views = [View(cov, cross, target_cov)] + ([] if beside is None else [beside])
     tried = []
     for first in [()] if drift is None else drift.anchors(cost, budget):
         for power in powers:
             picked = _greedy(views, noise, cost, budget, most, least_gain, criterion, power, first)
             tried.append((picked, len(first)))
     if criterion == "target":
-        errors = [_product(views, noise, picked, drift) for picked, _ in tried]
+        errors = [_together(views, noise, picked, drift) for picked, _ in tried]
         least = max(min(errors), 1e-300)
         spent = [float(cost[np.array(picked, dtype=np.int64)].sum()) for picked, _ in tried]
         rows, kept = tried[min(range(len(tried)), key=lambda each: (round(errors[each] / least, 6), spent[each]))]
@@ -145,12 +139,10 @@ def choose(
     return Chosen(tuple(rows), error, float(cost[np.array(rows, dtype=np.int64)].sum()))
 
 
-def _product(views: Sequence[Weighted], noise: Floats, rows: Sequence[int], drift: Drift | None) -> float:
-    """Geometric mean of the views' expected errors."""
-    errors = [
-        expected_error(each.cov, each.cross, each.target_cov, noise, rows, drift) ** share for share, each in views
-    ]
-    return float(np.prod(errors))
+def _together(views: Sequence[View], noise: Floats, rows: Sequence[int], drift: Drift | None) -> float:
+    """Root of the sum of the views' expected squared errors."""
+    errors = [expected_error(each.cov, each.cross, each.target_cov, noise, rows, drift) for each in views]
+    return float(np.linalg.norm(errors))
 
 
 def expected_error(
@@ -163,9 +155,6 @@ def expected_error(
 ) -> float:
     """Root of the expected squared error of the target after runs at ``rows``."""
     return float(_error(cov, cross, target_cov, noise, rows, drift)[-1])
-
-
-Weighted = tuple[float, View]
 
 
 class _State:
@@ -192,13 +181,8 @@ class _State:
         self.cross = self.cross - np.outer(self.seen[-1], self.cross[each] / root)
 
 
-def _fall(gain: Floats, variance: float) -> Floats:
-    """−½ log of the share of the variance that is left, (points,)."""
-    return np.asarray(-0.5 * np.log(np.maximum(1 - gain / max(variance, 1e-300), _LEAST_LEFT)))
-
-
 def _greedy(
-    views: Sequence[Weighted],
+    views: Sequence[View],
     noise: Floats,
     cost: Floats,
     budget: float,
@@ -208,7 +192,7 @@ def _greedy(
     power: float,
     first: Sequence[int] = (),
 ) -> list[int]:
-    states = [_State(each) for _, each in views]
+    states = [_State(each) for each in views]
     left = budget
     times = np.zeros(len(cost), dtype=np.int64)
     picked: list[int] = []
@@ -220,15 +204,11 @@ def _greedy(
         if not free.any() or any(each.variance <= 0 for each in states):
             return picked
         gains = [each.gain(noise) for each in states]
-        falls = np.zeros(len(cost))
-        for (share, _), gain, each in zip(views, gains, states, strict=True):
-            falls = falls + share * _fall(gain, each.variance)
-        if criterion == "parameters":
-            score = np.log1p(states[0].own / noise)
-        else:
-            score = gains[0] if len(states) == 1 else falls
+        gain = np.sum(gains, axis=0)
+        score = gain if criterion == "target" else np.log1p(states[0].own / noise)
         if least_gain > 0 and len(picked) >= len(first):
-            free = free & (1 - np.exp(-falls) >= least_gain * cost / budget)
+            falls = 1 - np.sqrt(np.maximum(1 - gain / sum(each.variance for each in states), 0.0))
+            free = free & (falls >= least_gain * cost / budget)
             if not free.any():
                 return picked
         best = int(np.where(free, score / price, -np.inf).argmax())
@@ -237,26 +217,26 @@ def _greedy(
         picked.append(best)
         times[best] += 1
         left -= float(cost[best])
-        for state, gain in zip(states, gains, strict=True):
-            state.add(best, float(gain[best]), float(noise[best]))
+        for state, own in zip(states, gains, strict=True):
+            state.add(best, float(own[best]), float(noise[best]))
 
 
 def _exchanged(
-    views: Sequence[Weighted], noise: Floats, cost: Floats, budget: float, most: int, rows: list[int], kept: int
+    views: Sequence[View], noise: Floats, cost: Floats, budget: float, most: int, rows: list[int], kept: int
 ) -> list[int]:
     """Each run after the first ``kept`` against the best that could stand in its place, until nothing changes."""
     for _ in range(_PASSES):
         changed = False
         for position in range(kept, len(rows)):
             others = rows[:position] + rows[position + 1 :]
-            score = np.zeros(len(cost))
-            for share, view in views:
-                own, toward, whole = view.left(noise, others)
-                score += share * _fall((toward**2).sum(axis=1) / (own + noise), whole)
+            gain = np.zeros(len(cost))
+            for view in views:
+                own, toward = view.left(noise, others)
+                gain += (toward**2).sum(axis=1) / (own + noise)
             times = np.bincount(np.array(others, dtype=np.int64), minlength=len(cost))
             free = (cost <= (budget - cost[others].sum()) * (1 + 1e-12)) & (times < most)
-            best = int(np.where(free, score, -np.inf).argmax())
-            if score[best] > score[rows[position]] + _BETTER:
+            best = int(np.where(free, gain, -np.inf).argmax())
+            if gain[best] > gain[rows[position]] * (1 + _BETTER):
                 rows = [*rows[:position], best, *rows[position + 1 :]]
                 changed = True
         if not changed:
@@ -264,14 +244,12 @@ def _exchanged(
     return rows
 
 
-def _ordered(views: Sequence[Weighted], noise: Floats, cost: Floats, rows: list[int]) -> list[int]:
+def _ordered(views: Sequence[View], noise: Floats, cost: Floats, rows: list[int]) -> list[int]:
     """The batch in the order of gain per cost, so that its first part is of use if the rest is not trained."""
     if len(rows) < 2:
         return rows
     wanted = np.array(rows)
-    parts = [
-        (share, View(each.cov[np.ix_(wanted, wanted)], each.cross[wanted], each.target_cov)) for share, each in views
-    ]
+    parts = [View(each.cov[np.ix_(wanted, wanted)], each.cross[wanted], each.target_cov) for each in views]
     whole = float(cost[wanted].sum()) * (1 + 1e-9)
     part = _greedy(parts, noise[wanted], cost[wanted], whole, 1, 0.0, "target", 1.0)
     order = [*part, *(each for each in range(len(rows)) if each not in part)]
