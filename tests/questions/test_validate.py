@@ -84,6 +84,19 @@ def test_a_prior_is_learned_and_scored_on_other_tables(folder, tmp_path):
     assert scored["quantities"]["width"]["value"] < usual["quantities"]["width"]["value"]
 
 
+def test_a_table_that_cannot_be_read_is_left_out_of_many_and_refused_alone(folder, refused):
+    broken = folder / "broken.csv"
+    broken.write_text("N,D,loss\n1e7,Pile,3\n2e7,2e9,2.9\n")
+    answer = ask(Validate(tables=(str(folder),), draws=20), Context())
+    assert answer["tables"].value == 3 and "holds text" in answer.provenance["without"][str(broken)]
+    assert "holds text" in refused("validate", broken)
+    assert "there is no file" in refused("validate", folder / "sweep0.csv", folder / "absent.csv")
+    for each in folder.glob("s*.csv"):
+        each.unlink()
+    (folder / "other.csv").write_text("N,D,loss\n1e7,Pile,3\n")
+    assert "no table can be read; " in refused("validate", folder)
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

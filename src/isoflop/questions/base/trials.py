@@ -31,17 +31,30 @@ class TrialOptions:
     by: str = option(Choice("C|N|D", ("C", "N", "D")), "C", help="Quantity by which the largest runs are held out.")
     draws: int = option(Count(low=20, high=100_000), 300, help="Bootstrap draws for each table and cut.")
 
-    def read(self, context: Context) -> list[ForecastTable]:
-        """Every table with the law, each a data set of its own. Raises IsoflopError for one that cannot be read."""
+    def read(self, context: Context) -> tuple[list[ForecastTable], dict[str, str]]:
+        """Every table with the law, each a data set of its own; table → why it cannot be read, where others can.
+
+        Raises IsoflopError for a name that is nothing, and where no table can be read.
+        """
         from isoflop.laws import law
         from isoflop.validation.forecast_trials import ForecastTable
 
-        found = []
-        for place in _places(self.tables):
-            runs = replace(context.runs_spec, source=place).read()
+        found, without = [], {}
+        places = _places(self.tables)
+        for place in places:
+            try:
+                runs = replace(context.runs_spec, source=place).read()
+            except IsoflopError as error:
+                if len(places) == 1 or not Path(place).exists():
+                    raise
+                without[place] = str(error)
+                continue
             made = law(self.law_text, columns=runs.headers)
             found.append(ForecastTable(dataset=place, name=place, runs=runs, law=made, by=self.by))
-        return found
+        if not found:
+            first = next(iter(without))
+            raise IsoflopError(f"no table can be read; {first}: {without[first]}")
+        return found, without
 
 
 def _places(asked: tuple[str, ...]) -> list[str]:
