@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from isoflop.validation.forecast_trials import ForecastTable
     from isoflop.validation.forecasts import ForecastValidation
 
+_SINGLY = 3  # tables left out that are told one by one
+
 
 @dataclass(frozen=True)
 class TrialOptions:
@@ -74,14 +76,16 @@ def _places(asked: tuple[str, ...]) -> list[str]:
 
 
 def left_out(found: ForecastValidation) -> Iterator[Finding]:
-    """The tables that were asked for and of which no run could be forecast."""
-    for table, why in found.without.items():
-        yield Finding(
-            "table-left-out",
-            "warning",
-            f"{table} is left out: {why.rstrip('.')}.",
-            "Hold out by a column that it has (--by), or give more runs and sizes.",
-        )
+    """The tables that were asked for and of which no run could be forecast, of many the first with a reason."""
+    remedy = "Hold out by a column that it has (--by), or give more runs and sizes."
+    reasons = [(table, why.rstrip(".")) for table, why in found.without.items()]
+    if len(reasons) > _SINGLY:
+        table, why = reasons[0]
+        message = f"{len(reasons)} tables are left out, as {table}: {why}; --json has the reason of each (without)."
+        yield Finding("table-left-out", "warning", message, remedy)
+        return
+    for table, why in reasons:
+        yield Finding("table-left-out", "warning", f"{table} is left out: {why}.", remedy)
 
 
 def coverage_quantities(found: ForecastValidation) -> Iterator[Quantity]:
