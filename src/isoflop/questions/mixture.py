@@ -93,6 +93,10 @@ class Mixture(Question):
     draws: int = option(Count(low=20, high=10_000), 100, help="Refits for intervals.")
     seed: int = option(Count(high=2**32 - 1), 0, help="Seed of refits.")
 
+    def predicted(self) -> tuple[str, ...]:
+        """The losses of the tasks."""
+        return self.tasks
+
     @classmethod
     def groups(cls) -> tuple[type, ...]:
         """How the table is read, and the level."""
@@ -191,19 +195,19 @@ def _each(given: Mapping[str, float], names: Sequence[str], other: float, flag: 
 
 
 def _shares(result: Mixed) -> Table:
-    best = result.table.shares[int((result.table.losses.mean(axis=1)).argmin())]
     rows: list[tuple[Cell, ...]] = [
         (
             each.name,
             of_interval("share", each.share, "share"),
             Quantity("near", None, "share", *each.near, interval="range"),
             each.epochs,
-            float(best[k]),
+            each.measured,
             each.seen,
             each.cap,
         )
-        for k, each in enumerate(result.plan.domains)
+        for each in result.plan.domains
     ]
+    word = "loss" if len(result.table.tasks) == 1 else "weighted loss"
     return Table(
         "domains",
         (
@@ -217,7 +221,7 @@ def _shares(result: Mixed) -> Table:
         ),
         tuple(rows),
         title="Shares of the best mixture",
-        note="lowest measured: the mixture with the lowest mean loss among the runs.",
+        note=f"lowest measured: the run with the lowest {word} that was measured.",
     )
 
 

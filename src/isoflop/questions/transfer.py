@@ -149,6 +149,10 @@ class Transfer(Question):
         first, second = (forecast(each, self.at, level=context.level) for each in drawn)
         return Transferred(line, (first, second))
 
+    def predicted(self) -> tuple[str, ...]:
+        """The losses on A and on B."""
+        return (self.loss_from, self.loss_to or self.loss_from)
+
     @staticmethod
     def _drawn(context: Context, law: Law, runs: Runs) -> Ensemble:
         from isoflop.fitting import fit

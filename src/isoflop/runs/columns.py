@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ from isoflop.symbols import WORDS
 
 __all__ = [
     "BY_SYMBOL", "COUNTED", "MEANINGS", "NUMBER", "TEXT", "Header", "Match", "Meaning", "agrees", "canonical_symbol",
-    "counts_samples", "header_of", "is_score", "likely", "match_headers", "missing_column", "plain", "read_header",
+    "counts_samples", "header_of", "is_score", "likely", "match_headers", "missing_column", "parts_of", "plain",
+    "read_header",
 ]  # fmt: skip
 
 Floats = NDArray[np.float64]
@@ -275,6 +276,15 @@ def canonical_symbol(name: str) -> str | None:
     return WORDS.get(name)
 
 
+def parts_of(name: str, known: Mapping[str, Any]) -> list[str]:
+    """The headers of what counts a part of N: without embeddings, of active layers, without the vocabulary.
+
+    known: what is known of the canonical columns that were read (:class:`~isoflop.runs.table.Column`).
+    """
+    parts = ("N_nonembed", "N_active", "N_nonvocab") if canonical_symbol(name) == "N" else ()
+    return [known[part].header or part for part in parts if part in known]
+
+
 def likely(symbol: str, headers: Iterable[str]) -> list[str]:
     """The headers that could stand for a canonical column, likeliest first; none that means something else."""
     base = symbol.partition("_")[0]
@@ -284,6 +294,8 @@ def likely(symbol: str, headers: Iterable[str]) -> list[str]:
         if not _could_be(symbol, header, words):
             continue
         kin = len(words & _KIN.get(base, frozenset())) - (2 if words & _NO_AMOUNT else 0)
+        if symbol == "loss" and not kin:  # Lossu, trainloss
+            kin = int(any(word.startswith("loss") or word.endswith("loss") for word in words))
         if kin > 0:
             scored.append((-kin, header))
     return [header for _, header in sorted(scored, key=lambda each: each[0])]
@@ -296,16 +308,24 @@ def _could_be(symbol: str, header: str, words: set[str]) -> bool:
         return False
     if symbol != "loss" and words & _LOSS_WORDS:
         return False
+    own = _KIN.get(symbol.partition("_")[0], frozenset())
+    if symbol in COUNTED and not words & own and any(words & kin for kin in _KIN.values()):
+        return False  # num_characters is near num_params by its letters alone
     return set(match_headers([header])) <= {symbol}
 
 
 def missing_column(
-    name: str, present: Sequence[str], *, source: str, words: tuple[str, str] | None = None
+    name: str,
+    present: Sequence[str],
+    *,
+    source: str,
+    words: tuple[str, str] | None = None,
+    parts: Sequence[str] = (),
 ) -> DataError:
     """The sentence for a column that is not there, with the nearest names that are.
 
     present: the headers that are left, without those that stand for something else already. words: a header that means
-    the column but holds text, and one of its cells.
+    the column but holds text, and one of its cells. parts: headers read as a part of it, as N without embeddings.
     """
     by_plain = {plain(header): header for header in present}
     wanted = [plain(name)[:100]]
@@ -318,7 +338,7 @@ def missing_column(
         near += [header for text, header in by_plain.items() if len(key) > 3 and key in text]
     if symbol is not None:
         near = [each for each in near if _could_be(symbol, each, set(words_of(read_header(each).bare)))]
-    near = list(dict.fromkeys(near))[:4]
+    near = list(dict.fromkeys((*parts, *near)))[:4]
     shown = near or list(present)[:8]
     listed = ", ".join(excerpt(header, 30) for header in shown)
     many = len(shown) > 1

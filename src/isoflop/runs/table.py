@@ -19,6 +19,7 @@ from isoflop.runs.columns import (
     canonical_symbol,
     match_headers,
     missing_column,
+    parts_of,
     read_header,
     text_where_numbers,
 )
@@ -143,7 +144,8 @@ class Runs(Shown):
         """The column as numbers, shape (rows,), missing values as NaN."""
         resolved = self._resolve(name)
         if resolved is None:
-            raise missing_column(name, self._candidates(name), source=self.source, words=self._words_for(name))
+            free, parts = self._candidates(name), parts_of(name, self.columns)
+            raise missing_column(name, free, source=self.source, words=self._words_for(name), parts=parts)
         if resolved not in self._cache:
             series = self.frame[resolved]
             if series.dtype.is_nested() or series.dtype.is_temporal() or series.dtype in (pl.Categorical, pl.Enum):
@@ -347,8 +349,8 @@ class Runs(Shown):
         symbol = canonical_symbol(name)
         if symbol is None:
             return [header for header in self.headers if header not in self.columns or self.columns[header].header]
-        free = [header for header in self.headers if header not in self.columns]
-        return free if is_text(symbol) else [header for header in free if not self._cannot_count(header)]
+        free = (header for header in self.headers if header not in self.columns)
+        return [header for header in free if is_text(symbol) or not self._cannot_be(symbol, header)]
 
     def _words_for(self, name: str) -> tuple[str, str] | None:
         """The header that means a canonical column but holds text, and one of its cells."""
@@ -359,11 +361,11 @@ class Runs(Shown):
                 return header, next((cell for cell in series if cell), "")
         return None
 
-    def _cannot_count(self, header: str) -> bool:
-        """Whether a column cannot be a count or a loss: text, truth values, nothing above zero."""
+    def _cannot_be(self, symbol: str, header: str) -> bool:
+        """Whether a column cannot be a count or a loss: text, truth values; for a count nothing above zero."""
         series = self.frame[header]
-        if not series.dtype.is_numeric():
-            return True
+        if symbol == "loss" or not series.dtype.is_numeric():
+            return not series.dtype.is_numeric()
         return bool((series.cast(pl.Float64).fill_nan(None).max() or 0) <= 0)  # type: ignore[operator]
 
     def _resolve(self, name: str) -> str | None:
@@ -377,7 +379,7 @@ class Runs(Shown):
         part = {"N_nonembed": "non-embedding", "N_active": "active"}.get(symbol or "")
         if part is not None and symbol not in there and "N" in self.columns:
             # where the table has this count alone, it was read as N
-            return "N" if self.columns["N"].convention == part else None
+            symbol = "N" if self.columns["N"].convention == part else None
         return symbol if symbol in there else None
 
 
