@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from isoflop.answers import Answer, Cell, Column, Picture, Quantity, Table, literal, of_interval
 from isoflop.answers.wording import number
-from isoflop.errors import IsoflopError, shown
+from isoflop.errors import IsoflopError, choices, shown
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.drawing import drawing
@@ -189,8 +189,7 @@ def _each(given: Mapping[str, float], names: Sequence[str], other: float, flag: 
     """A number for each name. Raises IsoflopError for a name that is not there."""
     unknown = [name for name in given if name not in names]
     if unknown:
-        listed = ", ".join(names[:12]) + (" …" if len(names) > 12 else "")
-        raise IsoflopError(f"{flag} names {shown(unknown[0])}, and there are {listed}")
+        raise IsoflopError(f"{flag} names {shown(unknown[0])}, and there are {choices(names, bare=True)}")
     return [float(given.get(name, other)) for name in names]
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop.errors import DataError, excerpt
+from isoflop.errors import DataError, choices, excerpt, pasted
 from isoflop.runs.dataset_losses import names_a_loss
 from isoflop.runs.headers import Header, plain, read_header, without_group, word_set, words_of
 from isoflop.runs.meanings import BY_SYMBOL, COUNTED, MEANINGS, NUMBER, SAMPLES, SEEN, TEXT, Meaning
@@ -20,7 +20,7 @@ from isoflop.symbols import WORDS
 __all__ = [
     "BY_SYMBOL", "COUNTED", "MEANINGS", "NUMBER", "TEXT", "Header", "Match", "Meaning", "agrees", "canonical_symbol",
     "counts_samples", "header_of", "is_score", "likely", "match_headers", "missing_column", "parts_of", "plain",
-    "read_header",
+    "read_header", "symbol_of",
 ]  # fmt: skip
 
 Floats = NDArray[np.float64]
@@ -276,6 +276,11 @@ def canonical_symbol(name: str) -> str | None:
     return WORDS.get(name)
 
 
+def symbol_of(name: str, known: Mapping[str, Any]) -> str:
+    """The canonical column that a header was read as, as ``N`` for ``#Params (B)``; else the name itself."""
+    return next((symbol for symbol, column in known.items() if column.header == name), name)
+
+
 def parts_of(name: str, known: Mapping[str, Any]) -> list[str]:
     """The headers of what counts a part of N: without embeddings, of active layers, without the vocabulary.
 
@@ -339,14 +344,14 @@ def missing_column(
     if symbol is not None:
         near = [each for each in near if _could_be(symbol, each, set(words_of(read_header(each).bare)))]
     near = list(dict.fromkeys((*parts, *near)))[:4]
-    shown = near or list(present)[:8]
-    listed = ", ".join(excerpt(header, 30) for header in shown)
+    shown = near or list(present)
+    listed = choices(shown, 8)
     many = len(shown) > 1
     hint = f"the {'nearest' if near else 'other'} {'columns are' if many else 'column is'}"
     if symbol is not None:
         counts = BY_SYMBOL[symbol].counts
         what = f"{symbol} ({counts})" if counts != symbol else f"the {symbol}"
-        named = repr(near[0]) if near and len(near[0]) <= 60 else "HEADER"
+        named = pasted(near[0]) if near else "HEADER"
         if words is not None:
             return DataError(
                 f"{source} has no numbers for {what}: column {excerpt(words[0], 40)} holds text such as "

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from isoflop.errors import DataError, excerpt
+from isoflop.errors import DataError, excerpt, pasted
 from isoflop.findings import Finding
 from isoflop.runs.cells import Numbers, durations, holds_a_word, missing, plain_numbers, read_numbers, steps_in_words
 from isoflop.runs.columns import (
@@ -29,7 +29,7 @@ from isoflop.runs.columns import (
 )
 from isoflop.runs.dataset_losses import may_be_a_loss, names_a_loss
 from isoflop.runs.headers import plain, safe_header, scale_named, words_of
-from isoflop.runs.mapping_findings import passed_finding, pasted, rival_findings, scale_findings, words_finding
+from isoflop.runs.mapping_findings import passed_finding, rival_findings, scale_findings, words_finding
 from isoflop.runs.table import ROW, Column, is_text, rows_phrase
 from isoflop.runs.token_formulas import tokens_formula
 from isoflop.units import LOSS_UNITS, PARAM_CONVENTIONS
