@@ -147,16 +147,17 @@ def choices(names: Iterable[object], most: int = 12, *, bare: bool = False) -> s
     A name of more than 120 letters is cut all the same; :func:`pasted` then names no value. bare: without quotes, where
     no name has a space or a comma.
     """
-    whole = [excerpt(name, _WHOLE) for name in names]
+    every = list(names)
+    whole = [excerpt(name, _WHOLE) for name in every[:most]]
     if bare and not any(set(" ,;'") & set(name[1:-1]) for name in whole):
         whole = [name[1:-1] for name in whole]
     room, fitting = _ROOM, 0
-    for name in whole[:most]:
+    for name in whole:
         room -= len(name) + 2
         if fitting and room < 0:
             break
         fitting += 1
-    left = len(whole) - fitting
+    left = len(every) - fitting
     return ", ".join(whole[:fitting]) + (f" and {left} more" if left else "")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -170,19 +171,27 @@ def _places(meaning: Meaning) -> Mapping[tuple[bool, str], int]:
 
 
 @lru_cache
-def _all_known() -> tuple[frozenset[tuple[bool, str]], frozenset[str]]:
-    """Every spelling and every head of a rule."""
-    heads = (each.rule.heads for each in MEANINGS if each.rule is not None)
-    return frozenset(key for each in MEANINGS for key in _places(each)), frozenset().union(*heads)
+def _all_known() -> tuple[frozenset[tuple[bool, str]], frozenset[str], re.Pattern[str]]:
+    """Every spelling, every head of a rule, and what a header has in it whose words can follow a rule.
+
+    A head of one letter is in most headers; the words that its rule needs besides it are in few.
+    """
+    rules = [each.rule for each in MEANINGS if each.rule is not None]
+    heads = frozenset().union(*(rule.heads for rule in rules))
+    stems = {head for head in heads if len(head) > 1}
+    stems |= {word for rule in rules if any(len(head) == 1 for head in rule.heads) for word in rule.needs[-1]}
+    least = sorted(stem for stem in stems if not any(other in stem for other in stems - {stem}))
+    spellings = frozenset(key for each in MEANINGS for key in _places(each))
+    return spellings, heads, re.compile("|".join(least))
 
 
 def _may_mean_something(header: Header, text: str) -> bool:
     """Whether any meaning's spellings or rule can fit: most headers of a wide table are told apart here, at once."""
-    spellings, heads = _all_known()
+    spellings, heads, stems = _all_known()
     return (
         (False, text) in spellings
         or (True, header.bare) in spellings
-        or not heads.isdisjoint(words_of(header.bare))
+        or (stems.search(text) is not None and not heads.isdisjoint(words_of(header.bare)))
         or without_group(header.bare) is not None
     )
 

@@ -300,11 +300,11 @@ def rename(
             )
         )
     rest = [header for header in raw.columns if header not in used]
-    plainly = plain_numbers(raw.select(rest))
+    plainly = plain_numbers(raw, besides=used)
     for header_text in rest:
         own = header_text if header_text != ROW and header_text not in made else f"{header_text} (file)"
         numbers = Numbers(plainly[header_text]) if header_text in plainly else own_numbers(raw[header_text])
-        made[own] = numbers.values.alias(own)
+        made[own] = numbers.values if numbers.values.name == own else numbers.values.alias(own)
         if numbers.errors is not None:
             errors[f"{own}_error"] = numbers.errors
     for name, series in errors.items():

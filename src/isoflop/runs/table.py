@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +23,7 @@ from isoflop.runs.columns import (
     read_header,
     text_where_numbers,
 )
+from isoflop.runs.digest import digest_of
 from isoflop.runs.headers import safe_header
 from isoflop.runs.where import selection
 from isoflop.shown import Shown
@@ -142,6 +143,8 @@ class Runs(Shown):
 
     def __getitem__(self, name: str) -> Floats:
         """The column as numbers, shape (rows,), missing values as NaN."""
+        if name in self._cache:
+            return self._cache[name]
         resolved = self._resolve(name)
         if resolved is None:
             free, parts = self._candidates(name), parts_of(name, self.columns)
@@ -186,7 +189,7 @@ class Runs(Shown):
     def __iter__(self) -> Iterator[str]:
         return iter(self.headers)
 
-    @property
+    @cached_property
     def headers(self) -> tuple[str, ...]:
         """All column names, canonical ones first."""
         own = [name for name in self.frame.columns if name != ROW]
@@ -208,22 +211,10 @@ class Runs(Shown):
         """The unit of the loss column."""
         return (self.columns["loss"].unit if "loss" in self.columns else None) or "nats/token"
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the numbers and texts, whatever file they came from, as 64 hexadecimal digits."""
-        state = hashlib.sha256()
-        numeric = [name for name, kind in self.frame.schema.items() if kind.is_numeric() and name != ROW]
-        whole = self.frame.select(pl.col(numeric).cast(pl.Float64).fill_null(float("nan"))) if numeric else None
-        for name in sorted(set(self.frame.columns) - {ROW}):
-            series = self.frame.get_column(name)
-            state.update(name.encode())
-            if whole is not None and series.dtype.is_numeric():
-                state.update(whole.get_column(name).to_numpy().tobytes())
-            elif series.dtype.is_nested():
-                state.update("\x1f".join(map(str, series.to_list())).encode())
-            else:
-                state.update("\x1f".join(series.cast(pl.String).fill_null("\x00").to_list()).encode())
-        return state.hexdigest()
+        return digest_of(self.frame, besides=ROW)
 
     def run_codes(self) -> NDArray[np.int64]:
         """The unit of resampling: for each row the number of its run.

@@ -20,13 +20,14 @@ _MOST_NAMES = 1_000
 
 def absent_findings(runs: Runs) -> list[Finding]:
     """No loss, nothing that a loss could depend on, no size, no tokens."""
-    there = set(runs.frame.columns)
+    kinds = dict(zip(runs.frame.columns, runs.frame.dtypes, strict=True))
+    there = set(kinds)
     unused = [
         header
         for header in runs.headers
         if header not in runs.columns
-        and runs.frame[header].dtype.is_numeric()
-        and not (header.endswith("_error") and header.removesuffix("_error") in runs.headers)  # what stood behind ±
+        and kinds[header].is_numeric()
+        and not (header.endswith("_error") and header.removesuffix("_error") in there)  # what stood behind ±
     ]
     others = f"; numbers that were not used stand in {choices(unused, _SHOWN)}" if unused else ""
     inputs = there & (_SIZES - {"N_nonvocab", "N_encoder", "N_decoder"} | _AMOUNTS)
