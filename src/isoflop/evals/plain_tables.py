@@ -113,8 +113,9 @@ def _models(
     key = frame.select(
         pl.concat_str(
             [pl.col(label).cast(pl.String).fill_null("")]
-            + [pl.col(each).cast(pl.String).str.strip_suffix(".0").fill_null("") for each in parts[1:]],
+            + [pl.col(each).cast(pl.String).str.strip_suffix(".0").replace("", None) for each in parts[1:]],
             separator="@",
+            ignore_nulls=True,  # a model without a step among checkpoints keeps its name
         ).alias("_key")
     ).to_series()
     others = [each for each in frame.columns if each not in used and each != label and not is_index(each)]

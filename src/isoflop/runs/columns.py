@@ -90,6 +90,7 @@ _KIN: Final = {
     "C": word_set("flop flops flos compute macs budget"),
     "loss": word_set("loss nll ce xent ppl perplexity bpb entropy"),
 }
+_GENERIC = word_set("total count num number of all overall final max min mean sum")
 _NO_AMOUNT = frozenset(
     [
         "per",
@@ -322,6 +323,8 @@ def _could_be(symbol: str, header: str, words: set[str]) -> bool:
         return False
     if symbol != "loss" and words & _LOSS_WORDS:
         return False
+    if words <= _GENERIC and symbol in COUNTED:
+        return False  # total is near total_tokens by its letters alone
     own = _KIN.get(symbol.partition("_")[0], frozenset())
     if symbol in COUNTED and not words & own and any(words & kin for kin in _KIN.values()):
         return False  # num_characters is near num_params by its letters alone
