@@ -229,18 +229,9 @@ class Downstream(Question):
         total = 3 * spec.draws + spec.draws * sum(len(each) for each in laws.values())
         with context.progress(total, "bootstrap") as advance:
             found = suite(
-                tables,
-                first_law,
-                laws,
-                self.at,
-                objective=context.objective,
-                draws=spec.draws,
-                starts=spec.starts,
-                level=context.level,
-                seed=spec.seed,
-                jobs=spec.jobs,
-                progress=advance,
-            )
+                tables, first_law, laws, self.at, objective=context.objective, draws=spec.draws, starts=spec.starts,
+                level=context.level, seed=spec.seed, jobs=spec.jobs, progress=advance,
+            )  # fmt: skip
         return Scores(found.tasks, source, found)
 
     @staticmethod
