@@ -1,9 +1,9 @@
 """Three regions of one learning curve: near guessing, a power law, and a floor of wrong labels.
 
 Hestness et al. 2017 (arXiv 1712.00409) draw them for every task; most measured curves show one or two. A linear
-classifier in 50 dimensions learns a teacher's sign from D examples, a fifth of whose labels are wrong, as are as many of
-those that it is tested on: half of its answers are wrong before it has seen anything, a fifth when it knows all. Errors
-are exact. The regions are looked for on the curve, and on the same curve cut off on either side.
+classifier in 50 dimensions learns a teacher's sign from D examples, a fifth of whose labels are wrong, as are as many
+of those that test it: half of its answers are wrong before it has seen anything, a fifth when it knows all. Errors are
+exact. The regions are looked for on the curve, and on the same curve cut off on either side.
 """
 
 from __future__ import annotations
