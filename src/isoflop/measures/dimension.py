@@ -20,8 +20,8 @@ class Dimension:
     """An intrinsic dimension: the estimate as the formula gives it, and corrected for its bias at this n and d.
 
     raw: the formula's. value: the dimension at which samples of known dimension give ``raw``, the middle of the
-    ``references`` that are alike in all directions; low, high: over references and sampling error. limit: the number of principal components that hold
-    the points, which no dimension exceeds.
+    ``references`` that are alike in all directions; low, high: over all references and sampling error. limit: the
+    number of principal components that hold the points, which no dimension exceeds.
     """
 
     raw: float
@@ -63,11 +63,11 @@ def intrinsic_dimension(
     """The dimension of samples of known dimension, as many as given, that have this estimate: uniform and Gaussian.
 
     Both formulas are biased low in many dimensions (13 from 3,000 points read 11, 50 read 30), the more the lighter the
-    edges of the density and the less even its directions. The references are a uniform cube, a uniform ball, a Gaussian,
-    and a Gaussian of d dimensions with the d largest principal variances of the points: on a curved surface, or one that
-    is wider in some directions, neighbors lie along the wide ones. What the references disagree about is in the
-    interval. method: ``mle`` or ``twonn``. Copies are dropped; the number of principal components that vary is
-    an upper limit.
+    edges of the density and the less even its directions. The references are a uniform cube, a uniform ball, a
+    Gaussian, and a Gaussian of d dimensions with the d largest principal variances of the points: on a curved surface,
+    or one that is wider in some directions, neighbors lie along the wide ones. What the references disagree about is in
+    the interval. method: ``mle`` or ``twonn``. Copies are dropped; the number of principal components that vary is an
+    upper limit.
     """
     table = _distinct(points)
     estimate = _estimator(method, neighbors)
