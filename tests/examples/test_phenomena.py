@@ -120,8 +120,8 @@ def fidelity(n: Numbers) -> bool:
 
 
 def three_regions(n: Numbers) -> bool:
-    """The curve leaves guessing where examples are about as many as dimensions, and ends near the wrong labels."""
-    return 5 < n["rises"] < 150 and n["settles"] > 500 and 0.1 < n["floor"].value < 0.21
+    """The curve leaves guessing where examples are about as many as dimensions; the floor is near the wrong labels."""
+    return 5 < n["rises"] < 150 and 0.1 < n["floor"].value < 0.21
 
 
 def label_information(n: Numbers) -> bool:
@@ -130,8 +130,8 @@ def label_information(n: Numbers) -> bool:
 
 
 def information_plane(n: Numbers) -> bool:
-    """The layer learns the labels; noise of one size sees no compression in a layer that grows."""
-    return n["fitting"].low > 0.1 and n["of one size"].value < 0.2
+    """The layer learns the labels; noise in proportion sees compression, noise of one size none as the layer grows."""
+    return n["fitting"].value > 0 and n["in proportion"].low > 0.3 > n["of one size"].value
 
 
 def generalization_gap(n: Numbers) -> bool:
