@@ -21,7 +21,7 @@ from isoflop.files import write_whole
 from isoflop.findings import Finding, ordered
 from isoflop.laws.law import GREEK
 from isoflop.laws.mathml import mathml
-from isoflop.laws.unicode import symbol
+from isoflop.laws.unicode import POWER, exponent, symbol
 from isoflop.plots.papers import render_for_both
 from isoflop.questions.report import Reported
 from isoflop.render.explore_data import law_javascript, page_data, script_json
@@ -167,7 +167,15 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["letters"] = _letters
+    made.filters["powers"] = _powers
     return made
+
+
+def _powers(text: str) -> Any:  # noqa: ANN401  (jinja2 is imported when a page is made)
+    """A sentence with the powers of its formulas raised, a parameter's name in Greek: ``N^alpha`` as N<sup>α</sup>."""
+    from markupsafe import escape
+
+    return _safe(POWER.sub(lambda found: f"<sup>{exponent(found)}</sup>", str(escape(text))))
 
 
 def _letters(label: str) -> str:

@@ -69,7 +69,7 @@ function showEvidence(answer) {
     const interval = row.N && { value: row.N.value, low: row.N.low ?? NaN, high: row.N.high ?? NaN };
     line.append(element("th", row.source, { scope: "row" }));
     const write = interval ? told(interval, true) : { value: "", ends: "" };
-    if (row.result && !interval) line.append(element("td", row.result, { colspan: 2 }));
+    if (row.result && !interval) line.append(element("td", row.result.replace(/ \(--[\w-]+\)/g, ""), { colspan: 2 })); // the page has fields, no options
     else {
       line.append(element("td", interval && Number.isFinite(interval.low) ? write.value : interval ? formatQuantity(interval.value, 2) : "", { class: "number" }));
       line.append(element("td", write.ends || row.result, { class: "ends" }));

@@ -11,19 +11,19 @@ export function offerLaws(list) {
   byId("laws").replaceChildren(...list.map((law) => element("option", law.formula, { value: law.name })));
 }
 
-/** Laws whose columns the table has come first, by their inputs. */
+/** Laws whose columns the table has come first, by their response and their inputs. */
 export function showFamilies() {
-  const here = new Set(page.table?.columns?.map((each) => each.name) ?? []);
+  const here = new Set([...(page.table?.columns ?? []).map((each) => each.name), ...Object.keys(page.runs?.numbers ?? {})]);
   if (here.has("N") && here.has("D")) here.add("C");
   const families = new Map();
   for (const law of laws) {
-    const key = law.inputs.join(", ");
+    const key = law.response === "loss" ? law.inputs.join(", ") : `${law.inputs.join(", ")}, for ${law.response}`;
     families.set(key, [...(families.get(key) ?? []), law]);
   }
-  const fits = (key) => key.split(", ").every((name) => here.has(name));
+  const fits = (key) => key.split(/, (?:for )?/).every((name) => here.has(name)) && (key.includes(", for ") || here.has("loss"));
   const sorted = [...families].sort(([a], [b]) => fits(b) - fits(a) || (fits(a) ? b.split(", ").length - a.split(", ").length : 0) || families.get(b).length - families.get(a).length);
   const count = sorted.filter(([key]) => fits(key)).reduce((sum, [, list]) => sum + list.length, 0);
-  byId("families-says").textContent = `${count} laws fit these columns`;
+  byId("families-says").textContent = `${count} ${count === 1 ? "law fits" : "laws fit"} these columns`;
   byId("families-list").replaceChildren(...sorted.flatMap(([key, list]) => [
     element("h3", `of ${key}${fits(key) ? "" : ": columns are missing"}`),
     ...list.map((law) => {
@@ -57,7 +57,7 @@ export async function checkLaw() {
     clear();
     byId("law-set").innerHTML = said.mathml; // made by the server from parsed symbols, never from text
     const missing = said.inputs.filter((each) => !each.here).map((each) => each.name);
-    if (page.table && !page.table.runs) missing.push("loss that is read: choose its column under Read as");
+    if (page.table && !said.measured) missing.push(said.response === "loss" ? "loss that is read: choose its column under Read as" : `column ${said.response}, which this law predicts`);
     const meaning = (list) => list.map((each) => (each.meaning ? `${each.name}: ${each.meaning}` : each.name)).join(", ");
     byId("law-means").textContent = `Inputs ${meaning(said.inputs)}. Fitted: ${said.params.map((each) => each.name).join(", ")}.` + (missing.length ? ` The table has no ${missing.join(", ")}.` : "");
     byId("law-means").title = meaning(said.params);

@@ -35,7 +35,7 @@ function isoflop({ minima, exponent }, axes, shade) {
   });
   const marks = minima.map((each) => ({ x: toX(Math.log10(each.n)), y: toY(Math.log10(each.loss)) }));
   const write = (value) => formatByInterval(value, exponent.low, exponent.high);
-  return { lines, marks, title: `IsoFLOP minima: N* grows as C^${write(exponent.value)} [${write(exponent.low)}, ${write(exponent.high)}]` };
+  return { lines, marks, title: `IsoFLOP minima: N* grows as C^{${write(exponent.value)}} [${write(exponent.low)}, ${write(exponent.high)}]` };
 }
 
 function envelope(fit, axes) {

@@ -1,5 +1,14 @@
 // What every part of the page uses: its state, its server, its errors, and elements.
+/** @param {string} id */
 export const byId = (id) => document.getElementById(id);
+/** @param {string} id @returns {HTMLInputElement} */
+export const fieldOf = (id) => /** @type {HTMLInputElement} */ (byId(id));
+/** @param {string} id @returns {HTMLSelectElement} */
+export const menuOf = (id) => /** @type {HTMLSelectElement} */ (byId(id));
+/** @param {string} id @returns {HTMLButtonElement} */
+export const buttonOf = (id) => /** @type {HTMLButtonElement} */ (byId(id));
+/** @param {string} id @returns {HTMLDetailsElement} */
+export const detailsOf = (id) => /** @type {HTMLDetailsElement} */ (byId(id));
 export const page = { session: null, state: null, table: null, runs: null, shown: "", drawn: false, dropped: new Set(), answer: null };
 window.isoflop = page;
 

@@ -1,5 +1,5 @@
 // How the table is read: chips that are changed in place, all options in a form, and the selection of rows.
-import { ask, attempt, byId, element, options, page } from "./page.js";
+import { ask, attempt, byId, detailsOf, element, fieldOf, menuOf, options, page, when } from "./page.js";
 
 const REDUCTIONS = ["best", "per", "frontier"];
 const CHIPS = ["N", "D", "C", "loss"];
@@ -26,7 +26,7 @@ export function readSo({ where, ...named }) {
 export function showReading() {
   const { table } = page;
   const { reading } = page.state;
-  byId("table-says").textContent = table.says || `${table.count.toLocaleString("en")} runs in ${table.rows.toLocaleString("en")} rows` + (table.runs ? "" : "; say which column is the loss");
+  sayRuns();
   byId("table-says").classList.toggle("slip", Boolean(table.says));
   byId("columns").replaceChildren(...chips());
   for (const select of document.querySelectorAll("[data-column]")) {
@@ -35,7 +35,7 @@ export function showReading() {
     options(select, [{ text: found ? `as read: ${found.header || "computed"}` : "as read: none", value: "" }, ...table.headers], reading.columns[name] ?? "");
   }
   byId("reading").hidden = page.state.kind !== "file";
-  if (table.says || !table.runs) byId("reading").open = true;
+  if (table.says || !page.runs) detailsOf("reading").open = true;
   byId("read-unit").value = reading.units.loss ?? "";
   byId("read-convention").value = reading.conventions.N ?? "";
   byId("where").value = reading.where;
@@ -43,6 +43,19 @@ export function showReading() {
   byId("read-derive").value = Object.entries(reading.derive ?? {}).map(([name, formula]) => `${name} = ${formula}`).join("; ");
   for (const name of REDUCTIONS) byId(`read-${name}`).value = reading[name] ?? "";
 }
+
+/** How many runs there are, and how many of their rows are used; or why the table cannot be read. */
+function sayRuns() {
+  const { table } = page;
+  if (!table) return;
+  const write = (count) => count.toLocaleString("en");
+  const several = table.rows !== table.count;
+  const all = `${write(table.count)} runs${several ? ` in ${write(table.rows)} rows` : ""}`;
+  const out = table.runs?.step === 1 ? page.runs.row.reduce((count, row) => count + Number(page.dropped.has(row)), 0) : page.dropped.size;
+  const used = out ? `${write(table.rows - out)} of ${several ? `${write(table.rows)} rows of ${write(table.count)} runs` : all} used` : all;
+  byId("table-says").textContent = table.says || used + (page.runs?.response === "loss" ? "" : "; no column is read as the loss");
+}
+when("dropped", sayRuns);
 
 /** One chip a column: what it was read from; those that leave something to say are marked. */
 function chips() {

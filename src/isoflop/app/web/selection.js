@@ -2,10 +2,10 @@
 import { byId, page, tell, when } from "./page.js";
 
 /** Whether the row at each place is selected. */
-export const selection = { mask: new Uint8Array(0), count: 0 };
+export const selection = { mask: new Uint8Array(0), count: 0, first: -1 };
 
 when("table", () => {
-  Object.assign(selection, { mask: new Uint8Array(page.runs?.count ?? 0), count: 0 });
+  Object.assign(selection, { mask: new Uint8Array(page.runs?.count ?? 0), count: 0, first: -1 });
   show();
 });
 
@@ -17,7 +17,7 @@ export function selectPlaces(places, more = false) {
   for (const i of places) mask[i] = toggle ? 0 : 1;
   let count = 0;
   for (let i = 0; i < mask.length; i++) count += mask[i];
-  selection.count = count;
+  Object.assign(selection, { count, first: places.length ? places[0] : -1 });
   show();
   tell("selection");
 }
@@ -50,6 +50,14 @@ act("selection-out", (chosen) => [...new Set([...page.dropped, ...chosen])]);
 act("selection-in", (chosen) => [...page.dropped].filter((row) => !chosen.has(row)));
 act("selection-only", (chosen) => page.runs.row.filter((row) => !chosen.has(row)));
 byId("selection-none").addEventListener("click", () => selectPlaces([]));
+
+/** Use the row at a place, or leave it out. */
+export function useRow(i, used) {
+  const rows = new Set(page.dropped);
+  if (used) rows.delete(page.runs.row[i]);
+  else rows.add(page.runs.row[i]);
+  return page.setDropped([...rows]);
+}
 
 /** rows 1–6, 11 and 12 */
 export function rowsOf(rows) {
