@@ -22,7 +22,7 @@ def test_an_example_is_opened_named_shared_and_deleted(served, watched):
     assert tab.input_value("#runs-lines") == "isoflop" and tab.input_value("#runs-x") == "N"
     assert "N* grows as C^{" in tab.evaluate("() => window.isoflop.chart.content().title")
     drawn = tab.evaluate("() => window.isoflop.chart.picture.svg()")
-    assert re.search(r"N\* grows as C<tspan dy=\"-[\d.]+\" font-size=\"[\d.]+\">0\.\d+</tspan>", drawn)  # a raised power
+    assert re.search(r"N\* grows as C<tspan dy=\"-[\d.]+\" font-size=\"[\d.]+\">0\.\d+</tspan>", drawn)  # raised
     tab.fill("#where", "N > 1e8")
     tab.click("#where-form button")
     tab.wait_for_function("() => window.isoflop.table.count < 180 && window.isoflop.live?.minima.length")

@@ -22,7 +22,8 @@ _LONGEST: Final = 80  # letters of a cell
 def rows_data(runs: Runs) -> dict[str, Any] | None:
     """The rows as columns of numbers and of text; numbers as base64 of float64. None where no column holds numbers.
 
-    response: the column that a chart begins with, see :func:`response_of`. texts: of each column ``values``, its distinct cells, and ``codes``, the place of each row's cell among them.
+    response: the column that a chart begins with, see :func:`response_of`.
+    texts: of each column ``values``, its distinct cells, and ``codes``, the place of each row's cell among them.
     curves: the number of each row's run, where runs have several rows; None otherwise.
     """
     step = max(1, math.ceil(len(runs) / MOST_ROWS))

@@ -64,11 +64,12 @@ def _wrapped(text: str, figure: Figure, size: float, most: int) -> str:
 
 
 def raised(text: str) -> str:
-    """A text with the powers of its formulas raised.
+    r"""A text with the powers of its formulas raised.
 
     >>> raised("loss = 1.9 + 500/N^0.35")
     'loss = 1.9 + 500/N$^{\\mathbf{0.35}}$'
     """
+
     def up(found: re.Match[str]) -> str:
         power = exponent(found).replace("_", r"\_")
         return rf"$^{{\mathbf{{{power}}}}}$"

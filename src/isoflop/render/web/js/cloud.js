@@ -3,7 +3,9 @@
 const VIRIDIS = [[68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141], [39, 173, 129], [92, 200, 99], [170, 220, 50], [253, 231, 37]];
 const FEW = 3000;
 const SHADES = 256;
-export const [IN, OUT, SELECTED] = [0, 1, 2];
+export const IN = 0;
+export const OUT = 1;
+export const SELECTED = 2;
 
 /** The color of a share of the way from the least value to the largest, as three numbers. */
 function rgb(share, dark) {
