@@ -2,7 +2,7 @@
 import { phrase, told } from "./explore.js";
 import { leverOf } from "./lever.js";
 import { formatQuantity, general } from "./numbers.js";
-import { byId, element, page, tell, when } from "./page.js";
+import { all, byId, element, page, tell, when } from "./page.js";
 import { lawOf, plansOf, response } from "./surface.js";
 import { alongInput, optimumNow, valley } from "./valley.js";
 
@@ -124,9 +124,10 @@ function figures(list) {
     }));
   }
   list.forEach(([, , { value, ends }], i) => {
-    const [dt, dd, range] = place.children[i].children;
+    const box = /** @type {HTMLElement} */ (place.children[i]);
+    const [dt, dd, range] = all("dt, dd", box);
     dt.textContent = list[i][1];
-    place.children[i].dataset.figure = list[i][0];
+    box.dataset.figure = list[i][0];
     dd.textContent = value;
     dd.hidden = !value;
     range.textContent = ends;

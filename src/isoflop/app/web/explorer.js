@@ -5,7 +5,7 @@ import { inkOf } from "./frame.js";
 import { robustRange, shadesOf, whole } from "./ranges.js";
 import { linesOf, LINES } from "./lines.js";
 import { general, powerOfTen, formatQuantity } from "./numbers.js";
-import { byId, fieldOf, menuOf, options, page, when } from "./page.js";
+import { all, byId, fieldOf, menuOf, options, page, when } from "./page.js";
 import { describeRun } from "./runs.js";
 import { scatter } from "./scatter.js";
 import { saveLinks } from "./save.js";
@@ -48,7 +48,7 @@ function offer() {
     options(menu, names.map((name) => ({ value: name, text: name === "residual" ? "off the law" : name })), names.includes(before) ? before : usual.find((name) => names.includes(name)) ?? names[0]);
   }
   const can = Object.entries(LINES).filter(([, line]) => line.here(page));
-  options(byId("runs-lines"), can.map(([value, { text }]) => ({ value, text })), can.some(([value]) => value === wanted) ? wanted : "none");
+  options(menuOf("runs-lines"), can.map(([value, { text }]) => ({ value, text })), can.some(([value]) => value === wanted) ? wanted : "none");
 }
 
 /** The chart anew; `keep` leaves the view where it is. */
@@ -145,10 +145,10 @@ for (const which of ["x", "y", "color", "log"]) {
     draw();
   });
 }
-for (const button of document.querySelectorAll("[data-mode]")) {
+for (const button of all("[data-mode]")) {
   button.addEventListener("click", () => {
-    chart.mode = button.dataset.mode;
-    for (const each of document.querySelectorAll("[data-mode]")) each.setAttribute("aria-pressed", String(each === button));
+    chart.mode = /** @type {import("./gestures.js").Mode} */ (button.dataset.mode);
+    for (const each of all("[data-mode]")) each.setAttribute("aria-pressed", String(each === button));
     byId("runs-chart").classList.toggle("moving", chart.mode === "move");
   });
 }

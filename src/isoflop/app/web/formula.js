@@ -1,5 +1,5 @@
 // The law: checked as it is typed, or chosen among those that need the same columns.
-import { ask, byId, element, page } from "./page.js";
+import { ask, buttonOf, byId, detailsOf, element, fieldOf, page, Refusal } from "./page.js";
 import { RESTRICTIONS, restrictions } from "./tasks.js";
 
 let typed = 0;
@@ -35,15 +35,15 @@ export function showFamilies() {
 }
 
 function choose(name) {
-  byId("families").open = false;
-  byId("law").value = name;
+  detailsOf("families").open = false;
+  fieldOf("law").value = name;
   byId("law").focus();
   checkLaw();
 }
 
 export async function checkLaw() {
   const turn = ++typed;
-  const field = byId("law");
+  const field = fieldOf("law");
   const clear = () => {
     byId("law-slip").textContent = "";
     byId("law-caret").hidden = true;
@@ -52,7 +52,7 @@ export async function checkLaw() {
   };
   try {
     const said = await ask("/api/formula", { method: "POST", json: { text: field.value.slice(0, 5000), session: page.session, ...restrictions() } });
-    if (said.says) throw Object.assign(new Error(said.says), { at: said.at });
+    if (said.says) throw new Refusal(said.says, { at: said.at });
     if (turn !== typed) return;
     clear();
     byId("law-set").innerHTML = said.mathml; // made by the server from parsed symbols, never from text
@@ -62,8 +62,8 @@ export async function checkLaw() {
     byId("law-means").textContent = `Inputs ${meaning(said.inputs)}. Fitted: ${said.params.map((each) => each.name).join(", ")}.` + (missing.length ? ` The table has no ${missing.join(", ")}.` : "");
     byId("law-means").title = meaning(said.params);
     byId("more-slip").textContent = said.restricted;
-    if (said.restricted) byId("more").open = true;
-    byId("fit").disabled = byId("backtest").disabled = missing.length > 0 || said.restricted !== "";
+    if (said.restricted) detailsOf("more").open = true;
+    buttonOf("fit").disabled = buttonOf("backtest").disabled = missing.length > 0 || said.restricted !== "";
   } catch (error) {
     if (turn !== typed) return;
     clear();
@@ -71,7 +71,7 @@ export async function checkLaw() {
     byId("law-slip").textContent = error.message;
     byId("law-set").replaceChildren();
     byId("law-means").textContent = "";
-    byId("fit").disabled = byId("backtest").disabled = true;
+    buttonOf("fit").disabled = buttonOf("backtest").disabled = true;
     if (Number.isInteger(error.at)) {
       const lead = field.value.length - field.value.trimStart().length;
       byId("law-caret").textContent = `${" ".repeat(error.at + lead)}^`;

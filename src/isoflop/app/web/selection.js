@@ -1,5 +1,5 @@
 // Which rows are selected, and what its buttons do with them; nothing changes the data but these.
-import { byId, page, tell, when } from "./page.js";
+import { buttonOf, byId, page, tell, when } from "./page.js";
 
 /** Whether the row at each place is selected. */
 export const selection = { mask: new Uint8Array(0), count: 0, first: -1 };
@@ -39,7 +39,7 @@ function show() {
   const { step } = page.runs;
   const partly = step > 1 ? `; every ${step}th row is shown, so select the others by a condition` : "";
   byId("selection-says").textContent = `${count.toLocaleString("en")} selected${count <= 40 ? ` (${rowsOf(selectedRows())})` : ""}${partly}`;
-  for (const id of ["selection-out", "selection-only", "selection-in"]) byId(id).disabled = step > 1;
+  for (const id of ["selection-out", "selection-only", "selection-in"]) buttonOf(id).disabled = step > 1;
 }
 
 const act = (id, rows) => byId(id).addEventListener("click", async () => {

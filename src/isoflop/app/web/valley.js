@@ -12,6 +12,8 @@ const SPAN = Math.log10(30); // decades shown on both sides of the optimum
 const EDGE = 0.15; // of the frame, inside which the optimum may move before the frame follows
 const POINTS = 181;
 
+/** @typedef {{x: number[], y: number[], low?: number[], high?: number[], color: string, width: number, dash?: number[]}} Curve */
+
 let content = null;
 let middle = null;
 
@@ -84,6 +86,7 @@ export const valley = {
     const found = plans.valley(budget);
     const path = smooth(found.x, Array.from(found.value));
     const [low, high] = [found.low, found.high].map((list) => smooth(found.x, Array.from(list)).y);
+    /** @type {Curve[]} */
     const curves = [{ ...path, low, high, color: "text", width: 1.8 }];
     const dots = answer.inside ? [[best, answer.loss.value, "accent"]] : [];
     const names = [`${fit.task}: line with its ${100 * fit.data.level}% band`];

@@ -1,5 +1,5 @@
 // The answer that moves: a budget (or the law's inputs) on sliders; figures and pictures follow at once.
-import { formatByInterval, formatQuantity, general, interval, parseQuantity } from "./numbers.js";
+import { formatByInterval, formatQuantity, general, parseQuantity } from "./numbers.js";
 import { smooth, valueAt } from "./paths.js";
 import { whole } from "./ranges.js";
 import { scatter } from "./scatter.js";
@@ -67,7 +67,7 @@ function lever(element, { low, high, value, write, onMove }) {
   slider.max = place(high);
   slider.step = (place(high) - place(low)) / 600;
   const show = (number, moved) => {
-    if (moved !== slider) slider.value = place(number);
+    if (moved !== slider) slider.value = String(place(number));
     if (moved !== field) field.value = write(number);
     slider.setAttribute("aria-valuetext", write(number));
   };

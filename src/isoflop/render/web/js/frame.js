@@ -36,7 +36,11 @@ function evenTicks(low, high, most) {
   return ticks;
 }
 
-/** Where values lie. `view`: {x: [low, high], y: [low, high]} in places of the axes. */
+/** @typedef {ReturnType<typeof frameOf>} Frame */
+/**
+ * Where values lie.
+ * @param {{width: number, height: number, view: {x: number[], y: number[]}, pad: {left: number, right: number, top: number, bottom: number}}} of view: in places of the axes
+ */
 export function frameOf({ width, height, view, pad }) {
   const { left, right, top, bottom } = pad;
   const [wide, high] = [Math.max(1, width - left - right), Math.max(1, height - top - bottom)];

@@ -13,6 +13,8 @@ const piecesOf = (words) => words.split(/\^\{([^}]*)\}/).map((piece, i) => ({ pi
 /** A text as it is read aloud: C^{0.5} is C^0.5. @param {string} words */
 export const spoken = (words) => words.replace(/\^\{([^}]*)\}/g, "^$1");
 
+/** @typedef {{color: string, size?: number, align?: "left"|"center"|"right", baseline?: "alphabetic"|"middle"|"top"|"bottom", weight?: number, turned?: boolean, halo?: string}} Lettering */
+
 /** A pen on a canvas. @param {CanvasRenderingContext2D} context */
 export function canvasPen(context) {
   const styled = ({ color, fill, width = 1, dash = [], alpha = 1 }) => {
@@ -46,6 +48,7 @@ export function canvasPen(context) {
       context.arc(x, y, radius, 0, 7);
       styled(style);
     },
+    /** @param {string} words @param {number} x @param {number} y @param {Lettering} how */
     text(words, x, y, { color, size = 12, align = "left", baseline = "alphabetic", weight = 400, turned = false, halo }) {
       context.save();
       context.translate(x, y);
@@ -126,6 +129,7 @@ export function svgPen(context, { width, height, paper }) {
     line: (x, y, how) => parts.push(`<path d="${path(x, y)}" ${style({ ...how, fill: undefined })}/>`),
     area: (x, y, how) => parts.push(`<path d="${path(x, y)}Z" ${style(how)}/>`),
     dot: (x, y, radius, how) => parts.push(`<circle cx="${short(x)}" cy="${short(y)}" r="${short(radius)}" ${style(how)}/>`),
+    /** @param {string} words @param {number} x @param {number} y @param {Lettering} how */
     text(words, x, y, { color, size = 12, align = "left", baseline = "alphabetic", weight = 400, turned = false, halo }) {
       const anchor = { left: "start", center: "middle", right: "end" }[align];
       const drop = { alphabetic: 0, middle: 0.35, top: 0.8, bottom: -0.2 }[baseline] * size;

@@ -44,7 +44,7 @@ export function describeRun(runs, i) {
 const HIGH = 300; // pixels
 
 /** Loss against compute with the envelope, and measured over fitted, in the elements of `root` that ask for them. */
-export function pictureRuns(root, data, law, runs) {
+export function pictureRuns(root, data, runs) {
   const logs = (list) => Float64Array.from(list, Math.log10);
   const { shade } = shadesOf(runs.numbers.N ? logs(runs.numbers.N) : logs(runs.compute));
   const state = new Uint8Array(runs.count).fill(IN);
@@ -55,6 +55,7 @@ export function pictureRuns(root, data, law, runs) {
   const make = (element) => scatter(element, { height: HIGH, describe, onRead });
   const against = root.querySelector("[data-chart=compute]");
   if (against) {
+    /** @type {import("./scatter.js").Content["axes"]} */
     const axes = { x: { label: runs.numbers.C ? "training compute C (FLOPs)" : "D", log: true, reading: runs.numbers.C ? "power" : "quantity" }, y: { label: unit, log: true, reading: "plain" } };
     const points = { x: logs(runs.compute), y: logs(runs.loss), shade, state };
     const curve = data.along ? plansOf(data).envelope() : null;

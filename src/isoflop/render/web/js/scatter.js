@@ -98,7 +98,7 @@ export function scatter(element, { height, describe, describeAt, onRead, onSelec
     const taken = [];
     for (const line of content.lines ?? []) {
       if (!line.label) continue;
-      const [x, y] = [box.px(line.x.at(-1)) + 5, box.py(line.y.at(-1))];
+      const [x, y] = [box.px(line.x[line.x.length - 1]) + 5, box.py(line.y[line.y.length - 1])];
       const wide = pen.measure(line.label, 11);
       if (!box.holds(x, y) || x + wide > box.left + box.wide || taken.some((each) => Math.abs(each.y - y) < 13 && x < each.x + each.wide && each.x < x + wide)) continue;
       taken.push({ x, y, wide });
@@ -218,6 +218,7 @@ export function scatter(element, { height, describe, describeAt, onRead, onSelec
     const box = frame();
     const [x, y] = [box.vx(left ?? box.left + box.wide / 2), box.vy(top ?? box.top + box.high / 2)];
     const whole = content.view;
+    /** @param {number[]} span @param {number} at @param {number[]} reach */
     const scaled = ([low, high], at, [from, to]) => {
       const span = Math.min(4 * (to - from), Math.max(1e-4 * (to - from), (high - low) * factor));
       const share = (at - low) / (high - low);
