@@ -15,9 +15,18 @@ export async function begin(onSession) {
   const start = await attempt(() => ask("/api/start"));
   if (!start) return null;
   options(menuOf("dataset"), start.datasets);
+  byId("examples-say").textContent = examplesSay(start.examples);
   byId("examples").replaceChildren(...start.examples.map(exampleItem));
   listSessions(start.sessions);
   return start;
+}
+
+/** Whether the examples are public tables, and how those come here. @param {{public: boolean}[]} list */
+function examplesSay(list) {
+  const open = list.filter((each) => each.public).length;
+  if (open === list.length) return "Public tables, from this machine's copies.";
+  const others = open ? "The others are bundled or simulated" : "These are bundled or simulated";
+  return `${others}; public tables come with isoflop datasets --get NAME, or from the folder that ISOFLOP_DATASETS names.`;
 }
 
 function exampleItem(each) {

@@ -72,7 +72,7 @@ export function draw(keep = false) {
   if (y === "residual") drawn.title = offSaid(columnOf("residual"));
   const says = `${upper(label(y))} against ${label(x)}, colored by ${label(color)}.`;
   byId("runs-axes-say").textContent = says;
-  chart.set({ axes, view, points: { x: px, y: py, shade, state }, ...drawn, title: drawn.title ?? says.slice(0, -1) }, keep);
+  chart.set({ axes, view, points: { x: px, y: py, shade, state }, ...drawn, title: drawn.title ?? says.slice(0, -1), what: runs.curves ? "row" : "run" }, keep);
   legend(color, log, low, high);
   byId("runs-drawn").textContent = runs.step > 1 ? `Every ${runs.step}th of ${runs.total.toLocaleString("en")} rows is shown; all of them are fitted.` : runs.count > 3000 ? `${runs.count.toLocaleString("en")} rows.` : "";
   paintStates();

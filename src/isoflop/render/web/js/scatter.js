@@ -22,6 +22,7 @@ const BARE = 10; // pixels above a frame without a title
  * @property {Bar[]} [bars]
  * @property {number[]} [rules] places of x with a dashed line
  * @property {string} [title]
+ * @property {string} [what] a point's name, as `run`
  * @property {Uint32Array} [order] the points from left to right
  */
 /**
@@ -119,10 +120,11 @@ export function scatter(element, { height, describe, describeAt, onRead, onSelec
       right = Math.max(right, box.px(x[i]));
     }
     if (!above) return;
-    const words = `${above.toLocaleString("en")} ${above === 1 ? "run" : "runs"} above ${written(content.axes.y, view.y[1])}`;
+    const what = content.what ?? "run";
+    const words = `${above.toLocaleString("en")} ${above === 1 ? what : `${what}s`} above ${written(content.axes.y, view.y[1])}`;
     const wide = pen.measure(words, 11);
     const at = right + 12 + wide < box.left + box.wide ? right + 12 : box.left + box.wide - wide;
-    pen.text(words, at, box.top + (at > right + 9 ? 9 : 20), { color: ink.muted, size: 11 });
+    pen.text(words, at, box.top + (at > right + 9 ? 9 : 20), { color: ink.muted, size: 11, halo: ink.paper });
   }
 
   const triangle = (pen, x, y, ink, open = false) => pen.area([x - 5, x, x + 5, x - 5], [y + 4, y - 5, y + 4, y + 4], open ? { color: ink.text, fill: ink.paper, width: 1.2 } : { fill: ink.accent, color: ink.paper, width: 0.8 });
