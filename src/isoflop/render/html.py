@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 # In the order of their imports, each with what it needs above it.
 MODULES = (
-    "numbers", "surface", "paths", "ranges", "pen", "frame", "picture", "cloud", "gestures", "scatter", "explore", "runs",
-    "report",
+    "numbers", "surface", "paths", "ranges", "pen", "frame", "picture", "cloud", "gestures", "scatter",
+    "explore", "runs", "report",
 )  # fmt: skip
 _START = "enliven(document, JSON.parse(document.getElementById('data').textContent), LAW);"
 

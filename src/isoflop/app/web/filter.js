@@ -62,7 +62,8 @@ function unknown(given, names) {
     .map((each) => ({ each, far: distance(wanted, each) }))
     .filter(({ each, far }) => far <= most || (Math.min(wanted.length, each.length) > 2 && (each.startsWith(wanted) || wanted.startsWith(each))))
     .sort((a, b) => a.far - b.far);
-  const offered = [...new Set(near.map(({ each }) => names.get(each)))].slice(0, 3);
+  const called = (each) => { const name = names.get(each); return name.toLowerCase() === each ? name : `${name} (${each})`; };
+  const offered = [...new Set(near.map(({ each }) => called(each)))].slice(0, 3);
   const all = [...new Set(names.values())];
   const known = offered.length ? `did you mean ${joined(offered)}?` : `it has ${all.slice(0, 12).join(", ")}${all.length > 12 ? " …" : ""}.`;
   return `the table has no column “${given}”; ${known} A text with =, < or > in it is searched between quotes.`;

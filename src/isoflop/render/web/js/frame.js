@@ -70,7 +70,7 @@ export function drawAxes(pen, frame, axes, ink) {
     pen.line([at, at], [bottom, bottom + 4], { color: ink.line });
     pen.text(words, at, bottom + 17, { color: ink.muted, align: "center" });
   }
-  for (const tick of ticks(axes.y, view.y, Math.max(3, Math.floor(high / 45)))) {
+  for (const tick of ticks(axes.y, view.y, Math.max(4, Math.floor(high / 45)))) {
     const at = frame.py(tick);
     if (at < top - 1 || at > bottom + 1) continue;
     pen.line([left, left + wide], [at, at], { color: ink.line });

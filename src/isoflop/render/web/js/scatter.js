@@ -6,6 +6,7 @@ import { picture } from "./picture.js";
 
 const NEAR = 24; // pixels within which the pointer takes a run
 const PAD = { left: 62, right: 18, top: 30, bottom: 46 };
+const SIZES = [13.5, 12, 11]; // of a title's letters, the largest that fits
 const BARE = 10; // pixels above a frame without a title
 
 /** @typedef {{x: ArrayLike<number>, y: ArrayLike<number>, shade: ArrayLike<number>, state: Uint8Array}} Points places on the axes, shares of the colors, and IN, OUT or SELECTED */
@@ -77,7 +78,10 @@ export function scatter(element, { height, describe, describeAt, onRead, onSelec
     });
     drawBeyond(pen, box, ink);
     drawLabels(pen, box, ink);
-    if (content.title) pen.text(fitted(pen, content.title, width - 16, 13.5, 650), 8, 15, { color: ink.text, size: 13.5, weight: 650 });
+    if (content.title) {
+      const size = SIZES.find((each) => pen.measure(content.title, each, 650) <= width - 16) ?? SIZES.at(-1);
+      pen.text(fitted(pen, content.title, width - 16, size, 650), 8, 15, { color: ink.text, size, weight: 650 });
+    }
     if (chosen >= 0) pen.dot(box.px(content.points.x[chosen]), box.py(content.points.y[chosen]), radiusOf(content.points.x.length) + 4.5, { color: ink.accent, width: 2 });
     if (cross) pen.dot(box.px(cross.x), box.py(cross.y), 4, { fill: ink.accent, color: ink.paper, width: 1.5 });
     if (outline) {
@@ -131,7 +135,7 @@ export function scatter(element, { height, describe, describeAt, onRead, onSelec
 
   function fitted(pen, words, most, size, weight) {
     let cut = words;
-    while (cut.length > 8 && pen.measure(cut, size, weight) > most) cut = `${cut.slice(0, -2).trimEnd()}…`;
+    while (cut.length > 8 && pen.measure(cut, size, weight) > most) cut = `${cut.slice(0, -2).replace(/\^\{[^}]*$/, "").trimEnd()}…`; // no half of a power
     return cut;
   }
 
