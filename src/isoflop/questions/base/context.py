@@ -24,6 +24,8 @@ Advance = Callable[[int], None]
 Progress = Callable[[int, str], AbstractContextManager[Advance]]
 
 DEFAULT_LAW = "chinchilla"
+# Findings about tokens of language models, which say nothing of a table whose D counts examples of any kind.
+OF_TOKENS = ("implausible-counts", "looks-like-bytes")
 
 
 def silent(total: int, doing: str) -> AbstractContextManager[Advance]:
@@ -256,6 +258,7 @@ def is_saved_fit(text: str) -> bool:
     if path.exists():
         return False
     from isoflop.laws import catalogue
+    from isoflop.planning.published import is_stated_formula
     from isoflop.runs.datasets import is_data_set
 
-    return text.partition(":")[0] in catalogue() and not is_data_set(text)
+    return is_stated_formula(text) or (text.partition(":")[0] in catalogue() and not is_data_set(text))
