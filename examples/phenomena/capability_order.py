@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from _networks import Weights, outputs, parameters, start, train
-from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, mean_interval, panels, show, told
+from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, mean_interval, panels, plain_ticks, show, told
 from torch import Tensor
 
 from isoflop import Interval, Runs
@@ -69,7 +69,8 @@ def study(quick: bool, seed: int = 0) -> Outcome:
     right.errorbar(size, [e.rank.value for e in agree], yerr=np.maximum(ends, 0), fmt=MARKERS[0], color=COLOURS[0],
                    capsize=3, ms=5)  # fmt: skip
     right.axhline(0, color=COLOURS[6], linewidth=0.8, linestyle=":")
-    right.set(xscale="log", xlabel="parameters N", ylabel=f"Spearman correlation of onsets with {found.reference}")
+    right.set(xscale="log", xlabel="parameters N", ylabel=f"rank correlation with {found.reference}")
+    plain_ticks(right, (200, 500, 1_000, 2_000, 5_000))
     numbers: dict[str, float | Interval] = {"gain of forecasts": gain, "error": error, "baseline": stay}
     numbers |= {"narrowest": agree[0].rank, "next widest": agree[-1].rank}
     return Outcome(verdict, says, ["model", "classes", "order, 90 %"], table, figure, numbers)

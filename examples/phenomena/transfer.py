@@ -24,6 +24,7 @@ FINETUNED, PASSES = 4_000, 5
 BATCH, TUNING_BATCH = 256, 250
 FEW = 4  # the smallest amounts of pretraining, to which the paper fits
 LAW = law("power-d-floor")
+NEAR = 0.05  # relative error up to which the law of the smallest amounts counts as a forecast
 
 
 def study(quick: bool, seed: int = 0) -> Outcome:
@@ -73,7 +74,7 @@ def study(quick: bool, seed: int = 0) -> Outcome:
     helps = worth[best].low > 0 and audits[best]["loss"].shape.startswith("falling")
     harmless = worth[worst].low <= 0 or not audits[worst]["loss"].shape.startswith("falling")
     verdict = (
-        "appears" if helps and harmless and held
+        "appears" if helps and harmless and held and off < NEAR
         else "appears in part" if helps and harmless
         else "does not appear"
     )  # fmt: skip

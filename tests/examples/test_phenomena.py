@@ -125,6 +125,11 @@ def encoder_decoder(n: Numbers) -> bool:
     return n["error of the total"].value > 1.5 * n["error of the product"].value and n["mostly encoder"].low > 0
 
 
+def retrieval(n: Numbers) -> bool:
+    """The small model with the largest store has a lower loss than the large one without."""
+    return n["small with store below large"].low > 0
+
+
 def capability_order(n: Numbers) -> bool:
     """Other models' early and final scores forecast final ones better than early scores alone."""
     return n["gain of forecasts"].value > 0 and n["next widest"].value > n["narrowest"].value
@@ -169,6 +174,7 @@ SLOW = (
     pass_rates,
     encoder_decoder,
     capability_order,
+    retrieval,
     transfer,
     rl_posttraining,
 )
