@@ -33,7 +33,7 @@ def folder() -> Iterator[Path]:
 
 
 def write_examples(place: Path) -> None:
-    """Bundled runs, simulated ones and items (scores, suite, recipes …) as .csv; activations.npz; a log."""
+    """Bundled runs, simulated ones and items (scores, suite, pools …) as .csv; arrays as .npz; a log."""
     import numpy as np
     import polars as pl
 
@@ -72,6 +72,7 @@ def write_examples(place: Path) -> None:
     write_attempts(place / "attempts.csv")
     write_choices(place / "choices.csv")
     write_activations(place / "activations.npz")
+    write_selection(place)
     excerpt = re.search(r"```(?:text)?\n(.*?)```", (FORMATS / "nanogpt.md").read_text(encoding="utf-8"), re.DOTALL)
     assert excerpt is not None
     (place / "train.log").write_text(excerpt[1], encoding="utf-8")
@@ -137,6 +138,68 @@ def write_activations(place: Path) -> None:
     inputs = draws.normal(size=(400, 3)) + 2 * np.eye(4)[labels][:, :3]
     hidden = np.tanh(inputs @ draws.normal(size=(3, 40)) / 2 + 0.3 * draws.normal(size=40))
     np.savez(place, hidden=hidden.astype(np.float32), labels=labels, inputs=inputs)
+
+
+def write_selection(place: Path) -> None:
+    """examples.npz, pruned.csv, pools.csv, sources.csv and embedded.npz: training data to be scored and chosen from."""
+    import numpy as np
+    import polars as pl
+
+    from isoflop import law
+    from isoflop.lab.worlds import perceptron
+
+    draws = np.random.default_rng(0)
+    labels = np.arange(300) % 3
+    hidden = draws.normal(size=(300, 6)) + 2 * np.eye(6)[labels]
+    logits = hidden @ draws.normal(np.eye(6)[:, :3], 0.3) + draws.normal(0, 0.5, (300, 3))
+    correct = np.array([(logits + draws.normal(0, 1 / k, logits.shape)).argmax(axis=1) == labels for k in (1, 2, 4, 8)])
+    np.savez(place / "examples.npz", logits=logits, embedding=hidden, correct=correct, labels=labels)
+    runs, _ = perceptron(dimension=40, loads=(1, 3, 10, 30), keeps=(1.0, 0.5, 0.25), repetitions=4)
+    runs.frame.select("family", "keep", "seed", "D", "loss").write_csv(place / "pruned.csv")
+    seen, parts = np.geomspace(50, 3200, 9).round(), []
+    for pool, size, utility, half_life in (("clean", 100, 0.4, 1.5), ("fair", 300, 0.3, 3.0), ("web", 2000, 0.2, 3.0)):
+        params = {"a": 1.5, "b": utility, "tau": half_life, "d": 0.02}
+        error = law("goyal").value(params, {"D": seen, "U": np.full(seen.size, size)}).ravel()
+        error = error * np.exp(draws.normal(0, 0.01, seen.size))
+        parts.append(pl.DataFrame({"pool": [pool] * seen.size, "D": seen, "U": [size] * seen.size, "error": error}))
+    pl.concat(parts).write_csv(place / "pools.csv")
+    write_sources(place)
+
+
+def write_sources(place: Path) -> None:
+    """Three sources of six classes, each rich in two, whose mixtures train a linear classifier at three sizes."""
+    import numpy as np
+    import polars as pl
+
+    draws = np.random.default_rng(0)
+    centers = draws.normal(size=(6, 8))
+
+    def samples(count: int, rich: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        odds = np.where(np.isin(np.arange(6), rich), 0.47, 0.015)
+        classes = draws.choice(6, count, p=odds / odds.sum())
+        return centers[classes] + 0.9 * draws.normal(size=(count, 8)), classes
+
+    names, rich = ("news", "forum", "papers"), ((0, 1), (2, 3), (4, 5))
+    arrays = {}
+    for name, some in zip(names, rich, strict=True):
+        arrays[name], arrays[f"{name}_labels"] = samples(120, some)
+    arrays["validation"], arrays["validation_labels"] = samples(200, (0, 1, 2))
+    np.savez(place / "embedded.npz", **arrays)
+    grid = [(i / 5, j / 5, 1 - (i + j) / 5) for i in range(6) for j in range(6 - i)]
+    test, truth = samples(1500, (0, 1, 2))
+    rows = []
+    for size in (60, 240, 960):
+        for shares in grid:
+            counts = np.round(size * np.array(shares)).astype(int)
+            errors = []
+            for _ in range(4):
+                drawn = [samples(int(n), some) for n, some in zip(counts, rich, strict=True) if n]
+                x, y = (np.concatenate(each) for each in zip(*drawn, strict=True))
+                x = np.column_stack((np.ones(len(x)), x))
+                weights = np.linalg.solve(x.T @ x + np.eye(9), x.T @ np.eye(6)[y])
+                errors.append((np.column_stack((np.ones(1500), test)) @ weights).argmax(axis=1) != truth)
+            rows.append((*(round(s, 1) for s in shares), size, float(np.mean(errors))))
+    pl.DataFrame(rows, schema=[*names, "D", "loss"], orient="row").write_csv(place / "sources.csv")
 
 
 def write_sweep(place: Path) -> None:

@@ -22,6 +22,7 @@ from docs_build.runner import (
     write_checkpoints,
     write_recipes,
     write_releases,
+    write_selection,
     write_sweep,
 )
 
@@ -48,6 +49,10 @@ FURTHER = (
     "isoflop tune sweep.csv --at N=7B --at D=140B",
     "isoflop probe activations.npz",
     "isoflop regions run.csv",
+    "isoflop hardness examples.npz --keep 0.5",
+    "isoflop prune pruned.csv --draws 20",
+    "isoflop curate pools.csv --draws 20",
+    "isoflop transport sources.csv --samples embedded.npz --at 2K --most 100 --draws 20",
     "isoflop explain fit.json --zipf 0.35",
     "isoflop track checkpoints.csv --task quiz,exam",
     "isoflop capability releases.csv --task quiz,exam,proof --scale N --draws 20",
@@ -130,6 +135,7 @@ def folder(tmp_path_factory):
     write_releases(place / "releases.csv")
     write_attempts(place / "attempts.csv")
     write_activations(place / "activations.npz")
+    write_selection(place)
     (place / "runs" / "a").mkdir(parents=True)
     history = [{"step": int(step), "loss": float(value)} for step, value in zip(steps, losses, strict=True)]
     (place / "runs" / "a" / "trainer_state.json").write_text(

@@ -1,6 +1,8 @@
 """The commands whose ``--json`` is kept in ``golden/``, all on public tables read in place.
 
-In the words of a command ``{tables}`` is the folder of public tables and ``{out}`` a folder that is empty before it.
+In the words of a command ``{tables}`` is the folder of public tables and ``{out}`` a folder that is empty before it;
+``{examples}`` is the same folder with the files of the documentation on data selection, of which no public table has
+the columns.
 
 ``ISOFLOP_DATASETS=FOLDER python -m tests.questions.golden_cases`` renews the files after a change that is meant; the
 difference in version control then shows what the change did to every answer. Names renew those alone.
@@ -14,6 +16,7 @@ import tempfile
 from pathlib import Path
 
 from click.testing import CliRunner
+from docs_build.runner import write_selection
 
 from isoflop.cli import isoflop
 from isoflop.questions import questions
@@ -115,6 +118,13 @@ CASES = {
         "--law",
         "chinchilla",
     ],
+    "hardness": ["hardness", "{examples}/examples.npz", "--keep", "0.5"],
+    "prune": ["prune", "{examples}/pruned.csv", "--at", "400", "--at", "2K", "--draws", "50"],
+    "curate": ["curate", "{examples}/pools.csv", "--at", "500", "--at", "5K", "--draws", "50"],
+    "transport": [
+        *("transport", "{examples}/sources.csv", "--samples", "{examples}/embedded.npz"),
+        *("--at", "2K", "--most", "100", "--cap", "news=0.5", "--draws", "50"),
+    ],
     "simulate": [
         "simulate",
         "--constants",
@@ -215,7 +225,9 @@ MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:\+00:00| UTC)")
 def printed(name, tables):
     """What the command of a case prints, as plain values, without the version of the package."""
     with tempfile.TemporaryDirectory() as cache, tempfile.TemporaryDirectory() as out:
-        places = {"{out}": out, "{tables}": str(tables)}
+        places = {"{out}": out, "{tables}": str(tables), "{examples}": out}
+        if any("{examples}" in word for word in CASES[name]):
+            write_selection(Path(out))
         env = {"ISOFLOP_DATASETS": str(tables), "XDG_CACHE_HOME": cache, "LOCALAPPDATA": cache}
         for words in filter(None, (BEFORE.get(name), CASES[name])):
             asked = [*(_put(word, places) for word in words), "--json"]

@@ -45,7 +45,7 @@ OPTIONS = {
     "track": {"tasks": ["quiz_acc"]},
     "transfer": {"loss_to": "quiz_loss", "measured": 2.4},
 }
-OTHER_RUNS = {"finish", "repeat"}  # a run under way, repeated tokens: their own tests
+OTHER_RUNS = {"finish", "repeat", "prune", "curate"}  # a run under way, repeated tokens, chosen data: their own tests
 ASKED = sorted(
     name for name, each in questions().items() if each.in_study and each.subject != "nothing" and name not in OTHER_RUNS
 )

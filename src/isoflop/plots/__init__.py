@@ -31,6 +31,7 @@ from isoflop.plots.recount import exponents_recounted
 from isoflop.plots.repeats import worth_of_repeats
 from isoflop.plots.residuals import fit_against_measured, residuals
 from isoflop.plots.scores import MOST_TASKS, score_against_loss
+from isoflop.plots.selection import pool_errors, pruned_errors, transport_losses
 from isoflop.plots.sensitivity import choices_made
 from isoflop.plots.shapes import MOST_GROUPS, shapes_along
 from isoflop.plots.spend import answer_by_spend, batch_by_spend, policies_by_spend
@@ -73,8 +74,10 @@ __all__ = [
     "parameter_draws",
     "pass_line",
     "policies_by_spend",
+    "pool_errors",
     "predicted_against_actual",
     "profile_likelihood",
+    "pruned_errors",
     "ranking_by_scale",
     "removal_paths",
     "render",
@@ -86,5 +89,6 @@ __all__ = [
     "score_against_scale",
     "shapes_along",
     "training_curves",
+    "transport_losses",
     "worth_of_repeats",
 ]

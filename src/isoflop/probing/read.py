@@ -74,6 +74,14 @@ def read_activations(
     return tuple(found)
 
 
+def read_arrays(place: str | Path) -> dict[str, Array]:
+    """Every array of one file by its name, whole. Raises DataError for what cannot be read, in one sentence."""
+    (file, *others) = _files(Path(place))
+    if others:
+        raise DataError(f"{shown(str(place))} is a folder of {1 + len(others)} files; give one file of arrays")
+    return {name: each.take(None) for name, each in READERS[file.suffix.lower()](file).items()}
+
+
 def _files(place: Path) -> list[Path]:
     place = place.expanduser()
     if place.is_dir():
@@ -167,4 +175,4 @@ def _names(held: Mapping[str, object]) -> str:
     return ", ".join(shown(each) for each in names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
-__all__ = ["LARGEST", "READERS", "Activations", "read_activations"]
+__all__ = ["LARGEST", "READERS", "Activations", "read_activations", "read_arrays"]

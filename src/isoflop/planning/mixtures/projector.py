@@ -13,7 +13,14 @@ from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
-FEATURES: Final = ("linear", "quadratic", "transport", "transport and shares", "transport times shares")
+FEATURES: Final = (
+    "linear",
+    "quadratic",
+    "transport",
+    "transport and shares",
+    "transport times shares",
+    "transport times quadratic",
+)
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,8 @@ def columns(features: str, shares: Floats, transport: Floats) -> Floats:
             return np.hstack((one, ot, p))
         case "transport times shares":
             return np.hstack((one, ot, p, p * ot))
+        case "transport times quadratic":  # the form of the paper
+            return np.hstack((one, ot, p, p * ot, p**2, p**2 * ot))
     raise DataError(f"{features!r} is no set of features; choose among {', '.join(FEATURES)}")
 
 

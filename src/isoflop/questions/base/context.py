@@ -24,6 +24,8 @@ Advance = Callable[[int], None]
 Progress = Callable[[int, str], AbstractContextManager[Advance]]
 
 DEFAULT_LAW = "chinchilla"
+# Findings about tokens of language models, which say nothing of a table whose D counts examples of any kind.
+OF_TOKENS = ("implausible-counts", "looks-like-bytes")
 
 
 def silent(total: int, doing: str) -> AbstractContextManager[Advance]:
