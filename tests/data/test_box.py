@@ -37,6 +37,23 @@ def test_curves_belong_to_the_runs_and_end_where_they_end(runs):
     assert [last[name] for name in names] == pytest.approx(list(runs["loss"]), rel=1e-12)
 
 
+def test_runs_of_one_depth_fit_without_warnings():
+    """What bends the 70 runs is depth, which N does not tell: with it fixed, no warning of misfit is left."""
+    runs = datasets.load("python-depth4")
+    ensemble = bootstrap(fit(CHINCHILLA, runs), draws=200)
+    raised = {finding.code for finding in ensemble.findings if finding.level != "note"}
+    assert not raised & {"structured-residuals", "lack-of-fit", "errors-shared"}
+    assert ensemble.fit.scale < 0.007
+    whole = fit(CHINCHILLA, datasets.load("python-bytes"))
+    assert {"structured-residuals", "lack-of-fit"} <= {finding.code for finding in whole.findings}
+
+
+def test_without_a_name_the_default_runs_are_read():
+    first, *others = datasets.boxes()
+    assert (first.name, first.default) == ("python-depth4", True)
+    assert not any(each.default for each in others)
+
+
 def test_it_is_small(runs):
     folder = next(box for box in datasets.boxes() if box.name == "python-bytes").folder
     assert sum(len(entry.read_bytes()) for entry in folder.iterdir()) < 2_000_000
