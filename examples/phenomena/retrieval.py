@@ -31,13 +31,13 @@ def study(quick: bool, seed: int = 0) -> Outcome:
     """Train models of several widths and a retriever, and mix in neighbors from nested stores."""
     torch.set_num_threads(1)
     widths = (8, 48) if quick else (6, 16, 40, 96)
-    stores = tuple(4_096 * 4**k for k in range(3 if quick else 5))
+    stores = tuple((1_024 if quick else 4_096) * 4**k for k in range(4 if quick else 5))
     repetitions, steps = (2, 250) if quick else (3, 1_500)
     text = python_text(vocabulary=VOCABULARY)
     training, held = (torch.from_numpy(each.copy()).long() for each in (text.training, text.held))
     rows = []
     places = torch.randint(
-        WINDOW, len(held), (1_200 if quick else 3_000,), generator=torch.Generator().manual_seed(seed + 7)
+        WINDOW, len(held), (800 if quick else 3_000,), generator=torch.Generator().manual_seed(seed + 7)
     )
     for lane in range(repetitions):
         draws = torch.Generator().manual_seed(100 * seed + lane)
