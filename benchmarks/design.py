@@ -1,9 +1,10 @@
 """Error on the costliest tenth of public tables against what was spent on the rest, for four ways to choose rows.
 
 ``python -m benchmarks.design FOLDER [--seeds 20] [--only gadre] [--picture error.png]``, FOLDER that of the public run
-tables. Every policy begins with the cheapest rows, as many as the law has parameters and two, and buys rows of the pool
-up to a share of the pool's cost. Two forecasts of the target are scored: that of the law fitted to the rows, and that
-with a prior and model error, on which designs rest. A seed leaves a tenth of the pool out.
+tables. Policies begin with the cheapest rows, as many as the law has parameters and two, and buy rows of the pool up
+to a share of the pool's cost; the designed one has a prior, and where these would cost more than a twentieth of what
+may be spent it begins with fewer, but half as many. Two forecasts of the target are scored: that of the law fitted to
+the rows, and that with a prior and model error, on which designs rest. A seed leaves a tenth of the pool out.
 """
 
 from __future__ import annotations
@@ -23,10 +24,13 @@ from isoflop.errors import IsoflopError
 from isoflop.fitting import objective
 from isoflop.laws import Law
 from isoflop.planning.design import believe, choose, moments
+from isoflop.planning.design.choose import View
+from isoflop.planning.design.posed import joint
 from isoflop.planning.design.target import response_target
 
 SHARES = (0.03, 0.06, 0.12, 0.3)
 ROUNDS = (0.12, 0.35, 1.0)  # of what may be spent, after each of which the design is made again
+FIRST = 0.05  # of what may be spent, on the rows with which a design begins
 DRAWS = 48
 HELD = 0.1  # of the rows, the costliest, are the target
 MOST_ROWS = 400
@@ -183,7 +187,10 @@ def error_of_belief(pool: Pool, rows: np.ndarray, target: np.ndarray) -> float:
 def bought(pool: Pool, policy: str, rows: np.ndarray, target: np.ndarray, budget: float, seed: int) -> np.ndarray:
     """The rows that a policy has, first ones included, once the budget is spent."""
     cheap = rows[np.argsort(pool.cost[rows], kind="stable")]
-    have = list(cheap[: len(pool.law.params) + 2])
+    count = len(pool.law.params) + 2
+    if policy == "designed":
+        count = max(3, count // 2, min(count, int((np.cumsum(pool.cost[cheap]) <= FIRST * budget).sum())))
+    have = list(cheap[:count])
     if policy in ("random", "cheapest first"):
         order = cheap if policy == "cheapest first" else np.random.default_rng([seed, 2]).permutation(rows)
         spent = pool.cost[have].sum()
@@ -219,11 +226,12 @@ def next_rows(
         model_error=policy == "designed",
     )  # fmt: skip
     wanted = response_target(belief, {name: pool.runs[name][target] for name in names})
-    known = moments(belief, points, wanted.points, wanted.weights, wanted.of_laws)
+    known, alone = joint(belief, points, wanted)
     found = choose(
         known.cov, known.cross, known.target_cov, np.full(len(left), belief.noise**2), pool.cost[left], purse,
         criterion="target" if policy == "designed" else "parameters",
         powers=(0.0, 0.4, 0.7, 1.0) if policy == "designed" else (1.0,),
+        beside=None if alone is None else View(alone.cov, alone.cross, alone.target_cov),
     )  # fmt: skip
     return left[np.array(found.rows, dtype=int)]
 
@@ -238,6 +246,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--shares", type=float, nargs="*", default=SHARES)
     parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--policies", nargs="*", default=POLICIES, choices=POLICIES)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--picture", type=Path)
     asked = parser.parse_args()
@@ -250,7 +259,8 @@ def main() -> None:
             began = time.perf_counter()
             scores = {"law": error_of, "with model error": error_of_belief}
             errors = {
-                name: {policy: np.full((asked.seeds, len(shares)), np.nan) for policy in POLICIES} for name in scores
+                name: {policy: np.full((asked.seeds, len(shares)), np.nan) for policy in asked.policies}
+                for name in scores
             }
             full = {name: np.empty(asked.seeds) for name in scores}
             for seed in range(asked.seeds):
@@ -259,18 +269,21 @@ def main() -> None:
                     full[name][seed] = score(pool, rows, target)
                 for place, share in enumerate(shares):
                     budget = share * pool.cost[rows].sum()
-                    for policy in POLICIES:
+                    for policy in asked.policies:
                         have = bought(pool, policy, rows, target, budget, seed)
                         for name, score in scores.items():
                             errors[name][policy][seed, place] = score(pool, have, target)
             print(f"{pool.name}: {len(pool.runs)} rows, {time.perf_counter() - began:.0f} s", flush=True)
+            fitted = float(np.median(full["law"]))
             for name, each in errors.items():
                 whole = float(np.median(full[name]))
                 print(f"  {name}, whole table {whole:.2%}; median and mean over it at {shares}", flush=True)
                 for policy, found in each.items():
                     middle = "  ".join(f"{value / whole:6.2f}" for value in np.nanmedian(found, axis=0))
                     mean = "  ".join(f"{value / whole:6.2f}" for value in np.nanmean(found, axis=0))
-                    print(f"    {policy:15s} {middle}  | {mean}", flush=True)
+                    beside = "  ".join(f"{value / fitted:6.2f}" for value in np.nanmedian(found, axis=0))
+                    told = "" if name == "law" else f"  | over the whole table's fit {beside}"
+                    print(f"    {policy:15s} {middle}  | {mean}{told}", flush=True)
                 if asked.picture is not None:
                     stem = f"{asked.picture.stem}-{pool.name}-{name}".replace(" ", "-")
                     draw(shares, each, whole, asked.picture.with_stem(stem))

@@ -1,6 +1,7 @@
 import pytest
 
 from isoflop.errors import SpecError
+from isoflop.lab.design import programs_of
 from isoflop.lab.spec import parse_spec, read_spec
 
 GOOD = """
@@ -138,3 +139,39 @@ def test_a_design_that_is_no_table_is_one_sentence():
     text = GOOD.partition("[[design]]")[0].replace('name = "tiny"', "design = [1]")
     with pytest.raises(SpecError, match="design = 1 must be a list of tables"):
         parse_spec(text)
+
+
+CELLS = """
+[command]
+run = "train {width} {tokens}"
+[[command.cells]]
+width = 8
+tokens = 1000
+[[command.cells]]
+tokens = 500
+width = 16
+"""
+
+
+def test_cells_of_a_command_are_listed_one_by_one():
+    spec = parse_spec(CELLS)
+    assert [each.values for each in programs_of(spec)] == [
+        (("width", 8), ("tokens", 1000)), (("width", 16), ("tokens", 500)),
+    ]  # fmt: skip
+    product = CELLS.split("[[")[0] + "[command.values]\nwidth = [8, 16]\ntokens = [1000]"
+    assert {each.key for each in programs_of(spec)} & {each.key for each in programs_of(parse_spec(product))}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("tokens = 500\n", "", "cell 2 of ..command.cells.. gives width, and cell 1 width, tokens; give tokens in all"),
+        ("tokens = 500\nwidth = 16", "width = 8\ntokens = 1000", "lists width = 8, tokens = 1000 twice"),
+        ("tokens = 500", "tokens = nan", "tokens = .*nan.* in cell 2"),
+        ("{tokens}", "{lr}", "asks for {lr}, which ..command.cells.. does not list; add lr = its value"),
+        ("[[command.cells]]\nwidth = 8", "[command.values]\nwidth = 8\n[[command.cells]]\nwidth = 8", "remove one of"),
+    ],
+)
+def test_what_is_wrong_with_a_cell_is_one_sentence(old, new, sentence):
+    with pytest.raises(SpecError, match=sentence):
+        parse_spec(CELLS.replace(old, new, 1))

@@ -112,9 +112,13 @@ def test_published_constants_and_stated_ones_are_planned_with(asked, refused):
     stated = asked("plan", "ghorbani:E=1.2,A=40,p_e=0.13,p_d=0.19", "--budget", "1e9")
     assert stated["quantities"]["N_encoder"]["value"] == pytest.approx(1e9 * 0.13 / 0.32, rel=1e-4)
     assert refused("plan", "ghorbani:E=1.2,A=40,p_e=0.13", "--budget", "1e9").startswith(
-        "ghorbani has no value for p_d; state every parameter"
+        "ghorbani has no value for p_d; state every constant"
     )
     assert "is stated twice" in refused("plan", "ghorbani:E=1,E=2", "--budget", "1e9")
+    assert (
+        refused("plan", "chinchilla:epoch", "--budget", "1e22", "--at", "N=0") == "--at N: N is above 0, and 0 is not"
+    )
+    assert "the share gets no worse all the way as N grows" in refused("plan", "qat-share:apple", "--minimize", "share")
     steps = asked("plan", "kaplan-steps:kaplan", "--loss", "2.5", "--at", "N=1B", "--critical-batch", "kaplan")
     least = steps["quantities"]["least_steps"]["value"]
     assert steps["quantities"]["least_tokens"]["value"] == pytest.approx(

@@ -29,6 +29,7 @@ from isoflop.documents import DocumentError, parse_json, read_bounded
 from isoflop.errors import IsoflopError, SpecError
 
 KIND = "command"
+SYMBOLS = {"tokens": "D", "params": "N", "flops": "C", "unique_tokens": "U", "loss": "loss"}  # of values and metrics
 GIVEN = ("cell", "python")  # fields that a template may use without listing values
 OUTPUT = "output.txt"
 _MOST_METRICS = 10_000_000  # bytes
@@ -195,11 +196,10 @@ def _row(program: Program, metrics: Mapping[str, Any], seconds: float) -> dict[s
     if not isinstance(loss, int | float) or isinstance(loss, bool):
         raise ProgramError(f"the program's metrics {sorted(metrics)} hold no number called 'loss'")
     diverged = not math.isfinite(loss)
-    words = {"tokens": "D", "params": "N", "flops": "C", "unique_tokens": "U", "loss": "loss"}
     row: dict[str, Any] = {"run": program.name, "family": "command"}
     for name, value in (*program.values, *metrics.items()):
         if isinstance(value, str | int | float):
-            row[words.get(name, name)] = value
+            row[SYMBOLS.get(name, name)] = value
     row |= {
         "loss": None if diverged else float(loss),
         "loss_unit": program.loss_unit,

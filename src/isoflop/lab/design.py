@@ -85,11 +85,13 @@ def cells_of(spec: SweepSpec, *, rates: Mapping[str, float] | None = None) -> tu
 
 
 def programs_of(spec: SweepSpec) -> tuple[Program, ...]:
-    """One run of the user's program for each combination of its values."""
+    """One run of the user's program for each combination of its values, or for each listed cell."""
     if spec.commands is None:
         return ()
-    _refuse_many(math.prod(len(listed) for _, listed in spec.commands.values))
+    listed = spec.commands.cells
+    _refuse_many(len(listed) or math.prod(len(each) for _, each in spec.commands.values))
     names = [name for name, _ in spec.commands.values]
+    cells = (tuple(dict(each)[name] for name in names) for each in listed)
     return tuple(
         Program(
             template=spec.commands.template,
@@ -98,7 +100,7 @@ def programs_of(spec: SweepSpec) -> tuple[Program, ...]:
             folder=spec.commands.folder,
             loss_unit=spec.commands.loss_unit,
         )
-        for chosen in itertools.product(*(listed for _, listed in spec.commands.values))
+        for chosen in (cells if listed else itertools.product(*(each for _, each in spec.commands.values)))
     )
 
 

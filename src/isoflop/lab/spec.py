@@ -30,7 +30,7 @@
     budgets = [1e12]
 
 With ``[command]`` in place of task, model, train and schedule, the cells are runs of the user's own program, one for
-every combination of the values in ``[command.values]``.
+every combination of the values in ``[command.values]``, or for every one of ``[[command.cells]]``.
 """
 
 from __future__ import annotations

@@ -156,7 +156,8 @@ def allocate(ensemble: Ensemble, *, budget: float, level: float = 0.9, within: f
     if not here.inside[0]:
         where = "smaller" if here.n[0] < math.sqrt(counted.product(budget)) else "larger"
         raise IsoflopError(
-            f"{estimate.law.name} has no compute-optimal size at {budget:g} FLOPs: along this budget its loss falls "
+            f"{estimate.law.name} has no compute-optimal size at {budget:g} FLOPs: along this budget its "
+            f"{estimate.law.response.replace('_', ' ')} falls "
             f"all the way to {where} models; the runs do not determine it"
         )
     draws = ensemble.draws

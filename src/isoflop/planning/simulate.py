@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from isoflop.errors import IsoflopError, shown
+from isoflop.errors import IsoflopError
 from isoflop.laws import Law
 from isoflop.planning.design.candidates import Candidates, check_inputs
 from isoflop.shown import Shown
-from isoflop.units import parse_quantity
 
 Floats = NDArray[np.float64]
 
@@ -129,41 +128,6 @@ def simulate(
     return Simulated(
         pl.DataFrame(columns), law, dict(constants), noise, outliers, drift, seed, int(bad.sum())
     )  # fmt: skip
-
-
-def constants_of(law: Law, words: Sequence[str]) -> dict[str, float]:
-    """Constants from the key of a publication, as ``epoch``, and ``NAME=VALUE`` words, which replace single ones.
-
-    Raises IsoflopError for a key that the law has not, and for constants that nothing gives.
-    """
-    found: dict[str, float] = {}
-    keys = [word for word in words if "=" not in word]
-    if len(keys) > 1:
-        raise IsoflopError(f"--constants names the publications {' and '.join(keys[:2])}; choose one")
-    for key in keys:
-        known = {each.key: each for each in law.published}
-        if key not in known:
-            there = f"it has {', '.join(known)}" if known else "it has none: give NAME=VALUE for each"
-            raise IsoflopError(f"{law.name} has no published constants {shown(key)}; {there}")
-        found |= {name: float(value) for name, value in known[key].values.items() if name in law.param_names}
-    for word in words:
-        name, equals, text = (part.strip() for part in word.partition("="))
-        if not equals:
-            continue
-        if name not in law.param_names:
-            raise IsoflopError(f"{name!r} is no constant of {law.name}; it has {', '.join(law.param_names)}")
-        try:
-            found[name] = parse_quantity(text)
-        except ValueError:
-            found[name] = math.nan
-        if not math.isfinite(found[name]):
-            raise IsoflopError(f"the constant {name} must be a number, not {shown(text)}")
-    missing = [name for name in law.param_names if name not in found]
-    if missing:
-        keys = [each.key for each in law.published]
-        hint = f", or --constants {keys[0]}" if keys else ""
-        raise IsoflopError(f"{law.name} needs a value of {', '.join(missing)}; give --constants {missing[0]}=…{hint}")
-    return found
 
 
 def _check(

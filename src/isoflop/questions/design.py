@@ -18,7 +18,7 @@ from isoflop.questions.base.kinds import Count, Flag, Number, Text, Texts
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject, refuse_errors
 from isoflop.questions.base.specs import FitSpec, LevelSpec, PriorSpec, RunsSpec
-from isoflop.questions.design_loop import check_loop, loop_answer, loop_of
+from isoflop.questions.design_loop import check_loop, in_flops, loop_answer, loop_of
 
 if TYPE_CHECKING:
     from isoflop.laws import Law
@@ -35,13 +35,14 @@ _WRITTEN: Final = (".toml", ".csv")
 class Design(Question):
     """Runs to train next: the batch that lowers the expected error of an answer most within a budget.
 
-    Candidates are a table with a row each, a lab's sweep, or all combinations of values. What is believed of them comes
-    from the runs, or from published constants with --scratch; model error, the choice of the law and the scatter of
-    single runs count. The answer gives the interval expected after the batch, and after other ways to spend as
-    much.
+    Candidates are a table with a row each, a sweep (of the lab, or of your own program), or all combinations of
+    values. What is believed of them comes from the runs, or from published constants with --scratch; model error, the
+    choice of the law and the scatter of single runs count. The answer gives the interval expected after the batch, and
+    after other ways to spend as much.
 
     isoflop design runs.csv --question "N* at 1e21" --candidates N=10M:1B:7 --candidates D=200M:20B:7 --spend 1e20
     isoflop design runs.csv --question "loss at N=7B D=140B" --candidates pool.csv --cost "6*N*D" --spend 1e20
+    isoflop design runs.csv --question "which recipe is better at N=7B D=140B" --candidates pool.csv --spend 1e20
     isoflop design --scratch --question "N* at 1e15" --candidates sweep.toml --spend 2e13 -o next.toml
     isoflop design --question "N* at 1e14" --candidates sweep.toml --spend 2e13 --loop trained --until 3
     """
@@ -63,8 +64,8 @@ class Design(Question):
 
     question: str | None = option(
         Text("QUESTION"),
-        help='What to find out: "N* at 1e21", "loss at N=7B D=140B", "exponent of N* at 1e21", or a constant, as '
-        "alpha. N* at ten times the largest run by default.",
+        help='What to find out: "N* at 1e21", "loss at N=7B D=140B", "exponent of N* at 1e21", "which recipe is better '
+        'at N=7B D=140B" (a column of two values), or a constant. N* at ten times the largest run by default.',
     )
     candidates: tuple[str, ...] = option(
         Texts("N=1M:1B:7"),
@@ -80,7 +81,11 @@ class Design(Question):
         Text("FORMULA"), help='Cost of a candidate, as "6*N*D"; by default its column cost or C, or 6*N*D.'
     )
     laws: tuple[str, ...] = option(
-        Texts("LAW"), (), flag="law", help="Law to weigh; repeatable. chinchilla, skaling and kaplan by default."
+        Texts("LAW"),
+        (),
+        flag="law",
+        help="Law to weigh; repeatable. chinchilla, skaling and kaplan by default. Constants behind it "
+        "(chinchilla:epoch, FORMULA:NAME=VALUE,…) are what is believed before runs.",
     )
     scratch: bool = option(Flag(), False, help="No runs yet: constants as published, with their spread.")
     noise: float | None = option(
@@ -160,7 +165,8 @@ class Design(Question):
         grid = tuple(each.partition("=")[0].strip() for each in self.candidates if "=" in each)
         laws = self.laws_of(grid if runs is None else runs.names, before=runs is None)
         names = list(dict.fromkeys(name for each in laws for name in each.input_names))
-        pool = read_design(self.candidates, names, folder=context.runs_spec.folder, cost=self.cost)
+        spec = context.runs_spec
+        pool = read_design(self.candidates, names, folder=spec.folder, cost=self.cost, derive=spec.derive)
         counted = SIX_ND if runs is None or not {"N", "D"} <= set(runs.names) else own_flops(runs)[0]
         question = self.question or f"N* at {context.budget:.6g}"
         found = design(
@@ -186,16 +192,18 @@ class Design(Question):
     def laws_of(self, columns: Sequence[str], *, before: bool) -> list[Law]:
         """Its own laws, or the usual ones: all of them after runs, ``before`` any the one with published constants."""
         from isoflop.laws import law
+        from isoflop.planning.published import law_with_constants
 
         if self.laws:
-            return [law(text, columns=columns) for text in dict.fromkeys(self.laws)]
+            return [law_with_constants(text, columns=columns) for text in dict.fromkeys(self.laws)]
         return [law(_DEFAULT_LAW)] if before else [law(text) for text in _DEFAULT_LAWS]
 
     def _written(self, pool: Candidates, rows: Sequence[int], folder: Path) -> str:
         if self.output is not None and self.output.lower().endswith(".toml"):
             from isoflop.planning.design.sweep import sweep_of
 
-            return sweep_of(folder / Path(self.candidates[0]).expanduser(), pool, rows)
+            described = folder / Path(self.candidates[0]).expanduser()
+            return sweep_of(described, pool, rows, place=Path(self.output))
         chosen = pool.frame[list(rows)]
         text: str = chosen.with_columns(cost=pool.cost[list(rows)]).write_csv()
         return text
@@ -215,15 +223,9 @@ class Design(Question):
         if isinstance(result, DesignLoop):
             return loop_answer(self, result)
         target, pool = result.target, result.candidates
-        count = len(result.rows)
         kept = "" if self.output is None else f"; kept in {literal(self.output)}"
-        headline = (
-            f"Train {count} of {len(pool)} candidates for {{spent}}: the interval of {target.name} is expected to "
-            f"shrink from {_ends(result.now, result)} to {_ends(result.after, result)}{kept}."
-            if count
-            else f"No candidate within the budget lowers the error of {target.name} enough for its cost{kept}."
-        )
-        kind: Kind = "flops" if _in_flops(pool) else "number"
+        headline = f"{_headline(result)}{kept}."
+        kind: Kind = "flops" if in_flops(pool) else "number"
         unit = "FLOPs" if kind == "flops" else ""
         answered: Kind = "count" if target.kind == "factor" else "number"
         return Answer(
@@ -235,7 +237,16 @@ class Design(Question):
                 Quantity("budget", result.budget, kind, label="budget", unit=unit),
                 of_interval("now", result.now, answered, label="now", note=target.name),
                 of_interval("after", result.after, answered, label="expected after the batch", note=target.name),
-                Quantity("noise", result.belief.noise, "share", label="scatter of one run"),
+                *_wrong(result),
+                *(
+                    Quantity(
+                        "noise" if not place else f"noise_{place + 1}",
+                        each.noise,
+                        "share",
+                        label="scatter of one run" + (f" of {group}" if group else ""),
+                    )
+                    for place, (group, each) in enumerate(result.beliefs.items())
+                ),
             ),
             tables=(_batch(result, kind), _alternatives(result, kind, answered), _weights(result)),
             findings=result.findings,
@@ -245,8 +256,33 @@ class Design(Question):
         )
 
 
-def _in_flops(pool: Candidates) -> bool:
-    return pool.priced in ("6*N*D", "the column C", "counted FLOPs")
+def _headline(result: RunDesign) -> str:
+    target, count = result.target, len(result.rows)
+    if not count:
+        return f"No candidate within the budget lowers the error of {target.name} enough for its cost"
+    words = f"Train {count} of {len(result.candidates)} candidates for {{spent}}: "
+    if result.wrong is None:
+        return (
+            f"{words}the interval of {target.name} is expected to shrink from {_ends(result.now, result)} to "
+            f"{_ends(result.after, result)}"
+        )
+    return (
+        f"{words}the sign of {target.name}, which is now wrong with a probability of {{wrong:bare}}, is expected to be "
+        "wrong with one of {wrong_after:bare}"
+    )
+
+
+def _wrong(result: RunDesign) -> tuple[Quantity, ...]:
+    if result.wrong is None:
+        return ()
+    assert result.target.compared is not None
+    first, second = result.target.compared
+    better = first if (result.now.value < (1.0 if result.target.kind == "ratio" else 0.0)) else second
+    now, after = result.wrong
+    return (
+        Quantity("wrong", now, "share", label="P(wrong sign) now", note=f"{better} is taken to be the better"),
+        Quantity("wrong_after", after, "share", label="P(wrong sign) expected after the batch"),
+    )
 
 
 def _ends(interval: Interval, result: RunDesign) -> str:
@@ -277,7 +313,12 @@ def _batch(result: RunDesign, kind: Kind) -> Table:
 
 
 def _of(result: RunDesign) -> str:
-    word = {"factor": "log N*", "relative": "the logarithm of the response", "number": result.target.name}
+    word = {
+        "factor": "log N*",
+        "relative": "the logarithm of the response",
+        "ratio": "the logarithm of the ratio",
+        "number": result.target.name,
+    }
     return word[result.target.kind]
 
 
@@ -300,12 +341,14 @@ def _alternatives(result: RunDesign, kind: Kind, answered: Kind) -> Table:
 
 
 def _weights(result: RunDesign) -> Table:
+    compared = result.target.compared is not None
     return Table(
         "laws",
-        (Column("law"), Column("weight", kind="share"), Column("constants")),
+        (*((Column("group"),) if compared else ()), Column("law"), Column("weight", kind="share"), Column("constants")),
         tuple(
-            (name, weight, ", ".join(result.belief.sources.get(name, ())))
-            for name, weight in result.belief.weights.items()
+            (*((group,) if compared else ()), name, weight, ", ".join(belief.sources.get(name, ())))
+            for group, belief in result.beliefs.items()
+            for name, weight in belief.weights.items()
         ),
         title="Laws",
         detail=True,

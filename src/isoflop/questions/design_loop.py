@@ -16,6 +16,7 @@ from isoflop.questions.base.context import DEFAULT_LAW, Context
 from isoflop.questions.base.drawing import drawing
 
 if TYPE_CHECKING:
+    from isoflop.planning.design import Candidates
     from isoflop.planning.design.loop import DesignLoop
     from isoflop.questions.design import Design
     from isoflop.runs import Runs
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _DRAWS: Final = 500  # of the answer after each round
 _USUAL: Final = 1.5  # ratio of the ends that is narrow enough, where nobody says
+_KINDS: Final[dict[str, Kind]] = {"N": "count", "D": "count", "U": "count", "C": "flops"}
 _N_AT: Final = re.compile(r"\s*N\*\s+at\s+(\S+)\s*", re.IGNORECASE)
 
 
@@ -30,12 +32,11 @@ def check_loop(question: Design) -> None:
     """A loop trains a sweep's cells, from nothing, into a folder."""
     if len(question.candidates) != 1 or not question.candidates[0].lower().endswith(".toml"):
         raise IsoflopError(
-            "--loop trains in the lab, which needs a sweep: give --candidates sweep.toml, and nothing else"
+            "--loop trains the cells of a sweep, of the lab or of your own program: give --candidates sweep.toml, and "
+            "nothing else"
         )
     if question.output is not None:
         raise IsoflopError("--loop keeps what it trains in its own folder; leave --output out")
-    if question.cost is not None:
-        raise IsoflopError("--loop pays in the counted FLOPs of the sweep's cells; leave --cost out")
 
 
 def loop_of(question: Design, context: Context) -> DesignLoop:
@@ -45,7 +46,7 @@ def loop_of(question: Design, context: Context) -> DesignLoop:
     from isoflop.lab.sweep import perform
     from isoflop.planning.design.loop import design_loop
     from isoflop.planning.design.reading import read_design
-    from isoflop.planning.design.sweep import sweep_of
+    from isoflop.planning.design.sweep import runs_a_program, sweep_of
     from isoflop.runs import read_runs
 
     assert question.spend is not None and question.loop is not None and question.question is not None
@@ -56,8 +57,18 @@ def loop_of(question: Design, context: Context) -> DesignLoop:
         )
     base, folder = context.runs_spec.folder, Path(question.loop).expanduser()
     described = base / Path(question.candidates[0]).expanduser()
-    laws = (question.laws_of((), before=True), question.laws_of((), before=False))
-    pool = read_design(question.candidates, ["N", "D"], folder=base)
+    derive = context.runs_spec.derive
+    own = runs_a_program(described)
+    if question.cost is not None and not own:
+        raise IsoflopError("--loop pays in the counted FLOPs of the sweep's cells; leave --cost out")
+    if question.seeds > 1 and own:
+        raise IsoflopError(
+            "a program is run once with its values, and --seeds would run it again with the same; list seed = [0, 1] "
+            "in [command.values], and leave --seeds out"
+        )
+    pool = read_design(question.candidates, ["N", "D"], folder=base, cost=question.cost, derive=derive)
+    columns = tuple(pool.frame.columns)
+    laws = (question.laws_of(columns, before=True), question.laws_of(columns, before=False))
     if folder.exists() and not folder.is_dir():
         raise IsoflopError(f"{folder} is a file; give --loop a folder")
 
@@ -73,7 +84,7 @@ def loop_of(question: Design, context: Context) -> DesignLoop:
                     f"no cell of the batch finished; the reasons are in {folder / 'cells'}: "
                     + (swept.failed or swept.diverged)[0][1][:200]
                 )
-            return read_runs(swept.runs)
+            return read_runs(swept.runs, derive=derive)
 
         return design_loop(
             *laws,
@@ -117,11 +128,13 @@ def loop_answer(question: Design, result: DesignLoop) -> Answer:
     """What was trained, for how much, and how the interval shrank."""
     target = result.last.target
     answered: Kind = "count" if target.kind == "factor" else "number"
-    count = len(result.rows)
+    count, pool = len(result.rows), result.last.candidates
+    kind: Kind = "flops" if in_flops(pool) else "number"
+    unit = "FLOPs" if kind == "flops" else ""
     table = Path(question.loop or "") / "runs.parquet"
     headline = (
         f"Trained {count} {plural(count, 'run')} in {len(result.rounds)} {plural(len(result.rounds), 'round')} for "
-        f"{{spent}} FLOPs: {target.name} is {{answer}}, and was {_ends(result.before, answered)} before any run; the "
+        f"{{spent}}: {target.name} is {{answer}}, and was {_ends(result.before, answered)} before any run; the "
         f"end was {result.stopped}. The runs are in {literal(str(table))}."
         if count
         else f"Nothing was trained: {result.stopped}."
@@ -132,11 +145,11 @@ def loop_answer(question: Design, result: DesignLoop) -> Answer:
         headline=headline,
         quantities=(
             of_interval("answer", result.answer, answered, label=target.name),
-            Quantity("spent", result.spent, "flops", label="cost of the runs", unit="FLOPs"),
-            Quantity("budget", result.budget, "flops", label="budget", unit="FLOPs"),
+            Quantity("spent", result.spent, kind, label="cost of the runs", unit=unit, note=pool.priced),
+            Quantity("budget", result.budget, kind, label="budget", unit=unit),
             Quantity("runs", count, "integer", label="runs"),
         ),
-        tables=(_rounds(result, answered), _trained(result)),
+        tables=(_rounds(result, answered, kind), _trained(result, kind)),
         findings=result.last.findings,
         method="linear Bayes over draws of the laws with model error, designed anew after every batch",
         pictures=(_picture(result),),
@@ -148,7 +161,7 @@ def _ends(interval: Interval, kind: Kind) -> str:
     return f"{number(interval.low, kind, digits=2)}–{number(interval.high, kind, digits=2)}"
 
 
-def _rounds(result: DesignLoop, kind: Kind) -> Table:
+def _rounds(result: DesignLoop, kind: Kind, paid: Kind) -> Table:
     spent, rows = 0.0, list[tuple[Cell, ...]]()
     for place, each in enumerate(result.rounds, start=1):
         spent += each.spent
@@ -167,7 +180,7 @@ def _rounds(result: DesignLoop, kind: Kind) -> Table:
         (
             Column("round", kind="integer"),
             Column("runs", kind="integer"),
-            Column("spent", "spent by then", "flops"),
+            Column("spent", "spent by then", paid),
             Column("expected", "expected"),
             Column("answer", "came out"),
             Column("source", "by", detail=True),
@@ -177,15 +190,21 @@ def _rounds(result: DesignLoop, kind: Kind) -> Table:
     )
 
 
-def _trained(result: DesignLoop) -> Table:
-    frame = result.last.candidates.frame[list(result.rows)]
+def _trained(result: DesignLoop, paid: Kind) -> Table:
+    pool = result.last.candidates
+    frame = pool.frame[list(result.rows)]
     return Table(
         "trained",
-        tuple(Column(name, kind="count" if name in ("N", "D") else "flops") for name in ("N", "D", "C")),
-        tuple(frame.select("N", "D", "C").iter_rows()),
+        (*(Column(name, kind=_KINDS.get(name, "number")) for name in frame.columns), Column("cost", kind=paid)),
+        tuple((*row, float(cost)) for row, cost in zip(frame.iter_rows(), pool.cost[list(result.rows)], strict=True)),
         title="Runs, in the order in which they were chosen",
         detail=True,
     )
+
+
+def in_flops(pool: Candidates) -> bool:
+    """Whether candidates are paid in training FLOPs."""
+    return pool.priced in ("6*N*D", "the column C", "counted FLOPs")
 
 
 def _picture(result: DesignLoop) -> Picture:

@@ -45,7 +45,10 @@ class Simulate(Question):
     in_study: ClassVar[bool] = False
     on_page: ClassVar[bool] = False
 
-    law: str = option(Text("LAW"), "chinchilla", help='Law that is true: a name or a formula, as "E + A/N^alpha".')
+    law: str = option(
+        Text("LAW"), "chinchilla",
+        help='Law that is true: a name, with its constants as chinchilla:epoch, or a formula, as "E + A/N^alpha".',
+    )  # fmt: skip
     constants: tuple[str, ...] = option(
         Texts("KEY|NAME=VALUE"), (), help="Key of published constants, as epoch, or a constant's value; repeatable."
     )
@@ -76,18 +79,20 @@ class Simulate(Question):
     def compute(self, context: Context) -> Simulated:
         """The table."""
         from isoflop.laws import law
+        from isoflop.laws.constants import stated_constants
         from isoflop.planning.design.reading import read_design
-        from isoflop.planning.simulate import constants_of, simulate
+        from isoflop.planning.simulate import simulate
 
         self.check()
-        truth = law(self.law, columns=tuple(each.partition("=")[0].strip() for each in self.design if "=" in each))
+        name, _, given = self.law.partition(":")
+        truth = law(name, columns=tuple(each.partition("=")[0].strip() for each in self.design if "=" in each))
         design = read_design(
             self.design, truth.input_names, cost=self.cost, costs_matter=self.drift != 0, option="--design"
         )
-        truth = law(self.law, columns=tuple(design.frame.columns))
+        truth = law(name, columns=tuple(design.frame.columns))
         made = simulate(
             truth,
-            constants_of(truth, self.constants),
+            stated_constants(truth, (given, *self.constants)).values,
             design,
             noise=self.noise,
             seeds=self.seeds,

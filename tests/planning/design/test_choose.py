@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from isoflop.planning.design.choose import Drift, choose, expected_error
+from isoflop.planning.design.choose import Drift, View, choose, expected_error
 
 
 @pytest.fixture
@@ -82,3 +82,36 @@ def test_drift_pays_for_one_large_run_on_the_way(problem):
 def test_the_parameters_criterion_takes_both_ends(problem):
     found = choose(*given(problem), np.ones(7), 2.0, criterion="parameters")
     assert set(found.rows) == {0, 6}
+
+
+def of_prior(problem, prior):
+    """The same problem under another prior of level and slope."""
+    features, asked = problem["features"], problem["asked"]
+    return View(features @ prior @ features.T, (features @ prior @ asked)[:, None], np.array([[asked @ prior @ asked]]))
+
+
+def test_with_another_distribution_beside_it_no_batch_has_a_lower_sum_of_squared_errors(problem):
+    """One prior is unsure of the level, the other of the slope; brute force over all affordable batches."""
+    cost = np.array([4.0, 2.0, 1.0, 1.0, 1.0, 2.0, 4.0])
+    views = [of_prior(problem, np.diag([1.0, 1e-4])), of_prior(problem, np.diag([1e-4, 1.0]))]
+
+    def together(rows):
+        return sum(expected_error(v.cov, v.cross, v.target_cov, problem["noise"], rows) ** 2 for v in views)
+
+    first, second = views
+    found = choose(first.cov, first.cross, first.target_cov, problem["noise"], cost, 5.0, beside=second)
+    alone = choose(first.cov, first.cross, first.target_cov, problem["noise"], cost, 5.0)
+    batches = [each for count in range(1, 6) for each in itertools.combinations(range(7), count)]
+    best = min(together(each) for each in batches if cost[list(each)].sum() <= 5.0)
+    assert together(found.rows) <= 1.03 * best < together(alone.rows)
+    assert found.error[-1] == pytest.approx(
+        expected_error(first.cov, first.cross, first.target_cov, problem["noise"], found.rows)
+    )
+
+
+def test_what_is_left_after_some_runs_is_the_posterior(problem):
+    own, toward = View(problem["cov"], problem["cross"], problem["target_cov"]).left(problem["noise"], [0, 4])
+    features = problem["features"][[0, 4]]
+    posterior = np.linalg.inv(np.linalg.inv(problem["prior"]) + features.T @ features / 0.04)
+    assert own == pytest.approx(np.einsum("ij,jk,ik->i", problem["features"], posterior, problem["features"]))
+    assert toward[:, 0] == pytest.approx(problem["features"] @ posterior @ problem["asked"])

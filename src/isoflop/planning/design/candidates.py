@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from isoflop.errors import DataError, IsoflopError
 from isoflop.planning.points import values_of
 from isoflop.runs import Runs, read_runs
-from isoflop.runs.derive import with_derived
+from isoflop.runs.derive import named_columns, symbol_of, with_derived
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -68,9 +68,25 @@ def candidate_grid(
     return candidates_of(Runs.from_columns(dict(frame.to_dict(as_series=False)), source="the grid"), cost=cost)
 
 
-def read_candidates(path: str | Path, *, cost: str | None = None) -> Candidates:
-    """The rows of a table, whose headers map as those of runs do; see :func:`candidates_of`."""
-    return candidates_of(read_runs(path), cost=cost)
+def read_candidates(
+    path: str | Path, *, cost: str | None = None, derive: Mapping[str, str] | None = None
+) -> Candidates:
+    """The rows of a table, whose headers map as those of runs do, with derived columns; see :func:`candidates_of`."""
+    runs = read_runs(path)
+    return candidates_of(with_derived(runs, derivable(derive or {}, runs)), cost=cost)
+
+
+def derivable(derive: Mapping[str, str], runs: Runs) -> dict[str, str]:
+    """Those of the formulas that candidates have the columns for, and whose own column they lack."""
+    names = named_columns(derive, runs.frame.schema)
+    wanted = {symbol_of(name): (name, text) for name, text in derive.items() if symbol_of(name) not in runs.frame}
+    found: dict[str, str] = {}
+    while True:
+        there = {*runs.frame.columns, *map(symbol_of, found)}
+        more = {symbol: each for symbol, each in wanted.items() if symbol not in there and names[symbol] <= there}
+        if not more:
+            return found
+        found |= dict(more.values())
 
 
 def candidates_of(runs: Runs, *, cost: str | None = None) -> Candidates:
@@ -108,7 +124,11 @@ def candidates_of(runs: Runs, *, cost: str | None = None) -> Candidates:
             f"the cost of candidate {int(bad[0]) + 1} of {runs.source} is {values[bad[0]]:g}, and must be a positive "
             "number; change --cost, or leave the row out"
         )
-    kept = [name for name in runs.frame.columns if name not in ("row", _COST) and runs.frame[name].dtype.is_numeric()]
+    kept = [
+        name
+        for name, kind in runs.frame.schema.items()
+        if name not in ("row", _COST) and (kind.is_numeric() or kind == pl.String)
+    ]
     return Candidates(runs.frame.select(kept), values, priced, runs.source)
 
 

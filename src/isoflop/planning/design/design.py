@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,13 +14,13 @@ from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting.objective import Objective
 from isoflop.laws import Law
-from isoflop.laws.optimum import optimum
 from isoflop.laws.training_flops import SIX_ND, TrainingFlops
-from isoflop.planning.design.belief import DRAWS, Belief, Moments, believe, moments
-from isoflop.planning.design.candidates import Candidates, check_inputs
-from isoflop.planning.design.choose import Chosen, Drift, choose, expected_error
-from isoflop.planning.design.target import Target, target_of
-from isoflop.planning.near_optimum import ANYWHERE, DRIFT, WITHIN
+from isoflop.planning.design.belief import DRAWS, Belief, Moments
+from isoflop.planning.design.candidates import Candidates
+from isoflop.planning.design.choose import Chosen, choose, expected_error
+from isoflop.planning.design.posed import Posed, pose
+from isoflop.planning.design.sign import wrong_sign
+from isoflop.planning.design.target import Target
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Interval, check_level
@@ -33,6 +32,7 @@ _MOST_SEEDS = 1_000
 _SMALL = 0.1  # share of the budget that a run of the batch of small ones may cost
 _WIDE = 4.0  # ratio of an interval's ends after the batch from which it is said
 _WIDE_RELATIVE = 0.2  # the same of a relative width
+_KNOWN, _OPEN = 0.01, 0.1  # probabilities of a wrong sign
 _LARGEST = 1e100
 _FREE = 4  # degrees of freedom of an interval of N*, as plans have it
 
@@ -64,8 +64,11 @@ class RunDesign(Shown):
         Root of the target's expected squared error after 0, 1, 2 … of the runs.
     alternatives :
         One large run, several small ones, and all candidates.
-    candidates, target, belief :
-        What the design was made from.
+    candidates, target, beliefs :
+        What the design was made from; a belief for each group that is compared, or one under "".
+    wrong :
+        Where two groups are compared: the probability that the sign of their difference is wrong, now and as expected
+        after the batch.
     findings :
         What to know about it.
     """
@@ -79,17 +82,20 @@ class RunDesign(Shown):
     alternatives: tuple[Alternative, ...]
     candidates: Candidates = field(repr=False)
     target: Target = field(repr=False)
-    belief: Belief = field(repr=False)
+    beliefs: Mapping[str, Belief] = field(repr=False)
     findings: tuple[Finding, ...]
+    wrong: tuple[float, float] | None = None
 
     @property
-    def chosen(self) -> tuple[dict[str, float], ...]:
+    def belief(self) -> Belief:
+        """The only one, or that of the first group that is compared."""
+        return next(iter(self.beliefs.values()))
+
+    @property
+    def chosen(self) -> tuple[dict[str, float | str], ...]:
         """Inputs and cost of each run of the batch."""
-        frame = self.candidates.frame
-        return tuple(
-            {**{name: float(frame[name][row]) for name in frame.columns}, "cost": float(self.candidates.cost[row])}
-            for row in self.rows
-        )
+        frame, cost = self.candidates.frame, self.candidates.cost
+        return tuple({**frame.row(row, named=True), "cost": float(cost[row])} for row in self.rows)
 
 
 def design(
@@ -164,23 +170,15 @@ def design(
     """
     check_level(level)
     _check(candidates, budget, seeds)
-    domains = {each.name: each.domain for law in laws for each in law.inputs}
-    check_inputs(candidates, domains)
-    points = candidates.inputs(domains)
-    belief, target = asked(
-        laws, points, question, runs=runs, objective=objective, prior=prior, noise=noise, counted=counted, draws=draws,
-        seed=seed,
+    posed = pose(
+        laws, candidates, question, runs=runs, objective=objective, prior=prior, noise=noise, counted=counted,
+        draws=draws, seed=seed,
     )  # fmt: skip
-    drift, cost = None, candidates.cost
-    if target.budget is not None:
-        drift = _drift(belief, target.budget, points, runs, counted)
-        cost = np.where(_off_path(belief, points, counted), np.inf, cost)
-        _check_some(cost, budget)
-    known = moments(belief, points, target.points, target.weights, target.of_laws)
-    variance = np.full(len(candidates), belief.noise**2)
+    known, target, drift = posed.known, posed.target, posed.drift
+    _check_some(posed, budget)
     found = choose(
-        known.cov, known.cross, known.target_cov, variance, cost, budget, most=seeds, least_gain=least_gain,
-        drift=drift,
+        known.cov, known.cross, known.target_cov, posed.noise, posed.cost, budget, most=seeds, least_gain=least_gain,
+        drift=drift, beside=posed.beside,
     )  # fmt: skip
     quantile = float(stdtrit(_FREE, (1 + level) / 2) if drift else ndtri((1 + level) / 2))
     middle = _middle(known, target)
@@ -188,8 +186,13 @@ def design(
     def around(error: float) -> Interval:
         return _interval(middle, error * quantile, target, level)
 
-    alternatives = _alternatives(known, variance, cost, budget, seeds, around, drift)
-    now, after = around(float(found.error[0])), around(float(found.error[-1]))
+    alternatives = _alternatives(posed, budget, seeds, around)
+    first, last = float(found.error[0]), float(found.error[-1])
+    now, after = around(first), around(last)
+    wrong = None
+    if target.compared is not None:
+        gap = float(known.target_mean[0])
+        wrong = (wrong_sign(gap, first, first), wrong_sign(gap, first, last))
     return RunDesign(
         rows=found.rows,
         spent=found.spent,
@@ -198,80 +201,26 @@ def design(
         after=after,
         errors=found.error,
         alternatives=alternatives,
-        candidates=candidates,
+        candidates=posed.candidates,
         target=target,
-        belief=belief,
-        findings=_findings(belief, found, candidates, budget, target, after),
+        beliefs=posed.beliefs,
+        wrong=wrong,
+        findings=_findings(posed, found, budget, after, wrong),
     )
 
 
-def asked(
-    laws: Sequence[Law],
-    points: Mapping[str, Floats],
-    question: str,
-    *,
-    runs: Runs | None = None,
-    objective: Objective | None = None,
-    prior: Prior | None = None,
-    noise: float | None = None,
-    counted: TrainingFlops = SIX_ND,
-    draws: int = DRAWS,
-    seed: int = 0,
-) -> tuple[Belief, Target]:
-    """The question as numbers, and the belief with the model error that suits it."""
-
-    def believed(model_error: Prior | None, *, holds: bool) -> Belief:
-        return believe(
-            laws, points, runs, objective=objective, prior=model_error or prior, noise=noise, draws=draws, seed=seed,
-            model_error=not holds,
-        )  # fmt: skip
-
-    if not re.match(r"\s*\w+ +at ", question) or "=" not in question:
-        belief = believed(None, holds=True)
-        target = target_of(question, belief, counted=counted)
-        return (belief if target.if_law_holds else believed(target.model_error, holds=False)), target
-    belief = believed(None, holds=False)
-    return belief, target_of(question, belief, counted=counted)
-
-
-def _drift(
-    belief: Belief, budget: float, points: Mapping[str, Floats], runs: Runs | None, counted: TrainingFlops
-) -> Drift:
-    """How far the target's budget lies beyond runs that are near the optimum of theirs, in decades of compute."""
-
-    def decades(inputs: Mapping[str, Floats]) -> Floats:
-        spent, away = _from_optimum(belief, inputs, counted)
-        return np.where(away <= WITHIN, np.log10(budget) - np.log10(spent), np.inf)
-
-    beyond = decades(points)
-    known = np.empty(0) if runs is None else decades({"N": runs["N"], "D": runs["D"]})
-    far = beyond[np.isfinite(beyond)].max(initial=0.0)
-    now = float(known.min(initial=np.inf))
-    return Drift(DRIFT, ANYWHERE, beyond, now if math.isfinite(now) else float(max(far, 1.0)))
-
-
-def _from_optimum(belief: Belief, inputs: Mapping[str, Floats], counted: TrainingFlops) -> tuple[Floats, Floats]:
-    """FLOPs of each run, and |log N − log N*| at these FLOPs by the heaviest law, infinite without an optimum."""
-    spent = counted.flops(inputs["N"], inputs["D"])
-    best = max(belief.components, key=lambda each: each.weight)
-    params = {name: np.full(len(spent), float(np.median(values))) for name, values in best.params.items()}
-    with np.errstate(all="ignore"):
-        there = optimum(best.law, params, spent, counted=counted)
-        return spent, np.where(there.inside, np.abs(np.log(inputs["N"]) - np.log(there.n)), np.inf)
-
-
-def _off_path(belief: Belief, points: Mapping[str, Floats], counted: TrainingFlops) -> NDArray[np.bool_]:
-    """Candidates that a plan would leave out, even if N* is other than now believed; none where that were all."""
-    far = _from_optimum(belief, points, counted)[1] > 2 * WITHIN
-    return np.zeros_like(far) if far.all() else far
-
-
-def _check_some(cost: Floats, budget: float) -> None:
-    if not (cost <= budget * (1 + 1e-12)).any():
+def _check_some(posed: Posed, budget: float) -> None:
+    if (posed.cost <= budget * (1 + 1e-12)).any():
+        return
+    if posed.target.compared is None:
         raise IsoflopError(
             "no candidate within the budget lies within a factor of 11 of the compute-optimal size of its own FLOPs, "
             "and others say little of N*; offer sizes nearer to it, or raise the budget"
         )
+    raise IsoflopError(
+        f"no candidate of {' or '.join(posed.target.compared)} costs as little as the {budget:.3g} that may be "
+        "spent; raise the budget, or add cheaper candidates"
+    )
 
 
 def _check(candidates: Candidates, budget: float, seeds: int) -> None:
@@ -304,16 +253,10 @@ def _interval(middle: float, half: float, target: Target, level: float) -> Inter
 
 
 def _alternatives(
-    known: Moments,
-    variance: Floats,
-    cost: Floats,
-    budget: float,
-    seeds: int,
-    around: object,
-    drift: Drift | None,
+    posed: Posed, budget: float, seeds: int, around: Callable[[float], Interval]
 ) -> tuple[Alternative, ...]:
     """One run as large as the budget allows; several that cost a tenth of it at most; every candidate."""
-    assert callable(around)
+    known, variance, cost, drift = posed.known, posed.noise, posed.cost, posed.drift
     found = []
     affordable = np.flatnonzero(cost <= budget * (1 + 1e-12))
     large = affordable[cost[affordable] >= 0.5 * cost[affordable].max()]
@@ -339,9 +282,9 @@ def _alternatives(
 
 
 def _findings(
-    belief: Belief, found: Chosen, candidates: Candidates, budget: float, target: Target, after: Interval
+    posed: Posed, found: Chosen, budget: float, after: Interval, wrong: tuple[float, float] | None
 ) -> tuple[Finding, ...]:
-    told = []
+    told, belief, target = [], posed.belief, posed.target
     if not belief.rows:
         sources = ", ".join(dict.fromkeys(each for some in belief.sources.values() for each in some))
         told.append(
@@ -375,6 +318,26 @@ def _findings(
     wide = after.high - after.low > _WIDE_RELATIVE * abs(after.value) if target.kind == "relative" else False
     if target.kind == "factor":
         wide = after.high / after.low > _WIDE
+    if wrong is not None and wrong[0] < _KNOWN:
+        told.append(
+            Finding(
+                "design-sign-known",
+                "note",
+                f"which of {' and '.join(target.compared or ())} is better is known already: the sign is wrong with a "
+                f"probability of {wrong[0]:.2%}.",
+                "Spend the budget on another question, or ask at a point farther away.",
+            )
+        )
+    elif wrong is not None and wrong[1] > _OPEN:
+        told.append(
+            Finding(
+                "design-sign-open",
+                "warning",
+                f"which of {' and '.join(target.compared or ())} is better is expected to stay open: after the batch "
+                f"the sign is wrong with a probability of {wrong[1]:.0%}.",
+                "Offer larger candidates, ask of a point nearer to them, or take the cheaper of the two.",
+            )
+        )
     if wide:
         told.append(
             Finding(

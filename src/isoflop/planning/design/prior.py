@@ -73,8 +73,8 @@ def require_published(law: Law, coords: Coordinates, centers: Mapping[str, float
     found = published_constants(law, coords, centers)
     if found is None:
         raise IsoflopError(
-            f"{law.name} has no published constants to design from before any run; give a table of runs, or a law "
-            "that has some (--law chinchilla)"
+            f"{law.name} has no published constants to design from before any run; give a table of runs, a law that "
+            "has some (--law chinchilla), or your guess of them behind it (--law LAW:NAME=VALUE,…)"
         )
     return found
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from isoflop.errors import IsoflopError, shown
-from isoflop.planning.design.candidates import Candidates, candidate_grid, candidates_of, read_candidates
+from isoflop.planning.design.candidates import Candidates, candidate_grid, candidates_of, derivable, read_candidates
 from isoflop.runs.datasets import is_data_set
+from isoflop.runs.derive import with_derived
 
 
 def read_design(
@@ -16,12 +17,14 @@ def read_design(
     *,
     folder: Path = Path(),
     cost: str | None = None,
+    derive: Mapping[str, str] | None = None,
     costs_matter: bool = True,
     option: str = "--candidates",
 ) -> Candidates:
     """One file or data set, or ``NAME=VALUES`` words, all of whose combinations are meant.
 
-    names: inputs of the law. costs_matter: without it every row costs 1 where none is told. option: for messages.
+    names: inputs of the law. derive: columns of a file that others give. costs_matter: without it every row costs 1
+    where none is told. option: for messages.
     Raises IsoflopError for a file beside values, and as :func:`isoflop.planning.design.candidates_of`.
     """
     if not costs_matter and cost is None:
@@ -38,9 +41,10 @@ def read_design(
     if place.suffix.lower() == ".toml":
         from isoflop.planning.design.sweep import sweep_candidates
 
-        return sweep_candidates(place)
+        return sweep_candidates(place, cost=cost, derive=derive)
     if not place.exists() and is_data_set(files[0]):
         from isoflop.runs.datasets import load
 
-        return candidates_of(load(files[0]), cost=cost)
-    return read_candidates(place, cost=cost)
+        runs = load(files[0])
+        return candidates_of(with_derived(runs, derivable(derive or {}, runs)), cost=cost)
+    return read_candidates(place, cost=cost, derive=derive)

@@ -28,7 +28,7 @@ from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 Points = Mapping[str, Floats]
-Kind = Literal["factor", "relative", "number"]
+Kind = Literal["factor", "relative", "number", "ratio"]
 
 _LENGTH = 1.0  # decades over which the model error changes that moves N*
 _LARGEST_ERROR = 0.1  # of it, relative
@@ -48,6 +48,7 @@ class Target(Value):
     model_error: the prior of the model error that suits the target; None for that of forecasts.
     if_law_holds: whether it means nothing but within a law, and so has no model error.
     budget: FLOPs at which N* is asked for, whose drift beyond the largest run then counts too.
+    compared: the groups whose responses are compared, of which the sign is asked.
     """
 
     name: str
@@ -58,13 +59,15 @@ class Target(Value):
     model_error: Prior | None = None
     if_law_holds: bool = False
     budget: float | None = None
+    compared: tuple[str, str] | None = None
 
 
 def target_of(text: str, belief: Belief, *, counted: TrainingFlops = SIX_ND) -> Target:
     """The target of a question in words.
 
     ``N* at 1e21``; ``loss at N=7B D=140B`` (several values between commas: the mean error over all combinations);
-    ``exponent of N* at 1e21``; ``alpha`` or another constant of the law.
+    ``exponent of N* at 1e21``; ``alpha`` or another constant of the law. Questions of which of two is better are read
+    by :func:`isoflop.planning.design.sign.comparison_of`.
     Raises IsoflopError for what is none of these.
     """
     words = " ".join(text.split())
@@ -72,21 +75,29 @@ def target_of(text: str, belief: Belief, *, counted: TrainingFlops = SIX_ND) -> 
     if asked is not None:
         budget = _positive(asked[2], "the budget of the question")
         return exponent_target(belief, budget, counted) if asked[1] else optimum_target(belief, budget, counted)
-    asked = re.fullmatch(r"(\w+) at (.+=.+)", words)
-    if asked is not None:
-        names = list(dict.fromkeys(name for each in belief.components for name in each.law.input_names))
-        response = belief.components[0].law.response
-        if asked[1] != response:
-            raise IsoflopError(f"the laws predict {response}, and the question is of {asked[1]}; ask {response} at …")
-        values = values_of(re.split(r"[ ;]+", asked[2].strip()), names, option="the question")
-        return response_target(belief, _combined(values, names))
+    if re.fullmatch(r"\w+ at .+=.+", words):
+        return response_at(words, belief)
     known = list(belief.components[0].law.param_names)
     if words in known:
         return constant_target(belief, words)
     raise IsoflopError(
-        f"the question {shown(text)} is none of 'N* at 1e21', 'loss at N=7B D=140B', 'exponent of N* at 1e21' and a "
-        f"constant of the law ({', '.join(known)})"
+        f"the question {shown(text)} is none of 'N* at 1e21', 'loss at N=7B D=140B', 'exponent of N* at 1e21', 'which "
+        f"recipe is better at N=7B D=140B' and a constant of the law ({', '.join(known)})"
     )
+
+
+def response_at(text: str, belief: Belief) -> Target:
+    """The response at points in words, ``loss at N=7B D=140B``; without ``loss at`` that of the laws.
+
+    Raises IsoflopError for another response, an input that is missing and one that no law has.
+    """
+    before, _, point = text.rpartition(" at ")
+    names = list(dict.fromkeys(name for each in belief.components for name in each.law.input_names))
+    response = belief.components[0].law.response
+    if before and before != response:
+        raise IsoflopError(f"the laws predict {response}, and the question is of {before}; ask {response} at …")
+    values = values_of(re.split(r"[ ;]+", point.strip()), names, option="the question")
+    return response_target(belief, _combined(values, names))
 
 
 def response_target(belief: Belief, points: Points) -> Target:

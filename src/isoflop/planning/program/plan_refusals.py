@@ -13,6 +13,7 @@ from isoflop.laws.expression import names
 from isoflop.planning.program.interior_point import FEASIBLE, minimize
 from isoflop.planning.program.plan_conditions import COST, LOSS, Limit
 from isoflop.planning.program.plan_program import violation_program
+from isoflop.planning.program.problem import Problem
 from isoflop.planning.program.solve_plan import Optima, PlanSolver
 from isoflop.planning.program.unknowns import LARGEST
 
@@ -55,11 +56,17 @@ def _unmet(solver: PlanSolver, params: Mapping[str, float]) -> str:
         reach = "" if limit.relation == "==" else f" {reached:.4g}"
         tail = f"its left side {how}{reach} under the other conditions; loosen one of them"
         return f"no {chosen} meet {limit.text!r}: {tail}"
-    what = {LOSS: "the loss", COST: "the cost"}.get(problem.objective_text, problem.objective_text)
+    what = _objective(problem)
     return (
         f"no best {chosen} is found: {what} gets better without end, or the conditions leave single points alone; "
         f'bound the unknowns (--subject-to "{problem.names[-1]} <= …") or give values (--at {problem.names[-1]}=…)'
     )
+
+
+def _objective(problem: Problem) -> str:
+    """What is made least, in words: the response of a law may be another than a loss."""
+    response = "the " + problem.law.response.replace("_", " ")
+    return {LOSS: response, COST: "the cost"}.get(problem.objective_text, problem.objective_text)
 
 
 def _least_violation(solver: PlanSolver, limit: Limit, params: Mapping[str, float]) -> tuple[float, float] | None:
@@ -94,7 +101,7 @@ def _unbounded(solver: PlanSolver, at_fit: Optima, label: str, side: str) -> str
     grows = "grows" if side == "high" else "falls"
     relation = "<=" if side == "high" else ">="
     fix = f'bound it (--subject-to "{label} {relation} …") or give it a value (--at {label}=…)'
-    what = {LOSS: "the loss", COST: "the cost"}.get(problem.objective_text, problem.objective_text)
+    what = _objective(problem)
     if side == "low" and problem.target is not None and _slack(solver, at_fit):
         chosen = ", ".join(problem.names)
         return f"any {chosen} reach a loss of {problem.target:g}, so nothing keeps {label} from falling; lower --loss"
@@ -102,7 +109,7 @@ def _unbounded(solver: PlanSolver, at_fit: Optima, label: str, side: str) -> str
     paid = problem.budget is not None or problem.objective_text == COST
     if problem.objective_text == LOSS and problem.cost is not None and problem.budget is None and priced:
         return (
-            f"nothing bounds the cost {problem.cost.text}, and the loss gets no worse all the way as {label} {grows}; "
+            f"nothing bounds the cost {problem.cost.text}, and {what} gets no worse all the way as {label} {grows}; "
             f"give --budget, as 1e24, or {fix}"
         )
     if problem.cost is not None and paid and not priced:

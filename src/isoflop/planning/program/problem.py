@@ -26,6 +26,7 @@ from isoflop.planning.program.plan_conditions import (
 )
 from isoflop.planning.program.unknowns import (
     Unknown,
+    check_domains,
     finite_values,
     is_share,
     menu_of,
@@ -127,6 +128,7 @@ def plan_problem(law: Law, words: PlanWords, *, counted: TrainingFlops = SIX_ND)
     for label in given:
         if label in law.param_names:
             raise IsoflopError(f"--at {label}: {label} is a fitted parameter of {law.name}, not a quantity to give")
+    check_domains(law, given)
     defined = _defined(law, words, fixed)
     response = substitute(law.expression, {name(label): each for label, each in defined.items()})
     found = [label for label in names(response) if label not in law.param_names]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError, shown
 from isoflop.laws.expression import Expr, add, exp, mul, name, num
-from isoflop.laws.law import Input
+from isoflop.laws.law import Input, Law
 from isoflop.units import parse_quantity
 from isoflop.values import Value
 
@@ -163,3 +163,13 @@ def finite_values(at: Mapping[str, float], where: str = "--at") -> Mapping[str, 
         if not math.isfinite(value) or abs(value) > LARGEST:
             raise IsoflopError(f"{where} {label} = {value:g} is too large; values are numbers up to {LARGEST:g}")
     return at
+
+
+def check_domains(law: Law, at: Mapping[str, float], where: str = "--at") -> None:
+    """Raises IsoflopError for an input of the law whose value lies outside its domain."""
+    for each in law.inputs:
+        value = at.get(each.name, 1.0)
+        if each.domain == "positive" and value <= 0:
+            raise IsoflopError(f"{where} {each.name}: {each.name} is above 0, and {value:g} is not")
+        if each.domain == "nonnegative" and value < 0:
+            raise IsoflopError(f"{where} {each.name}: {each.name} is not below 0, and {value:g} is")

@@ -258,6 +258,7 @@ def is_saved_fit(text: str) -> bool:
     if path.exists():
         return False
     from isoflop.laws import catalogue
+    from isoflop.planning.published import is_stated_formula
     from isoflop.runs.datasets import is_data_set
 
-    return text.partition(":")[0] in catalogue() and not is_data_set(text)
+    return is_stated_formula(text) or (text.partition(":")[0] in catalogue() and not is_data_set(text))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from isoflop.questions.base.context import Context
 
 _COUNTED = re.compile(r"(N|D|U|S|step|steps|batch|T)(_\w+)?")
+IF_LAW_HOLDS = "if the law holds"
 _MOST_OPTIONS = 12
 _UNITS = {"N": "parameters", "D": "tokens", "U": "tokens", "batch": "tokens", "S": "steps", "S_min": "steps"}
 
@@ -160,7 +161,8 @@ def _quantities(result: Planned) -> Iterator[Quantity]:
         unit_of_cost = cost.unit if cost.unit not in ("hours", "money") else ""
         spread = plan.cost.high - plan.cost.low
         if spread > 1e-6 * abs(plan.cost.value):
-            yield of_interval("cost", plan.cost, _cost_kind(plan), unit=unit_of_cost, note=cost.text)
+            note = f"{cost.text}; {IF_LAW_HOLDS}"
+            yield of_interval("cost", plan.cost, _cost_kind(plan), unit=unit_of_cost, note=note)
         else:
             yield Quantity("cost", plan.cost.value, _cost_kind(plan), unit=unit_of_cost, note=cost.text)
     if plan.problem.objective_text not in ("loss", "cost", *plan.problem.names):
@@ -191,7 +193,8 @@ def _chosen(plan: OptimizedPlan, each: Chosen) -> Quantity:
     if not known.menu and abs(high - low) <= 1e-6 * abs(each.interval.value):
         return Quantity(each.name, each.interval.value, kind, unit=unit, note="at its bound in every draw")
     if not known.menu:
-        return of_interval(each.name, each.interval, kind, unit=unit)
+        note = IF_LAW_HOLDS if len(each.draws) else ""
+        return of_interval(each.name, each.interval, kind, unit=unit, note=note)
     own = each.draws[each.draws == each.draws]
     share = (
         f"the best in {number(float((own == each.interval.value).mean()), 'share')} of the draws" if len(own) else ""
