@@ -17,7 +17,12 @@ def test_every_example_is_a_sweep(path):
     spec = read_spec(path)
     assert spec.name == path.stem
     cells = programs_of(spec) if spec.commands else cells_of(spec)
-    assert len(cells) == {"python-bytes": 70, "python-depth4": 37, "digits": 45, "own-program": 24}[path.stem]
+    assert (
+        len(cells)
+        == {"python-bytes": 70, "python-depth4": 37, "python-depth4-larger": 3, "digits": 45, "own-program": 24}[
+            path.stem
+        ]
+    )
     assert len(search_cells(spec) if not spec.commands else {}) == {"digits": 5}.get(path.stem, 0)
 
 
