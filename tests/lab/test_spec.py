@@ -76,7 +76,7 @@ BAD = {
         "lr.search needs two rates or more and stands",
     ),
     "half a rule of tokens": ("at = 0.02,", "at = 0.02, tokens = 1e6,", "lr.tokens and lr.tokens_power stand together"),
-    "vocabulary": ("context = 32", "context = 32\nvocabulary = 300", r"vocabulary = 300 in \[task\]"),
+    "vocabulary": ("context = 32", "context = 32\nvocabulary = 300", r"vocabulary in \[task\] is 300, outside 2"),
     "table": ('name = "tiny"', "limits = 3", "limits = 3 must be a table"),
 }
 
