@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 _SHOWN = 60  # letters of a value that a message repeats
 _LONGEST_VALUE = 300
+_WHOLE = 120  # letters of a name that is offered to be copied
+_ROOM = 240  # letters of all names that are offered at once
 _LONGEST_MESSAGE = 2_000
 _KEPT = 240  # letters of a long message that stay at its end, where it says what to do
 _OPENING = re.compile(r"""(?<!\w)['"]""")
@@ -137,3 +139,28 @@ def excerpt(value: object, most: int = 60) -> str:
     text = str(value)
     cut = text if len(text) <= most else f"{text[: most - 1]}…"
     return repr(cut.encode("utf-8", "replace").decode())
+
+
+def choices(names: Iterable[object], most: int = 12, *, bare: bool = False) -> str:
+    """Names of which a user takes one, each whole, so that it can be copied: those that fit, and how many are left.
+
+    A name of more than 120 letters is cut all the same; :func:`pasted` then names no value. bare: without quotes, where
+    no name has a space or a comma.
+    """
+    every = list(names)
+    whole = [excerpt(name, _WHOLE) for name in every[:most]]
+    if bare and not any(set(" ,;'") & set(name[1:-1]) for name in whole):
+        whole = [name[1:-1] for name in whole]
+    room, fitting = _ROOM, 0
+    for name in whole:
+        room -= len(name) + 2
+        if fitting and room < 0:
+            break
+        fitting += 1
+    left = len(every) - fitting
+    return ", ".join(whole[:fitting]) + (f" and {left} more" if left else "")
+
+
+def pasted(name: str, *, otherwise: str = "HEADER") -> str:
+    """A name as it is pasted behind an option; ``otherwise`` for one that is too long to be shown whole."""
+    return repr(name) if len(name) <= _WHOLE and name.isprintable() else otherwise

@@ -82,6 +82,8 @@ def test_checkpoints_of_one_run_are_models_of_their_own():
     )
     items = read_items(frame)
     assert items.names == ("a@10", "a@20") and items.models["run"].to_list() == ["a", "a"]
+    without = pl.concat([frame, pl.DataFrame({"model": ["b"], "quiz": [0.5]})], how="diagonal")
+    assert read_items(without).names == ("a@10", "a@20", "b")
     assert items.models["D"].to_list() == [1e6, 2e6]
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 
 from tests.fuzz import mutate
+from tests.fuzz import structure as structures
 from tests.fuzz.case import Case
 
 from isoflop.questions import questions
@@ -39,7 +40,7 @@ def case(seeds, rng):
     kind = rng.choice(
         ["table", "table", "table", "options", "options", "groups", "fit", "fit", "prediction", "study", "sweep",
          "programs", "result", "session", "answer", "log", "log", "store", "store", "tables", "upload",
-         "scores", "scores", "scores", "arrays", "arrays"]
+         "scores", "scores", "scores", "arrays", "arrays", "structure", "structure", "structure"]
     )  # fmt: skip
     return KINDS[kind](seeds, rng)
 
@@ -330,6 +331,20 @@ def tables(seeds, rng):
     return Case((*words, *(() if words[0] == "simulate" else ("--draws", "20"))), files)
 
 
+def structure(seeds, rng):
+    """A sound table whose numbers have an odd structure, under any command, with pictures at times."""
+    name = rng.choice(on_tables())
+    words = words_of(name, "runs.csv")
+    law = rng.choice(
+        [(), (), (), ("--law", rng.choice(["kaplan", "power-n", "E + A/N^alpha", "gadre", "muennighoff"]))]
+    )
+    if law and "--law" in words and name != "rank":
+        at = words.index("--law")
+        words = (*words[:at], *law, *words[at + 2 :])
+    words += rng.choice([(), (), ("--picture", "p.svg"), ("--json",)])
+    return Case(words, {"runs.csv": structures.table(rng).write_csv().encode()})
+
+
 def upload(seeds, rng):
     """A table that is sent to the page."""
     name = rng.choice(sorted(seeds.tables))
@@ -359,6 +374,7 @@ KINDS = {
     "log": log,
     "store": store,
     "tables": tables,
+    "structure": structure,
     "upload": upload,
     "scores": scores,
     "arrays": arrays,

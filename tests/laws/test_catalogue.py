@@ -5,6 +5,7 @@ import json
 import math
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -13,7 +14,8 @@ import sympy
 from tests.laws.cases import CASES, middle, runs_of
 from tests.laws.sympy_bridge import to_sympy
 
-from isoflop import catalogue, fit, fix, huber, law, read_runs, squares
+from isoflop import catalogue, fit, fix, huber, law, read_runs, squares, tie
+from isoflop.laws.abbreviated import abbreviated
 from isoflop.laws.derivative import gradient
 from isoflop.laws.evaluate import evaluate
 from isoflop.laws.expression import add, name, names, rebuild, runs_over_k, substitute
@@ -203,3 +205,17 @@ def test_published_constants_say_where_they_come_from(label):
         assert entry.source and entry.data and entry.convention and entry.unit
         for key, value in entry.values.items():
             assert math.isfinite(value) and (domains[key] != "positive" or value >= 0)
+
+
+def test_an_abbreviated_formula_has_the_law_s_values_with_what_is_fixed_and_tied():
+    each = tie(fix(law("train-to-test-accuracy"), {"h": -1.5}), {"alpha": "2*beta"})
+    stated, _, behind = abbreviated(each).partition("; where ")
+    at = {"N": 1e9, "D": 3e10, "samples": 16.0, "A": 120.0, "B": 300.0, "beta": 0.14, "g": 0.4, "j": 0.3}
+    for part in behind.split(", nu = "):
+        label, _, text = part.rpartition(" = ")
+        at[label or "nu"] = evaluate(parse(text), at)
+    told = {name: value for name, value in at.items() if name in each.param_names}
+    assert evaluate(parse(stated), at) == pytest.approx(float(each.value(told, at)), rel=1e-12)
+    assert len(abbreviated(each)) < len(each.formula)
+    assert abbreviated(law("chinchilla")) == law("chinchilla").formula
+    assert abbreviated(replace(each, expression=parse("E + A/N^alpha"))) == "E + A/N^alpha"  # another law's formula

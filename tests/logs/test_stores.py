@@ -9,7 +9,7 @@ import pytest
 from tests.logs.conftest import loss, written_by
 
 from isoflop.errors import IsoflopError
-from isoflop.logs import LoggedRun, read_logs
+from isoflop.logs import LoggedRun, read_logs, sqlite
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +82,20 @@ def test_an_address_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "wandb", None)
     with pytest.raises(IsoflopError, match=r"pip install 'isoflop\[wandb\]'"):
         list(read_logs("wandb:entity/project"))
+
+
+@pytest.mark.parametrize("error", [sqlite3.DatabaseError("no database"), UnicodeDecodeError("utf-8", b"?", 0, 1, "x")])
+def test_a_connection_is_closed_whatever_looking_at_the_file_raises(tmp_path, monkeypatch, error):
+    closed, connect = [], sqlite3.connect
+
+    class Damaged(sqlite3.Connection):
+        def execute(self, *_):
+            raise error
+
+        def close(self):
+            closed.append(self)
+            super().close()
+
+    connect(tmp_path / "a.db").close()
+    monkeypatch.setattr(sqlite.sqlite3, "connect", lambda *args, **how: connect(*args, factory=Damaged, **how))
+    assert not sqlite.holds(tmp_path / "a.db", sqlite.MAGIC, metrics=("key",)) and len(closed) == 1

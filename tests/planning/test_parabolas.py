@@ -133,6 +133,13 @@ def test_a_minimum_below_every_run_is_doubted():
     assert "1e+18 FLOPs by" in found.findings[0].message
 
 
+def test_many_runs_of_each_size_leave_as_many_sizes_near_the_minimum():
+    runs = isoflop_runs(reach=60.0, sizes=5)  # far apart, so that the nearest are taken
+    n, d, c, loss = (np.repeat(runs[name], 12) for name in ("N", "D", "C", "loss"))
+    found = parabolas(Runs.from_columns({"N": n, "D": d, "C": c, "loss": loss}), draws=20)
+    assert found.exponent_a.value == pytest.approx(0.5, abs=1e-9)
+
+
 def test_a_reach_of_one_is_refused():
     with pytest.raises(IsoflopError, match="above 1, not 1"):
         parabolas(isoflop_runs(), reach=1.0)

@@ -67,6 +67,16 @@ def test_the_headline_names_task_score_and_distance(runs):
     assert answer.title == "accuracy at N = 10B, D = 1T"
 
 
+def test_a_table_with_two_losses_of_its_own_is_not_asked_which(table, asked, tmp_path):
+    frame = pl.read_csv(table)
+    frame.with_columns(c4_loss=pl.col("task_loss"), wiki_loss=pl.col("task_loss")).write_csv(tmp_path / "two.csv")
+    words = ("--at", "N=10B", "--at", "D=1T", "--draws", "20")
+    answer = asked("downstream", tmp_path / "two.csv", "--task", "quiz=c4_loss,hits", *words)
+    assert "column-rivals" not in {each["code"] for each in answer["findings"]}
+    checked = asked("check", tmp_path / "two.csv")
+    assert "column-rivals" in {each["code"] for each in checked["findings"]}
+
+
 def test_several_tasks_are_rows_and_a_shared_finding_is_told_once(table, asked):
     words = ("downstream", table, "--at", "N=10B", "--at", "D=1T", "--draws", "40")
     answer = asked(*words, "--task", "quiz=task_loss,hits", "--task", "again=task_loss,hits")

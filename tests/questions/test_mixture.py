@@ -66,3 +66,13 @@ def test_bad_input_is_answered_in_a_sentence(place, words, message):
     with pytest.raises(IsoflopError) as refused:
         CliRunner().invoke(command, ["mixture", str(place), *words], catch_exceptions=False)
     assert message in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_the_lowest_that_was_measured_goes_by_the_weights(place, tmp_path):
+    table = pl.read_csv(place).with_columns(other=10 * pl.col("code"))
+    table.write_csv(tmp_path / "two.csv")
+    words = [tmp_path / "two.csv", "--domain", "web", "--domain", "code", "--domain", "books", "--task", "loss"]
+    answer = told(*words, "--task", "other", "--weight", "other=0")
+    rows = {row["domain"]: row["measured"] for row in answer["tables"]["domains"]["rows"]}
+    lowest = table.sort("loss").row(0, named=True)
+    assert rows == pytest.approx({each: lowest[each] for each in rows}, rel=1e-6)

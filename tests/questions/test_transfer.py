@@ -86,6 +86,9 @@ def test_a_new_data_set_is_forecast_from_one_run(asked, refused, cli, table, tmp
         loss["low"] < truth < loss["high"] and loss["interval"] == "PI" and answer["quantities"]["runs"]["value"] == 1
     )
     assert "from 1 run on it and" in answer["headline"] and "by its law" in answer["headline"]
+    assert "own" not in answer["quantities"] and answer["quantities"]["given"]["low"] > 0  # the law's loss stands once
+    assert all(each["message"].startswith("loss on dense: ") for each in answer["findings"])
+    assert not {"draws-not-converged", "narrow-range"} & {each["code"] for each in answer["findings"]}
     code, _, err = cli(*words, "--measured", "2.9", "--picture", str(picture))
     assert (code, err) == (0, "") and "runs on both" in picture.read_text()
     assert "1 run, which give no line by themselves" in refused(*words)

@@ -430,6 +430,13 @@ def test_mappings_that_lead_nowhere(table, columns, says):
         ("N;D,loss", "no column for N"),
         ("N D loss", "no column for N (model parameters); the other column is 'N D loss'."),
         ("D,loss", "no column for N (model parameters), and no column is left that could be it; add one."),
+        ("num_characters,Non_vocab_parameters,loss", "the nearest column is 'Non_vocab_parameters'. Name it with"),
+        ("num_characters,D,loss", "no column for N (model parameters); the other column is 'num_characters'."),
+        (
+            "N,total,loss",
+            "no column for D (training tokens); the other column is 'total'. Name it with --column D=HEADER.",
+        ),
+        ("N,D,Lossu", "no column for the loss; the nearest column is 'Lossu'. Name it with --column loss='Lossu'."),
     ],
 )
 def test_a_missing_column_is_told_with_the_nearest_that_are_free(table, headers, says):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from isoflop.errors import DataError, shown
+from isoflop.errors import DataError, choices
 
 # role → spellings, best first, compared without case, spaces and punctuation
 ROLES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -51,7 +51,9 @@ def roles_in(headers: Sequence[str], given: Mapping[str, str]) -> dict[str, str]
     for role, header in given.items():
         if role in ROLES:
             if header not in headers:
-                raise DataError(f"--column {role}={header[:60]} names no column; there are {', '.join(headers[:20])}")
+                raise DataError(
+                    f"--column {role}={header[:60]} names no column; there are {choices(headers, 20, bare=True)}"
+                )
             found[role] = header
     taken = set(found.values())
     for role, spellings in ROLES.items():
@@ -99,5 +101,5 @@ def no_columns(source: str, headers: Sequence[str]) -> DataError:
     """What to say of a table in which no scores are found."""
     return DataError(
         f"{source} has no column of scores, of log-probabilities, of passes and tries or of probabilities among "
-        f"{', '.join(shown(each) for each in headers[:12])}; name one, as --column score=HEADER"
+        f"{choices(headers)}; name one, as --column score=HEADER"
     )

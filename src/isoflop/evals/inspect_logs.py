@@ -120,7 +120,8 @@ def _whole(path: Path) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
             f"{path.name} has {path.stat().st_size:,} bytes; write large logs as .eval (inspect log convert)"
         )
     log = _parsed(path.read_bytes(), path.name)
-    return log, [each for each in log.get("samples") or () if isinstance(each, Mapping)]
+    samples = log.get("samples")
+    return log, [each for each in samples if isinstance(each, Mapping)] if isinstance(samples, list) else []
 
 
 def _zipped(path: Path) -> tuple[Mapping[str, Any], Iterator[Mapping[str, Any]]]:

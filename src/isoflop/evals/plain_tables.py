@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from isoflop.errors import DataError, shown
+from isoflop.errors import DataError, choices, shown
 from isoflop.evals.headers import count_of, error_of, is_index, no_columns, numbered, plain, roles_in
 from isoflop.evals.items import MODEL_COLUMNS, SCHEMA, Items, rows_of
 from isoflop.findings import Finding
@@ -55,8 +55,7 @@ def read_table(
     roles = roles_in(frame.columns, given)
     if "model" not in roles:
         raise DataError(
-            f"{name} has no column of models among {', '.join(shown(each) for each in frame.columns[:12])}; name it, "
-            "as --column model=HEADER"
+            f"{name} has no column of models among {choices(frame.columns)}; name it, as --column model=HEADER"
         )
     label = roles["model"]
     frame = frame.with_columns(text[label].cast(pl.String)).with_row_index("_at")
@@ -100,7 +99,7 @@ def _only(rows: pl.DataFrame, column: str, wanted: Sequence[str]) -> pl.DataFram
     there = rows[column].unique(maintain_order=True).to_list()
     for each in wanted:
         if each not in there:
-            raise DataError(f"--{column} names {shown(each)}, and there are {', '.join(map(str, there[:12]))}")
+            raise DataError(f"--{column} names {shown(each)}, and there are {choices(there, bare=True)}")
     return rows.filter(pl.col(column).is_in(list(wanted)))
 
 
@@ -114,8 +113,9 @@ def _models(
     key = frame.select(
         pl.concat_str(
             [pl.col(label).cast(pl.String).fill_null("")]
-            + [pl.col(each).cast(pl.String).str.strip_suffix(".0").fill_null("") for each in parts[1:]],
+            + [pl.col(each).cast(pl.String).str.strip_suffix(".0").replace("", None) for each in parts[1:]],
             separator="@",
+            ignore_nulls=True,  # a model without a step among checkpoints keeps its name
         ).alias("_key")
     ).to_series()
     others = [each for each in frame.columns if each not in used and each != label and not is_index(each)]

@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from isoflop.errors import DataError, shown
+from isoflop.errors import DataError, choices, shown
 from isoflop.evals.boundary import checked
 from isoflop.evals.inspect_logs import is_inspect, read_inspect
 from isoflop.evals.items import Items
@@ -122,7 +122,7 @@ def _of_paths(
             there = items.rows["task"].unique(maintain_order=True).to_list()
             lost = [each for each in tasks if each not in there]
             if lost:
-                raise DataError(f"--task names {shown(lost[0])}, and there are {', '.join(map(str, there[:12]))}")
+                raise DataError(f"--task names {shown(lost[0])}, and there are {choices(there, bare=True)}")
             items = Items(
                 items.rows.filter(pl.col("task").is_in(list(tasks))), items.models, told, findings=items.findings
             )

@@ -144,8 +144,8 @@ def _confounded(gram: Floats, alive: NDArray[np.int64], names: tuple[str, ...]) 
         Finding(
             "not-identified",
             "error" if weakest < 1e-10 else "warning",
-            f"{' and '.join(leading)} cannot be told apart by these runs (the weakest direction has {weakest:.0e} of "
-            "the strength of independent parameters).",
+            f"{' and '.join(leading)} cannot be told apart by these runs (the weakest direction has "
+            f"{max(weakest, 0.0):.0e} of the strength of independent parameters).",
             "Vary the inputs independently (other N at the same D), or fix or tie one of them.",
         )
     ]

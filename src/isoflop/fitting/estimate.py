@@ -131,8 +131,8 @@ class Estimate(Shown):
         """
         if self.runs is None:
             raise FitError(
-                f"this fit was loaded without its runs ({self.data.source}); give them: "
-                "load_fit(path, runs=read_runs(...))"
+                f"this fit was loaded without its runs ({self.data.source}); ask the same of that table, or in Python "
+                "give them: load_fit(path, runs=read_runs(...))"
             )
         return self.runs
 

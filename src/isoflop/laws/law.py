@@ -265,7 +265,7 @@ def _from_toml(table: Mapping[str, object]) -> Law:
     searched: Mapping[str, Mapping[str, object]] = table.get("search", {})  # type: ignore[assignment]
     return Law(
         name=str(table["name"]),
-        expression=_spell_out(parse(stated), where),
+        expression=spell_out(parse(stated), where),
         inputs=tuple(
             Input(each, facts) if isinstance(facts, str) else Input(each, facts["meaning"], facts["domain"])
             for each, facts in inputs.items()
@@ -299,7 +299,7 @@ def _from_toml(table: Mapping[str, object]) -> Law:
     )
 
 
-def _spell_out(expression: Expr, where: Mapping[str, str]) -> Expr:
+def spell_out(expression: Expr, where: Mapping[str, str]) -> Expr:
     """The expression with its abbreviations replaced; each may use those above it."""
     for label, text in reversed(list(where.items())):
         expression = substitute(expression, {symbol(label): parse(text)})

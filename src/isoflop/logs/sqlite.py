@@ -44,7 +44,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError:  # a write-ahead log in a folder that cannot be written
         connection.close()
         return sqlite3.connect(f"{address}&immutable=1", uri=True)
-    except sqlite3.Error:  # no database
+    except Exception:  # no database; a UnicodeDecodeError where damage stands in the error's own message
         connection.close()
         raise
     return connection

@@ -92,11 +92,14 @@ def without_stray(log_n: Floats, loss: Floats, width: float) -> tuple[Ints, Ints
 
 
 def near_least(x: Floats, y: Floats, width: float) -> Ints:
-    """Rows near the lowest loss: within a width in log N, or the six nearest."""
+    """Rows near the lowest loss: within a width in log N, or of the six nearest sizes, each with all its rows."""
     away = np.abs(x - x[y.argmin()])
     near = np.flatnonzero(away <= width)
     if len(np.unique(np.round(x[near], 6))) < _FEWEST_LOCAL:
-        near = np.argsort(away, kind="stable")[:_NEAREST]
+        order = np.argsort(away, kind="stable")
+        _, first = np.unique(np.round(x[order], 6), return_index=True)  # of each size, in the order of distance
+        nearest = np.sort(first)[:_NEAREST]
+        near = order[np.isin(np.round(x[order], 6), np.round(x[order[nearest]], 6))]
     return near
 
 
@@ -117,8 +120,10 @@ def off_parabola(x: Floats, y: Floats) -> int | None:
 
 
 def vertex_of(x: Floats, y: Floats) -> tuple[float, float, float]:
-    """Where a parabola's slope vanishes, its value there, and its curvature."""
+    """Where a parabola's slope vanishes, its value there, and its curvature; a flat one through fewer than 3 sizes."""
     middle = x.mean()
+    if len(np.unique(x)) < 3:
+        return math.inf, math.nan, 0.0
     curvature, slope, value = np.polyfit(x - middle, y, 2)
     if curvature == 0:
         return math.inf, math.nan, 0.0

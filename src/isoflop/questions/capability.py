@@ -105,6 +105,10 @@ class Capability(Question):
         if self.of is not None and not self.at:
             raise IsoflopError("--of asks for the scores of a further model; give its scale, as --at N=70B")
 
+    def predicted(self) -> tuple[str, ...]:
+        """Scores, which are no loss."""
+        return self.tasks or (self.score or "score",)
+
     @classmethod
     def groups(cls) -> tuple[type, ...]:
         """How the table is read, and the level."""

@@ -123,6 +123,14 @@ class Downstream(Question):
             if not low < high:
                 raise IsoflopError(f"--ceiling {name[:40]} must lie above its --chance, {low:g}, not at {high:g}")
 
+    def predicted(self) -> tuple[str, ...]:
+        """Each task's own loss and score."""
+        from isoflop.planning.downstream import headers_in
+
+        return tuple(
+            header for name, text in self.tasks.items() for each in _headers(name, text) for header in headers_in(each)
+        )
+
     def laws_of(self, name: str) -> tuple[Law, ...]:
         """The laws from a task's loss to its score; together, with its ceiling at one and estimated."""
         from isoflop.laws import fix, law, tie

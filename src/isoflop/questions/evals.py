@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from isoflop.answers import Answer, Picture, literal
-from isoflop.answers.wording import plural
+from isoflop.answers import Answer, Picture, Quantity, literal
+from isoflop.answers.wording import plural, told
 from isoflop.errors import IsoflopError
 from isoflop.files import check_place, write_whole
 from isoflop.questions.base.context import Context
@@ -178,7 +178,7 @@ def _own_table(context: Context) -> list[Path] | pl.DataFrame:
 
 def _headline(found: Evaluation) -> str:
     models, tasks = len(found.items.names), len(found.items.tasks)
-    words = f"{{models}} {plural(models, 'model')} on {{tasks}} {plural(tasks, 'task')}"
+    words = f"{_expected(found)}{{models}} {plural(models, 'model')} on {{tasks}} {plural(tasks, 'task')}"
     if len(found.pass_laws) == 1:
         law = next(iter(found.pass_laws.values()))
         bend = {
@@ -193,6 +193,18 @@ def _headline(found: Evaluation) -> str:
         lost = f", and most of the correlation is lost at {WORDS[chain.most_lost]}" if chain.most_lost else ""
         return f"{words}; items of {literal(task)} follow scale best in {WORDS[chain.recommended]}{lost}."
     return words + "."
+
+
+def _expected(found: Evaluation) -> str:
+    """The forecast at --at of the one task that has a law, in front of all else."""
+    if found.ahead is None:
+        return ""
+    at = f"{found.scale} = {told(Quantity('at', found.ahead, 'flops' if found.scale == 'C' else 'count'))}"
+    if len(found.pass_laws) == 1:
+        return f"Expected pass rate at {at}: {{pass_rate}}; "
+    if len(found.forecasts) == 1 and any(each.name == "accuracy" and each.value for each in quantities_of(found)):
+        return f"Expected accuracy at {at}: {{accuracy:bare}}; "
+    return f"Forecasts at {at} in the tables; " if found.pass_laws or found.forecasts else ""
 
 
 def _pictures(found: Evaluation) -> tuple[Picture, ...]:

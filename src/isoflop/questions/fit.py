@@ -14,7 +14,7 @@ from isoflop.files import check_place
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.drawing import drawing
-from isoflop.questions.base.equation import equation, is_term, param_intervals
+from isoflop.questions.base.equation import equation, is_term, param_intervals, written
 from isoflop.questions.base.kinds import Count, Flag, Text, Texts, Words
 from isoflop.questions.base.option import option
 from isoflop.questions.base.panel import (
@@ -177,7 +177,7 @@ class Fit(Question):
         return Answer(
             question=self.name,
             title=f"{fit.law.name} on {fit.data.source}",
-            headline=f"{fit.law.response} = {fit.law.formula}, fitted to {{runs}} {plural(fit.data.n_runs, 'run')}"
+            headline=f"{fit.law.response} = {written(fit.law)}, fitted to {{runs}} {plural(fit.data.n_runs, 'run')}"
             + (f" in {{rows}} {plural(fit.data.n_rows, 'row')}." if fit.data.n_rows != fit.data.n_runs else "."),
             equation=equation(ensemble, level=level),
             quantities=(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from isoflop.answers import Answer, Cell, Column, Picture, Quantity, Table, literal, of_interval
 from isoflop.answers.wording import number
-from isoflop.errors import IsoflopError, shown
+from isoflop.errors import IsoflopError, choices, shown
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.drawing import drawing
@@ -92,6 +92,10 @@ class Mixture(Question):
     )
     draws: int = option(Count(low=20, high=10_000), 100, help="Refits for intervals.")
     seed: int = option(Count(high=2**32 - 1), 0, help="Seed of refits.")
+
+    def predicted(self) -> tuple[str, ...]:
+        """The losses of the tasks."""
+        return self.tasks
 
     @classmethod
     def groups(cls) -> tuple[type, ...]:
@@ -185,25 +189,24 @@ def _each(given: Mapping[str, float], names: Sequence[str], other: float, flag: 
     """A number for each name. Raises IsoflopError for a name that is not there."""
     unknown = [name for name in given if name not in names]
     if unknown:
-        listed = ", ".join(names[:12]) + (" …" if len(names) > 12 else "")
-        raise IsoflopError(f"{flag} names {shown(unknown[0])}, and there are {listed}")
+        raise IsoflopError(f"{flag} names {shown(unknown[0])}, and there are {choices(names, bare=True)}")
     return [float(given.get(name, other)) for name in names]
 
 
 def _shares(result: Mixed) -> Table:
-    best = result.table.shares[int((result.table.losses.mean(axis=1)).argmin())]
     rows: list[tuple[Cell, ...]] = [
         (
             each.name,
             of_interval("share", each.share, "share"),
             Quantity("near", None, "share", *each.near, interval="range"),
             each.epochs,
-            float(best[k]),
+            each.measured,
             each.seen,
             each.cap,
         )
-        for k, each in enumerate(result.plan.domains)
+        for each in result.plan.domains
     ]
+    word = "loss" if len(result.table.tasks) == 1 else "weighted loss"
     return Table(
         "domains",
         (
@@ -217,7 +220,7 @@ def _shares(result: Mixed) -> Table:
         ),
         tuple(rows),
         title="Shares of the best mixture",
-        note="lowest measured: the mixture with the lowest mean loss among the runs.",
+        note=f"lowest measured: the run with the lowest {word} that was measured.",
     )
 
 

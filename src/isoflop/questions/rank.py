@@ -105,7 +105,9 @@ class Rank(HoldOutOptions, Question):
 
     def findings(self, result: object, context: Context) -> tuple[Finding, ...]:
         """Those of the runs."""
-        return context.runs.findings if context.has_runs else ()
+        from isoflop.runs.mapping_findings import without_loss_rivals
+
+        return without_loss_rivals(context.runs.findings, (self.response,)) if context.has_runs else ()
 
     def answer(self, result: Ranked | Ranking | StackedForecast, context: Context) -> Answer:
         """The best law, those that tie with it, weights; the weighted forecast in front where it was asked."""

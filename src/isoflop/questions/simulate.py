@@ -12,6 +12,7 @@ from isoflop.answers.wording import number, plural
 from isoflop.errors import IsoflopError
 from isoflop.files import check_place, write_whole
 from isoflop.questions.base.context import Context
+from isoflop.questions.base.equation import written
 from isoflop.questions.base.kinds import Count, Number, Text, Texts
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
@@ -112,7 +113,7 @@ class Simulate(Question):
         return Answer(
             question=self.name,
             title=f"simulated runs of {result.law.name}",
-            headline=f"{{runs}} {plural(count, 'run')} of {result.law.response} = {result.law.formula}{kept}.",
+            headline=f"{{runs}} {plural(count, 'run')} of {result.law.response} = {written(result.law)}{kept}.",
             quantities=(
                 Quantity("runs", count, "integer"),
                 Quantity("noise", result.noise, "share", label="noise of one run"),

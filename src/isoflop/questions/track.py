@@ -66,6 +66,10 @@ class Track(Question):
     )
     seed: int = option(Count(high=2**32 - 1), 0, help="Seed of the draws of onsets.")
 
+    def predicted(self) -> tuple[str, ...]:
+        """Scores, which are no loss."""
+        return self.tasks or (self.score or "score",)
+
     @classmethod
     def groups(cls) -> tuple[type, ...]:
         """How the table is read, and the level."""

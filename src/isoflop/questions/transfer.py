@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Cell, Column, Picture, Quantity, Table, literal, of_interval
 from isoflop.answers.wording import told
-from isoflop.errors import DataError, IsoflopError, shown
+from isoflop.errors import DataError, IsoflopError, choices, shown
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.kinds import Number, Numbers, Text
@@ -149,6 +149,10 @@ class Transfer(Question):
         first, second = (forecast(each, self.at, level=context.level) for each in drawn)
         return Transferred(line, (first, second))
 
+    def predicted(self) -> tuple[str, ...]:
+        """The losses on A and on B."""
+        return (self.loss_from, self.loss_to or self.loss_from)
+
     @staticmethod
     def _drawn(context: Context, law: Law, runs: Runs) -> Ensemble:
         from isoflop.fitting import fit
@@ -223,7 +227,7 @@ def _losses(runs: Runs, law: Law, column: str, by: str | None, group: str | None
         labels = np.array(runs.text(by), dtype=object)
         keep &= labels == group
         if not keep.any():
-            there = ", ".join(sorted({str(each) for each in labels})[:12])
+            there = choices(sorted({str(each) for each in labels}), bare=True)
             raise DataError(f"{shown(by)} of {runs.source} has no {shown(str(group))}; there are {there}")
     kept = prepared_runs(law, runs.take(keep))
     columns: dict[str, object] = {each: kept[each] for each in law.input_names}

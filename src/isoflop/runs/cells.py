@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -205,20 +205,27 @@ def read_numbers(series: pl.Series, *, shares: bool = False) -> Numbers:
     )
 
 
-def plain_numbers(frame: pl.DataFrame) -> dict[str, pl.Series]:
-    """The columns of text that are numbers as Polars reads them, in every cell that is not empty; all in one pass."""
-    texts = [name for name, kind in frame.schema.items() if kind == pl.String]
+def plain_numbers(frame: pl.DataFrame, besides: Container[str] = ()) -> dict[str, pl.Series]:
+    """The columns of text that are numbers as Polars reads them, in every cell that is not empty; all in one pass.
+
+    besides: columns that are left out.
+    """
+    kinds = zip(frame.columns, frame.dtypes, strict=True)
+    texts = [name for name, kind in kinds if isinstance(kind, pl.String) and name not in besides]
     if not texts:
         return {}
-    cells = frame.select(pl.col(texts).str.strip_chars())
-    values = cells.select(pl.all().cast(pl.Float64, strict=False))
+    values = frame.select(pl.col(texts).str.strip_chars().cast(pl.Float64, strict=False))
     nulls = values.null_count().row(0)
     odd = [name for name, count in zip(texts, nulls, strict=True) if count]
     empty: dict[str, int] = {}
     if odd:
-        gone = pl.col(odd).is_null() | pl.col(odd).str.to_lowercase().is_in(MISSING)
-        empty = dict(zip(odd, cells.select(gone.sum()).row(0), strict=True))
-    return {name: values[name] for name, count in zip(texts, nulls, strict=True) if count <= empty.get(name, 0)}
+        gone = pl.col(odd).is_null() | pl.col(odd).str.strip_chars().str.to_lowercase().is_in(MISSING)
+        empty = dict(zip(odd, frame.select(gone.sum()).row(0), strict=True))
+    return {
+        name: series
+        for name, series, count in zip(texts, values.get_columns(), nulls, strict=True)
+        if count <= empty.get(name, 0)
+    }
 
 
 def steps_in_words(series: pl.Series) -> pl.Series:

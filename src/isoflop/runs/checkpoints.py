@@ -24,6 +24,8 @@ _SHARE = word_set("portion fraction frac share percent percentage pct proportion
 _OF_TRAINING = word_set("elapsed done complete completed finished progress") | _STEPS
 _AROUND = word_set("of the in run schedule train training trained so far")
 _STEP_OF = re.compile(r"(?:steps?|iters?)[\s_]*(?:/|of|over)[\s_]*(?:total|max)", re.IGNORECASE)  # step/total_steps
+# In every header that tells either, so that the others of a wide table need not be taken apart into words.
+_MAY_TELL = re.compile("step|iter|update|fraction|frac|progress|portion|share|percent|pct", re.IGNORECASE)
 _ONE_STEP = frozenset(  # headers of the step at which a row was taken, rather than of the number of steps
     plain(name)
     for name in (
@@ -50,8 +52,9 @@ def group_checkpoints(
     if "run" in frame.columns or not 4 <= frame.height <= _MOST_ROWS:
         return frame, known, []
     schema = frame.schema
-    total = next((name for name in frame.columns if name != "step" and _is_end(name, schema[name])), None)
-    share = next((name for name in frame.columns if name not in BY_SYMBOL and _is_share(name, frame)), None)
+    telling = [name for name in frame.columns if _MAY_TELL.search(name) is not None]
+    total = next((name for name in telling if name != "step" and _is_end(name, schema[name])), None)
+    share = next((name for name in telling if name not in BY_SYMBOL and _is_share(name, frame)), None)
     measured = [name for name in ("D", "C") if name in known and not known[name].derived]
     clock = "step" if "step" in known else share if share is not None else next(iter(measured), None)
     if clock is None or not frame[clock].dtype.is_numeric() or known.get(clock, Column("", "")).derived:
@@ -135,12 +138,14 @@ def _settings(frame: pl.DataFrame, clock: str, total: str | None, share: str | N
     ]
     keys = list(dict.fromkeys([*sizes, *texts, *([total] if total is not None else [])]))  # U may be the total too
     rest = [name for name in _MAYBE_SETTING if name in frame.columns]
-    rest += [
+    numbers = [
         name
-        for name in frame.columns
-        if name not in BY_SYMBOL and name not in (clock, total, share, ROW) and schema[name].is_numeric()
-        and 4 * frame[name].n_unique() <= frame.height
-    ]  # fmt: skip
+        for name, kind in schema.items()
+        if name not in BY_SYMBOL and name not in (clock, total, share, ROW) and kind.is_numeric()
+    ]
+    if numbers:
+        counts = frame.select(pl.col(numbers).n_unique()).row(0)  # of all columns in one pass
+        rest += [name for name, count in zip(numbers, counts, strict=True) if 4 * count <= frame.height]
     rest = [name for name in dict.fromkeys(rest) if name not in (*keys, clock, share)]
 
     def apart(chosen: list[str]) -> bool:

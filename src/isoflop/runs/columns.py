@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop.errors import DataError, excerpt
+from isoflop.errors import DataError, choices, excerpt, pasted
 from isoflop.runs.dataset_losses import names_a_loss
 from isoflop.runs.headers import Header, plain, read_header, without_group, word_set, words_of
 from isoflop.runs.meanings import BY_SYMBOL, COUNTED, MEANINGS, NUMBER, SAMPLES, SEEN, TEXT, Meaning
@@ -19,7 +20,8 @@ from isoflop.symbols import WORDS
 
 __all__ = [
     "BY_SYMBOL", "COUNTED", "MEANINGS", "NUMBER", "TEXT", "Header", "Match", "Meaning", "agrees", "canonical_symbol",
-    "counts_samples", "header_of", "is_score", "likely", "match_headers", "missing_column", "plain", "read_header",
+    "counts_samples", "header_of", "is_score", "likely", "match_headers", "missing_column", "parts_of", "plain",
+    "read_header", "symbol_of",
 ]  # fmt: skip
 
 Floats = NDArray[np.float64]
@@ -88,6 +90,7 @@ _KIN: Final = {
     "C": word_set("flop flops flos compute macs budget"),
     "loss": word_set("loss nll ce xent ppl perplexity bpb entropy"),
 }
+_GENERIC = word_set("total count num number of all overall final max min mean sum")
 _NO_AMOUNT = frozenset(
     [
         "per",
@@ -169,19 +172,27 @@ def _places(meaning: Meaning) -> Mapping[tuple[bool, str], int]:
 
 
 @lru_cache
-def _all_known() -> tuple[frozenset[tuple[bool, str]], frozenset[str]]:
-    """Every spelling and every head of a rule."""
-    heads = (each.rule.heads for each in MEANINGS if each.rule is not None)
-    return frozenset(key for each in MEANINGS for key in _places(each)), frozenset().union(*heads)
+def _all_known() -> tuple[frozenset[tuple[bool, str]], frozenset[str], re.Pattern[str]]:
+    """Every spelling, every head of a rule, and what a header has in it whose words can follow a rule.
+
+    A head of one letter is in most headers; the words that its rule needs besides it are in few.
+    """
+    rules = [each.rule for each in MEANINGS if each.rule is not None]
+    heads = frozenset().union(*(rule.heads for rule in rules))
+    stems = {head for head in heads if len(head) > 1}
+    stems |= {word for rule in rules if any(len(head) == 1 for head in rule.heads) for word in rule.needs[-1]}
+    least = sorted(stem for stem in stems if not any(other in stem for other in stems - {stem}))
+    spellings = frozenset(key for each in MEANINGS for key in _places(each))
+    return spellings, heads, re.compile("|".join(least))
 
 
 def _may_mean_something(header: Header, text: str) -> bool:
     """Whether any meaning's spellings or rule can fit: most headers of a wide table are told apart here, at once."""
-    spellings, heads = _all_known()
+    spellings, heads, stems = _all_known()
     return (
         (False, text) in spellings
         or (True, header.bare) in spellings
-        or not heads.isdisjoint(words_of(header.bare))
+        or (stems.search(text) is not None and not heads.isdisjoint(words_of(header.bare)))
         or without_group(header.bare) is not None
     )
 
@@ -275,6 +286,20 @@ def canonical_symbol(name: str) -> str | None:
     return WORDS.get(name)
 
 
+def symbol_of(name: str, known: Mapping[str, Any]) -> str:
+    """The canonical column that a header was read as, as ``N`` for ``#Params (B)``; else the name itself."""
+    return next((symbol for symbol, column in known.items() if column.header == name), name)
+
+
+def parts_of(name: str, known: Mapping[str, Any]) -> list[str]:
+    """The headers of what counts a part of N: without embeddings, of active layers, without the vocabulary.
+
+    known: what is known of the canonical columns that were read (:class:`~isoflop.runs.table.Column`).
+    """
+    parts = ("N_nonembed", "N_active", "N_nonvocab") if canonical_symbol(name) == "N" else ()
+    return [known[part].header or part for part in parts if part in known]
+
+
 def likely(symbol: str, headers: Iterable[str]) -> list[str]:
     """The headers that could stand for a canonical column, likeliest first; none that means something else."""
     base = symbol.partition("_")[0]
@@ -284,6 +309,8 @@ def likely(symbol: str, headers: Iterable[str]) -> list[str]:
         if not _could_be(symbol, header, words):
             continue
         kin = len(words & _KIN.get(base, frozenset())) - (2 if words & _NO_AMOUNT else 0)
+        if symbol == "loss" and not kin:  # Lossu, trainloss
+            kin = int(any(word.startswith("loss") or word.endswith("loss") for word in words))
         if kin > 0:
             scored.append((-kin, header))
     return [header for _, header in sorted(scored, key=lambda each: each[0])]
@@ -296,16 +323,26 @@ def _could_be(symbol: str, header: str, words: set[str]) -> bool:
         return False
     if symbol != "loss" and words & _LOSS_WORDS:
         return False
+    if words <= _GENERIC and symbol in COUNTED:
+        return False  # total is near total_tokens by its letters alone
+    own = _KIN.get(symbol.partition("_")[0], frozenset())
+    if symbol in COUNTED and not words & own and any(words & kin for kin in _KIN.values()):
+        return False  # num_characters is near num_params by its letters alone
     return set(match_headers([header])) <= {symbol}
 
 
 def missing_column(
-    name: str, present: Sequence[str], *, source: str, words: tuple[str, str] | None = None
+    name: str,
+    present: Sequence[str],
+    *,
+    source: str,
+    words: tuple[str, str] | None = None,
+    parts: Sequence[str] = (),
 ) -> DataError:
     """The sentence for a column that is not there, with the nearest names that are.
 
     present: the headers that are left, without those that stand for something else already. words: a header that means
-    the column but holds text, and one of its cells.
+    the column but holds text, and one of its cells. parts: headers read as a part of it, as N without embeddings.
     """
     by_plain = {plain(header): header for header in present}
     wanted = [plain(name)[:100]]
@@ -318,15 +355,15 @@ def missing_column(
         near += [header for text, header in by_plain.items() if len(key) > 3 and key in text]
     if symbol is not None:
         near = [each for each in near if _could_be(symbol, each, set(words_of(read_header(each).bare)))]
-    near = list(dict.fromkeys(near))[:4]
-    shown = near or list(present)[:8]
-    listed = ", ".join(excerpt(header, 30) for header in shown)
+    near = list(dict.fromkeys((*parts, *near)))[:4]
+    shown = near or list(present)
+    listed = choices(shown, 8)
     many = len(shown) > 1
     hint = f"the {'nearest' if near else 'other'} {'columns are' if many else 'column is'}"
     if symbol is not None:
         counts = BY_SYMBOL[symbol].counts
         what = f"{symbol} ({counts})" if counts != symbol else f"the {symbol}"
-        named = repr(near[0]) if near and len(near[0]) <= 60 else "HEADER"
+        named = pasted(near[0]) if near else "HEADER"
         if words is not None:
             return DataError(
                 f"{source} has no numbers for {what}: column {excerpt(words[0], 40)} holds text such as "

@@ -38,6 +38,12 @@ def names_a_loss(header: str) -> int | None:
     return _CORPUS_BEHIND if words & _CORPORA else None
 
 
+def may_be_a_loss(header: str) -> bool:
+    """Whether a header may name a loss on data of any name: ``loss_stack_v2_python`` beside ``loss_pile``."""
+    words = set(words_of(header)) | set(re.findall(r"[a-z]+\d*", header.lower()))
+    return bool(words & _LOSSES) and not words & _NEVER
+
+
 _GENERAL: Final = (
     _LOSSES
     | _HELD_OUT

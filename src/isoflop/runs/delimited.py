@@ -48,7 +48,14 @@ def read_delimited(path: Path, *, tab: bool) -> tuple[pl.DataFrame, list[Finding
         raise
     frame = with_safe_headers(frame)
     _refuse_long(frame)
+    if mark == "," and not packed and not _has_quotes(path):
+        return frame, []  # no cell can hold a comma
     return _decimal_commas(frame, mark)
+
+
+def _has_quotes(path: Path) -> bool:
+    with opened(path) as file:
+        return any(b'"' in chunk for chunk in iter(lambda: file.read(_HEAD), b""))
 
 
 def read_markdown_file(path: Path) -> tuple[pl.DataFrame, list[Finding]]:

@@ -29,6 +29,12 @@ _OVER_LETTER = re.compile(r"^(.+?)\s*/\s*([KMBGT])$")
 _POWER = re.compile(r"(?:[x×]\s*)?(?:1?e\+?|10\s*(?:\^|\*\*)\s*)(\d{1,2})")
 _COUNT_WORDS = frozenset({"flop", "flops", "tokens", "params", "parameters", "samples"})
 
+# What every scale has in it or at its end: a mark, a digit, a word of thousands, what is counted, a letter by itself.
+_MAY_SCALE = re.compile(
+    r",|/\s*(?:1|[kmbgt]$)|\d$|illion|thousand|flo|mac|day|param|tok|size|kilo|mega|giga|tera|[\s_-](?:[kmbgt]|mil|mn|bn|trn|tn)$",
+    re.IGNORECASE,
+)
+
 # Multiples of an operation: GFLOPs, teraflops, GMACs (a multiply-accumulate is two operations), PF-days.
 _SI: Final = {
     "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "p": 1e15, "e": 1e18, "z": 1e21, "y": 1e24,
@@ -55,6 +61,7 @@ _COUNTED_PREFIX = re.compile(r"(kilo|mega|giga|tera|[kmbgt])[\s_-]?(params?|para
 
 # What a header says about the unit of a loss.
 _UNIT_OF_WORD = {"ppl": "perplexity", "perplexity": "perplexity", "bpb": "bits/byte", "bitsperbyte": "bits/byte"}
+_UNIT_WORDS = ("ppl", "perplexity", "bpb", "bits", "nats")  # without one of which no unit is said
 _LOSS_BRACKETS = {
     "nats": "nats/token",
     "nat": "nats/token",
@@ -109,8 +116,9 @@ def safe_header(text: str) -> str:
 
 def read_header(text: str) -> Header:
     """Split a header into its name and what it says of scale and unit."""
-    own = _COPY.sub("", text).strip()
-    if (error := _PLUS_MINUS.search(own[:_LONGEST])) is not None:  # val loss ± std
+    own = (_COPY.sub("", text) if "_duplicated_" in text else text).strip()
+    uncertain = "±" in own or "+" in own or "\\" in own
+    if uncertain and (error := _PLUS_MINUS.search(own[:_LONGEST])) is not None:  # val loss ± std
         own = own[: error.start()]
     opening = max(own.rfind("("), own.rfind("["))
     if opening >= 0 and own.endswith((")", "]")):
@@ -130,11 +138,14 @@ def read_header(text: str) -> Header:
             if inside in _COUNT_WORDS:
                 return replace(_without_brackets(bare), text=text, counts=True)
         return Header(text, own, unit=_unit_of(own))
-    return replace(_without_brackets(own), text=text)
+    found = _without_brackets(own)
+    return found if found.text == text else replace(found, text=text)
 
 
 def _without_brackets(own: str) -> Header:
     if len(own) > _LONGEST:
+        return Header(own, own, unit=_unit_of(own))
+    if not _MAY_SCALE.search(own):  # most headers of a wide table, told at once
         return Header(own, own, unit=_unit_of(own))
     if tail := _TAIL.match(own):
         return Header(own, tail[1], scale=SCALE_WORDS[tail[2].lower()])
@@ -215,6 +226,8 @@ def _prefixed(own: str) -> Header | None:
 def _unit_of(text: str) -> str | None:
     """The loss unit that a header's words say: ``val_ppl`` is a perplexity, ``log_perplexity`` is none."""
     said = plain(text)
+    if not any(unit in said for unit in _UNIT_WORDS):
+        return None
     words = re.findall(r"[a-z0-9]+", text.lower())
     if "log" in words or said.startswith("log"):
         return None
@@ -248,6 +261,11 @@ _VOCABULARY: Final = word_set(
 )
 
 
+_CHAIN: Final = re.compile(
+    f"(?:{'|'.join(sorted((word for word in _VOCABULARY if len(word) > 2 or word in ('lm', 'ce')), reverse=True))})+"
+)
+
+
 @lru_cache(maxsize=65_536)
 def words_of(text: str) -> tuple[str, ...]:
     """The words of a name in lower case: ``finalValLoss``, ``final-val-loss`` and ``finalvalloss`` are the same."""
@@ -262,6 +280,8 @@ def words_of(text: str) -> tuple[str, ...]:
 
 
 def _camel(piece: str) -> list[str]:
+    if piece.islower():
+        return []
     parts = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", piece)
     lowered = [part.lower() for part in parts]
     return lowered if len(parts) > 1 and all(part in _VOCABULARY for part in lowered) else []
@@ -269,7 +289,7 @@ def _camel(piece: str) -> list[str]:
 
 def _split(word: str) -> list[str]:
     """The word as a chain of known words of three letters or more, where it is one."""
-    if word in _VOCABULARY or len(word) > 40:
+    if word in _VOCABULARY or len(word) > 40 or not _CHAIN.fullmatch(word):
         return [word]
     ends: list[list[str] | None] = [[]] + [None] * len(word)
     for end in range(1, len(word) + 1):

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from isoflop.errors import DataError, excerpt
+from isoflop.errors import DataError, excerpt, pasted
 from isoflop.findings import Finding
 from isoflop.runs.cells import Numbers, durations, holds_a_word, missing, plain_numbers, read_numbers, steps_in_words
 from isoflop.runs.columns import (
@@ -23,11 +23,13 @@ from isoflop.runs.columns import (
     canonical_symbol,
     counts_samples,
     header_of,
+    is_score,
     match_headers,
     missing_column,
 )
+from isoflop.runs.dataset_losses import may_be_a_loss, names_a_loss
 from isoflop.runs.headers import plain, safe_header, scale_named, words_of
-from isoflop.runs.mapping_findings import passed_finding, pasted, rival_findings, scale_findings, words_finding
+from isoflop.runs.mapping_findings import passed_finding, rival_findings, scale_findings, words_finding
 from isoflop.runs.table import ROW, Column, is_text, rows_phrase
 from isoflop.runs.token_formulas import tokens_formula
 from isoflop.units import LOSS_UNITS, PARAM_CONVENTIONS
@@ -38,6 +40,7 @@ _LOOKED_AT: Final = 8  # cells at the head of a column, one of which mostly tell
 _PLAIN_NAMES: Final = frozenset(
     ("param", "params", "parameter", "parameters", "token", "tokens", "flop", "flops", "loss", "n", "d", "c")
 )  # headers whose cells are numbers, so that text in all of them is a mistake
+_LIKE = 3.0  # factor within which medians of losses on several data sets lie
 _NEAR_6ND = (0.2, 5.0)
 _FAR_FROM_6ND = 1e3
 
@@ -142,7 +145,28 @@ def choose(
             chosen[symbol] = replace(
                 chosen[symbol], header=replace(chosen[symbol].header, scale=scale_named(unit) or 1.0)
             )
+    if "loss" in chosen and "loss" not in by_symbol:
+        chosen["loss"] = _with_rival_losses(cells, chosen["loss"], free)
     return _consistent_flops(cells, chosen, by_symbol, found)
+
+
+def _with_rival_losses(cells: Cells, match: Match, free: Sequence[str]) -> Match:
+    """A loss on one named data set, with losses of its size on data that no list knows among its rivals."""
+    if match.sure or names_a_loss(match.header.bare) is None:
+        return match
+    usual = cells.numbers(match.header.text).values.median()
+    known = {match.header.text, *match.rivals, *(each.text for each in match.others)}
+    rivals = []
+    for header in free:
+        if header in known or not may_be_a_loss(header) or is_score(header):
+            continue
+        own = cells.numbers(header).values
+        middle = own.median()
+        if not isinstance(middle, float) or not isinstance(usual, float) or own.null_count():
+            continue
+        if usual / _LIKE < middle < usual * _LIKE and agrees(BY_SYMBOL["loss"], own.to_numpy()):
+            rivals.append(header)
+    return replace(match, rivals=(*match.rivals, *rivals))
 
 
 def _named(raw: pl.DataFrame, explicit: Mapping[str, str], name: str) -> dict[str, str]:
@@ -243,8 +267,9 @@ def rename(
     for symbol, match in matches.items():
         header = match.header
         series = raw[header.text]
-        if not is_text(symbol):
-            numbers = cells.numbers(header.text)
+        named_words = symbol not in BY_SYMBOL and cells.only_words(header.text) and durations(series) is None
+        if not is_text(symbol) and not named_words:  # a column of words under a name of the user's own stays one
+            numbers = cells.numbers(header.text) if symbol in BY_SYMBOL else _of_own_name(cells, header.text)
             odd = numbers.values.is_null() & ~missing(series)
             if odd.any():
                 unread[symbol] = pl.select(pl.when(odd).then(series.cast(pl.String))).to_series()
@@ -275,11 +300,11 @@ def rename(
             )
         )
     rest = [header for header in raw.columns if header not in used]
-    plainly = plain_numbers(raw.select(rest))
+    plainly = plain_numbers(raw, besides=used)
     for header_text in rest:
         own = header_text if header_text != ROW and header_text not in made else f"{header_text} (file)"
         numbers = Numbers(plainly[header_text]) if header_text in plainly else own_numbers(raw[header_text])
-        made[own] = numbers.values.alias(own)
+        made[own] = numbers.values if numbers.values.name == own else numbers.values.alias(own)
         if numbers.errors is not None:
             errors[f"{own}_error"] = numbers.errors
     for name, series in errors.items():
@@ -308,6 +333,12 @@ def own_numbers(series: pl.Series) -> Numbers:
         return Numbers(series)
     numbers = read_numbers(series, shares=True)
     return Numbers(series) if numbers.values.null_count() > int(missing(series).sum()) else numbers
+
+
+def _of_own_name(cells: Cells, header: str) -> Numbers:
+    """A column that the user gave a name of their own: what its header makes of it, if these are numbers."""
+    own = own_numbers(cells.raw[header])
+    return own if own.values.dtype.is_numeric() else cells.numbers(header)
 
 
 def _convention(symbol: str, header: Header, conventions: Mapping[str, str]) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from isoflop.errors import excerpt
+from isoflop.errors import choices, excerpt, pasted
 from isoflop.findings import Finding
 from isoflop.runs.cells import Numbers
 from isoflop.runs.columns import Header, Match
@@ -34,11 +34,6 @@ def passed_finding(symbol: str, header: Header, values: pl.Series) -> Finding:
         f"If it is {symbol} nevertheless, say so with --column {symbol}={pasted(header.text)}, and its scale with "
         f"--unit {symbol}=millions.",
     )
-
-
-def pasted(header: str) -> str:
-    """A header as it is pasted behind ``--column``."""
-    return repr(header) if len(header) <= 60 else "HEADER"
 
 
 def scale_findings(symbol: str, header: Header, numbers: Numbers) -> list[Finding]:
@@ -80,12 +75,12 @@ def rival_findings(symbol: str, match: Match) -> list[Finding]:
     """That other columns fit a symbol as well."""
     if not match.rivals:
         return []
-    rivals = ", ".join(excerpt(rival, 40) for rival in match.rivals[:4])
+    fits = "fits" if len(match.rivals) == 1 else "fit"
     return [
         Finding(
             "column-rivals",
             "warning",
-            f"{symbol} was read from {excerpt(match.header.text)}, but {rivals} fits as well.",
+            f"{symbol} was read from {excerpt(match.header.text)}, but {choices(match.rivals, 4)} {fits} as well.",
             f"Say which with --column {symbol}={pasted(match.header.text)}.",
         )
     ]

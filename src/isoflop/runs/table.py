@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,9 +19,11 @@ from isoflop.runs.columns import (
     canonical_symbol,
     match_headers,
     missing_column,
+    parts_of,
     read_header,
     text_where_numbers,
 )
+from isoflop.runs.digest import digest_of
 from isoflop.runs.headers import safe_header
 from isoflop.runs.where import selection
 from isoflop.shown import Shown
@@ -141,9 +143,12 @@ class Runs(Shown):
 
     def __getitem__(self, name: str) -> Floats:
         """The column as numbers, shape (rows,), missing values as NaN."""
+        if name in self._cache:
+            return self._cache[name]
         resolved = self._resolve(name)
         if resolved is None:
-            raise missing_column(name, self._candidates(name), source=self.source, words=self._words_for(name))
+            free, parts = self._candidates(name), parts_of(name, self.columns)
+            raise missing_column(name, free, source=self.source, words=self._words_for(name), parts=parts)
         if resolved not in self._cache:
             series = self.frame[resolved]
             if series.dtype.is_nested() or series.dtype.is_temporal() or series.dtype in (pl.Categorical, pl.Enum):
@@ -184,7 +189,7 @@ class Runs(Shown):
     def __iter__(self) -> Iterator[str]:
         return iter(self.headers)
 
-    @property
+    @cached_property
     def headers(self) -> tuple[str, ...]:
         """All column names, canonical ones first."""
         own = [name for name in self.frame.columns if name != ROW]
@@ -206,22 +211,10 @@ class Runs(Shown):
         """The unit of the loss column."""
         return (self.columns["loss"].unit if "loss" in self.columns else None) or "nats/token"
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the numbers and texts, whatever file they came from, as 64 hexadecimal digits."""
-        state = hashlib.sha256()
-        numeric = [name for name, kind in self.frame.schema.items() if kind.is_numeric() and name != ROW]
-        whole = self.frame.select(pl.col(numeric).cast(pl.Float64).fill_null(float("nan"))) if numeric else None
-        for name in sorted(set(self.frame.columns) - {ROW}):
-            series = self.frame.get_column(name)
-            state.update(name.encode())
-            if whole is not None and series.dtype.is_numeric():
-                state.update(whole.get_column(name).to_numpy().tobytes())
-            elif series.dtype.is_nested():
-                state.update("\x1f".join(map(str, series.to_list())).encode())
-            else:
-                state.update("\x1f".join(series.cast(pl.String).fill_null("\x00").to_list()).encode())
-        return state.hexdigest()
+        return digest_of(self.frame, besides=ROW)
 
     def run_codes(self) -> NDArray[np.int64]:
         """The unit of resampling: for each row the number of its run.
@@ -347,8 +340,8 @@ class Runs(Shown):
         symbol = canonical_symbol(name)
         if symbol is None:
             return [header for header in self.headers if header not in self.columns or self.columns[header].header]
-        free = [header for header in self.headers if header not in self.columns]
-        return free if is_text(symbol) else [header for header in free if not self._cannot_count(header)]
+        free = (header for header in self.headers if header not in self.columns)
+        return [header for header in free if is_text(symbol) or not self._cannot_be(symbol, header)]
 
     def _words_for(self, name: str) -> tuple[str, str] | None:
         """The header that means a canonical column but holds text, and one of its cells."""
@@ -359,11 +352,11 @@ class Runs(Shown):
                 return header, next((cell for cell in series if cell), "")
         return None
 
-    def _cannot_count(self, header: str) -> bool:
-        """Whether a column cannot be a count or a loss: text, truth values, nothing above zero."""
+    def _cannot_be(self, symbol: str, header: str) -> bool:
+        """Whether a column cannot be a count or a loss: text, truth values; for a count nothing above zero."""
         series = self.frame[header]
-        if not series.dtype.is_numeric():
-            return True
+        if symbol == "loss" or not series.dtype.is_numeric():
+            return not series.dtype.is_numeric()
         return bool((series.cast(pl.Float64).fill_nan(None).max() or 0) <= 0)  # type: ignore[operator]
 
     def _resolve(self, name: str) -> str | None:
@@ -377,7 +370,7 @@ class Runs(Shown):
         part = {"N_nonembed": "non-embedding", "N_active": "active"}.get(symbol or "")
         if part is not None and symbol not in there and "N" in self.columns:
             # where the table has this count alone, it was read as N
-            return "N" if self.columns["N"].convention == part else None
+            symbol = "N" if self.columns["N"].convention == part else None
         return symbol if symbol in there else None
 
 

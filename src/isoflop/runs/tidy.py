@@ -14,6 +14,7 @@ from isoflop.runs.headers import safe_header
 
 _LEVELS = 6  # of records in records
 _LONGEST = 1_000  # letters of a list or an object as text
+_AS_THEY_ARE = (pl.String, pl.Boolean, pl.Float64, pl.Float32, pl.Int64, pl.Int32, pl.Int16, pl.Int8, pl.UInt32)
 
 
 def tidy(frame: pl.DataFrame) -> pl.DataFrame:
@@ -23,11 +24,12 @@ def tidy(frame: pl.DataFrame) -> pl.DataFrame:
     """
     frame = with_safe_headers(frame)
     for _ in range(_LEVELS):
-        nested = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Struct) and kind.fields]
-        if not nested:
+        if not any(isinstance(kind, pl.Struct) and kind.fields for kind in frame.dtypes):
             break
         frame = _spread(frame)
     refuse_shape(frame.height, frame.width)
+    if all(isinstance(kind, _AS_THEY_ARE) for kind in frame.dtypes) and "" not in frame.columns:
+        return with_safe_headers(frame)  # names of fields may be patterns too
     made: dict[str, pl.Series] = {}
     for series in frame:
         name = _free(safe_header(series.name), made)
@@ -39,6 +41,8 @@ def tidy(frame: pl.DataFrame) -> pl.DataFrame:
 
 def with_safe_headers(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame without headers that Polars reads as patterns; to be called before anything else is done with it."""
+    if not any(name[:1] in ("*", "^") for name in frame.columns):
+        return frame
     names: dict[str, None] = {}
     for name in frame.columns:
         names[_free(safe_header(name), names)] = None

@@ -198,6 +198,7 @@ def _reasons(runs: Runs, away: Floats) -> Mapping[int, tuple[str, ...]]:
         for row, other in ((first, second), (second, first)):
             if row not in twins or apart > twins[row][1]:
                 twins[row] = (other, apart)
+    sized = {"N", "D"} <= set(runs.frame.columns)
     reasons = {}
     for position, row in enumerate(runs.rows.tolist()):
         side = "above" if away[position] > 0 else "below"
@@ -206,7 +207,7 @@ def _reasons(runs: Runs, away: Floats) -> Mapping[int, tuple[str, ...]]:
             words.append(f"{curves[row].above:+.1%} off the parabola of its budget ({curves[row].budget:.2g} FLOPs)")
         if row in twins:
             words.append(f"{twins[row][1]:.1%} from row {twins[row][0]}, its twin in N and D")
-        if {"N", "D"} <= set(runs.frame.columns) and runs["D"][position] < runs["N"][position]:
+        if sized and runs["D"][position] < runs["N"][position]:
             words.append(f"{runs['D'][position] / runs['N'][position]:.2g} tokens per parameter")
         reasons[row] = tuple(words)
     return reasons

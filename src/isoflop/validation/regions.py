@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from isoflop.errors import DataError, excerpt
 from isoflop.runs import Runs
+from isoflop.runs.columns import symbol_of
 from isoflop.runs.grouping import labels
 from isoflop.units import format_quantity
 from isoflop.validation.clipped_line import EDGE, ClippedLine
@@ -103,7 +104,7 @@ def regions(
     column names the run. Raises DataError for a table without the column, a loss that is not above 0, several curves
     that nothing tells apart, and where no curve has ten points.
     """
-    axis = over or next((each for each in ("D", "step", "C") if each in runs), "D")
+    axis = symbol_of(over, runs.columns) if over else next((each for each in ("D", "step", "C") if each in runs), "D")
     x, y = runs[axis], runs["loss"]
     if (x <= 0).any() or (y <= 0).any():
         raise DataError(f"{axis} and the loss must be above 0 for a power law; keep such rows with --where")

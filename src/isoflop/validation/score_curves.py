@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from isoflop.errors import DataError, IsoflopError, excerpt
 from isoflop.runs import Runs
+from isoflop.runs.columns import symbol_of
 from isoflop.runs.score_tables import check_long_columns, rows_of_tasks
 from isoflop.values import Value
 
@@ -91,7 +92,7 @@ def score_curves(
         )
     if task_column is None and error is not None:
         raise IsoflopError("--error is for a long table (--task-column); in a wide one errors stand in TASK_stderr")
-    by = x or next((name for name in ("step", "D") if name in runs), None)
+    by = symbol_of(x, runs.columns) if x else next((name for name in ("step", "D") if name in runs), None)
     if by is None:
         raise IsoflopError(f"{runs.source} has neither step nor D; name the column of the checkpoints, as --x epoch")
     named = model or next((name for name in ("run", "model", "family") if name in runs), None)

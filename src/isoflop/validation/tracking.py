@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from isoflop.errors import DataError, IsoflopError
+from isoflop.errors import DataError, IsoflopError, choices
 from isoflop.findings import Finding
 from isoflop.shown import Shown
 from isoflop.uncertainty.ensemble import Interval, check_level, interval_of
@@ -144,7 +144,7 @@ def track(
         raise IsoflopError(f"the onset stands at a share of the gain between 0 and 1, not {share:g}")
     for name in chance or {}:
         if name not in curves.tasks:
-            raise IsoflopError(f"{name!r} is no task; there are {', '.join(curves.tasks[:12])}")
+            raise IsoflopError(f"{name!r} is no task; there are {choices(curves.tasks, bare=True)}")
     x = curves.x
     end = _usual_end(curves)
     early = end / 2 if early is None else early

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop.errors import DataError, IsoflopError
+from isoflop.errors import DataError, IsoflopError, choices
 from isoflop.findings import Finding
 from isoflop.planning.capability.families import FamilyErrors, families_left_out
 from isoflop.planning.capability.member import MemberForecast, forecast_member
@@ -147,7 +147,7 @@ def capability(
     guess = np.zeros(len(scores.tasks))
     for name, value in (chance or {}).items():
         if name not in scores.tasks:
-            raise IsoflopError(f"{name!r} is no benchmark; there are {', '.join(scores.tasks[:12])}")
+            raise IsoflopError(f"{name!r} is no benchmark; there are {choices(scores.tasks, bare=True)}")
         if not 0 <= value < 1:
             raise IsoflopError(f"the score by guessing is from 0 to below 1, not {value:g} ({name}, --chance)")
         guess[scores.tasks.index(name)] = value

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop.errors import DataError, IsoflopError, excerpt
+from isoflop.errors import DataError, IsoflopError, choices, excerpt
 from isoflop.planning.capability.families import FamilyErrors, error_bound, inputs_of
 from isoflop.planning.capability.panel import fit_panel
 from isoflop.planning.capability.scores import ModelScores
@@ -53,7 +53,7 @@ def forecast_member(
     """
     labels = sorted(set(scores.family) - {""})
     if family not in labels:
-        there = ", ".join(labels[:12]) or "none: name the column of families (--family)"
+        there = choices(labels, bare=True) or "none: name the column of families (--family)"
         raise IsoflopError(f"{excerpt(family)} is no family of {scores.source}; there are {there}")
     if errors is None:
         raise DataError(

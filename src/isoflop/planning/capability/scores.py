@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from isoflop.errors import DataError, IsoflopError, excerpt
 from isoflop.runs import Runs
+from isoflop.runs.columns import symbol_of
 from isoflop.runs.score_tables import check_long_columns, rows_of_tasks
 from isoflop.values import Value
 
@@ -123,7 +124,7 @@ def model_scores(
     of = np.array([place.get(each, -1) for each in label])
     kept, table = _table(runs, of, names, tasks, task_column, score, percent)
     own, other, left = _enough(names, kept, table, least, bool(tasks))
-    scale_by = by or next((name for name in ("C", "N") if name in runs), "")
+    scale_by = symbol_of(by, runs.columns) if by else next((name for name in ("C", "N") if name in runs), "")
     dated = date or ("date" if "date" in runs else None)
     year = np.full(len(names), math.nan)
     if dated is not None:
@@ -137,7 +138,7 @@ def model_scores(
     usual = "D" in runs and scale_by not in ("", "C", "D") and bool((np.nan_to_num(runs["D"], nan=0.0) > 0).any())
     if usual and not tokens:
         usual = not bool((runs["D"] <= 0).any())  # tokens that are not known are often written as zero
-    tokens_by = tokens or ("D" if usual else "")
+    tokens_by = symbol_of(tokens, runs.columns) if tokens else ("D" if usual else "")
     seen = None
     if tokens_by:
         seen = _first(runs, of, len(names), list(runs[tokens_by]), tokens_by)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop.errors import DataError, IsoflopError, excerpt
+from isoflop.errors import DataError, IsoflopError, choices, excerpt
 from isoflop.findings import Finding
 from isoflop.fitting import Fit, Objective, fit, squares
 from isoflop.laws import Law
@@ -283,7 +283,7 @@ def _ordered(kept: Sequence[Group], reference: str | None, asked: Sequence[Group
         return tuple(kept)
     if reference not in names:
         why = "has too few runs" if reference in [each.name for each in asked] else "is no group"
-        raise IsoflopError(f"{excerpt(reference)} {why}; --reference is one of {', '.join(names[:12])}")
+        raise IsoflopError(f"{excerpt(reference)} {why}; --reference is one of {choices(names, bare=True)}")
     return (kept[names.index(reference)], *(each for each in kept if each.name != reference))
 
 

@@ -29,6 +29,7 @@ class DomainShare(Value):
 
     near: its smallest and largest share among mixtures within the near-optimal loss. epochs: passes over its unique
     tokens, None where they are not known. cap: the largest share that was allowed. seen: its largest share among runs.
+    measured: its share of the run with the lowest weighted loss that was measured.
     """
 
     name: str
@@ -37,6 +38,7 @@ class DomainShare(Value):
     epochs: float | None
     cap: float
     seen: float
+    measured: float
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,7 @@ def plan_mixture(
     loss = float(law.loss(best) @ share)
     near = _near(law, share, cap, best, loss * (1 + within))
     pools = np.full(len(cap), np.inf) if unique is None else np.asarray(unique, dtype=np.float64)
+    lowest = table.shares[int(np.argmin(table.losses @ share))]
     ends = [(1 - level) / 2, (1 + level) / 2]
     spare = max(1, len(table) - len(table.domains) - 1)
     stretch = np.sqrt(len(table) / spare)  # what a fit of so many effects takes from the scatter of refits
@@ -167,6 +170,7 @@ def plan_mixture(
             epochs=None if tokens is None or pools[k] == np.inf else float(best[k] * tokens / pools[k]),
             cap=float(cap[k]),
             seen=float(table.shares[:, k].max()),
+            measured=float(lowest[k]),
         )
         for k, name in enumerate(table.domains)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from isoflop.errors import IsoflopError, excerpt
+from isoflop.errors import IsoflopError, choices
 
 if TYPE_CHECKING:
     from isoflop.answers import Kind
@@ -43,7 +43,7 @@ def response_columns(runs: Runs, responses: Sequence[str], *, besides: Sequence[
         for name in runs.headers
         if runs.frame[name].dtype.is_numeric() and name not in (*_INPUTS, *besides) and name not in runs.columns
     ]
-    there = f"; numeric columns: {', '.join(excerpt(name)[1:-1] for name in numeric[:12])}" if numeric else ""
+    there = f"; numeric columns: {choices(numeric, bare=True)}" if numeric else ""
     raise IsoflopError(f"{runs.source} has no loss; name what was measured, as --response acc{there}")
 
 

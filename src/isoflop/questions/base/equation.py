@@ -9,6 +9,7 @@ from isoflop.answers import of_interval
 from isoflop.answers.wording import worded
 
 if TYPE_CHECKING:
+    from isoflop.laws import Law
     from isoflop.laws.expression import Expr
     from isoflop.uncertainty import Ensemble, Interval
 
@@ -47,7 +48,14 @@ def equation(ensemble: Ensemble, *, level: float) -> str:
         value = values.get(found[0], found[0])
         return f"({value})" if value.startswith("-") else value
 
-    return f"{fit.law.response} = {_NAME.sub(number, fit.law.formula)}"
+    return f"{fit.law.response} = {_NAME.sub(number, written(fit.law))}"
+
+
+def written(law: Law) -> str:
+    """The law's formula, with the abbreviations of its source behind it where it has some."""
+    from isoflop.laws.abbreviated import abbreviated
+
+    return abbreviated(law)
 
 
 def _gone(ensemble: Ensemble, level: float) -> list[str]:

@@ -143,9 +143,9 @@ def laws_table(found: Evaluation) -> Table:
                 of_interval("alpha", law.alpha),
                 of_interval("c", law.c),
                 of_interval("curvature", law.curvature),
+                *(() if found.ahead is None else (of_interval("ahead", law.at(found.ahead), promise="PI"),)),
                 law.shape,
                 _number(law.p_value),
-                None if found.ahead is None else of_interval("ahead", law.at(found.ahead), promise="PI"),
                 of_interval("fixed_alpha", fixed.alpha),
                 fixed.lost,
             )
@@ -159,9 +159,9 @@ def laws_table(found: Evaluation) -> Table:
             Column("alpha"),
             Column("c", detail=True),
             Column("curvature"),
+            *((Column("ahead", "pass rate at --at"),) if found.ahead is not None else ()),
             Column("shape"),
             Column("p", "p of straight"),
-            Column("ahead", "pass rate at --at"),
             Column("fixed_alpha", f"alpha from {tries} tries"),
             Column("fixed_lost", f"no law from {tries} tries", "share"),
         ),
@@ -267,25 +267,26 @@ def forecasts_table(found: Evaluation) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for task, forecast in found.forecasts.items():
         for each in forecast.held_out:
-            rows.append((task, each.model, each.x, each.steps, of_interval("measured", each.measured),
-                         _number(each.options), _number(each.sigmoid)))  # fmt: skip
+            rows.append((task, each.model, each.x, of_interval("measured", each.measured), _number(each.options),
+                         _number(each.sigmoid), each.steps))  # fmt: skip
         if forecast.ahead is not None:
             x, options, sigmoid = forecast.ahead
             steps = math.log10(x / float(forecast.table.x[-1]))
-            rows.append((task, "", x, steps, None, _number(options), _number(sigmoid)))
+            rows.append((task, "", x, None, _number(options), _number(sigmoid), steps))
     return Table(
         "forecasts",
         (
             Column("task"),
             Column("model", "held-out model"),
             Column("scale", found.scale, "flops" if found.scale == "C" else "count"),
-            Column("steps", "decades beyond"),
             Column("measured", "accuracy"),
-            Column("options", "by laws of options"),
-            Column("sigmoid", "by sigmoid of loss"),
+            Column("options", "from options"),
+            Column("sigmoid", "from loss"),
+            Column("steps", "decades beyond"),
         ),
         tuple(rows),
         title="Accuracy forecast",
+        note="From options: by laws of the log-probabilities of single options. From loss: by a sigmoid of the loss.",
     )
 
 
@@ -326,6 +327,8 @@ def quantities_of(found: Evaluation) -> tuple[Quantity, ...]:
             counted.append(of_interval("pass_rate", law.at(found.ahead), label="pass rate", promise="PI"))
     if len(found.forecasts) == 1:
         forecast = next(iter(found.forecasts.values()))
+        if forecast.ahead is not None:
+            counted.append(Quantity("accuracy", _number(forecast.ahead[1]), label="accuracy forecast from options"))
         counted += [
             Quantity("error_options", _number(forecast.mean_options), label="mean error by laws of options"),
             Quantity("error_sigmoid", _number(forecast.mean_sigmoid), label="mean error by sigmoid of loss"),

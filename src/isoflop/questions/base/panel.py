@@ -15,6 +15,7 @@ from isoflop.errors import IsoflopError, shown
 from isoflop.findings import Finding
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.drawing import drawing
+from isoflop.questions.base.equation import written
 from isoflop.questions.base.panel_held_out import held_out, held_out_table
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ def panel_answer(fitted: FittedPanel, context: Context) -> Answer:
         if names
     ]
     headline = (
-        f"{panel.law.response} = {panel.law.formula}, fitted to {{groups}} {plural(len(panel.groups), 'group')} of "
+        f"{panel.law.response} = {written(panel.law)}, fitted to {{groups}} {plural(len(panel.groups), 'group')} of "
         f"{literal(column)} in {{runs}} {plural(runs, 'run')}: {', '.join(has)}."
     )
     if test is not None:
@@ -291,7 +292,7 @@ def _equation(fitted: FittedPanel, level: float) -> str:
         value = values.get(found[0], found[0])
         return f"({value})" if value.startswith("-") else value
 
-    return f"{panel.law.response} = {re.sub(r'[A-Za-z_][A-Za-z0-9_]*', put, panel.law.formula)}"
+    return f"{panel.law.response} = {re.sub(r'[A-Za-z_][A-Za-z0-9_]*', put, written(panel.law))}"
 
 
 def _groups(fitted: FittedPanel, level: float) -> Table:

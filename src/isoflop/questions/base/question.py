@@ -83,7 +83,14 @@ class Question:
             return ()
         from isoflop.runs.mapping_findings import without_loss_rivals
 
-        return without_loss_rivals(context.run_findings, getattr(self, "responses", ()))
+        return without_loss_rivals(context.run_findings, self.predicted())
+
+    def predicted(self) -> tuple[str, ...]:
+        """The columns that the question names as what is predicted or compared, in place of the loss; none by default.
+
+        Where the loss is not among them, nobody needs to be told that it could have been another column.
+        """
+        return tuple(getattr(self, "responses", ()))
 
     def fit_of(self, result: Any, context: Context) -> Ensemble | None:  # noqa: ANN401
         """The fit on which an answer rests: the context's, where the question makes none of its own; None for none."""

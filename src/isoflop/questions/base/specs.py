@@ -76,6 +76,8 @@ class RunsSpec:
             if not bundled:
                 raise DataError("no table was given, and this copy of the package has no example runs; name a table")
             return self._of_data_set(bundled[0].name)
+        if not self.source.strip():
+            raise DataError("the name of the table is empty; give a file, a data set (isoflop datasets) or nothing")
         place = self.folder / self.source
         if not place.exists() and is_data_set(self.source):
             return self._of_data_set(self.source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from isoflop.errors import excerpt
+from isoflop.errors import choices, excerpt, pasted
 from isoflop.findings import Finding
 from isoflop.runs.columns import likely
 from isoflop.runs.table import Runs
@@ -20,15 +20,16 @@ _MOST_NAMES = 1_000
 
 def absent_findings(runs: Runs) -> list[Finding]:
     """No loss, nothing that a loss could depend on, no size, no tokens."""
-    there = set(runs.frame.columns)
+    kinds = dict(zip(runs.frame.columns, runs.frame.dtypes, strict=True))
+    there = set(kinds)
     unused = [
         header
         for header in runs.headers
         if header not in runs.columns
-        and runs.frame[header].dtype.is_numeric()
-        and not (header.endswith("_error") and header.removesuffix("_error") in runs.headers)  # what stood behind ±
+        and kinds[header].is_numeric()
+        and not (header.endswith("_error") and header.removesuffix("_error") in there)  # what stood behind ±
     ]
-    others = f"; numbers that were not used stand in {_listed(unused)}" if unused else ""
+    others = f"; numbers that were not used stand in {choices(unused, _SHOWN)}" if unused else ""
     inputs = there & (_SIZES - {"N_nonvocab", "N_encoder", "N_decoder"} | _AMOUNTS)
     if "loss" not in there and not inputs:
         return [
@@ -122,7 +123,8 @@ def _columns_like_runs(runs: Runs, there: set[str], unused: list[str]) -> Findin
     return Finding(
         "columns-may-be-runs",
         "warning",
-        f"no column was read as the loss, but {_listed(like)} fall along {clock} as the losses of several runs do.",
+        f"no column was read as the loss, but {choices(like, _SHOWN)} fall along {clock} as the losses of several runs "
+        "do.",
         f"If each is a run, name it with its size, as {excerpt(like[0], 20)} → 'loss 125M', or as 'NAME - loss'; "
         f"if one of them is the loss, name it with --column loss={_first(like)}.",
     )
@@ -143,7 +145,7 @@ def _absent(
     near = likely(symbol, unused)
     if curves and not near and formula is None:
         return []
-    others = f"; numbers that were not used stand in {_listed(unused)}" if unused and not alone else ""
+    others = f"; numbers that were not used stand in {choices(unused, _SHOWN)}" if unused and not alone else ""
     others = words or others  # names that hold sizes tell more than numbers that were not used
     return [
         Finding(
@@ -156,12 +158,8 @@ def _absent(
 
 
 def _candidates(near: list[str]) -> str:
-    return f"; it may be {_listed(near)}" if near else ""
+    return f"; it may be {choices(near, _SHOWN)}" if near else ""
 
 
 def _first(near: list[str]) -> str:
-    return repr(near[0]) if near and len(near[0]) <= 60 else "HEADER"
-
-
-def _listed(headers: list[str]) -> str:
-    return ", ".join(excerpt(header, 40) for header in headers[:_SHOWN])
+    return pasted(near[0]) if near else "HEADER"

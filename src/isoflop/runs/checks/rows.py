@@ -58,13 +58,12 @@ def settings(runs: Runs) -> list[str]:
 
     Two rows that agree in all of them are the same experiment. Seeds and names of runs are left out.
     """
+    texts = set(runs.frame.select(cs.string()).columns)
     chosen = []
-    schema = runs.frame.schema
     for header in runs.headers:
         if header in ("run", "seed", "loss"):
             continue
-        repeats = schema[header] == pl.String and 1 < runs.frame[header].n_unique() <= len(runs) // _ROWS_A_WORD
-        if header in BY_SYMBOL or repeats:
+        if header in BY_SYMBOL or (header in texts and 1 < runs.frame[header].n_unique() <= len(runs) // _ROWS_A_WORD):
             chosen.append(header)
     return chosen
 
