@@ -1,10 +1,9 @@
 """Error on the costliest tenth of public tables against what was spent on the rest, for four ways to choose rows.
 
 ``python -m benchmarks.design FOLDER [--seeds 20] [--only gadre] [--picture error.png]``, FOLDER that of the public run
-tables. Policies begin with the cheapest rows, as many as the law has parameters and two, and buy rows of the pool up
-to a share of the pool's cost; the designed one has a prior, and where these would cost more than a twentieth of what
-may be spent it begins with fewer, but half as many. Two forecasts of the target are scored: that of the law fitted to
-the rows, and that with a prior and model error, on which designs rest. A seed leaves a tenth of the pool out.
+tables. Every policy begins with the cheapest rows, as many as the law has parameters and two, and buys rows of the pool
+up to a share of the pool's cost. Two forecasts of the target are scored: that of the law fitted to the rows, and that
+with a prior and model error, on which designs rest. A seed leaves a tenth of the pool out.
 """
 
 from __future__ import annotations
@@ -30,7 +29,6 @@ from isoflop.planning.design.target import response_target
 
 SHARES = (0.03, 0.06, 0.12, 0.3)
 ROUNDS = (0.12, 0.35, 1.0)  # of what may be spent, after each of which the design is made again
-FIRST = 0.05  # of what may be spent, on the rows with which a design begins
 DRAWS = 48
 HELD = 0.1  # of the rows, the costliest, are the target
 MOST_ROWS = 400
@@ -187,10 +185,7 @@ def error_of_belief(pool: Pool, rows: np.ndarray, target: np.ndarray) -> float:
 def bought(pool: Pool, policy: str, rows: np.ndarray, target: np.ndarray, budget: float, seed: int) -> np.ndarray:
     """The rows that a policy has, first ones included, once the budget is spent."""
     cheap = rows[np.argsort(pool.cost[rows], kind="stable")]
-    count = len(pool.law.params) + 2
-    if policy == "designed":
-        count = max(3, count // 2, min(count, int((np.cumsum(pool.cost[cheap]) <= FIRST * budget).sum())))
-    have = list(cheap[:count])
+    have = list(cheap[: len(pool.law.params) + 2])
     if policy in ("random", "cheapest first"):
         order = cheap if policy == "cheapest first" else np.random.default_rng([seed, 2]).permutation(rows)
         spent = pool.cost[have].sum()

@@ -94,9 +94,16 @@ def test_the_rows_of_a_table_come_as_numbers_and_coded_texts(sweep):
     assert len(set(said["curves"])) == 12 and rows_data(sweep)["curves"] is None
 
 
+def test_the_public_tables_of_this_machine_are_the_first_examples(named_tables):
+    first = examples.shown_examples()
+    assert [each["name"] for each in first] == [each.name for each in examples.PUBLIC]
+    assert all(each["public"] and each["x"] for each in first) and first[0]["rows"] == 245
+
+
 def test_the_sweep_has_six_broken_runs_that_pull_the_optimum(sweep):
     first = examples.shown_examples()
     assert [each["name"] for each in first] == [each.name for each in examples.EXAMPLES]
+    assert not any(each["public"] for each in first)  # no copy of a public table lies on this machine
     assert all(len(each["x"]) == len(each["y"]) == len(each["color"]) <= 480 for each in first)
     truth = law("chinchilla").value(examples._TRUTH, {"N": sweep["N"], "D": sweep["D"]})
     off = sweep["loss"] / truth - 1

@@ -20,7 +20,14 @@ def test_an_example_is_opened_named_shared_and_deleted(served, watched):
     tab.wait_for_function("() => window.isoflop.live?.minima.length && document.querySelector('#law-set math')")
     assert tab.text_content("#title") == "IsoFLOP sweep with broken runs"
     assert tab.input_value("#runs-lines") == "isoflop" and tab.input_value("#runs-x") == "N"
-    assert "N* grows as C^" in tab.evaluate("() => window.isoflop.chart.content().title")
+    assert "N* grows as C^{" in tab.evaluate("() => window.isoflop.chart.content().title")
+    drawn = tab.evaluate("() => window.isoflop.chart.picture.svg()")
+    assert re.search(r"N\* grows as C<tspan dy=\"-[\d.]+\" font-size=\"[\d.]+\">0\.\d+</tspan>", drawn)  # raised
+    tab.fill("#where", "N > 1e8")
+    tab.click("#where-form button")
+    tab.wait_for_function("() => window.isoflop.table.count < 180 && window.isoflop.live?.minima.length")
+    assert tab.input_value("#runs-lines") == "isoflop"  # a selection of rows leaves the picture
+    assert tab.evaluate("() => window.isoflop.chart.content().lines.length") > 2
     colors = "() => document.querySelector('#runs-legend .ramp').style.background"
     light = tab.evaluate(colors)
     tab.emulate_media(color_scheme="dark")
@@ -130,6 +137,29 @@ def test_from_odd_runs_to_a_saved_picture_in_four_clicks(served, watched, tables
     assert tab.input_value("#runs-x") == "C"
     assert tab.evaluate("() => window.isoflop.chart.content().lines.length") == 1
     assert page.slips == []
+
+
+@pytest.mark.slow
+def test_a_law_of_another_response_than_the_loss_is_fitted_at_once(served, watched, tmp_path):
+    path = tmp_path / "tries.csv"
+    samples = [1, 2, 4, 8, 16, 32, 64, 128] * 3
+    rows = [f"{k},{(1 + k / 2) ** -0.6 * (1 + 0.01 * (i % 3))!r}" for i, k in enumerate(samples)]
+    path.write_text("samples,failure\n" + "\n".join(rows) + "\n")
+    page = watched(viewport={"width": 1440, "height": 900})
+    tab = page.tab
+    tab.goto(served(path).address)
+    tab.wait_for_function("() => window.isoflop?.chart?.content() && document.getElementById('law-means').textContent")
+    assert tab.input_value("#runs-y") == "failure" and tab.locator(".finding").count() == 0
+    tab.click("#families summary")
+    tab.click("#families-list button:has-text('pass-at-k')")
+    tab.wait_for_function("() => !document.getElementById('fit').disabled")
+    ask_for_draws(tab, 50)
+    tab.click("#fit")
+    tab.wait_for_function("() => window.isoflop.fit")
+    assert tab.inner_text("#answer-lead").startswith("Expected failure at samples = 1.3K: ")
+    tab.select_option("#runs-y", "residual")
+    off = tab.evaluate("() => Array.from(window.isoflop.chart.content().points.y)")
+    assert len(off) == 24 and 0 < max(map(abs, off)) < 40 and page.slips == []
 
 
 @pytest.mark.slow

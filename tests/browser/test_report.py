@@ -183,13 +183,53 @@ def test_a_run_is_read_by_pointer_and_by_keyboard(known_runs, opened):
     assert chart.get_attribute("aria-valuenow") == "30" == chart.get_attribute("aria-valuemax")
     page.tab.keyboard.press("Escape")
     chart.scroll_into_view_if_needed()
-    box = chart.locator(".u-over").bounding_box()
+    box = chart.locator("canvas").bounding_box()
     for share in np.linspace(0.05, 0.95, 40):
         page.tab.mouse.move(box["x"] + share * box["width"], box["y"] + (0.15 + 0.75 * share) * box["height"])
         if page.tab.locator("[data-chart=compute] .tip").is_visible():
             break
     assert "row " in page.tab.inner_text("[data-chart=compute] .tip")
     assert "row " in page.tab.inner_text("[data-chosen]")
+
+
+def test_a_chart_is_zoomed_and_shows_all_again_and_its_curve_is_read(known_runs, opened):
+    page = opened(analyzed(known_runs, draws=50))
+    tab = page.tab
+    ticks = "() => [...document.querySelectorAll('[data-chart=compute] canvas')][0].toDataURL()"
+    chart = tab.locator("[data-chart=compute]")
+    chart.scroll_into_view_if_needed()
+    box = chart.locator("canvas").bounding_box()
+    whole, again = tab.evaluate(ticks), tab.locator("[data-chart=compute] .whole")
+    assert again.is_hidden()
+    tab.mouse.move(box["x"] + 100, box["y"] + 40)
+    tab.mouse.down()
+    tab.mouse.move(box["x"] + 250, box["y"] + 150, steps=4)
+    tab.mouse.up()
+    again.wait_for()
+    near = tab.evaluate(ticks)
+    assert near != whole
+    tab.evaluate("window.isoflop.lever.move(1e20)")
+    assert again.is_visible()  # another budget leaves the view
+    tab.evaluate("budget => window.isoflop.lever.move(budget)", float(page.tab.evaluate("window.isoflop.data.budget")))
+    again.click()
+    again.wait_for(state="hidden")
+    tab.mouse.move(0, 0)
+    tab.wait_for_function(f"before => ({ticks})() === before", arg=whole)
+
+    valley = tab.locator("[data-chart=valley] canvas").bounding_box()
+    tab.mouse.move(valley["x"] + valley["width"] / 2, valley["y"] + 60)
+    size, loss, interval = tab.inner_text("[data-chart=valley] .tip").split("\n")
+    assert size.startswith("N = ")
+    ends = [float(each) for each in interval.split(" – ")]
+    assert ends[0] < float(loss) < ends[1]
+    assert page.slips == []
+
+
+def test_the_valley_has_no_corner(known_runs, opened):
+    page = opened(analyzed(known_runs, draws=50))
+    x, y = page.tab.evaluate("window.isoflop.lever.path()")
+    slope = np.diff(y) / np.diff(x)
+    assert len(x) > 50 and np.abs(np.diff(slope)).max() < 0.1 * np.ptp(slope)
 
 
 def test_numbers_are_written_as_python_writes_them(known_runs, opened):

@@ -106,6 +106,7 @@ def test_a_pointer_reads_selects_zooms_and_moves_and_buttons_alone_change_the_ru
     assert 0 < high < 30 and dropped(tab) == []
     tab.click("#selection-out")
     wait_until_dropped(tab, high)
+    assert tab.text_content("#table-says") == f"{30 - high} of 30 runs used"
     out = {losses[row - 1] for row in dropped(tab)}
     assert min(out) > max(set(losses) - out) and selected(tab) == 0
     drag(tab, *upper_half(tab))
@@ -169,6 +170,18 @@ def test_axes_color_table_files_and_history(runs_page, tmp_path):
     assert tab.text_content("#rows-say") == f"{len(kept)} of 30 rows"
     tab.press("#rows-filter", "Enter")
     assert selected(tab) == len(kept) > 1
+    for wrong, said in (
+        ("lss < 2.6", "no column “lss”; did you mean loss?"),
+        ("nonsense > 3", "no column “nonsense”; it has row, N, D, C, loss, note."),
+        ("N > many", "N holds numbers, and “many” is none"),
+        ("note > 3", "note holds words"),
+        ("N >", "has no value yet"),
+    ):
+        tab.fill("#rows-filter", wrong)
+        assert said in tab.text_content("#rows-slip"), wrong
+        assert tab.text_content("#rows-say") == f"{len(kept)} of 30 rows"  # as they were
+    tab.fill("#rows-filter", "params > 1e9 and off the law")  # a header is a name too; other words are searched
+    assert tab.text_content("#rows-say") == "0 of 30 rows" and tab.text_content("#rows-slip") == ""
     tab.fill("#rows-filter", "run 29")  # a text in a cell
     assert tab.text_content("#rows-say") == "1 of 30 rows"
     tab.uncheck("#rows-table tbody input")
@@ -243,6 +256,11 @@ def test_what_is_done_is_undone_and_done_again(runs_page):
         tab.click(button)
         tab.wait_for_function(f"([rows, where]) => String(({state})()) === String([rows, where])", arg=after)
     assert tab.is_disabled("#redo")
+    tab.reload()  # what was done outlives it
+    tab.wait_for_function("() => window.isoflop?.chart?.content()")
+    assert tab.is_enabled("#undo") and tab.is_disabled("#redo") and tab.input_value("#where") == "N < 2e9"
+    said = tab.evaluate("() => [...document.querySelectorAll('#states li')].map(each => each.textContent)")
+    assert len(said) == 3 and "Left out row 1" in said[1] and "Only rows where N < 2e9" in said[2]
     tab.locator("#title").click()
     tab.keyboard.press("Control+z")
     tab.wait_for_function("() => !window.isoflop.state.reading.where")

@@ -114,7 +114,48 @@ def patch_size(n: Numbers) -> bool:
     return n["pooled"].value < 0
 
 
-QUICK = (pruning, superposition, capacity, quantised_bits)
+def fidelity(n: Numbers) -> bool:
+    """No point of R(G) lies below R = G, its slope is s, and EM's identity holds."""
+    return n["above"] == 1 and n["slope_off"] < 0.05 and n["residual"] < 1e-12 and 0.9 < n["efficiency"] < 1
+
+
+def three_regions(n: Numbers) -> bool:
+    """The curve leaves guessing where examples are about as many as dimensions; the floor is near the wrong labels."""
+    return 5 < n["rises"] < 150 and 0.1 < n["floor"].value < 0.21
+
+
+def label_information(n: Numbers) -> bool:
+    """True labels are learned by the layer, random ones are not; the entropy's direction hangs on the scaling."""
+    return n["gain"].value > 0.5 and abs(n["random"].value) < 0.3 and n["raw"].value > 1 > n["scaled"].value
+
+
+def information_plane(n: Numbers) -> bool:
+    """The layer learns the labels; noise in proportion sees compression, noise of one size none as the layer grows."""
+    return n["fitting"].value > 0 and n["in proportion"].low > 0.3 > n["of one size"].value
+
+
+def generalization_gap(n: Numbers) -> bool:
+    """No strong correlation is shown by twelve networks."""
+    return n["information"].low < 0.5
+
+
+def known_dimension(n: Numbers) -> bool:
+    """The exponent is smaller on data of more dimensions, whose number is estimated from the data."""
+    close = abs(n["estimated 2"] - 2) < 0.3 and abs(n["estimated 6"] - 6) < 0.8
+    return close and n["low"].value > n["high"].value > 0.3
+
+
+def source_mixtures(n: Numbers) -> bool:
+    """Transport foretells the error of mixtures at a small size; the projection is too low, as curves level off."""
+    return n["correlation"].low > 0.5 and n["ranks"].value > 0.5 and n["bias"] < 0.01
+
+
+def attention_entropy(n: Numbers) -> bool:
+    """Entropy grows with the context, less with a factor on the logits."""
+    return n["plain"].low > 0.5 and n["log"].value < n["plain"].value and n["normal"].value < n["plain"].value
+
+
+QUICK = (pruning, superposition, capacity, quantised_bits, fidelity)
 SLOW = (
     isoflop_trained,
     over_training,
@@ -128,6 +169,13 @@ SLOW = (
     critical_batch,
     patch_size,
     metric_chain,
+    three_regions,
+    label_information,
+    information_plane,
+    generalization_gap,
+    known_dimension,
+    source_mixtures,
+    attention_entropy,
 )
 
 
@@ -206,6 +254,31 @@ def test_lanes_equal_adam_of_pytorch(example):
         adam.step()
     for left, right in zip(ours, theirs, strict=True):
         torch.testing.assert_close(left, right.detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_penalty_on_the_weights_is_that_of_pytorch(example):
+    networks = example("_networks")
+    draws = torch.Generator().manual_seed(0)
+    x, y = torch.randn(32, 5, generator=draws), torch.randn(32, 1, generator=draws)
+    begin = networks.start((5, 7, 1), 2, seed=2)
+    schedule = example("isoflop.lab.schedules").Schedule("constant", warmup=0.0)
+    ours = networks.train(
+        begin, lambda step: (x, y), steps=25, rates=[0.01, 0.01], schedule=schedule, decays=[0.0, 0.3]
+    )
+    plain = networks.train(begin, lambda step: (x, y), steps=25, rates=[0.01, 0.01], schedule=schedule)
+    theirs = [each[1:].clone().requires_grad_() for each in begin]
+    adam = torch.optim.Adam(
+        [{"params": theirs[::2], "weight_decay": 0.3}, {"params": theirs[1::2]}], lr=0.01, betas=(0.9, 0.99), eps=1e-8
+    )
+    for _ in range(25):
+        hidden = torch.relu(x @ theirs[0][0] + theirs[1][0])
+        loss = (hidden @ theirs[2][0] + theirs[3][0] - y).square().mean()
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+    for left, without, right in zip(ours, plain, theirs, strict=True):
+        torch.testing.assert_close(left[1:], right.detach(), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(left[:1], without[:1], rtol=1e-4, atol=1e-5)
 
 
 def test_training_ends_when_the_watch_says_so(example):

@@ -1,7 +1,8 @@
-"""Tables to begin with: the bundled runs and two that are simulated, each with its picture's points."""
+"""Tables to begin with, each with its picture's points: public ones where this machine has them, else bundled ones."""
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -59,12 +60,52 @@ EXAMPLES: Final = (
 )
 
 
+PUBLIC: Final = (
+    Example(
+        "chinchilla-sweep",
+        "Chinchilla's 245 runs",
+        "Hoffmann et al. (2022), digitized by Besiroglu et al. (2024): an IsoFLOP sweep. Eight runs are odd; which?",
+        "epoch-chinchilla",
+        "N",
+        "C",
+    ),
+    Example(
+        "porian-sweep",
+        "A sweep that resolves two laws",
+        "Porian et al. (2024): the IsoFLOP runs that explain why Kaplan and Chinchilla disagree.",
+        "porian-isoflop",
+        "N",
+        "C",
+    ),
+    Example(
+        "repeated-data",
+        "Loss curves with repeated data",
+        "Muennighoff et al. (2023): 48 runs by tokens seen, some with a few unique tokens many times.",
+        "datablations/curves",
+        "D",
+        "N",
+    ),
+)
+
+
 def example(name: str) -> Example:
     """An example by its name; raises DataError with the names that there are."""
-    for each in EXAMPLES:
+    for each in (*PUBLIC, *EXAMPLES):
         if each.name == name:
             return each
-    raise DataError(f"there is no example {shown(name)}; there are {', '.join(each.name for each in EXAMPLES)}")
+    raise DataError(f"there is no example {shown(name)}; there are {', '.join(each.name for each in offered())}")
+
+
+def offered() -> tuple[Example, ...]:
+    """The three examples of the first screen: the public tables of this machine's copies, filled up from the others."""
+    from isoflop.runs.datasets import find, locate
+
+    here = []
+    for each in PUBLIC:
+        with contextlib.suppress(IsoflopError):
+            locate(*find(each.source))
+            here.append(each)
+    return (*here, *EXAMPLES[: len(PUBLIC) - len(here)])
 
 
 def table(chosen: Example) -> pl.DataFrame:
@@ -105,35 +146,35 @@ def _curves() -> pl.DataFrame:
     return pl.concat(parts).with_columns(pl.col("params").round(), pl.col("loss").round(4))
 
 
-@cache
 def shown_examples() -> list[dict[str, Any]]:
     """What the page's first screen shows of each: title, text, and the points of a small picture in log10."""
+    return [dict(said) for each in offered() if (said := _shown(each)) is not None]
+
+
+@cache
+def _shown(each: Example) -> dict[str, Any] | None:
     from isoflop.runs import read_runs
     from isoflop.runs.datasets import load
     from isoflop.units import training_flops
 
-    said = []
-    for each in EXAMPLES:
-        try:
-            runs = load(each.source) if not each.source.endswith(".csv") else read_runs(table(each))
-        except IsoflopError:  # a copy of the package without its data
-            continue
-        every = max(1, len(runs) // _MOST_POINTS)
-        flops = runs["C"] if "C" in runs else training_flops(runs["N"], runs["D"])
-        of = {"N": runs["N"], "D": runs["D"], "C": flops}
-        x, y, color = (np.log10(values[::every]) for values in (of[each.x], runs["loss"], of[each.color]))
-        said.append(
-            {
-                "name": each.name,
-                "title": each.title,
-                "says": each.says,
-                "rows": len(runs),
-                "x": x.round(3).tolist(),
-                "y": y.round(4).tolist(),
-                "color": color.round(3).tolist(),
-            }
-        )
-    return said
+    try:
+        runs = load(each.source) if not each.source.endswith(".csv") else read_runs(table(each))
+    except IsoflopError:  # a copy of the package without its data
+        return None
+    every = max(1, len(runs) // _MOST_POINTS)
+    flops = runs["C"] if "C" in runs else training_flops(runs["N"], runs["D"])
+    of = {"N": runs["N"], "D": runs["D"], "C": flops}
+    x, y, color = (np.log10(values[::every]) for values in (of[each.x], runs["loss"], of[each.color]))
+    return {
+        "name": each.name,
+        "title": each.title,
+        "says": each.says,
+        "rows": len(runs),
+        "public": each in PUBLIC,
+        "x": x.round(3).tolist(),
+        "y": y.round(4).tolist(),
+        "color": color.round(3).tolist(),
+    }
 
 
 def write(chosen: Example, folder: Path) -> None:

@@ -67,6 +67,7 @@ def formula(asked: Mapping[str, Any], runs: Runs | None) -> dict[str, Any]:
             for each in chosen.params
         ],
         "response": chosen.response,
+        "measured": runs is None or chosen.response in runs,
         "plans": set(chosen.input_names) == {"N", "D"},
     }
 

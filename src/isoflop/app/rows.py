@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -18,9 +19,10 @@ _MOST_COLUMNS: Final = 24
 _LONGEST: Final = 80  # letters of a cell
 
 
-def rows_data(runs: Runs) -> dict[str, Any]:
-    """The rows as columns of numbers and of text; numbers as base64 of float64.
+def rows_data(runs: Runs) -> dict[str, Any] | None:
+    """The rows as columns of numbers and of text; numbers as base64 of float64. None where no column holds numbers.
 
+    response: the column that a chart begins with, see :func:`response_of`.
     texts: of each column ``values``, its distinct cells, and ``codes``, the place of each row's cell among them.
     curves: the number of each row's run, where runs have several rows; None otherwise.
     """
@@ -38,17 +40,39 @@ def rows_data(runs: Runs) -> dict[str, Any]:
             numbers[name] = column.cast(pl.Float64).fill_null(math.nan).to_numpy()
         else:
             texts[name] = _coded(column)
+    if not numbers:
+        return None
     codes = some.run_codes()
     several = len(codes) > int(codes.max(initial=-1)) + 1
     return {
         "total": len(runs),
         "step": step,
-        "response": "loss",
+        "response": response_of(numbers),
         "row": some.rows.tolist(),
         "numbers": {name: packed(values) for name, values in _ordered(numbers).items()},
         "texts": texts,
         "curves": codes.tolist() if several else None,
     }
+
+
+def response_of(numbers: Iterable[str]) -> str:
+    """The loss; without one what a law with a name predicts, such as ``failure``; else the last unknown column.
+
+    >>> response_of(["samples", "failure", "seed"])
+    'failure'
+    >>> response_of(["N", "D", "quality"])
+    'quality'
+    """
+    from isoflop.laws import catalogue
+    from isoflop.runs.columns import MEANINGS
+
+    names = list(numbers)
+    if "loss" in names:
+        return "loss"
+    known = {each.symbol for each in MEANINGS}
+    others = [name for name in names if name not in known]
+    predicted = {each.response for each in catalogue().values()}
+    return next((name for name in others if name in predicted), others[-1] if others else names[0])
 
 
 def _ordered(numbers: dict[str, Any]) -> dict[str, Any]:

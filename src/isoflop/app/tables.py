@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,11 @@ from isoflop.app.session import Session, read, used
 from isoflop.errors import IsoflopError
 
 if TYPE_CHECKING:
+    from isoflop.findings import Finding
     from isoflop.runs import Runs
+
+
+_MISSES = ("nothing-to-fit", "no-loss", "no-inputs")
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,8 @@ def read_table(session: Session) -> Table:
         shown = {
             "columns": columns,
             "known": known,
-            "findings": cards(found),
-            "runs": rows_data(runs) if "loss" in runs else None,
+            "findings": cards(_open(found, runs)),
+            "runs": rows_data(runs),
             "rows": len(runs),
             "count": int(runs.run_codes().max()) + 1,
             "source": runs.source,
@@ -53,6 +57,17 @@ def read_table(session: Session) -> Table:
     except IsoflopError as error:
         return Table(headers, None, str(error), {"columns": [], "known": known, "runs": None})
     return Table(headers, runs, "", shown)
+
+
+def _open(findings: Sequence[Finding], runs: Runs) -> list[Finding]:
+    """The findings without those that miss a loss, where a law with a name predicts another column from this table."""
+    from isoflop.laws import catalogue
+
+    if "loss" in runs:
+        return list(findings)
+    others = (each for each in catalogue().values() if each.response in runs and each.response not in runs.columns)
+    fitted = any(all(name in runs for name in each.input_names) for each in others)
+    return [each for each in findings if not (fitted and each.code in _MISSES)]
 
 
 def groupings(session: Session, runs: Runs) -> list[dict[str, Any]]:

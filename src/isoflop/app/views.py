@@ -80,7 +80,11 @@ def _laws() -> list[Mapping[str, Any]]:
     from isoflop.laws import catalogue
 
     return [
-        {"name": each.name, "formula": each.stated or each.formula, "inputs": list(each.input_names)}
+        {
+            "name": each.name,
+            "formula": each.stated or each.formula,
+            "inputs": list(each.input_names),
+            "response": each.response,
+        }
         for each in catalogue().values()
-        if each.response == "loss"
     ]

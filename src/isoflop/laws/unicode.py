@@ -12,9 +12,16 @@ from isoflop.laws.text import equation_sides, spelled_out
 
 _SUBSCRIPTS = str.maketrans("0123456789aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+# A power in the text of a formula, after a name, a number or a bracket: N^0.35, D^-beta, C^(a/2).
+POWER = re.compile(r"(?<=[\w)])\^(?P<power>-?(?:[\d.]*\d|[^\W\d]\w*)|\([\w.*/+ -]*\))")
 _NAME = re.compile(r"([A-Za-z]+?)_?(\d+)|([A-Za-z]+)_(\w+)")
 _PLAIN = re.compile(r"[^\W\d]+\w*|[\d.]+")  # an exponent that needs no brackets
 _SUM, _PRODUCT, _POWER, _WHOLE = 1, 2, 3, 4
+
+
+def exponent(found: re.Match[str]) -> str:
+    """What POWER has found, without brackets, its names as symbols: ``-alpha`` is ``-α``."""
+    return re.sub(r"[^\W\d]\w*", lambda name: symbol(name[0]), found["power"].strip("()"))
 
 
 def typeset(law: Law) -> tuple[str, ...]:

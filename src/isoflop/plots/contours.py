@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from isoflop.errors import IsoflopError
 from isoflop.laws.optimum import Optimum, optimum
 from isoflop.plots.design import isocompute
-from isoflop.plots.style import dots, legend, log_axis, response_label, shades
+from isoflop.plots.style import dots, legend_below, log_axis, response_label, shades
 from isoflop.uncertainty.quantiles import finite_quantiles
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def loss_contours(ensemble: Ensemble, axes: Axes, *, level: float = 0.9, decades
     axes.set_title(f"{response_label(fit)} of the fitted law", fontsize="small", color=ink.muted, loc="right")
     isocompute(axes, named=False)
     _name_levels(axes, levels, n, d, surface)
-    legend(axes, loc="upper left")
+    legend_below(axes)
     return axes
 
 

@@ -220,12 +220,13 @@ def usual_limits(axes: Axes, values: Floats, off: Floats, *, keep: Sequence[floa
 
 
 def at_the_edge(axes: Axes, x: Floats, y: Floats, *, what: str) -> None:
-    """Points outside the axes' height as arrows at the edge that they lie beyond, with their number.
+    """Points outside the axes' height as arrows at the edge that they lie beyond, with their number above the axes.
 
     The limits of the axes stay. what: one point's name, as ``run``.
     """
     ink = shades(axes)
     low, high = axes.get_ylim()
+    said = []
     for beyond, up in ((y > high, True), (y < low, False)):
         count = int(beyond.sum())
         if not count:
@@ -240,21 +241,9 @@ def at_the_edge(axes: Axes, x: Floats, y: Floats, *, what: str) -> None:
             zorder=7,
             clip_on=False,
         )
-        axes.annotate(
-            f"{count} {what}{'' if count == 1 else 's'} {'above' if up else 'below'}",
-            (
-                float(np.exp(np.median(np.log(x[beyond])))) if (x > 0).all() else float(np.median(x[beyond])),
-                1.0 if up else 0.0,
-            ),
-            xycoords=axes.get_xaxis_transform(),
-            xytext=(0, -11 if up else 11),
-            textcoords="offset points",
-            ha="center",
-            va="top" if up else "bottom",
-            fontsize="x-small",
-            color=ink.series[3],
-            zorder=7,
-        )
+        said.append(f"{count} {what}{'' if count == 1 else 's'} {'above' if up else 'below'}")
+    if said:  # outside the axes, where it covers no run
+        axes.set_title(f"{', '.join(said)} (arrows)", loc="left", fontsize="small", color=ink.series[3])
     axes.set_ylim(low, high)
 
 
@@ -299,6 +288,21 @@ def legend_above(axes: Axes, *, columns: int = 2) -> None:
         loc="lower right",
         bbox_to_anchor=(1, 1),
         borderaxespad=0.2,
+        ncols=columns,
+        fontsize="small",
+        labelcolor=ink.ink,
+        frameon=False,
+        columnspacing=1.2,
+    )
+
+
+def legend_below(axes: Axes, *, columns: int = 3) -> None:
+    """The legend under the axis's name, for pictures whose data fill the axes and whose upper edge has an axis."""
+    ink = shades(axes)
+    axes.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.2),
+        borderaxespad=0.0,
         ncols=columns,
         fontsize="small",
         labelcolor=ink.ink,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import TYPE_CHECKING, Final
 
+from isoflop.laws.unicode import POWER, exponent
 from isoflop.plots.style import escaped, shades
 
 if TYPE_CHECKING:
@@ -58,4 +60,18 @@ def _fit_labels(figure: Figure) -> None:
 def _wrapped(text: str, figure: Figure, size: float, most: int) -> str:
     """On as many lines as it needs, at most so many."""
     width = max(20, int(figure.get_figwidth() * 72 * (1 - 2 * _MARGIN) / (_LETTER * size)))
-    return escaped("\n".join(textwrap.wrap(text, width, max_lines=most, placeholder=" …")))
+    return raised(escaped("\n".join(textwrap.wrap(text, width, max_lines=most, placeholder=" …"))))
+
+
+def raised(text: str) -> str:
+    r"""A text with the powers of its formulas raised.
+
+    >>> raised("loss = 1.9 + 500/N^0.35")
+    'loss = 1.9 + 500/N$^{\\mathbf{0.35}}$'
+    """
+
+    def up(found: re.Match[str]) -> str:
+        power = exponent(found).replace("_", r"\_")
+        return rf"$^{{\mathbf{{{power}}}}}$"
+
+    return POWER.sub(up, text)

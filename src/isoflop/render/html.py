@@ -21,7 +21,7 @@ from isoflop.files import write_whole
 from isoflop.findings import Finding, ordered
 from isoflop.laws.law import GREEK
 from isoflop.laws.mathml import mathml
-from isoflop.laws.unicode import symbol
+from isoflop.laws.unicode import POWER, exponent, symbol
 from isoflop.plots.papers import render_for_both
 from isoflop.questions.report import Reported
 from isoflop.render.explore_data import law_javascript, page_data, script_json
@@ -33,12 +33,16 @@ from isoflop.uncertainty import Interval
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-UPLOT = "uPlot-1.6.32.min"
-MODULES = ("numbers", "surface", "chart", "explore", "runs", "report")
+# In the order of their imports, each with what it needs above it.
+MODULES = (
+    "numbers", "surface", "paths", "ranges", "pen", "frame", "picture", "cloud", "gestures", "scatter",
+    "explore", "runs", "report",
+)  # fmt: skip
 _START = "enliven(document, JSON.parse(document.getElementById('data').textContent), LAW);"
 
 _PARAMETER = re.compile(rf"({'|'.join(GREEK)})(_?\d+|_\w+)?", re.IGNORECASE)
 
+_EXPORT = re.compile(r"^export (?:async )?(?:const|function|class) (\w+)", re.MULTILINE)
 _PLAIN = " /=;:,.()-_*+!?$@[]{}|^~"  # what an address may hold inside an attribute as it is: a third less than base64
 
 Pictures = Mapping[str, bytes]
@@ -64,11 +68,11 @@ def html(answer: Answer, *, pictures: Pictures | None = None) -> str:
     nothing else: no request, no frame, no form.
     """
     explored = answer.result if isinstance(answer.result, Reported) else None
-    sheets = (_text(f"{UPLOT}.css"), _text("isoflop.css")) if explored is not None else (_text("isoflop.css"),)
+    sheets = (_text("isoflop.css"),)
     scripts: tuple[str, ...] = ()
     data = ""
     if explored is not None:
-        scripts = (_text(f"{UPLOT}.js"), _bundle(law_javascript(explored.ensemble.estimate.law)))
+        scripts = (_bundle(law_javascript(explored.ensemble.estimate.law)),)
         data = script_json(page_data(explored))
     drawn = inline(draw_pictures(answer) if pictures is None else pictures)
     return (
@@ -167,7 +171,15 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["letters"] = _letters
+    made.filters["powers"] = _powers
     return made
+
+
+def _powers(text: str) -> Any:  # noqa: ANN401  (jinja2 is imported when a page is made)
+    """A sentence with the powers of its formulas raised, a parameter's name in Greek: ``N^alpha`` as N<sup>α</sup>."""
+    from markupsafe import escape
+
+    return _safe(POWER.sub(lambda found: f"<sup>{exponent(found)}</sup>", str(escape(text))))
 
 
 def _letters(label: str) -> str:
@@ -209,10 +221,18 @@ def _text(name: str) -> str:
 
 
 def _bundle(law: str) -> str:
-    """The modules as one script: imports are left out, since each module's names are known to those below it."""
-    parts = [re.sub(r"^import .*?;\n", "", _text(f"js/{module}.js"), flags=re.MULTILINE) for module in MODULES]
-    joined = "\n".join(re.sub(r"^export ", "", part, flags=re.MULTILINE) for part in parts)
+    """The modules as one script: each keeps its own names to itself and shows those that it exports to those below."""
+    joined = "\n".join(map(_enclosed, MODULES))
     return f'"use strict";\n(() => {{\n{joined}\nconst LAW = {law};\nwindow.isoflop = {_START}\n}})();\n'
+
+
+@cache
+def _enclosed(module: str) -> str:
+    """A module as a function that is called at once and gives what it exports."""
+    text = re.sub(r"^import .*?;\n", "", _text(f"js/{module}.js"), flags=re.MULTILINE)
+    names = ", ".join(_EXPORT.findall(text))
+    bare = re.sub(r"^export ", "", text, flags=re.MULTILINE)
+    return f"const {{ {names} }} = (() => {{\n{bare}\nreturn {{ {names} }};\n}})();"
 
 
 def _safe(text: str) -> Any:  # noqa: ANN401  (jinja2 is imported when a page is made)

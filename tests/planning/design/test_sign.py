@@ -103,3 +103,11 @@ def test_before_any_run_the_candidates_tell_the_groups():
     with pytest.raises(IsoflopError, match="the candidates have no column recipe"):
         pose([CHINCHILLA], GRID, QUESTION)
     assert comparison_of("loss at N=1B D=1B") is None
+
+
+def test_where_all_candidates_of_both_are_trained_that_is_said(two):
+    labels = pl.Series(["new", "old", "other", "other"] * 4)
+    cost = np.where(labels.to_numpy() == "other", GRID.cost, np.inf)
+    pool = type(GRID)(GRID.frame.with_columns(recipe=labels), cost, GRID.priced, "pool")
+    with pytest.raises(IsoflopError, match="every candidate of new or old has been trained"):
+        design([CHINCHILLA], pool, 1e20, QUESTION.replace("better", "better, new or old,"), runs=two, draws=20)

@@ -2,7 +2,7 @@
 import { phrase, told } from "./explore.js";
 import { leverOf } from "./lever.js";
 import { formatQuantity, general } from "./numbers.js";
-import { byId, element, page, tell, when } from "./page.js";
+import { all, byId, element, page, tell, when } from "./page.js";
 import { lawOf, plansOf, response } from "./surface.js";
 import { alongInput, optimumNow, valley } from "./valley.js";
 
@@ -69,7 +69,7 @@ function showEvidence(answer) {
     const interval = row.N && { value: row.N.value, low: row.N.low ?? NaN, high: row.N.high ?? NaN };
     line.append(element("th", row.source, { scope: "row" }));
     const write = interval ? told(interval, true) : { value: "", ends: "" };
-    if (row.result && !interval) line.append(element("td", row.result, { colspan: 2 }));
+    if (row.result && !interval) line.append(element("td", row.result.replace(/ \(--[\w-]+\)/g, ""), { colspan: 2 })); // the page has fields, no options
     else {
       line.append(element("td", interval && Number.isFinite(interval.low) ? write.value : interval ? formatQuantity(interval.value, 2) : "", { class: "number" }));
       line.append(element("td", write.ends || row.result, { class: "ends" }));
@@ -124,9 +124,10 @@ function figures(list) {
     }));
   }
   list.forEach(([, , { value, ends }], i) => {
-    const [dt, dd, range] = place.children[i].children;
+    const box = /** @type {HTMLElement} */ (place.children[i]);
+    const [dt, dd, range] = all("dt, dd", box);
     dt.textContent = list[i][1];
-    place.children[i].dataset.figure = list[i][0];
+    box.dataset.figure = list[i][0];
     dd.textContent = value;
     dd.hidden = !value;
     range.textContent = ends;

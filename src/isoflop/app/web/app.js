@@ -9,6 +9,7 @@ import { fillGroups, loadGroups } from "./groups.js";
 import { forgetStates, rememberState } from "./history.js";
 import { ask, attempt, byId, page, slip, tell, when } from "./page.js";
 import { read, showReading, startReading } from "./reading.js";
+import "./rows.js";
 import { runsOf } from "./runs.js";
 import "./share.js";
 import { openView } from "./tabs.js";
@@ -58,7 +59,7 @@ function take(state) {
   const before = page.state;
   page.state = state;
   page.dropped = new Set(state.dropped);
-  rememberState(before, state);
+  rememberState(state);
   byId("title").textContent = state.name || state.source;
   byId("title").title = state.source;
   document.title = `${state.name || state.source} · isoflop`;
@@ -99,8 +100,8 @@ const spelled = (texts) => Object.fromEntries(Object.entries(texts).map(([name, 
 /** Doubts from a fitted surface take some seconds; the table does not wait for them. */
 async function doubtMore() {
   const { table } = page;
-  byId("doubting").textContent = table.runs ? "Comparing the runs with a fitted surface …" : "";
-  if (!table.runs) return;
+  byId("doubting").textContent = page.runs?.response === "loss" ? "Comparing the runs with a fitted surface …" : "";
+  if (page.runs?.response !== "loss") return;
   const said = await ask(`/api/s/${page.session}/doubts`).catch(() => ({}));
   if (page.table !== table) return;
   byId("doubting").textContent = "";

@@ -1,11 +1,12 @@
 // The first screen: a table of one's own, dropped anywhere; examples with their pictures; earlier sessions.
 import { colorOf } from "./cloud.js";
 import { frameOf } from "./frame.js";
-import { ask, attempt, byId, element, options } from "./page.js";
+import { ask, attempt, byId, element, fieldOf, menuOf, options } from "./page.js";
 import { picture } from "./picture.js";
 import { shadesOf, whole } from "./ranges.js";
 
 const MOST_UPLOAD = 200e6;
+/** @type {(id: string) => void} */
 let enter = () => {};
 
 /** Fill the screen; `onSession(id)` opens a session. Returns what the server told. */
@@ -13,10 +14,19 @@ export async function begin(onSession) {
   enter = onSession;
   const start = await attempt(() => ask("/api/start"));
   if (!start) return null;
-  options(byId("dataset"), start.datasets);
+  options(menuOf("dataset"), start.datasets);
+  byId("examples-say").textContent = examplesSay(start.examples);
   byId("examples").replaceChildren(...start.examples.map(exampleItem));
   listSessions(start.sessions);
   return start;
+}
+
+/** Whether the examples are public tables, and how those come here. @param {{public: boolean}[]} list */
+function examplesSay(list) {
+  const open = list.filter((each) => each.public).length;
+  if (open === list.length) return "Public tables, from this machine's copies.";
+  const others = open ? "The others are bundled or simulated" : "These are bundled or simulated";
+  return `${others}; public tables come with isoflop datasets --get NAME, or from the folder that ISOFLOP_DATASETS names.`;
 }
 
 function exampleItem(each) {
@@ -80,14 +90,14 @@ const upload = (file) =>
     enter((await ask(`/api/upload?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file })).id);
   });
 
-byId("file").addEventListener("change", (event) => event.target.files[0] && upload(event.target.files[0]));
+byId("file").addEventListener("change", () => { const [file] = fieldOf("file").files; if (file) upload(file); });
 byId("open-dataset").addEventListener("click", () =>
-  attempt(async () => enter((await ask("/api/sessions", { method: "POST", json: { dataset: byId("dataset").value } })).id)),
+  attempt(async () => enter((await ask("/api/sessions", { method: "POST", json: { dataset: menuOf("dataset").value } })).id)),
 );
-for (const [kind, over] of [["dragover", true], ["dragleave", false], ["drop", false]]) {
+for (const kind of /** @type {const} */ (["dragover", "dragleave", "drop"])) {
   addEventListener(kind, (event) => {
     event.preventDefault();
-    document.body.classList.toggle("over", over && (kind !== "dragleave" || event.relatedTarget !== null));
+    document.body.classList.toggle("over", kind === "dragover");
     if (kind === "drop" && event.dataTransfer?.files[0]) upload(event.dataTransfer.files[0]);
   });
 }

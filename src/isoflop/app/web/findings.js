@@ -1,5 +1,5 @@
 // What to doubt before a fit: one line each, with buttons that act on it.
-import { ask, attempt, byId, element, page } from "./page.js";
+import { ask, attempt, byId, element, one, page } from "./page.js";
 import { readSo } from "./reading.js";
 import { rowsOf, selectRows } from "./selection.js";
 
@@ -12,7 +12,7 @@ export function showFindings(list) {
   const open = list.filter((each) => !kept.has(each.code));
   const rest = list.filter((each) => kept.has(each.code));
   const place = byId("table-doubts");
-  const focused = document.activeElement?.closest?.(".finding")?.dataset.code;
+  const focused = /** @type {HTMLElement | null} */ (document.activeElement?.closest(".finding"))?.dataset.code;
   place.replaceChildren(...open.map(card));
   if (!list.length) place.append(element("p", "No warnings.", { class: "quiet" }));
   if (rest.length) {
@@ -20,7 +20,7 @@ export function showFindings(list) {
     line.append(element("button", "Show again", { type: "button", class: "as-link", onclick: () => keep([]) }));
     place.append(line);
   }
-  if (focused) place.querySelector(`[data-code="${CSS.escape(focused)}"] button`)?.focus();
+  if (focused) one(`[data-code="${CSS.escape(focused)}"] button`, place)?.focus();
 }
 
 const keep = (codes) => attempt(() => ask(`/api/s/${page.session}/label`, { method: "POST", json: { kept: codes } }));

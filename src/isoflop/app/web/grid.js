@@ -2,30 +2,6 @@
 
 const ROW = 28; // pixels
 const SPARE = 8; // rows drawn above and below what is in sight
-const COMPARED = /^\s*(.+?)\s*(<=|>=|!=|==|=|<|>)\s*(.+?)\s*$/;
-
-/** A filter of rows: comparisons between commas or `and`, or a text that a cell holds. Returns (i) => boolean, or null. */
-export function filterOf(text, { columns, numbers, cell, parse }) {
-  const parts = text.split(/\s*,\s*|\s+and\s+/).filter(Boolean);
-  if (!parts.length) return null;
-  const tests = parts.map((part) => {
-    const found = COMPARED.exec(part);
-    const name = found && columns.find((each) => each.toLowerCase() === found[1].toLowerCase());
-    if (!name) {
-      const wanted = part.toLowerCase();
-      return (i) => columns.some((each) => cell(each, i).toLowerCase().includes(wanted));
-    }
-    const [, , sign, value] = found;
-    const number = parse(value);
-    if (numbers(name) && Number.isFinite(number)) {
-      const of = numbers(name);
-      return { "<": (i) => of(i) < number, ">": (i) => of(i) > number, "<=": (i) => of(i) <= number, ">=": (i) => of(i) >= number, "!=": (i) => of(i) !== number }[sign] ?? ((i) => of(i) === number);
-    }
-    const bare = value.replace(/^["']|["']$/g, "").toLowerCase();
-    return sign === "!=" ? (i) => cell(name, i).toLowerCase() !== bare : (i) => cell(name, i).toLowerCase() === bare;
-  });
-  return (i) => tests.every((each) => each(i));
-}
 
 /**
  * `source`: {count, columns: [{name, title, number}], cell(name, i), value(name, i), used(i), selected(i), toggle(i, on),

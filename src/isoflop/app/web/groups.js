@@ -1,5 +1,5 @@
 // Groups of runs: a column and some of its values, or selections that get names; compared, or fitted together.
-import { ask, attempt, byId, element, options, page } from "./page.js";
+import { ask, attempt, buttonOf, byId, detailsOf, element, fieldOf, menuOf, options, page } from "./page.js";
 import { selectedRows } from "./selection.js";
 import { openView } from "./tabs.js";
 import { chosenOptions, control, request } from "./tasks.js";
@@ -17,10 +17,10 @@ export async function loadGroups() {
   if (session !== page.session) return;
   columns = said.columns;
   byId("groups").hidden = !page.table?.runs;
-  const before = byId("groups-by").value;
+  const before = menuOf("groups-by").value;
   const list = [...columns.map((each) => ({ value: each.name, text: each.name })), { value: NAMED, text: "selections with names of their own" }];
-  options(byId("groups-by"), list);
-  byId("groups-by").value = list.some((each) => each.value === before) ? before : list[0].value;
+  options(menuOf("groups-by"), list);
+  menuOf("groups-by").value = list.some((each) => each.value === before) ? before : list[0].value;
   showChips();
 }
 
@@ -32,7 +32,7 @@ export function fillGroups() {
 
 /** What is offered now: names with their numbers of runs, or their selections. */
 function offered() {
-  const by = byId("groups-by").value;
+  const by = menuOf("groups-by").value;
   if (by === NAMED) return [...named].map(([name, text]) => ({ name, says: text }));
   const column = columns.find((each) => each.name === by);
   return (column?.values ?? []).map((each) => ({ name: each.name, says: `${each.runs} ${each.runs === 1 ? "run" : "runs"}` }));
@@ -40,7 +40,7 @@ function offered() {
 
 /** The names that are ticked; those of a column that is new are its first two, or all where it has six or fewer. */
 function ticked() {
-  const by = byId("groups-by").value;
+  const by = menuOf("groups-by").value;
   const names = offered().map((each) => each.name);
   if (by === NAMED) return names;
   if (!chosen.has(by)) chosen.set(by, new Set(names.length > 6 ? names.slice(0, 2) : names));
@@ -48,7 +48,7 @@ function ticked() {
 }
 
 function showChips() {
-  const by = byId("groups-by").value;
+  const by = menuOf("groups-by").value;
   const on = new Set(ticked());
   byId("groups-chips").replaceChildren(
     ...offered().map(({ name, says }, place) => {
@@ -72,25 +72,25 @@ function showChips() {
     }),
   );
   byId("groups-all").hidden = by === NAMED || !offered().length;
-  if (by === NAMED) byId("groups-name").open = true;
+  if (by === NAMED) detailsOf("groups-name").open = true;
   sum();
 }
 
 function sum() {
   const names = ticked();
   const total = offered().length;
-  byId("groups-says").textContent = names.length ? `${names.length} of ${total} ${total === 1 ? "group" : "groups"} chosen.` : byId("groups-by").value === NAMED ? "Name two groups or more by the rows that are in them." : "Choose two groups or more.";
-  byId("compare-groups").disabled = byId("fit-groups").disabled = !names.length;
+  byId("groups-says").textContent = names.length ? `${names.length} of ${total} ${total === 1 ? "group" : "groups"} chosen.` : menuOf("groups-by").value === NAMED ? "Name two groups or more by the rows that are in them." : "Choose two groups or more.";
+  buttonOf("compare-groups").disabled = buttonOf("fit-groups").disabled = !names.length;
 }
 
 function tick(all) {
-  chosen.set(byId("groups-by").value, new Set(all ? offered().map((each) => each.name) : []));
+  chosen.set(menuOf("groups-by").value, new Set(all ? offered().map((each) => each.name) : []));
   showChips();
 }
 
 /** What the groups are, as options of the question. */
 function groupsOf() {
-  const by = byId("groups-by").value;
+  const by = menuOf("groups-by").value;
   if (by === NAMED) return { named: Object.fromEntries(named) };
   const names = ticked();
   return names.length === offered().length ? { by, only: names.length < 2 ? names : [] } : { by, only: names };
@@ -99,11 +99,11 @@ function groupsOf() {
 // ---- a group of the rows that are selected
 
 byId("selection-group").addEventListener("click", () => {
-  byId("groups-where").value = selectionOf(selectedRows().sort((a, b) => a - b));
-  byId("groups-by").value = NAMED;
+  fieldOf("groups-where").value = selectionOf(selectedRows().sort((a, b) => a - b));
+  menuOf("groups-by").value = NAMED;
   openView("questions");
   showChips();
-  byId("groups-name").open = true;
+  detailsOf("groups-name").open = true;
   byId("groups-new").focus();
 });
 
@@ -122,13 +122,13 @@ function selectionOf(rows) {
 
 byId("groups-add").addEventListener("click", () =>
   attempt(async () => {
-    const [name, where] = [byId("groups-new").value.trim(), byId("groups-where").value.trim()];
+    const [name, where] = [fieldOf("groups-new").value.trim(), fieldOf("groups-where").value.trim()];
     const missing = [...(name ? [] : ["a name"]), ...(where ? [] : ["the rows that are in it, as N < 1e9, or by a selection in the chart"])];
     if (missing.length) throw new Error(`a group needs ${missing.join(" and ")}`);
     await ask(`/api/s/${page.session}/groups`, { method: "POST", json: { where } }); // refused while it can still be mended
     named.set(name, where);
-    for (const field of ["groups-new", "groups-where"]) byId(field).value = "";
-    byId("groups-by").value = NAMED;
+    for (const field of ["groups-new", "groups-where"]) fieldOf(field).value = "";
+    menuOf("groups-by").value = NAMED;
     showChips();
   }),
 );
@@ -142,6 +142,6 @@ byId("groups-form").addEventListener("submit", async (event) => {
   if (asked) page.wanted = asked.id;
 });
 byId("fit-groups").addEventListener("click", async () => {
-  const asked = await request("groups", { options: { ...groupsOf(), share: byId("groups-share").value.trim(), pool: byId("groups-pool").value.trim() } });
+  const asked = await request("groups", { options: { ...groupsOf(), share: fieldOf("groups-share").value.trim(), pool: fieldOf("groups-pool").value.trim() } });
   if (asked) page.wanted = asked.id;
 });

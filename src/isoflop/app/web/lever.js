@@ -4,7 +4,8 @@ import { element } from "./page.js";
 
 const STEPS = 600;
 
-/** Returns {element, set(value)}. `onMove` is called with every value, `onStop` once the slider is let go. */
+/** @typedef {{low: number, high: number, value: number, write: (value: number) => string, onMove: (value: number) => void, onStop?: () => void}} Lever */
+/** Returns {element, set(value)}. `onMove` is called with every value, `onStop` once the slider is let go. @param {string} name @param {string} title @param {Lever} of */
 export function leverOf(name, title, { low, high, value, write, onMove, onStop }) {
   const id = `lever-${name}`;
   const box = element("div", undefined, { class: "lever", "data-lever": name });
@@ -13,12 +14,12 @@ export function leverOf(name, title, { low, high, value, write, onMove, onStop }
   const refused = element("span", "", { class: "slip", role: "alert" });
   box.append(element("label", title, { for: id }), slider, field, refused);
   const show = (number, moved) => {
-    if (moved !== slider) slider.value = Math.log10(number);
+    if (moved !== slider) slider.value = String(Math.log10(number));
     if (moved !== field) field.value = write(number);
     slider.setAttribute("aria-valuetext", write(number));
   };
   slider.addEventListener("input", () => {
-    const number = Number((10 ** slider.value).toPrecision(3));
+    const number = Number((10 ** Number(slider.value)).toPrecision(3));
     show(number, slider);
     onMove(number);
   });

@@ -1,5 +1,6 @@
 // The lines that the chart of runs can have: parabolas of IsoFLOP budgets, the least loss of each budget, curves by step.
 import { formatByInterval, powerOfTen } from "./numbers.js";
+import { menuOf } from "./page.js";
 import { plansOf } from "./surface.js";
 
 const AT = 33; // points of a parabola
@@ -35,7 +36,7 @@ function isoflop({ minima, exponent }, axes, shade) {
   });
   const marks = minima.map((each) => ({ x: toX(Math.log10(each.n)), y: toY(Math.log10(each.loss)) }));
   const write = (value) => formatByInterval(value, exponent.low, exponent.high);
-  return { lines, marks, title: `IsoFLOP minima: N* grows as C^${write(exponent.value)} [${write(exponent.low)}, ${write(exponent.high)}]` };
+  return { lines, marks, title: `IsoFLOP minima: N* grows as C^{${write(exponent.value)}} [${write(exponent.low)}, ${write(exponent.high)}]` };
 }
 
 function envelope(fit, axes) {
@@ -50,7 +51,7 @@ function envelope(fit, axes) {
 /** Rows of one run joined from left to right. */
 function curves(page, axes) {
   const { runs } = page;
-  const [xs, ys] = ["x", "y"].map((which) => ({ list: runs.numbers[document.getElementById(`runs-${which}`).value] ?? runs.loss, log: axes[which].log }));
+  const [xs, ys] = ["x", "y"].map((which) => ({ list: runs.numbers[menuOf(`runs-${which}`).value] ?? runs.loss, log: axes[which].log }));
   const place = ({ list, log }, i) => (log ? Math.log10(list[i]) : list[i]);
   const byRun = new Map();
   runs.curves.forEach((run, i) => { if (!byRun.has(run)) byRun.set(run, []); byRun.get(run).push(i); });

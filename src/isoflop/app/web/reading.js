@@ -1,10 +1,11 @@
 // How the table is read: chips that are changed in place, all options in a form, and the selection of rows.
-import { ask, attempt, byId, element, options, page } from "./page.js";
+import { all, ask, attempt, byId, detailsOf, element, fieldOf, menuOf, options, page, when } from "./page.js";
 
 const REDUCTIONS = ["best", "per", "frontier"];
 const CHIPS = ["N", "D", "C", "loss"];
 const UNITS = ["nats/token", "bits/token", "nats/byte", "bits/byte", "perplexity", "error rate"];
 const COUNTS = ["total", "non-embedding", "active"];
+/** @type {(state: any) => void} */
 let take = () => {};
 
 /** `onState(state)` takes the state that a new reading leads to. */
@@ -26,23 +27,39 @@ export function readSo({ where, ...named }) {
 export function showReading() {
   const { table } = page;
   const { reading } = page.state;
-  byId("table-says").textContent = table.says || `${table.count.toLocaleString("en")} runs in ${table.rows.toLocaleString("en")} rows` + (table.runs ? "" : "; say which column is the loss");
+  sayRuns();
   byId("table-says").classList.toggle("slip", Boolean(table.says));
   byId("columns").replaceChildren(...chips());
-  for (const select of document.querySelectorAll("[data-column]")) {
+  for (const select of columnMenus()) {
     const name = select.dataset.column;
     const found = table.columns.find((each) => each.name === name);
     options(select, [{ text: found ? `as read: ${found.header || "computed"}` : "as read: none", value: "" }, ...table.headers], reading.columns[name] ?? "");
   }
   byId("reading").hidden = page.state.kind !== "file";
-  if (table.says || !table.runs) byId("reading").open = true;
-  byId("read-unit").value = reading.units.loss ?? "";
-  byId("read-convention").value = reading.conventions.N ?? "";
-  byId("where").value = reading.where;
+  if (table.says || !page.runs) detailsOf("reading").open = true;
+  menuOf("read-unit").value = reading.units.loss ?? "";
+  menuOf("read-convention").value = reading.conventions.N ?? "";
+  fieldOf("where").value = reading.where;
   byId("where-slip").textContent = "";
-  byId("read-derive").value = Object.entries(reading.derive ?? {}).map(([name, formula]) => `${name} = ${formula}`).join("; ");
-  for (const name of REDUCTIONS) byId(`read-${name}`).value = reading[name] ?? "";
+  fieldOf("read-derive").value = Object.entries(reading.derive ?? {}).map(([name, formula]) => `${name} = ${formula}`).join("; ");
+  for (const name of REDUCTIONS) fieldOf(`read-${name}`).value = reading[name] ?? "";
 }
+
+/** The menus of columns in the form of all options. */
+const columnMenus = () => /** @type {HTMLSelectElement[]} */ (all("[data-column]"));
+
+/** How many runs there are, and how many of their rows are used; or why the table cannot be read. */
+function sayRuns() {
+  const { table } = page;
+  if (!table) return;
+  const write = (count) => count.toLocaleString("en");
+  const several = table.rows !== table.count;
+  const all = `${write(table.count)} runs${several ? ` in ${write(table.rows)} rows` : ""}`;
+  const out = table.runs?.step === 1 ? page.runs.row.reduce((count, row) => count + Number(page.dropped.has(row)), 0) : page.dropped.size;
+  const used = out ? `${write(table.rows - out)} of ${several ? `${write(table.rows)} rows of ${write(table.count)} runs` : all} used` : all;
+  byId("table-says").textContent = table.says || used + (page.runs?.response === "loss" ? "" : "; no column is read as the loss");
+}
+when("dropped", sayRuns);
 
 /** One chip a column: what it was read from; those that leave something to say are marked. */
 function chips() {
@@ -94,17 +111,17 @@ byId("where-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   byId("where-slip").textContent = "";
   try {
-    await read({ ...page.state.reading, where: byId("where").value });
+    await read({ ...page.state.reading, where: fieldOf("where").value });
   } catch (error) {
     byId("where-slip").textContent = error.message; // beside the field; the table and the chart stay as they are
   }
 });
 byId("reading-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  const columns = Object.fromEntries([...document.querySelectorAll("[data-column]")].map((each) => [each.dataset.column, each.value]));
+  const columns = Object.fromEntries(columnMenus().map((each) => [each.dataset.column, each.value]));
   readAgain({
-    columns, units: { loss: byId("read-unit").value }, conventions: { N: byId("read-convention").value }, derive: derived(byId("read-derive").value),
-    ...Object.fromEntries(REDUCTIONS.map((name) => [name, byId(`read-${name}`).value])),
+    columns, units: { loss: menuOf("read-unit").value }, conventions: { N: menuOf("read-convention").value }, derive: derived(fieldOf("read-derive").value),
+    ...Object.fromEntries(REDUCTIONS.map((name) => [name, fieldOf(`read-${name}`).value])),
   });
 });
 
@@ -119,6 +136,6 @@ function derived(text) {
 
 // what a remedy in a result's text changes in how the table is read, by its button
 document.addEventListener("click", (event) => {
-  const remedy = event.target.closest?.("[data-reading]");
+  const remedy = event.target instanceof Element && /** @type {HTMLElement | null} */ (event.target.closest("[data-reading]"));
   if (remedy) readSo(JSON.parse(remedy.dataset.reading));
 });

@@ -1,11 +1,11 @@
 // Which rows are selected, and what its buttons do with them; nothing changes the data but these.
-import { byId, page, tell, when } from "./page.js";
+import { buttonOf, byId, page, tell, when } from "./page.js";
 
 /** Whether the row at each place is selected. */
-export const selection = { mask: new Uint8Array(0), count: 0 };
+export const selection = { mask: new Uint8Array(0), count: 0, first: -1 };
 
 when("table", () => {
-  Object.assign(selection, { mask: new Uint8Array(page.runs?.count ?? 0), count: 0 });
+  Object.assign(selection, { mask: new Uint8Array(page.runs?.count ?? 0), count: 0, first: -1 });
   show();
 });
 
@@ -17,7 +17,7 @@ export function selectPlaces(places, more = false) {
   for (const i of places) mask[i] = toggle ? 0 : 1;
   let count = 0;
   for (let i = 0; i < mask.length; i++) count += mask[i];
-  selection.count = count;
+  Object.assign(selection, { count, first: places.length ? places[0] : -1 });
   show();
   tell("selection");
 }
@@ -39,7 +39,7 @@ function show() {
   const { step } = page.runs;
   const partly = step > 1 ? `; every ${step}th row is shown, so select the others by a condition` : "";
   byId("selection-says").textContent = `${count.toLocaleString("en")} selected${count <= 40 ? ` (${rowsOf(selectedRows())})` : ""}${partly}`;
-  for (const id of ["selection-out", "selection-only", "selection-in"]) byId(id).disabled = step > 1;
+  for (const id of ["selection-out", "selection-only", "selection-in"]) buttonOf(id).disabled = step > 1;
 }
 
 const act = (id, rows) => byId(id).addEventListener("click", async () => {
@@ -50,6 +50,14 @@ act("selection-out", (chosen) => [...new Set([...page.dropped, ...chosen])]);
 act("selection-in", (chosen) => [...page.dropped].filter((row) => !chosen.has(row)));
 act("selection-only", (chosen) => page.runs.row.filter((row) => !chosen.has(row)));
 byId("selection-none").addEventListener("click", () => selectPlaces([]));
+
+/** Use the row at a place, or leave it out. */
+export function useRow(i, used) {
+  const rows = new Set(page.dropped);
+  if (used) rows.delete(page.runs.row[i]);
+  else rows.add(page.runs.row[i]);
+  return page.setDropped([...rows]);
+}
 
 /** rows 1–6, 11 and 12 */
 export function rowsOf(rows) {

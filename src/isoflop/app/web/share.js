@@ -1,5 +1,5 @@
 // What of a session is taken elsewhere: the same question as command, Python or study; the report as one file.
-import { ask, attempt, byId, element, page } from "./page.js";
+import { ask, attempt, byId, detailsOf, element, page } from "./page.js";
 import { save } from "./save.js";
 
 /** Copy a text; where the clipboard is closed to the page, the text is shown to be copied by hand. */
@@ -17,7 +17,7 @@ async function copy(text, button) {
 
 const WORDS = { command: "Copy as command", python: "Copy as Python", study: "Copy as study" };
 
-byId("share").addEventListener("toggle", () => byId("share").open && attempt(fill));
+byId("share").addEventListener("toggle", () => detailsOf("share").open && attempt(fill));
 
 async function fill() {
   const sheet = byId("share-sheet");
@@ -26,6 +26,7 @@ async function fill() {
   name.addEventListener("change", () => attempt(() => ask(`/api/s/${page.session}/label`, { method: "POST", json: { name: name.value } })));
   const label = element("label", "Name of this session");
   label.append(name);
+  /** @type {HTMLElement[]} */
   const parts = [label];
   const task = page.state.tasks.find((each) => each.id === page.shown);
   if (task) {

@@ -1,7 +1,7 @@
 // The views of the middle pane, and menus that close when something else is pressed.
-import { byId } from "./page.js";
+import { all, byId, one } from "./page.js";
 
-const tabs = [...document.querySelectorAll("[role=tab]")];
+const tabs = all("[role=tab]");
 
 /** Show a view by its name: runs, report, questions, results or history. */
 export function openView(name, { focus = false } = {}) {
@@ -23,14 +23,14 @@ for (const tab of tabs) {
   });
 }
 
-const menus = () => document.querySelectorAll("details.menu[open], .read details[open]");
+const menus = () => /** @type {HTMLDetailsElement[]} */ (all("details.menu[open], .read details[open]"));
 document.addEventListener("click", (event) => {
-  for (const menu of menus()) if (!menu.contains(event.target)) menu.open = false;
+  for (const menu of menus()) if (!(event.target instanceof Node && menu.contains(event.target))) menu.open = false;
 });
 addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
   for (const menu of menus()) {
     menu.open = false;
-    menu.querySelector("summary").focus();
+    one("summary", menu)?.focus();
   }
 });

@@ -1,18 +1,18 @@
 // What is asked of a session and what comes back: the form of any question, the list of results, the one that is shown.
 import { showAnswer, showBehind } from "./answer.js";
-import { ask, attempt, byId, element, options, page } from "./page.js";
+import { all, ask, attempt, byId, element, fieldOf, menuOf, one, options, page } from "./page.js";
 import { enliven } from "./report.js";
 import { openView } from "./tabs.js";
 
 export const RESTRICTIONS = ["fixed", "tied", "domains"];
-export const restrictions = () => Object.fromEntries(RESTRICTIONS.map((name) => [name, byId(name).value]));
+export const restrictions = () => Object.fromEntries(RESTRICTIONS.map((name) => [name, fieldOf(name).value]));
 
 /** Put a task into the queue of the session, with the law and the choices that stand on the page. */
 export const request = (kind, more = {}) =>
   attempt(() =>
     ask(`/api/s/${page.session}/tasks`, {
       method: "POST",
-      json: { kind, law: byId("law").value, ...restrictions(), objective: byId("objective").value, draws: Number(byId("draws").value), resample_by: byId("resample-by").value.trim(), options: { budget: byId("budget-asked").value, inference_tokens: byId("served").value }, ...more },
+      json: { kind, law: fieldOf("law").value, ...restrictions(), objective: menuOf("objective").value, draws: Number(fieldOf("draws").value), resample_by: fieldOf("resample-by").value.trim(), options: { budget: fieldOf("budget-asked").value, inference_tokens: fieldOf("served").value }, ...more },
     }),
   );
 
@@ -26,15 +26,15 @@ export async function fillMenu() {
     group.append(...list.map((each) => element("option", each.name, { value: each.name })));
     return group;
   }));
-  byId("question").value = page.questions.find((each) => each.group === "Ask")?.name ?? page.questions[0]?.name;
+  menuOf("question").value = page.questions.find((each) => each.group === "Ask")?.name ?? page.questions[0]?.name;
   showForm();
 }
 
 const GROUPS = { Read: "Read the runs", Fit: "Fit", Ask: "Predict and plan", Test: "Test", Share: "Share" };
 
 function showForm() {
-  const chosen = page.questions.find((each) => each.name === byId("question").value);
-  byId("question-says").textContent = chosen ? `${chosen.summary}${chosen.takes_law ? ` Asked of the law ${byId("law").value}.` : ""}` : "";
+  const chosen = page.questions.find((each) => each.name === menuOf("question").value);
+  byId("question-says").textContent = chosen ? `${chosen.summary}${chosen.takes_law ? ` Asked of the law ${fieldOf("law").value}.` : ""}` : "";
   byId("question-options").replaceChildren(...(chosen?.options ?? []).map((each) => control(each, "option")));
 }
 
@@ -56,7 +56,7 @@ export function control(option, prefix) {
 }
 
 export function chosenOptions(form) {
-  const fields = [...byId(form).querySelectorAll("[data-option]")];
+  const fields = /** @type {HTMLInputElement[]} */ (all("[data-option]", byId(form)));
   const value = (field) => {
     if (field.dataset.form === "flag") return field.checked;
     if (field.dataset.form === "pairs") return field.value.split(/[;,]?\s+(?=[^\s=;,]+\s*=)|;|,(?=[^\s=;,]+\s*=)/).map((each) => each.trim()).filter(Boolean);
@@ -67,7 +67,7 @@ export function chosenOptions(form) {
 byId("question").addEventListener("change", showForm);
 byId("question-form").addEventListener("submit", async (event) => {
   event.preventDefault();
-  const asked = await request(byId("question").value, { options: chosenOptions("question-options") });
+  const asked = await request(menuOf("question").value, { options: chosenOptions("question-options") });
   if (asked) page.wanted = asked.id;
 });
 
@@ -100,10 +100,10 @@ export function showResults() {
   listResults(tasks);
   const fits = tasks.filter((task) => task.state === "done" && (task.kind === "fit" || task.kind === "plan"));
   byId("compare-form").hidden = fits.length < 2;
-  if (fits.length > 1 && byId("compare-a").options.length !== fits.length) {
+  if (fits.length > 1 && menuOf("compare-a").options.length !== fits.length) {
     const list = fits.map((task) => ({ value: task.id, text: `${task.id} ${title(task)}` }));
-    options(byId("compare-a"), list, fits[fits.length - 2].id);
-    options(byId("compare-b"), list, fits[fits.length - 1].id);
+    options(menuOf("compare-a"), list, fits[fits.length - 2].id);
+    options(menuOf("compare-b"), list, fits[fits.length - 1].id);
   }
   const wanted = tasks.find((task) => task.id === page.wanted && readable(task));
   const last = tasks.filter((task) => task.state === "done").at(-1);
@@ -131,7 +131,7 @@ function showDoing(tasks) {
 /** The list with as little change as it takes, so that a button under the finger or the focus stays where it is. */
 function listResults(tasks) {
   const list = byId("results");
-  const old = new Map([...list.children].map((item) => [item.dataset.key, item]));
+  const old = new Map(/** @type {HTMLElement[]} */ ([...list.children]).map((item) => [item.dataset.key, item]));
   const items = tasks.map((task) => {
     const { share, doing, ...lasting } = task;
     const key = JSON.stringify([lasting, task.id === page.shown, readable(task), page.session]);
@@ -148,7 +148,7 @@ function listResults(tasks) {
   if (items.length !== list.children.length || items.some((item, i) => item !== list.children[i])) {
     const focused = document.activeElement?.getAttribute("aria-label");
     list.replaceChildren(...items);
-    if (focused) list.querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus();
+    if (focused) one(`[aria-label="${CSS.escape(focused)}"]`, list)?.focus();
   }
 }
 
@@ -221,7 +221,7 @@ function putOff(image) {
 
 function drawPictures() {
   page.drawn = true;
-  for (const image of byId("shown").querySelectorAll("[data-later]")) {
+  for (const image of /** @type {HTMLImageElement[]} */ (all("[data-later]", byId("shown")))) {
     image.src = image.dataset.later;
     image.removeAttribute("data-later");
   }
@@ -242,7 +242,7 @@ function acts(task, data) {
 byId("compare-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const budget = page.answerNow()?.budget;
-  const [one, other] = ["compare-a", "compare-b"].map((id) => page.state.tasks.find((each) => each.id === byId(id).value));
+  const [one, other] = ["compare-a", "compare-b"].map((id) => page.state.tasks.find((each) => each.id === fieldOf(id).value));
   const asked = await request("compare", { of: [one.id, other.id], options: { budget: budget ? String(budget) : "" } });
   await attempt(async () => { // both on one picture, while their difference is computed
     await show(other);

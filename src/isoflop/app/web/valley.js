@@ -2,39 +2,20 @@
 import { drawAxes, frameOf } from "./frame.js";
 import { formatQuantity, general } from "./numbers.js";
 import { byId, page } from "./page.js";
+import { smooth } from "./paths.js";
 import { picture } from "./picture.js";
 import { saveLinks } from "./save.js";
 import { bandAlong, plansOf } from "./surface.js";
 
 const PAD = { left: 54, right: 10, top: 12, bottom: 42 };
-const FINE = 4; // points drawn between two that Python found
 const SPAN = Math.log10(30); // decades shown on both sides of the optimum
 const EDGE = 0.15; // of the frame, inside which the optimum may move before the frame follows
 const POINTS = 181;
 
+/** @typedef {{x: number[], y: number[], low?: number[], high?: number[], color: string, width: number, dash?: number[]}} Curve */
+
 let content = null;
 let middle = null;
-
-/** A natural path through points: cubic Hermite with slopes of Catmull and Rom, so that a curve has no corners. */
-export function smooth(x, y) {
-  const out = { x: [], y: [] };
-  const slope = (i) => {
-    const [a, b] = [Math.max(0, i - 1), Math.min(x.length - 1, i + 1)];
-    return (y[b] - y[a]) / (x[b] - x[a]);
-  };
-  for (let i = 0; i < x.length - 1; i++) {
-    const step = x[i + 1] - x[i];
-    const [m, n] = [slope(i) * step, slope(i + 1) * step];
-    for (let k = 0; k < FINE; k++) {
-      const t = k / FINE;
-      out.x.push(x[i] + t * step);
-      out.y.push((2 * t ** 3 - 3 * t ** 2 + 1) * y[i] + (t ** 3 - 2 * t ** 2 + t) * m + (3 * t ** 2 - 2 * t ** 3) * y[i + 1] + (t ** 3 - t ** 2) * n);
-    }
-  }
-  out.x.push(x.at(-1));
-  out.y.push(y.at(-1));
-  return out;
-}
 
 /** The loss of a fit over log10 N at a budget, from its parameters alone. */
 function curveOf({ data, law }, params, budget, from, to) {
@@ -105,6 +86,7 @@ export const valley = {
     const found = plans.valley(budget);
     const path = smooth(found.x, Array.from(found.value));
     const [low, high] = [found.low, found.high].map((list) => smooth(found.x, Array.from(list)).y);
+    /** @type {Curve[]} */
     const curves = [{ ...path, low, high, color: "text", width: 1.8 }];
     const dots = answer.inside ? [[best, answer.loss.value, "accent"]] : [];
     const names = [`${fit.task}: line with its ${100 * fit.data.level}% band`];

@@ -217,6 +217,11 @@ def _check_some(posed: Posed, budget: float) -> None:
             "no candidate within the budget lies within a factor of 11 of the compute-optimal size of its own FLOPs, "
             "and others say little of N*; offer sizes nearer to it, or raise the budget"
         )
+    if not np.isfinite(posed.cost).any():
+        raise IsoflopError(
+            f"every candidate of {' or '.join(posed.target.compared)} has been trained; add larger ones, or let them "
+            "be trained again (--seeds)"
+        )
     raise IsoflopError(
         f"no candidate of {' or '.join(posed.target.compared)} costs as little as the {budget:.3g} that may be "
         "spent; raise the budget, or add cheaper candidates"

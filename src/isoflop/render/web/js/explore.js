@@ -1,6 +1,8 @@
 // The answer that moves: a budget (or the law's inputs) on sliders; figures and pictures follow at once.
-import { chart, rangeOf } from "./chart.js";
-import { formatByInterval, formatQuantity, general, interval, parseQuantity } from "./numbers.js";
+import { formatByInterval, formatQuantity, general, parseQuantity } from "./numbers.js";
+import { smooth, valueAt } from "./paths.js";
+import { whole } from "./ranges.js";
+import { scatter } from "./scatter.js";
 import { bandAlong, plansOf, response } from "./surface.js";
 
 const REACH = 3; // decades beyond the runs that a slider goes
@@ -65,7 +67,7 @@ function lever(element, { low, high, value, write, onMove }) {
   slider.max = place(high);
   slider.step = (place(high) - place(low)) / 600;
   const show = (number, moved) => {
-    if (moved !== slider) slider.value = place(number);
+    if (moved !== slider) slider.value = String(place(number));
     if (moved !== field) field.value = write(number);
     slider.setAttribute("aria-valuetext", write(number));
   };
@@ -88,12 +90,39 @@ function lever(element, { low, high, value, write, onMove }) {
   return show;
 }
 
+const NO_POINTS = { x: [], y: [], shade: [], state: new Uint8Array(0) };
+
+/** The picture of a law along one of its inputs: a line with its band, read where the pointer is. @param {HTMLElement} element */
+function pit(element, { name, write, axes }) {
+  /** @type {{x: number[], y: number[], low: number[], high: number[]} | null} */
+  let path = null;
+  const made = scatter(element, {
+    height: 300,
+    describeAt: (x) => {
+      const [y, low, high] = path ? [path.y, path.low, path.high].map((list) => valueAt(path.x, list, x)) : [null, null, null];
+      if (y === null) return null;
+      const said = told({ value: 10 ** y, low: 10 ** low, high: 10 ** high });
+      return { y, text: `${name} = ${write(10 ** x)}\n${said.value}${said.ends ? `\n${said.ends}` : ""}` };
+    },
+  });
+  return {
+    /** @param {{x: ArrayLike<number>, value: ArrayLike<number>, low: ArrayLike<number>, high: ArrayLike<number>}} curve in log10 */
+    draw({ x, value, low, high }, { rules, bars, view }) {
+      const [line, bottom, top] = [value, low, high].map((list) => smooth(x, list));
+      path = { x: line.x, y: line.y, low: bottom.y, high: top.y };
+      made.set({ axes, points: NO_POINTS, lines: [{ ...path, color: "text" }], rules, bars, view: { x: view, y: whole([...line.y, ...bottom.y, ...top.y]) } }, made.zoomed());
+    },
+    close: () => made.picture.close(),
+    path: () => (path ? [path.x, path.y] : []),
+  };
+}
+
 function exploreBudget(root, panel, data, law, runs) {
   const plans = plansOf(data);
   const unit = data.law.unit ? `${data.law.response} (${data.law.unit})` : data.law.response;
-  const pit = chart(panel.querySelector("[data-chart=valley]"), {
-    axes: { x: { label: "parameters N", reading: "quantity" }, y: { label: unit, reading: "plain" } },
-    height: 300,
+  const valley = pit(panel.querySelector("[data-chart=valley]"), {
+    name: "N", write: formatQuantity,
+    axes: { x: { label: "parameters N", log: true, reading: "quantity" }, y: { label: unit, log: true, reading: "plain" } },
   });
   const lead = root.querySelector("[data-lead]");
   const state = { frame: 0, answer: null };
@@ -122,14 +151,11 @@ function exploreBudget(root, panel, data, law, runs) {
     const curve = plans.valley(answer.budget);
     const logs = (list) => Array.from(list, Math.log10);
     const [value, bottom, top] = [logs(curve.value), logs(curve.low), logs(curve.high)];
-    pit.set({
-      x: curve.x, value, low: bottom, high: top,
-      xRange: [curve.x[0], curve.x[curve.x.length - 1]], yRange: rangeOf(value, bottom, top),
-      marks: [
-        { from: Math.log10(low), to: Math.log10(high) },
-        { from: Math.log10(answer.n.low), to: Math.log10(answer.n.high), strong: true },
-        { from: Math.log10(answer.n.value), dash: true },
-      ],
+    const bar = (from, to, tall) => ({ from: Math.log10(from), to: Math.log10(to), tall });
+    valley.draw({ x: curve.x, value, low: bottom, high: top }, {
+      view: [curve.x[0], curve.x[curve.x.length - 1]],
+      bars: answer.inside ? [bar(low, high, true), bar(answer.n.low, answer.n.high, false)] : [],
+      rules: answer.inside ? [Math.log10(answer.n.value)] : [],
     });
     runs.mark?.(answer.budget);
   };
@@ -137,14 +163,14 @@ function exploreBudget(root, panel, data, law, runs) {
   const budget = panel.querySelector("[data-lever=budget]");
   const show = lever(budget, { low: plans.low, high: plans.high, value: data.budget, write: flops, onMove: move });
   move(data.budget);
-  return { move: (value) => { show(value); move(value); return state.answer; }, answer: () => state.answer };
+  return { move: (value) => { show(value); move(value); return state.answer; }, answer: () => state.answer, path: valley.path };
 }
 
 /** A law of other inputs: one slider for each; the picture follows the input that was moved last. */
 function exploreInputs(root, panel, data, law) {
   const at = { ...data.at };
   const unit = data.law.unit ? `${data.law.response} (${data.law.unit})` : data.law.response;
-  let pit = null;
+  let shown = null;
   let along = "";
   const lead = root.querySelector("[data-lead]");
   const move = (name) => {
@@ -158,12 +184,12 @@ function exploreInputs(root, panel, data, law) {
   };
   const draw = (name) => {
     if (name !== along) {
-      pit?.destroy();
+      shown?.close();
       along = name;
       panel.querySelector("[data-chart=valley]").replaceChildren();
-      pit = chart(panel.querySelector("[data-chart=valley]"), {
-        axes: { x: { label: name, reading: name === "C" ? "power" : "quantity" }, y: { label: unit, reading: "plain" } },
-        height: 300,
+      shown = pit(panel.querySelector("[data-chart=valley]"), {
+        name, write: name === "C" ? flops : formatQuantity,
+        axes: { x: { label: name, log: true, reading: name === "C" ? "power" : "quantity" }, y: { label: unit, log: true, reading: "plain" } },
       });
     }
     const [low, high] = reachOf(data, name);
@@ -175,9 +201,10 @@ function exploreInputs(root, panel, data, law) {
     });
     const logs = (list) => list.map(Math.log10);
     const [value, bottom, top] = [logs(band.value), logs(band.low), logs(band.high)];
-    pit.set({
-      x: logs(many), value, low: bottom, high: top, xRange: logs([low, high]), yRange: rangeOf(value, bottom, top),
-      marks: [{ from: Math.log10(at[name]), dash: true }, { from: Math.log10(data.ranges[name][0]), to: Math.log10(data.ranges[name][1]) }],
+    shown.draw({ x: logs(many), value, low: bottom, high: top }, {
+      view: logs([low, high]),
+      bars: [{ from: Math.log10(Math.max(low, data.ranges[name][0])), to: Math.log10(data.ranges[name][1]), tall: true }],
+      rules: [Math.log10(at[name])],
     });
   };
   for (const name of data.law.inputs) {

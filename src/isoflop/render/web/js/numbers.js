@@ -1,5 +1,6 @@
 // Numbers as Python's isoflop.units writes and reads them, quantiles as numpy's, and packed arrays.
 
+/** @type {[number, string][]} */
 const SCALES = [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "K"]];
 const SUFFIXES = { k: 1e3, K: 1e3, m: 1e6, M: 1e6, b: 1e9, B: 1e9, G: 1e9, T: 1e12 };
 const QUANTITY = /^\s*([+-]?(?:\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([kKmMBbGT]?)\s*$/;

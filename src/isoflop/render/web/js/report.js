@@ -7,7 +7,7 @@ import { lawOf } from "./surface.js";
 export function enliven(root, data, code) {
   const law = lawOf(data, code);
   const runs = runsOf(data.runs);
-  pictureRuns(root, data, law, runs);
+  pictureRuns(root, data, runs);
   const lever = explore(root, data, law, runs);
   const table = root.querySelector("[data-table]");
   const open = root.querySelector("details[data-rows]");

@@ -1,5 +1,7 @@
 // The runs: a picture to walk through, and their rows as a table in pages.
-import { chart, rangeOf } from "./chart.js";
+import { IN } from "./cloud.js";
+import { robustRange, shadesOf, whole } from "./ranges.js";
+import { scatter } from "./scatter.js";
 import { plansOf } from "./surface.js";
 import { formatQuantity, general, unpack } from "./numbers.js";
 
@@ -39,46 +41,43 @@ export function describeRun(runs, i) {
   return said.join("\n");
 }
 
+const HIGH = 300; // pixels
+
 /** Loss against compute with the envelope, and measured over fitted, in the elements of `root` that ask for them. */
-export function pictureRuns(root, data, law, runs) {
-  const logs = (list) => Array.from(list, Math.log10);
-  const sizes = runs.numbers.N ? logs(runs.numbers.N) : logs(runs.compute);
-  const [small, large] = rangeOf(sizes);
-  const shade = sizes.map((size) => Math.min(1, Math.max(0, (size - small) / (large - small))));
+export function pictureRuns(root, data, runs) {
+  const logs = (list) => Float64Array.from(list, Math.log10);
+  const { shade } = shadesOf(runs.numbers.N ? logs(runs.numbers.N) : logs(runs.compute));
+  const state = new Uint8Array(runs.count).fill(IN);
   const unit = data.law.unit ? `${data.law.response} (${data.law.unit})` : data.law.response;
   const list = root.querySelector("[data-chosen]");
-  const say = (run) => { if (list) list.textContent = describeRun(runs, run).replaceAll("\n", " · "); };
+  const onRead = (run) => { if (list) list.textContent = describeRun(runs, run).replaceAll("\n", " · "); };
   const describe = (run) => describeRun(runs, run);
-  const plain = root.querySelector("[data-chart=compute]");
-  const x = logs(runs.compute);
-  const y = logs(runs.loss);
-  const picture = plain && chart(plain, {
-    axes: { x: { label: runs.numbers.C ? "training compute C (FLOPs)" : "D", reading: runs.numbers.C ? "power" : "quantity" }, y: { label: unit, reading: "plain" } },
-    describe, onRun: say, height: 300,
-  });
-  const points = { x, y, shade };
-  picture?.set({ points, xRange: rangeOf(x), yRange: rangeOf(y) });
-  let marks = [];
-  const frame = { x: rangeOf(x), y: rangeOf(y) };
-  runs.mark = (budget) => {
-    marks = [{ from: Math.log10(budget), dash: true }];
-    frame.x = rangeOf(x, [Math.log10(budget)]);
-    picture?.set({ marks, xRange: frame.x });
-  };
-  if (picture && data.along) {
-    const curve = plansOf(data).envelope();
-    frame.y = rangeOf(y, curve.value.filter((_, i) => curve.x[i] <= frame.x[1]));
-    picture.set({ ...curve, yRange: rangeOf(y, curve.value.slice(0, -4)), marks });
+  const make = (element) => scatter(element, { height: HIGH, describe, onRead });
+  const against = root.querySelector("[data-chart=compute]");
+  if (against) {
+    /** @type {import("./scatter.js").Content["axes"]} */
+    const axes = { x: { label: runs.numbers.C ? "training compute C (FLOPs)" : "D", log: true, reading: runs.numbers.C ? "power" : "quantity" }, y: { label: unit, log: true, reading: "plain" } };
+    const points = { x: logs(runs.compute), y: logs(runs.loss), shade, state };
+    const curve = data.along ? plansOf(data).envelope() : null;
+    const made = make(against);
+    /** The runs with the least loss of each budget, and a budget that is asked. */
+    runs.mark = (budget) => {
+      const asked = budget ? [Math.log10(budget)] : [];
+      const x = whole(points.x, asked);
+      const near = curve ? curve.value.filter((_, i) => curve.x[i] >= x[0] && curve.x[i] <= x[1]) : [];
+      made.set({ axes, points, lines: curve ? [{ x: curve.x, y: curve.value, low: curve.low, high: curve.high, color: "text" }] : [], rules: asked, view: { x, y: robustRange(points.y, near) } }, made.zoomed());
+    };
+    runs.mark(data.budget);
   }
   const residual = root.querySelector("[data-chart=residual]");
   if (residual && runs.numbers.fitted) {
-    const off = Array.from(runs.loss, (loss, i) => Math.log10(loss / runs.numbers.fitted[i]));
-    const fitted = logs(runs.numbers.fitted);
-    const across = rangeOf(fitted);
-    chart(residual, {
-      axes: { x: { label: `what the law says: ${unit}`, reading: "plain" }, y: { label: "measured / the law", reading: "plain" } },
-      describe, onRun: say, height: 300,
-    }).set({ x: across, value: [0, 0], low: [null, null], high: [null, null], points: { x: fitted, y: off, shade }, xRange: across, yRange: rangeOf(off, [0]) });
+    const off = Float64Array.from(runs.loss, (loss, i) => Math.log10(loss / runs.numbers.fitted[i]));
+    const x = logs(runs.numbers.fitted);
+    const across = whole(x);
+    make(residual).set({
+      axes: { x: { label: `what the law says: ${unit}`, log: true, reading: "plain" }, y: { label: "measured / the law", log: true, reading: "plain" } },
+      points: { x, y: off, shade, state }, lines: [{ x: across, y: [0, 0], color: "text" }], view: { x: across, y: whole(off, [0]) },
+    });
   }
 }
 

@@ -1,8 +1,19 @@
-// What pictures are drawn with: a canvas, or the text of an SVG; the same calls, in CSS pixels.
+// What pictures are drawn with: a canvas, or the text of an SVG; the same calls, in CSS pixels. `^{…}` in a text is raised.
 
 /** @typedef {{color?: string, fill?: string, width?: number, dash?: number[], alpha?: number}} Stroke */
 
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';
+
+const RAISED = 0.72; // of the size of the text around it
+const LIFT = 0.38; // of that size, how much higher it stands
+
+/** A text in pieces, those of `^{…}` raised. @param {string} words @returns {{piece: string, raised: boolean}[]} */
+const piecesOf = (words) => words.split(/\^\{([^}]*)\}/).map((piece, i) => ({ piece, raised: i % 2 === 1 })).filter(({ piece }) => piece);
+
+/** A text as it is read aloud: C^{0.5} is C^0.5. @param {string} words */
+export const spoken = (words) => words.replace(/\^\{([^}]*)\}/g, "^$1");
+
+/** @typedef {{color: string, size?: number, align?: "left"|"center"|"right", baseline?: "alphabetic"|"middle"|"top"|"bottom", weight?: number, turned?: boolean, halo?: string}} Lettering */
 
 /** A pen on a canvas. @param {CanvasRenderingContext2D} context */
 export function canvasPen(context) {
@@ -13,7 +24,7 @@ export function canvasPen(context) {
     if (color) { context.strokeStyle = color; context.lineWidth = width; context.stroke(); }
     context.globalAlpha = 1;
   };
-  return {
+  const self = {
     /** A line through points; one that is not finite interrupts it. */
     line(x, y, style) {
       context.beginPath();
@@ -37,19 +48,26 @@ export function canvasPen(context) {
       context.arc(x, y, radius, 0, 7);
       styled(style);
     },
+    /** @param {string} words @param {number} x @param {number} y @param {Lettering} how */
     text(words, x, y, { color, size = 12, align = "left", baseline = "alphabetic", weight = 400, turned = false, halo }) {
       context.save();
       context.translate(x, y);
       if (turned) context.rotate(-Math.PI / 2);
-      context.font = `${weight} ${size}px ${FONT}`;
-      context.textAlign = align;
       context.textBaseline = baseline;
-      if (halo) {
-        Object.assign(context, { strokeStyle: halo, lineWidth: 3, lineJoin: "round" });
-        context.strokeText(words, 0, 0);
+      const pieces = piecesOf(words);
+      if (pieces.length > 1) context.translate(-{ left: 0, center: 0.5, right: 1 }[align] * self.measure(words, size, weight), 0);
+      context.textAlign = pieces.length > 1 ? "left" : align;
+      for (const { piece, raised } of pieces) {
+        context.font = `${weight} ${raised ? RAISED * size : size}px ${FONT}`;
+        const up = raised ? -LIFT * size : 0;
+        if (halo) {
+          Object.assign(context, { strokeStyle: halo, lineWidth: 3, lineJoin: "round" });
+          context.strokeText(piece, 0, up);
+        }
+        context.fillStyle = color;
+        context.fillText(piece, 0, up);
+        if (pieces.length > 1) context.translate(context.measureText(piece).width, 0);
       }
-      context.fillStyle = color;
-      context.fillText(words, 0, 0);
       context.restore();
     },
     /** Draw with everything outside a rectangle cut off. */
@@ -66,14 +84,29 @@ export function canvasPen(context) {
       context.drawImage(canvas, left, top, width, height);
     },
     measure(words, size = 12, weight = 400) {
-      context.font = `${weight} ${size}px ${FONT}`;
-      return context.measureText(words).width;
+      let wide = 0;
+      for (const { piece, raised } of piecesOf(words)) {
+        context.font = `${weight} ${raised ? RAISED * size : size}px ${FONT}`;
+        wide += context.measureText(piece).width;
+      }
+      return wide;
     },
   };
+  return self;
 }
 
 const escaped = (text) => text.replace(/[&<>"]/g, (letter) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[letter]);
 const short = (number) => String(Math.round(number * 100) / 100);
+
+/** The pieces of a text for an SVG: a raised one goes up, the next comes down again. */
+function raisedSvg(words, size) {
+  let up = 0;
+  return piecesOf(words).map(({ piece, raised }) => {
+    const [move, high] = [(raised ? -LIFT * size : 0) - up, raised ? RAISED * size : size];
+    up += move;
+    return move || raised ? `<tspan dy="${short(move)}" font-size="${short(high)}">${escaped(piece)}</tspan>` : escaped(piece);
+  }).join("");
+}
 
 /** A pen that writes an SVG; `done()` is its text. @param {CanvasRenderingContext2D} context to measure text with */
 export function svgPen(context, { width, height, paper }) {
@@ -96,11 +129,12 @@ export function svgPen(context, { width, height, paper }) {
     line: (x, y, how) => parts.push(`<path d="${path(x, y)}" ${style({ ...how, fill: undefined })}/>`),
     area: (x, y, how) => parts.push(`<path d="${path(x, y)}Z" ${style(how)}/>`),
     dot: (x, y, radius, how) => parts.push(`<circle cx="${short(x)}" cy="${short(y)}" r="${short(radius)}" ${style(how)}/>`),
+    /** @param {string} words @param {number} x @param {number} y @param {Lettering} how */
     text(words, x, y, { color, size = 12, align = "left", baseline = "alphabetic", weight = 400, turned = false, halo }) {
       const anchor = { left: "start", center: "middle", right: "end" }[align];
       const drop = { alphabetic: 0, middle: 0.35, top: 0.8, bottom: -0.2 }[baseline] * size;
       const at = turned ? `transform="translate(${short(x)} ${short(y)}) rotate(-90)" y="${short(drop)}"` : `x="${short(x)}" y="${short(y + drop)}"`;
-      parts.push(`<text ${at} text-anchor="${anchor}" font-size="${size}" font-weight="${weight}" fill="${color}"${halo ? ` stroke="${halo}" stroke-width="3" paint-order="stroke"` : ""}>${escaped(words)}</text>`);
+      parts.push(`<text ${at} text-anchor="${anchor}" font-size="${size}" font-weight="${weight}" fill="${color}"${halo ? ` stroke="${halo}" stroke-width="3" paint-order="stroke"` : ""}>${raisedSvg(words, size)}</text>`);
     },
     within(left, top, wide, high, draw) {
       const name = `clip${(clips += 1)}`;

@@ -3,20 +3,25 @@
 const VIRIDIS = [[68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141], [39, 173, 129], [92, 200, 99], [170, 220, 50], [253, 231, 37]];
 const FEW = 3000;
 const SHADES = 256;
-export const [IN, OUT, SELECTED] = [0, 1, 2];
+export const IN = 0;
+export const OUT = 1;
+export const SELECTED = 2;
 
-/** The color of a share of the way from the least value to the largest, as three numbers. */
+/** The color of a share of the way from the least value to the largest, as three numbers. @param {number} share @param {boolean} dark */
 function rgb(share, dark) {
   const place = (dark ? 0.18 + 0.82 * share : 0.88 * share) * (VIRIDIS.length - 1);
   const below = Math.min(Math.floor(place), VIRIDIS.length - 2);
   return VIRIDIS[below].map((from, i) => Math.round(from + (place - below) * (VIRIDIS[below + 1][i] - from)));
 }
+/** @param {number} share @param {boolean} dark */
 export const colorOf = (share, dark) => `rgb(${rgb(Math.min(1, Math.max(0, share || 0)), dark).join(",")})`;
 
+/** @param {string} color */
 const numbersOf = (color) => {
   const hex = /^#(..)(..)(..)$/.exec(color);
   return hex ? hex.slice(1).map((each) => parseInt(each, 16)) : [128, 128, 128];
 };
+/** @param {number[]} color */
 const pixel = ([red, green, blue]) => ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 
 /** How large a point is drawn. */

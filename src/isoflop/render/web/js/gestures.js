@@ -1,15 +1,32 @@
 // What a pointer does on a chart: hover reads, a click selects, a drag draws a box or a lasso or moves, a wheel or two
-// fingers zoom. One finger only reads, since it may be meant to scroll.
+// fingers zoom, a double click shows all. One finger only reads, since it may be meant to scroll.
 
 const STILL = 5; // pixels that a press may move and still be a click
 
+/** @typedef {{x: number, y: number}} Place in pixels of the element */
+/** @typedef {"box"|"lasso"|"move"} Mode */
 /**
- * @param {HTMLElement} over the element that takes the pointer
- * @param {{mode: () => "box"|"lasso"|"move", read: Function, click: Function, shape: Function, select: Function, move: Function, zoom: Function, leave: Function}} act
+ * What is done with each gesture. `wheel` says whether a turn of the wheel is meant for the chart, not for the page.
+ * @typedef {object} Acts
+ * @property {() => Mode} mode
+ * @property {(x: number, y: number) => void} read
+ * @property {(x: number, y: number, more: boolean) => void} click
+ * @property {() => void} twice
+ * @property {(path: Place[] | null) => void} shape
+ * @property {(path: Place[], more: boolean) => void} select
+ * @property {(right: number, down: number) => void} move
+ * @property {(factor: number, left: number, top: number) => void} zoom
+ * @property {() => void} leave
+ * @property {(event: WheelEvent) => boolean} wheel
  */
+
+/** @param {HTMLElement} over the element that takes the pointer @param {Acts} act */
 export function listenTo(over, act) {
+  /** @type {Map<number, Place>} */
   const fingers = new Map();
+  /** @type {{touch?: boolean, from: Place, last?: Place, path?: Place[], mode?: Mode, moved: boolean, more?: boolean} | null} */
   let press = null;
+  /** @param {MouseEvent} event @returns {Place} */
   const at = (event) => {
     const box = over.getBoundingClientRect();
     return { x: event.clientX - box.left, y: event.clientY - box.top };
@@ -18,6 +35,7 @@ export function listenTo(over, act) {
     const [one, two] = [...fingers.values()];
     return { x: (one.x + two.x) / 2, y: (one.y + two.y) / 2, apart: Math.hypot(one.x - two.x, one.y - two.y) };
   };
+  /** @param {Place[]} path @param {boolean} lasso */
   const outline = (path, lasso) => {
     if (lasso) return path;
     const [from, to] = [path[0], path.at(-1)];
@@ -67,7 +85,7 @@ export function listenTo(over, act) {
     const here = at(event);
     act.shape(null);
     if (done.touch) {
-      if (!done.moved) act.read(here.x, here.y, true);
+      if (!done.moved) act.read(here.x, here.y);
     } else if (!done.moved) act.click(here.x, here.y, done.more);
     else if (done.mode !== "move") act.select(outline(done.path, done.mode === "lasso"), done.more);
   });
@@ -76,10 +94,12 @@ export function listenTo(over, act) {
     press = null;
     act.shape(null);
   });
+  over.addEventListener("dblclick", () => act.twice());
   over.addEventListener("pointerleave", (event) => { if (event.pointerType !== "touch") act.leave(); });
   over.addEventListener(
     "wheel",
     (event) => {
+      if (!act.wheel(event)) return;
       event.preventDefault();
       const here = at(event);
       const lines = event.deltaMode === 1 ? 24 : 1;

@@ -1,5 +1,4 @@
 // A frame with two axes: where values lie in pixels, and ticks at round numbers; logarithmic axes hold log10.
-import { roundTicks } from "./chart.js";
 import { formatQuantity, general, powerOfTen } from "./numbers.js";
 
 /** @typedef {{label: string, log: boolean, reading: "quantity"|"power"|"plain"|"percent"}} Axis */
@@ -9,17 +8,39 @@ const READINGS = { quantity: (value) => formatQuantity(value, 3), power: powerOf
 /** A value of an axis as text, from its place there. @param {Axis} axis */
 export const written = (axis, place) => READINGS[axis.reading](axis.log ? 10 ** place : place);
 
-/** Round numbers on a linear axis. */
+/** log10 of round numbers between two log10s. @param {number} low @param {number} high @param {number} most */
+function roundTicks(low, high, most) {
+  const decades = high - low;
+  if (decades > 2.2) {
+    const every = Math.ceil(decades / most);
+    const first = Math.ceil(low / every) * every;
+    return Array.from({ length: Math.max(0, Math.floor((high - first) / every) + 1) }, (_, i) => first + i * every);
+  }
+  if (decades > 0.9) {
+    const ticks = [];
+    for (let power = Math.floor(low); power <= high; power++) {
+      for (const digit of most > 5 ? [1, 2, 5] : [1, 3]) ticks.push(power + Math.log10(digit));
+    }
+    return ticks.filter((tick) => tick >= low && tick <= high);
+  }
+  return evenTicks(10 ** low, 10 ** high, most).map(Math.log10);
+}
+
+/** Round numbers on a linear axis. @param {number} low @param {number} high @param {number} most */
 function evenTicks(low, high, most) {
   const rough = (high - low) / most;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].map((each) => each * power).find((each) => each >= rough);
+  const step = [1, 2, 2.5, 5, 10].map((each) => each * power).find((each) => each >= 0.8 * rough);
   const ticks = [];
   for (let tick = Math.ceil(low / step) * step; tick <= high + step * 1e-9; tick += step) ticks.push(Math.abs(tick) < step * 1e-9 ? 0 : tick);
   return ticks;
 }
 
-/** Where values lie. `view`: {x: [low, high], y: [low, high]} in places of the axes. */
+/** @typedef {ReturnType<typeof frameOf>} Frame */
+/**
+ * Where values lie.
+ * @param {{width: number, height: number, view: {x: number[], y: number[]}, pad: {left: number, right: number, top: number, bottom: number}}} of view: in places of the axes
+ */
 export function frameOf({ width, height, view, pad }) {
   const { left, right, top, bottom } = pad;
   const [wide, high] = [Math.max(1, width - left - right), Math.max(1, height - top - bottom)];
@@ -49,7 +70,7 @@ export function drawAxes(pen, frame, axes, ink) {
     pen.line([at, at], [bottom, bottom + 4], { color: ink.line });
     pen.text(words, at, bottom + 17, { color: ink.muted, align: "center" });
   }
-  for (const tick of ticks(axes.y, view.y, Math.max(3, Math.floor(high / 55)))) {
+  for (const tick of ticks(axes.y, view.y, Math.max(4, Math.floor(high / 45)))) {
     const at = frame.py(tick);
     if (at < top - 1 || at > bottom + 1) continue;
     pen.line([left, left + wide], [at, at], { color: ink.line });

@@ -62,3 +62,11 @@ export function picture(element, { height, draw }) {
 }
 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => all.forEach((each) => each.ask()));
+
+/** Printed paper is white. @param {boolean} printing */
+const paper = (printing) => {
+  document.documentElement.classList.toggle("printing", printing);
+  all.forEach((each) => each.now());
+};
+addEventListener("beforeprint", () => paper(true));
+addEventListener("afterprint", () => paper(false));
