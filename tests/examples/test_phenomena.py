@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import math
 import subprocess
 import sys
@@ -104,6 +105,46 @@ def metric_chain(n: Numbers) -> bool:
     return n["log_prob"].low > 0.5 and n["lost"].low > 0 and n["log_prob"].value > n["p_options"].value
 
 
+def inverse_scaling(n: Numbers) -> bool:
+    """The flagged keys are answered worse than by guessing on the way, and well at the end."""
+    return n["lowest"] < 0.06 and n["last"] > 0.5 and n["plain"] > 0.9
+
+
+def repeated_subset(n: Numbers) -> bool:
+    """A token seen four times is worth more than one seen hundreds of times."""
+    return n["rarely"] > n["often"] + 0.3
+
+
+def pass_rates(n: Numbers) -> bool:
+    """Rates below one in a hundred are measured where a hundred tries of a question mostly see no pass."""
+    return n["least, addition"] < 0.01 and n["unseen, addition"] > 0.5 and n["alpha, larger of two"].low > 0
+
+
+def encoder_decoder(n: Numbers) -> bool:
+    """The total alone misses the largest runs by more than the two parts do."""
+    return n["error of the total"].value > 1.5 * n["error of the product"].value and n["mostly encoder"].low > 0
+
+
+def retrieval(n: Numbers) -> bool:
+    """The small model with the largest store has a lower loss than the large one without."""
+    return n["small with store below large"].low > 0
+
+
+def capability_order(n: Numbers) -> bool:
+    """Other models' early and final scores forecast final ones better than early scores alone."""
+    return n["gain of forecasts"].value > 0 and n["next widest"].value > n["narrowest"].value
+
+
+def transfer(n: Numbers) -> bool:
+    """Pretraining on the task's language gains, on another language it costs."""
+    return n["gain at 1"].low > 0 > n["gain at 0"].high
+
+
+def rl_posttraining(n: Numbers) -> bool:
+    """The largest policy learns faster than the smallest."""
+    return n["largest"].low > n["smallest"].high
+
+
 def critical_batch(n: Numbers) -> bool:
     """The critical batch is larger at the lower loss."""
     return n["at 0.2"].value > n["at 0.4"].value > 4
@@ -176,6 +217,14 @@ SLOW = (
     known_dimension,
     source_mixtures,
     attention_entropy,
+    inverse_scaling,
+    repeated_subset,
+    pass_rates,
+    encoder_decoder,
+    capability_order,
+    retrieval,
+    transfer,
+    rl_posttraining,
 )
 
 
@@ -214,6 +263,10 @@ def test_the_command_line_prints_the_verdict_and_writes_the_picture(tmp_path):
     assert lines[0].startswith("Pruning hard or easy")
     assert any(line.startswith("Verdict: appears.") for line in lines)
     assert (tmp_path / "new" / "pruning.png").read_bytes().startswith(b"\x89PNG")
+    written = json.loads((tmp_path / "new" / "pruning.json").read_text(encoding="utf-8"))
+    assert (written["verdict"], written["quick"], written["seed"]) == ("appears", True, 0)
+    value, low, high, level = written["numbers"]["crossing"]
+    assert low < value < high and level == 0.9
 
 
 def test_lanes_trained_side_by_side_equal_lanes_trained_alone(example):
