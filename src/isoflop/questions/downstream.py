@@ -337,9 +337,10 @@ def _check_scores(name: str, header: str, values: NDArray[np.float64]) -> None:
     """Refuse scores in percent, and scores that show no curve."""
     low, high = float(values.min()), float(values.max())
     if low < 0 or high > 1:
+        whole = header if len(header) <= 120 else "HEADER"
         raise DataError(
             f"scores of {literal(name)} ({literal(header)}) run from {low:g} to {high:g}, and a law of accuracy takes "
-            f"shares from 0 to 1; scale them in --task, as 0.01*{header[:40]}, or choose another law (--then)"
+            f"shares from 0 to 1; scale them in --task, as 0.01*{whole}, or choose another law (--then)"
         )
     if low == high:
         raise DataError(
