@@ -20,6 +20,7 @@ from isoflop.plots.style import (
     spread,
     usual_limits,
 )
+from isoflop.uncertainty.predictive import predictive
 from isoflop.units import training_flops
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ _DRAWS = 300
 
 
 def loss_against_compute(ensemble: Ensemble, axes: Axes, *, level: float = 0.9, decades: float = 2.0) -> Axes:
-    """min over N of L(N, C/6N) against C = 6ND, with its band, over the runs colored by N.
+    """min over N of L(N, C/6N) against C = 6ND, with its intervals, over the runs colored by N.
+
+    The wider interval is that of forecasts, with model error, the narrower one holds if the law does.
 
     ensemble: of a law in N and D, with its runs. axes: where to draw. decades: how far beyond the runs.
     Raises IsoflopError for a law in other inputs.
@@ -54,12 +57,16 @@ def loss_against_compute(ensemble: Ensemble, axes: Axes, *, level: float = 0.9, 
     dots(axes, compute, loss, colors=colors(norm(n)))
 
     budgets = np.geomspace(compute.min(), compute.max() * 10**decades, 80)
-    best, low, high = _envelope(ensemble, budgets, level)
-    inside = budgets <= compute.max()
+    best, at, low, high = _envelope(ensemble, budgets, level)
+    by_law, inside = (low, high), budgets <= compute.max()
     if len(ensemble):
-        axes.fill_between(
-            budgets, low, high, color=ink.muted, alpha=0.28, linewidth=0, label=f"{100 * level:g}% interval"
-        )
+        said = predictive(ensemble, {"N": at, "D": budgets / (6 * at)}, level=level)
+        if said.mixture is not None:
+            axes.fill_between(
+                budgets, *said.mean, color=ink.muted, alpha=0.18, linewidth=0, label=f"{100 * level:g}% interval"
+            )
+            low, high = np.minimum(low, said.mean[0]), np.maximum(high, said.mean[1])
+        axes.fill_between(budgets, *by_law, color=ink.muted, alpha=0.38, linewidth=0, label="if the law holds")
     axes.plot(budgets[inside], best[inside], color=ink.ink, linewidth=1.6, label="compute-optimal")
     axes.plot(
         budgets[~inside], best[~inside], color=ink.ink, linewidth=1.6, linestyle=(0, (4, 2)), label="beyond the runs"
@@ -74,14 +81,15 @@ def loss_against_compute(ensemble: Ensemble, axes: Axes, *, level: float = 0.9, 
     return axes
 
 
-def _envelope(ensemble: Ensemble, budgets: Floats, level: float) -> tuple[Floats, Floats, Floats]:
-    """The least loss at each budget: at the fit, and the ends of its interval over the draws."""
+def _envelope(ensemble: Ensemble, budgets: Floats, level: float) -> tuple[Floats, Floats, Floats, Floats]:
+    """The least loss at each budget, at the fit and at which size, and the ends of its interval over the draws."""
     fit = ensemble.estimate
     low_n, high_n = fit.data.ranges["N"]
     sizes = np.geomspace(low_n / 100, high_n * 1000, 400)
-    least = fit.predict({"N": sizes, "D": budgets[:, None] / (6 * sizes)}).min(axis=1)
+    losses = fit.predict({"N": sizes, "D": budgets[:, None] / (6 * sizes)})
+    least, at = losses.min(axis=1), sizes[losses.argmin(axis=1)]
     if not len(ensemble):
-        return least, least, least
+        return least, at, least, least
     draws = {name: values[:_DRAWS, None, None] for name, values in ensemble.draws.items()}
     across = np.stack(
         [
@@ -90,4 +98,4 @@ def _envelope(ensemble: Ensemble, budgets: Floats, level: float) -> tuple[Floats
         ]
     )
     ends = np.quantile(across, [(1 - level) / 2, (1 + level) / 2], axis=1)
-    return least, ends[0], ends[1]
+    return least, at, ends[0], ends[1]
