@@ -33,7 +33,7 @@ OBJECTIVES = {"Huber": huber(1e-3), "squares": squares()}
 # name: what is resampled, and how; None is what bootstrap() does by itself
 METHODS: Mapping[str, tuple[str | None, Resampling | None]] = {
     "default": (None, None),
-    "runs, pairs": ("run", "pairs"),
+    "runs, weights": ("run", "weights"),
     "sizes": ("N", None),
 }
 MARKS = ("<!-- coverage over designs: made by benchmarks/coverage_designs.py -->", "<!-- end -->")
@@ -47,7 +47,7 @@ def optimum(params: Mapping[str, np.ndarray], budget: float) -> np.ndarray:
     return np.asarray(factor + beta / (alpha + beta) * np.log(budget / 6))
 
 
-def law_holds(design: Design, ensemble: Ensemble, there: float, new: float) -> Iterator[tuple[str, bool]]:
+def law_holds(design: Design, ensemble: Ensemble, there: float, new: float) -> Iterator[tuple[str, float]]:
     """Whether each interval held the truth, if the law holds."""
     budget, n, d = design.point_once()
     assert design.params is not None
@@ -66,23 +66,24 @@ def law_holds(design: Design, ensemble: Ensemble, there: float, new: float) -> I
     yield "new run", said.law_loss.low <= new <= said.law_loss.high
 
 
-def default_holds(design: Design, ensemble: Ensemble, there: float, new: float) -> Iterator[tuple[str, bool]]:
-    """Whether the intervals with model error held, and those if the law holds."""
+def default_holds(design: Design, ensemble: Ensemble, there: float, new: float) -> Iterator[tuple[str, float]]:
+    """Whether the intervals with model error held, and those if the law holds; how far the law was off."""
     _, n, d = design.point_once()
     said = forecast(ensemble, {"N": n, "D": d}, level=LEVEL)
     yield "curve", said.expected.low <= there <= said.expected.high
     yield "new run", said.loss.low <= new <= said.loss.high
     yield "curve if the law held", said.law_expected.low <= there <= said.law_expected.high
     yield "new run if the law held", said.law_loss.low <= new <= said.law_loss.high
+    yield "error of the law", abs(np.log(said.law_expected.value / there))
 
 
 def measured(design: Design, objective: str, simulations: int, seed: int = 0) -> dict[str, dict[str, float]]:
-    """Method → quantity → share of simulations whose interval held it."""
-    held: dict[str, dict[str, list[bool]]] = {}
+    """Method → quantity → share of simulations whose interval held it, or its mean."""
+    held: dict[str, dict[str, list[float]]] = {}
     for simulation in range(simulations):
         runs, there, new = design.draw(np.random.default_rng([seed, simulation]))
         fitted = fit(CHINCHILLA, runs, objective=OBJECTIVES[objective], starts=24, seed=simulation)
-        said: dict[str, tuple[str, list[tuple[str, bool]]]] = {}
+        said: dict[str, tuple[str, list[tuple[str, float]]]] = {}
         for method, (unit, how) in METHODS.items():
             if (method != "default" and design in MODEL_ERROR) or (unit == "N" and design.name != "shared by size"):
                 continue
@@ -96,7 +97,7 @@ def measured(design: Design, objective: str, simulations: int, seed: int = 0) ->
                 found = list((law_holds if design in DESIGNS else default_holds)(design, ensemble, there, new))
                 said[method] = (ensemble.resampled_by, found)
             for name, inside in found:
-                held.setdefault(method, {}).setdefault(name, []).append(bool(inside))
+                held.setdefault(method, {}).setdefault(name, []).append(float(inside))
     return {method: {name: float(np.mean(each)) for name, each in by.items()} for method, by in held.items()}
 
 

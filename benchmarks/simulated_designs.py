@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,9 +163,10 @@ def of_the_prior(rng: Generator, places: Floats) -> Floats:
     return np.asarray(chosen.size * root @ rng.standard_normal(len(places)))
 
 
-def interaction(n: Floats, d: Floats) -> Floats:
+def interaction(n: Floats, d: Floats, *, times: float = 1.0) -> Floats:
     """Chinchilla's curve and a term in both sizes that its form lacks."""
-    return np.asarray(CHINCHILLA.value(TRUTH, {"N": n, "D": d}) + 0.25 * (n / 1e9) ** -0.25 * (d / 2e10) ** -0.25)
+    term = 0.25 * times * (n / 1e9) ** -0.25 * (d / 2e10) ** -0.25
+    return np.asarray(CHINCHILLA.value(TRUTH, {"N": n, "D": d}) + term)
 
 
 def farseer(n: Floats, d: Floats) -> Floats:
@@ -198,6 +200,17 @@ DESIGNS = (
 MODEL_ERROR = (
     Design("drawn from the prior", "5 × 7 IsoFLOP runs, .3 %", isoflop(), gaussian(0.003), discrepancy=of_the_prior),
     Design("an interaction", "5 × 7 IsoFLOP runs, .5 %", isoflop(), gaussian(0.005), params=None, curve=interaction),
+    *(
+        Design(
+            f"{times} times that interaction",
+            "5 × 7 IsoFLOP runs, .5 %",
+            isoflop(),
+            gaussian(0.005),
+            params=None,
+            curve=partial(interaction, times=times),
+        )
+        for times in (6, 10)
+    ),
 )
 MISFIT = (
     MODEL_ERROR[1],

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from docs_build import names, runner
+from docs_build import names, phenomena, runner
 
 ROOT = Path(__file__).parents[1]
 TOPICS = {
@@ -279,9 +279,14 @@ def _from_modules() -> str:
 
 # ---- phenomena
 
+RESULTS = (
+    "Made from what the examples wrote beside their pictures; the figure is the number on which the verdict rests. "
+    "Examples that were last run before they recorded their results are not in it."
+)
+
 
 def phenomena_page() -> str:
-    """The README of the examples, each row of its table as a section with its picture."""
+    """The README of the examples, each row of its table as a section with its picture, and all results in a table."""
     text = (ROOT / "examples" / "phenomena" / "README.md").read_text(encoding="utf-8")
     rows = [line for line in text.splitlines() if line.startswith("|")]
     sections = []
@@ -294,6 +299,7 @@ def phenomena_page() -> str:
         sections.append(
             f"## {title}\n\n{verdict}.\n\n![{title}]({picture})\n\n{source}. `python examples/{script}`, {time}."
         )
+    sections.append(f"## Results side by side\n\n{RESULTS}\n\n{phenomena.table()}")
     return (
         text.replace("\n".join(rows), "\n\n".join(sections)).replace("Click a phenomenon for its picture.", "").strip()
         + "\n"

@@ -41,6 +41,11 @@ def outputs(weights: Weights, inputs: Tensor) -> Tensor:
     return hidden
 
 
+def last_hidden(weights: Weights, inputs: Tensor) -> Tensor:
+    """(lanes, batch, hidden) of the last hidden layer, after its ReLU."""
+    return F.relu(outputs(weights[:-2], inputs))
+
+
 def losses(outputs: Tensor, targets: Tensor) -> Tensor:
     """Each lane's mean loss: nats for whole-number targets (lanes, batch), squared error for others."""
     if targets.dtype == torch.int64:
@@ -59,22 +64,29 @@ def train(
     schedule: Schedule,
     watch: Callable[[int, Weights], bool] | None = None,
     forward: Callable[[Weights, Tensor], Tensor] = outputs,
+    decays: Sequence[float] | None = None,
 ) -> Weights:
     """Adam (β = .9, .99) from ``weights`` for ``steps`` steps; ``batch(step)`` gives inputs and targets.
 
-    rates: the peak learning rate of each lane. watch: called after every step with its number, from 1; the training
+    rates: the peak learning rate of each lane. decays: what is added to each lane's gradient, times its matrices (L2 as
+    a loss of half that times the squared norm). watch: called after every step with its number, from 1; the training
     ends when it returns true.
     """
     weights = [each.clone().requires_grad_() for each in weights]
     means = [torch.zeros_like(each) for each in weights]
     squares = [torch.zeros_like(each) for each in weights]
     peaks = torch.tensor(list(rates), dtype=torch.float32)
+    pulls = None if decays is None else torch.tensor(list(decays), dtype=torch.float32).view(-1, 1, 1)
     for step in range(1, steps + 1):
         inputs, targets = batch(step)
         gradients = torch.autograd.grad(losses(forward(weights, inputs), targets).sum(), weights)
         rate = peaks * schedule.factor(step - 1, steps)
         with torch.no_grad():
-            for weight, gradient, mean, square in zip(weights, gradients, means, squares, strict=True):
+            for number, (weight, gradient, mean, square) in enumerate(
+                zip(weights, gradients, means, squares, strict=True)
+            ):
+                if pulls is not None and number % 2 == 0:
+                    gradient = gradient + pulls * weight
                 mean.lerp_(gradient, 0.1)
                 square.lerp_(gradient.square(), 0.01)
                 size = (square / (1 - 0.99**step)).sqrt_().add_(1e-8)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import io
+import json
 import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +40,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 class Outcome:
     """What an example found.
 
-    verdict and says are computed from the measured numbers; numbers holds those that a test or a reader may want.
+    verdict and says are computed from the measured numbers; numbers holds those that a test or a reader may want, the
+    one on which the verdict rests first.
     """
 
     verdict: Verdict
@@ -49,23 +52,50 @@ class Outcome:
     numbers: Mapping[str, float | Interval] = field(default_factory=dict)
 
 
-def show(title: str, name: str, study: Callable[[bool], Outcome]) -> None:
-    """Perform ``study(quick)``, print its table and verdict, and write ``name``.png."""
+def show(title: str, name: str, study: Callable[..., Outcome]) -> None:
+    """Perform ``study(quick)``, print its table and verdict, and write ``name``.png and ``name``.json.
+
+    A study that takes a ``seed`` is repeated with ``--seed``; the seeds after the first write their own JSON alone.
+    """
     parser = argparse.ArgumentParser(description=title, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a few seconds instead of minutes; the verdict may change")
     parser.add_argument("--out", type=Path, default=Path("phenomena"), metavar="DIR", help="where the picture goes")
+    repeats = "seed" in inspect.signature(study).parameters
+    if repeats:
+        parser.add_argument("--seed", type=int, default=0, help="of everything drawn; 0 by default")
     options = parser.parse_args()
     begun = time.perf_counter()
-    outcome = study(options.quick)
+    seed = options.seed if repeats else 0
+    outcome = study(options.quick, seed) if repeats else study(options.quick)
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / f"{name}.png"
-    save(outcome.figure, path)
+    if seed == 0:
+        save(outcome.figure, path)
+    record(outcome, options.out / (f"{name}.json" if seed == 0 else f"{name}-{seed}.json"), title, seed, options.quick)
     print(title.strip().splitlines()[0])
     print()
     print_table(outcome.header, outcome.rows)
     print()
     print(textwrap.fill(f"Verdict: {outcome.verdict}. {outcome.says}", width=110, break_on_hyphens=False))
     print(f"{path} · {time.perf_counter() - begun:.0f} s, {time.process_time():.0f} s of one core")
+
+
+def record(outcome: Outcome, path: Path, title: str, seed: int, quick: bool) -> None:
+    """The verdict and its numbers as JSON, from which the table of the documentation is made."""
+    numbers = {
+        name: [each.value, each.low, each.high, each.level] if isinstance(each, Interval) else float(each)
+        for name, each in outcome.numbers.items()
+    }
+    values = {
+        "title": title.strip().splitlines()[0],
+        "verdict": outcome.verdict,
+        "says": outcome.says,
+        "numbers": numbers,
+        "seed": seed,
+        "quick": quick,
+        "seconds": round(time.process_time(), 1),
+    }
+    path.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def save(figure: Figure, path: Path) -> None:

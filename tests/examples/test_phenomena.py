@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import math
 import subprocess
 import sys
@@ -104,6 +105,46 @@ def metric_chain(n: Numbers) -> bool:
     return n["log_prob"].low > 0.5 and n["lost"].low > 0 and n["log_prob"].value > n["p_options"].value
 
 
+def inverse_scaling(n: Numbers) -> bool:
+    """The flagged keys are answered worse than by guessing on the way, and well at the end."""
+    return n["lowest"] < 0.06 and n["last"] > 0.5 and n["plain"] > 0.9
+
+
+def repeated_subset(n: Numbers) -> bool:
+    """A token seen four times is worth more than one seen hundreds of times."""
+    return n["rarely"] > n["often"] + 0.3
+
+
+def pass_rates(n: Numbers) -> bool:
+    """Rates below one in a hundred are measured where a hundred tries of a question mostly see no pass."""
+    return n["least, addition"] < 0.01 and n["unseen, addition"] > 0.5 and n["alpha, larger of two"].low > 0
+
+
+def encoder_decoder(n: Numbers) -> bool:
+    """The total alone misses the largest runs by more than the two parts do."""
+    return n["error of the total"].value > 1.5 * n["error of the product"].value and n["mostly encoder"].low > 0
+
+
+def retrieval(n: Numbers) -> bool:
+    """The small model with the largest store has a lower loss than the large one without."""
+    return n["small with store below large"].low > 0
+
+
+def capability_order(n: Numbers) -> bool:
+    """Other models' early and final scores forecast final ones better than early scores alone."""
+    return n["gain of forecasts"].value > 0 and n["next widest"].value > n["narrowest"].value
+
+
+def transfer(n: Numbers) -> bool:
+    """Pretraining on the task's language gains, on another language it costs."""
+    return n["gain at 1"].low > 0 > n["gain at 0"].high
+
+
+def rl_posttraining(n: Numbers) -> bool:
+    """The largest policy learns faster than the smallest."""
+    return n["largest"].low > n["smallest"].high
+
+
 def critical_batch(n: Numbers) -> bool:
     """The critical batch is larger at the lower loss."""
     return n["at 0.2"].value > n["at 0.4"].value > 4
@@ -114,7 +155,48 @@ def patch_size(n: Numbers) -> bool:
     return n["pooled"].value < 0
 
 
-QUICK = (pruning, superposition, capacity, quantised_bits)
+def fidelity(n: Numbers) -> bool:
+    """No point of R(G) lies below R = G, its slope is s, and EM's identity holds."""
+    return n["above"] == 1 and n["slope_off"] < 0.05 and n["residual"] < 1e-12 and 0.9 < n["efficiency"] < 1
+
+
+def three_regions(n: Numbers) -> bool:
+    """The curve leaves guessing where examples are about as many as dimensions; the floor is near the wrong labels."""
+    return 5 < n["rises"] < 150 and 0.1 < n["floor"].value < 0.21
+
+
+def label_information(n: Numbers) -> bool:
+    """True labels are learned by the layer, random ones are not; the entropy's direction hangs on the scaling."""
+    return n["gain"].value > 0.5 and abs(n["random"].value) < 0.3 and n["raw"].value > 1 > n["scaled"].value
+
+
+def information_plane(n: Numbers) -> bool:
+    """The layer learns the labels; noise in proportion sees compression, noise of one size none as the layer grows."""
+    return n["fitting"].value > 0 and n["in proportion"].low > 0.3 > n["of one size"].value
+
+
+def generalization_gap(n: Numbers) -> bool:
+    """No strong correlation is shown by twelve networks."""
+    return n["information"].low < 0.5
+
+
+def known_dimension(n: Numbers) -> bool:
+    """The exponent is smaller on data of more dimensions, whose number is estimated from the data."""
+    close = abs(n["estimated 2"] - 2) < 0.3 and abs(n["estimated 6"] - 6) < 0.8
+    return close and n["low"].value > n["high"].value > 0.3
+
+
+def source_mixtures(n: Numbers) -> bool:
+    """Transport foretells the error of mixtures at a small size; the projection is too low, as curves level off."""
+    return n["correlation"].low > 0.5 and n["ranks"].value > 0.5 and n["bias"] < 0.01
+
+
+def attention_entropy(n: Numbers) -> bool:
+    """Entropy grows with the context, less with a factor on the logits."""
+    return n["plain"].low > 0.5 and n["log"].value < n["plain"].value and n["normal"].value < n["plain"].value
+
+
+QUICK = (pruning, superposition, capacity, quantised_bits, fidelity)
 SLOW = (
     isoflop_trained,
     over_training,
@@ -128,6 +210,21 @@ SLOW = (
     critical_batch,
     patch_size,
     metric_chain,
+    three_regions,
+    label_information,
+    information_plane,
+    generalization_gap,
+    known_dimension,
+    source_mixtures,
+    attention_entropy,
+    inverse_scaling,
+    repeated_subset,
+    pass_rates,
+    encoder_decoder,
+    capability_order,
+    retrieval,
+    transfer,
+    rl_posttraining,
 )
 
 
@@ -166,6 +263,10 @@ def test_the_command_line_prints_the_verdict_and_writes_the_picture(tmp_path):
     assert lines[0].startswith("Pruning hard or easy")
     assert any(line.startswith("Verdict: appears.") for line in lines)
     assert (tmp_path / "new" / "pruning.png").read_bytes().startswith(b"\x89PNG")
+    written = json.loads((tmp_path / "new" / "pruning.json").read_text(encoding="utf-8"))
+    assert (written["verdict"], written["quick"], written["seed"]) == ("appears", True, 0)
+    value, low, high, level = written["numbers"]["crossing"]
+    assert low < value < high and level == 0.9
 
 
 def test_lanes_trained_side_by_side_equal_lanes_trained_alone(example):
@@ -206,6 +307,31 @@ def test_lanes_equal_adam_of_pytorch(example):
         adam.step()
     for left, right in zip(ours, theirs, strict=True):
         torch.testing.assert_close(left, right.detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_penalty_on_the_weights_is_that_of_pytorch(example):
+    networks = example("_networks")
+    draws = torch.Generator().manual_seed(0)
+    x, y = torch.randn(32, 5, generator=draws), torch.randn(32, 1, generator=draws)
+    begin = networks.start((5, 7, 1), 2, seed=2)
+    schedule = example("isoflop.lab.schedules").Schedule("constant", warmup=0.0)
+    ours = networks.train(
+        begin, lambda step: (x, y), steps=25, rates=[0.01, 0.01], schedule=schedule, decays=[0.0, 0.3]
+    )
+    plain = networks.train(begin, lambda step: (x, y), steps=25, rates=[0.01, 0.01], schedule=schedule)
+    theirs = [each[1:].clone().requires_grad_() for each in begin]
+    adam = torch.optim.Adam(
+        [{"params": theirs[::2], "weight_decay": 0.3}, {"params": theirs[1::2]}], lr=0.01, betas=(0.9, 0.99), eps=1e-8
+    )
+    for _ in range(25):
+        hidden = torch.relu(x @ theirs[0][0] + theirs[1][0])
+        loss = (hidden @ theirs[2][0] + theirs[3][0] - y).square().mean()
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+    for left, without, right in zip(ours, plain, theirs, strict=True):
+        torch.testing.assert_close(left[1:], right.detach(), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(left[:1], without[:1], rtol=1e-4, atol=1e-5)
 
 
 def test_training_ends_when_the_watch_says_so(example):

@@ -279,6 +279,8 @@ ON_SCORES = (
     ("transfer", "corpora.csv", "--by", "corpus", "--from-group", "web", "--to-group", "code", "--draws", "20"),
     ("regions", "curve.csv"), ("regions", "curve.csv", "--over", "D", "--by", "run"),
     ("explain", "corpora.csv", "--law", "chinchilla", "--probe", "measures.csv", "--draws", "20"),
+    ("prune", "pruned.csv", "--draws", "20"), ("prune", "pruned.csv", "--at", "500", "--at", "5K", "--draws", "20"),
+    ("curate", "pools.csv", "--draws", "20"), ("curate", "pools.csv", "--at", "5K", "--share", "tau", "--draws", "20"),
 )  # fmt: skip
 
 
@@ -304,8 +306,11 @@ def scores(seeds, rng):
 
 def arrays(seeds, rng):
     """Activations with bytes changed, or with a header that tells of another array than is there."""
-    name = rng.choice(["a.npz", "a.npy", "a.parquet", "a.safetensors"])
+    name = rng.choice(["a.npz", "a.npy", "a.parquet", "a.safetensors", "examples.npz"])
     data = seeds.scores[name]
+    if name == "examples.npz":
+        words = rng.choice([(), ("--keep", "0.3"), ("--rows", "out.csv"), ("--clusters", "3"), ("--labels", "correct")])
+        return Case(("hardness", name, *words), {name: mutate.blob(data, rng)})
     if name == "a.npz" or rng.random() < 0.4:
         data = mutate.blob(data, rng)
     elif name == "a.parquet":

@@ -2,9 +2,12 @@
 
 import io
 import json
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import polars as pl
+from docs_build.runner import write_selection
 
 
 def items():
@@ -115,4 +118,7 @@ def make():
         "measures": measures(),
     }  # fmt: skip
     tables = {f"{name}.csv": frame.write_csv().encode() for name, frame in frames.items()}
-    return {**tables, **activations(), **logs()}
+    with tempfile.TemporaryDirectory() as place:
+        write_selection(Path(place))
+        chosen = {name: (Path(place) / name).read_bytes() for name in ("pruned.csv", "pools.csv", "examples.npz")}
+    return {**tables, **activations(), **logs(), **chosen}

@@ -17,14 +17,19 @@ def cell(**changes):
 
 
 def test_a_cell_survives_a_file():
-    for each in (cell(), cell(shape=MlpShape(8, 2)), cell(schedule=Schedule("multistep", milestones=(0.5,)))):
+    for each in (
+        cell(),
+        cell(shape=MlpShape(8, 2)),
+        cell(schedule=Schedule("multistep", milestones=(0.5,))),
+        cell(task=TaskSpec(vocabulary=128)),
+    ):
         assert from_json(json.loads(json.dumps(as_json(each)))) == each
 
 
 def test_the_key_changes_with_everything_that_decides_the_result():
     others = [cell(steps=101), cell(lr=0.02), cell(seed=1), cell(batch=2048), cell(schedule=Schedule("wsd"))]
-    keys = {each.key for each in (cell(), *others)}
-    assert len(keys) == 6
+    keys = {each.key for each in (cell(), *others, cell(task=TaskSpec(vocabulary=128)))}
+    assert len(keys) == 7
     assert cell().key == cell().key
 
 

@@ -97,3 +97,17 @@ def test_the_sweep_in_the_box_is_the_one_in_the_examples():
     cells = cells_of(read_spec(Path(__file__).parents[2] / "examples/sweeps/python-bytes.toml"))
     assert len(cells) == 70
     assert max(cell.tokens for cell in cells) == 9381888
+
+
+def test_a_design_may_have_a_schedule_of_its_own():
+    text = '[[design]]\nkind = "grid"\ntokens = [6400]\nsizes = ["8x1"]\n'
+    cells = cells_of(spec(text + text + 'schedule = { kind = "wsd", decay = 0.3 }'))
+    assert {(each.schedule.kind, each.schedule.decay) for each in cells} == {("cosine", 0.2), ("wsd", 0.3)}
+    with pytest.raises(SpecError, match="did you mean 'wsd'"):
+        spec(text + 'schedule = { kind = "wds" }')
+
+
+def test_the_rate_of_a_cell_follows_its_own_tokens():
+    head = HEAD + "lr = { at = 0.01, params = 1e3, power = 0.0, tokens = 6400, tokens_power = 0.5 }\n"
+    cells = cells_of(spec('[[design]]\nkind = "grid"\ntokens = [6400, 25600]\n', head))
+    assert {(each.tokens, each.lr) for each in cells} == {(6400, 0.01), (25600, 0.005)}

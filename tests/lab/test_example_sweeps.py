@@ -8,6 +8,7 @@ from isoflop.lab.executors.local import LocalExecutor
 from isoflop.lab.spec import read_spec
 from isoflop.lab.sweep import perform
 
+CELLS = {"python-bytes": 70, "python-depth4": 37, "python-depth4-larger": 3, "digits": 45, "own-program": 24}
 SWEEPS = sorted((Path(__file__).parents[2] / "examples/sweeps").glob("*.toml"))
 
 
@@ -17,7 +18,7 @@ def test_every_example_is_a_sweep(path):
     spec = read_spec(path)
     assert spec.name == path.stem
     cells = programs_of(spec) if spec.commands else cells_of(spec)
-    assert len(cells) == {"python-bytes": 70, "digits": 45, "own-program": 24}[path.stem]
+    assert len(cells) == CELLS[path.stem]
     assert len(search_cells(spec) if not spec.commands else {}) == {"digits": 5}.get(path.stem, 0)
 
 

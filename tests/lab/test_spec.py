@@ -29,9 +29,24 @@ def test_a_description_is_read_whole():
     assert spec.name == "tiny"
     assert [shape.name for shape in spec.shapes] == ["8x1", "16x1"]
     assert spec.designs[0].tokens == (5000.0, 20000.0)
-    assert spec.rate.rate(1e4) == 0.02
-    assert spec.rate.rate(4e4) == 0.01
+    assert spec.rate.rate(1e4, 5000) == 0.02
+    assert spec.rate.rate(4e4, 20000) == 0.01
     assert (spec.batch, spec.evaluation.points, spec.schedule.kind) == (256, 3, "cosine")
+
+
+def test_a_rate_may_fall_with_the_tokens():
+    text = GOOD.replace("power = 0.5 }", "power = 0.5, tokens = 1e6, tokens_power = 0.25 }")
+    rate = parse_spec(text).rate
+    assert rate.rate(1e4, 1e6) == 0.02
+    assert rate.rate(4e4, 16e6) == 0.005  # halved by four times the parameters, and again by sixteen times the tokens
+
+
+def test_a_text_of_fewer_byte_values_has_a_smaller_embedding():
+    from isoflop.lab.design import sizes_of
+
+    few = parse_spec(GOOD.replace("context = 32", "context = 32\nvocabulary = 100"))
+    for less, usual in zip(sizes_of(few), sizes_of(parse_spec(GOOD)), strict=True):
+        assert usual.params - less.params == 156 * usual.shape.width
 
 
 BAD = {
@@ -60,6 +75,8 @@ BAD = {
         "search = [0.1, 0.2], at = 0.02,",
         "lr.search needs two rates or more and stands",
     ),
+    "half a rule of tokens": ("at = 0.02,", "at = 0.02, tokens = 1e6,", "lr.tokens and lr.tokens_power stand together"),
+    "vocabulary": ("context = 32", "context = 32\nvocabulary = 300", r"vocabulary in \[task\] is 300, outside 2"),
     "table": ('name = "tiny"', "limits = 3", "limits = 3 must be a table"),
 }
 

@@ -25,6 +25,15 @@ def test_the_digest_tells_texts_apart_and_stays_for_one():
     assert python_text(limit=10_000).digest != python_text().digest
 
 
+def test_bytes_beyond_the_vocabulary_are_read_as_the_last_of_it(tmp_path):
+    (tmp_path / "text").write_bytes("abc é~ xyz ".encode() * 60)
+    whole, ascii_only = (text_from(tmp_path / "text", context=11, vocabulary=each) for each in (256, 127))
+    assert (whole.classes, ascii_only.classes) == (256, 127)
+    np.testing.assert_array_equal(ascii_only.training, np.minimum(whole.training, 126))
+    np.testing.assert_array_equal(ascii_only.held, np.minimum(whole.held, 126))
+    assert ascii_only.digest != whole.digest
+
+
 def test_limit_is_the_number_of_unique_bytes():
     assert python_text(context=100, limit=5_000).unique == 5_000
 

@@ -145,3 +145,11 @@ def test_dimension_from_three_thousand_points(dimensions):
     points = np.random.default_rng(3).random((3000, dimensions))
     found = calibrated_dimension(points)
     assert found.value == pytest.approx(dimensions, rel=0.1) and found.low <= dimensions <= found.high
+
+
+@pytest.mark.slow
+def test_a_curved_surface_of_fifty_dimensions_is_marked_and_inside_the_interval():
+    rng = np.random.default_rng(0)
+    points = np.tanh(rng.normal(size=(3000, 50)) @ rng.normal(size=(50, 100)) * 1.5 / np.sqrt(50))
+    found = calibrated_dimension(points)
+    assert found.marked and found.low <= 50 <= found.high

@@ -40,7 +40,7 @@ def test_without_noise_both_stages_are_exact():
 
 
 def test_the_error_of_the_loss_is_carried_through():
-    first, second = chain(ladder(0.01))
+    first, second = chain(ladder(0.01), draws=1000)
     said = downstream(first, second, AT)
     # through the second curve as fitted, the ends of the loss alone
     ends = [

@@ -104,6 +104,15 @@ def test_the_plan_says_what_it_rests_on_and_what_the_law_says():
     assert low < plan.n.value < high
 
 
+def test_forecasts_that_are_lowest_elsewhere_are_told(epoch240):
+    """Beyond Epoch's runs the forecasts follow residuals of all of them to a third of the size of the minima's plan."""
+    honest = bootstrap(fit(CHINCHILLA, valley(1e-3)), draws=40)
+    assert "forecasts-lower-elsewhere" not in {each.code for each in optimal_plan(honest, budget=3e22).findings}
+    plan = optimal_plan(bootstrap(fit(CHINCHILLA, epoch240), draws=40), budget=5.76e23)
+    (told,) = [each for each in plan.findings if each.code == "forecasts-lower-elsewhere"]
+    assert "N = 3.2e+10" in told.message and plan.n.low > 3.2e10
+
+
 def scattered(noise=0.003, count=80):
     """Sizes and tokens at random: no two runs share a budget."""
     rng = np.random.default_rng(3)
@@ -118,6 +127,18 @@ def test_without_budgets_the_runs_near_the_optimum_decide():
     assert plan.basis == "runs near the optimum"
     assert plan.n.high / plan.n.low > plan.law.n.high / plan.law.n.low  # far-off runs make a law too sure
     assert "open-optimum" in {each.code for each in plan.findings}
+
+
+def test_minima_that_scatter_leave_the_plan_to_the_runs_near_the_optimum():
+    """Of 80 runs at random 21 share three budgets within a factor of three: a line through their minima says little."""
+    shared, rest = valley(2e-2, seed=3, count=7, budgets=np.array([1e19, 1.6e19, 2.6e19])), scattered()
+    runs = Runs.from_columns({name: np.append(shared[name], rest[name]) for name in ("N", "D", "loss")})
+    alone, plan = (
+        isoflop_minima(runs).n_at(2.6e20),
+        optimal_plan(bootstrap(fit(CHINCHILLA, runs), draws=60), budget=2.6e20),
+    )
+    assert plan.basis == "runs near the optimum"
+    assert plan.n.high / plan.n.low < alone.high / alone.low and plan.n.low < best(2.6e20) < plan.n.high
 
 
 def test_few_runs_leave_the_law_with_the_error_that_such_optima_had(known_runs):

@@ -168,6 +168,12 @@ def test_a_plan_from_constants_has_a_curve_and_no_intervals(axes):
     assert crowded(axes) == []
 
 
+@pytest.mark.parametrize("at", [{"N": 1e-300, "D": 1.0}, {"N": 1e-200, "D": 1e-200}, {"N": 1e300, "D": 1e300}])
+def test_a_line_that_leaves_what_numbers_hold_is_refused(known, at):
+    with pytest.raises(IsoflopError, match="leaves what numbers hold"):
+        path_to(known.fit, at)
+
+
 def test_the_fan_goes_straight_to_the_point_and_shades_what_lies_beyond(known, axes):
     at = {"N": 1e12, "D": 1e13}
     answer = forecast(known, at)

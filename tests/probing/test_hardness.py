@@ -55,6 +55,8 @@ def test_arrays_of_other_names():
         ({"logits": LOGITS, "labels": LABELS}, {"names": {"loss": "logits"}}, "is no score; there are margin"),
         ({"logits": LOGITS, "labels": LABELS}, {"names": {"el2n": "p"}}, "no array 'p'"),
         ({"probabilities": LOGITS, "labels": LABELS}, {}, "sum to 1"),
+        ({"correct": np.zeros((2, 0))}, {}, "two checkpoints or more"),
+        ({"correct": np.full((3, 4), np.nan)}, {}, "0 or 1 alone"),
     ],
 )
 def test_bad_arrays_are_refused(arrays, options, message):

@@ -34,7 +34,7 @@ def text_of(cli, *words):
 
 
 def test_the_list_says_rows_size_and_state(cli):
-    text = text_of(cli)
+    text = text_of(cli, "--all")
     assert "epoch-chinchilla 245 23.2K to download" in text
     assert "datablations 182 11.9K ISOFLOP_DATASETS only" in text  # derived, so that there is nothing to download
 

@@ -79,7 +79,7 @@ def test_a_table_with_two_losses_of_its_own_is_not_asked_which(table, asked, tmp
 
 def test_several_tasks_are_rows_and_a_shared_finding_is_told_once(table, asked):
     words = ("downstream", table, "--at", "N=10B", "--at", "D=1T", "--draws", "40")
-    answer = asked(*words, "--task", "quiz=task_loss,hits", "--task", "again=task_loss,hits")
+    answer = asked(*words, "--task", "quiz=task_loss,hits", "--task", "again=task_loss,hits", "--alone")
     rows = answer["tables"]["tasks"]["rows"]
     assert [row["task"] for row in rows] == ["quiz", "again"]
     assert rows[0]["score"] == rows[1]["score"]  # the same columns and the same draws
@@ -98,7 +98,7 @@ def test_several_tasks_are_rows_and_a_shared_finding_is_told_once(table, asked):
 def test_two_findings_of_one_code_are_both_told(runs):
     """Far beyond the runs in N and in D, each has a finding of its own."""
     far = {"N": 1e14, "D": 1e15}
-    question = Downstream(tasks=QUIZ | {"again": "task_loss,hits"}, at=far)
+    question = Downstream(tasks=QUIZ | {"again": "task_loss,hits"}, at=far, alone=True)
     answer = ask(question, Context(given_runs=runs, fit_spec=FitSpec(draws=40)))
     told_ = [each.message for each in answer.findings if each.code == "far-extrapolation"]
     own = [each.message for each in answer.result.tasks["quiz"].findings if each.code == "far-extrapolation"]
@@ -153,7 +153,7 @@ def test_tasks_that_are_fitted_together_tell_what_they_share(runs, same):
     from isoflop.planning.suite import suite
 
     tasks = {**QUIZ, "blunt": "task_loss,0.9*hits"}
-    asked = Downstream(tasks=tasks, at=AT, together=True, chance={"quiz": 0.25}, ceiling={"blunt": 0.9})
+    asked = Downstream(tasks=tasks, at=AT, chance={"quiz": 0.25}, ceiling={"blunt": 0.9})
     answer = ask(asked, Context(given_runs=runs, fit_spec=FitSpec(draws=40)))
     first = law("chinchilla")
     tables = {
@@ -177,7 +177,9 @@ def test_scores_that_are_no_shares_and_ends_that_are_none_are_refused(table, ref
     percent = refused("downstream", *where, "--task", "quiz=task_loss,100*hits")
     assert "a law of accuracy takes shares from 0 to 1; scale them in --task, as 0.01*100*hits" in percent
     assert "all scores of quiz (0*hits) are 0" in refused("downstream", *where, "--task", "quiz=task_loss,0*hits")
-    assert "--together is for several tasks, and there is one" in refused("downstream", *where, *quiz, "--together")
+    assert "--alone is for several tasks, and there is one" in refused("downstream", *where, *quiz, "--alone")
+    two = (*where, *quiz, "--task", "again=task_loss,hits", "--resample-by", "N")
+    assert "several are fitted at once; add --alone" in refused("downstream", *two)
     assert "--chance exam is no task; there are quiz" in refused("downstream", *where, *quiz, "--chance", "exam=0.2")
     assert "share above 0 and up to 1, not 25" in refused("downstream", *where, *quiz, "--chance", "quiz=25")
     ends = ["--chance", "quiz=0.5", "--ceiling", "quiz=0.4"]

@@ -90,3 +90,20 @@ def test_copies_and_more_dimensions_than_samples_are_findings(tmp_path):
 def test_the_table_needs_an_ending(tmp_path):
     with pytest.raises(IsoflopError, match=r"--rows writes .csv or .parquet"):
         Probe(("a.npz",), rows=str(tmp_path / "rows.txt")).check()
+
+
+def test_rows_of_weight_matrices_overlap_as_random_ones_or_not(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    spread = rng.normal(size=(400, 32))
+    crowded = spread + 2.0
+    np.savez("weights.npz", spread=spread, crowded=crowded, orthogonal=np.eye(32))
+    done = CliRunner().invoke(command, ["probe", "weights.npz", "--weights", "--json", "--rows", "rows.csv"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    values = {row["array"]: row["value"]["value"] for row in told["tables"]["measures"]["rows"]}
+    assert values["spread"] == pytest.approx(1, abs=0.05) and values["crowded"] > 5
+    assert values["orthogonal"] == pytest.approx(0, abs=1e-9)
+    assert {row["measure"] for row in told["tables"]["measures"]["rows"]} == {"row overlap times m"}
+    assert not {"repeated-samples", "more-dimensions-than-samples"} & {each["code"] for each in told["findings"]}
+    assert set(pl.read_csv("rows.csv").columns) >= {"array", "overlap"}

@@ -84,6 +84,24 @@ def test_a_prior_is_learned_and_scored_on_other_tables(folder, tmp_path):
     assert scored["quantities"]["width"]["value"] < usual["quantities"]["width"]["value"]
 
 
+def test_a_table_that_cannot_be_read_is_left_out_of_many_and_refused_alone(folder, refused):
+    broken = folder / "broken.csv"
+    broken.write_text("N,D,loss\n1e7,Pile,3\n2e7,2e9,2.9\n")
+    answer = ask(Validate(tables=(str(folder),), draws=20), Context())
+    assert answer["tables"].value == 3 and "holds text" in answer.provenance["without"][str(broken)]
+    assert "holds text" in refused("validate", broken)
+    assert "there is no file" in refused("validate", folder / "sweep0.csv", folder / "absent.csv")
+    for copy in range(3):
+        (folder / f"again{copy}.csv").write_text("")
+    (told,) = (each for each in ask(Validate(tables=(str(folder),), draws=20), Context()).findings)
+    assert told.message.startswith(f"5 tables are left out, as {folder / 'again0.csv'}: ")
+    for each in folder.glob("[sa]*.csv"):
+        each.unlink()
+    broken.write_text("")
+    (folder / "other.csv").write_text("")
+    assert "no table can be read; " in refused("validate", folder)
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

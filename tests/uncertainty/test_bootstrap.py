@@ -5,6 +5,7 @@ from dataclasses import replace
 import joblib
 import numpy as np
 import pytest
+from scipy import optimize
 
 from isoflop import Runs, bootstrap, fit, law, squares
 from isoflop.errors import IsoflopError
@@ -30,18 +31,42 @@ def test_standard_errors_on_240_runs_are_the_published_ones(epoch240):
     assert (ensemble.failed, ensemble.improved, ensemble.restarted) == (0, 0, 16)
 
 
-def test_each_draw_is_the_fit_of_its_own_sample(known_runs):
-    runs = known_runs(0.01)
+def test_each_draw_of_many_runs_is_the_fit_of_its_own_sample(known_runs):
+    runs = known_runs(0.01, sizes=15, durations=7)
     found = fit(CHINCHILLA, runs)
-    ensemble = bootstrap(found, draws=40, seed=7, restarted=0)
+    ensemble = bootstrap(found, draws=20, seed=7, restarted=0)
     ready = problem(CHINCHILLA, runs, objective=huber())
-    plan = _Plan(ready, strata(runs, runs.run_codes()), found.theta, found.scale, 7, 40, runs.run_codes())
-    for draw in (0, 17, 39):
+    plan = _Plan(ready, strata(runs, runs.run_codes()), found.theta, found.scale, 7, 20, runs.run_codes())
+    for draw in (0, 17):
         rows = np.repeat(np.arange(len(runs)), plan.weights(0)[draw].astype(int))
         copies = Runs.from_columns({name: runs[name][rows] for name in ("N", "D", "loss")})
         alone = fit(CHINCHILLA, copies).params
         assert ensemble.draws["alpha"][draw] == pytest.approx(alone["alpha"], abs=2e-4)
         assert ensemble.draws["E"][draw] == pytest.approx(alone["E"], rel=2e-4)
+
+
+def test_each_draw_of_few_runs_has_the_least_weighted_objective(known_runs):
+    runs = known_runs(0.01)
+    found = fit(CHINCHILLA, runs)
+    ensemble = bootstrap(found, draws=20, seed=7, restarted=0)
+    ready = problem(CHINCHILLA, runs, objective=huber())
+    plan = _Plan(ready, strata(runs, runs.run_codes()), found.theta, found.scale, 7, 20, runs.run_codes())
+    inputs = {name: runs[name] for name in ("N", "D")}
+    for draw in (0, 17):
+        begin = np.array([values[draw] for values in ensemble.draws.values()])
+
+        def objective(scaled, draw=draw, begin=begin):
+            rest = np.log(
+                CHINCHILLA.value(dict(zip(ensemble.draws, begin * scaled, strict=True)), inputs) / runs["loss"]
+            )
+            small = np.abs(rest) <= 1e-3
+            loss = np.where(small, rest**2 / 2, 1e-3 * (np.abs(rest) - 5e-4))
+            return float(plan.weights(0)[draw] @ loss)
+
+        here = objective(np.ones(5))
+        around = 1 + 1e-3 * np.random.default_rng(0).normal(size=(200, 5))
+        assert min(objective(each) for each in around) > here
+        assert objective(optimize.minimize(objective, np.ones(5), method="Nelder-Mead").x) > here * (1 - 1e-6)
 
 
 def test_checkpoints_of_one_run_come_and_go_together(known_runs):
@@ -53,7 +78,7 @@ def test_checkpoints_of_one_run_come_and_go_together(known_runs):
     plan = _Plan(ready, strata(grouped, grouped.run_codes()), found.theta, found.scale, 0, 200, grouped.run_codes())
     weights = plan.weights(0).reshape(200, 10, 3)
     assert np.all(weights == weights[:, :, :1])
-    assert np.all(weights[:, :, 0].sum(axis=1) == 10)
+    assert weights[:, :, 0].sum(axis=1) == pytest.approx(10)
     assert found.data.n_runs == 10 and found.data.n_rows == 30
 
 
@@ -80,7 +105,7 @@ def test_each_seed_keeps_its_number_of_runs(known_runs):
     ready = problem(CHINCHILLA, runs, objective=huber())
     plan = _Plan(ready, groups, found.theta, found.scale, 0, 50, runs.run_codes())
     weights = plan.weights(0)
-    assert np.all(weights[:, :20].sum(axis=1) == 20) and np.all(weights[:, 20:28].sum(axis=1) == 8)
+    assert weights[:, :20].sum(axis=1) == pytest.approx(20) and weights[:, 20:28].sum(axis=1) == pytest.approx(8)
 
 
 def test_the_same_seed_gives_the_same_bytes_on_every_backend(known_runs):

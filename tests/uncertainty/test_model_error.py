@@ -151,6 +151,8 @@ def test_five_runs_one_size_and_equal_losses_give_wide_finite_intervals(known_ru
         said = forecast(ensemble, highest)
         assert np.isfinite([said.loss.low, said.loss.value, said.loss.high]).all()
         assert said.loss.low < said.loss.value < said.loss.high
+        # wide: nothing in such runs tells how far a law is off six decades out
+        assert said.loss.high > 1.1 * said.loss.low
         assert "far-extrapolation" in {each.code for each in said.findings}
 
 

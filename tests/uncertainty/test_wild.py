@@ -87,3 +87,16 @@ def test_checkpoints_of_a_run_move_together(known_runs):
     wild = wild_of(ready, unit_by(runs, runs.run_codes(), "run"), fitted.theta)
     moved = (wild.targets(np.random.default_rng(0), 50) - wild.curve) / wild.away
     assert np.allclose(moved.reshape(50, 10, 3), moved.reshape(50, 10, 3)[:, :, :1])
+
+
+def test_unequal_noise_leaves_fewer_degrees_of_freedom(known_runs):
+    """A scatter that falls with size: the few small runs decide the variance, and Student's t has their freedom."""
+    runs = known_runs(0.0, sizes=9, durations=5)
+    noise = np.random.default_rng(0).normal(size=len(runs))
+    found = []
+    for sd in (0.005 * np.ones(len(runs)), 0.03 * (runs["N"] / runs["N"].min()) ** -0.5):
+        table = runs.with_column("loss", runs["loss"] * np.exp(sd * noise))
+        fitted = fit(law("chinchilla"), table, objective=squares())
+        ready = problem(fitted.law, table, objective=fitted.objective)
+        found.append(wild_of(ready, unit_by(table, ready.table.run_codes, "run"), fitted.theta).freedom)
+    assert found[0] == len(runs) - 5 and 3 <= found[1] < 20

@@ -62,6 +62,15 @@ def test_a_broken_power_law_is_no_plateau():
 
 
 @pytest.mark.slow
+def test_the_correlation_of_short_series_is_not_taken_for_less_than_it_is():
+    """Residuals of 25 points lose 0.3 of a correlation of 0.5 to the shape that is fitted to them."""
+    _, _, apart = counted(20, start=0.25, end=0.75, noise=0.05)
+    _, _, following = counted(20, start=0.25, end=0.75, noise=0.05, correlation=0.5)
+    assert np.mean([each.correlation for each in apart]) < 0.2
+    assert 0.27 < np.mean([each.correlation for each in following]) < 0.6
+
+
+@pytest.mark.slow
 def test_ninety_percent_intervals_hold_the_change_points():
     """Nominal 90 %; the bound is four binomial standard errors below."""
     _, _, found = counted(100, start=0.25, end=0.75, points=25, noise=0.05)

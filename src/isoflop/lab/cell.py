@@ -78,8 +78,14 @@ class Cell:
 
 
 def as_json(cell: Cell) -> dict[str, Any]:
-    """The cell as plain values for a file; :func:`from_json` reads it back."""
-    return {"kind": "train", **asdict(cell)}
+    """The cell as plain values for a file; :func:`from_json` reads it back.
+
+    A choice that came later than the first sweeps is left out where it is the default, so that their keys stay theirs.
+    """
+    values = {"kind": "train", **asdict(cell)}
+    if cell.task.vocabulary == TaskSpec.vocabulary:
+        del values["task"]["vocabulary"]
+    return values
 
 
 def from_json(values: Mapping[str, Any]) -> Cell:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from isoflop.errors import SpecError
 from isoflop.lab.cell import Cell
 from isoflop.lab.command import Program
+from isoflop.lab.schedules import Schedule
 from isoflop.lab.shapes import Shape
 from isoflop.lab.spec import Design, SweepSpec
 from isoflop.lab.tasks import open_task
@@ -68,11 +69,12 @@ def cells_of(spec: SweepSpec, *, rates: Mapping[str, float] | None = None) -> tu
         before = len(found)
         seen = False
         for sized in chosen:
-            lr = (rates or {}).get(sized.shape.name, spec.rate.rate(sized.params))
             for tokens in _tokens(design, sized, spec.batch):
                 seen = True
+                steps = max(1, round(tokens / spec.batch))
+                lr = (rates or {}).get(sized.shape.name, spec.rate.rate(sized.params, steps * spec.batch))
                 for seed in design.seeds or spec.seeds:
-                    cell = _cell(spec, sized.shape, max(1, round(tokens / spec.batch)), lr, seed)
+                    cell = _cell(spec, sized.shape, steps, lr, seed, design.schedule)
                     found[cell.key] = (sized.flops * cell.tokens, cell)
         if not seen and len(found) == before:
             raise SpecError(
@@ -126,7 +128,7 @@ def _tokens(design: Design, sized: Sized, batch: int) -> tuple[float, ...]:
     return tuple(bought)
 
 
-def _cell(spec: SweepSpec, shape: Shape, steps: int, lr: float, seed: int) -> Cell:
+def _cell(spec: SweepSpec, shape: Shape, steps: int, lr: float, seed: int, schedule: Schedule | None = None) -> Cell:
     return Cell(
         task=spec.task,
         shape=shape,
@@ -134,7 +136,7 @@ def _cell(spec: SweepSpec, shape: Shape, steps: int, lr: float, seed: int) -> Ce
         batch=spec.batch,
         lr=lr,
         seed=seed,
-        schedule=spec.schedule,
+        schedule=schedule or spec.schedule,
         optimiser=spec.optimiser,
         evaluation=spec.evaluation,
     )

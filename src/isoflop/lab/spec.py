@@ -15,6 +15,7 @@
     [train]
     batch = 2048                  # tokens a step
     lr = { at = 0.01, params = 1e5, power = 0.3 }   # 0.01 (N / 1e5)^-0.3; or a number; or { search = [...] }
+                                  # with tokens = 1e6, tokens_power = 0.1 also times (D / 1e6)^-0.1
     seeds = [0]
 
     [schedule]
@@ -65,10 +66,10 @@ _MOST_BOUGHT = 1e18  # tokens of one training
 
 @dataclass(frozen=True)
 class Rate:
-    """lr(N) = at · (N / params)^-power, N all parameters; with ``search``, the best of those at each size.
+    """lr(N, D) = at · (N / params)^-power · (D / tokens)^-tokens_power; with ``search``, the best at each size.
 
-    A search trains each size for ``tokens`` tokens with each rate (seed 0 of the list) and keeps the rate of the lowest
-    held-out loss; the search is not part of the runs table.
+    N counts all parameters. A search trains each size for ``tokens`` tokens with each rate (seed 0 of the list) and
+    keeps the rate of the lowest held-out loss; the search is not part of the runs table.
     """
 
     at: float = 3e-3
@@ -76,10 +77,14 @@ class Rate:
     power: float = 0.0
     search: tuple[float, ...] = ()
     tokens: float | None = None
+    tokens_power: float = 0.0
 
-    def rate(self, params: float) -> float:
-        """The peak learning rate for a model of ``params`` parameters, to three significant digits."""
-        return float(f"{self.at * (params / self.params) ** -self.power:.3g}")
+    def rate(self, params: float, tokens: float) -> float:
+        """The peak learning rate for ``params`` parameters and ``tokens`` tokens, to three significant digits."""
+        rate = self.at * (params / self.params) ** -self.power
+        if self.tokens is not None:
+            rate *= (tokens / self.tokens) ** -self.tokens_power
+        return float(f"{rate:.3g}")
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,7 @@ class Design:
     grid: every size on every number of ``tokens``.
     isoflop: at each of ``budgets`` FLOPs, every size on the tokens that the budget buys, counted by ``count``; sizes
     whose tokens lie outside ``least`` … ``most`` are left out.
+    schedule: in place of the sweep's own.
     """
 
     kind: Literal["grid", "isoflop"]
@@ -99,6 +105,7 @@ class Design:
     count: Literal["6ND", "counted"] = "6ND"
     least: float = 0.0
     most: float = math.inf
+    schedule: Schedule | None = None
 
 
 @dataclass(frozen=True)
@@ -191,13 +198,14 @@ def parse_spec(text: str, *, name: str = "sweep", base: Path | None = None) -> S
 
 
 def _task(table: Table, base: Path | None) -> TaskSpec:
-    table.allow("name", "context", "path", "limit")
+    table.allow("name", "context", "path", "limit", "vocabulary")
     name = table.choice("name", "python-text", TASKS)
     path = table.text("path", "") or None
     if path is not None and base is not None:
         path = str((base / path).resolve())
     limit = table.whole("limit", 1) if "limit" in table.values else None
-    return TaskSpec(name, table.whole("context", 128, low=2, high=10**9), path, limit)
+    vocabulary = table.whole("vocabulary", TaskSpec.vocabulary, low=2, high=TaskSpec.vocabulary)
+    return TaskSpec(name, table.whole("context", 128, low=2, high=10**9), path, limit, vocabulary)
 
 
 def _shapes(table: Table) -> tuple[Shape, ...]:
@@ -241,22 +249,29 @@ def _rate(value: object, batch: int) -> Rate:
     if not isinstance(value, Mapping):
         return Rate(at=check_number(value, "lr in [train]", 1e-12, 1e3))
     table = Table(value, "lr of [train]")
-    table.allow("at", "params", "power", "search", "tokens")
+    table.allow("at", "params", "power", "search", "tokens", "tokens_power")
     if "search" in value:
         rates = table.numbers("search", low=1e-12, high=1e3)
-        if len(rates) < 2 or {"at", "power", "params"} & set(value):
+        if len(rates) < 2 or {"at", "power", "params", "tokens_power"} & set(value):
             raise SpecError(
-                "lr.search needs two rates or more and stands without at, params and power; "
+                "lr.search needs two rates or more and stands without at, params, power and tokens_power; "
                 "write lr = { search = [1e-3, 3e-3, 1e-2], tokens = 5e5 }"
             )
         tokens = table.number("tokens", 500 * batch, low=1, high=_MOST_BOUGHT)
         if tokens < batch:
             raise SpecError(f"lr.tokens = {tokens:g} is less than one step of {batch} tokens; give more")
         return Rate(search=rates, tokens=tokens)
+    if ("tokens" in value) != ("tokens_power" in value):
+        raise SpecError(
+            "lr.tokens and lr.tokens_power stand together: the rate is multiplied by (D / tokens)^-tokens_power; "
+            "write lr = { at = 3e-3, tokens = 1e6, tokens_power = 0.1 }, or remove both"
+        )
     return Rate(
         at=table.number("at", 3e-3, low=1e-12, high=1e3),
         params=table.number("params", 1e6, low=1),
         power=table.number("power", 0.0, low=-2, high=2),
+        tokens=table.number("tokens", 1e6, low=1, high=_MOST_BOUGHT) if "tokens" in value else None,
+        tokens_power=table.number("tokens_power", 0.0, low=-2, high=2),
     )
 
 
@@ -310,7 +325,7 @@ def _designs(entries: object, shapes: tuple[Shape, ...], batch: int) -> tuple[De
             raise SpecError(f"design = {shown(entry)} must be a list of tables, each begun with [[design]]")
         table = Table(entry, f"design {number}")
         kind: Literal["grid", "isoflop"] = table.choice("kind", "grid", ("grid", "isoflop"))
-        common = ("kind", "sizes", "seeds")
+        common = ("kind", "sizes", "seeds", "schedule")
         table.allow(*common, *(("tokens",) if kind == "grid" else ("budgets", "count", "least", "most")))
         chosen = table.texts("sizes", tuple(names))
         for size in chosen:
@@ -335,6 +350,7 @@ def _designs(entries: object, shapes: tuple[Shape, ...], batch: int) -> tuple[De
                 count=table.choice("count", "6ND", ("6ND", "counted")),
                 least=table.number("least", 0.0),
                 most=table.number("most", math.inf),
+                schedule=_schedule(table.table("schedule")) if "schedule" in entry else None,
             )
         )
     return tuple(designs)

@@ -15,6 +15,7 @@ from isoflop.measures.calibration import (
 )
 from isoflop.measures.compression import principal_components
 from isoflop.measures.conditional import MixtureBounds, conditional_information, mixture_information
+from isoflop.measures.contrastive import autoencoded, infonce_information
 from isoflop.measures.diffusion import (
     DiffusionEntropy,
     diffusion_entropy,
@@ -69,6 +70,7 @@ __all__ = [
     "SpectrumExponent",
     "Trial",
     "attention_entropy",
+    "autoencoded",
     "binned_entropy",
     "binned_information",
     "binned_label_information",
@@ -87,6 +89,7 @@ __all__ = [
     "gaussian_information",
     "gaussian_scale",
     "half_median_distance",
+    "infonce_information",
     "input_clusters",
     "intrinsic_dimension",
     "kozachenko_leonenko_entropy",

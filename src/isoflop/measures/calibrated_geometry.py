@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from isoflop.measures.calibration import TOLERANCE, Calibrated, Trial
 from isoflop.measures.dimension import intrinsic_dimension
+from isoflop.measures.overlap import row_overlap
 from isoflop.measures.samples import as_samples, repeated, varying
 from isoflop.measures.spectrum import spectrum_exponent
 
@@ -73,3 +74,25 @@ def calibrated_spectrum(
     elif abs(trial.error) > tolerance:
         refused = f"{trial.error:+.0%} on {trial.world}"
     return Calibrated("spectrum", found.exponent, found.low, found.high, level, "", (trial,), tolerance, refused)
+
+
+def calibrated_overlap(
+    weights: ArrayLike, *, tolerance: float = TOLERANCE, level: float = 0.9, seed: int = 0
+) -> Calibrated:
+    """m ⟨(ŵᵢ·ŵⱼ)²⟩ of the rows of a matrix with m columns: 1 for random directions, which are its trial.
+
+    Marked with what is known beside it: the least that so many rows can have (Welch), and how many have a norm above
+    half of the root mean square. Refused where random directions of this shape miss 1 by more than the tolerance.
+    Raises DataError for fewer than two rows that are not zero.
+    """
+    found = row_overlap(weights, absolute=False)
+    normal = np.random.default_rng(seed).standard_normal((found.rows, found.dimensions))
+    trial = Trial("random directions", 1.0, row_overlap(normal).times_m)
+    refused = f"{trial.error:+.0%} on {trial.world}" if abs(trial.error) > tolerance else ""
+    least = found.welch * found.dimensions
+    marked = (
+        ""
+        if refused
+        else f"no less than {least:.2f} for {found.rows:,} rows; {found.represented:.0%} of them are large"
+    )
+    return Calibrated("overlap", found.times_m, np.nan, np.nan, level, "", (trial,), tolerance, refused, marked)

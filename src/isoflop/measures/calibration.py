@@ -86,6 +86,12 @@ def _kozachenko(neighbors: int) -> Estimator:
     return lambda x, y: kozachenko_leonenko_terms(x, y, neighbors=neighbors)
 
 
+def _infonce(x: Floats, y: Floats) -> Floats:
+    from isoflop.measures.contrastive import infonce_terms  # PyTorch
+
+    return infonce_terms(x, y)
+
+
 def _single(measure: Callable[[Floats, Floats], float]) -> Estimator:
     return lambda x, y: np.array([measure(x, y)])
 
@@ -95,6 +101,7 @@ ESTIMATORS: Final[dict[str, Callable[[int], Estimator]]] = {
     "kozachenko-leonenko": _kozachenko,
     "gaussian": lambda neighbors: _single(gaussian_information),
     "binned": lambda neighbors: _single(binned_information),
+    "infonce": lambda neighbors: _infonce,
 }
 
 
@@ -104,6 +111,7 @@ def calibrated_information(
     *,
     method: str = "kraskov",
     components: int | None = None,
+    compression: str = "pca",
     neighbors: int = 5,
     tolerance: float = TOLERANCE,
     level: float = 0.9,
@@ -111,9 +119,10 @@ def calibrated_information(
 ) -> Calibrated:
     """I(X; Y) in nats by an estimator that was first run on three worlds of equal n, d and strength.
 
-    x: (samples, dimensions of X); y: (samples, dimensions of Y). components: both are compressed to so many principal
-    components first, which can only lower the information. method: ``kraskov``, ``kozachenko-leonenko``, ``gaussian``
-    or ``binned``. The worlds are Gaussian pairs, pairs with the margins of these samples, and pairs without
+    x: (samples, dimensions of X); y: (samples, dimensions of Y). components: both are compressed to so many dimensions
+    first, which can only lower the information, by principal components (``pca``) or an ``autoencoder``. method:
+    ``kraskov``, ``kozachenko-leonenko``, ``gaussian``, ``binned`` or ``infonce``; infonce and the autoencoder need
+    PyTorch. The worlds are Gaussian pairs, pairs with the margins of these samples, and pairs without
     correlation; in the first two the truth is sought for which the estimator gives what it gives here, and its error
     there is the trial. Refused beyond the tolerance, where half the information without correlation is missed, where
     the estimate does not follow the truth, for heavy tails and for samples with ties. Marked where more than the
@@ -124,7 +133,7 @@ def calibrated_information(
     first, second = (varying(side, name) for side, name in zip(pairs_of(x, y, least=20), ("X", "Y"), strict=True))
     widths = max(first.shape[1], second.shape[1])
     if components is not None:
-        first, second = (_compressed(side, components) for side in (first, second))
+        first, second = (_compressed(side, components, compression, seed) for side in (first, second))
     reason = _unfit(first) or _unfit(second)
     shape = (first.shape[1], second.shape[1])
     worlds = [gaussian_world(len(first), shape)]
@@ -136,7 +145,7 @@ def calibrated_information(
     if found.usable:
         found = _beside_nonlinear(found, estimator, symmetric_world(len(first), shape), seed)
     if found.usable and widths > max(shape):
-        bound = f"a lower bound: {max(shape)} of {widths} components"
+        bound = f"a lower bound: {max(shape)} of {widths} {'components' if compression == 'pca' else 'dimensions'}"
         found = replace(found, marked="; ".join(each for each in (bound, found.marked) if each))
     return found
 
@@ -155,6 +164,7 @@ def calibrated_label_information(
     labels: ArrayLike,
     *,
     components: int | None = None,
+    compression: str = "pca",
     neighbors: int = 5,
     tolerance: float = TOLERANCE,
     level: float = 0.9,
@@ -168,7 +178,7 @@ def calibrated_label_information(
     table = varying(as_samples(points, least=20))
     codes = as_labels(labels, len(table))
     if components is not None:
-        table = _compressed(table, components)
+        table = _compressed(table, components, compression, seed)
     reason = _unfit(table)
 
     def estimator(z: Floats, y: Floats) -> Floats:
@@ -185,8 +195,16 @@ def _estimator(method: str, neighbors: int) -> Estimator:
     return ESTIMATORS[method](neighbors)
 
 
-def _compressed(table: Floats, components: int) -> Floats:
-    return table if table.shape[1] <= components else principal_components(table, components)
+def _compressed(table: Floats, components: int, compression: str, seed: int) -> Floats:
+    if table.shape[1] <= components:
+        return table
+    if compression == "pca":
+        return principal_components(table, components)
+    if compression != "autoencoder":
+        raise DataError(f"{compression!r} is no compression; choose pca or autoencoder")
+    from isoflop.measures.contrastive import autoencoded  # PyTorch
+
+    return autoencoded(table, components, seed=seed)[0]
 
 
 def _unfit(table: Floats) -> str:

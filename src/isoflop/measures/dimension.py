@@ -20,8 +20,8 @@ class Dimension:
     """An intrinsic dimension: the estimate as the formula gives it, and corrected for its bias at this n and d.
 
     raw: the formula's. value: the dimension at which samples of known dimension give ``raw``, the middle of the
-    ``references``; low, high: over references and sampling error. limit: the number of principal components that hold
-    the points, which no dimension exceeds.
+    ``references`` that are alike in all directions; low, high: over all references and sampling error. limit: the
+    number of principal components that hold the points, which no dimension exceeds.
     """
 
     raw: float
@@ -63,9 +63,11 @@ def intrinsic_dimension(
     """The dimension of samples of known dimension, as many as given, that have this estimate: uniform and Gaussian.
 
     Both formulas are biased low in many dimensions (13 from 3,000 points read 11, 50 read 30), the more the lighter the
-    edges of the density. The references are a uniform cube, a uniform ball and a Gaussian; what they disagree about is
-    in the interval. method: ``mle`` or ``twonn``. Copies are dropped; the number of principal components that vary is
-    an upper limit.
+    edges of the density and the less even its directions. The references are a uniform cube, a uniform ball, a
+    Gaussian, and a Gaussian of d dimensions with the d largest principal variances of the points: on a curved surface,
+    or one that is wider in some directions, neighbors lie along the wide ones. What the references disagree about is in
+    the interval. method: ``mle`` or ``twonn``. Copies are dropped; the number of principal components that vary is an
+    upper limit.
     """
     table = _distinct(points)
     estimate = _estimator(method, neighbors)
@@ -79,11 +81,11 @@ def intrinsic_dimension(
     from statistics import NormalDist
 
     reach = NormalDist().inv_cdf((1 + level) / 2) * error
-    for name, draw in _REFERENCES.items():
+    for name, draw in {**_REFERENCES, _OWN: _with_variances(variances)}.items():
         curve = _curve(draw, estimate, raw, len(table), limit, rng)
         found[name] = _inverse(curve, raw, limit)
         ends += [_inverse(curve, raw * (1 + sign * reach), limit) for sign in (-1, 1)]
-    values = sorted(found.values())
+    values = sorted(found[name] for name in _REFERENCES)
     return Dimension(raw, values[len(values) // 2], min(ends), max(ends), level, found, limit)
 
 
@@ -134,6 +136,16 @@ def _gaussian(rng: np.random.Generator, samples: int, dimensions: int) -> Floats
     return rng.standard_normal((samples, dimensions))
 
 
+def _with_variances(variances: Floats) -> Callable[[np.random.Generator, int, int], Floats]:
+    scales = np.sqrt(np.maximum(variances, 0.0))
+
+    def draw(rng: np.random.Generator, samples: int, dimensions: int) -> Floats:
+        return np.asarray(rng.standard_normal((samples, dimensions)) * scales[:dimensions])
+
+    return draw
+
+
+_OWN: Final = "Gaussian with these variances"
 _REFERENCES: Final[dict[str, Callable[[np.random.Generator, int, int], Floats]]] = {
     "cube": _cube,
     "ball": _ball,

@@ -50,8 +50,10 @@ def forgetting_events(correct: ArrayLike) -> NDArray[np.int64]:
     correct: (checkpoints, samples) of whether each example was classified rightly.
     """
     table = np.asarray(correct)
-    if table.ndim != 2 or len(table) < 2:
+    if table.ndim != 2 or len(table) < 2 or table.shape[1] < 1:
         raise DataError(f"correct must be (checkpoints, samples) with two checkpoints or more, not {table.shape}")
+    if table.dtype.kind not in "biuf" or not np.isin(table, (0, 1)).all():
+        raise DataError("correct must hold 0 or 1 alone, whether each sample was right at each checkpoint")
     right = table.astype(bool)
     events = (right[:-1] & ~right[1:]).sum(axis=0).astype(np.int64)
     return np.where(right.any(axis=0), events, events.max() + 1)

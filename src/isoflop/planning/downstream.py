@@ -118,7 +118,7 @@ def downstream(first: Ensemble, second: Ensemble, at: Mapping[str, float], *, le
     told = forecast(first, at, level=level)
     count = min(len(first), len(second))
     curve = first.estimate.law.value(first.draws, told.at)[:count]
-    measured = new_runs(first, first.estimate.law.value(first.draws, told.at))[:count]
+    measured = new_runs(first, first.estimate.law.value(first.draws, told.at), at=told.at)[:count]
     params = {name: each[:count] for name, each in second.draws.items()}
     value = float(second.estimate.predict({link: told.law_loss.value}))
     expected = second.estimate.law.value(params, {link: curve})

@@ -13,10 +13,12 @@ from isoflop.planning.allocate import Basis, Plan, allocate, band_at, loss_at, l
 from isoflop.planning.sizes import Sizes, sizes
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, no_draws, tail_findings
+from isoflop.uncertainty.predictive import predictive
 
 _TOGETHER = 1 - 1e-6  # correlation of log N and log D from which one is a power of the other
 _WIDE = 4.0  # ratio of the ends of N*'s interval from which it is said to be open
 _APART = 1.5  # ratio of the law's N* to the other from which it is said
+_AROUND = np.exp2(np.linspace(-4.0, 4.0, 17))  # sizes around N* at which forecasts are compared
 _SHOWN = {"IsoFLOP minima": "the IsoFLOP minima", "runs near the optimum": "the fit to the runs near it"}
 
 
@@ -58,7 +60,14 @@ def optimal_plan(
         exponent_a=law.exponent_a if basis == "law" and law is not None else known.exponent(budget, basis, level=level),
         method="numeric" if law is None else law.method,
         band=band_at(n.value, known.near_optimal(np.array([budget]), within), budget, within, counted),
-        findings=(*_undetermined(known), *_open(n, basis), *_apart(law, n, basis), *minima, *own_findings),
+        findings=(
+            *_undetermined(known),
+            *_open(n, basis),
+            *_apart(law, n, basis),
+            *_lower_elsewhere(ensemble, n, budget, basis),
+            *minima,
+            *own_findings,
+        ),
         ensemble=ensemble,
         basis=basis,
         law=law,
@@ -146,5 +155,27 @@ def _apart(law: Plan | None, n: Interval, basis: Basis) -> tuple[Finding, ...]:
             f"the law fitted to all runs has its optimum a factor of {ratio:.2g} from that of {_SHOWN[basis]}: "
             "runs far from the optimum decide it.",
             "Trust the minima; they were measured.",
+        ),
+    )
+
+
+def _lower_elsewhere(ensemble: Ensemble, n: Interval, budget: float, basis: Basis) -> tuple[Finding, ...]:
+    """That forecasts along the budget, which follow residuals nearby, are lowest where N* is not."""
+    if basis == "law":
+        return ()
+    around = n.value * _AROUND
+    said = predictive(ensemble, {"N": around, "D": ensemble.estimate.data.flops.tokens(around, budget)})
+    least = int(np.argmin(said.median))
+    if n.low <= around[least] <= n.high:
+        return ()
+    here = float(said.median[len(around) // 2])
+    return (
+        Finding(
+            "forecasts-lower-elsewhere",
+            "note",
+            f"forecasts along this budget are lowest at N = {around[least]:.2g} "
+            f"({float(said.median[least]):.4g}, where N* has {here:.4g}), outside N*'s interval: they follow the "
+            "residuals of all runs, and the difference is within their own intervals.",
+            "Take N* from the minima; they were measured.",
         ),
     )

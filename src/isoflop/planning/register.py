@@ -119,7 +119,7 @@ def register(
         if known.mixture is not None:
             shares = [[share, float(known.quantile(share)[0])] for share in _QUANTILES]
         else:
-            drawn = new_runs(ensemble, fit.law.value(ensemble.draws, said.at))
+            drawn = new_runs(ensemble, fit.law.value(ensemble.draws, said.at), at=said.at)
             drawn = drawn[np.isfinite(drawn)]
             shares = [
                 [share, float(each)] for share, each in zip(_QUANTILES, np.quantile(drawn, _QUANTILES), strict=True)

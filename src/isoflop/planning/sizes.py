@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 LAW_ANYWHERE = 0.3  # standard deviation of log N* of a fit to all runs, beyond what resampling them says
 LAW_DRIFT = 0.75  # the same for each decade of compute beyond the runs
 _FREE = 4
+_DECADE = 10.0  # times the largest budget, where minima and the runs near the optimum are compared
+_SCATTERED = 3.5  # ratio of the ends of N* there from which they are
 _DRAWS = 200  # whose optima say how much resampling moves a fit to all runs
 
 
@@ -45,13 +47,24 @@ class Sizes(Value):
 
     @cached_property
     def minima(self) -> IsoflopMinima | None:
-        """IsoFLOP minima, where three or more budgets bracket theirs."""
+        """IsoFLOP minima, where three or more budgets bracket theirs, unless the runs near the optimum tell more.
+
+        Budgets that runs share by accident may bracket minima that scatter over decades.
+        """
         if self.runs is None:
             return None
         try:
-            return isoflop_minima(self.runs, seed=self.seed)
+            found = isoflop_minima(self.runs, seed=self.seed)
         except IsoflopError:
             return None
+        beyond = _DECADE * float(found.budgets.max())
+        wide = _ends(found.n_at(beyond))
+        if wide > _SCATTERED and self.near is not None:
+            try:
+                return found if wide <= _ends(self.near.n_at(beyond)) else None
+            except IsoflopError:
+                return found
+        return found
 
     @cached_property
     def near(self) -> NearOptimum | None:
@@ -129,6 +142,10 @@ class Sizes(Value):
             spread = math.log(drawn.high / drawn.low) / (2 * float(ndtri((1 + level) / 2)))
         drift = LAW_DRIFT * compute_distance(self.runs, budget)
         return log_t_interval(n, math.hypot(spread, LAW_ANYWHERE, drift), freedom=_FREE, level=level)
+
+
+def _ends(interval: Interval) -> float:
+    return interval.high / interval.low
 
 
 def _optima(estimate: Estimate, budgets: Floats) -> Optimum:

@@ -283,7 +283,7 @@ def _task(
     told = forecast(own, at, level=level)
     drawn = [(each, each.estimate.law.value(each.draws, told.at), count) for each, count in losses]
     curve = np.concatenate([values[:count] for _, values, count in drawn])
-    measured = np.concatenate([new_runs(each, values)[:count] for each, values, count in drawn])
+    measured = np.concatenate([new_runs(each, values, at=told.at)[:count] for each, values, count in drawn])
     order = np.random.default_rng([seed, 3]).permutation(len(curve))  # no draw of a score meets one way alone
     curve, measured = curve[order], measured[order]
     link = laws[0].input_names[0]
@@ -305,7 +305,7 @@ def _task(
     first_two = min(len(own), len(seconds[0]))
     plain = {name: values[:first_two] for name, values in seconds[0].draws.items()}
     alone = replace(own, params=own.params[:first_two])
-    through = laws[0].value(plain, {link: new_runs(alone, own.estimate.law.value(alone.draws, told.at))})
+    through = laws[0].value(plain, {link: new_runs(alone, own.estimate.law.value(alone.draws, told.at), at=told.at)})
     by_laws = interval_of(
         float(seconds[0].estimate.predict({link: told.law_loss.value})),
         new_runs(replace(seconds[0], params=seconds[0].params[:first_two]), through, stream=1),

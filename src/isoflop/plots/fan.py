@@ -163,6 +163,8 @@ def _axis(inputs: Mapping[str, Floats], way: Floats, names: tuple[str, ...]) -> 
     """6ND where the law has both and it changes along the line; else the input that changes most."""
     if {"N", "D"} <= set(names):
         compute = training_flops(inputs["N"], inputs["D"])
+        if not (compute > 0).all() or not np.isfinite(compute).all():  # beyond what numbers hold, which is refused
+            return "6ND", np.full_like(compute, np.nan)
         if abs(math.log(compute[-1] / compute[0])) > 0.1:
             return "6ND", compute
     most = names[int(np.argmax(np.abs(way)))]

@@ -10,7 +10,7 @@ import numpy as np
 
 from isoflop.errors import DataError
 from isoflop.findings import Finding
-from isoflop.measures.calibrated_geometry import calibrated_dimension, calibrated_spectrum
+from isoflop.measures.calibrated_geometry import calibrated_dimension, calibrated_overlap, calibrated_spectrum
 from isoflop.measures.calibrated_kernels import (
     calibrated_conditional_information,
     calibrated_diffusion_entropy,
@@ -36,19 +36,26 @@ LABELS: Final = {
     "information_labels": "I(Z; Y)",
     "information_inputs": "I(Z; X)",
     "conditional": "I(X; Z | Y)",
+    "overlap": "row overlap times m",
 }
 _FEW = 50
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the measures take: see the options of ``isoflop probe``; None stands for a width by the data."""
+    """What the measures take: see the options of ``isoflop probe``; None stands for a width by the data.
+
+    weights: whether the arrays are matrices of weights, of which the overlap of rows is measured alone.
+    """
 
     sigma: float | None = None
     time: float = 1.0
     noise: float | None = None
     components: int = 2
     neighbors: int = 5
+    estimator: str = "kraskov"
+    compression: str = "pca"
+    weights: bool = False
     tolerance: float = TOLERANCE
     level: float = 0.9
     seed: int = 0
@@ -136,6 +143,8 @@ def probe(
 
 
 def _measure(given: Activations, settings: Settings) -> Representation:
+    if settings.weights:
+        return _measure_weights(given, settings)
     where = f"{given.array} of {given.source}"
     whole = as_samples(given.points, where, least=_FEW)
     table = varying(whole, where)
@@ -151,6 +160,19 @@ def _measure(given: Activations, settings: Settings) -> Representation:
         whole.shape[1],
         table.shape[1],
         tuple(_measures(unit_norm(table - table.mean(axis=0)), labels, inputs, settings)),
+    )
+
+
+def _measure_weights(given: Activations, settings: Settings) -> Representation:
+    where = f"{given.array} of {given.source}"
+    table = as_samples(given.points, where)
+    overlap = _try(
+        "overlap",
+        lambda: calibrated_overlap(table, tolerance=settings.tolerance, level=settings.level, seed=settings.seed),
+    )
+    rows, dimensions = table.shape
+    return Representation(
+        given.source, given.checkpoint, given.array, rows, given.total, dimensions, dimensions, (overlap,)
     )
 
 
@@ -174,7 +196,14 @@ def _measures(table: Floats, labels: Ints | None, inputs: Floats | None, setting
         yield _try(
             "information_labels",
             lambda: calibrated_label_information(
-                table, labels, components=components, neighbors=neighbors, tolerance=tolerance, level=level, seed=seed
+                table,
+                labels,
+                components=components,
+                compression=settings.compression,
+                neighbors=neighbors,
+                tolerance=tolerance,
+                level=level,
+                seed=seed,
             ),
         )
         yield _try(
@@ -190,7 +219,15 @@ def _measures(table: Floats, labels: Ints | None, inputs: Floats | None, setting
         yield _try(
             "information_inputs",
             lambda: calibrated_information(
-                inputs, table, components=components, neighbors=neighbors, tolerance=tolerance, level=level, seed=seed
+                inputs,
+                table,
+                method=settings.estimator,
+                components=components,
+                compression=settings.compression,
+                neighbors=neighbors,
+                tolerance=tolerance,
+                level=level,
+                seed=seed,
             ),
         )
 
@@ -239,6 +276,8 @@ def _findings(given: Activations, made: Representation) -> Iterator[Finding]:
             "activations-sampled", "note", f"{made.samples:,} of {made.total:,} samples of {where} are measured.",
             "Measure more with --samples.",
         )  # fmt: skip
+    if made.measured("overlap") is not None:
+        return  # rows of a matrix are no samples
     if made.dimensions >= made.samples:
         yield Finding(
             "more-dimensions-than-samples", "warning",

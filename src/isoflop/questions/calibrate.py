@@ -59,7 +59,7 @@ class Calibrate(TrialOptions, Question):
         from isoflop.validation.forecasts import score_trials
         from isoflop.validation.prior_learning import learn, pruned, usual_hypotheses
 
-        tables = self.read(context)
+        tables, unread = self.read(context)
         wide = replace(shipped_prior(), hypotheses=usual_hypotheses())
         with context.progress(len(tables), "tables") as advance:
             found, without = all_trials(tables, wide, draws=self.draws, progress=advance)
@@ -75,7 +75,7 @@ class Calibrate(TrialOptions, Question):
             tables=names,
         )
         save_prior(prior, self.output)
-        return Calibrated(prior, score_trials(found, wide, leave_out=len(names) > 1, without=without))
+        return Calibrated(prior, score_trials(found, wide, leave_out=len(names) > 1, without={**unread, **without}))
 
     def answer(self, result: Calibrated, context: Context) -> Answer:
         """Coverage with priors of the other tables, and the hypotheses that have weight."""

@@ -50,8 +50,9 @@ class Scores:
 class Downstream(Question):
     """Scores of tasks in two stages: the task's loss by size and tokens, then the score by that loss.
 
-    With --together the laws of all tasks' losses are fitted at once: their exponents are each task's own or shared,
-    every way weighted by its error on the largest runs, and the ceiling of a score is one or estimated.
+    The laws of several tasks' losses are fitted at once: their exponents are each task's own or shared, every way
+    weighted by its error on the largest runs, and the ceiling of a score is one or estimated. With --alone each task
+    has the law of its own loss.
 
     isoflop downstream runs.csv --task "hellaswag=hs_loss,hs_acc" --at N=70B --at D=1.4T
     """
@@ -79,8 +80,10 @@ class Downstream(Question):
     skip: float = option(
         Number(low=0.0, high=1.0), 0.0, help="Share of a run's first checkpoints left out of the score."
     )
-    together: bool = option(
-        Flag(), False, help="Fit the losses of all tasks at once, exponents own or shared by their held-out error."
+    alone: bool = option(
+        Flag(),
+        False,
+        help="Fit each task's loss alone; several are fitted at once, exponents own or shared by held-out error.",
     )
     chance: Mapping[str, float] = option(
         Numbers("NAME=SCORE"), {}, help="Score of a task by guessing, as quiz=0.25; estimated by default; repeatable."
@@ -106,8 +109,8 @@ class Downstream(Question):
             raise IsoflopError("scores need --at, the inputs of the law, as --at N=70B --at D=1.4T")
         for name, text in self.tasks.items():
             _headers(name, text)
-        if self.together and len(self.tasks) < 2:
-            raise IsoflopError("--together is for several tasks, and there is one; repeat --task, or leave it out")
+        if self.alone and len(self.tasks) < 2:
+            raise IsoflopError("--alone is for several tasks, and there is one; repeat --task, or leave it out")
         for word, values in (("--chance", self.chance), ("--ceiling", self.ceiling)):
             for name, value in values.items():
                 if name not in self.tasks:
@@ -122,6 +125,11 @@ class Downstream(Question):
             low, high = self.chance[name], self.ceiling[name]
             if not low < high:
                 raise IsoflopError(f"--ceiling {name[:40]} must lie above its --chance, {low:g}, not at {high:g}")
+
+    @property
+    def at_once(self) -> bool:
+        """Whether the losses of several tasks are fitted together."""
+        return len(self.tasks) > 1 and not self.alone
 
     def predicted(self) -> tuple[str, ...]:
         """Each task's own loss and score."""
@@ -142,17 +150,18 @@ class Downstream(Question):
             return (fix(law("task-accuracy"), {"a": ceiling - chance, "b": chance}),)
         if ceiling is not None:
             return (tie(law("task-accuracy"), {"a": f"{ceiling!r} - b"}),)
-        named = _SIGMOIDS if self.together else (self.then,)
+        named = _SIGMOIDS if self.at_once else (self.then,)
         return tuple(law(each) if chance is None else fix(law(each), {"b": chance}) for each in named)
 
     def compute(self, context: Context) -> Scores:
         """Both stages of every task, from the same resampled runs."""
         from isoflop.laws import law
         from isoflop.planning.downstream import check_chain, stages
+        from isoflop.planning.suite import exponents_of
 
         self.check()
-        if self.together and context.fit_spec.resample_by is not None:
-            raise IsoflopError("--together resamples the runs of each task; leave --resample-by out")
+        if self.at_once and context.fit_spec.resample_by is not None:
+            raise IsoflopError("--resample-by is for tasks fitted alone, and several are fitted at once; add --alone")
         named = {name: _headers(name, text) for name, text in self.tasks.items()}
         runs = self._runs(context, named)
         first_law, then_law = context.law_spec.build(runs.headers, default=DEFAULT_LAW), law(self.then)
@@ -167,7 +176,7 @@ class Downstream(Question):
         if self.then in _SIGMOIDS:
             for name, (_, score) in named.items():
                 _check_scores(name, score, tables[name].points[then_law.response])
-        if self.together:
+        if self.at_once and exponents_of(first_law):
             return self._with_gains(self._at_once(context, first_law, tables, runs.source))
         return self._with_gains(Scores(self._one_by_one(context, first_law, tables), runs.source))
 
@@ -220,18 +229,9 @@ class Downstream(Question):
         total = 3 * spec.draws + spec.draws * sum(len(each) for each in laws.values())
         with context.progress(total, "bootstrap") as advance:
             found = suite(
-                tables,
-                first_law,
-                laws,
-                self.at,
-                objective=context.objective,
-                draws=spec.draws,
-                starts=spec.starts,
-                level=context.level,
-                seed=spec.seed,
-                jobs=spec.jobs,
-                progress=advance,
-            )
+                tables, first_law, laws, self.at, objective=context.objective, draws=spec.draws, starts=spec.starts,
+                level=context.level, seed=spec.seed, jobs=spec.jobs, progress=advance,
+            )  # fmt: skip
         return Scores(found.tasks, source, found)
 
     @staticmethod
@@ -337,9 +337,10 @@ def _check_scores(name: str, header: str, values: NDArray[np.float64]) -> None:
     """Refuse scores in percent, and scores that show no curve."""
     low, high = float(values.min()), float(values.max())
     if low < 0 or high > 1:
+        whole = header if len(header) <= 120 else "HEADER"
         raise DataError(
             f"scores of {literal(name)} ({literal(header)}) run from {low:g} to {high:g}, and a law of accuracy takes "
-            f"shares from 0 to 1; scale them in --task, as 0.01*{header[:40]}, or choose another law (--then)"
+            f"shares from 0 to 1; scale them in --task, as 0.01*{whole}, or choose another law (--then)"
         )
     if low == high:
         raise DataError(

@@ -11,7 +11,7 @@ from isoflop.answers.wording import plural
 from isoflop.errors import IsoflopError
 from isoflop.files import check_place
 from isoflop.questions.base.context import Context
-from isoflop.questions.base.kinds import Count, Number, Text, Texts
+from isoflop.questions.base.kinds import Choice, Count, Flag, Number, Text, Texts
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
 from isoflop.questions.base.specs import LevelSpec
@@ -30,6 +30,7 @@ class Probe(Question):
 
     isoflop probe activations.npz
     isoflop probe checkpoints/ --labels y --inputs x --rows measures.csv
+    isoflop probe model.safetensors --weights --array embedding.weight
     """
 
     name: ClassVar[str] = "probe"
@@ -60,6 +61,15 @@ class Probe(Question):
         Number(low=1e-3, high=1e3), help="Noise of I(X; Z | Y), of features at unit norm; half their median distance."
     )
     components: int = option(Count(low=1, high=1000), 2, help="Principal components for neighbor estimators.")
+    compression: str = option(
+        Choice("pca|autoencoder", ("pca", "autoencoder")), "pca", help="How dimensions are reduced to --components."
+    )
+    estimator: str = option(
+        Choice("NAME", ("kraskov", "kozachenko-leonenko", "gaussian", "binned", "infonce")),
+        "kraskov",
+        help="Estimator of I(Z; X).",
+    )
+    weights: bool = option(Flag(), False, help="Arrays are weight matrices: overlap of their rows against 1/m alone.")
     neighbors: int = option(Count(low=1, high=100), 5, help="Neighbors of I(Z; Y) and I(Z; X).")
     tolerance: float = option(Number(low=0.0, high=1.0, open=True), 0.1, help="Relative error that is allowed.")
     seed: int = option(Count(high=2**32 - 1), 0, help="Seed of samples and trials.")
@@ -88,7 +98,7 @@ class Probe(Question):
             arrays=self.arrays,
             labels=self.labels,
             inputs=self.inputs,
-            samples=self.samples,
+            samples=None if self.weights else self.samples,
             seed=self.seed,
         )
         settings = Settings(
@@ -97,6 +107,9 @@ class Probe(Question):
             noise=self.noise,
             components=self.components,
             neighbors=self.neighbors,
+            estimator=self.estimator,
+            compression=self.compression,
+            weights=self.weights,
             tolerance=self.tolerance,
             level=context.level,
             seed=self.seed,
@@ -128,8 +141,10 @@ class Probe(Question):
             tables=(_measures_table(result), _predicted_table(made), _trials_table(made), rows),
             findings=result.findings,
             method=(
-                f"features centered, at unit norm; {first.samples:,} {plural(first.samples, 'sample')}; calibrated at "
-                f"equal samples, dimensions and strength, tolerance {result.settings.tolerance:.0%}"
+                "mean squared cosine of rows times the number of columns, beside that of random directions"
+                if result.settings.weights
+                else f"features centered, at unit norm; {first.samples:,} {plural(first.samples, 'sample')}; calibrated"
+                f" at equal samples, dimensions and strength, tolerance {result.settings.tolerance:.0%}"
             ),
             provenance={"seed": result.settings.seed, "level": result.settings.level},
         )

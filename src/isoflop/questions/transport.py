@@ -59,7 +59,7 @@ class Transport(Question):
     )
     most: int = option(Count(low=10, high=5_000), 300, help="Samples of each source; twice as many for validation.")
     label_weight: float | None = option(
-        Number(low=0.0), help="Squared distance between different classes; the mean of the others by default."
+        Number(low=0.0, high=1e9), help="Squared distance between different classes; the mean of the others by default."
     )
     regularization: float = option(
         Number(low=0.0, high=10.0, open=True), 0.05, help="Entropy of the transport, in mean squared distances."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer
@@ -42,9 +42,10 @@ class Validate(TrialOptions, Question):
         from isoflop.validation.forecasts import validate_forecasts
 
         prior = None if self.prior is None else read_prior(self.prior)
-        tables = self.read(context)
+        tables, unread = self.read(context)
         with context.progress(len(tables), "tables") as advance:
-            return validate_forecasts(tables, prior=prior, draws=self.draws, progress=advance)
+            found = validate_forecasts(tables, prior=prior, draws=self.draws, progress=advance)
+        return replace(found, without={**unread, **found.without})
 
     def answer(self, result: ForecastValidation, context: Context) -> Answer:
         """Coverage of both intervals, by distance and by table."""

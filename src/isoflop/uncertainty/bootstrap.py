@@ -21,6 +21,7 @@ from isoflop.processes import side_by_side
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Ensemble
 from isoflop.uncertainty.resampling_unit import Unit, resampling_unit
+from isoflop.uncertainty.unit_weights import unit_weights
 from isoflop.uncertainty.wild import MOST_UNITS, Changes, Wild, wild_of
 
 Floats = NDArray[np.float64]
@@ -46,16 +47,16 @@ def bootstrap(
     resampling: Resampling | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Ensemble:
-    """Draws of argmin Σ_i w_i ρ(r_i) with w the counts of runs drawn with replacement.
+    """Draws of argmin Σ_i w_i ρ(r_i) with w random weights of runs (:mod:`isoflop.uncertainty.unit_weights`).
 
-    Runs are drawn, not rows: checkpoints of one run come and go together, and so do runs of one group where errors are
-    shared (``resample_by``). Where the table has seeds, each seed's runs are drawn among themselves, so that every draw
-    keeps its number of repetitions. Every draw starts at the fit; a sample of ``restarted`` draws is searched again
+    Runs are weighed, not rows: checkpoints of one run have one weight, and so have runs of one group where errors are
+    shared (``resample_by``). Where the table has seeds, each seed's runs weigh as much together in every draw. Every
+    draw starts at the fit; a sample of ``restarted`` draws is searched again
     from the whole grid of starts, and disagreement is a finding.
 
     Squares are refitted to f̂ plus random multiples of each run's residual from the fit without it
     (:mod:`isoflop.uncertainty.wild`), the delete-one jackknife with Student's t as draws: of squares, quantiles of
-    fits to runs drawn with replacement hold the truth too rarely.
+    fits to runs weighed at random hold the truth too rarely.
 
     Parameters
     ----------
@@ -68,10 +69,10 @@ def bootstrap(
     restarted :
         Draws that are searched again.
     resample_by :
-        Column whose equal values are drawn together; ``run`` for single runs. By default single runs, or the size,
+        Column whose equal values are weighed together; ``run`` for single runs. By default single runs, or the size,
         family, schedule or batch by which residuals differ beyond the law, and then a finding says so.
     resampling :
-        ``pairs``, runs drawn with replacement, or ``wild``, residuals times random numbers (squares) or signs (all
+        ``weights``, runs weighed at random, or ``wild``, residuals times random numbers (squares) or signs (all
         other objectives); by default that of the objective.
     progress :
         Called with the number of draws finished.
@@ -186,12 +187,9 @@ class _Plan:
     wild: Wild | None = None
 
     def weights(self, chunk: int) -> Floats:
-        """How often each row counts in each draw of a chunk, (draws, rows)."""
+        """How much each row counts in each draw of a chunk, (draws, rows)."""
         rng, count = self._drawing(chunk)
-        counts = np.zeros((count, int(self.codes.max()) + 1))
-        for units in self.strata:
-            counts[:, units] = rng.multinomial(len(units), np.full(len(units), 1 / len(units)), size=count)
-        return counts[:, self.codes]
+        return unit_weights(rng, self.strata, int(self.codes.max()) + 1, count)[:, self.codes]
 
     def changes(self, chunk: int) -> Changes:
         """What is refitted in each draw of a chunk."""

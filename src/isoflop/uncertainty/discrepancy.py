@@ -88,16 +88,20 @@ class Discrepancy(Value):
 
 @dataclass(frozen=True)
 class _Law:
-    """One law on the table: its rows, linearized, and each hypothesis conditioned on them."""
+    """One law on the table: its rows, linearized, and each hypothesis conditioned on them.
+
+    scattered: whether its residuals are more than rounding.
+    """
 
     fit: Fit
     rows: Rows
     scatter: float
+    scattered: bool
     places: tuple[tuple[str, float, float], ...]
     conditioned: tuple[Conditioned, ...]
 
     def linear(self, points: Mapping[str, Floats | Lists]) -> tuple[Floats, Floats]:
-        return _linear(self.fit, points)
+        return linearized(self.fit, points)
 
     def place(self, points: Mapping[str, Floats | Lists]) -> Floats:
         return _place(points, self.places)
@@ -135,11 +139,12 @@ def _discrepancy(fits: tuple[Fit, ...], prior: Prior) -> Discrepancy:
     tables = [_fitted_rows(each) for each in fits]
     unit = 1.0
     if space == "raw":
-        unit = float(np.median(np.abs(_linear(first, tables[0].inputs)[0] + tables[0].residual))) or 1.0
+        unit = float(np.median(np.abs(linearized(first, tables[0].inputs)[0] + tables[0].residual))) or 1.0
     laws = tuple(_law(each, table, prior, unit) for each, table in zip(fits, tables, strict=True))
     counted = len(tables[0].residual)
     evidence = np.array([[each.evidence for each in law.conditioned] for law in laws])
-    weights = weights_of(prior, evidence, counted)
+    # runs without scatter are made up, or as few as the parameters: that nothing is left says nothing of model error
+    weights = weights_of(prior, evidence if any(law.scattered for law in laws) else 0 * evidence, counted)
     return Discrepancy(
         fits=fits,
         prior=prior,
@@ -165,7 +170,7 @@ def weights_of(prior: Prior, evidence: Floats, counted: int) -> Floats:
 
 
 def _law(fit: Fit, table: FittedRows, prior: Prior, unit: float) -> _Law:
-    _, jacobian = _linear(fit, table.inputs)
+    _, jacobian = linearized(fit, table.inputs)
     residual = np.where(np.isfinite(table.residual), table.residual, 0.0)
     count, free = len(residual), len(fit.law.params)
     scatter = noise_of(residual, free, unit)
@@ -184,7 +189,8 @@ def _law(fit: Fit, table: FittedRows, prior: Prior, unit: float) -> _Law:
         condition(rows, noise_share=each.noise_share, size=each.size * unit, length=each.length)
         for each in prior.hypotheses
     )
-    return _Law(fit, rows, scatter, places, conditioned)
+    scattered = _robust(residual, free) > _LEAST_NOISE * unit
+    return _Law(fit, rows, scatter, scattered, places, conditioned)
 
 
 def _before(fit: Fit, table: FittedRows) -> tuple[Floats, Floats] | None:
@@ -195,16 +201,19 @@ def _before(fit: Fit, table: FittedRows) -> tuple[Floats, Floats] | None:
     return np.array([mean for mean, _ in told]), np.array([sd for _, sd in told])
 
 
+def _robust(residual: Floats, params: int) -> float:
+    """1.4826·median|r|·√(n/(n − p))."""
+    count = len(residual)
+    return 1.4826 * float(np.median(np.abs(residual))) * math.sqrt(count / max(1, count - params))
+
+
 def noise_of(residual: Floats, params: int, unit: float = 1.0) -> float:
     """σ of a row's noise: 1.4826·median|r|·√(n/(n − p)), not below what rounding and few residuals leave open."""
-    count = len(residual)
-    free = max(1, count - params)
-    robust = 1.4826 * float(np.median(np.abs(residual))) * math.sqrt(count / free)
-    lacking = max(0, _FEW - max(0, count - params)) / _FEW
-    return max(robust, _LEAST_NOISE * unit, _FEW_NOISE * unit * lacking)
+    lacking = max(0, _FEW - max(0, len(residual) - params)) / _FEW
+    return max(_robust(residual, params), _LEAST_NOISE * unit, _FEW_NOISE * unit * lacking)
 
 
-def _linear(fit: Fit, points: Mapping[str, Floats | Lists]) -> tuple[Floats, Floats]:
+def linearized(fit: Fit, points: Mapping[str, Floats | Lists]) -> tuple[Floats, Floats]:
     """Log response (or response) of the fit at points, and its Jacobian in the fitting coordinates."""
     inputs = {name: points[name] for name in fit.law.input_names}
     kernel = Kernel(coordinates(fit.law), inputs, space=fit.objective.space, centers=fit.centers)
@@ -255,7 +264,7 @@ def _fitted_rows(fit: Fit) -> FittedRows:
     if fit.data.rows is not None:
         return fit.data.rows
     table = fit_table(fit.law, fit.require_runs(), space=fit.objective.space)
-    return fitted_rows(table, fit.objective.target(table.loss) - _linear(fit, table.inputs)[0])
+    return fitted_rows(table, fit.objective.target(table.loss) - linearized(fit, table.inputs)[0])
 
 
 def knows_its_rows(estimate: Estimate) -> TypeGuard[Fit]:

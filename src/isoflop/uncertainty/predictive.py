@@ -189,7 +189,7 @@ def _by_draws(
     curve = np.broadcast_to(ensemble.estimate.law.value(params, points), (len(ensemble), count))
     # one scatter for all points: each then has the interval that it has alone
     space = ensemble.estimate.data.space
-    scatter = new_scatter(ensemble)
+    scatter = new_scatter(ensemble, at=points)
     low, high = finite_quantiles(curve, ends)
     runs = finite_quantiles(moved(curve, scatter, space), ends)
     return (low, high), (runs[0], runs[1])

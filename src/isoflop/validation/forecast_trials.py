@@ -197,7 +197,7 @@ def _trial(
     with np.errstate(all="ignore"):
         params = {name: draws[:, None] for name, draws in ensemble.draws.items()}
         curve = np.broadcast_to(ready.law.value(params, points), (len(ensemble), len(held)))
-        runs = new_runs(ensemble, curve)
+        runs = new_runs(ensemble, curve, at=points)
         law = finite_quantiles(runs, PROBABILITIES)
         value = np.broadcast_to(ensemble.fit.predict(points), (len(held),)).copy()
     return Trial(

@@ -18,6 +18,7 @@ from isoflop.runs.checks.curves import off_isoflop_curve
 from isoflop.runs.checks.repeats import near_duplicates, seed_spread
 from isoflop.runs.checks.rows import without
 from isoflop.runs.checks.units import decimals_of
+from isoflop.uncertainty.size_scatter import size_scatter
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -25,10 +26,6 @@ Floats = NDArray[np.float64]
 THRESHOLD = 6.0  # robust standard deviations; of Gaussian residuals one in 500 million is farther out
 _ROUNDS = 10
 _MOST = 0.1  # share of the rows that may be called outliers before the law is what does not fit
-_BY_SIZE = 2.0  # standard errors from which a slope of log |residual| on log size is one
-_STEEPEST = 2.0
-_LOWEST = 0.1  # share of the median below which a residual says no more of the noise
-_FEWEST_BY_SIZE = 12
 _SMALLEST = 1e-6  # relative scale below which residuals are rounding
 _LIMITED = 2.0  # times the seeds' spread, from which the law and not noise limits a fit
 _SHOWN = 5
@@ -77,7 +74,8 @@ def outliers(
 
     Fit, call rows outliers, fit without them, until the set stays the same. s is 1.4826 times the median absolute
     residual of the rows kept, the p smallest left out, since a fit of p parameters by nearly absolute deviations passes
-    through p runs; s_i = s·N^b where the residuals clearly grow or shrink with size (:func:`_share_by_size`). Where
+    through p runs; s_i = s·N^b where the residuals clearly grow or shrink with size
+    (:func:`isoflop.uncertainty.size_scatter.size_scatter`). Where
     more than a tenth of the rows would go, none is called an outlier and a finding says that the law does not fit.
 
     Parameters
@@ -156,7 +154,9 @@ def _residuals(fitted: Fit, runs: Runs, kept: NDArray[np.bool_]) -> tuple[Floats
     free = len(fitted.law.params)
     share = np.ones(len(rest))
     if "N" in table.by_row:
-        share = _share_by_size(rest, table.by_row["N"], kept, free)
+        size = table.by_row["N"]
+        by_size = size_scatter(rest[kept], size[kept], free=free)
+        share = share if by_size is None else by_size.doubtful_share(size)
     return rest, max(_robust(rest[kept], free), least), np.maximum(share * _robust((rest / share)[kept], free), least)
 
 
@@ -164,30 +164,6 @@ def _robust(rest: Floats, free: int) -> float:
     """1.4826 times the median absolute residual, the ``free`` smallest left out."""
     size = np.sort(np.abs(rest))[free:]
     return 1.4826 * float(np.median(size)) if len(size) else 0.0
-
-
-def _share_by_size(rest: Floats, size: Floats, kept: NDArray[np.bool_], free: int) -> Floats:
-    """(N/N₀)^b·e^(σ_b·|log N/N₀|) with b ± σ_b the slope of log |residual| on log N, (rows,); 1 where b is not clear.
-
-    The second factor grants each row the standard error of the slope. Of the rows kept, the ``free`` smallest residuals
-    are left out, and what is below a tenth of the median counts as that much: a logarithm of almost nothing would
-    decide. Few outliers move a logarithm little.
-    """
-    rows = np.flatnonzero(kept)
-    rows = rows[np.argsort(np.abs(rest[rows]), kind="stable")][free:]
-    place = np.log(size)
-    if len(rows) < _FEWEST_BY_SIZE or np.ptp(place[rows]) < 1e-9:
-        return np.ones(len(rest))
-    far = np.abs(rest[rows])
-    heights = np.log(np.maximum(far, max(_LOWEST * float(np.median(far)), 1e-300)))
-    across = place[rows] - place[rows].mean()
-    slope = float(across @ heights / (across @ across))
-    left = heights - heights.mean() - slope * across
-    error = np.sqrt(float(left @ left) / (len(rows) - 2) / float(across @ across))
-    if not abs(slope) > _BY_SIZE * error:
-        return np.ones(len(rest))
-    away = place - place[rows].mean()
-    return np.asarray(np.exp(np.clip(slope, -_STEEPEST, _STEEPEST) * away + error * np.abs(away)))
 
 
 def _reasons(runs: Runs, away: Floats) -> Mapping[int, tuple[str, ...]]:

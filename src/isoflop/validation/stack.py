@@ -276,7 +276,7 @@ def _piece(
             said.sample(_SAMPLED, scatter=False)[:, 0],
             said.sample(_SAMPLED)[:, 0],
             curve,
-            new_runs(ensemble, curve),
+            new_runs(ensemble, curve, at=at),
         )
 
 

@@ -13,7 +13,7 @@ from isoflop.findings import Finding
 from isoflop.fitting import Fit, Objective
 from isoflop.fitting.doubts import parameter_findings
 from isoflop.fitting.fit import Problem, fit_at, problem, problem_from_table
-from isoflop.fitting.objective.space import from_scale, slope, to_scale
+from isoflop.fitting.objective.space import from_scale, moved, slope, to_scale
 from isoflop.fitting.solve import Solution
 from isoflop.fitting.table import Table
 from isoflop.laws import Law
@@ -24,7 +24,8 @@ from isoflop.uncertainty.discrepancy import discrepancy
 from isoflop.uncertainty.prior import Prior
 from isoflop.uncertainty.quantiles import finite_quantiles
 from isoflop.uncertainty.resampling_unit import unit_by
-from isoflop.uncertainty.scatter import with_scatter
+from isoflop.uncertainty.scatter import run_scatter
+from isoflop.uncertainty.unit_weights import unit_weights
 from isoflop.validation.score import log_density
 from isoflop.validation.split import Window
 from isoflop.values import Value
@@ -125,9 +126,9 @@ def optima(ready: Problem, train: Floats, seed: int) -> Solution:
 
 
 def resampled(ready: Problem, runs: Runs, window: Window, draws: int, seed: int, *, by: str | None = None) -> Floats:
-    """How often each row counts in each draw, (draws, rows): the fitted runs drawn with replacement, no other.
+    """How much each row counts in each draw, (draws, rows): the fitted runs weighed as the bootstrap does, no other.
 
-    by: a column whose equal values are drawn together.
+    by: a column whose equal values are weighed together.
     """
     codes = ready.table.run_codes
     whole = strata(runs, codes)
@@ -136,13 +137,9 @@ def resampled(ready: Problem, runs: Runs, window: Window, draws: int, seed: int,
         codes = unit.codes[codes]
         whole = whole if not unit.grouped else (np.arange(unit.count),)
     fitted = np.unique(codes[window.train])
-    rng = np.random.default_rng([seed, 3])
-    counts = np.zeros((draws, int(codes.max()) + 1))
-    for group in whole:
-        own = np.intersect1d(group, fitted)
-        if len(own):
-            counts[:, own] = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), size=draws)
-    return counts[:, codes] * window.train
+    strata_left = [np.intersect1d(group, fitted) for group in whole]
+    drawn = unit_weights(np.random.default_rng([seed, 3]), strata_left, int(codes.max()) + 1, draws)
+    return drawn[:, codes] * window.train
 
 
 def window_fit(ready: Problem, runs: Runs, window: Window, best: Solution, *, seed: int = 0) -> Fit:
@@ -176,14 +173,9 @@ def _piece(
     truth = ready.table.loss[window.held]
     with np.errstate(all="ignore"):
         curve = _curve(law, drawn, there)
-    predicted = with_scatter(
-        curve,
-        np.asarray(fitted.data.residuals),
-        n_runs=fitted.data.n_runs,
-        n_params=len(law.params),
-        space=fitted.data.space,
-        rng=np.random.default_rng([seed, 2]),
-    )
+    scatter = run_scatter(fitted)
+    drawn_scatter = scatter.draw(len(curve), curve.shape[1], np.random.default_rng([seed, 2])) * scatter.share(there)
+    predicted = moved(curve, drawn_scatter, fitted.data.space)
     low, high, log_score = _with_model_error(fitted, there, truth, level, prior)
     ends = finite_quantiles(predicted, _ends(level))
     idle = [each for each in parameter_findings(law, ready.kernel, fitted.theta[None]) if each.code == "at-bound"]

@@ -91,6 +91,22 @@ def test_bad_tables_and_options_are_refused(runs, options, message):
         plan_transport(runs, SPACE, **{"at": 6400, "draws": 20, **options})
 
 
+def test_samples_that_no_distance_can_tell_apart_are_refused():
+    wide = Samples(np.ones((40, 3)))
+    with pytest.raises(DataError, match="samples have 2, 3 dimensions"):
+        geometry([SOURCES[0], wide], TARGET)
+    with pytest.raises(DataError, match="whose squared distances no number holds"):
+        geometry([SOURCES[0], Samples(1e200 * SOURCES[1].points)], TARGET)
+    same = geometry([Samples(np.ones((40, 2)))] * 3, Samples(np.ones((40, 2))))
+    assert plan_transport(_runs(), same, at=6400, draws=20).correlation == 0
+
+
+def test_a_loss_that_is_the_same_everywhere_is_refused():
+    runs = _runs()
+    with pytest.raises(DataError, match="is 0.5 in every mixture of one size"):
+        plan_transport(runs.with_column("loss", np.full(len(runs), 0.5)), SPACE, at=6400)
+
+
 def test_sources_and_shares_must_agree():
     with pytest.raises(DataError, match="need as many sources"):
         plan_transport(_runs(), geometry(SOURCES[:2], TARGET), at=6400)

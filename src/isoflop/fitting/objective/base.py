@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-Resampling = Literal["pairs", "wild"]
+Resampling = Literal["weights", "wild"]
 # (problem, theta, scale, tolerance) → the optima that a descent at this scale comes to
 Descent = Callable[["Measured", Floats, Floats, float], "Solution"]
 
@@ -64,7 +64,7 @@ class Objective(ABC):
     weighs_errors :
         Whether weights 1/σ_i² make the estimate that of rows with standard errors σ_i.
     resampling :
-        How draws of its fits are made: ``pairs``, runs drawn with replacement, or ``wild``, multiples
+        How draws of its fits are made: ``weights``, runs weighed at random, or ``wild``, multiples
         of residuals refitted; whichever had the better coverage in simulation.
     native :
         How the compiled engine calls its parts, or None where only NumPy has them.
@@ -85,7 +85,7 @@ class Objective(ABC):
     fits_scale: ClassVar[bool] = False
     smooth: ClassVar[bool] = True
     weighs_errors: ClassVar[bool] = False
-    resampling: ClassVar[Resampling] = "pairs"
+    resampling: ClassVar[Resampling] = "weights"
     native: ClassVar[str | None] = None
 
     space: Space = field(default="log", kw_only=True)

@@ -20,12 +20,14 @@ class TaskSpec:
     context: bytes a window of text; of no meaning for images.
     path: a text file or a folder of text files, for ``text``.
     limit: keep only the first so many bytes of the training text (unique data for studies of repetition).
+    vocabulary: how many byte values a text has; those from ``vocabulary`` - 1 up are read as that last one.
     """
 
     name: str = "python-text"
     context: int = 128
     path: str | None = None
     limit: int | None = None
+    vocabulary: int = 256
 
 
 class Task(Protocol):

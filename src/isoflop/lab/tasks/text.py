@@ -37,8 +37,8 @@ class TextTask:
     training: NDArray[np.uint8]
     held: NDArray[np.uint8]
     digest: str
-    unit: str = "nats/byte"
     classes: int = VOCABULARY
+    unit: str = "nats/byte"
     features: int = 0
 
     @property
@@ -62,16 +62,18 @@ class TextTask:
         return _cut(self.held, chosen * self.context, self.context)
 
 
-def python_text(*, context: int = 128, limit: int | None = None) -> TextTask:
+def python_text(*, context: int = 128, limit: int | None = None, vocabulary: int = VOCABULARY) -> TextTask:
     """The programs of the running Python's standard library, split by file.
 
     A file is held out when SHA-256 of its path within the library, modulo 100, is below 5; training files stand in
     the order of that hash. Different releases of Python have different text: the digest tells which one it was.
     """
-    return _split(_library(), "python-text", context, limit, separate=True)
+    return _split(_library(), "python-text", context, limit, vocabulary, separate=True)
 
 
-def text_from(path: str | Path, *, context: int = 128, limit: int | None = None) -> TextTask:
+def text_from(
+    path: str | Path, *, context: int = 128, limit: int | None = None, vocabulary: int = VOCABULARY
+) -> TextTask:
     """The reader's own text: a folder is split by file as in :func:`python_text`; of one file the last 5 % is held out.
 
     Raises SpecError where there is nothing to read or too little for one window.
@@ -81,23 +83,23 @@ def text_from(path: str | Path, *, context: int = 128, limit: int | None = None)
         paths = sorted(file for file in root.rglob("*") if file.is_file() and not file.name.startswith("."))
         files = tuple((file.relative_to(root).as_posix(), file.read_bytes()) for file in paths)
         if len(files) > 1:
-            return _split(files, root.name, context, limit, separate=True)
+            return _split(files, root.name, context, limit, vocabulary, separate=True)
     elif root.is_file():
         files = ((root.name, root.read_bytes()),)
     else:
         raise SpecError(f"the task's path {str(root)!r} does not exist; give a text file or a folder of text files")
     if not files:
         raise SpecError(f"the task's folder {str(root)!r} holds no files; give a text file or a folder of text files")
-    return _split(files, root.name, context, limit, separate=False)
+    return _split(files, root.name, context, limit, vocabulary, separate=False)
 
 
 def text_task(spec: TaskSpec) -> TextTask:
     """The text task that a sweep's description names."""
     if spec.name == "python-text":
-        return python_text(context=spec.context, limit=spec.limit)
+        return python_text(context=spec.context, limit=spec.limit, vocabulary=spec.vocabulary)
     if spec.path is None:
         raise SpecError("the task 'text' needs path = \"…\": a text file or a folder of text files")
-    return text_from(spec.path, context=spec.context, limit=spec.limit)
+    return text_from(spec.path, context=spec.context, limit=spec.limit, vocabulary=spec.vocabulary)
 
 
 @lru_cache(maxsize=1)
@@ -112,7 +114,13 @@ def _library() -> tuple[tuple[str, bytes], ...]:
 
 
 def _split(
-    files: tuple[tuple[str, bytes], ...], name: str, context: int, limit: int | None, *, separate: bool
+    files: tuple[tuple[str, bytes], ...],
+    name: str,
+    context: int,
+    limit: int | None,
+    vocabulary: int,
+    *,
+    separate: bool,
 ) -> TextTask:
     state = hashlib.sha256()
     if separate:
@@ -127,6 +135,9 @@ def _split(
         training, held = data[:cut], data[cut:]
     if limit is not None:
         training = training[: limit + 1]
+    if vocabulary < VOCABULARY:
+        merged = bytes(min(value, vocabulary - 1) for value in range(VOCABULARY))
+        training, held = training.translate(merged), held.translate(merged)
     for part in (training, held):
         state.update(len(part).to_bytes(8, "little"))
         state.update(part)
@@ -142,6 +153,7 @@ def _split(
         training=np.frombuffer(training, dtype=np.uint8),
         held=np.frombuffer(held, dtype=np.uint8),
         digest=state.hexdigest(),
+        classes=vocabulary,
     )
 
 

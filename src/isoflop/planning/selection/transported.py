@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 
 _CANDIDATES = 120
 _STEPS = 30
+_LARGEST = 1e100  # of a coordinate
 _ALIKE = 6  # decimals in which shares of one mixture agree
 
 
@@ -113,6 +114,13 @@ def geometry(
     have = [each.labels is not None for each in (*sources, validation)]
     if any(have) and not all(have):
         raise DataError("some sources have labels and others, or the validation data, have none; give all or none")
+    widths = sorted({each.points.shape[1] for each in (*sources, validation)})
+    if len(widths) > 1:
+        told = ", ".join(map(str, widths))
+        raise DataError(f"samples have {told} dimensions; embed all sources and the validation data alike")
+    largest = max(float(np.abs(each.points).max()) for each in (*sources, validation))
+    if largest > _LARGEST:
+        raise DataError(f"samples reach {largest:.3g}, whose squared distances no number holds; scale the embedding")
 
     def some(each: Samples, most: int) -> Samples:
         if len(each.points) <= most:
@@ -203,6 +211,10 @@ def plan_transport(
     cap = np.ones(len(names)) if caps is None else np.asarray(caps, dtype=np.float64)
     if (cap < 0).any() or cap.sum() < 1:
         raise DataError(f"caps that add up to {cap.sum():g} leave no mixture, whose shares add up to 1; raise them")
+    if np.ptp(losses[0]) == 0 or np.ptp(losses[-1]) == 0:
+        raise DataError(
+            f"{task} is {losses[0][0]:g} in every mixture of one size, so no mixture is better than another"
+        )
     ot, _ = space.transport(shares)
     stages = [fit_stage(shares, ot, losses[k]) for k in (0, -1)]
     errors = {name: float(np.mean([each.errors.get(name, np.inf) for each in stages])) for name in FEATURES}
@@ -232,7 +244,7 @@ def plan_transport(
     )
     return TransportPlan(
         tuple(names), tuple(sizes.tolist()), float(at), tuple(best.tolist()), float(ot_best[0]), loss,
-        float(here[first]), gain, float(np.corrcoef(ot, losses[-1])[0, 1]), check, bias, rank, features,
+        float(here[first]), gain, _correlation(ot, losses[-1]), check, bias, rank, features,
         {name: value for name, value in errors.items() if np.isfinite(value)}, found,
         tuple(_findings(sizes, losses, features, bias, rank, loss.value, at)),
     )  # fmt: skip
@@ -265,6 +277,13 @@ def _by_size(
         )
     losses = np.array([[np.mean(each[p]) for p in both] for each in tables])
     return names, np.array(both), sizes, losses
+
+
+def _correlation(one: Floats, other: Floats) -> float:
+    """Pearson's; 0 where the transport of all mixtures is one number."""
+    if np.ptp(one) <= 1e-12 * max(1.0, float(np.abs(one).max())):
+        return 0.0
+    return float(np.corrcoef(one, other)[0, 1])
 
 
 def _check(sizes: Floats, losses: Floats) -> tuple[float, float, float]:

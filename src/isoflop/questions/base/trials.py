@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from isoflop.validation.forecast_trials import ForecastTable
     from isoflop.validation.forecasts import ForecastValidation
 
+_SINGLY = 3  # tables left out that are told one by one
+
 
 @dataclass(frozen=True)
 class TrialOptions:
@@ -31,17 +33,30 @@ class TrialOptions:
     by: str = option(Choice("C|N|D", ("C", "N", "D")), "C", help="Quantity by which the largest runs are held out.")
     draws: int = option(Count(low=20, high=100_000), 300, help="Bootstrap draws for each table and cut.")
 
-    def read(self, context: Context) -> list[ForecastTable]:
-        """Every table with the law, each a data set of its own. Raises IsoflopError for one that cannot be read."""
+    def read(self, context: Context) -> tuple[list[ForecastTable], dict[str, str]]:
+        """Every table with the law, each a data set of its own; table → why it cannot be read, where others can.
+
+        Raises IsoflopError for a name that is nothing, and where no table can be read.
+        """
         from isoflop.laws import law
         from isoflop.validation.forecast_trials import ForecastTable
 
-        found = []
-        for place in _places(self.tables):
-            runs = replace(context.runs_spec, source=place).read()
+        found, without = [], {}
+        places = _places(self.tables)
+        for place in places:
+            try:
+                runs = replace(context.runs_spec, source=place).read()
+            except IsoflopError as error:
+                if len(places) == 1 or not Path(place).exists():
+                    raise
+                without[place] = str(error)
+                continue
             made = law(self.law_text, columns=runs.headers)
             found.append(ForecastTable(dataset=place, name=place, runs=runs, law=made, by=self.by))
-        return found
+        if not found:
+            first = next(iter(without))
+            raise IsoflopError(f"no table can be read; {first}: {without[first]}")
+        return found, without
 
 
 def _places(asked: tuple[str, ...]) -> list[str]:
@@ -61,14 +76,16 @@ def _places(asked: tuple[str, ...]) -> list[str]:
 
 
 def left_out(found: ForecastValidation) -> Iterator[Finding]:
-    """The tables that were asked for and of which no run could be forecast."""
-    for table, why in found.without.items():
-        yield Finding(
-            "table-left-out",
-            "warning",
-            f"{table} is left out: {why.rstrip('.')}.",
-            "Hold out by a column that it has (--by), or give more runs and sizes.",
-        )
+    """The tables that were asked for and of which no run could be forecast, of many the first with a reason."""
+    remedy = "Hold out by a column that it has (--by), or give more runs and sizes."
+    reasons = [(table, why.rstrip(".")) for table, why in found.without.items()]
+    if len(reasons) > _SINGLY:
+        table, why = reasons[0]
+        message = f"{len(reasons)} tables are left out, as {table}: {why}; --json has the reason of each (without)."
+        yield Finding("table-left-out", "warning", message, remedy)
+        return
+    for table, why in reasons:
+        yield Finding("table-left-out", "warning", f"{table} is left out: {why}.", remedy)
 
 
 def coverage_quantities(found: ForecastValidation) -> Iterator[Quantity]:

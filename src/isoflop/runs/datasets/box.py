@@ -1,7 +1,8 @@
 """The runs that ship in the package: ``isoflop/data/NAME/runs.parquet``, with what was trained beside them.
 
 Every folder there that holds ``runs.parquet`` is a data set; further Parquet files in it are further tables
-(``NAME/curves``). ``about.toml`` may give ``title``, ``citation``, ``licence`` and ``laws``.
+(``NAME/curves``). ``about.toml`` may give ``title``, ``citation``, ``licence`` and ``laws``, and ``default = true`` for
+the one that is read where no runs are named.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ RUNS = "runs"
 
 @dataclass(frozen=True)
 class Box:
-    """A data set in the package. ``tables`` are the names of its Parquet files, ``runs`` first."""
+    """A data set in the package.
+
+    tables: the names of its Parquet files, ``runs`` first. default: whether it is read where no runs are named.
+    """
 
     name: str
     title: str
@@ -28,6 +32,7 @@ class Box:
     laws: tuple[str, ...]
     tables: tuple[str, ...]
     folder: Traversable
+    default: bool = False
 
     def full_name(self, table: str) -> str:
         """``NAME`` for the runs, ``NAME/TABLE`` for the others."""
@@ -46,12 +51,12 @@ def box_folder() -> Traversable:
 
 
 def boxes() -> tuple[Box, ...]:
-    """The data sets in the package, by name."""
+    """The data sets in the package by name, the default one first."""
     root = box_folder()
     if not root.is_dir():
         return ()
     found = [_box(folder) for folder in root.iterdir() if folder.is_dir() and (folder / f"{RUNS}.parquet").is_file()]
-    return tuple(sorted(found, key=lambda box: box.name))
+    return tuple(sorted(found, key=lambda box: (not box.default, box.name)))
 
 
 def _box(folder: Traversable) -> Box:
@@ -66,4 +71,5 @@ def _box(folder: Traversable) -> Box:
         laws=tuple(said.get("laws", ("L(N, D)",))),
         tables=tuple(sorted(endings, key=lambda name: (name != RUNS, name))),
         folder=folder,
+        default=bool(said.get("default", False)),
     )
