@@ -63,7 +63,7 @@ def study(quick: bool, seed: int = 0) -> Outcome:
 
     figure, axes = panels(len(TASKS))
     numbers: dict[str, float | Interval] = {}
-    for each, (name, (law, truth, _)) in zip(axes, found.items(), strict=True):
+    for each, (name, (law, truth, unseen)) in zip(axes, found.items(), strict=True):
         each.plot(law.rates.x, law.rates.p, MARKERS[0], color=COLOURS[0], label="tried until two passes")
         each.plot(list(truth), list(truth.values()), MARKERS[1], color=COLOURS[1], label="larger models, not fitted")
         span = np.geomspace(law.rates.x.min(), max(truth), 80)
@@ -77,7 +77,7 @@ def study(quick: bool, seed: int = 0) -> Outcome:
         each.legend(frameon=False, fontsize=8, loc="lower right")
         seen = fixed_tries(law, tries=TRIES, seed=seed)
         numbers |= {f"alpha, {name}": law.alpha, f"curvature, {name}": law.curvature, f"fixed, {name}": seen.alpha}
-        numbers |= {f"least, {name}": float(law.rates.p.min()), f"unseen, {name}": float(seen.unseen.max())}
+        numbers |= {f"least, {name}": float(law.rates.p.min()), f"unseen, {name}": float(unseen.max())}
     return Outcome(verdict, says, ["task", "N", "rate", f"no pass in {TRIES}", "forecast, 90 %"], rows, figure, numbers)
 
 

@@ -14,7 +14,7 @@ TOKENS = np.logspace(9, 11, 8)
 DIAGNOSIS = [
     "a-contours.svg",
     "a-draws.svg",
-    "a-likelihood-B.svg",
+    "a-likelihood-A.svg",
     "a-residuals-against-C.svg",
     "a-residuals-against-D.svg",
     "a-residuals-against-order.svg",

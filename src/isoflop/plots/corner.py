@@ -24,14 +24,15 @@ MOST: Final = 6  # parameters that have room
 _CELLS: Final = 28  # of the grid on which draws are counted, on each side
 _SMOOTH: Final = np.array([0.06, 0.24, 0.4, 0.24, 0.06])
 _SHARES: Final = (0.9, 0.5)  # of the draws inside a contour
+_FACTOR: Final = 1.5  # between the ends of the draws of an amplitude from which its logarithm is shown
 _LEFT, _BOTTOM, _GAP = 0.09, 0.1, 0.014  # of the width and height
 
 
 def corner(ensemble: Ensemble, axes: Axes, *, names: Sequence[str] = (), level: float = 0.9) -> Axes:
     """Contours that hold 50 and 90 % of the draws of every pair, a histogram of each, and the fit.
 
-    names: parameters; the first six of the law where none are given. Amplitudes are shown by their logarithm. Dotted:
-    the ends of each one's interval; the number in a panel is the correlation of the pair.
+    names: parameters; the first six of the law where none are given. Amplitudes that spread by factors are shown by
+    their logarithm. Dotted: the ends of each one's interval; the number in a panel is the correlation of the pair.
     Raises IsoflopError for an ensemble without draws or with fewer than two parameters.
     """
     chosen = list(names) or list(ensemble.draws)[:MOST]
@@ -41,7 +42,7 @@ def corner(ensemble: Ensemble, axes: Axes, *, names: Sequence[str] = (), level: 
         raise IsoflopError(f"a pair needs two parameters, and {', '.join(chosen) or 'none'} is given; name another")
     ink, count = shades(axes), len(chosen)
     axes.set_axis_off()
-    logs = {name: name in ensemble.estimate.law.linear and bool((ensemble.draws[name] > 0).all()) for name in chosen}
+    logs = {name: name in ensemble.estimate.law.linear and _over_factors(ensemble.draws[name]) for name in chosen}
     values = {name: np.log(ensemble.draws[name]) if logs[name] else ensemble.draws[name] for name in chosen}
     middle = {
         name: float(np.log(ensemble.estimate.params[name]) if logs[name] else ensemble.estimate.params[name])
@@ -105,6 +106,11 @@ def _contours(
     centers = [(each[1:] + each[:-1]) / 2 for each in (left, low)]
     for level, strength in zip(levels, (0.3, 0.45), strict=True):
         axes.contourf(*centers, counts.T, levels=[level, counts.max() * 1.01], colors=[color], alpha=strength)
+
+
+def _over_factors(draws: Floats) -> bool:
+    """Whether draws spread by factors, so that a logarithm shows them; a floor's do not."""
+    return bool((draws > 0).all() and np.quantile(draws, 0.95) > _FACTOR * np.quantile(draws, 0.05))
 
 
 def _labels(axes: Axes, across: str, up: str, logs: dict[str, bool], *, row: int, column: int, last: int) -> None:

@@ -22,7 +22,7 @@ from isoflop.planning.along import BUDGETS, DECADES, plans_along
 from isoflop.questions.report import Reported
 from isoflop.runs import Runs
 from isoflop.uncertainty.predictive import predictive
-from isoflop.uncertainty.scatter import new_scatter
+from isoflop.uncertainty.scatter import new_scatter, run_scatter
 from isoflop.units import training_flops
 
 Floats = NDArray[np.float64]
@@ -97,8 +97,13 @@ def _intervals(report: Reported) -> dict[str, Any]:
         at = np.geomspace(low / 10, high, BUDGETS) if low > 0 else np.linspace(low, high, BUDGETS)
         said = predictive(ensemble, {label: at}, level=report.level)
         return {"losses": {"at": packed(at), "loss": packed(np.array([said.median, *said.mean, *said.loss]))}}
-    scatter = new_scatter(ensemble)[:, 0]
-    return {"draws": packed(ensemble.params), "scatter": packed(scatter), "space": fit.data.space}
+    by_size = run_scatter(fit).by_size
+    return {
+        "draws": packed(ensemble.params),
+        "scatter": packed(new_scatter(ensemble)[:, 0]),
+        "space": fit.data.space,
+        "by_size": None if by_size is None else [by_size.slope, by_size.middle, by_size.low, by_size.high],
+    }
 
 
 def runs_data(

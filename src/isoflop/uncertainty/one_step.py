@@ -15,6 +15,7 @@ from isoflop.fitting.coordinates import coordinates
 from isoflop.fitting.stream import CurveFit
 from isoflop.uncertainty.bootstrap import too_few_runs
 from isoflop.uncertainty.ensemble import Ensemble
+from isoflop.uncertainty.unit_weights import unit_weights
 
 Floats = NDArray[np.float64]
 
@@ -25,7 +26,7 @@ _FEW = 10
 
 
 def one_step_bootstrap(curve_fit: CurveFit, *, draws: int = 1_000, seed: int = 0) -> Ensemble:
-    """θ_b = θ̂ − (Σ_r w_r H_r)⁻¹ Σ_r w_r g_r with w the counts of runs drawn with replacement.
+    """θ_b = θ̂ − (Σ_r w_r H_r)⁻¹ Σ_r w_r g_r with w the random weights of runs of the bootstrap.
 
     g_r, H_r: a run's gradient and curvature of the objective at the fit. The rows of a run, whose residuals go
     together, are drawn as one. Source: one-step (score) bootstrap of M-estimators, Hu and Kalbfleisch 2000.
@@ -44,7 +45,7 @@ def one_step_bootstrap(curve_fit: CurveFit, *, draws: int = 1_000, seed: int = 0
     for chunk in range(-(-draws // _CHUNK)):
         rng = np.random.default_rng([seed, chunk])
         some = slice(chunk * _CHUNK, min(draws, (chunk + 1) * _CHUNK))
-        weights = rng.multinomial(count, np.full(count, 1 / count), size=some.stop - some.start).astype(np.float64)
+        weights = unit_weights(rng, (np.arange(count),), count, some.stop - some.start)
         slope = weights @ slopes
         curvature = np.einsum("br,rij->bij", weights, curvatures)
         steps[some] = _solved(curvature, slope)

@@ -94,8 +94,16 @@ export function response(law, data, at) {
   const curve = new Float64Array(law.count);
   for (let draw = 0; draw < law.count; draw++) curve[draw] = law.code.value(law.draws, draw * law.width, x);
   data.around ??= unpack(data.scatter);
-  const measured = curve.map((each, draw) => moved(each, data.around[draw], data.space));
+  const share = shareAt(data, at.N);
+  const measured = curve.map((each, draw) => moved(each, share * data.around[draw], data.space));
   return { curve: interval(value, curve, law.level), newRun: interval(value, measured, law.level) };
+}
+
+/** The scatter at a size in units of that drawn; beyond the runs that of the nearest size. */
+function shareAt(data, size) {
+  if (!data.by_size || size === undefined) return 1;
+  const [slope, middle, low, high] = data.by_size;
+  return (Math.min(Math.max(size, low), high) / middle) ** slope;
 }
 
 /** A response moved by the scatter of runs, on the scale of the fit's residuals; one without log odds stays. */
