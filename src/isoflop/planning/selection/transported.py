@@ -208,8 +208,8 @@ def plan_transport(
     if int(space.source.max()) + 1 != len(names):
         raise DataError(f"{len(names)} shares ({', '.join(names[:6])}) need as many sources of samples")
     if not at > sizes[-1]:
-        told = f"{format_quantity(at)}, must lie above the largest measured, {format_quantity(sizes[-1])}"
-        raise IsoflopError(f"the size to project to, {told}; change --at")
+        told = f"{format_quantity(at)}, must lie above the largest measured, {format_quantity(sizes[-1])}; change --at"
+        raise IsoflopError(f"the size to project to, {told}")
     cap = np.ones(len(names)) if caps is None else np.asarray(caps, dtype=np.float64)
     if (cap < 0).any() or cap.sum() < 1:
         raise DataError(f"caps that add up to {cap.sum():g} leave no mixture, whose shares add up to 1; raise them")
@@ -371,9 +371,8 @@ def _findings(
             told.append(
                 Finding(
                     "projection-curved", "warning",
-                    f"projected to {format_quantity(sizes[-1])} from smaller sizes, the loss is off by {bias:+.3g} on "
-                    f"average, where mixtures differ by {spread:.3g} (standard deviation), with rank correlation "
-                    f"{rank:.2f}.",
+                    f"projected to {format_quantity(sizes[-1])} from smaller sizes, the loss is off by {bias:+.3g} "
+                    f"on average; mixtures differ by {spread:.3g} (standard deviation); rank correlation {rank:.2f}.",
                     "Rank mixtures by it, if at all, and take the loss itself from a law (isoflop mixture, isoflop "
                     "fit); train larger sizes.",
                 )
