@@ -50,6 +50,7 @@ def test_arrays_of_other_names():
         ({"other": LOGITS}, {}, "no array gives a score of hardness"),
         ({"logits": LOGITS}, {}, "margin of 'logits' needs labels"),
         ({"logits": LOGITS, "labels": LABELS + 1}, {}, "below the 2 classes"),
+        ({"embedding": LOGITS}, {"clusters": 10_000}, "fewer than the 10,000 prototypes; lower --clusters"),
         ({"logits": LOGITS, "labels": LABELS, "correct": np.ones((3, 5))}, {}, "margin of 6, forgetting of 5"),
         ({"logits": LOGITS, "labels": LABELS}, {"by": "el2n"}, "not among the scores found: margin"),
         ({"logits": LOGITS, "labels": LABELS}, {"names": {"loss": "logits"}}, "is no score; there are margin"),

@@ -166,7 +166,9 @@ def _told(each: Option) -> str:
     default = each.default
     # zero is a default as any other, but stands for "not given" where an option must be given
     if not each.required and default is not None and default is not False and default not in ("", ()) and default != {}:
-        plain = f"--{each.flag or each.name.replace('_', '-')}" if default is True else str(each.kind.plain(default))
+        value = each.kind.plain(default)
+        said = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        plain = f"--{each.flag or each.name.replace('_', '-')}" if default is True else said
         parts.append(f"[default: {plain}]")
     return "  ".join(parts)
 

@@ -95,6 +95,7 @@ def _scored(scores: ArrayLike, labels: ArrayLike) -> tuple[Floats, NDArray[np.in
     if codes.shape != (len(table),) or codes.min() < 0 or codes.max() >= table.shape[1] or table.shape[1] < 2:
         raise DataError(
             f"labels must be whole numbers below the {table.shape[1]} classes of the scores, one for each of "
-            f"{len(table):,} samples"
+            f"{len(table):,} samples; there are {codes.size:,}"
+            + (f", from {codes.min()} to {codes.max()}" if codes.size else "")
         )
     return table, codes.astype(np.int64)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isoflop.plots.style import legend_above, plain, shades
+from isoflop.plots.style import legend_above, log_axis, plain, shades
+from isoflop.units import format_quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from isoflop.planning.selection.transported import TransportPlan
 
 _MARKS = "os^DvPX"
+
+
+def _log_axes(axes: Axes, x: str, response: str) -> None:
+    log_axis(axes.xaxis, "D", label=x)  # counts, read as quantities
+    log_axis(axes.yaxis, response, label=plain(response))
 
 
 def pruned_errors(pruning: Pruning, axes: Axes) -> Axes:
@@ -38,7 +44,7 @@ def pruned_errors(pruning: Pruning, axes: Axes) -> Axes:
                 alpha=0.15,
                 linewidth=0,
             )
-    axes.set(xscale="log", yscale="log", xlabel="examples before pruning", ylabel=plain(pruning.response))
+    _log_axes(axes, "examples before pruning", pruning.response)
     legend_above(axes)
     return axes
 
@@ -49,12 +55,15 @@ def pool_errors(curation: Curation, axes: Axes) -> Axes:
     grid, *curves = curation.curve
     for k, (union, curve) in enumerate(zip(curation.unions, curves, strict=True)):
         axes.plot(grid, curve, color=ink.series[k % len(ink.series)], label=plain(union))
-    table = curation.fitted.ready.table
-    axes.plot(
-        table.by_row["D"], table.loss, marker="o", markersize=4, linestyle="none", color=ink.muted,
-        label="single pools, measured",
-    )  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlabel="samples seen", ylabel=plain(curation.response))
+    runs = curation.fitted.runs
+    labels, seen, measured = np.array(runs.text(curation.fitted.by[0])), runs["D"], runs[curation.response]
+    for k, pool in enumerate(curation.pools):
+        own = labels == pool.name
+        axes.plot(
+            seen[own], measured[own], marker=_MARKS[k % len(_MARKS)], markersize=4, linestyle="none",
+            color=ink.muted, label=f"{plain(pool.name)} alone, measured",
+        )  # fmt: skip
+    _log_axes(axes, "samples seen", curation.response)
     legend_above(axes)
     return axes
 
@@ -66,11 +75,11 @@ def transport_losses(plan: TransportPlan, axes: Axes) -> Axes:
     for k, size in enumerate(plan.sizes):
         axes.plot(
             far, [each.measured[k] for each in plan.mixtures], marker=_MARKS[k % len(_MARKS)], markersize=5,
-            linestyle="none", color=ink.series[k % len(ink.series)], label=f"{size:g} samples",
+            linestyle="none", color=ink.series[k % len(ink.series)], label=f"{format_quantity(size)} samples",
         )  # fmt: skip
     axes.plot(
         far, [each.projected for each in plan.mixtures], marker="x", markersize=5, linestyle="none", color=ink.muted,
-        label=f"projected to {plan.at:g}",
+        label=f"projected to {format_quantity(plan.at)}",
     )  # fmt: skip
     axes.axvline(plan.transport, color=ink.muted, linewidth=1, label="best mixture")
     axes.set(xlabel="transport to the validation data", ylabel="loss")

@@ -100,7 +100,13 @@ def score_hardness(
         elif score == "forgetting":
             scores[score] = forgetting_events(table).astype(np.float64)
         else:
-            scores[score] = prototype_distance(as_samples(table, name), clusters=clusters, seed=seed)
+            points = as_samples(table, name)
+            if len(points) < clusters:
+                raise DataError(
+                    f"{shown(name)} has {len(points):,} examples, fewer than the {clusters:,} prototypes; lower "
+                    "--clusters"
+                )
+            scores[score] = prototype_distance(points, clusters=clusters, seed=seed)
     if not scores:
         usual = "; ".join(f"{score} from {' or '.join(each[:2])}" for score, each in SCORES.items())
         raise DataError(f"no array gives a score of hardness ({usual}); there are {listed}")

@@ -81,7 +81,8 @@ class Curate(Question):
 
     def findings(self, result: Any, context: Context) -> tuple[Finding, ...]:  # noqa: ANN401
         """Those of the runs but for what is known of language models' tokens: D counts samples of any kind here."""
-        return tuple(each for each in super().findings(result, context) if each.code not in OF_TOKENS)
+        known = (*OF_TOKENS, "implausible-column") if context.has_runs and "U" in context.runs else OF_TOKENS
+        return tuple(each for each in super().findings(result, context) if each.code not in known)
 
     def answer(self, result: Curation, context: Context) -> Answer:
         """The best union at the largest budget, and from where each pool is admitted."""

@@ -177,8 +177,7 @@ class Fit(Question):
         return Answer(
             question=self.name,
             title=f"{fit.law.name} on {fit.data.source}",
-            headline=f"{fit.law.response} = {written(fit.law)}, fitted to {{runs}} {plural(fit.data.n_runs, 'run')}"
-            + (f" in {{rows}} {plural(fit.data.n_rows, 'row')}." if fit.data.n_rows != fit.data.n_runs else "."),
+            headline=_headline(fit),
             equation=equation(ensemble, level=level),
             quantities=(
                 *(_param(ensemble, each.name, each.meaning, intervals[each.name]) for each in fit.law.params),
@@ -222,6 +221,15 @@ class Fit(Question):
             return f"; saved to {self.save}"
         asked = " ".join(f"--at {name}=…" for name in ensemble.estimate.law.input_names)
         return f"; saved to {self.save}, for isoflop forecast {self.save} {asked}"
+
+
+def _headline(fit: Estimate) -> str:
+    """The law, and the runs that it was fitted to, if any."""
+    law = f"{fit.law.response} = {written(fit.law)}, "
+    if not fit.data.n_runs:
+        return f"{law}with constants that were stated, not fitted."
+    rows = f" in {{rows}} {plural(fit.data.n_rows, 'row')}" if fit.data.n_rows != fit.data.n_runs else ""
+    return f"{law}fitted to {{runs}} {plural(fit.data.n_runs, 'run')}{rows}."
 
 
 def _how(estimate: Estimate) -> str:

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from isoflop.probing.hardness import Hardness as Scored
 
 _SHOWN = 20  # examples in the table of the hardest
+_MEANINGS = {
+    "margin": "margin: best wrong less right logit",
+    "el2n": "el2n: length of p - onehot(y)",
+    "forgetting": "forgetting: right, then wrong",
+    "prototype": "prototype: distance to the nearest of {clusters} k-means centers",
+}
 _LOST = 0.5  # of its share before pruning, below which a class is reported
 
 
@@ -104,8 +110,7 @@ class Hardness(Question):
             quantities=tuple(quantities),
             tables=(_agreement(result), _classes(result), _hardest(result)),
             findings=_findings(result),
-            method="margin: best wrong less right logit; el2n: length of p - onehot(y); forgetting: right, then wrong; "
-            f"prototype: distance to the nearest of {self.clusters} k-means centers",
+            method="; ".join(_MEANINGS[each].format(clusters=self.clusters) for each in result.scores),
             provenance={"seed": self.seed},
         )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from isoflop.answers import Answer, Cell, Column, Picture, Quantity, Table, literal, of_interval
-from isoflop.answers.wording import number
+from isoflop.answers.wording import number, plural
 from isoflop.findings import Finding
 from isoflop.questions.base.context import OF_TOKENS, Context
 from isoflop.questions.base.drawing import drawing
@@ -101,7 +101,7 @@ class Prune(Question):
             ("unpruned", result.unpruned, "exponent of all examples"),
         ):
             if interval.value == interval.value:
-                quantities.append(of_interval(name, interval, label=label))
+                quantities.append(of_interval(name, interval, label=label, note="of the sizes below, without a floor"))
         return Answer(
             question=self.name,
             title=f"pruning of training data in {context.runs.source}" if context.has_runs else "pruning",
@@ -110,8 +110,8 @@ class Prune(Question):
             quantities=tuple(quantities),
             tables=(_sizes(result), _ways(result), _exchanges(result)),
             findings=result.findings,
-            method=f"means over {result.repetitions} repetitions, linear in logarithms between sizes; laws beyond; of "
-            f"ways within {self.within:.0%} of the best the one that keeps fewest",
+            method=f"means over {result.repetitions} {plural(result.repetitions, 'repetition')}, linear in logarithms "
+            f"between sizes; laws beyond; of ways within {self.within:.0%} of the best the one that keeps fewest",
             pictures=(
                 Picture(
                     "pruning",
@@ -174,15 +174,20 @@ def _ways(result: Pruning) -> Table:
         (Column("way"), Column("exponent", "exponent in size")),
         tuple(rows),
         title="Exponents of the laws",
-        note="Of one share kept, the exponent in examples kept is the same as that in examples before pruning.",
+        detail=all(each is None for _, each in rows),
+        note="Each over the floor of its law. Of one share kept, the exponent in examples kept is the same as that in "
+        "examples before pruning.",
     )
 
 
 def _exchanges(result: Pruning) -> Table:
     rows: list[tuple[Cell, ...]] = [
-        (each.share, each.first, each.second, of_interval("total", each.total, "count"), each.probability)
+        (
+            each.share, each.first, each.second, of_interval("total", each.total, "count"),
+            each.probability if each.probability == each.probability else None,
+        )
         for each in result.exchanges
-    ]
+    ]  # fmt: skip
     return Table(
         "exchanges",
         (

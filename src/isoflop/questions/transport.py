@@ -135,7 +135,7 @@ class Transport(Question):
             title=f"mixture of {len(result.domains)} sources from {len(result.mixtures)} mixtures at "
             f"{len(result.sizes)} sizes",
             headline=f"At {number(result.at, 'count')} samples train on {some}: "
-            f"projected {literal(self.task)} {{loss}}.",
+            f"projected {literal(self.task)} {{loss}}, {{gain}} below the best mixture trained.",
             quantities=quantities,
             tables=(_shares(result), _features(result), _mixtures(result)),
             findings=result.findings,

@@ -66,7 +66,7 @@ def test_the_groups_are_independent_and_their_order_turns_the_ratio(two):
     assert (posed.known.cov[apart] == 0).all() and len(posed.candidates) == 2 * len(GRID)
     turned = pose([CHINCHILLA], GRID, "which recipe is better, old or new, at N=100M D=2B", runs=two, draws=32)
     assert turned.known.target_mean == pytest.approx(-posed.known.target_mean)
-    assert turned.target.name == "loss of old over that of new at N = 1e+08, D = 2e+09"
+    assert turned.target.name == "loss of old over that of new at N = 100M, D = 2B"
 
 
 def test_candidates_of_further_groups_keep_their_place_and_are_not_trained(two):

@@ -57,6 +57,8 @@ def test_worse_data_are_admitted_where_the_curves_cross():
     truth = grid[np.flatnonzero(joint < alone)[0]]
     (admission,) = found.admissions
     assert admission.at.low <= truth <= admission.at.high and admission.at.high < 2 * admission.at.low
+    (beyond,) = [each for each in found.findings if each.code == "pools-beyond"]
+    assert beyond.message.startswith("100K samples seen lie outside the measured")
     (check,) = found.checks
     assert check.union == "fine+coarse" and check.rows == 9 and check.error < 0.02
 
@@ -65,7 +67,7 @@ def test_a_union_that_the_theory_misses_is_reported():
     rows = _rows()
     rows["error"][-9:] = [1.3 * each for each in rows["error"][-9:]]
     codes = {each.code for each in curate(Runs.from_columns(rows), by="pool", draws=20).findings}
-    assert "unions-missed" in codes and "unions-unchecked" not in codes
+    assert "pools-beyond" not in codes and "unions-missed" in codes and "unions-unchecked" not in codes
     alone = curate(Runs.from_columns(_rows(unions=False)), by="pool", draws=20)
     assert "unions-unchecked" in {each.code for each in alone.findings}
 
@@ -73,7 +75,7 @@ def test_a_union_that_the_theory_misses_is_reported():
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
-        (lambda rows: rows.update(pool=["fine"] * 18), {}, "names 1 pools by themselves"),
+        (lambda rows: rows.update(pool=["fine"] * 18), {}, "has single pools 'fine', and a choice"),
         (lambda rows: rows.pop("U"), {}, "has no column U"),
         (lambda rows: rows["U"].__setitem__(0, 7.0), {}, "one size above 0"),
         (lambda rows: None, {"order": ["fine", "wrong"]}, "the pools are coarse, fine"),

@@ -81,7 +81,7 @@ def test_classes_that_differ_are_farther_apart():
     ("runs", "options", "message"),
     [
         (_runs(sizes=(100.0,)), {}, "has one size, D = 100"),
-        (_runs(), {"at": 1600}, "must lie above the largest measured, 1600"),
+        (_runs(), {"at": 1600}, "must lie above the largest measured, 1.6K"),
         (_runs(), {"caps": [0.1, 0.1, 0.1]}, "add up to 0.3 leave no mixture"),
         (_runs().take(np.arange(45) % 15 < 8), {}, "8 mixtures were trained at every size"),
     ],

@@ -59,6 +59,11 @@ class Comparison(Value):
         known = sorted({each for each in there if each})
         told = ", ".join(known[:_SHOWN]) + (" …" if len(known) > _SHOWN else "")
         if self.groups is None:
+            if len(known) < 2:
+                raise IsoflopError(
+                    f"a comparison is between two, and {self.column} has one value ({told or 'no text'}) in the runs "
+                    "and candidates; add runs or candidates of the other"
+                )
             if len(known) != 2:
                 one, other, *_ = [*known, "a", "b"]
                 raise IsoflopError(

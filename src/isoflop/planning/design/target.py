@@ -23,7 +23,7 @@ from isoflop.planning.points import values_of
 from isoflop.planning.sizes import LAW_ANYWHERE
 from isoflop.uncertainty.kriging import matern
 from isoflop.uncertainty.prior import Hypothesis, Prior, shipped_prior
-from isoflop.units import parse_quantity
+from isoflop.units import format_quantity, parse_quantity
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -103,7 +103,7 @@ def response_at(text: str, belief: Belief) -> Target:
 def response_target(belief: Belief, points: Points) -> Target:
     """The response at points: the mean of their squared errors."""
     count = len(next(iter(points.values())))
-    told = ", ".join(f"{name} = {float(values[0]):.4g}" for name, values in points.items())
+    told = ", ".join(f"{name} = {format_quantity(float(values[0]), digits=4)}" for name, values in points.items())
     response = belief.components[0].law.response.replace("_", " ")
     name = f"{response} at {told}" if count == 1 else f"{response} at {count} points"
     kind: Kind = "relative" if belief.components[0].space == "log" else "number"

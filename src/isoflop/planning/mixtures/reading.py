@@ -121,18 +121,21 @@ def _all_numbers(text: str) -> bool:
 
 def _found(runs: Runs) -> dict[str, Floats]:
     """The columns that hold shares: between 0 and 1 in every row, and 1 together."""
-    held = {}
+    held, gaps = {}, ""
     for name in runs.headers:
         if name in {each.header for each in runs.columns.values()} or not runs.frame[name].dtype.is_numeric():
             continue
         values = runs.frame[name].cast(float).to_numpy()
         if np.isfinite(values).all() and (values >= 0).all() and (values <= 1).all():
             held[name] = values
+        elif ((values >= 0) & (values <= 1) | ~np.isfinite(values)).all() and np.isfinite(values).any():
+            missing = np.flatnonzero(~np.isfinite(values))
+            gaps = f"; {excerpt(name, 30)} has no number in row {missing[0] + 1}"
     total = sum(held.values()) if held else np.zeros(len(runs))
     if len(held) < _FEWEST or not np.all(np.abs(total - 1) <= SUM_OFF):
         some = ", ".join(excerpt(name, 30) for name in list(held)[:6])
         raise DataError(
-            f"the columns of {runs.source} that lie between 0 and 1 ({some or 'none'}) do not add up to 1; name those "
-            "of shares (--domain), or the one that holds all of them (--shares)"
+            f"the columns of {runs.source} that lie between 0 and 1 ({some or 'none'}) do not add up to 1{gaps}; "
+            "name those of shares (--domain), or the one that holds all of them (--shares)"
         )
     return held

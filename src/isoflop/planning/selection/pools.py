@@ -17,6 +17,7 @@ from isoflop.laws import law as law_of
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Interval, check_level, interval_of
 from isoflop.uncertainty.panel import bootstrap_panel
+from isoflop.units import format_quantity
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -188,8 +189,8 @@ def curate(
     names = list(dict.fromkeys(labels[~joined].tolist()))
     if len(names) < 2:
         raise DataError(
-            f"column {excerpt(by)} of {runs.source} names {len(names)} pools by themselves, and a choice needs two or "
-            "more; name another column with --by"
+            f"column {excerpt(by)} of {runs.source} has single pools {excerpt(', '.join(names) or 'none')}, and a "
+            f"choice needs two or more; add runs on single pools, or name another column with --by"
         )
     sizes = _sizes(alone, labels[~joined], names)
     panel = fit_panel(law, alone, by=by, share=share, objective=objective, seed=seed)
@@ -247,7 +248,7 @@ def curate(
         for k, name in enumerate(names)
     )
     shared = {name: drawn.interval(name, level=level) for name in share}
-    findings = (*panel.findings, *drawn.findings, *_findings(pools, checks, level))
+    findings = (*panel.findings, *drawn.findings, *_findings(pools, checks, level), *_outside(seen, runs["D"]))
     curve = np.concatenate((grid[None], np.concatenate(on_grid)))
     return Curation(pools, unions, choices, admissions, checks, shared, response, panel, curve, findings)
 
@@ -339,6 +340,23 @@ def _checks(
         off = np.abs(told / np.asarray(rows[response], dtype=np.float64) - 1)
         found.append(Held(str(union), len(rows), float(off.mean()), float(off.max())))
     return tuple(found)
+
+
+def _outside(seen: Floats, measured: Floats) -> list[Finding]:
+    """That the law is followed to budgets at which nothing was trained."""
+    low, high = float(measured.min()), float(measured.max())
+    outside = [float(each) for each in seen if not low * (1 - 1e-9) <= each <= high * (1 + 1e-9)]
+    if not outside:
+        return []
+    far = outside[-1] if outside[-1] > high else outside[0]
+    return [
+        Finding(
+            "pools-beyond", "warning",
+            f"{format_quantity(far)} samples seen lie outside the measured {format_quantity(low)} to "
+            f"{format_quantity(high)}, and intervals hold only if the law does there.",
+            "Train pools at that number of samples, or ask nearer to the measured (--at).",
+        )
+    ]  # fmt: skip
 
 
 def _findings(pools: Sequence[Pool], checks: Sequence[Held], level: float) -> list[Finding]:

@@ -13,8 +13,10 @@ from isoflop.errors import DataError, IsoflopError, excerpt
 from isoflop.findings import Finding
 from isoflop.laws import Law
 from isoflop.planning.comparison import Group, compare_groups
+from isoflop.planning.selection.ranges import check_range
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Interval, check_level, interval_of
+from isoflop.units import format_quantity
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -56,7 +58,10 @@ class AtSize(Value):
 
 @dataclass(frozen=True)
 class Exchange(Value):
-    """Two rules at one share kept: the size from which ``second`` is better than ``first``, with its interval."""
+    """Two rules at one share kept: the size from which ``second`` is better than ``first``, with its interval.
+
+    probability: share of draws in which they change places; NaN where no point was repeated, so that there are none.
+    """
 
     share: float
     first: str
@@ -171,8 +176,9 @@ def prune(
             findings.append(_beyond_finding(asked[~inside], totals))
     elif not inside.all():
         raise DataError(
-            f"{int((totals >= begin).sum())} sizes from {begin:g} on determine no law, so {asked[~inside][0]:g} "
-            f"examples cannot be forecast; add sizes, or ask between {totals[0]:g} and {totals[-1]:g} (--at)"
+            f"{int((totals >= begin).sum())} of the {_FITTED} sizes that a law needs lie at {format_quantity(begin)} "
+            f"or above, so {format_quantity(asked[~inside][0])} examples cannot be forecast; add sizes, lower "
+            f"--start, or ask between {format_quantity(totals[0])} and {format_quantity(totals[-1])} (--at)"
         )
     names = [each[0] for each in ways]
     sizes = tuple(
@@ -202,12 +208,8 @@ def _table(runs: Runs, rule: str, keep: str, response: str) -> tuple[list[tuple[
     """Ways as (name, rule, share), totals at which all were measured, and errors (ways, totals, repetitions)."""
     shares = np.asarray(runs[keep], dtype=np.float64)
     rules, kept, error = np.asarray(runs.text(rule), dtype=object), np.asarray(runs["D"]), np.asarray(runs[response])
-    if not ((shares > 0) & (shares <= 1)).all():
-        raise DataError(
-            f"{keep} is the share of examples that is kept, above 0 and up to 1; it reaches {shares.max():g}"
-        )
-    if not (error > 0).all():
-        raise DataError(f"{response} must be above 0 in every run; drop those that are not (--where)")
+    check_range(shares, keep, "the share of examples kept, above 0, up to 1", (shares > 0) & (shares <= 1))
+    check_range(error, response, "a loss or error, above 0", (error > 0) & np.isfinite(error))
     whole = shares >= 1 - _SAME
     labels = np.where(whole, ALL, np.array([f"{r} {s:g}" for r, s in zip(rules, shares, strict=True)], dtype=object))
     total = np.round(kept / shares, 0)
@@ -350,7 +352,7 @@ def _exchanges(
             found.append(
                 Exchange(
                     share, ways[first][1], ways[second][1], interval_of(place, places, level=level),
-                    float(np.isfinite(places).mean()),
+                    float(np.isfinite(places).mean()) if np.isfinite(gaps).all() else float("nan"),
                 )
             )  # fmt: skip
     return tuple(found)
@@ -390,7 +392,8 @@ def _only_all(names: Sequence[str], value: Floats, spread: Floats) -> tuple[Floa
 def _beyond_finding(asked: Floats, totals: Floats) -> Finding:
     return Finding(
         "pruning-beyond", "warning",
-        f"{asked[-1] if asked[-1] > totals[-1] else asked[0]:.4g} examples lie outside the measured {totals[0]:.4g} to "
-        f"{totals[-1]:.4g}, so laws of each way decide, and rules may change places there.",
+        f"{format_quantity(asked[-1] if asked[-1] > totals[-1] else asked[0])} examples lie outside the measured "
+        f"{format_quantity(totals[0])} to {format_quantity(totals[-1])}, so laws of each way decide, and rules may "
+        "change places there.",
         "Prune a set of that size, or one nearer to it.",
     )  # fmt: skip

@@ -15,6 +15,7 @@ from isoflop.planning.mixtures.projector import FEATURES, Stage, columns, fit_st
 from isoflop.planning.mixtures.reading import read_mixtures
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Interval, check_level, interval_of
+from isoflop.units import format_quantity
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -207,7 +208,8 @@ def plan_transport(
     if int(space.source.max()) + 1 != len(names):
         raise DataError(f"{len(names)} shares ({', '.join(names[:6])}) need as many sources of samples")
     if not at > sizes[-1]:
-        raise IsoflopError(f"the size to project to, {at:g}, must lie above the largest measured, {sizes[-1]:g}")
+        told = f"{format_quantity(at)}, must lie above the largest measured, {format_quantity(sizes[-1])}; change --at"
+        raise IsoflopError(f"the size to project to, {told}")
     cap = np.ones(len(names)) if caps is None else np.asarray(caps, dtype=np.float64)
     if (cap < 0).any() or cap.sum() < 1:
         raise DataError(f"caps that add up to {cap.sum():g} leave no mixture, whose shares add up to 1; raise them")
@@ -272,7 +274,7 @@ def _by_size(
     both = [p for p in tables[0] if all(p in each for each in tables)]
     if len(both) < 10:
         raise DataError(
-            f"{len(both)} mixtures were trained at every size ({', '.join(f'{each:g}' for each in sizes)}), and 10 are "
+            f"{len(both)} mixtures were trained at every size ({', '.join(map(format_quantity, sizes))}), and 10 are "
             "needed; train more, or leave a size out (--where)"
         )
     losses = np.array([[np.mean(each[p]) for p in both] for each in tables])
@@ -369,8 +371,8 @@ def _findings(
             told.append(
                 Finding(
                     "projection-curved", "warning",
-                    f"projected to {sizes[-1]:g} from smaller sizes, the loss is off by {bias:+.3g} on average, where "
-                    f"mixtures differ by {spread:.3g} (standard deviation), with rank correlation {rank:.2f}.",
+                    f"projected to {format_quantity(sizes[-1])} from smaller sizes, the loss is off by {bias:+.3g} "
+                    f"on average; mixtures differ by {spread:.3g} (standard deviation); rank correlation {rank:.2f}.",
                     "Rank mixtures by it, if at all, and take the loss itself from a law (isoflop mixture, isoflop "
                     "fit); train larger sizes.",
                 )
@@ -379,7 +381,8 @@ def _findings(
         told.append(
             Finding(
                 "projection-negative", "error",
-                f"the projected loss at {at:g} is {loss:.3g}, which no loss can be: it is not linear in ln D so far.",
+                f"the projected loss at {format_quantity(at)} is {loss:.3g}, which no loss can be: it is not "
+                "linear in ln D so far.",
                 "Project to a smaller size, or train larger ones.",
             )
         )  # fmt: skip
