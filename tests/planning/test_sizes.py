@@ -110,7 +110,7 @@ def test_forecasts_that_are_lowest_elsewhere_are_told(epoch240):
     assert "forecasts-lower-elsewhere" not in {each.code for each in optimal_plan(honest, budget=3e22).findings}
     plan = optimal_plan(bootstrap(fit(CHINCHILLA, epoch240), draws=40), budget=5.76e23)
     (told,) = [each for each in plan.findings if each.code == "forecasts-lower-elsewhere"]
-    assert "N = 3.2e+10" in told.message and plan.n.low > 3.2e10
+    assert "N = 32B (1.90" in told.message and plan.n.low > 3.2e10
 
 
 def scattered(noise=0.003, count=80):

@@ -14,6 +14,7 @@ from isoflop.planning.sizes import Sizes, sizes
 from isoflop.runs import Runs
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, no_draws, tail_findings
 from isoflop.uncertainty.predictive import predictive
+from isoflop.units import format_quantity
 
 _TOGETHER = 1 - 1e-6  # correlation of log N and log D from which one is a power of the other
 _WIDE = 4.0  # ratio of the ends of N*'s interval from which it is said to be open
@@ -173,7 +174,7 @@ def _lower_elsewhere(ensemble: Ensemble, n: Interval, budget: float, basis: Basi
         Finding(
             "forecasts-lower-elsewhere",
             "note",
-            f"forecasts along this budget are lowest at N = {around[least]:.2g} "
+            f"forecasts along this budget are lowest at N = {format_quantity(float(around[least]), digits=2)} "
             f"({float(said.median[least]):.4g}, where N* has {here:.4g}), outside N*'s interval: they follow the "
             "residuals of all runs, and the difference is within their own intervals.",
             "Take N* from the minima; they were measured.",
