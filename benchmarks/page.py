@@ -154,7 +154,7 @@ def main() -> None:
         began = time.perf_counter()
         with subprocess.Popen(
             [*COMMAND, "--state", str(folder / "state")],
-            stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1", "ISOFLOP_DATASETS": ""},
         ) as server:  # fmt: skip
             address = re.search(r"http://\S+", server.stdout.readline())[0]
             told("isoflop app: command to address", [time.perf_counter() - began], 2.0)
