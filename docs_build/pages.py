@@ -291,7 +291,9 @@ def phenomena_page() -> str:
     rows = [line for line in text.splitlines() if line.startswith("|")]
     sections = []
     for row in rows[2:]:
-        named, source, command, time, verdict = (each.strip() for each in row.strip("|").split("|"))
+        named, source, command, time, verdict = (
+            each.strip().replace(r"\|", "|") for each in re.split(r"(?<!\\)\|", row.strip("|"))
+        )
         linked = re.fullmatch(r"\[(.+)\]\(\.\./\.\./docs/(.+)\)", named)
         assert linked is not None, named
         title, picture = linked.groups()

@@ -75,7 +75,7 @@ def _renewed(text: str, found: Mapping[str, list[Mapping[str, Any]]]) -> Iterato
         each = found[script[1]]
         cells = line.strip("|").split("|")
         words = f" ({over_seeds(each)})" if over_seeds(each) else ""
-        said = each[0]["says"].rstrip(".")
+        said = each[0]["says"].rstrip(".").replace("|", r"\|")
         verdict = f" **{each[0]['verdict']}**{words}: {said} "
         yield "|".join(["", *cells[:3], f" {each[0]['seconds']:.0f} s ", verdict, ""])
 
