@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from isoflop.errors import DataError, IsoflopError
 from isoflop.findings import Finding
 from isoflop.measures.transport import label_distances, sinkhorn_divergences
+from isoflop.planning.mixtures.plan import projected
 from isoflop.planning.mixtures.projector import FEATURES, Stage, columns, fit_stage, project
 from isoflop.planning.mixtures.reading import read_mixtures
 from isoflop.runs import Runs
@@ -309,7 +310,7 @@ def _minimum(
         return columns(features, p, space.transport(p)[0]) @ theta
 
     tried = np.concatenate((known[:_CANDIDATES], rng.dirichlet(np.ones(len(cap)), _CANDIDATES), np.eye(len(cap))))
-    tried = np.array([_within(each, cap) for each in tried])
+    tried = np.array([projected(each, cap) for each in tried])
     at = value(tried)
     best, lowest, step = tried[int(at.argmin())], float(at.min()), 0.25
     for _ in range(_STEPS):
@@ -317,7 +318,7 @@ def _minimum(
         size = np.abs(slope).max()
         if size == 0 or step < 1e-3:
             break
-        ahead = _within(best - step * slope / size, cap)
+        ahead = projected(best - step * slope / size, cap)
         there = float(value(ahead[None])[0])
         if there < lowest - 1e-12:
             best, lowest = ahead, there
@@ -339,18 +340,6 @@ def _slope(space: Geometry, features: str, theta: Floats, p: Floats) -> Floats:
     through = float((columns(features, p[None], ot + small) @ theta - base)[0]) / small
     slope = direct + through * along[0]
     return np.asarray(slope - slope.mean())
-
-
-def _within(p: Floats, cap: Floats) -> Floats:
-    """The nearest point of {0 ≤ p ≤ cap, Σ p = 1}, by bisection on what is taken off each share."""
-    low, high = float((p - cap).min()) - 1, float(p.max()) + 1
-    for _ in range(60):
-        middle = (low + high) / 2
-        if np.clip(p - middle, 0, cap).sum() > 1:
-            low = middle
-        else:
-            high = middle
-    return np.clip(p - (low + high) / 2, 0, cap)
 
 
 def _findings(
