@@ -49,7 +49,7 @@ def write(folder: Path, items: dict[bytes, bytes]) -> None:
     database.flush()
 
 
-def repository(root: Path, *, old: bool = False) -> Path:
+def repository(root: Path, *, old: bool = False, begun: tuple[str, ...] = ("aaaa1111", "bbbb2222")) -> Path:
     """Two runs of one name with a loss in two contexts; the places of points are numbers that say nothing."""
     for number, own in enumerate(("aaaa1111", "bbbb2222")):
         place = ("meta", "chunks", own)
@@ -78,7 +78,7 @@ def repository(root: Path, *, old: bool = False) -> Path:
         connection.execute("CREATE TABLE experiment (id INTEGER, name TEXT)")
         connection.execute("CREATE TABLE run (hash TEXT, name TEXT, experiment_id INTEGER)")
         connection.execute("INSERT INTO experiment VALUES (1, 'sweep')")
-        connection.executemany("INSERT INTO run VALUES (?, 'base', 1)", [("aaaa1111",), ("bbbb2222",)])
+        connection.executemany("INSERT INTO run VALUES (?, 'base', 1)", [(own,) for own in begun])
     connection.close()
     return root
 
@@ -103,6 +103,12 @@ def test_every_point_and_setting_of_a_repository(tmp_path: Path, old: bool) -> N
     row = import_logs([root], tmp_path / "store").store.runs.row(0, named=True)
     assert (row["N"], row["D"], row["loss_metric"]) == (124e6, 290e6, "val_loss")
     assert import_logs([root], tmp_path / "store").unchanged == 2
+
+
+@needs_storage
+def test_runs_come_in_the_order_in_which_they_were_begun(tmp_path: Path) -> None:
+    root = repository(tmp_path / "project", begun=("bbbb2222", "aaaa1111"))
+    assert [run.name for run in read_logs(root) if isinstance(run, LoggedRun)] == ["base bbbb2222", "base aaaa1111"]
 
 
 @needs_storage

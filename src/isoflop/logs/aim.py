@@ -41,7 +41,7 @@ def _claims(candidate: Candidate) -> str | None:
 
 def _read(found: Found, options: Options) -> Iterator[LoggedRun | Unread]:
     root = next(folder for folder in found.files[0].parents if folder.name == _FOLDER)
-    hashes = sorted(path.name for path in (root / "seqs" / "chunks").glob("*") if path.is_dir())
+    hashes = {path.name for path in (root / "seqs" / "chunks").glob("*") if path.is_dir()}
     if not hashes:
         raise LogError(f"{found.source} is an Aim repository without a run; track one first")
     try:
@@ -52,7 +52,8 @@ def _read(found: Found, options: Options) -> Iterator[LoggedRun | Unread]:
             "write its metrics as CSV from Aim's page and import that"
         ) from None
     names = _names(root / _NAMES)
-    for each in hashes:
+    begun = {own: place for place, own in enumerate(names)}  # a hash says nothing of which run was first
+    for each in sorted(hashes, key=lambda own: (begun.get(own, len(begun)), own)):
         try:
             yield _run(found, root, each, names, aimrocks)
         except IsoflopError:
@@ -63,10 +64,13 @@ def _read(found: Found, options: Options) -> Iterator[LoggedRun | Unread]:
 
 
 def _names(path: Path) -> dict[str, tuple[str, str]]:
-    """Of each run: its name and its experiment."""
+    """Of each run, in the order in which they were begun: its name and its experiment."""
     if not path.is_file():
         return {}
-    query = "SELECT run.hash, run.name, experiment.name FROM run LEFT JOIN experiment ON experiment.id = experiment_id"
+    query = (
+        "SELECT run.hash, run.name, experiment.name FROM run LEFT JOIN experiment ON experiment.id = experiment_id "
+        "ORDER BY run.rowid"
+    )
     with sqlite.opened(path) as connection:
         return {str(own): (str(name or ""), str(group or "")) for own, name, group in connection.execute(query)}
 
