@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
+from isoflop import special
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.planning.local_parabola import without_stray
@@ -89,7 +89,7 @@ class IsoflopMinima(Value):
     def exponent_interval(self, *, level: float = 0.9) -> Interval:
         """The exponent a of N* ∝ C^a over the budgets, with its interval."""
         check_level(level)
-        half = float(stdtrit(self.freedom, (1 + level) / 2)) * math.sqrt(float(self.covariance[1, 1]))
+        half = float(special.stdtrit(self.freedom, (1 + level) / 2)) * math.sqrt(float(self.covariance[1, 1]))
         return Interval(self.exponent, self.exponent - half, self.exponent + half, level)
 
     def curvature(self) -> float:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
+from isoflop import special
 from isoflop.errors import IsoflopError
 from isoflop.fitting import Estimate, Fit
 from isoflop.fitting.objective.space import moved
@@ -139,7 +139,7 @@ class Sizes(Value):
             return drawn
         spread = 0.0
         if drawn.low > 0 and math.isfinite(drawn.high):
-            spread = math.log(drawn.high / drawn.low) / (2 * float(ndtri((1 + level) / 2)))
+            spread = math.log(drawn.high / drawn.low) / (2 * float(special.ndtri((1 + level) / 2)))
         drift = LAW_DRIFT * compute_distance(self.runs, budget)
         return log_t_interval(n, math.hypot(spread, LAW_ANYWHERE, drift), freedom=_FREE, level=level)
 

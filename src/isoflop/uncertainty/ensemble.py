@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
+from isoflop import special
 from isoflop.errors import FitError, IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Estimate, Fit
@@ -316,7 +316,7 @@ def interval_of(value: float, draws: Floats, *, level: float) -> Interval:
 def log_t_interval(value: float, sd: float, *, freedom: float, level: float) -> Interval:
     """value·exp(±t·sd), t Student's quantile: the interval of a positive number whose logarithm has that error."""
     check_level(level)
-    half = min(float(stdtrit(freedom, (1 + level) / 2)) * sd, _MOST_LOG)
+    half = min(float(special.stdtrit(freedom, (1 + level) / 2)) * sd, _MOST_LOG)
     return Interval(value, value * math.exp(-half), value * math.exp(half), level)
 
 

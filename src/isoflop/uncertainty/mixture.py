@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
+from isoflop import special
 from isoflop.errors import IsoflopError
 from isoflop.values import Value
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
+from isoflop import special
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Fit
@@ -344,7 +344,7 @@ def _conditional(problem: Problem, there: Optima | None) -> list[Finding]:
     names = [each.name for each in problem.unknowns if not each.menu]
     if not names:
         return []
-    factor = math.exp(ndtri(0.95) * LAW_ANYWHERE)
+    factor = math.exp(special.ndtri(0.95) * LAW_ANYWHERE)
     plain = set(problem.names) == set(problem.law.input_names) == {"N", "D"}
     return [
         Finding(

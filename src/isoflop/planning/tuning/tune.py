@@ -9,8 +9,8 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
 
+from isoflop import special
 from isoflop.errors import DataError, IsoflopError
 from isoflop.findings import Finding
 from isoflop.planning.tuning.findings import at_findings, sweep_findings
@@ -47,7 +47,7 @@ class Line(Value):
         """By how much draws are spread around the estimate."""
         free = self.freedom
         spent = self.path.shape[2]
-        normal, student = float(ndtri((1 + level) / 2)), float(stdtrit(free, (1 + level) / 2))
+        normal, student = float(special.ndtri((1 + level) / 2)), float(special.stdtrit(free, (1 + level) / 2))
         return math.sqrt((free + spent) / free) * student / normal
 
     def interval(self, values: Floats, level: float) -> Interval:
