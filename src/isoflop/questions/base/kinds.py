@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from isoflop.errors import IsoflopError, shown
+from isoflop.patterns import pattern
 from isoflop.units import parse_quantity
 
 T = TypeVar("T")
 
 _HOURS = {"h": 1.0, "d": 24.0, "w": 168.0}
-_DURATION = re.compile(r"\s*(.+?)\s*(hours?|h|days?|d|weeks?|w)\s*")
+_DURATION = pattern(r"\s*(.+?)\s*(hours?|h|days?|d|weeks?|w)\s*")
 _MOST = 2**53  # whole numbers up to here are exact as floats
 
 
