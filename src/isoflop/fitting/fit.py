@@ -162,23 +162,12 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
     True
     """
     objective = huber() if objective is None else objective
-    open_constants = law.searched
-    law, settled = settled_law(law, runs, objective, starts, seed)
-    ready = problem(law, runs, objective=objective)
-    best, agreement = best_optimum(ready, starts, seed)
-    search = Search(
-        agreement.tried,
-        agreement.reached,
-        seed,
-        constants=tuple(each.name for each in open_constants if each.name in law.fixed),
-        engine="numpy" if objective.native is None else engine(),
-    )
-    fitted, residual = _fitted(ready, runs, best, search)
-    params = fitted.params
+    fitted, residual, ready, best, agreement, settled = _located(law, runs, objective, starts, seed)
+    law = ready.law
     found = (
         *runs.findings,
         *evidence_findings(runs),
-        *overflow_findings(params),
+        *overflow_findings(fitted.params),
         *search_findings(fitted.search, exact=agreement.exact, gap=agreement.gap, converged=bool(best.converged[0])),
         *(own_flops(runs)[1] if {"N", "D"} <= set(law.input_names) else ()),
         *parameter_findings(law, ready.kernel, best.theta),
@@ -190,6 +179,29 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
         *_residual_findings(ready, runs, residual, best.theta[0]),
     )
     return replace(fitted, findings=found)
+
+
+def fit_alone(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int = 64, seed: int = 0) -> Fit:
+    """As :func:`fit`, without findings: of fits that are compared with others, and whose findings nobody reads."""
+    return _located(law, runs, huber() if objective is None else objective, starts, seed)[0]
+
+
+def _located(
+    law: Law, runs: Runs, objective: Objective, starts: int, seed: int
+) -> tuple[Fit, Floats, Problem, Solution, _Agreement, tuple[Finding, ...]]:
+    """A fit without findings, and what they are made of."""
+    open_constants = law.searched
+    law, settled = settled_law(law, runs, objective, starts, seed)
+    ready = problem(law, runs, objective=objective)
+    best, agreement = best_optimum(ready, starts, seed)
+    search = Search(
+        agreement.tried,
+        agreement.reached,
+        seed,
+        constants=tuple(each.name for each in open_constants if each.name in law.fixed),
+        engine="numpy" if objective.native is None else engine(),
+    )
+    return *_fitted(ready, runs, best, search), ready, best, agreement, settled
 
 
 def _of_powers(ready: Problem) -> tuple[str, ...]:

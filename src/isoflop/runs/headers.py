@@ -42,8 +42,9 @@ _SI: Final = {
 _OPERATIONS = pattern(
     r"(kilo|mega|giga|tera|peta|exa|zetta|yotta|[kmgtpezy])?[\s_-]*(flops?|flos|macs?)", re.IGNORECASE
 )
-_DAYS = pattern(r"(peta|exa|zetta|pf|ef|zf|p|e|z)[\s_-]*(?:flops?)?(?:/s|s)?(?:ec)?[\s_./-]*days?", re.IGNORECASE)
-_DAYS_TAIL = pattern(rf"(|.*[\s_./-]){_DAYS.pattern}", re.IGNORECASE)
+_IN_DAYS = r"(peta|exa|zetta|pf|ef|zf|p|e|z)[\s_-]*(?:flops?)?(?:/s|s)?(?:ec)?[\s_./-]*days?"
+_DAYS = pattern(_IN_DAYS, re.IGNORECASE)
+_DAYS_TAIL = pattern(rf"(|.*[\s_./-]){_IN_DAYS}", re.IGNORECASE)
 _APART = pattern(  # kilo_params, Mega tokens, "M params", "T FLOPs"
     r"(?<![^\W_])(?:(kilo|mega|giga|tera|(?-i:[KMBGT]))[\s_-]+(params?|parameters|tokens?|toks?)"
     r"|(kilo|mega|giga|tera|peta|exa|zetta|yotta|(?-i:[KMGTPEZ]))[\s_-]+(flops?|flos|macs?))(?![^\W_])",

@@ -43,7 +43,6 @@ class Kind(Generic[T]):
         return {"type": "string"}
 
 
-@dataclass(frozen=True)
 class Text(Kind[str]):
     """Any text that is not empty."""
 
@@ -72,7 +71,6 @@ class Choice(Kind[str]):
         return {"enum": list(self.values)}
 
 
-@dataclass(frozen=True)
 class Flag(Kind[bool]):
     """On or off."""
 
@@ -174,7 +172,6 @@ class Duration(Kind[float]):
         return f"{value!r}h"
 
 
-@dataclass(frozen=True)
 class Texts(Kind[tuple[str, ...]]):
     """Several texts; the option is repeated."""
 
