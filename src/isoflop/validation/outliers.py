@@ -51,8 +51,8 @@ class Outliers(Value):
     """What lies off a law's surface.
 
     found: the outliers, farthest first. scale: robust standard deviation of the residuals (relative, or in units of the
-    loss for raw objectives). fit: the law fitted to the others; it has no findings. residuals: measured − fitted of
-    every row, (rows,). scales: the standard deviation at each row, which depends on its size where that is clear, (rows,).
+    loss for raw objectives). fit: the law fitted to the others, without findings. residuals: measured − fitted of every
+    row, (rows,). scales: the standard deviation at each row, which depends on its size where that is clear, (rows,).
     """
 
     found: tuple[Outlier, ...]
