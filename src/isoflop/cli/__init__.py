@@ -56,10 +56,10 @@ class _Lazy(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click's, with the nearest command for a slip of the finger."""
-        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+        if args and not args[0].startswith("-") and args[0] not in _told():
             import difflib
 
-            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1, cutoff=0.5)
+            near = difflib.get_close_matches(args[0], _told(), n=1, cutoff=0.5)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             ctx.fail(f"there is no command {args[0][:40]!r}{hint}")
         return super().resolve_command(ctx, args)
