@@ -8,7 +8,15 @@ from __future__ import annotations
 from typing import Any
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever SciPy has under this name
-    from scipy import special
+class _Special:
+    """The module, loaded for the first function that is asked for."""
 
-    return getattr(special, name)
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever SciPy has under this name
+        from scipy import special
+
+        found = getattr(special, name)
+        setattr(self, name, found)
+        return found
+
+
+special = _Special()

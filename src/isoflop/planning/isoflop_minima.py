@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop import special
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.planning.local_parabola import without_stray
 from isoflop.planning.parabolas import by_budget, flops_of_budgets
 from isoflop.runs import Runs
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Interval, check_level, log_t_interval
 from isoflop.values import Value
 

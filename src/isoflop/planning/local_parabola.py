@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop import special
+from isoflop.special import special
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]

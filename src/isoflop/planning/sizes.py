@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop import special
 from isoflop.errors import IsoflopError
 from isoflop.fitting import Estimate, Fit
 from isoflop.fitting.objective.space import moved
@@ -19,6 +18,7 @@ from isoflop.planning.allocate import Basis, exponent, near_optimal
 from isoflop.planning.isoflop_minima import IsoflopMinima, isoflop_minima
 from isoflop.planning.near_optimum import NearOptimum, near_optimum
 from isoflop.runs import Runs
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of, log_t_interval
 from isoflop.uncertainty.extrapolation import compute_distance
 from isoflop.values import Value

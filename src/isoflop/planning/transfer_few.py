@@ -14,13 +14,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop import special
 from isoflop.errors import DataError, IsoflopError, excerpt
 from isoflop.findings import Finding
 from isoflop.planning.forecast import forecast
 from isoflop.planning.transfer import point_losses
 from isoflop.runs import Runs
 from isoflop.shown import Shown
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level
 
 Floats = NDArray[np.float64]

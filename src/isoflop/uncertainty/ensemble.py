@@ -10,13 +10,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from isoflop import special
 from isoflop.errors import FitError, IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Estimate, Fit
 from isoflop.fitting.inputs import Given, inputs_of
 from isoflop.laws.lists import Lists
 from isoflop.shown import Shown
+from isoflop.special import special
 from isoflop.uncertainty.prior import Prior, shipped_prior
 from isoflop.values import Value
 

@@ -10,7 +10,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop import special
 from isoflop.errors import FitError, IsoflopError, excerpt
 from isoflop.findings import Finding
 from isoflop.fitting.grouped import Pull
@@ -19,6 +18,7 @@ from isoflop.fitting.panel_search import PanelOptimum, refit_panel
 from isoflop.fitting.panel_table import PanelProblem
 from isoflop.fitting.pooling import pull_of
 from isoflop.shown import Shown
+from isoflop.special import special
 from isoflop.uncertainty.panel import TOLERANCE, repeated
 from isoflop.uncertainty.sharing_tables import simulated_targets
 from isoflop.values import Value

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from isoflop import special
 from isoflop.fitting import Fit
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Interval, check_level
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop import special
 from isoflop.fitting import Fit
 from isoflop.fitting.fit import Problem
 from isoflop.fitting.objective import Objective
+from isoflop.special import special
 from isoflop.validation.answers import Answer, answer_at
 
 Floats = NDArray[np.float64]

@@ -10,11 +10,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop import special
 from isoflop.errors import DataError
 from isoflop.findings import Finding
 from isoflop.runs import Runs
 from isoflop.shown import Shown
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Interval
 from isoflop.units import format_quantity
 from isoflop.validation.levels import ALL, Levels, lower_is_better, read_levels, varying_inputs

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop import special
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Interval
 from isoflop.validation.score_curves import ScoreCurves
 from isoflop.values import Value

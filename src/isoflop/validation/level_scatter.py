@@ -8,7 +8,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop import special
+from isoflop.special import special
 from isoflop.validation.levels import Levels
 from isoflop.values import Value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop import special
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Interval
 from isoflop.validation.level_scatter import Scatter
 from isoflop.validation.levels import Levels

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop import special
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Interval
 from isoflop.validation.backtest import Backtest, Forecasts
 from isoflop.validation.score import mean_interval, per_run

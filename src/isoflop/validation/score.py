@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop import special
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Interval
 from isoflop.uncertainty.quantiles import finite_quantiles
 from isoflop.values import Value

@@ -14,7 +14,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop import special
+from isoflop.special import special
 from isoflop.validation.level_scatter import Scatter
 from isoflop.validation.levels import Levels
 from isoflop.validation.unimodal import monotone_fit, unimodal_fit

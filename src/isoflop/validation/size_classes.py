@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop import special
 from isoflop.errors import DataError
+from isoflop.special import special
 from isoflop.uncertainty.holm import holm
 from isoflop.units import format_quantity
 from isoflop.validation.levels import Levels

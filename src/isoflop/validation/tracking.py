@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop import special
 from isoflop.errors import DataError, IsoflopError, choices
 from isoflop.findings import Finding
 from isoflop.shown import Shown
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Interval, check_level, interval_of
 from isoflop.uncertainty.holm import holm
 from isoflop.uncertainty.ranks import spearman

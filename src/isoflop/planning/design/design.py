@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop import special
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting.objective import Objective
@@ -23,6 +22,7 @@ from isoflop.planning.design.sign import wrong_sign
 from isoflop.planning.design.target import Target
 from isoflop.runs import Runs
 from isoflop.shown import Shown
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Interval, check_level
 from isoflop.uncertainty.prior import Prior
 

@@ -17,11 +17,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from isoflop import special
 from isoflop.errors import DataError, IsoflopError, shown
 from isoflop.planning.design.belief import Moments
 from isoflop.planning.design.candidates import MOST, Candidates
 from isoflop.runs import Runs
+from isoflop.special import special
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]

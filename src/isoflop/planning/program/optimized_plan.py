@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop import special
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Fit
@@ -23,6 +22,7 @@ from isoflop.planning.program.problem import Problem, point_expression
 from isoflop.planning.program.solve_plan import Optima, PlanSolver
 from isoflop.planning.sizes import LAW_ANYWHERE
 from isoflop.shown import Shown
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
 from isoflop.uncertainty.extrapolation import distances
 from isoflop.uncertainty.predictive import Predictive, predictive

@@ -10,7 +10,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop import special
 from isoflop.errors import DataError, IsoflopError
 from isoflop.findings import Finding
 from isoflop.planning.tuning.findings import at_findings, sweep_findings
@@ -19,6 +18,7 @@ from isoflop.planning.tuning.sweep import SCALES, Sweep, sweep_of
 from isoflop.planning.tuning.three_term import BatchLine, three_term
 from isoflop.runs import Runs
 from isoflop.shown import Shown
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Interval, check_level
 from isoflop.uncertainty.extrapolation import decades_beyond
 from isoflop.values import Value
