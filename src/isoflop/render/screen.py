@@ -81,8 +81,13 @@ class Screen:
             self._write(" " * left + line for line in lines(cells, low=False))
 
     def _write(self, lines: Iterable[str]) -> None:
-        self.file.write("".join(f"{line}\n" for line in lines))
-        self.file.flush()
+        try:
+            self.file.write("".join(f"{line}\n" for line in lines))
+            self.file.flush()
+        except (
+            BrokenPipeError
+        ):  # a reader that stops early, such as head; by its number click would take it for a fault
+            raise BrokenPipeError from None
 
     def _runs(self, line: str, styles: Sequence[str]) -> Iterator[str]:
         """The line in stretches of one style."""

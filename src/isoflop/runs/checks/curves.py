@@ -40,13 +40,17 @@ def curve_findings(runs: Runs) -> list[Finding]:
     return [*_diverged(runs), *_dominated(runs), *_off_curve_findings(runs)]
 
 
-@lru_cache(maxsize=2)
-def off_isoflop_curve(runs: Runs) -> tuple[OffCurve, ...]:
+def off_isoflop_curve(runs: Runs) -> list[OffCurve]:
     """Runs more than six robust standard deviations off log L = c₀ + c₁·log N + c₂·(log N)² of their budget.
 
     Budgets are groups of runs whose C (or 6ND) agree within 10 %, with six sizes or more; the parabola is fitted by
     reweighting to the least sum of absolute residuals, so that a run off the curve does not bend it.
     """
+    return list(_off_curve(runs))
+
+
+@lru_cache(maxsize=2)  # the check of a table asks twice
+def _off_curve(runs: Runs) -> tuple[OffCurve, ...]:
     if not {"N", "loss"} <= set(runs.frame.columns) or not ({"C", "D"} & set(runs.frame.columns)):
         return ()
     n, loss = runs["N"], runs["loss"]
