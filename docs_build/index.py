@@ -1,4 +1,7 @@
-"""Renews the index of questions, ``src/isoflop/questions/index.json``: ``python -m docs_build.index``."""
+"""Renews what is kept of questions beside their modules: ``python -m docs_build.index``.
+
+``src/isoflop/questions/index.json`` for lists of them, ``src/isoflop/cli/options.json`` for the completion of options.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from isoflop.questions import INDEX, Entry, declared
+from isoflop.cli.commands import command_of
+from isoflop.cli.completion import OPTIONS, outline
+from isoflop.questions import INDEX, Entry, declared, questions
 
 
 def index() -> str:
@@ -16,9 +21,16 @@ def index() -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
+def options() -> str:
+    """The words of every question's options as their file holds them, a line each."""
+    lines = [f"{json.dumps(name)}: {json.dumps(outline(command_of(each)))}" for name, each in questions().items()]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
 def _told(entry: Entry) -> dict[str, Any]:
     return {name: value for name, value in entry._asdict().items() if name != "module"}
 
 
 if __name__ == "__main__":
     Path(INDEX).write_text(index(), encoding="utf-8")
+    Path(OPTIONS).write_text(options(), encoding="utf-8")

@@ -36,8 +36,13 @@ class _Lazy(click.Group):
         return list(_told())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        from isoflop.questions import question
+        from isoflop.questions import listed, question
 
+        if ctx.resilient_parsing and cmd_name in listed():
+            from isoflop.cli.completion import outlined
+
+            if (known := outlined(cmd_name)) is not None:
+                return known
         found = question(cmd_name)
         if found is not None:
             from isoflop.cli.commands import command_of
