@@ -27,13 +27,7 @@ def test_an_outline_is_completed_as_its_command(name):
     assert outline(outlined(name)) == outline(command_of(questions()[name]))
 
 
-LINES = (
-    ["fit"],
-    ["fit", "runs.csv", "--law", "chinchilla"],
-    ["fit", "--law"],
-    ["fit", "--curves"],
-    ["plan", "--budget"],
-)
+LINES = ("fit", "fit runs.csv --law chinchilla", "fit --law", "fit --curves", "plan --budget")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
