@@ -184,8 +184,7 @@ def read_numbers(series: pl.Series, *, shares: bool = False) -> Numbers:
         return Numbers(pl.Series(series.name, [None] * series.len(), dtype=pl.Float64))
     text = series.str.strip_chars()
     values = text.cast(pl.Float64, strict=False)
-    odd = values.is_null() & ~missing(series)
-    if not odd.any():
+    if not values.null_count() or not (odd := values.is_null() & ~missing(series)).any():
         return Numbers(values.alias(series.name))
     cells: dict[str, Cell] = {}
     for word in text.filter(odd).unique():

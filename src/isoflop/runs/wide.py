@@ -87,7 +87,7 @@ def columns_like_runs(frame: pl.DataFrame, clock: str, unused: Sequence[str]) ->
 
 def columns_of_runs(raw: pl.DataFrame) -> Wide | None:
     """Which columns of a table hold a run each, where it has a column for each run."""
-    if not 3 <= raw.width <= 2_000:
+    if not 3 <= raw.width <= 2_000 or {"loss", "N"} & set(raw.columns):  # as below, told by the names alone
         return None
     matches = match_headers(raw.columns)
     clocks = [matches[symbol].header.text for symbol in _CLOCKS if symbol in matches]
