@@ -72,7 +72,8 @@ def envelope(
     grid = np.linspace(low, high, BUDGETS)
     heights = np.stack([_interpolate(grid, compute[rows], loss[rows]) for rows in curves])
     sizes = np.array([log_n[rows[0]] for rows in curves])
-    inside, best = _least(heights, sizes)
+    curve = _Curves(heights, sizes)
+    inside, best = curve.least(slice(None))
     if inside.sum() < 2:
         raise IsoflopError(
             f"at no budget do the training curves of {runs.source} bracket the best size; train smaller and larger ones"
@@ -88,7 +89,7 @@ def envelope(
     redrawn = []
     for _ in range(draws):
         kept = np.unique(rng.integers(0, len(curves), len(curves)))
-        reached, least = _least(heights[kept], sizes[kept])
+        reached, least = curve.least(kept)
         if reached.sum() > _DRAWS_THAT_HOLD * inside.sum():
             slope, start = np.polyfit(grid[reached], least[reached], 1)
             redrawn.append((start, slope))
@@ -103,13 +104,24 @@ def envelope(
     )
 
 
-def _least(heights: Floats, sizes: Floats) -> tuple[NDArray[np.bool_], Floats]:
-    """The log size of least loss at each budget, and where a smaller and a larger size reach that budget too."""
-    reached = np.isfinite(heights)
-    best = sizes[np.where(reached, heights, np.inf).argmin(axis=0)]
-    smaller = (reached & (sizes[:, None] < best - 1e-9)).any(axis=0)
-    larger = (reached & (sizes[:, None] > best + 1e-9)).any(axis=0)
-    return smaller & larger, best
+class _Curves:
+    """Losses of curves on a grid of budgets, ready for many choices of curves.
+
+    heights: (curves, budgets), NaN where a curve does not reach. sizes: log N of each curve.
+    """
+
+    def __init__(self, heights: Floats, sizes: Floats) -> None:
+        reached = np.isfinite(heights)
+        self._sizes = sizes
+        self._heights = np.where(reached, heights, np.inf)
+        self._smallest, self._largest = (np.where(reached, sizes[:, None], none) for none in (np.inf, -np.inf))
+
+    def least(self, kept: NDArray[np.int64] | slice) -> tuple[NDArray[np.bool_], Floats]:
+        """Where a smaller and a larger size reach the budget too, and the log size of least loss at each budget."""
+        best = self._sizes[kept][self._heights[kept].argmin(axis=0)]
+        smaller = self._smallest[kept].min(axis=0) < best - 1e-9
+        larger = self._largest[kept].max(axis=0) > best + 1e-9
+        return smaller & larger, best
 
 
 def _groups(codes: NDArray[np.int64]) -> list[NDArray[np.int64]]:

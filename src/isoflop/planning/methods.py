@@ -74,13 +74,16 @@ class Methods(Shown):
         return () if self.curves is None else self.curves.profiles
 
 
-def compare_methods(ensemble: Ensemble, runs: Runs, *, budget: float, level: float = 0.9, seed: int = 0) -> Methods:
+def compare_methods(
+    ensemble: Ensemble, runs: Runs, *, budget: float, level: float = 0.9, seed: int = 0, plan: Plan | None = None
+) -> Methods:
     """N* and a by the envelope of curves, IsoFLOP parabolas and the parametric fit.
 
     ensemble: the parametric fit of a law in N and D. runs: the table, with C for method 2 and curves for method 1.
+    plan: what ``optimal_plan`` says of the same budget, level and seed, where it is at hand.
     """
     counted = ensemble.estimate.data.flops
-    plan = optimal_plan(ensemble, budget=budget, level=level, seed=seed)
+    plan = plan or optimal_plan(ensemble, budget=budget, level=level, seed=seed)
     law = plan.law or (plan if plan.basis == "law" else None)
     found: list[Finding] = []
     answers = []

@@ -141,6 +141,10 @@ class Plan(Planner, Hardware, Question):
             refuse_errors(found.plan.findings)
         return found
 
+    def _is_usual(self, context: Context) -> bool:
+        """Whether other questions of the context have the same plan."""
+        return self.within == type(self).within and context.fit_spec.seed == 0
+
     def answer(self, result: PlanResult | Allocation | OptimizedPlan | Planned, context: Context) -> Answer:
         """The recommended model in front, the compute-optimal one and everything else behind it."""
         from isoflop.planning.answer import Answer as PlanResult
@@ -160,7 +164,7 @@ class Plan(Planner, Hardware, Question):
         tuned, settings, doubts = planned_settings(context, best.n.value, best.d.value)
         return Answer(
             question=self.name,
-            evidence=plan_evidence(context, budget=plan.budget),
+            evidence=plan_evidence(context, budget=plan.budget, plan=plan if self._is_usual(context) else None),
             title=f"{ensemble.estimate.law.name} at {number(plan.budget, 'flops')} training FLOPs",
             headline=_headline(result),
             quantities=(*quantities, *tuned),

@@ -15,6 +15,7 @@ from isoflop.errors import IsoflopError
 
 if TYPE_CHECKING:
     from isoflop.fitting import Fit
+    from isoflop.planning.allocate import Plan
     from isoflop.planning.methods import Methods
     from isoflop.questions.base.context import Context
     from isoflop.validation.backtest import Backtest
@@ -24,13 +25,13 @@ MOST_ROWS: Final = 3_000  # of a table whose evidence is computed without being 
 STRUCTURE: Final = ("structured-residuals", "lack-of-fit")  # findings of a law that misses
 
 
-def plan_evidence(context: Context, *, budget: float) -> Table | None:
-    """Evidence for N* at a budget; None where a result is worded without what it was made from."""
+def plan_evidence(context: Context, *, budget: float, plan: Plan | None = None) -> Table | None:
+    """Evidence for N* at a budget; None where a result is worded without its origin. plan: see :func:`methods_of`."""
     if context.from_result:
         return None
     rows: list[tuple[Cell, ...]] = []
     if is_cheap(context):
-        rows += [*_methods(context, budget), *_without_outliers_plan(context, budget)]
+        rows += [*_methods(context, budget, plan), *_without_outliers_plan(context, budget)]
     rows += [*_hold_out(context), *_extrapolation_of_budget(context, budget), *_residuals(context)]
     return _table(rows, "N", "N*")
 
@@ -59,10 +60,10 @@ def _table(rows: list[tuple[Cell, ...]], name: str, title: str) -> Table | None:
     return Table("evidence", (Column("source", "evidence"), Column(name, title), Column("result", "")), tuple(rows))
 
 
-def _methods(context: Context, budget: float) -> Iterator[tuple[Cell, ...]]:
+def _methods(context: Context, budget: float, plan: Plan | None) -> Iterator[tuple[Cell, ...]]:
     """N* by each method, the same numbers as ``isoflop methods``."""
     try:
-        found = methods_of(context, budget)
+        found = methods_of(context, budget, plan)
     except IsoflopError as error:
         yield ("other methods", None, str(error))
         return
@@ -73,14 +74,14 @@ def _methods(context: Context, budget: float) -> Iterator[tuple[Cell, ...]]:
             yield (each.name, of_interval("N", each.n, "count"), "")
 
 
-def methods_of(context: Context, budget: float) -> Methods:
-    """The three methods at a budget, computed once."""
+def methods_of(context: Context, budget: float, plan: Plan | None = None) -> Methods:
+    """The three methods at a budget, computed once. plan: that of the context's fit and seed, where it is at hand."""
     from isoflop.planning.methods import compare_methods
 
     return context.once(
         ("methods", budget),
         lambda: compare_methods(
-            context.ensemble, context.runs, budget=budget, level=context.level, seed=context.fit_spec.seed
+            context.ensemble, context.runs, budget=budget, level=context.level, seed=context.fit_spec.seed, plan=plan
         ),
     )
 
@@ -145,12 +146,13 @@ def outliers_of(context: Context) -> Outliers | None:
 def _fit_without(context: Context, rows: list[int]) -> Fit:
     import numpy as np
 
-    from isoflop.fitting import fit
+    from isoflop.fitting.fit import fit_alone
 
     def refit() -> Fit:
         kept = context.runs.take(~np.isin(context.runs.rows, rows))
         objective = context.ensemble.fit.objective
-        return fit(context.law, kept, objective=objective, starts=context.fit_spec.starts, seed=context.fit_spec.seed)
+        spec = context.fit_spec
+        return fit_alone(context.law, kept, objective=objective, starts=spec.starts, seed=spec.seed)
 
     return context.once(("without", *rows), refit)
 
