@@ -9,6 +9,7 @@ from isoflop.plots.canvas import new_axes, render, save
 from isoflop.plots.capability import density_by_date, index_by_date
 from isoflop.plots.contours import loss_contours
 from isoflop.plots.corner import corner
+from isoflop.plots.correlations import correlations
 from isoflop.plots.curves import training_curves
 from isoflop.plots.design import design
 from isoflop.plots.draws import parameter_draws
@@ -47,6 +48,7 @@ __all__ = [
     "batch_by_spend",
     "choices_made",
     "corner",
+    "correlations",
     "correlations_along_chain",
     "coverage_by_law",
     "density_by_date",
