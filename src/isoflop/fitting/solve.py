@@ -173,6 +173,7 @@ def solve_measured(
     near: bool = False,
 ) -> Solution:
     """Minimize from every start in ``theta``; see :func:`solve`, which does so for rows in memory."""
+    near = near and problem.objective.smooth  # a corner has no curvature, and more steps than without
 
     def descend(problem: Measured, theta: Floats, scale: Floats, tolerance: float) -> Solution:
         if isinstance(problem, Batch) and problem.descends_compiled:
