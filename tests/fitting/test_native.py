@@ -174,6 +174,24 @@ def test_blocks_change_nothing(rows):
 
 
 @compiled
+@pytest.mark.parametrize("text", ["huber:1e-3", "student-t"])
+def test_a_table_that_is_not_copied_is_measured_as_its_copy(text, monkeypatch):
+    use(monkeypatch, "native")
+    rng = np.random.default_rng(0)
+    n, d = 10 ** rng.uniform(7, 10, 5_003), 10 ** rng.uniform(9, 11, 5_003)
+    chosen, each = objective(text), law("chinchilla")
+    kernel = Kernel(coordinates(each), {"N": n, "D": d}, space="log")
+    target, theta = rng.normal(0, 0.3, len(n)), rng.normal(0, 0.2, (2, 5))
+    index, newton, scale = np.arange(2), np.array([True, False]), np.full(2, chosen.scale_at(0.3, 0.3))
+    own, copied = (
+        Batch(kernel, target, chosen, weights).normal_equations(theta, scale, index, newton)
+        for weights in (None, np.ones((2, len(n))))
+    )
+    for one, other in zip(own, copied, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12 * np.abs(other).max())
+
+
+@compiled
 def test_lists_of_every_length_add_up():
     lengths = [1, 0, 5_000, 3, 0, 4_096, 2, 9_000, 1]
     rng = np.random.default_rng(0)

@@ -44,6 +44,8 @@ Floats = NDArray[np.float64]
 
 SAME = 1e-6  # two optima whose objectives differ by less, relatively, are one
 SEARCH_ROWS = 4_096  # a larger table is searched on a sample; the best of its optima are then fitted on all rows
+_SETTLING_ROWS = 65_536  # first on as many, where optima of the sample that are one come together
+_REACH = 0.1  # relative distance of an optimum on so many rows beyond which another is the best on all
 _FINISHERS = 4
 _ENOUGH = 12  # starts that must agree before the others are spared
 _LAST_STEPS = 3_000  # for the best alone: a flat, curved valley can take so many
@@ -70,6 +72,7 @@ class Problem:
         scales: Floats | None = None,
         tolerance: float = 1e-9,
         max_steps: int = 300,
+        near: bool = False,
     ) -> Solution:
         """Minimize from every start; see :func:`isoflop.fitting.solve.solve`. The table's own weights multiply."""
         own = self.table.weights
@@ -84,6 +87,7 @@ class Problem:
             scales=scales,
             tolerance=tolerance,
             max_steps=max_steps,
+            near=near,
         )
 
     def starts(self, *, count: int, seed: int, loss: Floats | None = None) -> Floats:
@@ -298,7 +302,10 @@ def best_optimum(ready: Problem, starts: int, seed: int) -> tuple[Solution, _Agr
         sample, _ = sampled(ready, seed=seed)
         searched = _first_third_or_all(sample, begin)
         agreement = _agreement(sample, searched, float(np.nanmin(searched.value)))
-        found = ready.solve(_distinct(searched))
+        if len(ready.target) > 2 * _SETTLING_ROWS:
+            larger, _ = sampled(ready, seed=seed, count=_SETTLING_ROWS)
+            searched = _in_reach(larger, larger.solve(_distinct(searched)))
+        found = ready.solve(_distinct(searched), near=True)
     else:
         found = _first_third_or_all(ready, begin)
         agreement = None
@@ -358,12 +365,19 @@ def _agreement(ready: Problem, found: Solution, best: float) -> _Agreement:
     return _Agreement(reached, len(same), next_best, exact=best <= floor)
 
 
-def sampled(ready: Problem, *, seed: int) -> tuple[Problem, NDArray[np.int64]]:
-    """The problem on a random sample of ``SEARCH_ROWS`` of its rows, and which they are."""
-    rows = np.sort(np.random.default_rng([seed, 1]).choice(len(ready.target), SEARCH_ROWS, replace=False))
+def sampled(ready: Problem, *, seed: int, count: int = SEARCH_ROWS) -> tuple[Problem, NDArray[np.int64]]:
+    """The problem on a random sample of its rows, and which they are."""
+    rows = np.sort(np.random.default_rng([seed, 1]).choice(len(ready.target), count, replace=False))
     few = ready.table.take(rows)
     kernel = Kernel(ready.coords, few.inputs, space=ready.objective.space, centers=ready.kernel.centers)
     return replace(ready, table=few, kernel=kernel, target=ready.target[rows]), rows
+
+
+def _in_reach(sample: Problem, found: Solution) -> Solution:
+    """The optima of a large sample that may be the best of all rows: the others miss it by far more than by chance."""
+    size = sample.objective.magnitude(float(np.nanmin(found.value)), len(sample.target))
+    near = np.flatnonzero(found.value - np.nanmin(found.value) <= _REACH * size)
+    return Solution(*(getattr(found, each)[near] for each in Solution.__dataclass_fields__))
 
 
 def _distinct(found: Solution) -> Floats:

@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 
 CANDIDATES = 1_536
 _SCREEN_ROWS = 64
+_MOST_SORTED = 65_536  # rows of a larger table among which they are chosen
 _SMALLEST = 1e-3  # a projected amplitude that comes out negative starts at this share of the loss
 
 
@@ -65,8 +66,11 @@ def _spread_rows(loss: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
     """Rows spread evenly over the order of losses, at most 64."""
     if len(loss) <= _SCREEN_ROWS:
         return np.arange(len(loss))
-    order = np.argsort(loss, kind="stable")
-    edges = np.linspace(0, len(loss) - 1, _SCREEN_ROWS).round().astype(np.int64)
+    rows = np.arange(len(loss))
+    if len(loss) > _MOST_SORTED:
+        rows = np.linspace(0, len(loss) - 1, _MOST_SORTED).round().astype(np.int64)
+    order = rows[np.argsort(loss[rows], kind="stable")]
+    edges = np.linspace(0, len(rows) - 1, _SCREEN_ROWS).round().astype(np.int64)
     return np.sort(order[edges])
 
 

@@ -97,6 +97,7 @@ class Refits(Value):
                 weights=weights.astype(np.float64),
                 scales=None if scale is None else np.full(len(some), scale),
                 tolerance=_TIGHT,
+                near=True,
             )
             pieces.append(np.where(np.isfinite(found.value)[:, None], found.theta, np.nan))
             if self.progress is not None:
