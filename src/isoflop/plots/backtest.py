@@ -12,8 +12,9 @@ from isoflop.plots.style import MARKERS, legend, legend_above, log_axis, name_ro
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from isoflop.validation.backtest import Backtest, Forecasts
+    from isoflop.validation.backtest import Backtest
     from isoflop.validation.rank import Ranking
+    from isoflop.validation.window_test import Forecasts
 
 Floats = NDArray[np.float64]
 

@@ -179,7 +179,7 @@ def _ensemble(ready: Problem, runs: Runs, window: Window, best: Solution, draws:
     fitted = window_fit(ready, runs, window, best, seed=seed)
     drawn = ready.solve(
         np.repeat(best.theta, draws, axis=0),
-        weights=resampled(ready, runs, window, draws, seed),
+        weights=resampled(runs, window, draws, seed),
         scales=np.repeat(best.scale, draws) if ready.objective.fits_scale else None,
         max_steps=DRAW_STEPS,
     )

@@ -24,7 +24,7 @@ from isoflop.uncertainty.discrepancy import discrepancy
 from isoflop.uncertainty.prior import Prior
 from isoflop.uncertainty.quantiles import finite_quantiles
 from isoflop.uncertainty.resampling_unit import unit_by
-from isoflop.uncertainty.scatter import run_scatter
+from isoflop.uncertainty.scatter import RunScatter, run_scatter
 from isoflop.uncertainty.unit_weights import unit_weights
 from isoflop.validation.score import log_density
 from isoflop.validation.split import Window
@@ -39,57 +39,84 @@ DRAW_STEPS = 100  # those that still creep along a valley by then hardly move th
 
 
 @dataclass(frozen=True)
-class Piece(Value):
-    """One window's forecasts, (held rows,) each, and their draws (draws, held rows)."""
+class Fitted(Value):
+    """One window's fit, and what it forecasts without draws: (held rows,) each.
+
+    theta: (coordinates,), the optimum, of log scale ``scale``; scatter: how the fitted runs lie around it.
+    """
 
     value: Floats
     low: Floats
     high: Floats
     log_score: Floats
+    theta: Floats
+    scale: float
+    scatter: RunScatter
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Drawn(Value):
+    """What one window's draws forecast if the law holds, (held rows,) each, and their curves (draws, held rows)."""
+
     law_low: Floats
     law_high: Floats
     law_log_score: Floats
     curve: Floats
-    findings: tuple[Finding, ...]
 
 
-def solved(
+def fitted(
     law: Law,
     runs: Runs,
     windows: Sequence[Window],
     objective: Objective,
-    draws: int,
     level: float,
     seed: int,
     *,
-    resample_by: str | None = None,
     prior: Prior | None = None,
-) -> list[Piece]:
-    """The windows of one table: optima by a search from many starts, then draws from each optimum, as weight rows."""
+) -> list[Fitted]:
+    """The windows of one table: optima by a search from many starts, as weight rows, and forecasts with model error."""
     ready = problem(law, runs, objective=objective)
     train = np.array([window.train for window in windows], dtype=np.float64)
     best = optima(ready, train, seed)
-    theta, scale = best.theta, best.scale
-    weights = np.concatenate([resampled(ready, runs, window, draws, seed, by=resample_by) for window in windows])
-    drawn = ready.solve(
-        np.repeat(theta, draws, axis=0),
-        weights=weights,
-        scales=np.repeat(scale, draws) if objective.fits_scale else None,
-        max_steps=DRAW_STEPS,
-    )
-    params = np.where(np.isfinite(drawn.value)[:, None], ready.params(drawn.theta), np.nan)
     return [
-        _piece(
+        _fitted(
             ready,
             window,
             window_fit(ready, runs, window, best.one(each), seed=seed),
-            params[each * draws : (each + 1) * draws],
+            float(best.scale[each]),
             level,
-            seed,
             doubts=() if best.converged[each] else (_creeping(law, window),),
             prior=prior,
         )
         for each, window in enumerate(windows)
+    ]
+
+
+def drawn(
+    law: Law,
+    runs: Runs,
+    windows: Sequence[Window],
+    found: Sequence[Fitted],
+    weights: Sequence[Floats],
+    objective: Objective,
+    level: float,
+    seed: int,
+) -> list[Drawn]:
+    """The draws of every window, begun at its optimum; weights: each window's, (draws, rows); see :func:`resampled`."""
+    ready = problem(law, runs, objective=objective)
+    counts = [len(each) for each in weights]
+    ended = ready.solve(
+        np.repeat([each.theta for each in found], counts, axis=0),
+        weights=np.concatenate(weights),
+        scales=np.repeat([each.scale for each in found], counts) if objective.fits_scale else None,
+        max_steps=DRAW_STEPS,
+    )
+    params = np.where(np.isfinite(ended.value)[:, None], ready.params(ended.theta), np.nan)
+    pieces = np.split(params, np.cumsum(counts)[:-1])
+    return [
+        _drawn(ready, window, each.scatter, piece, level, seed)
+        for window, each, piece in zip(windows, found, pieces, strict=True)
     ]
 
 
@@ -125,12 +152,12 @@ def optima(ready: Problem, train: Floats, seed: int) -> Solution:
     )
 
 
-def resampled(ready: Problem, runs: Runs, window: Window, draws: int, seed: int, *, by: str | None = None) -> Floats:
+def resampled(runs: Runs, window: Window, draws: int, seed: int, *, by: str | None = None) -> Floats:
     """How much each row counts in each draw, (draws, rows): the fitted runs weighed as the bootstrap does, no other.
 
-    by: a column whose equal values are weighed together.
+    by: a column whose equal values are weighed together. The law does not matter, so that draws of two laws pair.
     """
-    codes = ready.table.run_codes
+    codes = runs.run_codes()
     whole = strata(runs, codes)
     if by is not None:
         unit = unit_by(runs, codes, by)
@@ -156,43 +183,46 @@ def window_fit(ready: Problem, runs: Runs, window: Window, best: Solution, *, se
     return fit_at(few, runs.take(window.train), best, seed=seed)
 
 
-def _piece(
+def _fitted(
     ready: Problem,
     window: Window,
     fitted: Fit,
-    drawn: Floats,
+    scale: float,
     level: float,
-    seed: int,
     *,
     doubts: tuple[Finding, ...],
     prior: Prior | None,
-) -> Piece:
-    """Forecasts of one window from its fit and the draws of its parameters (draws, parameters)."""
+) -> Fitted:
+    """What one window's fit says of its held-out rows."""
     law = ready.law
     there = {name: values[window.held] for name, values in ready.table.inputs.items()}
     truth = ready.table.loss[window.held]
-    with np.errstate(all="ignore"):
-        curve = _curve(law, drawn, there)
-    scatter = run_scatter(fitted)
-    drawn_scatter = scatter.draw(len(curve), curve.shape[1], np.random.default_rng([seed, 2])) * scatter.share(there)
-    predicted = moved(curve, drawn_scatter, fitted.data.space)
     low, high, log_score = _with_model_error(fitted, there, truth, level, prior)
-    ends = finite_quantiles(predicted, _ends(level))
     idle = [each for each in parameter_findings(law, ready.kernel, fitted.theta[None]) if each.code == "at-bound"]
-    return Piece(
+    return Fitted(
         value=np.broadcast_to(fitted.predict(there), truth.shape).astype(np.float64),
         low=low,
         high=high,
         log_score=log_score,
-        law_low=ends[0],
-        law_high=ends[1],
-        law_log_score=log_density(predicted, truth),
-        curve=curve,
+        theta=fitted.theta,
+        scale=scale,
+        scatter=run_scatter(fitted),
         findings=(
             *doubts,
             *(replace(each, message=f"{law.name} without {window.says}: {each.message}") for each in idle),
         ),
     )
+
+
+def _drawn(ready: Problem, window: Window, scatter: RunScatter, params: Floats, level: float, seed: int) -> Drawn:
+    """What the draws of a window's parameters (draws, parameters) say of its held-out rows."""
+    there = {name: values[window.held] for name, values in ready.table.inputs.items()}
+    with np.errstate(all="ignore"):
+        curve = _curve(ready.law, params, there)
+    around = scatter.draw(len(curve), curve.shape[1], np.random.default_rng([seed, 2])) * scatter.share(there)
+    predicted = moved(curve, around, ready.objective.space)
+    ends = finite_quantiles(predicted, _ends(level))
+    return Drawn(ends[0], ends[1], log_density(predicted, ready.table.loss[window.held]), curve)
 
 
 def _with_model_error(

@@ -1,0 +1,137 @@
+"""``WindowTest``: what a law says of the rows that windows hold out, first from its optima alone, then with draws.
+
+A ranking fits every law but draws few of them: the optima tell most laws out of reach. So both are steps of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.findings import Finding
+from isoflop.fitting import Objective
+from isoflop.fitting.table import prepared_runs
+from isoflop.laws import Law
+from isoflop.runs import Runs
+from isoflop.uncertainty.prior import Prior
+from isoflop.validation.split import Window
+from isoflop.validation.window_forecasts import Fitted, drawn, fitted, resampled
+from isoflop.values import Value
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Forecasts(Value):
+    """What one forecaster said of every held-out row.
+
+    value: (held rows,); low, high, log_score: (held rows,), of a new run with model error; law_low, law_high,
+    law_log_score: the same if the law holds; curve: the draws without scatter, (draws, held rows); all None for a
+    baseline, which gives no interval. Draw b of every law rests on the same resampled runs.
+    law: the law, or None for a baseline.
+    """
+
+    name: str
+    value: Floats = field(repr=False)
+    low: Floats | None = field(default=None, repr=False)
+    high: Floats | None = field(default=None, repr=False)
+    log_score: Floats | None = field(default=None, repr=False)
+    law_low: Floats | None = field(default=None, repr=False)
+    law_high: Floats | None = field(default=None, repr=False)
+    law_log_score: Floats | None = field(default=None, repr=False)
+    curve: Floats | None = field(default=None, repr=False)
+    law: Law | None = field(default=None, repr=False)
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Undrawn(Value):
+    """A law's forecasts without draws, and what these begin from: the fit of each window."""
+
+    forecasts: Forecasts
+    windows: tuple[Fitted, ...]
+
+
+@dataclass(frozen=True)
+class WindowTest:
+    """Windows of a table, and how laws are fitted and drawn there; sent whole to another process.
+
+    draws: as many as any law may have, so that the same draws of two laws pair.
+    """
+
+    runs: Runs
+    windows: tuple[Window, ...]
+    objective: Objective
+    draws: int
+    level: float
+    seed: int
+    resample_by: str | None = None
+    prior: Prior | None = None
+    _weights: _Weights = field(default_factory=lambda: _Weights(), compare=False, repr=False)
+
+    def fitted(self, law: Law) -> Undrawn:
+        """The law's optima without the held-out rows, and its forecasts of these with model error.
+
+        Raises FitError where no start has a finite objective, DataError for runs that the law cannot take.
+        """
+        found: list[Fitted] = []
+        for part, own in self._parts(prepared_runs(law, self.runs)):  # prepared from whole curves
+            found += fitted(law, part, own, self.objective, self.level, self.seed, prior=self.prior)
+        return Undrawn(
+            Forecasts(
+                name=law.name,
+                value=np.concatenate([each.value for each in found]),
+                low=np.concatenate([each.low for each in found]),
+                high=np.concatenate([each.high for each in found]),
+                log_score=np.concatenate([each.log_score for each in found]),
+                law=law,
+                findings=next((each.findings for each in found if each.findings), ()),
+            ),
+            tuple(found),
+        )
+
+    def drawn(self, undrawn: Undrawn, draws: int) -> Forecasts:
+        """The law's forecasts with as many draws, the first of those that all laws share."""
+        law = undrawn.forecasts.law
+        assert law is not None
+        found, done = [], 0
+        for number, (part, own) in enumerate(self._parts(prepared_runs(law, self.runs))):
+            weights = [each[:draws] for each in self._drawn_weights(number, part, own)]
+            begun = undrawn.windows[done : done + len(own)]
+            found += drawn(law, part, own, begun, weights, self.objective, self.level, self.seed)
+            done += len(own)
+        return replace(
+            undrawn.forecasts,
+            law_low=np.concatenate([each.law_low for each in found]),
+            law_high=np.concatenate([each.law_high for each in found]),
+            law_log_score=np.concatenate([each.law_log_score for each in found]),
+            curve=np.concatenate([each.curve for each in found], axis=1),
+        )
+
+    def _parts(self, runs: Runs) -> Iterator[tuple[Runs, list[Window]]]:
+        """The table of each family with its windows; without families, one of all runs."""
+        for family in dict.fromkeys(window.family for window in self.windows):
+            own = [window for window in self.windows if window.family == family]
+            used = np.logical_or.reduce([window.train | window.held for window in own])
+            part = runs if used.all() else runs.take(used)
+            yield part, [replace(each, train=each.train[used], held=each.held[used]) for each in own]
+
+    def _drawn_weights(self, number: int, part: Runs, windows: Sequence[Window]) -> list[Floats]:
+        """How much each row of a part counts in each draw of its windows, (draws, rows) each: alike for every law."""
+        kept = self._weights.kept
+        if number not in kept:
+            kept[number] = [resampled(part, each, self.draws, self.seed, by=self.resample_by) for each in windows]
+        return kept[number]
+
+
+class _Weights:
+    """The weights of each part, drawn when they are first asked for; another process draws its own."""
+
+    def __init__(self) -> None:
+        self.kept: dict[int, list[Floats]] = {}
+
+    def __reduce__(self) -> tuple[type[_Weights], tuple[()]]:
+        return _Weights, ()
