@@ -47,7 +47,7 @@ def find_starts(
         in_logs = Kernel(coords, few.inputs, space="log", centers=centers)
         candidates[:half] = _project_logs(in_logs, candidates[:half], np.log(target), loglinear)
     with np.errstate(all="ignore"):
-        predicted = kernel.value(candidates, 0, kernel.n_rows)
+        predicted, _ = kernel.everywhere(candidates)
         if np.all(target > 0) or np.all(target < 0):
             misfit = np.abs(np.log(predicted / target)).mean(axis=1)
         else:  # raw losses on both sides of zero have no logarithm in common
@@ -122,7 +122,7 @@ def _project(coords: Coordinates, kernel: Kernel, candidates: Floats, target: Fl
     linear = [position for position, label in enumerate(coords.names) if label in law.linear]
     if not linear:
         return candidates
-    value, jacobian = kernel.value_and_jacobian(candidates, 0, kernel.n_rows)
+    value, jacobian = kernel.everywhere(candidates)
     if not _all_positive(coords, linear):
         return candidates
     with np.errstate(all="ignore"):
@@ -159,7 +159,7 @@ def _loglinear(coords: Coordinates) -> list[int]:
 def _project_logs(kernel: Kernel, candidates: Floats, target: Floats, linear: list[int]) -> Floats:
     """Coordinates in which log L is linear, by least squares of the log residual, given the others."""
     with np.errstate(all="ignore"):
-        value, jacobian = kernel.value_and_jacobian(candidates, 0, kernel.n_rows)
+        value, jacobian = kernel.everywhere(candidates)
         basis = jacobian[:, linear]
         gram = np.matmul(basis, basis.transpose(0, 2, 1))
         size = np.einsum("bkk->bk", gram)
