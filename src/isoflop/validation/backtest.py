@@ -171,7 +171,7 @@ def backtest(
     asked = WindowTest(runs, cut, objective, draws, level, seed, resample_by, prior)
     forecasters = []
     for each in laws:
-        forecasters.append(asked.drawn(asked.fitted(each), draws))
+        forecasters.append(asked.drawn(asked.judged(asked.fitted(each)), draws))
         if progress is not None:
             progress(len({window.family for window in cut}))
     return tested(asked, laws, forecasters, findings=refused)

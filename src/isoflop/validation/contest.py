@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from isoflop.errors import DataError, FitError
-from isoflop.fitting import fit
+from isoflop.fitting.fit import lean_fit
 from isoflop.laws import Law
 from isoflop.laws.same_form import form
 from isoflop.processes import side_by_side
@@ -21,9 +21,10 @@ from isoflop.uncertainty.bootstrap import bootstrap, too_few_runs
 from isoflop.uncertainty.ensemble import Interval
 from isoflop.validation.backtest import Backtest, check_fixed
 from isoflop.validation.paired import distinct
-from isoflop.validation.window_test import Forecasts, Undrawn, WindowTest
+from isoflop.validation.window_test import Forecasts, Stage, WindowTest
 
 FEW_DRAWS = 60  # of a law whose error is out of reach of the best's: of the interval of its difference, not its place
+_OWN = ("name", "law", "value", "findings")  # what a law that says the same as another has of its own
 _TIE = 3.0  # a law does not tie beyond this multiple of the error that the best law may have
 _FAR = 10.0  # nor, from however few runs, beyond this multiple of the error that it has
 
@@ -37,18 +38,18 @@ class Contest:
 
     def fitted(
         self, laws: Sequence[Law], progress: Callable[[int], None] | None
-    ) -> tuple[tuple[Undrawn, ...], dict[str, str]]:
-        """Every law's forecasts without draws, and why others have none: name → the reason."""
+    ) -> tuple[tuple[Stage, ...], dict[str, str]]:
+        """Every law's optima and what they forecast, and why others have none: name → the reason."""
         groups: dict[object, list[Law]] = {}
         for law in laws:
             groups.setdefault(form(law), []).append(law)
-        found: dict[str, Undrawn] = {}
+        found: dict[str, Stage] = {}
         refused: dict[str, str] = {}
         firsts = [group[0] for group in groups.values()]
         results = side_by_side(_Fitted(self.asked), firsts, jobs=self.jobs)
         for group, result in zip(groups.values(), results, strict=True):
             for law in group:
-                if isinstance(result, Undrawn):
+                if isinstance(result, Stage):
                     found[law.name] = replace(result, forecasts=renamed(result.forecasts, law))
                 else:
                     refused[law.name] = result
@@ -56,28 +57,29 @@ class Contest:
                 progress(len(group))
         return tuple(found[law.name] for law in laws if law.name in found), refused
 
-    def drawn(self, joint: Backtest, undrawn: Sequence[Undrawn]) -> Backtest:
-        """The backtest with the draws of its distinct laws; what forecasts as another does carries that one's."""
+    def forecasts(self, stages: Sequence[Stage], joint: Backtest) -> Backtest:
+        """The backtest with model error and draws of distinct laws; what says the same carries those of another.
+
+        joint: of the laws' values alone.
+        """
         kept, same = distinct(joint.laws)
+        by_name = {each.forecasts.name: each for each in stages}
+        chosen = [by_name[each.name] for each in joint.laws if each.name in same]
+        chosen = list(side_by_side(_Judged(self.asked), chosen, jobs=self.jobs))
         best = min(kept, key=lambda each: mean_error(joint, each))
         known = joint.scores(best).are
-        counts = {
-            each.name: self.asked.draws
-            if each is best or alike(mean_error(joint, each), known)
+        counts = [
+            self.asked.draws
+            if each.forecasts.name == best.name or alike(mean_error(joint, each.forecasts), known)
             else min(self.asked.draws, FEW_DRAWS)
-            for each in kept
-        }
-        chosen = [each for each in undrawn if each.forecasts.name in counts]
-        results = side_by_side(
-            _Drawn(self.asked), [(each, counts[each.forecasts.name]) for each in chosen], jobs=self.jobs
-        )
-        laws = dict(zip((each.forecasts.name for each in chosen), results, strict=True))
+            for each in chosen
+        ]
+        results = side_by_side(_Drawn(self.asked), list(zip(chosen, counts, strict=True)), jobs=self.jobs)
+        laws = {each.name: each for each in results}
         for name, twins in same.items():
-            laws |= {
-                each.name: replace(renamed(laws[name], each.law), value=each.value)
-                for each in joint.laws
-                if each.name in twins and each.law is not None
-            }
+            for twin in twins:
+                own = by_name[twin]
+                laws[twin] = replace(laws[name], **{each: getattr(own.forecasts, each) for each in _OWN})
         return replace(joint, laws=tuple(laws[each.name] for each in joint.laws))
 
     def unweighted(self, joint: Backtest, laws: Sequence[Forecasts]) -> dict[str, str]:
@@ -103,11 +105,11 @@ class Contest:
 
 @dataclass(frozen=True)
 class _Fitted:
-    """A law's forecasts without draws, or why there are none: a law that cannot be fitted is no reason to give none."""
+    """A law's optima, or why there are none: a law that cannot be fitted is no reason to give no answer."""
 
     asked: WindowTest
 
-    def __call__(self, law: Law) -> Undrawn | str:
+    def __call__(self, law: Law) -> Stage | str:
         try:
             check_fixed(law)
             return self.asked.fitted(law)
@@ -116,12 +118,22 @@ class _Fitted:
 
 
 @dataclass(frozen=True)
+class _Judged:
+    """A law's forecasts with model error."""
+
+    asked: WindowTest
+
+    def __call__(self, law: Stage) -> Stage:
+        return self.asked.judged(law)
+
+
+@dataclass(frozen=True)
 class _Drawn:
     """A law's forecasts with so many draws."""
 
     asked: WindowTest
 
-    def __call__(self, law: tuple[Undrawn, int]) -> Forecasts:
+    def __call__(self, law: tuple[Stage, int]) -> Forecasts:
         return self.asked.drawn(*law)
 
 
@@ -137,7 +149,7 @@ class _Whole:
     def __call__(self, law: Law) -> str:
         asked, known = self.asked, self.asked.runs.findings
         try:
-            fitted = fit(law, asked.runs, objective=asked.objective, seed=asked.seed)
+            fitted = lean_fit(law, asked.runs, objective=asked.objective, seed=asked.seed)
         except (FitError, DataError) as error:
             return f"no fit to all runs: {error}"
         own = next((each.code for each in fitted.findings if each.level == "error" and each not in known), "")

@@ -160,19 +160,19 @@ def rank(
     small = [law for law in candidates if len(law.params) < smallest]
     asked = WindowTest(runs, cut, objective or huber(), draws, level, seed, resample_by, prior)
     contest = Contest(asked, jobs)
-    undrawn, unranked = contest.fitted(small, progress)
+    stages, unranked = contest.fitted(small, progress)
     for law in candidates:
         if len(law.params) >= smallest:
             unranked[law.name] = f"{len(law.params)} parameters, and the smallest window leaves {smallest} runs"
             if progress is not None:
                 progress(1)
-    if not undrawn:
+    if not stages:
         name, why = next(iter(unranked.items()))
         raise DataError(f"no law could be tested on {runs.source}; {name}: {why}")
-    forecasts = [each.forecasts for each in undrawn]
+    forecasts = [each.forecasts for each in stages]
     first = next(law for law in small if law.name == forecasts[0].name)
     _, refused = split(runs, how, windows=windows, per_family=per_family, fewest=len(first.params) + 1)
-    joint = contest.drawn(tested(asked, [first], forecasts, findings=refused), undrawn)
+    joint = contest.forecasts(stages, tested(asked, [first], forecasts, findings=refused))
     ranked = _ranked(joint, contest)
     return Ranking(joint, ranked, unranked, (*joint.findings, *_findings(joint, ranked)))
 

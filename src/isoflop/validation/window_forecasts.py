@@ -40,19 +40,21 @@ DRAW_STEPS = 100  # those that still creep along a valley by then hardly move th
 
 @dataclass(frozen=True)
 class Fitted(Value):
-    """One window's fit, and what it forecasts without draws: (held rows,) each.
+    """One window's optimum (one problem), and the law's forecasts there, (held rows,)."""
 
-    theta: (coordinates,), the optimum, of log scale ``scale``; scatter: how the fitted runs lie around it.
-    """
-
+    best: Solution
     value: Floats
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Judged(Value):
+    """One window's forecasts with model error, (held rows,) each, and how the fitted runs scatter around the law."""
+
     low: Floats
     high: Floats
     log_score: Floats
-    theta: Floats
-    scale: float
     scatter: RunScatter
-    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True)
@@ -65,32 +67,32 @@ class Drawn(Value):
     curve: Floats
 
 
-def fitted(
+def fitted(law: Law, runs: Runs, windows: Sequence[Window], objective: Objective, seed: int) -> list[Fitted]:
+    """The windows of one table: optima by a search from many starts, as weight rows."""
+    ready = problem(law, runs, objective=objective)
+    best = optima(ready, np.array([window.train for window in windows], dtype=np.float64), seed)
+    return [_fitted(ready, window, best.one(each)) for each, window in enumerate(windows)]
+
+
+def judged(
     law: Law,
     runs: Runs,
     windows: Sequence[Window],
+    found: Sequence[Fitted],
     objective: Objective,
     level: float,
     seed: int,
     *,
     prior: Prior | None = None,
-) -> list[Fitted]:
-    """The windows of one table: optima by a search from many starts, as weight rows, and forecasts with model error."""
+) -> list[Judged]:
+    """What the residuals of each window's fit leave open for the rows that it holds out."""
     ready = problem(law, runs, objective=objective)
-    train = np.array([window.train for window in windows], dtype=np.float64)
-    best = optima(ready, train, seed)
-    return [
-        _fitted(
-            ready,
-            window,
-            window_fit(ready, runs, window, best.one(each), seed=seed),
-            float(best.scale[each]),
-            level,
-            doubts=() if best.converged[each] else (_creeping(law, window),),
-            prior=prior,
-        )
-        for each, window in enumerate(windows)
-    ]
+    answers = []
+    for window, each in zip(windows, found, strict=True):
+        fit = window_fit(ready, runs, window, each.best, seed=seed)
+        ends = _with_model_error(fit, _there(ready, window), ready.table.loss[window.held], level, prior)
+        answers.append(Judged(*ends, run_scatter(fit)))
+    return answers
 
 
 def drawn(
@@ -98,6 +100,7 @@ def drawn(
     runs: Runs,
     windows: Sequence[Window],
     found: Sequence[Fitted],
+    scatters: Sequence[RunScatter],
     weights: Sequence[Floats],
     objective: Objective,
     level: float,
@@ -107,16 +110,16 @@ def drawn(
     ready = problem(law, runs, objective=objective)
     counts = [len(each) for each in weights]
     ended = ready.solve(
-        np.repeat([each.theta for each in found], counts, axis=0),
+        np.repeat(np.concatenate([each.best.theta for each in found]), counts, axis=0),
         weights=np.concatenate(weights),
-        scales=np.repeat([each.scale for each in found], counts) if objective.fits_scale else None,
+        scales=np.repeat([each.best.scale[0] for each in found], counts) if objective.fits_scale else None,
         max_steps=DRAW_STEPS,
     )
     params = np.where(np.isfinite(ended.value)[:, None], ready.params(ended.theta), np.nan)
     pieces = np.split(params, np.cumsum(counts)[:-1])
     return [
-        _drawn(ready, window, each.scatter, piece, level, seed)
-        for window, each, piece in zip(windows, found, pieces, strict=True)
+        _drawn(ready, window, scatter, piece, level, seed)
+        for window, scatter, piece in zip(windows, scatters, pieces, strict=True)
     ]
 
 
@@ -183,40 +186,30 @@ def window_fit(ready: Problem, runs: Runs, window: Window, best: Solution, *, se
     return fit_at(few, runs.take(window.train), best, seed=seed)
 
 
-def _fitted(
-    ready: Problem,
-    window: Window,
-    fitted: Fit,
-    scale: float,
-    level: float,
-    *,
-    doubts: tuple[Finding, ...],
-    prior: Prior | None,
-) -> Fitted:
-    """What one window's fit says of its held-out rows."""
+def _fitted(ready: Problem, window: Window, best: Solution) -> Fitted:
+    """What one window's optimum says of its held-out rows."""
     law = ready.law
-    there = {name: values[window.held] for name, values in ready.table.inputs.items()}
     truth = ready.table.loss[window.held]
-    low, high, log_score = _with_model_error(fitted, there, truth, level, prior)
-    idle = [each for each in parameter_findings(law, ready.kernel, fitted.theta[None]) if each.code == "at-bound"]
+    params = dict(zip(law.param_names, (float(each) for each in ready.params(best.theta)[0]), strict=True))
+    idle = [each for each in parameter_findings(law, ready.kernel, best.theta) if each.code == "at-bound"]
     return Fitted(
-        value=np.broadcast_to(fitted.predict(there), truth.shape).astype(np.float64),
-        low=low,
-        high=high,
-        log_score=log_score,
-        theta=fitted.theta,
-        scale=scale,
-        scatter=run_scatter(fitted),
+        best=best,
+        value=np.broadcast_to(law.value(params, _there(ready, window)), truth.shape).astype(np.float64),
         findings=(
-            *doubts,
+            *(() if best.converged[0] else (_creeping(law, window),)),
             *(replace(each, message=f"{law.name} without {window.says}: {each.message}") for each in idle),
         ),
     )
 
 
+def _there(ready: Problem, window: Window) -> dict[str, Floats | Lists]:
+    """The inputs of the rows that a window holds out."""
+    return {name: values[window.held] for name, values in ready.table.inputs.items()}
+
+
 def _drawn(ready: Problem, window: Window, scatter: RunScatter, params: Floats, level: float, seed: int) -> Drawn:
     """What the draws of a window's parameters (draws, parameters) say of its held-out rows."""
-    there = {name: values[window.held] for name, values in ready.table.inputs.items()}
+    there = _there(ready, window)
     with np.errstate(all="ignore"):
         curve = _curve(ready.law, params, there)
     around = scatter.draw(len(curve), curve.shape[1], np.random.default_rng([seed, 2])) * scatter.share(there)

@@ -17,8 +17,9 @@ from isoflop.fitting.table import prepared_runs
 from isoflop.laws import Law
 from isoflop.runs import Runs
 from isoflop.uncertainty.prior import Prior
+from isoflop.uncertainty.scatter import RunScatter
 from isoflop.validation.split import Window
-from isoflop.validation.window_forecasts import Fitted, drawn, fitted, resampled
+from isoflop.validation.window_forecasts import Drawn, Fitted, Judged, drawn, fitted, judged, resampled
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -48,11 +49,18 @@ class Forecasts(Value):
 
 
 @dataclass(frozen=True)
-class Undrawn(Value):
-    """A law's forecasts without draws, and what these begin from: the fit of each window."""
+class Stage(Value):
+    """A law's forecasts as far as they are worked out, and what the rest begins from, one of each window."""
 
     forecasts: Forecasts
-    windows: tuple[Fitted, ...]
+    fits: tuple[Fitted, ...]
+    scatters: tuple[RunScatter, ...] = ()
+
+    @property
+    def law(self) -> Law:
+        """Whose forecasts they are."""
+        assert self.forecasts.law is not None
+        return self.forecasts.law
 
 
 @dataclass(frozen=True)
@@ -72,39 +80,52 @@ class WindowTest:
     prior: Prior | None = None
     _weights: _Weights = field(default_factory=lambda: _Weights(), compare=False, repr=False)
 
-    def fitted(self, law: Law) -> Undrawn:
-        """The law's optima without the held-out rows, and its forecasts of these with model error.
+    def fitted(self, law: Law) -> Stage:
+        """The law's optima without the held-out rows, and what they say there.
 
         Raises FitError where no start has a finite objective, DataError for runs that the law cannot take.
         """
         found: list[Fitted] = []
         for part, own in self._parts(prepared_runs(law, self.runs)):  # prepared from whole curves
-            found += fitted(law, part, own, self.objective, self.level, self.seed, prior=self.prior)
-        return Undrawn(
+            found += fitted(law, part, own, self.objective, self.seed)
+        return Stage(
             Forecasts(
                 name=law.name,
                 value=np.concatenate([each.value for each in found]),
-                low=np.concatenate([each.low for each in found]),
-                high=np.concatenate([each.high for each in found]),
-                log_score=np.concatenate([each.log_score for each in found]),
                 law=law,
                 findings=next((each.findings for each in found if each.findings), ()),
             ),
             tuple(found),
         )
 
-    def drawn(self, undrawn: Undrawn, draws: int) -> Forecasts:
-        """The law's forecasts with as many draws, the first of those that all laws share."""
-        law = undrawn.forecasts.law
-        assert law is not None
-        found, done = [], 0
+    def judged(self, stage: Stage) -> Stage:
+        """The same with model error."""
+        law = stage.law
+        found: list[Judged] = []
+        for part, own in self._parts(prepared_runs(law, self.runs)):
+            fits = stage.fits[len(found) : len(found) + len(own)]
+            found += judged(law, part, own, fits, self.objective, self.level, self.seed, prior=self.prior)
+        forecasts = replace(
+            stage.forecasts,
+            low=np.concatenate([each.low for each in found]),
+            high=np.concatenate([each.high for each in found]),
+            log_score=np.concatenate([each.log_score for each in found]),
+        )
+        return Stage(forecasts, stage.fits, tuple(each.scatter for each in found))
+
+    def drawn(self, stage: Stage, draws: int) -> Forecasts:
+        """A judged law's forecasts with as many draws, the first of those that all laws share."""
+        law = stage.law
+        found: list[Drawn] = []
         for number, (part, own) in enumerate(self._parts(prepared_runs(law, self.runs))):
+            begun = slice(len(found), len(found) + len(own))
             weights = [each[:draws] for each in self._drawn_weights(number, part, own)]
-            begun = undrawn.windows[done : done + len(own)]
-            found += drawn(law, part, own, begun, weights, self.objective, self.level, self.seed)
-            done += len(own)
+            found += drawn(
+                *(law, part, own, stage.fits[begun], stage.scatters[begun], weights),
+                *(self.objective, self.level, self.seed),
+            )
         return replace(
-            undrawn.forecasts,
+            stage.forecasts,
             law_low=np.concatenate([each.law_low for each in found]),
             law_high=np.concatenate([each.law_high for each in found]),
             law_log_score=np.concatenate([each.law_log_score for each in found]),
