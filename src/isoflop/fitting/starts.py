@@ -9,6 +9,7 @@ parameters lie on very different scales.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ def find_starts(
     candidates = _random_candidates(coords, centers, float(np.median(np.abs(table.loss))), rng)
     half = len(candidates) // 2
     candidates[:half] = _project(coords, kernel, candidates[:half], target)
-    loglinear = _loglinear(coords)
+    loglinear = _loglinear(coords.log_value, coords.names)
     if loglinear and np.all(target > 0):
         in_logs = Kernel(coords, few.inputs, space="log", centers=centers)
         candidates[:half] = _project_logs(in_logs, candidates[:half], np.log(target), loglinear)
@@ -142,18 +143,19 @@ def _project(coords: Coordinates, kernel: Kernel, candidates: Floats, target: Fl
     return np.where(np.isfinite(moved), moved, candidates)
 
 
-def _loglinear(coords: Coordinates) -> list[int]:
+@lru_cache(maxsize=256)
+def _loglinear(log_value: Expr | None, labels: tuple[str, ...]) -> list[int]:
     """Coordinates in which the law's logarithm is linear, jointly: two or more, with others beside them; else none."""
-    if coords.log_value is None:
+    if log_value is None:
         return []
-    slopes = gradient(coords.log_value, tuple(coordinate(label) for label in coords.names))
+    slopes = gradient(log_value, tuple(coordinate(label) for label in labels))
     within = [{each.of for each in leaves(slope) if each.role == "coordinate"} for slope in slopes]
     chosen: list[int] = []
-    for position, label in enumerate(coords.names):
-        taken = {coords.names[each] for each in chosen}
+    for position, label in enumerate(labels):
+        taken = {labels[each] for each in chosen}
         if not within[position] & {label, *taken} and not any(label in within[each] for each in chosen):
             chosen.append(position)
-    return chosen if 2 <= len(chosen) < len(coords.names) else []
+    return chosen if 2 <= len(chosen) < len(labels) else []
 
 
 def _project_logs(kernel: Kernel, candidates: Floats, target: Floats, linear: list[int]) -> Floats:

@@ -79,17 +79,18 @@ def judged(
     runs: Runs,
     windows: Sequence[Window],
     found: Sequence[Fitted],
+    trained: Sequence[Runs],
     objective: Objective,
     level: float,
     seed: int,
     *,
     prior: Prior | None = None,
 ) -> list[Judged]:
-    """What the residuals of each window's fit leave open for the rows that it holds out."""
+    """What the residuals of each window's fit leave open for the rows that it holds out; trained: its fitted runs."""
     ready = problem(law, runs, objective=objective)
     answers = []
-    for window, each in zip(windows, found, strict=True):
-        fit = window_fit(ready, runs, window, each.best, seed=seed)
+    for window, each, own in zip(windows, found, trained, strict=True):
+        fit = window_fit(ready, own, window, each.best, seed=seed)
         ends = _with_model_error(fit, _there(ready, window), ready.table.loss[window.held], level, prior)
         answers.append(Judged(*ends, run_scatter(fit)))
     return answers
@@ -172,8 +173,8 @@ def resampled(runs: Runs, window: Window, draws: int, seed: int, *, by: str | No
     return drawn[:, codes] * window.train
 
 
-def window_fit(ready: Problem, runs: Runs, window: Window, best: Solution, *, seed: int = 0) -> Fit:
-    """The fit to a window's smaller runs at its optimum, in the coordinates of the whole table."""
+def window_fit(ready: Problem, trained: Runs, window: Window, best: Solution, *, seed: int = 0) -> Fit:
+    """The fit to a window's smaller runs, ``trained``, at its optimum, in the coordinates of the whole table."""
     kept = np.flatnonzero(window.train)
     _, codes = np.unique(ready.table.run_codes[kept], return_inverse=True)
     table = Table(
@@ -183,7 +184,7 @@ def window_fit(ready: Problem, runs: Runs, window: Window, best: Solution, *, se
         None if ready.table.weights is None else ready.table.weights[kept],
     )
     few = problem_from_table(ready.law, table, objective=ready.objective, centers=ready.kernel.centers)
-    return fit_at(few, runs.take(window.train), best, seed=seed)
+    return fit_at(few, trained, best, seed=seed)
 
 
 def _fitted(ready: Problem, window: Window, best: Solution) -> Fitted:

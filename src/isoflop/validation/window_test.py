@@ -78,7 +78,7 @@ class WindowTest:
     seed: int
     resample_by: str | None = None
     prior: Prior | None = None
-    _weights: _Weights = field(default_factory=lambda: _Weights(), compare=False, repr=False)
+    _shared: _Shared = field(default_factory=lambda: _Shared(), compare=False, repr=False)
 
     def fitted(self, law: Law) -> Stage:
         """The law's optima without the held-out rows, and what they say there.
@@ -102,9 +102,10 @@ class WindowTest:
         """The same with model error."""
         law = stage.law
         found: list[Judged] = []
-        for part, own in self._parts(prepared_runs(law, self.runs)):
+        for number, (part, own) in enumerate(self._parts(prepared_runs(law, self.runs))):
             fits = stage.fits[len(found) : len(found) + len(own)]
-            found += judged(law, part, own, fits, self.objective, self.level, self.seed, prior=self.prior)
+            trained = self._trained(number, part, own)
+            found += judged(law, part, own, fits, trained, self.objective, self.level, self.seed, prior=self.prior)
         forecasts = replace(
             stage.forecasts,
             low=np.concatenate([each.low for each in found]),
@@ -140,19 +141,29 @@ class WindowTest:
             part = runs if used.all() else runs.take(used)
             yield part, [replace(each, train=each.train[used], held=each.held[used]) for each in own]
 
+    def _trained(self, number: int, part: Runs, windows: Sequence[Window]) -> list[Runs]:
+        """The fitted runs of each window of a part, which laws that prepare no columns of their own share."""
+        if part.frame.columns != self.runs.frame.columns:
+            return [part.take(each.train) for each in windows]
+        kept = self._shared.trained
+        if number not in kept:
+            kept[number] = [part.take(each.train) for each in windows]
+        return kept[number]
+
     def _drawn_weights(self, number: int, part: Runs, windows: Sequence[Window]) -> list[Floats]:
         """How much each row of a part counts in each draw of its windows, (draws, rows) each: alike for every law."""
-        kept = self._weights.kept
+        kept = self._shared.weights
         if number not in kept:
             kept[number] = [resampled(part, each, self.draws, self.seed, by=self.resample_by) for each in windows]
         return kept[number]
 
 
-class _Weights:
-    """The weights of each part, drawn when they are first asked for; another process draws its own."""
+class _Shared:
+    """What laws share, by part, worked out when it is first asked for; another process works out its own."""
 
     def __init__(self) -> None:
-        self.kept: dict[int, list[Floats]] = {}
+        self.weights: dict[int, list[Floats]] = {}
+        self.trained: dict[int, list[Runs]] = {}
 
-    def __reduce__(self) -> tuple[type[_Weights], tuple[()]]:
-        return _Weights, ()
+    def __reduce__(self) -> tuple[type[_Shared], tuple[()]]:
+        return _Shared, ()
