@@ -45,9 +45,9 @@ def test_the_true_form_comes_first_and_its_twin_is_named(known_runs):
 def test_laws_of_one_form_are_fitted_once_and_those_that_a_baseline_beats_not_to_all_runs(known_runs, monkeypatch):
     """The rest of their work could change nothing."""
     fitted, whole = [], []
-    fit_windows, fit_all = WindowTest.fitted, contest.lean_fit
+    fit_windows, fit_all = WindowTest.fitted, contest.fit_from
     monkeypatch.setattr(WindowTest, "fitted", lambda self, each: (fitted.append(each.name), fit_windows(self, each))[1])
-    monkeypatch.setattr(contest, "lean_fit", lambda each, *a, **k: (whole.append(each.name), fit_all(each, *a, **k))[1])
+    monkeypatch.setattr(contest, "fit_from", lambda each, *a, **k: (whole.append(each.name), fit_all(each, *a, **k))[1])
     laws = [law(name) for name in ("chinchilla", "kaplan-d", "timeseries-d", "amari-noiseless")]
     ranking = rank(known_runs(0.002, sizes=7), laws=laws, hold_out=hold_out("N"), windows=1, draws=20)
     assert fitted == ["chinchilla", "kaplan-d", "amari-noiseless"]

@@ -161,23 +161,20 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
     >>> len(fitted.residuals) == len(runs)
     True
     """
-    return _fit(law, runs, huber() if objective is None else objective, starts, seed, thorough=True)
+    return fit_from(law, runs, huber() if objective is None else objective, starts, seed, begin=None, thorough=True)
 
 
-def lean_fit(law: Law, runs: Runs, *, objective: Objective, seed: int = 0) -> Fit:
-    """The same fit for one who asks nothing of its search: starts that wander are not brought to rest.
+def fit_from(
+    law: Law, runs: Runs, objective: Objective, starts: int, seed: int, *, begin: Floats | None, thorough: bool
+) -> Fit:
+    """The fit from starts of one's own, ``begin`` (some, coordinates) or None, and then from those of the search.
 
-    What its findings say of other optima is then not certain; those of error level are the same.
+    Without ``thorough`` starts that wander are left alone: what the findings say of other optima is then not certain.
     """
-    return _fit(law, runs, objective, 64, seed, thorough=False)
-
-
-def _fit(law: Law, runs: Runs, objective: Objective, starts: int, seed: int, *, thorough: bool) -> Fit:
-    """thorough: whether it is to be certain how many starts end at the best optimum, and how far the next one is."""
     open_constants = law.searched
     law, settled = settled_law(law, runs, objective, starts, seed)
     ready = problem(law, runs, objective=objective)
-    best, agreement = best_optimum(ready, starts, seed, thorough=thorough)
+    best, agreement = best_optimum(ready, starts, seed, begin=begin, thorough=thorough)
     search = Search(
         agreement.tried,
         agreement.reached,
@@ -298,9 +295,12 @@ class _Agreement:
     exact: bool = False
 
 
-def best_optimum(ready: Problem, starts: int, seed: int, *, thorough: bool = True) -> tuple[Solution, _Agreement]:
+def best_optimum(
+    ready: Problem, starts: int, seed: int, *, begin: Floats | None = None, thorough: bool = True
+) -> tuple[Solution, _Agreement]:
     """The best optimum (one problem), and how the starts agreed on it, for certain where ``thorough``."""
-    begin = ready.starts(count=starts, seed=seed)
+    search = ready.starts(count=starts, seed=seed)
+    begin = search if begin is None else np.concatenate([begin, search])
     if not len(begin):
         raise FitError(
             f"{ready.law.name} has no finite value at any of the starts tried; check the formula and the units of the "

@@ -7,13 +7,13 @@ its error on the held-out runs, needs no draws, and what says that it has no wei
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from isoflop.errors import DataError, FitError
-from isoflop.fitting.fit import lean_fit
+from isoflop.fitting.fit import fit_from
 from isoflop.laws import Law
 from isoflop.laws.same_form import form
 from isoflop.processes import side_by_side
@@ -23,8 +23,9 @@ from isoflop.validation.backtest import Backtest, check_fixed
 from isoflop.validation.paired import distinct
 from isoflop.validation.window_test import Forecasts, Stage, WindowTest
 
-FEW_DRAWS = 60  # of a law whose error is out of reach of the best's: of the interval of its difference, not its place
+FEW_DRAWS = 40  # of a law whose error is out of reach of the best's: of the interval of its difference, not its place
 _OWN = ("name", "law", "value", "findings")  # what a law that says the same as another has of its own
+_STARTS = 64  # of a fit to all runs
 _TIE = 3.0  # a law does not tie beyond this multiple of the error that the best law may have
 _FAR = 10.0  # nor, from however few runs, beyond this multiple of the error that it has
 
@@ -82,7 +83,7 @@ class Contest:
                 laws[twin] = replace(laws[name], **{each: getattr(own.forecasts, each) for each in _OWN})
         return replace(joint, laws=tuple(laws[each.name] for each in joint.laws))
 
-    def unweighted(self, joint: Backtest, laws: Sequence[Forecasts]) -> dict[str, str]:
+    def unweighted(self, joint: Backtest, laws: Sequence[Forecasts], stages: Sequence[Stage]) -> dict[str, str]:
         """Why a law has no weight, by its name; empty where it has one.
 
         Where every law that could have weight is beaten by a baseline, they keep it: the ranking says that none is
@@ -92,15 +93,16 @@ class Contest:
         errors = {each.name: mean_error(joint, each) for each in laws}
         lost = {name: "no forecast of some held-out runs" for name, error in errors.items() if not math.isfinite(error)}
         beaten = {name for name, error in errors.items() if name not in lost and not error < base[0]}
-        by_name = {each.name: each.law for each in laws if each.law is not None}
-        why = self._wrong({name: law for name, law in by_name.items() if name not in lost and name not in beaten})
+        open_ = [name for name in errors if name not in lost and name not in beaten]
+        why = self._wrong([each for each in stages if each.forecasts.name in open_])
         if any(not each for each in why.values()):
             return lost | dict.fromkeys(beaten, f"beaten by the baseline {base[1]!r}") | why
-        return lost | self._wrong({name: by_name[name] for name in beaten}) | why
+        return lost | self._wrong([each for each in stages if each.forecasts.name in beaten]) | why
 
-    def _wrong(self, laws: Mapping[str, Law]) -> dict[str, str]:
+    def _wrong(self, stages: Sequence[Stage]) -> dict[str, str]:
         """What speaks against the fit of each law to all runs, by its name; empty where nothing does."""
-        return dict(zip(laws, side_by_side(_Whole(self.asked), list(laws.values()), jobs=self.jobs), strict=True))
+        names = [each.forecasts.name for each in stages]
+        return dict(zip(names, side_by_side(_Whole(self.asked), stages, jobs=self.jobs), strict=True))
 
 
 @dataclass(frozen=True)
@@ -146,10 +148,12 @@ class _Whole:
 
     asked: WindowTest
 
-    def __call__(self, law: Law) -> str:
+    def __call__(self, stage: Stage) -> str:
         asked, known = self.asked, self.asked.runs.findings
         try:
-            fitted = lean_fit(law, asked.runs, objective=asked.objective, seed=asked.seed)
+            fitted = fit_from(
+                stage.law, asked.runs, asked.objective, _STARTS, asked.seed, begin=stage.begin, thorough=False
+            )
         except (FitError, DataError) as error:
             return f"no fit to all runs: {error}"
         own = next((each.code for each in fitted.findings if each.level == "error" and each not in known), "")

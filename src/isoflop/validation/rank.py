@@ -23,7 +23,7 @@ from isoflop.validation.paired import distinct, error_difference
 from isoflop.validation.score import Scores
 from isoflop.validation.split import HoldOut, split
 from isoflop.validation.stack import stack
-from isoflop.validation.window_test import Forecasts, WindowTest
+from isoflop.validation.window_test import Forecasts, Stage, WindowTest
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -173,16 +173,16 @@ def rank(
     first = next(law for law in small if law.name == forecasts[0].name)
     _, refused = split(runs, how, windows=windows, per_family=per_family, fewest=len(first.params) + 1)
     joint = contest.forecasts(stages, tested(asked, [first], forecasts, findings=refused))
-    ranked = _ranked(joint, contest)
+    ranked = _ranked(joint, contest, stages)
     return Ranking(joint, ranked, unranked, (*joint.findings, *_findings(joint, ranked)))
 
 
-def _ranked(joint: Backtest, contest: Contest) -> tuple[Ranked, ...]:
+def _ranked(joint: Backtest, contest: Contest, stages: Sequence[Stage]) -> tuple[Ranked, ...]:
     """Laws of a joint backtest by MRE; those with the same forecasts are one."""
     kept, same = distinct(joint.laws)
     order = sorted(kept, key=lambda each: mean_error(joint, each))
     code = joint.held.window * (int(joint.held.run.max()) + 1) + joint.held.run
-    why = contest.unweighted(joint, order)
+    why = contest.unweighted(joint, order, stages)
     weighted = [position for position, each in enumerate(order) if not why[each.name]]
     draws = np.zeros((1, len(order)))
     if weighted:

@@ -50,11 +50,16 @@ class Forecasts(Value):
 
 @dataclass(frozen=True)
 class Stage(Value):
-    """A law's forecasts as far as they are worked out, and what the rest begins from, one of each window."""
+    """A law's forecasts as far as they are worked out, and what the rest begins from, one of each window.
+
+    begin: the windows' optima, where a fit to all runs may begin too, (windows, coordinates); None where they are
+    centered elsewhere, as the rows of one family are.
+    """
 
     forecasts: Forecasts
     fits: tuple[Fitted, ...]
     scatters: tuple[RunScatter, ...] = ()
+    begin: Floats | None = field(default=None, repr=False)
 
     @property
     def law(self) -> Law:
@@ -86,8 +91,12 @@ class WindowTest:
         Raises FitError where no start has a finite objective, DataError for runs that the law cannot take.
         """
         found: list[Fitted] = []
-        for part, own in self._parts(prepared_runs(law, self.runs)):  # prepared from whole curves
+        begin = None
+        runs = prepared_runs(law, self.runs)  # from whole curves
+        for part, own in self._parts(runs):
             found += fitted(law, part, own, self.objective, self.seed)
+            if part is runs:
+                begin = np.concatenate([each.best.theta for each in found])
         return Stage(
             Forecasts(
                 name=law.name,
@@ -96,6 +105,7 @@ class WindowTest:
                 findings=next((each.findings for each in found if each.findings), ()),
             ),
             tuple(found),
+            begin=begin,
         )
 
     def judged(self, stage: Stage) -> Stage:
@@ -112,7 +122,7 @@ class WindowTest:
             high=np.concatenate([each.high for each in found]),
             log_score=np.concatenate([each.log_score for each in found]),
         )
-        return Stage(forecasts, stage.fits, tuple(each.scatter for each in found))
+        return replace(stage, forecasts=forecasts, scatters=tuple(each.scatter for each in found))
 
     def drawn(self, stage: Stage, draws: int) -> Forecasts:
         """A judged law's forecasts with as many draws, the first of those that all laws share."""
