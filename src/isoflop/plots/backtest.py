@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.plots.style import MARKERS, legend, legend_above, log_axis, name_rows, plain, shades
+from isoflop.room import MOST_LAWS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +21,6 @@ Floats = NDArray[np.float64]
 
 _WIDE = 2.5  # of the middle four fifths of what was measured, shown on both sides of its median
 _MOST_WINDOWS = 5
-MOST_LAWS = 14
 
 
 def predicted_against_actual(result: Backtest, axes: Axes, *, law: str = "") -> Axes:

@@ -18,6 +18,7 @@ from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, InReport, Question, Subject
 from isoflop.questions.base.scores import MRE, score_cells, score_columns, windows_table
 from isoflop.questions.base.specs import FitSpec, LevelSpec, PriorSpec, RunsSpec
+from isoflop.room import MOST_LAWS
 
 if TYPE_CHECKING:
     from isoflop.validation.rank import Ranking
@@ -282,12 +283,10 @@ def _stack_alone(question: str, stacked: StackedForecast) -> Answer:
 
 
 def _picture(ranking: Ranking) -> Picture:
-    from isoflop import plots
-
     first = ", ".join(
         f"{each.law.name} {number(each.scores.are.value, 'share', digits=2)}" for each in ranking.ranked[:4]
     )
-    rows = min(len(ranking.ranked), plots.MOST_LAWS) + len(ranking.backtest.baselines)
+    rows = min(len(ranking.ranked), MOST_LAWS) + len(ranking.backtest.baselines)
     return Picture(
         "ranking",
         drawing("laws_ranked", ranking),
