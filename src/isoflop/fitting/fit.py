@@ -13,32 +13,20 @@ from isoflop.errors import FitError
 from isoflop.findings import Finding
 from isoflop.fitting.coordinates import Coordinates, coordinates
 from isoflop.fitting.doubts import (
-    count_findings,
-    family_findings,
-    is_noiseless,
-    noiseless_findings,
-    overflow_findings,
-    parameter_findings,
     search_findings,
-    seed_findings,
-    size_findings,
 )
 from isoflop.fitting.estimate import summary
+from isoflop.fitting.fit_findings import fit_findings
 from isoflop.fitting.kernel import Kernel
-from isoflop.fitting.lack_of_fit import structure_findings
 from isoflop.fitting.native import engine
 from isoflop.fitting.objective import Objective, huber
 from isoflop.fitting.outer import Optimum, settle
-from isoflop.fitting.own_flops import own_flops
 from isoflop.fitting.result import Fit, Search
-from isoflop.fitting.score_test import slopes_of
 from isoflop.fitting.solve import Solution, polish, solve
 from isoflop.fitting.starts import find_starts
-from isoflop.fitting.table import Table, fit_table, prepared_runs
+from isoflop.fitting.table import Table, fit_table
 from isoflop.laws import Law
 from isoflop.runs import Runs
-from isoflop.runs.checks import design_findings, evidence_findings
-from isoflop.runs.prepare import preparation_findings
 
 Floats = NDArray[np.float64]
 
@@ -183,39 +171,8 @@ def fit_from(
         engine="numpy" if objective.native is None else engine(),
     )
     fitted, residual = _fitted(ready, runs, best, search)
-    params = fitted.params
-    found = (
-        *runs.findings,
-        *evidence_findings(runs),
-        *overflow_findings(params),
-        *search_findings(fitted.search, exact=agreement.exact, gap=agreement.gap, converged=bool(best.converged[0])),
-        *(own_flops(runs)[1] if {"N", "D"} <= set(law.input_names) else ()),
-        *parameter_findings(law, ready.kernel, best.theta),
-        *settled,
-        *preparation_findings(runs, {column: how.rule for column, how in law.prepared.items()}),
-        *design_findings(prepared_runs(law, runs), _of_powers(ready)),
-        *count_findings(law, ready.table),
-        *size_findings(ready.table, residual, space=objective.space),
-        *_residual_findings(ready, runs, residual, best.theta[0]),
-    )
-    return replace(fitted, findings=found)
-
-
-def _of_powers(ready: Problem) -> tuple[str, ...]:
-    """The inputs whose logarithm matters: those that may not be negative."""
-    return tuple(each.name for each in ready.law.inputs if each.name in ready.table.by_row and each.domain != "real")
-
-
-def _residual_findings(ready: Problem, runs: Runs, residual: Floats, theta: Floats) -> list[Finding]:
-    """What the pattern of the residuals tells; nothing but that there is no noise where they are rounding."""
-    log_loss = ready.objective.of_logarithms
-    if is_noiseless(ready.table, residual, log_loss=log_loss):
-        return noiseless_findings(residual, log_loss=log_loss)
-    return [
-        *_seed_findings(ready, runs, residual),
-        *_family_findings(ready, runs, residual),
-        *structure_findings(ready.table, residual, slopes_of(ready.kernel, ready.table, ready.target, theta)),
-    ]
+    told = search_findings(fitted.search, exact=agreement.exact, gap=agreement.gap, converged=bool(best.converged[0]))
+    return replace(fitted, findings=fit_findings(ready, runs, fitted, residual, search=told, settled=settled))
 
 
 def fit_at(ready: Problem, runs: Runs, optimum: Solution, *, seed: int = 0) -> Fit:
@@ -243,24 +200,6 @@ def _fitted(ready: Problem, runs: Runs, best: Solution, search: Search) -> tuple
         search=search,
         runs=runs,
     ), residual
-
-
-def _family_findings(ready: Problem, runs: Runs, residual: Floats) -> list[Finding]:
-    if "family" not in runs:
-        return []
-    return family_findings(ready.table, residual, runs.text("family"), log_loss=ready.objective.of_logarithms)
-
-
-def _seed_findings(ready: Problem, runs: Runs, residual: Floats) -> list[Finding]:
-    if "seed" not in runs:
-        return []
-    return seed_findings(
-        ready.table,
-        residual,
-        np.asarray(runs.text("seed"), dtype=np.str_),
-        len(ready.law.params),
-        log_loss=ready.objective.of_logarithms,
-    )
 
 
 def settled_law(law: Law, runs: Runs, objective: Objective, starts: int, seed: int) -> tuple[Law, tuple[Finding, ...]]:

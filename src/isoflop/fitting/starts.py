@@ -43,7 +43,7 @@ def find_starts(
     candidates = _random_candidates(coords, centers, float(np.median(np.abs(table.loss))), rng)
     half = len(candidates) // 2
     candidates[:half] = _project(coords, kernel, candidates[:half], target)
-    loglinear = _loglinear(coords.log_value, coords.names)
+    loglinear = _loglinear(coords)
     if loglinear and np.all(target > 0):
         in_logs = Kernel(coords, few.inputs, space="log", centers=centers)
         candidates[:half] = _project_logs(in_logs, candidates[:half], np.log(target), loglinear)
@@ -143,11 +143,14 @@ def _project(coords: Coordinates, kernel: Kernel, candidates: Floats, target: Fl
     return np.where(np.isfinite(moved), moved, candidates)
 
 
-@lru_cache(maxsize=256)
-def _loglinear(log_value: Expr | None, labels: tuple[str, ...]) -> list[int]:
+def _loglinear(coords: Coordinates) -> list[int]:
     """Coordinates in which the law's logarithm is linear, jointly: two or more, with others beside them; else none."""
-    if log_value is None:
-        return []
+    return [] if coords.log_value is None else list(_linear_in(coords.log_value, coords.names))
+
+
+@lru_cache(maxsize=256)
+def _linear_in(log_value: Expr, labels: tuple[str, ...]) -> tuple[int, ...]:
+    """The same, kept by form."""
     slopes = gradient(log_value, tuple(coordinate(label) for label in labels))
     within = [{each.of for each in leaves(slope) if each.role == "coordinate"} for slope in slopes]
     chosen: list[int] = []
@@ -155,7 +158,7 @@ def _loglinear(log_value: Expr | None, labels: tuple[str, ...]) -> list[int]:
         taken = {labels[each] for each in chosen}
         if not within[position] & {label, *taken} and not any(label in within[each] for each in chosen):
             chosen.append(position)
-    return chosen if 2 <= len(chosen) < len(labels) else []
+    return tuple(chosen) if 2 <= len(chosen) < len(labels) else ()
 
 
 def _project_logs(kernel: Kernel, candidates: Floats, target: Floats, linear: list[int]) -> Floats:
