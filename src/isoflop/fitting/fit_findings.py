@@ -43,7 +43,7 @@ def fit_findings(
     search: Sequence[Finding],
     settled: Sequence[Finding],
 ) -> tuple[Finding, ...]:
-    """The findings of a fit; residual: (rows,); search, settled: those of its search and of constants that it settled."""
+    """The findings of a fit; residual: (rows,); search, settled: those of its search and of settled constants."""
     law, theta = ready.law, fitted.theta
     return (
         *runs.findings,
