@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 from isoflop.errors import FitError
 from isoflop.findings import Finding
 from isoflop.fitting.coordinates import Coordinates, coordinates
-from isoflop.fitting.doubts import (
-    search_findings,
-)
+from isoflop.fitting.doubts import search_findings
 from isoflop.fitting.estimate import summary
 from isoflop.fitting.fit_findings import fit_findings
 from isoflop.fitting.kernel import Kernel
@@ -163,6 +161,40 @@ def fit_from(
 
     Without ``thorough`` starts that wander are left alone: what the findings say of other optima is then not certain.
     """
+    found = _located(law, runs, objective, starts, seed, begin=begin, thorough=thorough)
+    fitted, agreement = found.fit, found.agreement
+    told = search_findings(fitted.search, exact=agreement.exact, gap=agreement.gap, converged=found.converged)
+    findings = fit_findings(found.ready, runs, fitted, found.residual, search=told, settled=found.settled)
+    return replace(fitted, findings=findings)
+
+
+def fit_alone(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int = 64, seed: int = 0) -> Fit:
+    """As :func:`fit`, without findings: of fits that are compared with others, and whose findings nobody reads."""
+    return _located(law, runs, huber() if objective is None else objective, starts, seed).fit
+
+
+@dataclass(frozen=True)
+class _Located:
+    """A fit without findings, and what they are made of."""
+
+    fit: Fit
+    residual: Floats
+    ready: Problem
+    agreement: _Agreement
+    converged: bool
+    settled: tuple[Finding, ...]
+
+
+def _located(
+    law: Law,
+    runs: Runs,
+    objective: Objective,
+    starts: int,
+    seed: int,
+    *,
+    begin: Floats | None = None,
+    thorough: bool = True,
+) -> _Located:
     open_constants = law.searched
     law, settled = settled_law(law, runs, objective, starts, seed)
     ready = problem(law, runs, objective=objective)
@@ -174,9 +206,7 @@ def fit_from(
         constants=tuple(each.name for each in open_constants if each.name in law.fixed),
         engine="numpy" if objective.native is None else engine(),
     )
-    fitted, residual = _fitted(ready, runs, best, search)
-    told = search_findings(fitted.search, exact=agreement.exact, gap=agreement.gap, converged=bool(best.converged[0]))
-    return replace(fitted, findings=fit_findings(ready, runs, fitted, residual, search=told, settled=settled))
+    return _Located(*_fitted(ready, runs, best, search), ready, agreement, bool(best.converged[0]), settled)
 
 
 def fit_at(ready: Problem, runs: Runs, optimum: Solution, *, seed: int = 0) -> Fit:

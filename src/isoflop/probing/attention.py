@@ -10,13 +10,13 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from isoflop.errors import DataError, shown
 from isoflop.measures.attention import attention_entropy, gaussian_scale, log_scale
 from isoflop.measures.samples import Floats
 from isoflop.probing.read import files_of, read_arrays
 from isoflop.shown import Shown
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Interval
 from isoflop.values import Value
 
@@ -223,5 +223,7 @@ def _mean(values: Floats, level: float) -> Interval:
     mean = float(values.mean())
     if len(values) < _FEWEST:
         return Interval(mean, math.nan, math.nan, level)
-    reach = float(stdtrit(len(values) - 1, (1 + level) / 2)) * float(values.std(ddof=1)) / math.sqrt(len(values))
+    reach = (
+        float(special.stdtrit(len(values) - 1, (1 + level) / 2)) * float(values.std(ddof=1)) / math.sqrt(len(values))
+    )
     return Interval(mean, mean - reach, mean + reach, level)

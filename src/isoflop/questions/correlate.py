@@ -67,7 +67,7 @@ class Correlate(Question):
     def check(self) -> None:
         """Columns to join by need a table to join."""
         if self.on and self.join is None:
-            raise IsoflopError(f"--on {self.on[0]} joins a table by a column, and no table is given; name it with --join")
+            raise IsoflopError(f"--on {self.on[0]} joins a table by a column, and none is given; name one with --join")
 
     def compute(self, context: Context) -> Correlations:
         """Join, then correlate."""

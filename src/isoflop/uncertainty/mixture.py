@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from isoflop.errors import IsoflopError
+from isoflop.special import special
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr
+
+from isoflop.special import special
 
 Floats = NDArray[np.float64]
 
@@ -31,4 +32,4 @@ def p_positive(correlation: float, count: int) -> float:
         return math.nan
     if abs(correlation) >= 1 - 1e-12:
         return 1 / math.factorial(min(count, 20)) if correlation > 0 else 1.0
-    return float(stdtr(count - 2, -correlation * math.sqrt((count - 2) / (1 - correlation**2))))
+    return float(special.stdtr(count - 2, -correlation * math.sqrt((count - 2) / (1 - correlation**2))))

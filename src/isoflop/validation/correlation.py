@@ -9,11 +9,11 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
 
 from isoflop.errors import DataError, choices
 from isoflop.runs import Runs
 from isoflop.shown import Shown
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Interval
 from isoflop.uncertainty.ranks import ranks
 from isoflop.values import Value
@@ -204,9 +204,9 @@ def _ranked(
     left = np.array([math.atanh(_within(each, groups)) for each in scores[:, 0]])
     least = math.sqrt((1 + value[0] ** 2 / 2) / max(int(keep.sum()) - 3 - len(held), 1))
     error = max(_spread(left), least)
-    reach = float(stdtrit(groups - 1, (1 + level) / 2)) * error
+    reach = float(special.stdtrit(groups - 1, (1 + level) / 2)) * error
     ends = math.tanh(z - reach), math.tanh(z + reach)
-    p = 2 * float(stdtr(groups - 1, -abs(z) / error))
+    p = 2 * float(special.stdtr(groups - 1, -abs(z) / error))
     return _Ranked(Interval(value[0], *ends, level), p, int(keep.sum()), groups)
 
 
@@ -224,7 +224,7 @@ def _behind(best: Floats, x: Floats, y: Floats, held: Sequence[Floats], codes: I
         return Interval(math.nan, math.nan, math.nan, level)
     value, scores = _jackknife(sizes, codes[keep])
     gap = value[0] - value[1]
-    reach = float(stdtrit(len(scores) - 1, (1 + level) / 2)) * _spread(scores[:, 0] - scores[:, 1])
+    reach = float(special.stdtrit(len(scores) - 1, (1 + level) / 2)) * _spread(scores[:, 0] - scores[:, 1])
     return Interval(gap, gap - reach, gap + reach, level)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from isoflop.fitting import Fit
 from isoflop.fitting.fit import Problem
 from isoflop.fitting.objective import Objective
 from isoflop.fitting.solve import solve_systems
+from isoflop.special import special
 from isoflop.validation.answers import Answer, answer_at
 
 Floats = NDArray[np.float64]
@@ -121,7 +121,7 @@ def usual_counts(
     drawn = size * np.random.default_rng([seed, 7]).standard_normal((draws, n_runs))
     scale = np.array([fit.objective.scale_at(fit.scale, size)])
     moves = lever * _slope(fit.objective, drawn.ravel(), scale).reshape(drawn.shape)
-    far = ndtri((1 + level) / 2) * np.sqrt((moves**2).sum(axis=1))
+    far = special.ndtri((1 + level) / 2) * np.sqrt((moves**2).sum(axis=1))
     counts = np.full(draws, n_runs)
     for side in (1, -1):
         reached = np.cumsum(-np.sort(-side * moves, axis=1), axis=1) >= far[:, None]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Interval
 from isoflop.validation.backtest import Backtest
 from isoflop.validation.score import mean_interval, per_run
@@ -68,7 +68,7 @@ def difference_interval(apart: Floats, drawn: Floats, *, level: float) -> Interv
     mean, count = float(apart.mean()), len(apart)
     low, high = np.quantile(drawn, [0.1587, 0.8413])
     error = math.hypot(float(np.std(apart, ddof=1)) / math.sqrt(count), float(high - low) / 2)
-    half = float(stdtrit(count - 1, (1 + level) / 2)) * error
+    half = float(special.stdtrit(count - 1, (1 + level) / 2)) * error
     return Interval(mean, mean - half, mean + half, level)
 
 
