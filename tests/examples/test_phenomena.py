@@ -196,6 +196,11 @@ def attention_entropy(n: Numbers) -> bool:
     return n["plain"].low > 0.5 and n["log"].value < n["plain"].value and n["normal"].value < n["plain"].value
 
 
+def recommendation(n: Numbers) -> bool:
+    """Unbiased histories rank far better than raw logs, and the first layer of a curriculum costs at small amounts."""
+    return n["histories above raw, %"].low > 100 and n["layered above raw, %"].low > 100 and n["early"].high < 0
+
+
 QUICK = (pruning, superposition, capacity, quantised_bits, fidelity)
 SLOW = (
     isoflop_trained,
@@ -225,6 +230,7 @@ SLOW = (
     retrieval,
     transfer,
     rl_posttraining,
+    recommendation,
 )
 
 
