@@ -75,10 +75,10 @@ def study(quick: bool, seed: int = 0) -> Outcome:
     parts = [
         f"{recipe} documents it is "
         + ", ".join(
-            f"{told(worth[recipe, n, scarce])} and {told(worth[recipe, n, ample])} at {n:,.0f} parameters"
+            f"{_told(worth[recipe, n, scarce])} and {_told(worth[recipe, n, ample])} at {n:,.0f} parameters"
             for n in (sizes[0], sizes[-1])
         )
-        + f", and the gain at {scarce:,.0f} is {growth[recipe]} with size"
+        + f" (along the size the gain at {scarce:,.0f}: {growth[recipe]})"
         for recipe in RECIPES[1:]
     ]
     says = (
@@ -122,6 +122,14 @@ def study(quick: bool, seed: int = 0) -> Outcome:
     numbers |= {f"scarce, smallest, {recipe}": worth[recipe, sizes[0], scarce] for recipe in RECIPES[1:]}
     numbers |= {"right": better[-1]}
     return Outcome(verdict, says, ["recipe", "N", "clean tokens", "loss, 90 %"], table, figure, numbers)
+
+
+def _told(worth: Interval) -> str:
+    """A multiplier, infinite where clean documents alone do not get there."""
+    if np.isfinite([worth.value, worth.high]).all():
+        return told(worth)
+    value, low, high = (f"{each:.2g}".replace("inf", "∞") for each in (worth.value, worth.low, worth.high))
+    return f"{value} [{low}, {high}]"
 
 
 def _compared(runs: Runs, tokens: list[float]) -> Comparison:

@@ -28,7 +28,7 @@ NOISE, MEMORY = 0.5, 0.5  # innovations and coefficient of the autoregressive no
 BANDS = {"seen band": (0.03, 0.10), "shifted band": (0.06, 0.13)}  # cycles a point
 KINDS = ("encoder", "decoder")
 MASKED = 3  # the most patches that an encoder is trained to fill in
-LAWS = {"N": law("timeseries-n"), "D": law("timeseries-d")}
+LAWS = {"N": law("power-n"), "D": law("power-d")}  # the paper's (N_0/N)^alpha, with A for N_0^alpha
 FLOORED = law("E + A/N^alpha")
 UNIT = 10.0  # series told in units this much smaller have a loss larger by its logarithm
 
@@ -74,7 +74,7 @@ def study(quick: bool, seed: int = 0) -> Outcome:
         "appears" if falls and all(held) else "appears in part" if falls and any(held) else "does not appear"
     )  # fmt: skip
     shifted = "; ".join(
-        f"{kind} {forms['N', kind, 'shifted band']} along N, {forms['D', kind, 'shifted band']} along D"
+        f"{kind}s: {forms['N', kind, 'shifted band']} along N, {forms['D', kind, 'shifted band']} along D"
         for kind in KINDS
     )
     says = (
@@ -82,7 +82,7 @@ def study(quick: bool, seed: int = 0) -> Outcome:
         f"difference of {told(more)}), in the shifted one the difference is {told(exponents['N', 'shifted band'][2])}. "
         "The exponent of D in the seen band less that in the shifted one is "
         + " and ".join(f"{told(exponents['D', kind][2])} for {kind}s" for kind in KINDS)
-        + f". In the shifted band the loss is: {shifted}. Told in units a {UNIT:g}th as large, the same encoders have "
+        + f". The loss in the shifted band of {shifted}. Told in units a {UNIT:g}th as large, the same encoders have "
         f"an exponent of {told(rescaled[0])}; above the entropy of the noise ({floor:.3f} nats a point) it is "
         f"{told(beyond[0])}, for decoders {told(beyond[1])}."
     )

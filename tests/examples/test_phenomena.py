@@ -201,6 +201,37 @@ def recommendation(n: Numbers) -> bool:
     return n["histories above raw, %"].low > 100 and n["layered above raw, %"].low > 100 and n["early"].high < 0
 
 
+def recycling(n: Numbers) -> bool:
+    """The rewriter mends tokens, and corrupted documents that nobody rewrites do harm."""
+    return n["right"] > 0.75 and n["scarce, with corrupted"].high < 1 and n["ample, with corrupted"].high < 1
+
+
+def plateau_audit(n: Numbers) -> bool:
+    """Classes of size differ on every task; Dunn's test is silent where networks and seeds show a gain."""
+    return all(n[f"p, {task}"] < 0.05 for task in ("as they are", "noisy", "moved")) and n["silent"] >= 1
+
+
+def density(n: Numbers) -> bool:
+    """The highest density rises, and the reference recipe scores alike at the effective sizes."""
+    return n["ln density a release"].low > 0 and n["off"] < 0.06 and n["inside"] >= 4
+
+
+def text_to_image(n: Numbers) -> bool:
+    """Coverage rises with size and steps, and a law that knows of the bound forecasts it better than a power."""
+    close = n["held out, bounded"].value < n["held out, power"].value
+    return n["real"] > 0.95 and n["largest, deeper"].value > n["smallest"] + 0.2 and close
+
+
+def schedule_choice(n: Numbers) -> bool:
+    """In so few steps a rate that falls late ends far below cosine, which the law of two curves knows."""
+    return n["gain over cosine, multi-power"].value > 0.05 and abs(n["error, multi-power"].value) < 0.15
+
+
+def time_series(n: Numbers) -> bool:
+    """Decoders learn the seen band faster than the shifted one; the exponent hangs on the unit of the series."""
+    return n["seen, decoder"].low > 0.01 and n["seen less shifted, decoder"].value > 0
+
+
 QUICK = (pruning, superposition, capacity, quantised_bits, fidelity)
 SLOW = (
     isoflop_trained,
@@ -231,6 +262,12 @@ SLOW = (
     transfer,
     rl_posttraining,
     recommendation,
+    recycling,
+    plateau_audit,
+    density,
+    text_to_image,
+    schedule_choice,
+    time_series,
 )
 
 
