@@ -104,8 +104,8 @@ def study(quick: bool, seed: int = 0) -> Outcome:
             if best is not None
             else ""
         )
-        + f"Trained at the {len(gaps)} effective sizes, the reference recipe scores "
-        f"{told(mean_interval([each.value for each in gaps]))} less than the releases ({off:.3f} apart on average, "
+        + f"The reference recipe was trained at the {len(gaps)} effective sizes: the releases' scores less its own are "
+        f"{told(mean_interval([each.value for each in gaps]))} ({off:.3f} apart on average, "
         f"{sum(each.low <= 0 <= each.high for each in gaps)} of {len(gaps)} within chance)."
     )
     shown = [
@@ -132,7 +132,7 @@ def study(quick: bool, seed: int = 0) -> Outcome:
     plain_ticks(left, (200, 1_000, 5_000, 20_000))
     left.legend(frameon=False, fontsize=8)
     right.set(yscale="log", xlabel="release", ylabel="density")
-    plain_ticks(right, (0.5, 1, 2, 4, 8), axis="y")
+    plain_ticks(right, (0.5, 1, 2, 4, 8, 16, 32), axis="y")
     numbers: dict[str, float | Interval] = {"ln density a release": slope, "off": off, "inside": float(len(inside))}
     if per_release is not None:
         numbers["releases to double"] = per_release

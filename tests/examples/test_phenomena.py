@@ -232,6 +232,16 @@ def time_series(n: Numbers) -> bool:
     return n["seen, decoder"].low > 0.01 and n["seen less shifted, decoder"].value > 0
 
 
+def capacity_rows(n: Numbers) -> bool:
+    """Eight bits keep what was stored, four lose some of it, and experts store less a parameter."""
+    return n["kept at 8 bits"].low > 0.97 and n["kept at 4 bits"].high < 0.97 and n["experts"].high < 1
+
+
+def generator_bits(n: Numbers) -> bool:
+    """Both generators draw digits that others' lie near to; in few steps the one that removes noise is far ahead."""
+    return n["least, removes noise"] < 0.1 and n["first above second, budget 3"].high < 0
+
+
 QUICK = (pruning, superposition, capacity, quantised_bits, fidelity)
 SLOW = (
     isoflop_trained,
@@ -268,6 +278,8 @@ SLOW = (
     text_to_image,
     schedule_choice,
     time_series,
+    capacity_rows,
+    generator_bits,
 )
 
 
