@@ -5,6 +5,7 @@ import pytest
 
 from isoflop import Runs, fit, law, squares
 from isoflop.fitting.coordinates import coordinates
+from isoflop.fitting.panel import fit_panel
 
 
 @pytest.mark.parametrize(
@@ -41,3 +42,12 @@ def test_coordinates_and_parameters_are_each_others_inverse():
 @pytest.mark.parametrize("name", ["chinchilla", "bnsl-1", "kaplan-critical-batch", "rl-posttraining"])
 def test_other_scales_keep_their_coordinate(name):
     assert coordinates(law(name)).powers == ()
+
+
+def test_a_shared_scale_is_shared_itself_where_groups_have_exponents_of_their_own():
+    x = np.tile(np.geomspace(1e3, 1e6, 6), 2)
+    alpha = np.repeat([0.1, 0.3], 6)
+    runs = Runs.from_columns({"N": x, "loss": (5e7 / x) ** alpha, "family": np.repeat(["a", "b"], 6).tolist()})
+    panel = fit_panel(law("timeseries-n"), runs, share=["N_0"], objective=squares())
+    assert panel.shared["N_0"] == pytest.approx(5e7, rel=1e-6)
+    assert panel.of("b")["alpha"] == pytest.approx(0.3)

@@ -119,7 +119,7 @@ class Coordinates:
 def coordinates(law: Law, *, hold: Sequence[str] = (), uncentered: Sequence[str] = ()) -> Coordinates:
     """The law's fitting coordinates; parameters in ``hold`` get their value from outside, problem by problem.
 
-    uncentered: parameters whose coordinate is not moved to the middle of the inputs.
+    uncentered: parameters whose coordinate is neither moved to the middle of the inputs nor a power's.
     """
     return replace(_coordinates(law.expression, law.inputs, law.params, tuple(hold), tuple(uncentered)), law=law)
 
@@ -137,14 +137,15 @@ def _coordinates(
     reader = _Reader(law)
     free = tuple(label for label in law.param_names if label not in hold)
     value = reader.value(law.expression)
-    shifts = _shifts(value, law, [label for label in free if label not in uncentered])
+    movable = [label for label in free if label not in uncentered]
+    shifts = _shifts(value, law, movable)
     moved: dict[Expr, Expr] = {
         centered(each.name): add(centered(each.name), center(each.name))
         if each.domain == "positive"
         else center(each.name)
         for each in law.inputs
     }
-    weights = _weights(value, law, free, shifts)
+    weights = _weights(value, law, movable, shifts)
     for label in {**shifts, **weights}:
         own = mul(coordinate(label), power(weights.get(label, ONE), MINUS_ONE))
         moved[coordinate(label)] = add(own, mul(MINUS_ONE, shifts.get(label, ZERO)))
