@@ -37,8 +37,8 @@ def study(quick: bool, seed: int = 0) -> Outcome:
     """Train both kinds along N and along D, test them in both bands, and compare exponents of pairs of groups."""
     torch.set_num_threads(1)
     widths = (4, 8, 16) if quick else (4, 8, 16, 32)
-    steps = (50, 100, 200) if quick else (125, 250, 500, 1_000, 2_000)
-    lanes, middle, usual = (2, 8, 200) if quick else (4, 8, 1_500)
+    steps = (40, 80, 160) if quick else (125, 250, 500, 1_000, 2_000)
+    lanes, middle, usual = (2, 8, 80) if quick else (4, 8, 1_500)
     tables = {
         "N": _table([(kind, width, usual) for kind in KINDS for width in widths], lanes, seed),
         "D": _table([(kind, middle, count) for kind in KINDS for count in steps], lanes, seed),

@@ -474,6 +474,63 @@ def test_patches_keep_every_pixel(example):
     assert patches._cut(image, 4)[0, 1, :5].tolist() == [4, 5, 6, 7, 12]  # the upper right patch, row by row
 
 
+def test_rewritten_tokens_have_the_posterior_of_all_originals(example):
+    recycling = example("recycling")
+    language = recycling._language(0)
+    seen = torch.tensor([3, 9, 0, 12])
+    told_by = torch.eye(16) * (1 - recycling.REPLACED) + recycling.REPLACED / 16
+    p = torch.einsum("abc,bcd->abcd", language, language)
+    for place, token in enumerate(seen):
+        p = p * told_by[token].view([-1 if axis == place else 1 for axis in range(4)])
+    p = p / p.sum()
+    drawn = recycling.rewrite(language, seen.expand(20_000, -1), torch.Generator().manual_seed(0))
+    for place in range(4):
+        exact = p.sum(dim=[axis for axis in range(4) if axis != place])
+        share = torch.bincount(drawn[:, place], minlength=16) / len(drawn)
+        torch.testing.assert_close(share, exact, atol=0.015, rtol=0)
+    both = torch.stack([(drawn[:, 1] == a) & (drawn[:, 2] == 0) for a in range(16)]).float().mean(dim=1)
+    torch.testing.assert_close(both, p.sum(dim=(0, 3))[:, 0], atol=0.015, rtol=0)
+
+
+def test_a_causal_transformer_sees_no_later_place_and_lanes_are_their_own(example):
+    attention = example("_attention")
+    weights = attention.start(5, 16, 3, places=6, layers=2, lanes=2, seed=0)
+    x = torch.randn(2, 4, 6, 5, generator=torch.Generator().manual_seed(1))
+    changed = x.clone()
+    changed[:, :, 4] += 1
+    for causal in (True, False):
+        before, after = (attention.outputs(weights, each, causal=causal) for each in (x, changed))
+        assert torch.equal(before[:, :, :4], after[:, :, :4]) == causal
+        assert not torch.allclose(before[:, :, 4:], after[:, :, 4:])
+        alone = attention.outputs([each[1:] for each in weights], x[1:], causal=causal)
+        torch.testing.assert_close(before[1:], alone)
+    assert attention.parameters(weights) == sum(each[0].numel() for each in weights)
+
+
+def test_coverage_is_that_of_its_definition(example):
+    covered = example("text_to_image").covered
+    real = torch.tensor([[0.0], [1.0], [2.0], [3.0], [4.0], [5.0], [20.0]])
+    label = torch.zeros(7, dtype=torch.long)
+    for digit in range(1, 10):  # every class needs drawings and more than five images; these have none that count
+        real = torch.cat((real, 1_000.0 * digit + 10 * torch.arange(7.0)[:, None]))
+        label = torch.cat((label, torch.full((7,), digit)))
+    # the fifth neighbors lie 5, 4, 3, 3, 4, 5 and 19 away; a drawing at 2.5 is nearer to all of them
+    images, labels = torch.full((10, 1), 2.5), torch.arange(10)
+    assert covered(real, label, images, labels) == pytest.approx(7 / 70)
+    images[0] = -3.5
+    assert covered(real, label, images, labels) == pytest.approx(1 / 70)  # of 0 alone, 3.5 < 5
+
+
+def test_rates_fall_where_the_schedule_says(example):
+    choice = example("schedule_choice")
+    rates = choice.Fall(share=0.2, power=2.0).rates(100)
+    np.testing.assert_allclose(rates[4:80], 1)  # after a warm-up of 5 steps
+    np.testing.assert_allclose(rates[[0, 80, 90]], [0.2, 1.0, 0.25])
+    cosine = choice.Fall(kind="cosine").rates(100)
+    assert cosine[4] == 1 and abs(cosine[-1]) < 1e-12
+    assert choice.Fall(kind="constant").rates(100)[-1] == 1
+
+
 def test_crossings_are_found_on_a_line_in_log_scale(example):
     # Gaps −1 and +1 at 10 and 1,000: zero at 100.
     assert math.isclose(example("crossover")._measured(np.array([10.0, 1_000.0]), np.array([-1.0, 1.0])), 100)
