@@ -201,7 +201,8 @@ def _writer(x: Tensor, y: Tensor, width: int, lanes: int, steps: int, seed: int)
         return _asked(x[rows], place, y[rows]), wanted
 
     begin = start((2 * PIXELS + CLASSES, width, width, GRAYS), lanes, seed=1_000 * seed + width)
-    return train(begin, batch, steps=round(LONGER * steps), rates=[0.006] * lanes, schedule=Schedule("cosine", final=0.0))
+    schedule = Schedule("cosine", final=0.0)
+    return train(begin, batch, steps=round(LONGER * steps), rates=[0.006] * lanes, schedule=schedule)
 
 
 def _asked(image: Tensor, place: Tensor, label: Tensor) -> Tensor:

@@ -280,12 +280,13 @@ def _check_response(groups: Sequence[Group], response: str) -> None:
 def _check_finite(groups: Sequence[Group], fits: Sequence[Fit]) -> None:
     """Raises DataError for a parameter that is too large for a number, of which no curve can be computed."""
     for each, fitted in zip(groups, fits, strict=True):
+        along_x = fitted.law.input_names[0]
         for name, value in fitted.params.items():
             if not np.isfinite(value):
                 raise DataError(
-                    f"{name} of {excerpt(each.name)} is too large for a number, since the group's {fitted.law.response} "
-                    f"hardly depends on {fitted.law.input_names[0]}; leave the group out (--only), or give another law "
-                    f'without {name} (--law "A/{fitted.law.input_names[0]}^alpha")'
+                    f"{name} of {excerpt(each.name)} is too large for a number, since the group's "
+                    f"{fitted.law.response} hardly depends on {along_x}; leave the group out (--only), or give another "
+                    f'law without {name} (--law "A/{along_x}^alpha")'
                 )
 
 
