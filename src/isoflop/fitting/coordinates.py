@@ -160,9 +160,7 @@ def _coordinates(
         if reader.positive(law.expression)
         else None,
         params=tuple(_tidy(substitute(plain[label], moved)) for label in order),
-        inverse=tuple(
-            mul(weights.get(label, ONE), add(coordinate(label), shifts.get(label, ZERO))) for label in order
-        ),
+        inverse=tuple(mul(weights.get(label, ONE), add(coordinate(label), shifts.get(label, ZERO))) for label in order),
         powers=tuple(weights),
     )
 
