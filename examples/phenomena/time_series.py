@@ -97,6 +97,7 @@ def study(quick: bool, seed: int = 0) -> Outcome:
                           ms=5, linewidth=1, capsize=3, label=f"{kind}, {band}")  # fmt: skip
         axes.set(xscale="log", xlabel="parameters N" if axis == "N" else "points read D")
     plain_ticks(both[0], (300, 1_000, 3_000, 10_000))
+    plain_ticks(both[1], (300_000, 1_000_000, 3_000_000))
     both[0].set(ylabel="negative log-likelihood (nats/point)")
     both[0].legend(frameon=False, fontsize=8)
     numbers: dict[str, float | Interval] = {"encoder less decoder": more, "encoder": own, "decoder": other}
