@@ -121,8 +121,8 @@ def study(quick: bool, seed: int = 0) -> Outcome:
             totals = [size * bits for size in sizes]
             axes.plot(totals, [e.value for e in ends], f"{MARKERS[number]}-", ms=5, linewidth=1,
                       color=COLOURS[number], label=f"{bits} bits")  # fmt: skip
-        axes.set(xscale="log", yscale="log", xlabel="total bits of all weights", title=family, ylim=(0.02, 1.1))
-        plain_ticks(axes, (0.03, 0.1, 0.3, 1), axis="y")
+        axes.set(xscale="log", yscale="log", xlabel="total bits of all weights", title=family, ylim=(0.006, 1.1))
+        plain_ticks(axes, (0.01, 0.03, 0.1, 0.3, 1), axis="y")
     both[0].set(ylabel="share of held-out digits missed")
     both[1].legend(frameon=False, fontsize=8)
     numbers: dict[str, float | Interval] = {f"first above second, budget {k + 1}": each for k, each in enumerate(ahead)}
