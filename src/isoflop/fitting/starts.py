@@ -87,7 +87,7 @@ def _random_candidates(
         shifted = any(leaf.role == "center" for leaf in leaves(inverse))
         if isinstance(domain, tuple):
             column = rng.normal(0, 1.5, CANDIDATES)
-        elif domain == "positive" and label in linear:
+        elif domain == "positive" and (label in linear or label in coords.powers):
             column = np.log(max(typical, 1e-12)) + rng.uniform(-4, 1, CANDIDATES)
             # a floor is seldom far below the lowest loss
             floor = np.log(max(typical, 1e-12)) - rng.exponential(0.3, CANDIDATES)
