@@ -1,11 +1,12 @@
 """What isoflop takes: one table of figures measured in one run, each also as a ratio to a yardstick of NumPy.
 
-    python benchmarks/performance.py [--quick] [--json FILE] [--against FILE] [--docs]
+    python benchmarks/performance.py [--quick] [--scale] [--json FILE] [--against FILE] [--docs] [--profile FIGURE]
 
 Processor seconds, not those of a clock, since other work slows a machine: of this process, or of a command and its
 children. The yardstick is 50 times exp, multiply and add over a million numbers, timed before, between and after; a
 ratio to it can be compared with another day's or machine's (``--against`` an earlier ``--json``). ``--docs`` renews the
-table in ``docs/performance.md``. Rivals are timed where they are installed.
+table in ``docs/performance.md``. Rivals are timed where they are installed. ``--scale`` adds the figures of
+``benchmarks/scale.py``, some minutes of them. ``--profile`` says where the time of one figure goes instead.
 """
 
 from __future__ import annotations
@@ -15,21 +16,25 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
+import cProfile
+import itertools
 import json
 import platform
+import pstats
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from benchmarks.scale import FigureToTake, scale_figures
 
 from isoflop import Runs, bootstrap, fit, law, read_runs
 from isoflop.fitting.native import engine
@@ -107,7 +112,7 @@ def table() -> tuple[Runs, str]:
     return simulated(245), "245 simulated runs"
 
 
-def figures(runs: Runs, place: Path, *, quick: bool) -> list[tuple[str, float | None, int, Callable[[], float]]]:
+def figures(runs: Runs, place: Path, *, quick: bool) -> list[FigureToTake]:
     """Name, goal, repeats, and what gives the processor seconds of one repeat."""
     chinchilla = law("chinchilla")
     found = fit(chinchilla, runs)
@@ -138,11 +143,11 @@ def figures(runs: Runs, place: Path, *, quick: bool) -> list[tuple[str, float | 
     ]  # fmt: skip
 
 
-def rivals(runs: Runs) -> list[tuple[str, float | None, int, Callable[[], float]]]:
+def rivals(runs: Runs) -> list[FigureToTake]:
     """The same fit by others, where they are installed."""
     from benchmarks.fitting import scipy_grid
 
-    found: list[tuple[str, float | None, int, Callable[[], float]]] = [
+    found: list[FigureToTake] = [
         ("SciPy, L-BFGS-B from 4,500 starts (scaled from 40)", None, 1,
          lambda: scipy_grid(runs, sample=40, tight=False)[0]),
     ]  # fmt: skip
@@ -164,6 +169,14 @@ def rivals(runs: Runs) -> list[tuple[str, float | None, int, Callable[[], float]
 
     found.append(("lmfit, squares from one start", None, 3, lambda: of_call(one_start)))
     return found
+
+
+def profile(once: Callable[[], float]) -> None:
+    """Where the processor time of one repeat goes, after one that warms up: the calls that take most by themselves."""
+    once()
+    profiler = cProfile.Profile(time.process_time)
+    profiler.runcall(once)
+    pstats.Stats(profiler).strip_dirs().sort_stats("tottime").print_stats(25)
 
 
 def measure(name: str, goal: float | None, repeats: int, once: Callable[[], float]) -> Figure:
@@ -207,15 +220,27 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer repeats, and a tenth of the large table")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--against", type=Path, help="compare with figures of an earlier --json")
+    parser.add_argument("--scale", action="store_true", help="the figures of benchmarks/scale.py too")
     parser.add_argument("--docs", action="store_true", help="renew docs/performance.md")
+    parser.add_argument("--profile", metavar="FIGURE", help="profile the first figure whose name holds this, and end")
     words = parser.parse_args()
     runs, source = table()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "runs.csv"
         pl.DataFrame({name: runs[name] for name in ("N", "D", "loss")}).write_csv(place)
         runs = read_runs(place)
-        todo = figures(runs, place, quick=words.quick)
-        measured = [measure(*each) for each in (*todo, *([] if words.quick else rivals(runs)))]
+        todo: Iterator[FigureToTake] = itertools.chain(
+            figures(runs, place, quick=words.quick),
+            scale_figures(runs, quick=words.quick, call=of_call, process=of_process) if words.scale else (),
+            () if words.quick else rivals(runs),
+        )
+        if words.profile:
+            chosen = next((each for each in todo if words.profile in each[0]), None)
+            if chosen is None:
+                parser.error(f"no figure's name holds {words.profile!r}")
+            profile(chosen[3])
+            return
+        measured = [measure(*each) for each in todo]
     unit = statistics.median(each.yardstick for each in measured)
     table_text = as_table(measured)
     made = (

@@ -160,8 +160,12 @@ def test_a_million_rows_are_fitted(known_runs):
     n, d = 10 ** rng.uniform(7, 10, 200_000), 10 ** rng.uniform(9, 12, 200_000)
     truth = {"E": 1.8, "A": 400.0, "B": 1000.0, "alpha": 0.34, "beta": 0.34}
     loss = CHINCHILLA.value(truth, {"N": n, "D": d}) * np.exp(rng.normal(0, 0.01, n.size))
-    found = fit(CHINCHILLA, Runs.from_columns({"N": n, "D": d, "loss": loss}), objective=squares())
+    runs = Runs.from_columns({"N": n, "D": d, "loss": loss})
+    found = fit(CHINCHILLA, runs, objective=squares())
     assert found.params == pytest.approx(truth, rel=0.01)
+    ready = problem(CHINCHILLA, runs, objective=squares())  # the optimum of all rows, not of the sample searched
+    begin = ready.coords.from_params(np.array([[truth[name] for name in CHINCHILLA.param_names]]), found.centers)
+    assert found.value == pytest.approx(ready.solve(begin, tolerance=1e-13).value[0], rel=1e-11)
 
 
 def codes(found):

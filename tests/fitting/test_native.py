@@ -174,6 +174,24 @@ def test_blocks_change_nothing(rows):
 
 
 @compiled
+@pytest.mark.parametrize("text", ["huber:1e-3", "student-t"])
+def test_a_table_that_is_not_copied_is_measured_as_its_copy(text, monkeypatch):
+    use(monkeypatch, "native")
+    rng = np.random.default_rng(0)
+    n, d = 10 ** rng.uniform(7, 10, 5_003), 10 ** rng.uniform(9, 11, 5_003)
+    chosen, each = objective(text), law("chinchilla")
+    kernel = Kernel(coordinates(each), {"N": n, "D": d}, space="log")
+    target, theta = rng.normal(0, 0.3, len(n)), rng.normal(0, 0.2, (2, 5))
+    index, newton, scale = np.arange(2), np.array([True, False]), np.full(2, chosen.scale_at(0.3, 0.3))
+    own, copied = (
+        Batch(kernel, target, chosen, weights).normal_equations(theta, scale, index, newton)
+        for weights in (None, np.ones((2, len(n))))
+    )
+    for one, other in zip(own, copied, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12 * np.abs(other).max())
+
+
+@compiled
 def test_lists_of_every_length_add_up():
     lengths = [1, 0, 5_000, 3, 0, 4_096, 2, 9_000, 1]
     rng = np.random.default_rng(0)
@@ -257,6 +275,17 @@ def test_log_gamma_and_its_derivative_are_those_of_the_oracle():
         exact = mp.loggamma(at)
         assert abs(ours - exact) <= 4e-15 * (1 + abs(exact))
         assert abs(rise - at * mp.digamma(at)) <= 4e-15 * (1 + abs(at * mp.digamma(at)))
+
+
+@compiled
+@pytest.mark.parametrize("name", ["chinchilla", "kaplan", "m4"])
+def test_a_search_begins_at_the_same_starts(monkeypatch, known_runs, name):
+    ready = problem(law(name), known_runs(0.01), objective=huber())
+    found = {}
+    for engine in ("numpy", "native"):
+        use(monkeypatch, engine)
+        found[engine] = ready.starts(count=24, seed=1)
+    assert found["native"] == pytest.approx(found["numpy"], rel=1e-7, abs=1e-7)
 
 
 def test_an_engine_that_is_none_is_refused(monkeypatch):

@@ -69,6 +69,22 @@ def test_checkpoints_of_a_run_are_one_residual(known_runs):
     assert slopes.jacobian[:, 0] == pytest.approx(change / 1e-6, rel=1e-4)
 
 
+def test_slopes_of_many_runs_do_not_depend_on_the_order_of_rows():
+    rng = np.random.default_rng(0)
+    n, d = 10 ** rng.uniform(7, 10, 30_000), 10 ** rng.uniform(9, 11, 30_000)
+    columns = {"N": n, "D": d, "loss": 2 + 400 / n**0.34, "run": np.repeat(np.arange(10_000), 3)}
+    theta, mixed = np.array([0.6, -1.0, -1.0, 0.34, 0.3]), []
+    for order in (np.arange(len(n)), rng.permutation(len(n))):
+        runs = Runs.from_columns({name: values[order] for name, values in columns.items()})
+        ready = problem(law("chinchilla"), runs, objective=squares())
+        slopes = slopes_of(ready.kernel, ready.table, ready.target, theta)
+        first = np.unique(ready.table.run_codes, return_index=True)[1]
+        named = np.argsort(columns["run"][order][first])
+        mixed.append((slopes.residual[named], slopes.jacobian[named]))
+    np.testing.assert_allclose(mixed[0][0], mixed[1][0], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(mixed[0][1], mixed[1][1], rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("objective", [huber(), squares()], ids=["huber", "squares"])
 def test_its_size_is_that_of_its_level(objective):
     n, d = (each.ravel() for each in np.meshgrid(np.logspace(8, 10, 6), np.logspace(9.6, 11.6, 5)))

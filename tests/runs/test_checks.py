@@ -7,6 +7,7 @@ import pytest
 from isoflop import check, fit, law, read_runs
 from isoflop.errors import DataError
 from isoflop.runs import Runs
+from isoflop.runs.checks.design import fewer_values
 
 
 def grid(**more):
@@ -101,6 +102,15 @@ def test_losses_beyond_a_uniform_guess_look_like_perplexity(losses, unit, doubte
     if doubted:
         doubt = found(runs, "looks-like-perplexity")
         assert "this looks like perplexity" in doubt.message and "--unit loss=perplexity" in doubt.remedy
+
+
+def test_values_that_differ_only_far_down_a_table_are_counted():
+    same = np.full(5_000, 3.0)
+    assert fewer_values(same, 2, decimals=6)
+    late = same.copy()
+    late[-1] = 4.0
+    assert not fewer_values(late, 2, decimals=6)
+    assert fewer_values(late, 3, decimals=6)
 
 
 def test_perplexity_that_was_said_is_not_doubted():

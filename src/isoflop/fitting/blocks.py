@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import IO, TypeVar
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from isoflop.errors import FitError
@@ -131,7 +130,9 @@ class BlockRows(Dense):
                     f"{int((columns[-1] <= 0).sum()):,} rows of {runs.source} have a {law.response} that is not "
                     "positive; use an objective on raw losses (--objective raw-huber:1e-3)"
                 )
-            codes = runs.frame["run"].replace_strict(self.runs, return_dtype=pl.Int64).to_numpy()[good]
+            stretches = runs.frame["run"].rle().struct.unnest()
+            numbers = [self.runs[run] for run in stretches["value"]]
+            codes = np.repeat(np.array(numbers, dtype=np.int64), stretches["len"].to_numpy())[good]
             for start in range(0, columns.shape[1], BLOCK_ROWS):
                 piece = np.ascontiguousarray(columns[:, start : start + BLOCK_ROWS])
                 offset = self._add_block(piece, codes[start : start + BLOCK_ROWS], offset)

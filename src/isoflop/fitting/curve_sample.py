@@ -80,9 +80,15 @@ def sample_of(law: Law, curves: Curves, progress: Progress) -> Sample:
 
 
 def _clean(law: Law, sample: Sample) -> Sample:
-    """The sample without rows that the full fit leaves out too, such as step 0, at which no area is positive."""
-    good = usable(law, prepared_runs(law, sample.runs))
-    return replace(sample, counts=sample.counts & good)
+    """The sample without rows that the full fit leaves out too, such as step 0, at which no area is positive.
+
+    It keeps the prepared columns that no searched constant changes, which are then computed once.
+    """
+    searched = {each.name for each in law.searched}
+    lasting = {name: how for name, how in law.prepared.items() if not searched & set(map(str, how.settings.values()))}
+    runs = prepared_runs(replace(law, prepared=lasting), sample.runs)
+    good = usable(law, prepared_runs(law, runs))
+    return replace(sample, runs=runs, counts=sample.counts & good)
 
 
 def _spread(batch: Checkpoints, stride: int) -> tuple[Flags, Flags]:

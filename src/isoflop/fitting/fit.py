@@ -12,38 +12,26 @@ from numpy.typing import NDArray
 from isoflop.errors import FitError
 from isoflop.findings import Finding
 from isoflop.fitting.coordinates import Coordinates, coordinates
-from isoflop.fitting.doubts import (
-    count_findings,
-    family_findings,
-    is_noiseless,
-    noiseless_findings,
-    overflow_findings,
-    parameter_findings,
-    search_findings,
-    seed_findings,
-    size_findings,
-)
+from isoflop.fitting.doubts import search_findings
 from isoflop.fitting.estimate import summary
+from isoflop.fitting.fit_findings import fit_findings
 from isoflop.fitting.kernel import Kernel
-from isoflop.fitting.lack_of_fit import structure_findings
 from isoflop.fitting.native import engine
 from isoflop.fitting.objective import Objective, huber
 from isoflop.fitting.outer import Optimum, settle
-from isoflop.fitting.own_flops import own_flops
 from isoflop.fitting.result import Fit, Search
-from isoflop.fitting.score_test import slopes_of
 from isoflop.fitting.solve import Solution, polish, solve
 from isoflop.fitting.starts import find_starts
-from isoflop.fitting.table import Table, fit_table, prepared_runs
+from isoflop.fitting.table import Table, fit_table
 from isoflop.laws import Law
 from isoflop.runs import Runs
-from isoflop.runs.checks import design_findings, evidence_findings
-from isoflop.runs.prepare import preparation_findings
 
 Floats = NDArray[np.float64]
 
 SAME = 1e-6  # two optima whose objectives differ by less, relatively, are one
 SEARCH_ROWS = 4_096  # a larger table is searched on a sample; the best of its optima are then fitted on all rows
+_SETTLING_ROWS = 65_536  # first on as many, where optima of the sample that are one come together
+_REACH = 0.1  # relative distance of an optimum on so many rows beyond which another is the best on all
 _FINISHERS = 4
 _ENOUGH = 12  # starts that must agree before the others are spared
 _LAST_STEPS = 3_000  # for the best alone: a flat, curved valley can take so many
@@ -70,6 +58,7 @@ class Problem:
         scales: Floats | None = None,
         tolerance: float = 1e-9,
         max_steps: int = 300,
+        near: bool = False,
     ) -> Solution:
         """Minimize from every start; see :func:`isoflop.fitting.solve.solve`. The table's own weights multiply."""
         own = self.table.weights
@@ -84,6 +73,7 @@ class Problem:
             scales=scales,
             tolerance=tolerance,
             max_steps=max_steps,
+            near=near,
         )
 
     def starts(self, *, count: int, seed: int, loss: Floats | None = None) -> Floats:
@@ -161,39 +151,54 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
     >>> len(fitted.residuals) == len(runs)
     True
     """
-    objective = huber() if objective is None else objective
-    fitted, residual, ready, best, agreement, settled = _located(law, runs, objective, starts, seed)
-    law = ready.law
-    found = (
-        *runs.findings,
-        *evidence_findings(runs),
-        *overflow_findings(fitted.params),
-        *search_findings(fitted.search, exact=agreement.exact, gap=agreement.gap, converged=bool(best.converged[0])),
-        *(own_flops(runs)[1] if {"N", "D"} <= set(law.input_names) else ()),
-        *parameter_findings(law, ready.kernel, best.theta),
-        *settled,
-        *preparation_findings(runs, {column: how.rule for column, how in law.prepared.items()}),
-        *design_findings(prepared_runs(law, runs), _of_powers(ready)),
-        *count_findings(law, ready.table),
-        *size_findings(ready.table, residual, space=objective.space),
-        *_residual_findings(ready, runs, residual, best.theta[0]),
-    )
-    return replace(fitted, findings=found)
+    return fit_from(law, runs, huber() if objective is None else objective, starts, seed, begin=None, thorough=True)
+
+
+def fit_from(
+    law: Law, runs: Runs, objective: Objective, starts: int, seed: int, *, begin: Floats | None, thorough: bool
+) -> Fit:
+    """The fit from starts of one's own, ``begin`` (some, coordinates) or None, and then from those of the search.
+
+    Without ``thorough`` starts that wander are left alone: what the findings say of other optima is then not certain.
+    """
+    found = _located(law, runs, objective, starts, seed, begin=begin, thorough=thorough)
+    fitted, agreement = found.fit, found.agreement
+    told = search_findings(fitted.search, exact=agreement.exact, gap=agreement.gap, converged=found.converged)
+    findings = fit_findings(found.ready, runs, fitted, found.residual, search=told, settled=found.settled)
+    return replace(fitted, findings=findings)
 
 
 def fit_alone(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int = 64, seed: int = 0) -> Fit:
     """As :func:`fit`, without findings: of fits that are compared with others, and whose findings nobody reads."""
-    return _located(law, runs, huber() if objective is None else objective, starts, seed)[0]
+    return _located(law, runs, huber() if objective is None else objective, starts, seed).fit
+
+
+@dataclass(frozen=True)
+class _Located:
+    """A fit without findings, and what they are made of."""
+
+    fit: Fit
+    residual: Floats
+    ready: Problem
+    agreement: _Agreement
+    converged: bool
+    settled: tuple[Finding, ...]
 
 
 def _located(
-    law: Law, runs: Runs, objective: Objective, starts: int, seed: int
-) -> tuple[Fit, Floats, Problem, Solution, _Agreement, tuple[Finding, ...]]:
-    """A fit without findings, and what they are made of."""
+    law: Law,
+    runs: Runs,
+    objective: Objective,
+    starts: int,
+    seed: int,
+    *,
+    begin: Floats | None = None,
+    thorough: bool = True,
+) -> _Located:
     open_constants = law.searched
     law, settled = settled_law(law, runs, objective, starts, seed)
     ready = problem(law, runs, objective=objective)
-    best, agreement = best_optimum(ready, starts, seed)
+    best, agreement = best_optimum(ready, starts, seed, begin=begin, thorough=thorough)
     search = Search(
         agreement.tried,
         agreement.reached,
@@ -201,24 +206,7 @@ def _located(
         constants=tuple(each.name for each in open_constants if each.name in law.fixed),
         engine="numpy" if objective.native is None else engine(),
     )
-    return *_fitted(ready, runs, best, search), ready, best, agreement, settled
-
-
-def _of_powers(ready: Problem) -> tuple[str, ...]:
-    """The inputs whose logarithm matters: those that may not be negative."""
-    return tuple(each.name for each in ready.law.inputs if each.name in ready.table.by_row and each.domain != "real")
-
-
-def _residual_findings(ready: Problem, runs: Runs, residual: Floats, theta: Floats) -> list[Finding]:
-    """What the pattern of the residuals tells; nothing but that there is no noise where they are rounding."""
-    log_loss = ready.objective.of_logarithms
-    if is_noiseless(ready.table, residual, log_loss=log_loss):
-        return noiseless_findings(residual, log_loss=log_loss)
-    return [
-        *_seed_findings(ready, runs, residual),
-        *_family_findings(ready, runs, residual),
-        *structure_findings(ready.table, residual, slopes_of(ready.kernel, ready.table, ready.target, theta)),
-    ]
+    return _Located(*_fitted(ready, runs, best, search), ready, agreement, bool(best.converged[0]), settled)
 
 
 def fit_at(ready: Problem, runs: Runs, optimum: Solution, *, seed: int = 0) -> Fit:
@@ -246,24 +234,6 @@ def _fitted(ready: Problem, runs: Runs, best: Solution, search: Search) -> tuple
         search=search,
         runs=runs,
     ), residual
-
-
-def _family_findings(ready: Problem, runs: Runs, residual: Floats) -> list[Finding]:
-    if "family" not in runs:
-        return []
-    return family_findings(ready.table, residual, runs.text("family"), log_loss=ready.objective.of_logarithms)
-
-
-def _seed_findings(ready: Problem, runs: Runs, residual: Floats) -> list[Finding]:
-    if "seed" not in runs:
-        return []
-    return seed_findings(
-        ready.table,
-        residual,
-        np.asarray(runs.text("seed"), dtype=np.str_),
-        len(ready.law.params),
-        log_loss=ready.objective.of_logarithms,
-    )
 
 
 def settled_law(law: Law, runs: Runs, objective: Objective, starts: int, seed: int) -> tuple[Law, tuple[Finding, ...]]:
@@ -298,9 +268,12 @@ class _Agreement:
     exact: bool = False
 
 
-def best_optimum(ready: Problem, starts: int, seed: int) -> tuple[Solution, _Agreement]:
-    """The best optimum (one problem), and how the starts agreed on it."""
-    begin = ready.starts(count=starts, seed=seed)
+def best_optimum(
+    ready: Problem, starts: int, seed: int, *, begin: Floats | None = None, thorough: bool = True
+) -> tuple[Solution, _Agreement]:
+    """The best optimum (one problem), and how the starts agreed on it, for certain where ``thorough``."""
+    search = ready.starts(count=starts, seed=seed)
+    begin = search if begin is None else np.concatenate([begin, search])
     if not len(begin):
         raise FitError(
             f"{ready.law.name} has no finite value at any of the starts tried; check the formula and the units of the "
@@ -310,7 +283,10 @@ def best_optimum(ready: Problem, starts: int, seed: int) -> tuple[Solution, _Agr
         sample, _ = sampled(ready, seed=seed)
         searched = _first_third_or_all(sample, begin)
         agreement = _agreement(sample, searched, float(np.nanmin(searched.value)))
-        found = ready.solve(_distinct(searched))
+        if len(ready.target) > 2 * _SETTLING_ROWS:
+            larger, _ = sampled(ready, seed=seed, count=_SETTLING_ROWS)
+            searched = _in_reach(larger, larger.solve(_distinct(searched)))
+        found = ready.solve(_distinct(searched), near=True)
     else:
         found = _first_third_or_all(ready, begin)
         agreement = None
@@ -326,7 +302,7 @@ def best_optimum(ready: Problem, starts: int, seed: int) -> tuple[Solution, _Agr
     )
     best = polish(ready.kernel, ready.target, best, ready.objective, weights=ready.table.weights)
     agreement = agreement or _agreement(ready, found, float(best.value[0]))
-    if agreement.reached < max(2, agreement.tried // 10):
+    if thorough and agreement.reached < max(2, agreement.tried // 10):
         agreement = _agreement(ready, _finished(ready, found), float(best.value[0]))
     return best, agreement
 
@@ -370,12 +346,19 @@ def _agreement(ready: Problem, found: Solution, best: float) -> _Agreement:
     return _Agreement(reached, len(same), next_best, exact=best <= floor)
 
 
-def sampled(ready: Problem, *, seed: int) -> tuple[Problem, NDArray[np.int64]]:
-    """The problem on a random sample of ``SEARCH_ROWS`` of its rows, and which they are."""
-    rows = np.sort(np.random.default_rng([seed, 1]).choice(len(ready.target), SEARCH_ROWS, replace=False))
+def sampled(ready: Problem, *, seed: int, count: int = SEARCH_ROWS) -> tuple[Problem, NDArray[np.int64]]:
+    """The problem on a random sample of its rows, and which they are."""
+    rows = np.sort(np.random.default_rng([seed, 1]).choice(len(ready.target), count, replace=False))
     few = ready.table.take(rows)
     kernel = Kernel(ready.coords, few.inputs, space=ready.objective.space, centers=ready.kernel.centers)
     return replace(ready, table=few, kernel=kernel, target=ready.target[rows]), rows
+
+
+def _in_reach(sample: Problem, found: Solution) -> Solution:
+    """The optima of a large sample that may be the best of all rows: the others miss it by far more than by chance."""
+    size = sample.objective.magnitude(float(np.nanmin(found.value)), len(sample.target))
+    near = np.flatnonzero(found.value - np.nanmin(found.value) <= _REACH * size)
+    return Solution(*(getattr(found, each)[near] for each in Solution.__dataclass_fields__))
 
 
 def _distinct(found: Solution) -> Floats:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from isoflop.findings import Finding
 from isoflop.fitting.score_test import ScoreTest, Slopes, score_test, score_test_in_groups
 from isoflop.fitting.table import Table
+from isoflop.runs.checks.design import fewer_values
 
 Floats = NDArray[np.float64]
 
@@ -56,7 +57,7 @@ def second_order(table: Table) -> tuple[tuple[str, ...], Floats]:
     for name, values in table.by_row.items():
         positive = bool((values > 0).all())
         place = np.bincount(table.run_codes, np.log(values) if positive else values) / size
-        if len(np.unique(np.round(place, 9))) < _VALUES:
+        if fewer_values(place, _VALUES, decimals=9):
             continue
         names.append(f"log {name}" if positive else name)
         columns.append((place - place.mean()) / max(float(place.std()), 1e-300))
@@ -68,10 +69,10 @@ def second_order(table: Table) -> tuple[tuple[str, ...], Floats]:
 
 def _bent(table: Table, slopes: Slopes) -> str | None:
     """What the score test says, in words; None where chance may explain it."""
-    words = second_order(table)[0]
+    words, terms = second_order(table)
     if not words:
         return None
-    test = second_order_test(slopes, table)
+    test = _second_order_test(slopes, table, terms)
     if test is None or test.chance > CHANCE:
         return None
     often = f"once in {1 / test.chance:,.0f} tables" if test.chance > 1e-6 else "less than once in a million tables"
@@ -88,31 +89,34 @@ def second_order_test(slopes: Slopes, table: Table) -> ScoreTest | None:
     independent. So the terms must hold against what runs of one value of an input (five values or more, two runs each
     or more) share beyond them.
     """
-    terms, groups = second_order(table)[1], _groups(table)
+    return _second_order_test(slopes, table, second_order(table)[1])
+
+
+def _second_order_test(slopes: Slopes, table: Table, terms: Floats) -> ScoreTest | None:
+    kept = np.arange(table.n_runs)
     if table.n_runs > _MOST_TESTED:
         kept = np.sort(np.random.default_rng(0).choice(table.n_runs, _MOST_TESTED, replace=False))
         slopes, terms = slopes.take(kept), terms[kept]
-        groups = [np.unique(each[kept], return_inverse=True)[1].ravel() for each in groups]
     test = score_test(slopes, terms)
     if test is None or test.chance > CHANCE:
         return test
-    for each in groups:
+    for each in _groups(table, kept):
         found = score_test_in_groups(slopes, terms, each)
         if found is not None and found.chance > test.chance:
             test = found
     return test
 
 
-def _groups(table: Table) -> list[NDArray[np.int64]]:
-    """Each run's group by its value of each input that makes groups, (runs,)."""
+def _groups(table: Table, kept: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """The group of each run that is kept, by its value of each input that makes groups of these runs."""
     found = []
     for values in table.by_row.values():
         first = np.zeros(table.n_runs)
         first[table.run_codes[::-1]] = values[::-1]
         if (first[table.run_codes] != values).any():
             continue  # checkpoints of one run differ in it
-        codes = np.unique(first, return_inverse=True)[1].ravel().astype(np.int64)
-        if _FEWEST_GROUPS <= int(codes.max()) + 1 <= table.n_runs // 2:
+        codes = np.unique(first[kept], return_inverse=True)[1].ravel().astype(np.int64)
+        if _FEWEST_GROUPS <= int(codes.max()) + 1 <= len(kept) // 2:
             found.append(codes)
     return found
 
@@ -136,7 +140,9 @@ def _neighbors(table: Table, residual: Floats) -> str | None:
         kept = np.sort(rng.choice(table.n_runs, _MOST, replace=False))
         mean, place = mean[kept], place[kept]
     place = (place - place.mean(axis=0)) / np.maximum(place.std(axis=0), 1e-12)
-    apart = ((place[:, None] - place[None]) ** 2).sum(axis=2)
+    apart = np.zeros((len(place), len(place)))
+    for column in place.T:
+        apart += (column[:, None] - column[None]) ** 2
     np.fill_diagonal(apart, np.inf)
     neighbor = apart.argmin(axis=1)
     rank = np.argsort(np.argsort(mean)).astype(np.float64)

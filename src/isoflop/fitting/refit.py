@@ -35,7 +35,7 @@ def refit(
     target: (problems, rows), what residuals are taken from in each problem, the runs' own by default. scales:
     (problems,), log σ for an objective that fits one.
     """
-    found = ready.solve(theta, weights=weights, target=target, scales=scales)
+    found = ready.solve(theta, weights=weights, target=target, scales=scales, near=True)
     lowest = float(ready.table.loss.min())
     if lowest <= 0:
         return found

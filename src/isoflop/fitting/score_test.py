@@ -55,9 +55,11 @@ def slopes_of(kernel: Kernel, table: Table, target: Floats, theta: Floats) -> Sl
             rows = slice(start, min(start + width, kernel.n_rows))
             value, slope = kernel.value_and_jacobian(theta[None], rows.start, rows.stop)
             codes = table.run_codes[rows]
-            residual += np.bincount(codes, size[rows] * (value[0] - target[rows]), minlength=len(count))
+            first, last = int(codes.min()), int(codes.max()) + 1  # rows of a run lie together, as a rule
+            codes, runs = codes - first, slice(first, last)
+            residual[runs] += np.bincount(codes, size[rows] * (value[0] - target[rows]), minlength=last - first)
             for column in range(kernel.n_free):
-                jacobian[:, column] += np.bincount(codes, size[rows] * slope[0, column], minlength=len(count))
+                jacobian[runs, column] += np.bincount(codes, size[rows] * slope[0, column], minlength=last - first)
     jacobian /= count[:, None]
     return Slopes(residual / count, np.where(np.isfinite(jacobian), jacobian, 0.0))
 

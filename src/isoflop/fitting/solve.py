@@ -67,6 +67,7 @@ def solve(
     scales: Floats | None = None,
     tolerance: float = 1e-9,
     max_steps: int = 300,
+    near: bool = False,
 ) -> Solution:
     """Minimize the objective for every start.
 
@@ -74,6 +75,7 @@ def solve(
     starts: (problems, coordinates), held coordinates last.
     weights: (problems, rows), or None for ones.
     scales: (problems,) starts of log σ for an objective that fits one; otherwise ignored.
+    near: whether starts are near their optima, so that the objective's own curvature serves from the first step.
     """
     chunk_size = max(batch_size(kernel.n_rows), min(_CHUNK, _MEMORY // kernel.n_rows))
     pieces = []
@@ -86,7 +88,9 @@ def solve(
             None if weights is None else np.ascontiguousarray(weights[chunk], dtype=np.float64),
         )
         scale = None if scales is None else scales[chunk]
-        pieces.append(solve_measured(problem, starts[chunk].copy(), scale, tolerance=tolerance, max_steps=max_steps))
+        pieces.append(
+            solve_measured(problem, starts[chunk].copy(), scale, tolerance=tolerance, max_steps=max_steps, near=near)
+        )
     fields = ("theta", "scale", "value", "steps", "converged")
     return Solution(*(np.concatenate([getattr(piece, each) for piece in pieces]) for each in fields))
 
@@ -160,19 +164,26 @@ def damped(curvature: Floats, damping: Floats) -> Floats:
 
 
 def solve_measured(
-    problem: Measured, theta: Floats, scale: Floats | None, *, tolerance: float = 1e-9, max_steps: int = 300
+    problem: Measured,
+    theta: Floats,
+    scale: Floats | None,
+    *,
+    tolerance: float = 1e-9,
+    max_steps: int = 300,
+    near: bool = False,
 ) -> Solution:
     """Minimize from every start in ``theta``; see :func:`solve`, which does so for rows in memory."""
+    near = near and problem.objective.smooth  # a corner has no curvature, and more steps than without
 
     def descend(problem: Measured, theta: Floats, scale: Floats, tolerance: float) -> Solution:
         if isinstance(problem, Batch) and problem.descends_compiled:
-            return _descend_compiled(problem, theta, scale, tolerance, max_steps)
-        return _descend(problem, theta, scale, tolerance, max_steps)
+            return _descend_compiled(problem, theta, scale, tolerance, max_steps, near)
+        return _descend(problem, theta, scale, tolerance, max_steps, near)
 
     return problem.objective.minimize(problem, theta, scale, tolerance, descend)
 
 
-def _descend(problem: Measured, theta: Floats, scale: Floats, tolerance: float, max_steps: int) -> Solution:
+def _descend(problem: Measured, theta: Floats, scale: Floats, tolerance: float, max_steps: int, near: bool) -> Solution:
     """Levenberg–Marquardt on every problem until none moves.
 
     A window of problems moves together; as they finish, waiting ones take their place, so that the last slow problems
@@ -185,7 +196,7 @@ def _descend(problem: Measured, theta: Floats, scale: Floats, tolerance: float, 
     value, slope = np.full(count, np.inf), np.zeros((count, n_free + problem.n_extra))
     curvature = problem.room(count)
     damping = np.full(count, 1e-3)
-    newton = np.zeros(count, dtype=bool)
+    newton = np.full(count, near)
     quiet = np.zeros(count, dtype=np.int64)
     steps = np.zeros(count, dtype=np.int64)
     converged = np.zeros(count, dtype=bool)
@@ -232,10 +243,12 @@ def _descend(problem: Measured, theta: Floats, scale: Floats, tolerance: float, 
     return Solution(theta, scale, value, steps, converged)
 
 
-def _descend_compiled(problem: Batch, theta: Floats, scale: Floats, tolerance: float, max_steps: int) -> Solution:
+def _descend_compiled(
+    problem: Batch, theta: Floats, scale: Floats, tolerance: float, max_steps: int, near: bool
+) -> Solution:
     """The same steps in the compiled engine, one problem after another."""
     held = sum(1 << at for at in problem.held)
-    settings = Settings(tolerance, _LONGEST, _LIMIT, _NEARLY, max_steps, _QUIET, held)
+    settings = Settings(tolerance, _LONGEST, _LIMIT, _NEARLY, max_steps, _QUIET, held, near)
     tape = problem.kernel.tape.of(problem.kernel)
     found = tape.descend(
         *(problem.target, problem.weights, problem.objective, theta, scale, settings),

@@ -72,12 +72,16 @@ class Curves(Value):
             frame = frame.filter(pl.col("lr").is_not_null())
         elif "lr" in frame.columns:
             frame = frame.drop("lr")
-        frame = frame.join(constants, on="run", how="left", maintain_order="left")
-        frame = with_tokens(frame)
+        stretches = frame["run"].rle().struct.unnest()  # a run's rows lie together
+        lengths = stretches["len"].to_numpy()
+        places = {run: place for place, run in enumerate(constants["run"])}
+        own = pl.Series([places.get(run) for run in stretches["value"]], dtype=pl.UInt32)
+        row = own.gather(np.repeat(np.arange(len(own)), lengths))
+        frame = with_tokens(frame.hstack(constants.drop("run").select(pl.all().gather(row))))
         counts = frame["loss"].is_finite().fill_null(value=False).to_numpy()
         if self.warmup:
-            cut = frame["run"].replace_strict(dict(self.warmup), default=0, return_dtype=pl.Int64)
-            counts &= (frame["step"] > cut).to_numpy()
+            cut = np.array([self.warmup.get(run, 0) for run in stretches["value"]])
+            counts &= frame["step"].to_numpy() > np.repeat(cut, lengths)
         if self.thin is not None:
             counts &= thinned(frame, counts, self.thin)
         numbers = {name: frame[name] for name in frame.columns if name != "row"}
@@ -200,7 +204,8 @@ def with_tokens(frame: pl.DataFrame) -> pl.DataFrame:
     if "steps" in has:
         shares.append(own * step / pl.col("steps"))
     # a sweep's curves have the tokens of every checkpoint already: theirs differ along a run
-    if "D" in has and frame.select((pl.col("D").n_unique() > pl.col("run").n_unique()).alias("own")).item():
+    known = "D" in has and frame["D"].null_count() < frame.height
+    if known and frame.select((pl.col("D").n_unique() > pl.col("run").n_unique()).alias("own")).item():
         shares.insert(0, own)
     if shares:
         frame = frame.with_columns(pl.coalesce(shares).alias("D"))

@@ -230,9 +230,9 @@ class Runs(Shown):
         if "run" not in self.frame.columns:
             return np.arange(len(self))
         kept = [name for name in ("run", "family") if name in self.frame.columns]
-        names = self.frame.select(
-            pl.concat_str([pl.col(name).cast(pl.String).fill_null("") for name in kept], separator="\x1f")
-        ).to_series()
+        kept = [name for name in kept if name == "run" or self.frame[name].null_count() < len(self)]
+        texts = [pl.col(name).cast(pl.String).fill_null("") for name in kept]
+        names = self.frame.select(texts[0] if len(texts) == 1 else pl.concat_str(texts, separator="\x1f")).to_series()
         # numbered by first appearance, so that the order of rows decides; most tables hold a run's rows together
         stretches = names.rle()
         labels, lengths = stretches.struct.field("value"), stretches.struct.field("len")

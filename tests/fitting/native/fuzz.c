@@ -2,6 +2,7 @@
  * length, numbers that overflow, rows without weight. Ends with the number of descents; reads nothing. */
 #include <stdio.h>
 
+#define BORROWED_ROWS 300
 #include "kernel.c"
 
 static uint64_t state = 88172645463325252ULL;
@@ -94,7 +95,7 @@ int main(int count, char **arguments)
         Table table = {{rows, SLOTS, columns}, {tape.sums ? pairs : 0, SLOTS, pair_columns}, tape.sums ? offsets : NULL, targets, each_target, FREE, widest};
         for (int kind = HUBER; kind <= STUDENT_T; kind++) {
             Objective objective = {kind, kind == STUDENT_T, 4.0, 0.98, 0.05};
-            Settings settings = {1e-9, 6.0, 80.0, 1e-2, 25, 2, (uint64_t)below(1 << FREE)};
+            Settings settings = {1e-9, 6.0, 80.0, 1e-2, 25, 2, (uint64_t)below(1 << FREE), below(2)};
             double theta[3 * (FREE + HELD)], scale[3] = {0.1, 1e-3, -2.0}, value[3];
             int64_t steps[3];
             uint8_t converged[3];

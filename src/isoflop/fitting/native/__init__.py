@@ -18,7 +18,7 @@ Engine = Literal["native", "numpy"]
 
 LIBRARY = "_kernel.so"
 SOURCES = ("kernel.c", "tape.h", "objective.h", "arithmetic.h")
-_VERSION = 5  # ISOFLOP_KERNEL of kernel.c
+_VERSION = 6  # ISOFLOP_KERNEL of kernel.c
 
 
 @cache

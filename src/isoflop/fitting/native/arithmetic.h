@@ -9,13 +9,21 @@
 #include <stdint.h>
 #include <string.h>
 
-/* One binary for every processor of an architecture: the loops below are compiled a second time for AVX2, and the
- * loader takes the better one. Without fused multiply-add, so that both give the same bits. */
+/* One binary for every processor of an architecture: the loops below are compiled again for AVX2 and AVX-512, and the
+ * loader takes the best. Without fused multiply-add, so that every row comes out with the same bits; sums over rows are
+ * added in another order by each. */
 #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && \
     !defined(__SANITIZE_ADDRESS__)
-#define ISOFLOP_CLONES __attribute__((target_clones("avx2", "default")))
+#define ISOFLOP_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define ISOFLOP_CLONES
+#endif
+
+/* What is called from such a loop has to become part of it: compiled by itself it is that of the least processor. */
+#if defined(__GNUC__)
+#define ISOFLOP_INLINE static inline __attribute__((always_inline))
+#else
+#define ISOFLOP_INLINE static inline
 #endif
 
 typedef enum {
@@ -25,12 +33,12 @@ typedef enum {
     OP_ROOT, OP_SUM
 } Operation;
 
-static inline double from_bits(uint64_t bits) { double x; memcpy(&x, &bits, sizeof x); return x; }
-static inline uint64_t to_bits(double x) { uint64_t bits; memcpy(&bits, &x, sizeof bits); return bits; }
+ISOFLOP_INLINE double from_bits(uint64_t bits) { double x; memcpy(&x, &bits, sizeof x); return x; }
+ISOFLOP_INLINE uint64_t to_bits(double x) { uint64_t bits; memcpy(&bits, &x, sizeof bits); return bits; }
 
 /* exp(x) = 2^k exp(r), |r| <= ln2/2, by Taylor's polynomial of degree 13 (remainder 4e-18). 2^k is applied in two
  * halves, so that results below the smallest normal number come out right. */
-static inline double exp_one(double x)
+ISOFLOP_INLINE double exp_one(double x)
 {
     const double shift = 0x1.8p52, ln2_high = 0x1.62e42fefa38p-1, ln2_low = 0x1.ef35793c7673p-45;
     double inside = x < -750.0 ? -750.0 : x > 710.0 ? 710.0 : x;
@@ -57,7 +65,7 @@ static inline double exp_one(double x)
 }
 
 /* log(2^e m) by the method of FreeBSD's e_log.c: m in [sqrt(1/2), sqrt(2)), s = f/(2 + f), an odd polynomial in s. */
-static inline double log_one(double x)
+ISOFLOP_INLINE double log_one(double x)
 {
     double scaled = x < 0x1p-1022 ? x * 0x1p54 : x, moved = x < 0x1p-1022 ? 54.0 : 0.0;
     uint64_t bits = to_bits(scaled);

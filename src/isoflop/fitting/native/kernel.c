@@ -6,7 +6,7 @@
 #include "objective.h"
 #include "tape.h"
 
-#define ISOFLOP_KERNEL 5 /* what isoflop.fitting.native expects to find: raise it with every change of a structure */
+#define ISOFLOP_KERNEL 6 /* what isoflop.fitting.native expects to find: raise it with every change of a structure */
 
 /* The table. targets: (rows,), or (problems, rows) if each_target. offsets: (rows + 1,) or NULL. pair_width: the most
  * pairs that one row has. */
@@ -18,14 +18,26 @@ typedef struct {
     int64_t pair_width;
 } Table;
 
-/* held: bit i for a free coordinate that stays where it is. */
-typedef struct { double tolerance, longest, limit, nearly; int32_t max_steps, quiet; uint64_t held; } Settings;
+/* near: whether the objective's own curvature is used from the first step. held: bit i for a free coordinate that stays
+ * where it is. */
+typedef struct { double tolerance, longest, limit, nearly; int32_t max_steps, quiet; uint64_t held; int32_t near; } Settings;
 
-/* One problem's rows: those of the table that have weight, packed together. */
+/* Rows are filled up to a multiple of this, the numbers in the widest vector, so that none is left for scalar loops. */
+enum { LANES = 8 };
+
+#ifndef BORROWED_ROWS
+#define BORROWED_ROWS 4096 /* a table of so many rows, of which every problem has all, is not copied */
+#endif
+
+/* One problem's rows: those of the table that have weight, packed together. borrowed: the table's own, and weight is ones
+ * for a block. */
 typedef struct {
     Domain rows, pairs;
-    int64_t *offsets;
-    double *target, *weight;
+    const int64_t *offsets;
+    const double *target;
+    int borrowed;
+    int64_t *own_offsets;
+    double *own_target, *weight;
     const double **row_columns, **pair_columns;
 } Packed;
 
@@ -44,7 +56,7 @@ static int allocate_columns(const Domain *from, Domain *to, const double ***colu
     if (*columns == NULL) return 0;
     to->columns = *columns, to->n_slots = from->n_slots, to->n = 0;
     for (int slot = 0; slot < from->n_slots; slot++)
-        if (from->columns[slot] != NULL && ((*columns)[slot] = malloc(sizeof(double) * (size_t)(from->n + 1))) == NULL) return 0;
+        if (from->columns[slot] != NULL && ((*columns)[slot] = malloc(sizeof(double) * (size_t)(from->n + LANES))) == NULL) return 0;
     return 1;
 }
 
@@ -55,21 +67,30 @@ static void free_columns(const Domain *domain, const double **columns)
     free((void *)columns);
 }
 
-static int allocate_thread(const Tape *tape, const Table *table, Thread *thread)
+/* borrows: whether all problems have all rows of the table. */
+static int allocate_thread(const Tape *tape, const Table *table, int borrows, Thread *thread)
 {
     int width = BLOCK_ROWS, outputs = table->n_free + 1;
     int pair_width = BLOCK_PAIRS > table->pair_width ? BLOCK_PAIRS : (int)table->pair_width;
-    size_t rows = sizeof(double) * (size_t)width, whole = sizeof(double) * (size_t)(table->rows.n + 1);
+    size_t rows = sizeof(double) * (size_t)width, whole = sizeof(double) * (size_t)(table->rows.n + LANES);
     memset(thread, 0, sizeof *thread);
     Packed *packed = &thread->packed;
     thread->slope = malloc(rows), thread->curvature = malloc(rows), thread->mixed = malloc(rows);
     thread->weighted = malloc(rows), thread->fill = malloc(rows * (size_t)outputs);
     thread->jacobian = malloc(sizeof(double *) * (size_t)outputs);
-    packed->target = malloc(whole), packed->weight = malloc(whole), packed->offsets = malloc(sizeof(int64_t) * (size_t)(table->rows.n + 2));
+    packed->borrowed = borrows && table->rows.n >= BORROWED_ROWS;
+    if (packed->borrowed) {
+        packed->rows = table->rows, packed->pairs = table->pairs, packed->offsets = table->offsets, packed->target = table->targets;
+        packed->weight = malloc(rows);
+        for (int i = 0; packed->weight != NULL && i < width; i++) packed->weight[i] = 1.0;
+    } else {
+        packed->target = packed->own_target = malloc(whole), packed->weight = malloc(whole);
+        packed->offsets = packed->own_offsets = malloc(sizeof(int64_t) * (size_t)(table->rows.n + 2));
+        if (packed->own_target == NULL || packed->own_offsets == NULL || !allocate_columns(&table->rows, &packed->rows, &packed->row_columns) ||
+            !allocate_columns(&table->pairs, &packed->pairs, &packed->pair_columns)) return 0;
+    }
     return thread->slope && thread->curvature && thread->mixed && thread->weighted && thread->fill && thread->jacobian &&
-           packed->target && packed->weight && packed->offsets && allocate_work(tape, &thread->work, width, pair_width) &&
-           allocate_columns(&table->rows, &packed->rows, &packed->row_columns) &&
-           allocate_columns(&table->pairs, &packed->pairs, &packed->pair_columns);
+           packed->weight && allocate_work(tape, &thread->work, width, pair_width);
 }
 
 static void free_thread(const Tape *tape, const Table *table, Thread *thread)
@@ -77,9 +98,22 @@ static void free_thread(const Tape *tape, const Table *table, Thread *thread)
     Packed *packed = &thread->packed;
     free_work(tape, &thread->work);
     free_columns(&table->rows, packed->row_columns), free_columns(&table->pairs, packed->pair_columns);
-    free(packed->target), free(packed->weight), free(packed->offsets);
+    free(packed->own_target), free(packed->weight), free(packed->own_offsets);
     free(thread->slope), free(thread->curvature), free(thread->mixed), free(thread->weighted), free(thread->fill);
     free((void *)thread->jacobian);
+}
+
+/* Repeats the last row, without weight, until their number is a multiple of LANES. */
+static void fill_up(const Table *table, Packed *packed)
+{
+    long n = packed->rows.n;
+    if (n == 0 || table->offsets != NULL) return;
+    for (; n % LANES != 0; n++) {
+        for (int slot = 0; slot < table->rows.n_slots; slot++)
+            if (table->rows.columns[slot] != NULL) ((double *)packed->row_columns[slot])[n] = packed->row_columns[slot][n - 1];
+        packed->own_target[n] = packed->own_target[n - 1], packed->weight[n] = 0.0;
+    }
+    packed->rows.n = n;
 }
 
 /* The rows of a problem that have weight, with what belongs to them. weights: (rows,), or NULL for ones. range: the first
@@ -88,7 +122,7 @@ static void pack(const Table *table, const double *target, const double *weights
 {
     long n = 0, n_pairs = 0;
     long first = range == NULL ? 0 : (long)range[0], last = range == NULL ? table->rows.n : (long)range[1];
-    packed->offsets[0] = 0;
+    packed->own_offsets[0] = 0;
     for (long row = first; row < last; row++) {
         if (weights != NULL && weights[row] == 0.0) continue;
         for (int slot = 0; slot < table->rows.n_slots; slot++)
@@ -100,9 +134,9 @@ static void pack(const Table *table, const double *target, const double *weights
                     memcpy((double *)packed->pair_columns[slot] + n_pairs, table->pairs.columns[slot] + begin, sizeof(double) * (size_t)count);
             n_pairs += count;
         }
-        packed->target[n] = target[row];
+        packed->own_target[n] = target[row];
         packed->weight[n] = weights == NULL ? 1.0 : weights[row];
-        packed->offsets[++n] = n_pairs;
+        packed->own_offsets[++n] = n_pairs;
     }
     packed->rows.n = n, packed->pairs.n = n_pairs;
 }
@@ -149,7 +183,7 @@ static void measure(const Tape *tape, const Table *table, const Objective *objec
         run_block(tape, thread, begin, n);
         const double *value = thread->jacobian[0], *target = thread->packed.target + begin;
         for (int i = 0; i < n; i++) thread->slope[i] = value[i] - target[i];
-        add_residuals(objective, n, thread->packed.weight + begin, scale, newton, thread->slope, thread->curvature, thread->mixed, sums);
+        add_residuals(objective, n, thread->packed.weight + (thread->packed.borrowed ? 0 : begin), scale, newton, thread->slope, thread->curvature, thread->mixed, sums);
         add_products(n_free, k, n, thread->jacobian + 1, thread->slope, thread->curvature,
                      objective->fits_scale ? thread->mixed : NULL, thread->weighted, into);
         begin += n;
@@ -201,9 +235,10 @@ static void descend(const Tape *tape, const Table *table, const Objective *objec
     Normal here = {0.0, room, room + k}, there = {0.0, room + k + k * k, room + 2 * k + k * k};
     double *system = room + 2 * k + 2 * k * k, *step = system + k * k, *trial = step + k;
     double damping = 1e-3, weight = 0.0;
-    int newton = 0, quiet = 0, finished = 0;
+    int newton = settings->near, quiet = 0, finished = 0;
     int64_t steps = 0;
-    for (long row = 0; row < thread->packed.rows.n; row++) weight += thread->packed.weight[row];
+    if (thread->packed.borrowed) weight = (double)thread->packed.rows.n;
+    else for (long row = 0; row < thread->packed.rows.n; row++) weight += thread->packed.weight[row];
     memcpy(trial, theta, sizeof(double) * (size_t)n_theta);
     measure(tape, table, objective, thread, theta, *scale, newton, &here);
     while (!finished && steps < settings->max_steps) {
@@ -247,16 +282,21 @@ static void descend(const Tape *tape, const Table *table, const Objective *objec
     *converged = (uint8_t)(finished && isfinite(here.value));
 }
 
+static int all_rows(const Table *table, const int64_t *ranges, const double *weights)
+{
+    return weights == NULL && !table->each_target && ranges == NULL;
+}
+
 /* Packs the rows of problem i, unless they are those of the problem before. index: (n,), the row of weights of each
  * problem, and of targets if each has its own. ranges: (n, 2), the rows of each problem, or NULL for all. */
 static void pack_problem(const Table *table, int64_t i, const int64_t *index, const int64_t *ranges, const double *weights,
                          Packed *packed)
 {
-    int whole = weights == NULL && !table->each_target && ranges == NULL;
     int64_t row = index[i] * (int64_t)table->rows.n;
-    if (whole && i > 0) return;
+    if (packed->borrowed || (i > 0 && all_rows(table, ranges, weights))) return;
     pack(table, table->targets + (table->each_target ? row : 0), weights == NULL ? NULL : weights + row,
          ranges == NULL ? NULL : ranges + 2 * i, packed);
+    fill_up(table, packed);
 }
 
 /* The optima of n problems. index, ranges: as pack_problem has them. theta: (n, coordinates) and scale: (n,), starts that
@@ -269,7 +309,7 @@ int isoflop_descend(const Tape *tape, const Table *table, const Objective *objec
     Thread thread;
     int k = table->n_free + objective->fits_scale;
     double *room = malloc(sizeof(double) * (size_t)(k * (4 + 3 * k) + tape->n_coordinates + 1));
-    int failed = !allocate_thread(tape, table, &thread) || room == NULL;
+    int failed = !allocate_thread(tape, table, all_rows(table, ranges, weights), &thread) || room == NULL;
     for (int64_t i = 0; !failed && i < n; i++) {
         pack_problem(table, i, index, ranges, weights, &thread.packed);
         descend(tape, table, objective, settings, &thread, room, theta + i * tape->n_coordinates, scale + i, value + i, steps + i, converged + i);
@@ -286,7 +326,7 @@ int isoflop_measure(const Tape *tape, const Table *table, const Objective *objec
 {
     Thread thread;
     int k = table->n_free + objective->fits_scale;
-    int failed = !allocate_thread(tape, table, &thread);
+    int failed = !allocate_thread(tape, table, all_rows(table, ranges, weights), &thread);
     for (int64_t i = 0; !failed && i < n; i++) {
         Normal into = {0.0, slope + i * k, curvature + i * k * k};
         pack_problem(table, i, index, ranges, weights, &thread.packed);
@@ -301,9 +341,9 @@ int isoflop_measure(const Tape *tape, const Table *table, const Objective *objec
 int isoflop_evaluate(const Tape *tape, const Table *table, int64_t n, const double *theta, double *value, double *jacobian)
 {
     Thread thread;
-    int failed = !allocate_thread(tape, table, &thread);
+    int failed = !allocate_thread(tape, table, 1, &thread);
     long rows = table->rows.n;
-    if (!failed) pack(table, table->targets, NULL, NULL, &thread.packed);
+    if (!failed && !thread.packed.borrowed) pack(table, table->targets, NULL, NULL, &thread.packed);
     for (int64_t i = 0; !failed && i < n; i++) {
         set_coordinates(tape, &thread.work, theta + i * tape->n_coordinates);
         for (long begin = 0; begin < rows;) {

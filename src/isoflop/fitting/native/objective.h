@@ -55,7 +55,7 @@ static void add_residuals(const Objective *objective, int n, const double *restr
 }
 
 /* sum of a[i] b[i] */
-static inline double inner_product(int n, const double *restrict a, const double *restrict b)
+ISOFLOP_INLINE double inner_product(int n, const double *restrict a, const double *restrict b)
 {
     double sum = 0.0;
 #pragma omp simd reduction(+ : sum)
@@ -63,16 +63,33 @@ static inline double inner_product(int n, const double *restrict a, const double
     return sum;
 }
 
+/* into[j] += sum of a[i] vectors[j][i], four sums side by side: one alone waits for its own additions. */
+ISOFLOP_INLINE void add_inner_products(int n, int many, const double *restrict a, const double *const *vectors, double *restrict into)
+{
+    int j = 0;
+    for (; j + 4 <= many; j += 4) {
+        const double *restrict b = vectors[j], *restrict c = vectors[j + 1], *restrict d = vectors[j + 2], *restrict e = vectors[j + 3];
+        double first = 0.0, second = 0.0, third = 0.0, fourth = 0.0;
+#pragma omp simd reduction(+ : first, second, third, fourth)
+        for (int i = 0; i < n; i++) {
+            double own = a[i];
+            first += own * b[i], second += own * c[i], third += own * d[i], fourth += own * e[i];
+        }
+        into[j] += first, into[j + 1] += second, into[j + 2] += third, into[j + 3] += fourth;
+    }
+    for (; j < many; j++) into[j] += inner_product(n, a, vectors[j]);
+}
+
 /* Adds J p to the gradient and J diag(c) Jᵀ to the lower triangle of the curvature, for a Jacobian of n_free rows. */
 ISOFLOP_CLONES
 static void add_products(int n_free, int k, int n, const double *const *jacobian, const double *slope,
                          const double *curvature, const double *mixed, double *restrict weighted, Normal *into)
 {
+    add_inner_products(n, n_free, slope, jacobian, into->slope);
     for (int a = 0; a < n_free; a++) {
         const double *row = jacobian[a];
-        into->slope[a] += inner_product(n, slope, row);
         for (int i = 0; i < n; i++) weighted[i] = curvature[i] * row[i];
-        for (int b = 0; b <= a; b++) into->curvature[a * k + b] += inner_product(n, weighted, jacobian[b]);
+        add_inner_products(n, a + 1, weighted, jacobian, into->curvature + a * k);
         if (mixed != NULL) into->curvature[n_free * k + a] += inner_product(n, mixed, row);
     }
 }

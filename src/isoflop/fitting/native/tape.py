@@ -77,11 +77,11 @@ class _Objective(Structure):
 
 
 class Settings(Structure):
-    """When a descent ends, how far its steps go, and which coordinates stay (bit i for the i-th, up to 64)."""
+    """When a descent ends, how far its steps go, which coordinates stay (bit i for the i-th), and where it begins."""
 
     _fields_: ClassVar = [
         *((each, c_double) for each in ("tolerance", "longest", "limit", "nearly")),
-        *(("max_steps", c_int32), ("quiet", c_int32), ("held", c_uint64)),
+        *(("max_steps", c_int32), ("quiet", c_int32), ("held", c_uint64), ("near", c_int32)),
     ]
 
 

@@ -6,10 +6,22 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isoflop.findings import Finding
 from isoflop.runs.columns import BY_SYMBOL
 from isoflop.runs.table import Runs
+
+Floats = NDArray[np.float64]
+
+
+_GLANCE = 1_000
+
+
+def fewer_values(values: Floats, least: int, *, decimals: int) -> bool:
+    """Whether an array (rows,) has fewer than ``least`` different values, rounded; often its first rows tell."""
+    glance = np.unique(np.round(values[:_GLANCE], decimals))
+    return len(glance) < least and len(np.unique(np.round(values, decimals))) < least
 
 
 def design_findings(runs: Runs, inputs: Sequence[str]) -> tuple[Finding, ...]:
@@ -24,7 +36,8 @@ def design_findings(runs: Runs, inputs: Sequence[str]) -> tuple[Finding, ...]:
         values = values[np.isfinite(values)]
         if not len(values) or (values <= 0).any():
             continue
-        distinct = len(np.unique(np.round(np.log(values), 6)))
+        logarithms = np.log(values)
+        distinct = len(np.unique(np.round(logarithms, 6))) if fewer_values(logarithms, 3, decimals=6) else 3
         decades = math.log10(values.max()) - math.log10(values.min())
         counts = BY_SYMBOL[name].counts if name in BY_SYMBOL else name
         if distinct < 3:
@@ -48,7 +61,7 @@ def design_findings(runs: Runs, inputs: Sequence[str]) -> tuple[Finding, ...]:
                 )
             )
         if len(values) == len(runs):
-            logs[name] = np.log(values)
+            logs[name] = logarithms
     names = list(logs)
     for position, first in enumerate(names):
         for second in names[position + 1 :]:

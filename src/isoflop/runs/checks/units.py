@@ -19,6 +19,7 @@ _LEAST_A_TOKEN = 1.3  # nats: the best language models on web text stay above; b
 _COARSE = 2  # decimals from which rounding shows in a fit
 _FEW = 0.05  # share of rows beyond a guess up to which they are odd ones, not the unit
 _DECIMALS = 7
+_GLANCE = 1_000  # losses that are looked at before all are
 
 
 def loss_findings(runs: Runs) -> list[Finding]:
@@ -32,10 +33,12 @@ def loss_findings(runs: Runs) -> list[Finding]:
 def decimals_of(losses: Floats) -> int | None:
     """The fewest decimals that write every loss exactly; None above seven (not rounded to speak of)."""
     finite = losses[np.isfinite(losses)]
-    for places in range(_DECIMALS + 1):
-        if len(finite) and np.allclose(finite, np.round(finite, places), rtol=0, atol=1e-9):
-            return places
-    return None
+
+    def written(some: Floats, places: int) -> bool:
+        return bool(len(some)) and np.allclose(some, np.round(some, places), rtol=0, atol=1e-9)
+
+    counts = range(_DECIMALS + 1)
+    return next((each for each in counts if written(finite[:_GLANCE], each) and written(finite, each)), None)
 
 
 def _guess(unit: str) -> float:
