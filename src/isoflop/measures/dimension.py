@@ -244,6 +244,14 @@ def _curve(
     if lower not in dimensions:
         dimensions.append(lower)
         estimates.append(estimate(draw(rng, samples, lower)))
+    between = round(_inverse(_ascending(dimensions, estimates), raw, limit))
+    if between not in dimensions:  # what bends with the dimension is no straight line between far ones
+        dimensions.append(between)
+        estimates.append(float(np.mean([estimate(draw(rng, samples, between)) for _ in range(2)])))
+    return _ascending(dimensions, estimates)
+
+
+def _ascending(dimensions: list[int], estimates: list[float]) -> tuple[Floats, Floats]:
     order = np.argsort(dimensions)
     return np.array(dimensions, dtype=np.float64)[order], np.maximum.accumulate(np.array(estimates)[order])
 
