@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +11,7 @@ from isoflop.fitting import Fit
 from isoflop.fitting.fit import Problem
 from isoflop.fitting.objective import Objective
 from isoflop.fitting.solve import solve_systems
-from isoflop.special import special
+from isoflop.fitting.table import Table
 from isoflop.validation.answers import Answer, answer_at
 
 Floats = NDArray[np.float64]
@@ -74,14 +76,21 @@ def left_out_by_newton(
     slope, bend = parts.slope[0] * counted, parts.curvature[0] * counted
     second = (jacobians[1::2] - jacobians[2::2]) @ slope / (2 * _ASIDE)
     hessian = (jacobian * bend) @ jacobian.T + (second + second.T) / 2
-    own = np.zeros((table.n_runs, n_free, n_free))
-    np.add.at(own, table.run_codes, (jacobian * bend).T[:, :, None] * jacobian.T[:, None, :])
-    pull = np.zeros((table.n_runs, n_free))
-    np.add.at(pull, table.run_codes, (jacobian * slope).T)
+    own = _by_run((jacobian * bend).T[:, :, None] * jacobian.T[:, None, :], table)
+    pull = _by_run((jacobian * slope).T, table)
     leverage = np.einsum("gij,ji->g", own, np.linalg.pinv(hessian, rcond=1e-10, hermitian=True))
     moved = np.repeat(theta[None], table.n_runs, axis=0)
     moved[:, :n_free] += np.clip(solve_systems(hessian - own, pull), -1.0, 1.0)
     return moved, leverage
+
+
+def _by_run(values: Floats, table: Table) -> Floats:
+    """Sums over the rows of each run, (rows, …) → (runs, …)."""
+    if table.n_runs == len(values) and np.array_equal(table.run_codes, np.arange(len(values))):
+        return values
+    found = np.zeros((table.n_runs, *values.shape[1:]))
+    np.add.at(found, table.run_codes, values)
+    return found
 
 
 def _around(ready: Problem, theta: Floats) -> tuple[Floats, Floats]:
@@ -121,7 +130,7 @@ def usual_counts(
     drawn = size * np.random.default_rng([seed, 7]).standard_normal((draws, n_runs))
     scale = np.array([fit.objective.scale_at(fit.scale, size)])
     moves = lever * _slope(fit.objective, drawn.ravel(), scale).reshape(drawn.shape)
-    far = special.ndtri((1 + level) / 2) * np.sqrt((moves**2).sum(axis=1))
+    far = NormalDist().inv_cdf((1 + level) / 2) * np.sqrt((moves**2).sum(axis=1))
     counts = np.full(draws, n_runs)
     for side in (1, -1):
         reached = np.cumsum(-np.sort(-side * moves, axis=1), axis=1) >= far[:, None]
