@@ -43,6 +43,7 @@ from isoflop.runs.datasets import is_data_set, load
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 BEGIN, END = "<!-- begin: benchmarks/performance.py -->", "<!-- end -->"
 COMMAND = [sys.executable, "-c", "from isoflop.cli import main; main()"]
+COMPLETION = {"_ISOFLOP_COMPLETE": "bash_complete", "COMP_WORDS": "isoflop fit --dr", "COMP_CWORD": "2"}
 TRUTH = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658}
 CHANGED = 1.3  # ratio of ratios from which a figure counts as changed
 
@@ -78,10 +79,10 @@ def yardstick() -> float:
     return time.process_time() - began
 
 
-def of_process(words: list[str]) -> float:
-    """Processor seconds of a command and its children; what it says is thrown away."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def of_process(words: list[str], told: dict[str, str]) -> float:
+    """Processor seconds of a command and its children, told variables besides; what it says is thrown away."""
+    before, told = resource.getrusage(resource.RUSAGE_CHILDREN), {**os.environ, **told}
+    subprocess.run(words, env=told, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
 
@@ -117,8 +118,8 @@ def figures(runs: Runs, place: Path, *, quick: bool) -> list[FigureToTake]:
     found = fit(chinchilla, runs)
     million = simulated(100_000 if quick else 1_000_000)
 
-    def process(*words: str) -> Callable[[], float]:
-        return lambda: of_process([*COMMAND, *words])
+    def process(*words: str, **told: str) -> Callable[[], float]:
+        return lambda: of_process([*COMMAND, *words], told)
 
     def call(function: Callable[[], object]) -> Callable[[], float]:
         return lambda: of_call(function)
@@ -129,6 +130,7 @@ def figures(runs: Runs, place: Path, *, quick: bool) -> list[FigureToTake]:
         ("4,000 bootstrap refits", 0.15, 7, call(lambda: bootstrap(found, draws=4000, restarted=0))),
         (f"a fit of {len(million):,} rows", 0.8, 3, call(lambda: fit(chinchilla, million))),
         ("isoflop --help", 0.06, 7, process("--help")),
+        ("completion of an option in bash", 0.05, 7, process(**COMPLETION)),
         ("isoflop fit, 1,000 draws", 0.45, 5, process("fit", runs_file, "--draws", "1000")),
         ("isoflop check", 0.4, 5, process("check", runs_file)),
         ("isoflop sensitivity", 2.0, 3, process("sensitivity", runs_file)),

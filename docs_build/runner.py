@@ -72,6 +72,8 @@ def write_examples(place: Path) -> None:
     write_attempts(place / "attempts.csv")
     write_choices(place / "choices.csv")
     write_activations(place / "activations.npz")
+    write_attention(place)
+    write_networks(place)
     write_selection(place)
     excerpt = re.search(r"```(?:text)?\n(.*?)```", (FORMATS / "nanogpt.md").read_text(encoding="utf-8"), re.DOTALL)
     assert excerpt is not None
@@ -138,6 +140,36 @@ def write_activations(place: Path) -> None:
     inputs = draws.normal(size=(400, 3)) + 2 * np.eye(4)[labels][:, :3]
     hidden = np.tanh(inputs @ draws.normal(size=(3, 40)) / 2 + 0.3 * draws.normal(size=40))
     np.savez(place, hidden=hidden.astype(np.float32), labels=labels, inputs=inputs)
+
+
+def write_attention(place: Path) -> None:
+    """attention32.npz and attention128.npz: queries and keys of six heads of 16 dimensions, sharp and even ones."""
+    import numpy as np
+
+    draws = np.random.default_rng(0)
+    sharp = np.linspace(0.8, 2.0, 6)[:, None, None]
+    queries = draws.normal(size=(6, 24, 16)) * sharp
+    keys = draws.normal(size=(6, 128, 16))
+    for tokens in (32, 128):
+        np.savez(place / f"attention{tokens}.npz", queries=queries, keys=keys[:, -tokens:])
+
+
+def write_networks(place: Path) -> None:
+    """networks.csv: 24 networks with their gap, three seeds a setting; information.csv, measured of them."""
+    import numpy as np
+    import polars as pl
+
+    draws = np.random.default_rng(0)
+    setting = np.repeat(np.arange(8), 3)
+    width, decay = np.array([16, 64])[setting % 2], np.array([0, 1e-3, 3e-3, 1e-2])[setting // 2]
+    norm = 4 + 0.05 * width - 200 * decay + draws.normal(0, 0.3, 24)
+    gap = 0.2 * norm + draws.normal(0, 0.15, 24)
+    names = [f"w{w}-d{d:g}-s{k % 3}" for k, (w, d) in enumerate(zip(width, decay, strict=True))]
+    own = {"checkpoint": names, "setting": [f"s{k}" for k in setting]}
+    networks = {**own, "params": 9000 * width, "norm": norm.round(3), "gap": gap.round(4)}
+    pl.DataFrame(networks).write_csv(place / "networks.csv")
+    information = (1.5 + 0.1 * gap + draws.normal(0, 0.1, 24)).round(3)
+    pl.DataFrame({"checkpoint": names[::-1], "conditional": information[::-1]}).write_csv(place / "information.csv")
 
 
 def write_selection(place: Path) -> None:

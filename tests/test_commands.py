@@ -48,6 +48,8 @@ FURTHER = (
     "isoflop shape recipes.csv --by recipe",
     "isoflop tune sweep.csv --at N=7B --at D=140B",
     "isoflop probe activations.npz",
+    "isoflop attention attention32.npz attention128.npz",
+    "isoflop correlate networks.csv --response gap --by setting",
     "isoflop regions run.csv",
     "isoflop hardness examples.npz --keep 0.5",
     "isoflop prune pruned.csv --draws 20",

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from isoflop.lab.schedules import Schedule
 
+SIDE = 8  # pixels
+
 
 def digits_parts(training: int, *, seed: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Images (examples, 64) between 0 and 1 and labels: the training part, then the held-out part."""
@@ -21,6 +23,26 @@ def digits_parts(training: int, *, seed: int = 0) -> tuple[Tensor, Tensor, Tenso
     x = torch.tensor(images[order] / 16, dtype=torch.float32)
     y = torch.tensor(labels[order], dtype=torch.int64)
     return x[:training], y[:training], x[training:], y[training:]
+
+
+def digit_tasks(seed: int) -> dict[str, Callable[[Tensor], Tensor]]:
+    """Ways to ask for held-out digits: as they are, and changed as no network was trained for."""
+    draws = torch.Generator().manual_seed(seed)
+
+    def moved(images: Tensor) -> Tensor:
+        return images.view(-1, SIDE, SIDE).roll(1, dims=2).flatten(1)
+
+    def hidden(images: Tensor) -> Tensor:
+        square = images.view(-1, SIDE, SIDE).clone()
+        square[:, SIDE // 2 :] = 0
+        return square.flatten(1)
+
+    return {
+        "as they are": lambda images: images,
+        "noisy": lambda images: images + 0.35 * torch.randn(images.shape, generator=draws),
+        "moved": moved,
+        "half hidden": hidden,
+    }
 
 
 def epochs(

@@ -65,12 +65,13 @@ def train(
     watch: Callable[[int, Weights], bool] | None = None,
     forward: Callable[[Weights, Tensor], Tensor] = outputs,
     decays: Sequence[float] | None = None,
+    loss: Callable[[Tensor, Tensor], Tensor] = losses,
 ) -> Weights:
     """Adam (β = .9, .99) from ``weights`` for ``steps`` steps; ``batch(step)`` gives inputs and targets.
 
     rates: the peak learning rate of each lane. decays: what is added to each lane's gradient, times its matrices (L2 as
-    a loss of half that times the squared norm). watch: called after every step with its number, from 1; the training
-    ends when it returns true.
+    a loss of half that times the squared norm). loss: each lane's, of what ``forward`` gives and the targets. watch:
+    called after every step with its number, from 1; the training ends when it returns true.
     """
     weights = [each.clone().requires_grad_() for each in weights]
     means = [torch.zeros_like(each) for each in weights]
@@ -79,7 +80,7 @@ def train(
     pulls = None if decays is None else torch.tensor(list(decays), dtype=torch.float32).view(-1, 1, 1)
     for step in range(1, steps + 1):
         inputs, targets = batch(step)
-        gradients = torch.autograd.grad(losses(forward(weights, inputs), targets).sum(), weights)
+        gradients = torch.autograd.grad(loss(forward(weights, inputs), targets).sum(), weights)
         rate = peaks * schedule.factor(step - 1, steps)
         with torch.no_grad():
             for number, (weight, gradient, mean, square) in enumerate(

@@ -62,9 +62,7 @@ __all__ = sorted({*_HOME_OF, *_MODULES})
 
 def __getattr__(name: str) -> object:
     if name == "__version__":
-        from importlib.metadata import version
-
-        return version("isoflop")
+        return importlib.import_module("isoflop.version").VERSION
     if name in _MODULES:
         return importlib.import_module(_MODULES[name])
     if name not in _HOME_OF:

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import stat
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from isoflop.errors import IsoflopError
+from isoflop.patterns import pattern
 
 MOST_DEPTH = 40  # a report's answer nests about ten levels
 MOST_DIGITS = 40  # of a whole number; a seed has ten
 MOST_VALUES = 6_000_000  # of one text of JSON, which Python holds in some 100 bytes each
-_LONG_NUMBER = re.compile(r"[0-9][0-9_]{400,}")
+_LONG_NUMBER = pattern(r"[0-9][0-9_]{400,}")
 
 
 class DocumentError(IsoflopError):

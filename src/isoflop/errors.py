@@ -11,12 +11,12 @@ _WHOLE = 120  # letters of a name that is offered to be copied
 _ROOM = 240  # letters of all names that are offered at once
 _LONGEST_MESSAGE = 2_000
 _KEPT = 240  # letters of a long message that stay at its end, where it says what to do
-_OPENING = re.compile(r"""(?<!\w)['"]""")
-_CLOSING = {quote: re.compile(rf"{quote}(?!\w)") for quote in "'\""}
-_CARET = re.compile(r"\n +\^\s*\Z")  # under a place in a formula
-_LONG_WORD = re.compile(rf"\S{{{_LONGEST_VALUE + 1},}}")
+# Patterns as texts, compiled when they are first used: most commands end without an error.
+_OPENING = r"""(?<!\w)['"]"""
+_CARET = r"\n +\^\s*\Z"  # under a place in a formula
+_LONG_WORD = rf"\S{{{_LONGEST_VALUE + 1},}}"
 # what a terminal would obey, and halves of characters, which no encoding can write
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNPRINTABLE = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
 
 
 def shown(value: object) -> str:
@@ -40,10 +40,10 @@ def brief(message: str) -> str:
     """The message with no value of more than 300 characters, and without characters that a terminal would obey."""
     if len(message) > _LONGEST_VALUE:
         message = _cut_quotes(message)
-        message = _LONG_WORD.sub(lambda found: f"{found[0][:_SHOWN]}…", message)
+        message = re.sub(_LONG_WORD, lambda found: f"{found[0][:_SHOWN]}…", message)
     if len(message) > _LONGEST_MESSAGE:
         message = f"{message[: _LONGEST_MESSAGE - _KEPT]} … {message[-_KEPT:]}"
-    return _UNPRINTABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", message)
+    return re.sub(_UNPRINTABLE, lambda found: f"\\x{ord(found[0]):02x}", message)
 
 
 def brief_of(message: str, words: Sequence[str]) -> str:
@@ -51,7 +51,7 @@ def brief_of(message: str, words: Sequence[str]) -> str:
 
     What repeats many short words, such as a list of arguments that a command does not take, is left out in the midst.
     """
-    if "\n" in message and _CARET.search(message) is None:  # a header may hold lines
+    if "\n" in message and re.search(_CARET, message) is None:  # a header may hold lines
         message = " ".join(message.split("\n"))
     pieces = {piece for word in words for piece in (word, word.partition("=")[2]) if len(piece) > _LONGEST_VALUE}
     for piece in sorted(pieces, key=len, reverse=True):
@@ -84,9 +84,10 @@ def _repeats(message: str, listed: str) -> bool:
 def _cut_quotes(message: str) -> str:
     """The message with what stands in quotes cut where it is long, in one pass: a quote without its end stays one."""
     parts, copied, at, unclosed = [], 0, 0, set[str]()
-    while len(unclosed) < len(_CLOSING) and (opening := _OPENING.search(message, at)):
+    openings, closing = re.compile(_OPENING), {quote: re.compile(rf"{quote}(?!\w)") for quote in "'\""}
+    while len(unclosed) < len(closing) and (opening := openings.search(message, at)):
         quote, start = opening[0], opening.end()
-        end = None if quote in unclosed else _CLOSING[quote].search(message, start)
+        end = None if quote in unclosed else closing[quote].search(message, start)
         at = start if end is None else end.end()
         if end is None:
             unclosed.add(quote)

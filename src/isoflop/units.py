@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import Any, Final, Literal, TypeVar, get_args
+
+from isoflop.patterns import pattern
 
 Number = TypeVar("Number", bound=Any)  # a float, an array, a Polars expression
 
@@ -25,7 +26,7 @@ SCALE_WORDS: Final[dict[str, float]] = {
     "t": 1e12, "tera": 1e12, "tn": 1e12, "trn": 1e12, "trillion": 1e12, "trillions": 1e12,
 }  # fmt: skip
 # A comma separates thousands and nothing else: 3,01 and 0,301 are no numbers here, since some mean 3.01 and 0.301.
-_QUANTITY = re.compile(
+_QUANTITY = pattern(
     r"\s*([+-]?(?:[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?|\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([kKmMBbGT]?)\s*"
 )
 

@@ -196,6 +196,52 @@ def attention_entropy(n: Numbers) -> bool:
     return n["plain"].low > 0.5 and n["log"].value < n["plain"].value and n["normal"].value < n["plain"].value
 
 
+def recommendation(n: Numbers) -> bool:
+    """Unbiased histories rank far better than raw logs, and the first layer of a curriculum costs at small amounts."""
+    return n["histories above raw, %"].low > 100 and n["layered above raw, %"].low > 100 and n["early"].high < 0
+
+
+def recycling(n: Numbers) -> bool:
+    """The rewriter mends tokens, and corrupted documents that nobody rewrites do harm."""
+    return n["right"] > 0.75 and n["scarce, with corrupted"].high < 1 and n["ample, with corrupted"].high < 1
+
+
+def plateau_audit(n: Numbers) -> bool:
+    """Classes of size differ on every task; Dunn's test is silent where networks and seeds show a gain."""
+    return all(n[f"p, {task}"] < 0.05 for task in ("as they are", "noisy", "moved")) and n["silent"] >= 1
+
+
+def density(n: Numbers) -> bool:
+    """The highest density rises, and the reference recipe scores alike at the effective sizes."""
+    return n["ln density a release"].low > 0 and n["off"] < 0.06 and n["inside"] >= 4
+
+
+def text_to_image(n: Numbers) -> bool:
+    """Coverage rises with size and steps, and a law that knows of the bound forecasts it better than a power."""
+    close = n["held out, bounded"].value < n["held out, power"].value
+    return n["real"] > 0.95 and n["largest, deeper"].value > n["smallest"] + 0.2 and close
+
+
+def schedule_choice(n: Numbers) -> bool:
+    """In so few steps a rate that falls late ends far below cosine, which the law of two curves knows."""
+    return n["gain over cosine, multi-power"].value > 0.05 and abs(n["error, multi-power"].value) < 0.15
+
+
+def time_series(n: Numbers) -> bool:
+    """Decoders learn the seen band faster than the shifted one; the exponent hangs on the unit of the series."""
+    return n["seen, decoder"].low > 0.01 and n["seen less shifted, decoder"].value > 0
+
+
+def capacity_rows(n: Numbers) -> bool:
+    """Eight bits keep what was stored, four lose some of it, and experts store less a parameter."""
+    return n["kept at 8 bits"].low > 0.97 and n["kept at 4 bits"].high < 0.97 and n["experts"].high < 1
+
+
+def generator_bits(n: Numbers) -> bool:
+    """Both generators draw digits that others' lie near to; in few steps the one that removes noise is far ahead."""
+    return n["least, removes noise"] < 0.1 and n["first above second, budget 3"].high < 0
+
+
 QUICK = (pruning, superposition, capacity, quantised_bits, fidelity)
 SLOW = (
     isoflop_trained,
@@ -225,6 +271,15 @@ SLOW = (
     retrieval,
     transfer,
     rl_posttraining,
+    recommendation,
+    recycling,
+    plateau_audit,
+    density,
+    text_to_image,
+    schedule_choice,
+    time_series,
+    capacity_rows,
+    generator_bits,
 )
 
 
@@ -417,6 +472,63 @@ def test_patches_keep_every_pixel(example):
         assert cut.shape == (1, (8 // patch) ** 2, patch**2)
         assert sorted(cut.flatten().tolist()) == list(range(64))
     assert patches._cut(image, 4)[0, 1, :5].tolist() == [4, 5, 6, 7, 12]  # the upper right patch, row by row
+
+
+def test_rewritten_tokens_have_the_posterior_of_all_originals(example):
+    recycling = example("recycling")
+    language = recycling._language(0)
+    seen = torch.tensor([3, 9, 0, 12])
+    told_by = torch.eye(16) * (1 - recycling.REPLACED) + recycling.REPLACED / 16
+    p = torch.einsum("abc,bcd->abcd", language, language)
+    for place, token in enumerate(seen):
+        p = p * told_by[token].view([-1 if axis == place else 1 for axis in range(4)])
+    p = p / p.sum()
+    drawn = recycling.rewrite(language, seen.expand(20_000, -1), torch.Generator().manual_seed(0))
+    for place in range(4):
+        exact = p.sum(dim=[axis for axis in range(4) if axis != place])
+        share = torch.bincount(drawn[:, place], minlength=16) / len(drawn)
+        torch.testing.assert_close(share, exact, atol=0.015, rtol=0)
+    both = torch.stack([(drawn[:, 1] == a) & (drawn[:, 2] == 0) for a in range(16)]).float().mean(dim=1)
+    torch.testing.assert_close(both, p.sum(dim=(0, 3))[:, 0], atol=0.015, rtol=0)
+
+
+def test_a_causal_transformer_sees_no_later_place_and_lanes_are_their_own(example):
+    attention = example("_attention")
+    weights = attention.start(5, 16, 3, places=6, layers=2, lanes=2, seed=0)
+    x = torch.randn(2, 4, 6, 5, generator=torch.Generator().manual_seed(1))
+    changed = x.clone()
+    changed[:, :, 4] += 1
+    for causal in (True, False):
+        before, after = (attention.outputs(weights, each, causal=causal) for each in (x, changed))
+        assert torch.equal(before[:, :, :4], after[:, :, :4]) == causal
+        assert not torch.allclose(before[:, :, 4:], after[:, :, 4:])
+        alone = attention.outputs([each[1:] for each in weights], x[1:], causal=causal)
+        torch.testing.assert_close(before[1:], alone)
+    assert attention.parameters(weights) == sum(each[0].numel() for each in weights)
+
+
+def test_coverage_is_that_of_its_definition(example):
+    covered = example("text_to_image").covered
+    real = torch.tensor([[0.0], [1.0], [2.0], [3.0], [4.0], [5.0], [20.0]])
+    label = torch.zeros(7, dtype=torch.long)
+    for digit in range(1, 10):  # every class needs drawings and more than five images; these have none that count
+        real = torch.cat((real, 1_000.0 * digit + 10 * torch.arange(7.0)[:, None]))
+        label = torch.cat((label, torch.full((7,), digit)))
+    # the fifth neighbors lie 5, 4, 3, 3, 4, 5 and 19 away; a drawing at 2.5 is nearer to all of them
+    images, labels = torch.full((10, 1), 2.5), torch.arange(10)
+    assert covered(real, label, images, labels) == pytest.approx(7 / 70)
+    images[0] = -3.5
+    assert covered(real, label, images, labels) == pytest.approx(1 / 70)  # of 0 alone, 3.5 < 5
+
+
+def test_rates_fall_where_the_schedule_says(example):
+    choice = example("schedule_choice")
+    rates = choice.Fall(share=0.2, power=2.0).rates(100)
+    np.testing.assert_allclose(rates[4:80], 1)  # after a warm-up of 5 steps
+    np.testing.assert_allclose(rates[[0, 80, 90]], [0.2, 1.0, 0.25])
+    cosine = choice.Fall(kind="cosine").rates(100)
+    assert cosine[4] == 1 and abs(cosine[-1]) < 1e-12
+    assert choice.Fall(kind="constant").rates(100)[-1] == 1
 
 
 def test_crossings_are_found_on_a_line_in_log_scale(example):

@@ -277,6 +277,17 @@ def test_log_gamma_and_its_derivative_are_those_of_the_oracle():
         assert abs(rise - at * mp.digamma(at)) <= 4e-15 * (1 + abs(at * mp.digamma(at)))
 
 
+@compiled
+@pytest.mark.parametrize("name", ["chinchilla", "kaplan", "m4"])
+def test_a_search_begins_at_the_same_starts(monkeypatch, known_runs, name):
+    ready = problem(law(name), known_runs(0.01), objective=huber())
+    found = {}
+    for engine in ("numpy", "native"):
+        use(monkeypatch, engine)
+        found[engine] = ready.starts(count=24, seed=1)
+    assert found["native"] == pytest.approx(found["numpy"], rel=1e-7, abs=1e-7)
+
+
 def test_an_engine_that_is_none_is_refused(monkeypatch):
     use(monkeypatch, "fortran")
     with pytest.raises(FitError, match="ISOFLOP_ENGINE is 'fortran'; set it to native or numpy"):

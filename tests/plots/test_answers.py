@@ -11,7 +11,6 @@ from isoflop.planning.published import published
 from isoflop.planning.reconcile import convert_counts
 from isoflop.planning.repeat import PUBLISHED, repeat
 from isoflop.plots import (
-    MOST_TASKS,
     errors_by_share,
     exponents_recounted,
     new_axes,
@@ -19,6 +18,7 @@ from isoflop.plots import (
     score_against_loss,
     worth_of_repeats,
 )
+from isoflop.room import MOST_TASKS
 from isoflop.validation.finish import finish
 from isoflop.validation.schedule_ahead import shape
 

@@ -1,8 +1,7 @@
 """The commands whose ``--json`` is kept in ``golden/``, all on public tables read in place.
 
 In the words of a command ``{tables}`` is the folder of public tables and ``{out}`` a folder that is empty before it;
-``{examples}`` is the same folder with the files of the documentation on data selection, of which no public table has
-the columns.
+``{examples}`` is the same folder with files of the documentation of which no public table has the columns.
 
 ``ISOFLOP_DATASETS=FOLDER python -m tests.questions.golden_cases`` renews the files after a change that is meant; the
 difference in version control then shows what the change did to every answer. Names renew those alone.
@@ -16,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from click.testing import CliRunner
-from docs_build.runner import write_selection
+from docs_build.runner import write_attention, write_networks, write_selection
 
 from isoflop.cli import isoflop
 from isoflop.questions import questions
@@ -117,6 +116,11 @@ CASES = {
         "1e21",
         "--law",
         "chinchilla",
+    ],
+    "attention": ["attention", "{examples}/attention32.npz", "{examples}/attention128.npz", "--trained", "32"],
+    "correlate": [
+        *("correlate", "{examples}/networks.csv", "--response", "gap", "--by", "setting"),
+        *("--join", "{examples}/information.csv", "--given", "params"),
     ],
     "hardness": ["hardness", "{examples}/examples.npz", "--keep", "0.5"],
     "prune": ["prune", "{examples}/pruned.csv", "--at", "400", "--at", "2K", "--draws", "50"],
@@ -227,7 +231,8 @@ def printed(name, tables):
     with tempfile.TemporaryDirectory() as cache, tempfile.TemporaryDirectory() as out:
         places = {"{out}": out, "{tables}": str(tables), "{examples}": out}
         if any("{examples}" in word for word in CASES[name]):
-            write_selection(Path(out))
+            for write in (write_attention, write_networks, write_selection):
+                write(Path(out))
         env = {"ISOFLOP_DATASETS": str(tables), "XDG_CACHE_HOME": cache, "LOCALAPPDATA": cache}
         for words in filter(None, (BEFORE.get(name), CASES[name])):
             asked = [*(_put(word, places) for word in words), "--json"]

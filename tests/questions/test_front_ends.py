@@ -33,6 +33,7 @@ OPTIONS = {
     "backtest": {"draws": 20},
     "capability": {"tasks": ["quiz_acc", "exam_acc"], "model": "D", "scale": "N", "draws": 20},
     "compare": {"by": "recipe"},
+    "correlate": {"measures": ["N", "D"]},
     "design": {"candidates": ["N=100M,1B,10B", "D=2B,20B"], "spend": 1e21, "laws": ["chinchilla"]},
     "downstream": {"tasks": {"quiz": "quiz_loss,quiz_acc"}, "at": {"N": 3e9, "D": 6e10}},
     "forecast": {"at": ["N=3e9", "D=6e10"]},

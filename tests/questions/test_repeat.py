@@ -5,7 +5,6 @@ import json
 import math
 
 import pytest
-from rich.console import Console
 from tests.planning.test_repeat import runs_of_lovelace
 
 from isoflop import bootstrap, fit, law, save_fit
@@ -21,6 +20,7 @@ from isoflop.questions.base.question import ask
 from isoflop.questions.base.specs import FitSpec, RunsSpec
 from isoflop.questions.repeat import Repeat
 from isoflop.render.notebook import answer_of
+from isoflop.render.screen import Screen
 from isoflop.render.terminal import show
 from isoflop.study import Study, parse_study, perform, study_toml
 
@@ -171,9 +171,9 @@ def test_unique_tokens_are_made_of_epochs_and_that_is_told_once(tmp_path, asked)
 
 
 def test_text_has_a_column_for_each_law(fitted):
-    console = Console(width=80, file=io.StringIO())
-    show(fitted[1], console)
-    text = console.file.getvalue()
+    screen = Screen(io.StringIO(), width=80)
+    show(fitted[1], screen)
+    text = screen.file.getvalue()
     assert "muennighoff" in text and "lovelace" in text and "R² on the runs" in text
     assert max(len(line.rstrip()) for line in text.splitlines()) <= 80
 

@@ -4,9 +4,9 @@ import io
 import re
 
 import pytest
-from rich.console import Console
 
 from isoflop.answers import Answer, Column, Quantity, Table
+from isoflop.render.screen import Screen
 from isoflop.render.terminal import show
 
 NAMES = ("chinchilla", "a law of one's own with a long name", "power")
@@ -14,9 +14,9 @@ VALUES = (6.741234e24, 1.2345e-7, 70_553_706_496.0)
 
 
 def shown(answer, *, width=80, **how):
-    console = Console(width=width, file=io.StringIO(), highlight=False)
-    show(answer, console, **how)
-    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+    screen = Screen(io.StringIO(), width=width)
+    show(answer, screen, **how)
+    return [line.rstrip() for line in screen.file.getvalue().splitlines()]
 
 
 def quantity(value, times):

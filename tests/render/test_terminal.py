@@ -5,7 +5,6 @@ import re
 from dataclasses import replace
 
 import pytest
-from rich.console import Console
 
 from isoflop import bootstrap, fit, fix, law
 from isoflop.answers import Answer, Column, Quantity, Table
@@ -16,6 +15,7 @@ from isoflop.questions.check import Check
 from isoflop.questions.fit import Fit
 from isoflop.questions.forecast import Forecast
 from isoflop.questions.plan import Plan
+from isoflop.render.screen import Screen
 from isoflop.render.terminal import show
 from isoflop.uncertainty.bootstrap import without_draws
 from isoflop.units import format_by_interval, format_quantity, parse_quantity
@@ -23,7 +23,7 @@ from isoflop.units import format_by_interval, format_quantity, parse_quantity
 
 def printed(answer, width=100, **how):
     buffer = io.StringIO()
-    show(answer, Console(file=buffer, width=width, highlight=False), **how)
+    show(answer, Screen(buffer, width=width), **how)
     return buffer.getvalue()
 
 

@@ -55,6 +55,18 @@ def test_runs_do_not_mix():
         assert np.array_equal(area(*shuffled), alone[np.random.default_rng(2).permutation(3000)])
 
 
+def test_a_rate_that_ends_at_zero_saves_as_much_as_one_that_ends_just_above():
+    known = {"A": 0.5, "alpha": 0.5, "B": 360.0, "C": 2.0, "beta": 0.6, "gamma": 0.6}
+
+    def forecast(end):
+        rate = np.append(np.linspace(3e-4, 0, 100)[:-1], end)
+        runs = Runs.from_columns({"run": ["one"] * 100, "step": STEPS[:100], "lr": rate, "loss": np.full(100, 3.0)})
+        return fit(fix(law("multi-power"), known), runs, objective=squares(space="raw")).predict(runs)
+
+    assert np.isfinite(forecast(0.0)).all()
+    assert forecast(0.0) == pytest.approx(forecast(1e-12), rel=1e-6)
+
+
 def test_a_warm_up_counts_as_the_rate_at_its_top():
     warm = np.concatenate([np.linspace(3e-6, 3e-4, 100), np.full(200, 3e-4), np.linspace(3e-4, 0, 100)])
     steps = np.arange(1.0, 401.0)

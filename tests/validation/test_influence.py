@@ -6,9 +6,14 @@ import pytest
 from isoflop import fit, fix, huber, influence, law, squares
 from isoflop.errors import IsoflopError
 from isoflop.fitting import objective
+from isoflop.fitting.fit import problem
 from isoflop.laws.optimum import closed_form
 from isoflop.runs import Runs
+from isoflop.validation import influence as influence_module
+from isoflop.validation import removal
 from isoflop.validation.answers import question
+from isoflop.validation.curvature import left_out_by_newton
+from isoflop.validation.removal import Refits
 
 CHINCHILLA = law("chinchilla")
 GOPHER = 5.76e23
@@ -175,3 +180,32 @@ def test_runs_that_none_can_be_spared_of(known_runs):
         influence(fit(CHINCHILLA, few))
     fewer = fix(CHINCHILLA, {"E": 1.8, "alpha": 0.34, "beta": 0.36})
     assert len(influence(fit(fewer, few, objective=huber())).labels) == 6
+
+
+def test_a_newton_step_foretells_the_refit_without_a_run(known_runs):
+    """Of squares, whose curvature no run changes by leaps: its own move of the optimum, to a hundredth."""
+    runs = known_runs(0.003, sizes=8)
+    fitted = fit(CHINCHILLA, runs, objective=squares())
+    ready = problem(CHINCHILLA, runs, objective=squares())
+    gone = np.isin(np.arange(len(runs)), [3, 17])
+    ask = Refits(ready, fitted, None)
+    start = ask.without(gone, np.array([3]), fitted.theta)[0]
+    left = np.flatnonzero(~gone)
+    exact = ask.without(gone, left, start)
+    near, leverage = left_out_by_newton(ready, fitted, start, gone)
+    apart = np.linalg.norm(near[left] - exact, axis=1) / np.linalg.norm(exact - start, axis=1)
+    assert np.quantile(apart, 0.9) < 0.1 and np.median(apart) < 0.02
+    assert leverage[left].sum() == pytest.approx(5, rel=0.05) and not leverage[gone].any()
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_greedy_search_chooses_as_if_it_tried_every_run(known_runs, monkeypatch, seed):
+    runs = known_runs(0.01, sizes=10, durations=9, seed=seed)
+    fitted = fit(CHINCHILLA, runs)
+    monkeypatch.setattr(influence_module, "few_by_chance", lambda *a, **k: None)
+    quick = influence(fitted, budget=GOPHER, draws=40)
+    monkeypatch.setattr(removal, "_CANDIDATES", len(runs))
+    whole = influence(fitted, budget=GOPHER, draws=40)
+    for one, other in zip(quick.removals, whole.removals, strict=True):
+        assert len(one.runs) > 1 or one.how == "outliers"
+        assert one.values == pytest.approx(other.values, rel=1e-6)

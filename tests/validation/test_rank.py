@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
 
-from isoflop import Runs, catalogue, law
+from isoflop import Runs, catalogue, huber, law
 from isoflop.errors import DataError
 from isoflop.lab.worlds import zipf
+from isoflop.validation import contest
+from isoflop.validation.contest import FEW_DRAWS
 from isoflop.validation.rank import applicable, rank
-from isoflop.validation.split import hold_out
+from isoflop.validation.split import hold_out, split
+from isoflop.validation.window_test import WindowTest
 
 FEW = tuple(law(name) for name in ("chinchilla", "kaplan", "chinchilla-tied", "gadre", "power-d-floor"))
 
@@ -27,6 +30,9 @@ def test_the_true_form_comes_first_and_its_twin_is_named(known_runs):
     names = [each.law.name for each in ranking.ranked]
     assert names[0] in {"chinchilla", "chinchilla-tied"}
     assert names[-1] == "power-d-floor" and not ranking.ranked[-1].tied
+    # laws that draws could not make a tie have fewer of them
+    assert [each.draws for each in ranking.ranked] == [100, 100, FEW_DRAWS, FEW_DRAWS]
+    assert not any(each.tied for each in ranking.ranked if each.draws < 100)
     # equal exponents are 2·eta, so that the tied law and Gadre's are one form in two spellings
     assert {"chinchilla-tied", "gadre"} in [{each.law.name, *each.same_as} for each in ranking.ranked]
     best = ranking.ranked[0]
@@ -34,6 +40,31 @@ def test_the_true_form_comes_first_and_its_twin_is_named(known_runs):
     assert sum(each.weight.value for each in ranking.ranked) == pytest.approx(1)
     for each in ranking.ranked:
         assert each.behind.value == pytest.approx(each.scores.are.value - best.scores.are.value, abs=1e-12)
+
+
+def test_laws_of_one_form_are_fitted_once_and_those_that_a_baseline_beats_not_to_all_runs(known_runs, monkeypatch):
+    """The rest of their work could change nothing."""
+    fitted, whole = [], []
+    fit_windows, fit_all = WindowTest.fitted, contest.fit_from
+    monkeypatch.setattr(WindowTest, "fitted", lambda self, each: (fitted.append(each.name), fit_windows(self, each))[1])
+    monkeypatch.setattr(contest, "fit_from", lambda each, *a, **k: (whole.append(each.name), fit_all(each, *a, **k))[1])
+    laws = [law(name) for name in ("chinchilla", "kaplan-d", "timeseries-d", "amari-noiseless")]
+    ranking = rank(known_runs(0.002, sizes=7), laws=laws, hold_out=hold_out("N"), windows=1, draws=20)
+    assert fitted == ["chinchilla", "kaplan-d", "amari-noiseless"]
+    by_name = {each.law.name: each for each in ranking.ranked}
+    assert by_name["kaplan-d"].same_as == ("timeseries-d",)
+    beaten = {name for name, each in by_name.items() if each.unweighted.startswith("beaten")}
+    assert "amari-noiseless" in beaten and "chinchilla" not in beaten and set(whole) == set(by_name) - beaten
+    (one, other) = (each for each in ranking.backtest.laws if each.name in {"kaplan-d", "timeseries-d"})
+    assert other.law == law("timeseries-d") and np.array_equal(one.curve, other.curve)
+
+
+def test_fewer_draws_are_the_first_of_all(known_runs):
+    runs = known_runs(0.01)
+    cut, _ = split(runs, hold_out("N"), windows=2)
+    asked = WindowTest(runs, cut, huber(), draws=40, level=0.9, seed=0)
+    stage = asked.judged(asked.fitted(law("chinchilla")))
+    assert np.array_equal(asked.drawn(stage, 25).curve, asked.drawn(stage, 40).curve[:25])
 
 
 def test_laws_that_cannot_be_told_apart_tie(known_runs):

@@ -11,6 +11,7 @@ from isoflop.answers.picture import Picture
 from isoflop.answers.quantity import Quantity
 from isoflop.answers.table import Table
 from isoflop.findings import Finding
+from isoflop.patterns import pattern
 from isoflop.shown import Shown, figure_of
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION: Final = 1
 # a doubled brace is a literal one; else a quantity's name, with or without its interval
-PLACEHOLDER: Final = re.compile(r"\{\{|\}\}|\{([^\W\d]\w*)(?::bare)?\}")
+PLACEHOLDER: Final = pattern(r"\{\{|\}\}|\{([^\W\d]\w*)(?::bare)?\}")
 
 
 def literal(text: str) -> str:

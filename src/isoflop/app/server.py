@@ -32,6 +32,7 @@ from isoflop.app.tables import Table, groupings, read_table
 from isoflop.app.upload import check, receive
 from isoflop.app.views import start_view, state_view
 from isoflop.errors import DataError, FormulaError, IsoflopError, SavedError
+from isoflop.version import VERSION
 
 MEDIA = {
     ".js": "text/javascript",
@@ -373,7 +374,5 @@ def _statics() -> dict[str, Traversable]:
 
 @cache
 def _page_html() -> str:
-    from importlib.metadata import version
-
     text = (files("isoflop.app") / "web" / "page.html").read_text(encoding="utf-8")
-    return text.replace("{version}", version("isoflop"))
+    return text.replace("{version}", VERSION)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
+import atexit
 import gc
 import importlib
 import io
 import os
 import sys
 import warnings
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # One thread for BLAS: the systems are small, and more threads only wait for each other. Set before NumPy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -30,14 +33,17 @@ class _Lazy(click.Group):
     """Questions of the registry, and commands that are imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        from isoflop.questions import questions
-
-        return [*questions(), *(name for name in _COMMANDS if name not in questions())]
+        return list(_told())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        from isoflop.questions import questions
+        from isoflop.questions import listed, question
 
-        found = questions().get(cmd_name)
+        if ctx.resilient_parsing and cmd_name in listed():
+            from isoflop.cli.completion import outlined
+
+            if (known := outlined(cmd_name)) is not None:
+                return known
+        found = question(cmd_name)
         if found is not None:
             from isoflop.cli.commands import command_of
 
@@ -55,25 +61,39 @@ class _Lazy(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click's, with the nearest command for a slip of the finger."""
-        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1, cutoff=0.5)
+        if args and not args[0].startswith("-") and args[0] not in _told():
+            import difflib
+
+            near = difflib.get_close_matches(args[0], _told(), n=1, cutoff=0.5)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             ctx.fail(f"there is no command {args[0][:40]!r}{hint}")
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from isoflop.questions import questions
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """As click's, but without importing the commands that begin so."""
+        from click.shell_completion import CompletionItem
 
+        found = [CompletionItem(name, help=told) for name, (_, told) in _told().items() if name.startswith(incomplete)]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         lines: dict[str, list[tuple[str, str]]] = {group: [] for group in _GROUPS}
-        for each in questions().values():
-            lines[each.group].append((each.name, each.summary()))
-        for name, (_, _, group, summary) in _COMMANDS.items():
-            if name not in questions():
-                lines[group].append((name, summary))
+        for name, (group, summary) in _told().items():
+            lines[group].append((name, summary))
         for group, commands in lines.items():
             if commands:
                 with formatter.section(group):
                     formatter.write_dl(commands)
+
+
+def _told() -> dict[str, tuple[str, str]]:
+    """Group and summary of every command."""
+    from isoflop.questions import listed
+
+    found = {each.name: (each.group, each.summary) for each in listed().values()}
+    for name, (_, _, group, summary) in _COMMANDS.items():
+        found.setdefault(name, (group, summary))
+    return found
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
@@ -88,8 +108,8 @@ def main() -> None:
     What nobody foresaw ends with one sentence too, which says where its report is kept, and exit code 70.
     """
     gc.disable()  # while modules are loaded, which leave no garbage: looking for it takes an eighth of the start
+    atexit.register(gc.freeze)  # nor is any sought at the end, which takes longer than importing NumPy
     from isoflop.errors import IsoflopError
-    from isoflop.faults import EXIT_CODE, no_memory, tell
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a pipe that knows no ≤ shows ?, and nothing breaks
@@ -116,10 +136,14 @@ def main() -> None:
     except OSError as error:
         _end(f"{error.filename or 'a file'} cannot be used: {error.strerror}; check the path and its permissions", 2)
     except MemoryError:
+        from isoflop.faults import no_memory
+
         _end(no_memory(), 2)
     except (SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # noqa: BLE001  (the last boundary; a panic of Polars is no Exception)
+        from isoflop.faults import EXIT_CODE, tell
+
         _end(tell(error, sys.argv), EXIT_CODE)
 
 

@@ -64,10 +64,10 @@ def deliver(answer: Answer, output: Output) -> None:
     if output.as_json:
         print_json(answer.to_dict())
         return
-    from isoflop.cli.console import terminal
+    from isoflop.render.screen import standard_output
     from isoflop.render.terminal import show
 
-    show(answer, terminal(), all_rows=output.all_rows, verbose=output.verbose)
+    show(answer, standard_output(), all_rows=output.all_rows, verbose=output.verbose)
 
 
 def write(answer: Answer, path: Path) -> list[Path]:

@@ -13,11 +13,12 @@ from isoflop.errors import IsoflopError
 def schema(name: str | None) -> None:
     """JSON schema of the options of question NAME; without NAME, of every answer."""
     from isoflop.answers.schema import answer_schema
-    from isoflop.questions import questions
+    from isoflop.questions import listed, question
 
     if name is None:
         print_json(answer_schema())
         return
-    if name not in questions():
-        raise IsoflopError(f"there is no question {name[:40]!r}; there are {', '.join(questions())}")
-    print_json(questions()[name].schema())
+    asked = question(name)
+    if asked is None:
+        raise IsoflopError(f"there is no question {name[:40]!r}; there are {', '.join(listed())}")
+    print_json(asked.schema())

@@ -44,17 +44,17 @@ def study(file: str, output: str | None, verbose: bool, as_json: bool) -> None:
             }
         )
         return
-    from isoflop.cli.console import terminal
+    from isoflop.render.screen import standard_output
     from isoflop.render.terminal import show
 
-    out = terminal()
+    out = standard_output()
     for each in done.answers.values():
         show(each, out, verbose=verbose)
         out.print()
     for name, why in done.refused.items():
-        out.print(f"{name} has no answer: {why}", markup=False)
+        out.print(f"{name} has no answer: {why}")
     told = f"{len(written.files) + 1} files in {written.folder}"
     if written.before is not None:
         changed = ", ".join(written.before)
         told += f"; changed: {changed}" if changed else "; every byte as before"
-    out.print(told, markup=False)
+    out.print(told)

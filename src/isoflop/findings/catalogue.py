@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -34,7 +34,9 @@ class Entry:
 @cache
 def catalogue() -> Mapping[str, Entry]:
     """Every entry by its code, in the order of rank."""
-    told = tomllib.loads((files(__package__) / "catalogue.toml").read_text(encoding="utf-8"))
+    import tomllib
+
+    told = tomllib.loads(_text())
     entries: dict[str, Entry] = {}
     for topic, codes in told.items():
         for code, each in codes.items():
@@ -46,12 +48,23 @@ def catalogue() -> Mapping[str, Entry]:
     return MappingProxyType(entries)
 
 
+@cache
+def ranks() -> Mapping[str, int]:
+    """The rank of every code, from the headings of the file: to read all that stands below takes as long as a fit."""
+    codes = re.findall(r"^\[[\w-]+\.([\w-]+)\]$", _text(), re.MULTILINE)
+    return MappingProxyType({code: rank for rank, code in enumerate(codes)})
+
+
+def _text() -> str:
+    return (files(__package__) / "catalogue.toml").read_text(encoding="utf-8")
+
+
 def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """The findings by what they do to the answer: error, warning, note; then by rank; then as they came."""
-    known = catalogue()
+    known = ranks()
     last = len(known)
 
     def place(each: Finding) -> tuple[int, int]:
-        return LEVELS.index(each.level), known[each.code].rank if each.code in known else last
+        return LEVELS.index(each.level), known.get(each.code, last)
 
     return tuple(sorted(findings, key=place))

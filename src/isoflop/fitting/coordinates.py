@@ -77,6 +77,7 @@ class Coordinates:
     log_value: its logarithm, or None where the law may be zero or negative.
     params: each parameter's value in coordinates and centers.
     inverse: each coordinate in uncentered coordinates and centers.
+    powers: parameters whose coordinate is the logarithm of a power of theirs, (N_0/N)^alpha at the middle of the data.
     """
 
     law: Law
@@ -86,6 +87,7 @@ class Coordinates:
     log_value: Expr | None
     params: tuple[Expr, ...]
     inverse: tuple[Expr, ...]
+    powers: tuple[str, ...] = ()
 
     def to_params(self, theta: Floats, centers: Mapping[str, float]) -> Floats:
         """Parameters in the user's units, (draws, params), of coordinates (draws, params)."""
@@ -117,7 +119,7 @@ class Coordinates:
 def coordinates(law: Law, *, hold: Sequence[str] = (), uncentered: Sequence[str] = ()) -> Coordinates:
     """The law's fitting coordinates; parameters in ``hold`` get their value from outside, problem by problem.
 
-    uncentered: parameters whose coordinate is not moved to the middle of the inputs.
+    uncentered: parameters whose coordinate is neither moved to the middle of the inputs nor a power's.
     """
     return replace(_coordinates(law.expression, law.inputs, law.params, tuple(hold), tuple(uncentered)), law=law)
 
@@ -135,14 +137,18 @@ def _coordinates(
     reader = _Reader(law)
     free = tuple(label for label in law.param_names if label not in hold)
     value = reader.value(law.expression)
-    shifts = _shifts(value, law, [label for label in free if label not in uncentered])
+    movable = [label for label in free if label not in uncentered]
+    shifts = _shifts(value, law, movable)
     moved: dict[Expr, Expr] = {
         centered(each.name): add(centered(each.name), center(each.name))
         if each.domain == "positive"
         else center(each.name)
         for each in law.inputs
     }
-    moved |= {coordinate(label): add(coordinate(label), mul(MINUS_ONE, shift)) for label, shift in shifts.items()}
+    weights = _weights(value, law, movable, shifts)
+    for label in {**shifts, **weights}:
+        own = mul(coordinate(label), power(weights.get(label, ONE), MINUS_ONE))
+        moved[coordinate(label)] = add(own, mul(MINUS_ONE, shifts.get(label, ZERO)))
     order = (*free, *hold)
     plain = {label: reader.value(name(label)) for label in order}
     return Coordinates(
@@ -154,7 +160,8 @@ def _coordinates(
         if reader.positive(law.expression)
         else None,
         params=tuple(_tidy(substitute(plain[label], moved)) for label in order),
-        inverse=tuple(add(coordinate(label), shifts.get(label, ZERO)) for label in order),
+        inverse=tuple(mul(weights.get(label, ONE), add(coordinate(label), shifts.get(label, ZERO))) for label in order),
+        powers=tuple(weights),
     )
 
 
@@ -329,6 +336,26 @@ def _shifts(value: Expr, law: Law, free: Sequence[str]) -> dict[str, Expr]:
             locked |= used
             break
     return shifts
+
+
+def _weights(value: Expr, law: Law, free: Sequence[str], shifts: Mapping[str, Expr]) -> dict[str, Expr]:
+    """The exponent alpha of an N_0 that is known by (N_0/N)^alpha alone: alpha·log N_0 is its coordinate.
+
+    log N_0 = log L/alpha + log N is in the hundreds for a flat law, where no search gets, and alpha·log N_0 is not.
+    """
+    found: dict[str, Expr] = {}
+    for label in (param.name for param in law.params if param.domain == "positive" and param.name in free):
+        inside = [weight for terms in _sums(value) if (weight := _coefficient(terms, coordinate(label))) != ZERO]
+        powers = [each.of for each in leaves(inside[0]) if each.role == "coordinate"] if len(inside) == 1 else []
+        if len(powers) != 1 or powers[0] in {*shifts, *found, label} or _count(value, coordinate(label)) != 1:
+            continue
+        if inside[0] in (coordinate(powers[0]), exp(coordinate(powers[0]))):
+            found[label] = inside[0]
+    return found
+
+
+def _count(node: Expr, leaf: Expr) -> int:
+    return 1 if node == leaf else sum(_count(arg, leaf) for arg in node.args)
 
 
 def _sums(node: Expr) -> Iterator[tuple[Expr, ...]]:

@@ -12,33 +12,19 @@ from numpy.typing import NDArray
 from isoflop.errors import FitError
 from isoflop.findings import Finding
 from isoflop.fitting.coordinates import Coordinates, coordinates
-from isoflop.fitting.doubts import (
-    count_findings,
-    family_findings,
-    is_noiseless,
-    noiseless_findings,
-    overflow_findings,
-    parameter_findings,
-    search_findings,
-    seed_findings,
-    size_findings,
-)
+from isoflop.fitting.doubts import search_findings
 from isoflop.fitting.estimate import summary
+from isoflop.fitting.fit_findings import fit_findings
 from isoflop.fitting.kernel import Kernel
-from isoflop.fitting.lack_of_fit import structure_findings
 from isoflop.fitting.native import engine
 from isoflop.fitting.objective import Objective, huber
 from isoflop.fitting.outer import Optimum, settle
-from isoflop.fitting.own_flops import own_flops
 from isoflop.fitting.result import Fit, Search
-from isoflop.fitting.score_test import slopes_of
 from isoflop.fitting.solve import Solution, polish, solve
 from isoflop.fitting.starts import find_starts
-from isoflop.fitting.table import Table, fit_table, prepared_runs
+from isoflop.fitting.table import Table, fit_table
 from isoflop.laws import Law
 from isoflop.runs import Runs
-from isoflop.runs.checks import design_findings, evidence_findings
-from isoflop.runs.prepare import preparation_findings
 
 Floats = NDArray[np.float64]
 
@@ -165,11 +151,54 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
     >>> len(fitted.residuals) == len(runs)
     True
     """
-    objective = huber() if objective is None else objective
+    return fit_from(law, runs, huber() if objective is None else objective, starts, seed, begin=None, thorough=True)
+
+
+def fit_from(
+    law: Law, runs: Runs, objective: Objective, starts: int, seed: int, *, begin: Floats | None, thorough: bool
+) -> Fit:
+    """The fit from starts of one's own, ``begin`` (some, coordinates) or None, and then from those of the search.
+
+    Without ``thorough`` starts that wander are left alone: what the findings say of other optima is then not certain.
+    """
+    found = _located(law, runs, objective, starts, seed, begin=begin, thorough=thorough)
+    fitted, agreement = found.fit, found.agreement
+    told = search_findings(fitted.search, exact=agreement.exact, gap=agreement.gap, converged=found.converged)
+    findings = fit_findings(found.ready, runs, fitted, found.residual, search=told, settled=found.settled)
+    return replace(fitted, findings=findings)
+
+
+def fit_alone(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int = 64, seed: int = 0) -> Fit:
+    """As :func:`fit`, without findings: of fits that are compared with others, and whose findings nobody reads."""
+    return _located(law, runs, huber() if objective is None else objective, starts, seed).fit
+
+
+@dataclass(frozen=True)
+class _Located:
+    """A fit without findings, and what they are made of."""
+
+    fit: Fit
+    residual: Floats
+    ready: Problem
+    agreement: _Agreement
+    converged: bool
+    settled: tuple[Finding, ...]
+
+
+def _located(
+    law: Law,
+    runs: Runs,
+    objective: Objective,
+    starts: int,
+    seed: int,
+    *,
+    begin: Floats | None = None,
+    thorough: bool = True,
+) -> _Located:
     open_constants = law.searched
     law, settled = settled_law(law, runs, objective, starts, seed)
     ready = problem(law, runs, objective=objective)
-    best, agreement = best_optimum(ready, starts, seed)
+    best, agreement = best_optimum(ready, starts, seed, begin=begin, thorough=thorough)
     search = Search(
         agreement.tried,
         agreement.reached,
@@ -177,40 +206,7 @@ def fit(law: Law, runs: Runs, *, objective: Objective | None = None, starts: int
         constants=tuple(each.name for each in open_constants if each.name in law.fixed),
         engine="numpy" if objective.native is None else engine(),
     )
-    fitted, residual = _fitted(ready, runs, best, search)
-    params = fitted.params
-    found = (
-        *runs.findings,
-        *evidence_findings(runs),
-        *overflow_findings(params),
-        *search_findings(fitted.search, exact=agreement.exact, gap=agreement.gap, converged=bool(best.converged[0])),
-        *(own_flops(runs)[1] if {"N", "D"} <= set(law.input_names) else ()),
-        *parameter_findings(law, ready.kernel, best.theta),
-        *settled,
-        *preparation_findings(runs, {column: how.rule for column, how in law.prepared.items()}),
-        *design_findings(prepared_runs(law, runs), _of_powers(ready)),
-        *count_findings(law, ready.table),
-        *size_findings(ready.table, residual, space=objective.space),
-        *_residual_findings(ready, runs, residual, best.theta[0]),
-    )
-    return replace(fitted, findings=found)
-
-
-def _of_powers(ready: Problem) -> tuple[str, ...]:
-    """The inputs whose logarithm matters: those that may not be negative."""
-    return tuple(each.name for each in ready.law.inputs if each.name in ready.table.by_row and each.domain != "real")
-
-
-def _residual_findings(ready: Problem, runs: Runs, residual: Floats, theta: Floats) -> list[Finding]:
-    """What the pattern of the residuals tells; nothing but that there is no noise where they are rounding."""
-    log_loss = ready.objective.of_logarithms
-    if is_noiseless(ready.table, residual, log_loss=log_loss):
-        return noiseless_findings(residual, log_loss=log_loss)
-    return [
-        *_seed_findings(ready, runs, residual),
-        *_family_findings(ready, runs, residual),
-        *structure_findings(ready.table, residual, slopes_of(ready.kernel, ready.table, ready.target, theta)),
-    ]
+    return _Located(*_fitted(ready, runs, best, search), ready, agreement, bool(best.converged[0]), settled)
 
 
 def fit_at(ready: Problem, runs: Runs, optimum: Solution, *, seed: int = 0) -> Fit:
@@ -238,24 +234,6 @@ def _fitted(ready: Problem, runs: Runs, best: Solution, search: Search) -> tuple
         search=search,
         runs=runs,
     ), residual
-
-
-def _family_findings(ready: Problem, runs: Runs, residual: Floats) -> list[Finding]:
-    if "family" not in runs:
-        return []
-    return family_findings(ready.table, residual, runs.text("family"), log_loss=ready.objective.of_logarithms)
-
-
-def _seed_findings(ready: Problem, runs: Runs, residual: Floats) -> list[Finding]:
-    if "seed" not in runs:
-        return []
-    return seed_findings(
-        ready.table,
-        residual,
-        np.asarray(runs.text("seed"), dtype=np.str_),
-        len(ready.law.params),
-        log_loss=ready.objective.of_logarithms,
-    )
 
 
 def settled_law(law: Law, runs: Runs, objective: Objective, starts: int, seed: int) -> tuple[Law, tuple[Finding, ...]]:
@@ -290,9 +268,12 @@ class _Agreement:
     exact: bool = False
 
 
-def best_optimum(ready: Problem, starts: int, seed: int) -> tuple[Solution, _Agreement]:
-    """The best optimum (one problem), and how the starts agreed on it."""
-    begin = ready.starts(count=starts, seed=seed)
+def best_optimum(
+    ready: Problem, starts: int, seed: int, *, begin: Floats | None = None, thorough: bool = True
+) -> tuple[Solution, _Agreement]:
+    """The best optimum (one problem), and how the starts agreed on it, for certain where ``thorough``."""
+    search = ready.starts(count=starts, seed=seed)
+    begin = search if begin is None else np.concatenate([begin, search])
     if not len(begin):
         raise FitError(
             f"{ready.law.name} has no finite value at any of the starts tried; check the formula and the units of the "
@@ -321,7 +302,7 @@ def best_optimum(ready: Problem, starts: int, seed: int) -> tuple[Solution, _Agr
     )
     best = polish(ready.kernel, ready.target, best, ready.objective, weights=ready.table.weights)
     agreement = agreement or _agreement(ready, found, float(best.value[0]))
-    if agreement.reached < max(2, agreement.tried // 10):
+    if thorough and agreement.reached < max(2, agreement.tried // 10):
         agreement = _agreement(ready, _finished(ready, found), float(best.value[0]))
     return best, agreement
 

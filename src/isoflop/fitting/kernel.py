@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from isoflop.fitting.coordinates import Coordinates, coordinate
 from isoflop.fitting.layout import Layout
+from isoflop.fitting.native import engine
 from isoflop.fitting.native.tape import TapeCell
 from isoflop.fitting.objective import Space
 from isoflop.fitting.program import Data, Program, pair_leaves
@@ -82,6 +83,15 @@ class Kernel:
         jacobian = self.full_program.buffer("jacobian", (len(theta), self.n_free, stop - start))
         value, *_ = self.full_program.run(theta, start, stop, jacobian)
         return value, jacobian
+
+    def everywhere(self, theta: Floats) -> tuple[Floats, Floats]:
+        """Value (problems, rows) and Jacobian (problems, free coordinates, rows) on all rows of a small table.
+
+        By the engine that fits run on; without the compiled one the arrays are overwritten by the next call.
+        """
+        if engine() == "native":
+            return self.tape.of(self).evaluate(theta)
+        return self.value_and_jacobian(theta, 0, self.n_rows)
 
     def tile_rows(self, problems: int) -> int:
         """How many rows a tile of that many problems should have."""

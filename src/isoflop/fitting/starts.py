@@ -9,6 +9,7 @@ parameters lie on very different scales.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ def find_starts(
         in_logs = Kernel(coords, few.inputs, space="log", centers=centers)
         candidates[:half] = _project_logs(in_logs, candidates[:half], np.log(target), loglinear)
     with np.errstate(all="ignore"):
-        predicted = kernel.value(candidates, 0, kernel.n_rows)
+        predicted, _ = kernel.everywhere(candidates)
         if np.all(target > 0) or np.all(target < 0):
             misfit = np.abs(np.log(predicted / target)).mean(axis=1)
         else:  # raw losses on both sides of zero have no logarithm in common
@@ -86,7 +87,7 @@ def _random_candidates(
         shifted = any(leaf.role == "center" for leaf in leaves(inverse))
         if isinstance(domain, tuple):
             column = rng.normal(0, 1.5, CANDIDATES)
-        elif domain == "positive" and label in linear:
+        elif domain == "positive" and (label in linear or label in coords.powers):
             column = np.log(max(typical, 1e-12)) + rng.uniform(-4, 1, CANDIDATES)
             # a floor is seldom far below the lowest loss
             floor = np.log(max(typical, 1e-12)) - rng.exponential(0.3, CANDIDATES)
@@ -126,7 +127,7 @@ def _project(coords: Coordinates, kernel: Kernel, candidates: Floats, target: Fl
     linear = [position for position, label in enumerate(coords.names) if label in law.linear]
     if not linear:
         return candidates
-    value, jacobian = kernel.value_and_jacobian(candidates, 0, kernel.n_rows)
+    value, jacobian = kernel.everywhere(candidates)
     if not _all_positive(coords, linear):
         return candidates
     with np.errstate(all="ignore"):
@@ -148,22 +149,26 @@ def _project(coords: Coordinates, kernel: Kernel, candidates: Floats, target: Fl
 
 def _loglinear(coords: Coordinates) -> list[int]:
     """Coordinates in which the law's logarithm is linear, jointly: two or more, with others beside them; else none."""
-    if coords.log_value is None:
-        return []
-    slopes = gradient(coords.log_value, tuple(coordinate(label) for label in coords.names))
+    return [] if coords.log_value is None else list(_linear_in(coords.log_value, coords.names))
+
+
+@lru_cache(maxsize=256)
+def _linear_in(log_value: Expr, labels: tuple[str, ...]) -> tuple[int, ...]:
+    """The same, kept by form."""
+    slopes = gradient(log_value, tuple(coordinate(label) for label in labels))
     within = [{each.of for each in leaves(slope) if each.role == "coordinate"} for slope in slopes]
     chosen: list[int] = []
-    for position, label in enumerate(coords.names):
-        taken = {coords.names[each] for each in chosen}
+    for position, label in enumerate(labels):
+        taken = {labels[each] for each in chosen}
         if not within[position] & {label, *taken} and not any(label in within[each] for each in chosen):
             chosen.append(position)
-    return chosen if 2 <= len(chosen) < len(coords.names) else []
+    return tuple(chosen) if 2 <= len(chosen) < len(labels) else ()
 
 
 def _project_logs(kernel: Kernel, candidates: Floats, target: Floats, linear: list[int]) -> Floats:
     """Coordinates in which log L is linear, by least squares of the log residual, given the others."""
     with np.errstate(all="ignore"):
-        value, jacobian = kernel.value_and_jacobian(candidates, 0, kernel.n_rows)
+        value, jacobian = kernel.everywhere(candidates)
         basis = jacobian[:, linear]
         gram = np.matmul(basis, basis.transpose(0, 2, 1))
         size = np.einsum("bkk->bk", gram)

@@ -8,8 +8,9 @@ from isoflop.errors import FormulaError
 from isoflop.laws.formula import parse
 from isoflop.laws.law import Law, catalogue, spell_out
 from isoflop.laws.text import write
+from isoflop.patterns import pattern
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAME = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def abbreviated(law: Law) -> str:

@@ -34,6 +34,7 @@ from isoflop.laws.expression import (
     total,
 )
 from isoflop.laws.text import write
+from isoflop.patterns import pattern
 
 MAX_LENGTH = 4_000
 MAX_NODES = 600
@@ -43,8 +44,8 @@ MAX_NUMBER = 1e300
 FUNCTIONS = ("log", "exp", "sqrt", "abs", "min", "max", "lgamma")
 RESERVED = frozenset({*FUNCTIONS, "ln"})
 _TOO_DEEP = f"the formula nests more than {MAX_DEPTH} levels deep, or has as many terms; a law has a handful of terms"
-_FOREIGN = re.compile(r"[^\w\s+\-*/^().,]")
-_WORD = re.compile(r"[^\W\d]\w*")
+_FOREIGN = pattern(r"[^\w\s+\-*/^().,]")
+_WORD = pattern(r"[^\W\d]\w*")
 
 
 def parse(text: str) -> Expr:

@@ -13,6 +13,7 @@ from isoflop.laws.expression import name as symbol
 from isoflop.laws.formula import MAX_LENGTH, parse, show
 from isoflop.laws.law import GREEK, Domain, Input, Law, Param, catalogue
 from isoflop.laws.responses import check_input_domain, inferred_domain, split_response
+from isoflop.patterns import pattern
 from isoflop.symbols import WORDS
 
 # What a name in a formula stands for if nobody says otherwise.
@@ -29,7 +30,7 @@ INPUTS: Mapping[str, str] = {
     "lr": "peak learning rate",
 }
 _WORDS = {word: letter for word, letter in WORDS.items() if letter in INPUTS}
-_PARAMETER = re.compile(rf"([^\W\d_]|{'|'.join(GREEK)}|{'|'.join(word.title() for word in GREEK)})(\d+|_\w+)?")
+_PARAMETER = pattern(rf"([^\W\d_]|{'|'.join(GREEK)}|{'|'.join(word.title() for word in GREEK)})(\d+|_\w+)?")
 
 
 def law(

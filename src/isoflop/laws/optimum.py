@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,25 +143,32 @@ def closed_form(
     draws without a minimum. Recognized by the form of the expression, not by the law's name.
     Source: Hoffmann et al. 2022, equation 4.
     """
-    moving = _moving(law.expression)
+    known = _minimum_moved_by(law.expression)
+    if known is None:
+        return None
+    draws = len(next(iter(params.values())))
+    total = counted.product(np.asarray(budget, dtype=np.float64))
+    power = counted.power
+    with np.errstate(all="ignore"):
+        rising, a, alpha, b, beta = (_at(each, params, draws) for each in known)
+        beta = beta / power
+        scale = (alpha * a / (beta * b)) ** (1 / (alpha + beta))
+        minimum = (rising > 0) & (a > 0) & (b > 0)
+        n = np.where(minimum, scale * total ** (beta / (alpha + beta)), np.nan)
+    return n, (total / n) ** (1 / power)
+
+
+@lru_cache(maxsize=256)
+def _minimum_moved_by(expression: Expr) -> tuple[Expr, Expr, Expr, Expr, Expr] | None:
+    """What must be positive, and A, α, B and β, of a law whose minimum along a budget is that of A/N^α + B/D^β."""
+    moving = _moving(expression)
     sign, found = ONE, _two_powers(moving)
     if found is None and len(moving) == 1:
         outer = [factor for factor in _factors(moving[0]) if _moves(factor)]
         if len(outer) == 1 and outer[0].op == "pow" and not _moves(outer[0].args[1]):
             sign = mul(*(factor for factor in _factors(moving[0]) if factor != outer[0]), outer[0].args[1])
             found = _two_powers(_moving(outer[0].args[0]))
-    if found is None:
-        return None
-    draws = len(next(iter(params.values())))
-    total = counted.product(np.asarray(budget, dtype=np.float64))
-    power = counted.power
-    with np.errstate(all="ignore"):
-        rising, a, alpha, b, beta = (_at(each, params, draws) for each in (sign, *found))
-        beta = beta / power
-        scale = (alpha * a / (beta * b)) ** (1 / (alpha + beta))
-        minimum = (rising > 0) & (a > 0) & (b > 0)
-        n = np.where(minimum, scale * total ** (beta / (alpha + beta)), np.nan)
-    return n, (total / n) ** (1 / power)
+    return None if found is None else (sign, *found)
 
 
 def two_powers(law: Law, params: Mapping[str, Floats]) -> tuple[Floats, Floats, Floats, Floats] | None:

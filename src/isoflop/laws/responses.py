@@ -6,8 +6,9 @@ import re
 
 from isoflop.errors import FormulaError
 from isoflop.laws.expression import Expr, names
+from isoflop.patterns import pattern
 
-_LEFT = re.compile(
+_LEFT = pattern(
     r"\s*(?!(?:log|ln|exp|sqrt|abs|min|max|lgamma)\s*\()([A-Za-z_]\w*|`[^`]{1,200}`)\s*(?:\(\s*\w+(?:\s*,\s*\w+)*\s*\)\s*)?"
     r"(?:=(?!=)|~)\s*(.*)",
     re.DOTALL,

@@ -14,6 +14,12 @@ from isoflop.measures.neighbors import neighbor_distances
 from isoflop.measures.samples import Floats, as_samples
 from isoflop.measures.spectrum import principal_variances
 
+# Samples of a kind: a generator, how many, and of how many dimensions.
+Draw = Callable[[np.random.Generator, int, int], Floats]
+_FEWEST: Final = 50
+_MOST_AHEAD: Final = 6.0  # of the last change; in more than about 20 dimensions fewer samples are hardly farther apart
+_FLAT: Final = 1e-6  # variance beyond the leading components that is rounding
+
 
 @dataclass(frozen=True)
 class Dimension:
@@ -63,11 +69,14 @@ def intrinsic_dimension(
     """The dimension of samples of known dimension, as many as given, that have this estimate: uniform and Gaussian.
 
     Both formulas are biased low in many dimensions (13 from 3,000 points read 11, 50 read 30), the more the lighter the
-    edges of the density and the less even its directions. The references are a uniform cube, a uniform ball, a
-    Gaussian, and a Gaussian of d dimensions with the d largest principal variances of the points: on a curved surface,
-    or one that is wider in some directions, neighbors lie along the wide ones. What the references disagree about is in
-    the interval. method: ``mle`` or ``twonn``. Copies are dropped; the number of principal components that vary is an
-    upper limit.
+    edges of the density and the less even its directions. The references are a uniform cube, a uniform ball and a
+    Gaussian; a cube and a Gaussian of d dimensions with the d largest principal variances of the points, since of
+    points that are wider in some directions neighbors lie along the wide ones; and d arcs of circles, bent so far that
+    their d leading components hold the share of the variance that those of the points hold: in many dimensions no
+    neighbor is near, and a bent surface looks like one of more dimensions. What the references disagree about is in
+    the interval, and so is where the value goes with more samples: what bends or crowds the points is less within
+    nearer neighbors, whose distance falls as n^(−1/d), and a fourth of the samples tells how much. method: ``mle`` or
+    ``twonn``. Copies are dropped; the number of principal components that vary is an upper limit.
     """
     table = _distinct(points)
     estimate = _estimator(method, neighbors)
@@ -81,18 +90,46 @@ def intrinsic_dimension(
     from statistics import NormalDist
 
     reach = NormalDist().inv_cdf((1 + level) / 2) * error
-    for name, draw in {**_REFERENCES, _OWN: _with_variances(variances)}.items():
+    own = {
+        "Gaussian with these variances": _with_variances(_gaussian, variances),
+        "cube with these variances": _with_variances(_centered_cube, variances),
+        "arcs": _arcs(variances),
+    }
+    for name, draw in {**_REFERENCES, **own}.items():
         curve = _curve(draw, estimate, raw, len(table), limit, rng)
+        if name in own and curve[0][-1] >= limit and curve[1][-1] < raw:
+            continue  # such samples have a lower estimate in any dimension: they say nothing of these
         found[name] = _inverse(curve, raw, limit)
         ends += [_inverse(curve, raw * (1 + sign * reach), limit) for sign in (-1, 1)]
     values = sorted(found[name] for name in _REFERENCES)
-    return Dimension(raw, values[len(values) // 2], min(ends), max(ends), level, found, limit)
+    value = values[len(values) // 2]
+    if len(table) >= 4 * _FEWEST:
+        fourth = _of_fourths(table, estimate, limit, rng)
+        ahead = value + _ahead(value) * (found["cube"] - fourth)
+        ends.append(min(max(ahead, 1.0), float(limit)))
+    return Dimension(raw, value, min(ends), max(ends), level, found, limit)
+
+
+def _of_fourths(table: Floats, estimate: Callable[[Floats], float], limit: int, rng: np.random.Generator) -> float:
+    """The dimension of a fourth of the samples by the cube, over four disjoint fourths."""
+    order = rng.permutation(len(table))
+    raw = float(np.mean([estimate(table[order[part::4]]) for part in range(4)]))
+    return _inverse(_curve(_cube, estimate, raw, len(table) // 4, limit, rng), raw, limit)
+
+
+def _ahead(value: float) -> float:
+    """With a bias in proportion to the squared distance of neighbors, n^(−2/d): its rest over its last change.
+
+    Between n/4 and n the bias falls by the factor f = 4^(−2/d), and f/(1 − f) of that change are left.
+    """
+    factor = 4 ** (-2 / value)
+    return min(float(factor / (1 - factor)), _MOST_AHEAD)
 
 
 def _distinct(points: ArrayLike) -> Floats:
     table = np.unique(as_samples(points), axis=0)
-    if len(table) < 50:
-        raise DataError(f"{len(table)} distinct samples have no intrinsic dimension; 50 are needed")
+    if len(table) < _FEWEST:
+        raise DataError(f"{len(table)} distinct samples have no intrinsic dimension; {_FEWEST} are needed")
     return table
 
 
@@ -136,17 +173,47 @@ def _gaussian(rng: np.random.Generator, samples: int, dimensions: int) -> Floats
     return rng.standard_normal((samples, dimensions))
 
 
-def _with_variances(variances: Floats) -> Callable[[np.random.Generator, int, int], Floats]:
+def _centered_cube(rng: np.random.Generator, samples: int, dimensions: int) -> Floats:
+    return rng.random((samples, dimensions)) - 0.5
+
+
+def _with_variances(draw: Draw, variances: Floats) -> Draw:
     scales = np.sqrt(np.maximum(variances, 0.0))
+    return lambda rng, samples, dimensions: np.asarray(draw(rng, samples, dimensions) * scales[:dimensions])
+
+
+def _arcs(variances: Floats) -> Draw:
+    """Uniform angles between −φ and φ as sine and cosine; φ by the variance beyond the leading components."""
+    held = np.cumsum(variances) / variances.sum()
 
     def draw(rng: np.random.Generator, samples: int, dimensions: int) -> Floats:
-        return np.asarray(rng.standard_normal((samples, dimensions)) * scales[:dimensions])
+        beyond = 1 - held[min(dimensions, len(held)) - 1]
+        if beyond < _FLAT:
+            return _cube(rng, samples, dimensions)
+        opening = _opening(float(beyond))
+        angles = rng.uniform(-opening, opening, (samples, dimensions))
+        return np.concatenate((np.sin(angles), np.cos(angles)), axis=1)
 
     return draw
 
 
-_OWN: Final = "Gaussian with these variances"
-_REFERENCES: Final[dict[str, Callable[[np.random.Generator, int, int], Floats]]] = {
+def _opening(beyond: float) -> float:
+    """φ whose cosines have this share of the variance of both; π, whole circles, where it is a half or more."""
+    if beyond >= _cosines(np.pi):
+        return float(np.pi)
+    from scipy.optimize import brentq
+
+    return float(brentq(lambda opening: _cosines(opening) - beyond, 1e-3, np.pi))
+
+
+def _cosines(opening: float) -> float:
+    """var cos θ / (var sin θ + var cos θ) of θ uniform between −φ and φ."""
+    half = np.sinc(2 * opening / np.pi) / 2
+    mean = np.sinc(opening / np.pi)
+    return float((0.5 + half - mean**2) / (1 - mean**2))
+
+
+_REFERENCES: Final[dict[str, Draw]] = {
     "cube": _cube,
     "ball": _ball,
     "Gaussian": _gaussian,
@@ -154,7 +221,7 @@ _REFERENCES: Final[dict[str, Callable[[np.random.Generator, int, int], Floats]]]
 
 
 def _curve(
-    draw: Callable[[np.random.Generator, int, int], Floats],
+    draw: Draw,
     estimate: Callable[[Floats], float],
     raw: float,
     samples: int,

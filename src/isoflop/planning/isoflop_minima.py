@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.planning.local_parabola import without_stray
 from isoflop.planning.parabolas import by_budget, flops_of_budgets
 from isoflop.runs import Runs
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Interval, check_level, log_t_interval
 from isoflop.values import Value
 
@@ -89,7 +89,7 @@ class IsoflopMinima(Value):
     def exponent_interval(self, *, level: float = 0.9) -> Interval:
         """The exponent a of N* ∝ C^a over the budgets, with its interval."""
         check_level(level)
-        half = float(stdtrit(self.freedom, (1 + level) / 2)) * math.sqrt(float(self.covariance[1, 1]))
+        half = float(special.stdtrit(self.freedom, (1 + level) / 2)) * math.sqrt(float(self.covariance[1, 1]))
         return Interval(self.exponent, self.exponent - half, self.exponent + half, level)
 
     def curvature(self) -> float:

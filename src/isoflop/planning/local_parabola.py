@@ -9,8 +9,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
+from isoflop.special import special
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -116,7 +116,7 @@ def off_parabola(x: Floats, y: Floats) -> int | None:
     others = np.maximum((off @ off - off**2 / room) / free, 1e-20)
     t = np.abs(off) / np.sqrt(others * room)
     worst = int(t.argmax())
-    return worst if t[worst] > stdtrit(free, 1 - _UNLIKELY / 2 / len(x)) else None
+    return worst if t[worst] > special.stdtrit(free, 1 - _UNLIKELY / 2 / len(x)) else None
 
 
 def vertex_of(x: Floats, y: Floats) -> tuple[float, float, float]:
@@ -150,7 +150,7 @@ def _skewed(x: Floats, y: Floats) -> bool:
     rest = y - q @ (q.T @ y)
     variance = max(float(rest @ rest) / free, 1e-20 * float(y @ y))
     sd = math.sqrt(variance * float((np.linalg.inv(r)[0] ** 2).sum()))
-    return bool(abs(terms[0]) / sd > stdtrit(free, 1 - _BENDS / 2))
+    return bool(abs(terms[0]) / sd > special.stdtrit(free, 1 - _BENDS / 2))
 
 
 def _below(x: Floats, y: Floats, every: Floats, vertex: float, bottom: float, curvature: float) -> float:

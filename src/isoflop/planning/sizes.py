@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from isoflop.errors import IsoflopError
 from isoflop.fitting import Estimate, Fit
@@ -19,6 +18,7 @@ from isoflop.planning.allocate import Basis, exponent, near_optimal
 from isoflop.planning.isoflop_minima import IsoflopMinima, isoflop_minima
 from isoflop.planning.near_optimum import NearOptimum, near_optimum
 from isoflop.runs import Runs
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Ensemble, Interval, interval_of, log_t_interval
 from isoflop.uncertainty.extrapolation import compute_distance
 from isoflop.values import Value
@@ -139,7 +139,7 @@ class Sizes(Value):
             return drawn
         spread = 0.0
         if drawn.low > 0 and math.isfinite(drawn.high):
-            spread = math.log(drawn.high / drawn.low) / (2 * float(ndtri((1 + level) / 2)))
+            spread = math.log(drawn.high / drawn.low) / (2 * float(special.ndtri((1 + level) / 2)))
         drift = LAW_DRIFT * compute_distance(self.runs, budget)
         return log_t_interval(n, math.hypot(spread, LAW_ANYWHERE, drift), freedom=_FREE, level=level)
 

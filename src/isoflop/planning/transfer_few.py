@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from isoflop.errors import DataError, IsoflopError, excerpt
 from isoflop.findings import Finding
@@ -21,6 +20,7 @@ from isoflop.planning.forecast import forecast
 from isoflop.planning.transfer import point_losses
 from isoflop.runs import Runs
 from isoflop.shown import Shown
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level
 
 Floats = NDArray[np.float64]
@@ -59,7 +59,7 @@ class FewTransfer(Shown):
         """Value and ends of the prediction interval of L_B where L_A is ``loss``; error: that of its logarithm."""
         off = np.log(loss) - self.center[0]
         variance = off**2 / self.precision + self.noise + (self.gamma.value * error) ** 2
-        half = float(ndtri((1 + self.level) / 2)) * np.sqrt(variance)
+        half = float(special.ndtri((1 + self.level) / 2)) * np.sqrt(variance)
         value = self.center[1] + self.gamma.value * off
         return np.exp(value), np.exp(value - half), np.exp(value + half)
 
@@ -143,7 +143,7 @@ def transfer_from_few(
     mean_u, mean_v = np.average(u, weights=weight), np.average(v, weights=weight)
     precision = float((weight * (u - mean_u) ** 2).sum()) + 1 / PRIOR_SPREAD**2
     gamma = 1 + float((weight * (u - mean_u) * (v - mean_v - (u - mean_u))).sum()) / precision
-    spread = float(ndtri((1 + level) / 2)) / math.sqrt(precision)
+    spread = float(special.ndtri((1 + level) / 2)) / math.sqrt(precision)
     apart = float(np.abs(asked - u).min())
     found = FewTransfer(
         gamma=Interval(gamma, gamma - spread, gamma + spread, level),
@@ -170,7 +170,7 @@ def _by_law(source: Ensemble, point: Mapping[str, float]) -> tuple[float, float]
     """ln of the loss that A's law gives at a point, and its standard error with model error."""
     found = forecast(source, point, level=0.9).expected
     wide = math.log(found.high) - math.log(found.low) if found.low > 0 and math.isfinite(found.high) else math.nan
-    return math.log(found.value), wide / (2 * float(ndtri(0.95))) if math.isfinite(wide) else 0.0
+    return math.log(found.value), wide / (2 * float(special.ndtri(0.95))) if math.isfinite(wide) else 0.0
 
 
 def _scatter(source: Ensemble) -> float:

@@ -4,11 +4,12 @@
 takes the colors that suit their background.
 """
 
-from isoflop.plots.backtest import MOST_LAWS, coverage_by_law, laws_ranked, predicted_against_actual
+from isoflop.plots.backtest import coverage_by_law, laws_ranked, predicted_against_actual
 from isoflop.plots.canvas import new_axes, render, save
 from isoflop.plots.capability import density_by_date, index_by_date
 from isoflop.plots.contours import loss_contours
 from isoflop.plots.corner import corner
+from isoflop.plots.correlations import correlations
 from isoflop.plots.curves import training_curves
 from isoflop.plots.design import design
 from isoflop.plots.draws import parameter_draws
@@ -30,23 +31,21 @@ from isoflop.plots.rankings import ranking_by_scale
 from isoflop.plots.recount import exponents_recounted
 from isoflop.plots.repeats import worth_of_repeats
 from isoflop.plots.residuals import fit_against_measured, residuals
-from isoflop.plots.scores import MOST_TASKS, score_against_loss
+from isoflop.plots.scores import score_against_loss
 from isoflop.plots.selection import pool_errors, pruned_errors, transport_losses
 from isoflop.plots.sensitivity import choices_made
-from isoflop.plots.shapes import MOST_GROUPS, shapes_along
+from isoflop.plots.shapes import shapes_along
 from isoflop.plots.spend import answer_by_spend, batch_by_spend, policies_by_spend
 from isoflop.plots.style import AXES
 from isoflop.plots.transfer import loss_from_few, loss_to_loss
 
 __all__ = [
     "AXES",
-    "MOST_GROUPS",
-    "MOST_LAWS",
-    "MOST_TASKS",
     "answer_by_spend",
     "batch_by_spend",
     "choices_made",
     "corner",
+    "correlations",
     "correlations_along_chain",
     "coverage_by_law",
     "density_by_date",

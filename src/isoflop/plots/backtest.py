@@ -8,18 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.plots.style import MARKERS, legend, legend_above, log_axis, name_rows, plain, shades
+from isoflop.room import MOST_LAWS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from isoflop.validation.backtest import Backtest, Forecasts
+    from isoflop.validation.backtest import Backtest
     from isoflop.validation.rank import Ranking
+    from isoflop.validation.window_test import Forecasts
 
 Floats = NDArray[np.float64]
 
 _WIDE = 2.5  # of the middle four fifths of what was measured, shown on both sides of its median
 _MOST_WINDOWS = 5
-MOST_LAWS = 14
 
 
 def predicted_against_actual(result: Backtest, axes: Axes, *, law: str = "") -> Axes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from isoflop.plots.style import LINES, MARKERS, dots, legend, plain, shades
+from isoflop.room import MOST_TASKS
 from isoflop.uncertainty.scatter import new_runs
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from isoflop.planning.downstream import Downstream
 
 _POINTS = 120
-MOST_TASKS = 4
 
 
 def score_against_loss(answers: Mapping[str, Downstream], axes: Axes) -> Axes:

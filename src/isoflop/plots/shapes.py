@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from isoflop.plots.style import LINES, MARKERS, input_axis, legend, plain, shades
+from isoflop.room import MOST_GROUPS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from isoflop.validation.shape_audit import ShapeAudit
-
-MOST_GROUPS: Final = 8
 
 
 def shapes_along(audit: ShapeAudit, axes: Axes) -> Axes:

@@ -60,7 +60,7 @@ def read_activations(
     samples: a random part of so many, the same rows of every array of as many samples. Nothing pickled is ever loaded.
     Raises DataError for what cannot be read, in one sentence.
     """
-    files = [file for place in places for file in _files(Path(place))]
+    files = files_of(places)
     if not files:
         raise IsoflopError("no file of activations was given; name .npz, .npy, .parquet or .safetensors files")
     outside = {name: _outside(given) for name, given in (("labels", labels), ("inputs", inputs)) if given is not None}
@@ -72,6 +72,11 @@ def read_activations(
     if not found:
         raise DataError(f"{shown(str(files[0]))} holds no array of activations beside labels and inputs")
     return tuple(found)
+
+
+def files_of(places: Sequence[str | Path]) -> list[Path]:
+    """Every file of arrays, and those of every folder, in natural order. Raises DataError where there is none."""
+    return [file for place in places for file in _files(Path(place))]
 
 
 def read_arrays(place: str | Path) -> dict[str, Array]:
@@ -175,4 +180,4 @@ def _names(held: Mapping[str, object]) -> str:
     return ", ".join(shown(each) for each in names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
-__all__ = ["LARGEST", "READERS", "Activations", "read_activations", "read_arrays"]
+__all__ = ["LARGEST", "READERS", "Activations", "files_of", "read_activations", "read_arrays"]

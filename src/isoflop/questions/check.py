@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from isoflop.answers import Answer, Column, Picture, Quantity, Table
+from isoflop.answers import Answer, Picture, Quantity
 from isoflop.answers.wording import plural
 from isoflop.findings import Finding
+from isoflop.questions.base.columns import columns_table
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.kinds import Text
@@ -91,36 +92,6 @@ def _count(serious: int) -> str:
         else "1 error or warning"
         if serious == 1
         else "{warnings} errors and warnings"
-    )
-
-
-def columns_table(runs: Runs, *, of: Collection[str] | None = None) -> Table:
-    """What is known of each column that was read, with its range. of: only these columns."""
-    rows = []
-    for column in (each for each in runs.columns.values() if of is None or each.name in of):
-        numeric = column.name in runs.frame.columns and runs.frame[column.name].dtype.is_numeric()
-        values = runs[column.name] if numeric else None
-        good = None if values is None else values[(values == values) & (abs(values) < float("inf"))]
-        ends = (float(good.min()), float(good.max())) if good is not None and len(good) else (None, None)
-        rows.append(
-            (
-                column.name, *ends, column.header or "", column.unit or "", column.convention or "",
-                column.derived or "",
-            )
-        )  # fmt: skip
-    return Table(
-        "columns",
-        (
-            Column("column"),
-            Column("smallest", kind="count"),
-            Column("largest", kind="count"),
-            Column("header", "read from"),
-            Column("unit"),
-            Column("convention", "counts"),
-            Column("derived"),
-        ),
-        tuple(rows),
-        title="Columns",
     )
 
 

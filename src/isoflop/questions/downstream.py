@@ -20,6 +20,7 @@ from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
 from isoflop.questions.base.sharing import sharing_table
 from isoflop.questions.base.specs import PriorSpec
+from isoflop.room import MOST_TASKS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -378,9 +379,7 @@ def _once(tasks: Mapping[str, DownstreamResult]) -> tuple[Finding, ...]:
 
 
 def _picture(tasks: Mapping[str, DownstreamResult]) -> Picture:
-    from isoflop import plots
-
-    shown = list(tasks.items())[: plots.MOST_TASKS]
+    shown = list(tasks.items())[:MOST_TASKS]
     words = "; ".join(
         f"{name} {told(of_interval('score', each.score))} at a loss of {told(of_interval('loss', each.loss.loss))}"
         for name, each in shown

@@ -12,6 +12,7 @@ from isoflop.answers.wording import number, plural
 from isoflop.errors import IsoflopError
 from isoflop.files import check_place
 from isoflop.findings import Finding
+from isoflop.questions.base.columns import columns_table
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.equation import equation, is_term, param_intervals, written
@@ -27,7 +28,6 @@ from isoflop.questions.base.panel import (
 )
 from isoflop.questions.base.question import Group, InReport, Question, Subject
 from isoflop.questions.base.specs import PriorSpec
-from isoflop.questions.check import columns_table
 from isoflop.units import training_flops
 
 if TYPE_CHECKING:
@@ -121,8 +121,6 @@ class Fit(Question):
         if self._grouped:
             chosen = Grouping(self.by, self.only, self.named)
             return fit_groups(context, chosen, share=self.share, pool=self.pool, save=self.save)
-        from isoflop.uncertainty.saved import save_fit
-
         # read first, so that a file that is none is refused before minutes of draws
         named = None if self._families is not None else self.prior
         prior = PriorSpec(named, folder=context.runs_spec.folder).read() or context.prior
@@ -135,6 +133,8 @@ class Fit(Question):
         if prior is not None and prior != ensemble.prior:
             ensemble = replace(ensemble, prior=prior)
         if self.save is not None:
+            from isoflop.uncertainty.saved import save_fit
+
             save_fit(ensemble, self.save)
         return ensemble
 

@@ -18,6 +18,7 @@ from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, InReport, Question, Subject
 from isoflop.questions.base.scores import MRE, score_cells, score_columns, windows_table
 from isoflop.questions.base.specs import FitSpec, LevelSpec, PriorSpec, RunsSpec
+from isoflop.room import MOST_LAWS
 
 if TYPE_CHECKING:
     from isoflop.validation.rank import Ranking
@@ -154,6 +155,7 @@ class Rank(HoldOutOptions, Question):
                     MRE,
                     "error difference: MRE minus the best law's, paired by run (above 100% counts as 100%)",
                     "weight: by the log density that each law's forecasts gave to what was measured",
+                    *_fewer_draws(ranking),
                 )
             ),
             pictures=(_picture(ranking),),
@@ -162,6 +164,16 @@ class Rank(HoldOutOptions, Question):
                 "at": None if stacked is None else dict(stacked.at),
             },
         )
+
+
+def _fewer_draws(ranking: Ranking) -> tuple[str, ...]:
+    """Of how many laws the error difference rests on fewer draws than asked, and why."""
+    asked = ranking.backtest.draws
+    fewer = [each.draws for each in ranking.ranked if each.draws < asked]
+    if not fewer:
+        return ()
+    laws = f"{len(fewer)} {plural(len(fewer), 'law')} whose MRE is too far from the best to tie"
+    return (f"the error difference of {laws} rests on {fewer[0]} draws, that of the others on {asked}",)
 
 
 def _laws(ranking: Ranking) -> Table:
@@ -177,12 +189,13 @@ def _laws(ranking: Ranking) -> Table:
             ", ".join(each.same_as),
             each.unweighted,
             each.tied,
+            each.draws,
         )
         for each in ranking.ranked
     ]
     for base in ranking.backtest.baselines:
         cells = score_cells(ranking.backtest.scores(base))
-        rows.append((base.name, cells[0], None, "baseline", None, *cells[1:], "", "", None))
+        rows.append((base.name, cells[0], None, "baseline", None, *cells[1:], "", "", None, None))
     columns = score_columns(ranking.backtest.level)
     return Table(
         "laws",
@@ -196,6 +209,7 @@ def _laws(ranking: Ranking) -> Table:
             Column("same_as", "identical forms"),
             Column("unweighted", "no weight because", detail=True),
             Column("tied", detail=True),
+            Column("draws", kind="integer", detail=True),
         ),
         tuple(rows),
         title="Laws and baselines",
@@ -269,12 +283,10 @@ def _stack_alone(question: str, stacked: StackedForecast) -> Answer:
 
 
 def _picture(ranking: Ranking) -> Picture:
-    from isoflop import plots
-
     first = ", ".join(
         f"{each.law.name} {number(each.scores.are.value, 'share', digits=2)}" for each in ranking.ranked[:4]
     )
-    rows = min(len(ranking.ranked), plots.MOST_LAWS) + len(ranking.backtest.baselines)
+    rows = min(len(ranking.ranked), MOST_LAWS) + len(ranking.backtest.baselines)
     return Picture(
         "ranking",
         drawing("laws_ranked", ranking),

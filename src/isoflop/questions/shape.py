@@ -15,6 +15,7 @@ from isoflop.questions.base.kinds import Choice, Count, Flag, Number, Text, Text
 from isoflop.questions.base.option import option
 from isoflop.questions.base.question import Group, Question, Subject
 from isoflop.questions.base.specs import LevelSpec, RunsSpec
+from isoflop.room import MOST_GROUPS
 from isoflop.units import parse_quantity
 
 if TYPE_CHECKING:
@@ -332,9 +333,7 @@ def _method(result: ShapeAudit) -> list[str]:
 
 
 def _picture(result: ShapeAudit) -> Picture:
-    from isoflop import plots
-
-    rows = result.of(result.responses[0])[: plots.MOST_GROUPS]
+    rows = result.of(result.responses[0])[:MOST_GROUPS]
     told = ", ".join(f"{each.levels.group} {each.shape}" for each in rows)
     return Picture(
         "shape",

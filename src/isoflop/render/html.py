@@ -7,7 +7,6 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from importlib.metadata import version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -29,6 +28,7 @@ from isoflop.render.remedies import FrontEnd, reading, reworded
 from isoflop.render.sections import sections
 from isoflop.render.text import keyed_pictures, parts_of, text_of
 from isoflop.uncertainty import Interval
+from isoflop.version import VERSION
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -85,7 +85,7 @@ def html(answer: Answer, *, pictures: Pictures | None = None) -> str:
             sheets=[_safe(sheet) for sheet in sheets],
             scripts=[_safe(script) for script in scripts],
             data=_safe(data),
-            version=version("isoflop"),
+            version=VERSION,
             digest=str(answer.provenance.get("digest") or "")[:12],
             seed=answer.provenance.get("seed"),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from html import escape
+from io import StringIO
 from typing import TYPE_CHECKING
 
 from isoflop.answers import Answer, Picture
@@ -58,17 +59,15 @@ def html(result: object) -> str | None:
 
 def text(result: object) -> str | None:
     """A result as the terminal shows it; None where no question words it."""
-    from rich.console import Console
-
+    from isoflop.render.screen import Screen
     from isoflop.render.terminal import show
 
     answer = answer_of(result)
     if answer is None:
         return None
-    console = Console(width=WIDTH, color_system=None, highlight=False)
-    with console.capture() as captured:
-        show(answer, console, verbose=True, front_end="python")
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+    printed = StringIO()
+    show(answer, Screen(printed, width=WIDTH), verbose=True, front_end="python")
+    return "\n".join(line.rstrip() for line in printed.getvalue().splitlines())
 
 
 def figure(result: object, picture: str | None) -> Figure:

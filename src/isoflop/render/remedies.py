@@ -8,16 +8,17 @@ from functools import cache
 from typing import Any, Final, Literal
 
 from isoflop.findings import Finding
+from isoflop.patterns import pattern
 
 FrontEnd = Literal["command", "page", "python"]
 
 # An option with its value, where one stands behind it: in quotes, an equation, a number, a file, or parts with a colon.
-_OPTION: Final = re.compile(
+_OPTION: Final = pattern(
     r"""(?<![\w-])--(?P<flag>[a-z](?:[a-z-]*[a-z])?)
     (?:[ ](?P<value>"[^"]*"|'[^']*'|[^\s,;()]*=[^\s,;()]*[^\s,;().]|\d+(?:\.\d+)?|\w+:[\d.]*\d|[A-Z]+\.[a-z]+))?""",
     re.VERBOSE,
 )
-_QUESTION: Final = re.compile(r"(?<![\w./-])isoflop (?P<name>[a-z]+)")
+_QUESTION: Final = pattern(r"(?<![\w./-])isoflop (?P<name>[a-z]+)")
 
 # The labels of the fields that the page has for every question; other options are labeled by their names.
 FIELDS: Final = {

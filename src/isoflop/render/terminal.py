@@ -7,10 +7,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from rich.cells import cell_len
-from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table as RichTable
-from rich.text import Text
 
 from isoflop.answers import Answer
 from isoflop.answers.answer import PLACEHOLDER
@@ -18,6 +14,7 @@ from isoflop.answers.wording import told
 from isoflop.findings import Finding, Level
 from isoflop.render.layout import Grid, grid, quantities_grid
 from isoflop.render.remedies import FrontEnd, reworded
+from isoflop.render.screen import Layout, Screen
 
 ROWS: Final = 10  # of a table, unless all are asked for
 _INDENT: Final = 2
@@ -29,7 +26,7 @@ _COLORS: Final[dict[Level, str]] = {"error": "bold red", "warning": "yellow", "n
 
 def show(
     answer: Answer,
-    console: Console,
+    screen: Screen,
     *,
     all_rows: bool = False,
     verbose: bool = False,
@@ -43,22 +40,22 @@ def show(
     """
     most = None if all_rows else ROWS
     if answer.equation:
-        console.print(Text(answer.equation))
-    console.print(Text(answer.title, style="dim"))
-    console.print(Text(answer.sentence(told), style="bold"))
+        screen.print(answer.equation)
+    screen.print((answer.title, "dim"))
+    screen.print((answer.sentence(told), "bold"))
     if answer.evidence is not None:
-        _grid(grid(answer.evidence), console)
+        _grid(grid(answer.evidence), screen)
     if not _told_already(answer):
-        _grid(quantities_grid(answer.quantities), console, whole=verbose)
+        _grid(quantities_grid(answer.quantities), screen, whole=verbose)
     for table in (each for each in answer.tables if all_rows or not each.detail):
-        _grid(grid(table, most=most), console, whole=all_rows)
+        _grid(grid(table, most=most), screen, whole=all_rows)
     for part in answer.parts:
-        console.print()
-        show(part, console, all_rows=all_rows, verbose=verbose, findings=False, front_end=front_end)
+        screen.print()
+        show(part, screen, all_rows=all_rows, verbose=verbose, findings=False, front_end=front_end)
     if findings:
-        show_findings(reworded(answer.findings, front_end), console, verbose=verbose)
+        show_findings(reworded(answer.findings, front_end), screen, verbose=verbose)
     if answer.method:
-        console.print(Text(answer.method, style="dim"))
+        screen.print((answer.method, "dim"))
 
 
 def _told_already(answer: Answer) -> bool:
@@ -67,22 +64,20 @@ def _told_already(answer: Answer) -> bool:
     return all(each.name in names and not each.has_interval for each in answer.quantities)
 
 
-def show_findings(findings: Sequence[Finding], console: Console, *, verbose: bool = False) -> None:
+def show_findings(findings: Sequence[Finding], screen: Screen, *, verbose: bool = False) -> None:
     """One line each, or whole with their remedies; then a line that counts them."""
     for each in findings:
-        line = Text.assemble((f"{each.level}  ", _COLORS[each.level]), (f"{each.code}  ", "dim"), each.message)
-        if verbose:
-            line.append(f" {each.remedy}")
-        console.print(line, overflow="fold" if verbose else "ellipsis", no_wrap=not verbose)
+        said = f"{each.message} {each.remedy}" if verbose else each.message
+        screen.print((f"{each.level}  ", _COLORS[each.level]), (f"{each.code}  ", "dim"), said, cut=not verbose)
     if findings:
         counts = Counter(each.level for each in findings)
         told_ = ", ".join(
             f"{counts[level]} {level}{'s' if counts[level] > 1 else ''}" for level in _COLORS if counts[level]
         )
-        console.print(Text(told_ + ("" if verbose else " (--verbose: in full, with remedies)"), style="dim"))
+        screen.print((told_ + ("" if verbose else " (--verbose: in full, with remedies)"), "dim"))
 
 
-def _grid(table: Grid, console: Console, *, whole: bool = False) -> None:
+def _grid(table: Grid, screen: Screen, *, whole: bool = False) -> None:
     """A table within the width of the terminal.
 
     Numbers are never cut: columns that find no room are named below. whole: every column, in blocks, long words folded.
@@ -90,40 +85,32 @@ def _grid(table: Grid, console: Console, *, whole: bool = False) -> None:
     if not table.rows:
         return
     if table.title:
-        console.print(Text(f"\n{table.title}", style="dim"))
-    room = console.width - _INDENT
+        screen.print((f"\n{table.title}", "dim"))
+    room = screen.width - _INDENT
     kept, left = _fitting(table, room)
     for block in _blocks(table, room) if whole else [kept]:
-        _block(table, block, console, fold=whole)
+        _block(table, block, screen, fold=whole)
     left = [] if whole else left
     notes = [f"… {table.more:,} more rows"] if table.more else []
     named = ", ".join(table.header[place] for place in left if table.header[place])
     notes += [f"further columns: {named}"] if named else []
     if notes:
-        console.print(Text(f"  {'; '.join(notes)} (--all)", style="dim"), overflow="ellipsis", no_wrap=True)
+        screen.print((f"  {'; '.join(notes)} (--all)", "dim"), cut=True)
     if table.note:
-        console.print(Text(f"  {table.note}", style="dim"))
+        screen.print((f"  {table.note}", "dim"))
 
 
-def _block(table: Grid, places: list[int], console: Console, *, fold: bool) -> None:
+def _block(table: Grid, places: list[int], screen: Screen, *, fold: bool) -> None:
     """Some columns of a table. fold: whether long words go on in the next line, rather than being cut."""
-    shown = RichTable(
-        box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="dim", show_header=any(table.header)
-    )
-    widths = _shared_out(table, places, console.width - _INDENT)
+    widths = _shared_out(table, places, screen.width - _INDENT)
     words = _words(table, places)
-    for place in places:
-        folded = fold and place in words
-        shown.add_column(
-            Text(table.header[place]),
-            justify="right" if table.right[place] else "left",
-            overflow="fold" if folded else "ellipsis",
-            no_wrap=not folded,
-            width=widths[place],
-        )
-    for row in table.rows:
-        shown.add_row(*(Text(row[place]) for place in places))
-    console.print(Padding(shown, (0, 0, 0, _INDENT)))
+    screen.table(
+        [Layout(widths[place], right=table.right[place], folded=fold and place in words) for place in places],
+        [[row[place] for place in places] for row in table.rows],
+        header=[table.header[place] for place in places] if any(table.header) else (),
+        gap=_GAP,
+        left=_INDENT,
+    )
 
 
 def _needed(table: Grid, unit: Sequence[int], widths: Sequence[int]) -> int:

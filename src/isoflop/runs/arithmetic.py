@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from isoflop.errors import FormulaError, excerpt
+from isoflop.patterns import pattern
 from isoflop.runs.headers import safe_header
 from isoflop.units import parse_quantity
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 MAX_LENGTH: Final = 2_000
 MAX_DEPTH: Final = 40
 FUNCTIONS: Final = ("log", "log2", "log10", "exp", "sqrt", "abs", "min", "max")
-_SUFFIXED = re.compile(r"(?<![\w.])((?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[kKmMBbGT])(?!\w)")
+_SUFFIXED = pattern(r"(?<![\w.])((?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[kKmMBbGT])(?!\w)")
 
 
 def tree_of(

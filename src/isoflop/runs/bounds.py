@@ -6,15 +6,19 @@ A few kilobytes can hold gigabytes: packed zeros, a constant column of Parquet, 
 from __future__ import annotations
 
 import errno
-import gzip
 import os
-import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
 
 import numpy as np
 
 from isoflop.errors import DataError
+from isoflop.patterns import pattern
+
+if TYPE_CHECKING:
+    import gzip
 
 GZIP: Final = b"\x1f\x8b"
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
@@ -30,8 +34,23 @@ MAX_CELL: Final = 131_072
 MAX_DEPTH: Final = 64
 _CHUNK: Final = 2**20
 _BLOCK: Final = 2**17  # bytes that a block of zstd holds at most
-_KEY = re.compile(rb'"((?:[^"\\]|\\.)*)"\s*:')
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_KEY = pattern(rb'"((?:[^"\\]|\\.)*)"\s*:')
+_STRING = pattern(rb'"(?:[^"\\]|\\.)*"')
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
+    """The bytes of the file, unpacked where it is gzip."""
+    with path.open("rb") as file:
+        packed = file.read(2) == GZIP
+        file.seek(0)
+        if packed:
+            import gzip
+
+            with gzip.open(file) as unpacked:
+                yield unpacked
+        else:
+            yield file
 
 
 def refuse_file(path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 
 import polars as pl
 
+from isoflop.patterns import pattern
 from isoflop.runs.headers import operations_scale, word_set, words_of
 from isoflop.units import SCALE_WORDS, parse_quantity
 
@@ -16,36 +17,36 @@ MISSING: Final = ("", "na", "n/a", "nan", "null", "none", "-", "--", "–", "—
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 _MINUS = str.maketrans("−–‒", "---")
-_ABOUT = re.compile(r"^(?:~|≈|∼|≃|about|approx\.?|approximately|ca\.|circa)\s*", re.IGNORECASE)
-_UNIT_WORDS = re.compile(
+_ABOUT = pattern(r"^(?:~|≈|∼|≃|about|approx\.?|approximately|ca\.|circa)\s*", re.IGNORECASE)
+_UNIT_WORDS = pattern(
     r"\s*(?:tokens?|toks?|params?|parameters?|flops?|nats|bits|samples|examples|steps)$", re.IGNORECASE
 )
 _NUMBER = r"[+-]?(?:\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 # A caret, a superscript or a sign must tell the exponent: 2×109 may be 218.
-_POWER = re.compile(
+_POWER = pattern(
     rf"(?:({_NUMBER})\s*[x×·∙*✕]\s*)?10\s*(?:(?:\^|\*\*)\s*[{{(]?\s*([+-]?\d{{1,3}})\s*[}})]?|([+-]\d{{1,3}}))"
 )
-_SUPERSCRIPT = re.compile(r"(?<=10)([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
-_WORD = re.compile(rf"({_NUMBER})\s*-?\s*([A-Za-z]+)")
-_ERROR = re.compile(
+_SUPERSCRIPT = pattern(r"(?<=10)([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
+_WORD = pattern(rf"({_NUMBER})\s*-?\s*([A-Za-z]+)")
+_ERROR = pattern(
     rf"(?P<value>{_NUMBER})\s*\(?\s*(?:±|\+/-|\+-|\\pm)\s*(?P<error>{_NUMBER})\s*\)?\s*(?P<suffix>[kKmMBbGT]?)"
 )
-_BRACKETED = re.compile(rf"(?P<value>{_NUMBER})\s*\(\s*(?P<error>\d*\.\d+(?:[eE][+-]?\d+)?)\s*\)(?P<suffix>)")
-_CONCISE = re.compile(r"([+-]?\d*\.(\d+))\((\d{1,3})\)")  # 3.741(12): an error in units of the last digit
-_PERCENT = re.compile(rf"({_NUMBER})\s*%")
-_OPERATIONS = re.compile(rf"({_NUMBER})\s*([A-Za-z][A-Za-z/\s-]*)")
-_BINARY = re.compile(r"2\s*(?:\^|\*\*)\s*(\d{1,3})")
-_APART = re.compile(r"(?<=\d)[ '\u00a0\u2009\u202f](?=\d{3}(?!\d))")  # 1 000 000, 1'000'000
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:[ '\u00a0\u2009\u202f]\d{3})+(?:\.\d*)?")
-_FOOTNOTE = re.compile(r"(?<=[\w.)])\s*(?:[*†‡§]+|\[\d{1,2}\])$")
+_BRACKETED = pattern(rf"(?P<value>{_NUMBER})\s*\(\s*(?P<error>\d*\.\d+(?:[eE][+-]?\d+)?)\s*\)(?P<suffix>)")
+_CONCISE = pattern(r"([+-]?\d*\.(\d+))\((\d{1,3})\)")  # 3.741(12): an error in units of the last digit
+_PERCENT = pattern(rf"({_NUMBER})\s*%")
+_OPERATIONS = pattern(rf"({_NUMBER})\s*([A-Za-z][A-Za-z/\s-]*)")
+_BINARY = pattern(r"2\s*(?:\^|\*\*)\s*(\d{1,3})")
+_APART = pattern(r"(?<=\d)[ '\u00a0\u2009\u202f](?=\d{3}(?!\d))")  # 1 000 000, 1'000'000
+_THOUSANDS = pattern(r"[+-]?[1-9]\d{0,2}(?:[ '\u00a0\u2009\u202f]\d{3})+(?:\.\d*)?")
+_FOOTNOTE = pattern(r"(?<=[\w.)])\s*(?:[*†‡§]+|\[\d{1,2}\])$")
 _TIME = word_set("time duration elapsed runtime wall wallclock walltime eta hours minutes seconds hour")
 _SECONDS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 1e-3}
-_DURATION = re.compile(
+_DURATION = pattern(
     r"(\d+(?:\.\d+)?)\s*(ms|milliseconds?|d|days?|h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?)(?![a-z])[\s,]*",
     re.IGNORECASE,
 )
 _STEP_NAME = r"(?i)^\s*(?:global_?step|step|iter(?:ation)?|checkpoint|ckpt)[\s_=-]*(\d{1,12})\s*$"
-_CLOCK = re.compile(r"(?:(\d+)\s*(?:d|days?),?\s*)?(\d{1,3}):(\d{2})(?::(\d{2}(?:\.\d+)?))?", re.IGNORECASE)
+_CLOCK = pattern(r"(?:(\d+)\s*(?:d|days?),?\s*)?(\d{1,3}):(\d{2})(?::(\d{2}(?:\.\d+)?))?", re.IGNORECASE)
 _LONGEST = 100  # letters of a cell that can be a number; above it only digits can
 
 
@@ -96,11 +97,11 @@ def parse_cell(text: str, *, shares: bool = False) -> Cell:
         return Cell(parse_quantity(found[1]) / 100, scaled=True)
     if found := _CONCISE.fullmatch(word):
         return Cell(float(found[1]), error=float(found[3]) * 10.0 ** -len(found[2]))
-    for pattern in (_ERROR, _BRACKETED):
-        if found := pattern.fullmatch(word):
+    for written in (_ERROR, _BRACKETED):
+        if found := written.fullmatch(word):
             suffix = found["suffix"]
             value, error = (parse_quantity(found[part] + suffix) for part in ("value", "error"))
-            if pattern is _ERROR or error < abs(value):
+            if written is _ERROR or error < abs(value):
                 return Cell(value, scaled=bool(suffix), error=error)
     if (found := _WORD.fullmatch(word)) and found[2].lower() in SCALE_WORDS:
         return Cell(parse_quantity(found[1]) * SCALE_WORDS[found[2].lower()], scaled=True)
@@ -183,8 +184,7 @@ def read_numbers(series: pl.Series, *, shares: bool = False) -> Numbers:
         return Numbers(pl.Series(series.name, [None] * series.len(), dtype=pl.Float64))
     text = series.str.strip_chars()
     values = text.cast(pl.Float64, strict=False)
-    odd = values.is_null() & ~missing(series)
-    if not odd.any():
+    if not values.null_count() or not (odd := values.is_null() & ~missing(series)).any():
         return Numbers(values.alias(series.name))
     cells: dict[str, Cell] = {}
     for word in text.filter(odd).unique():

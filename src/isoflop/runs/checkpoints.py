@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from isoflop.errors import excerpt
 from isoflop.findings import Finding
+from isoflop.patterns import pattern
 from isoflop.runs.headers import plain, word_set, words_of
 from isoflop.runs.meanings import BY_SYMBOL
 from isoflop.runs.table import ROW, Column
@@ -23,9 +24,9 @@ _TRAINING = word_set("train training trained pretraining num number of n global 
 _SHARE = word_set("portion fraction frac share percent percentage pct proportion")
 _OF_TRAINING = word_set("elapsed done complete completed finished progress") | _STEPS
 _AROUND = word_set("of the in run schedule train training trained so far")
-_STEP_OF = re.compile(r"(?:steps?|iters?)[\s_]*(?:/|of|over)[\s_]*(?:total|max)", re.IGNORECASE)  # step/total_steps
+_STEP_OF = pattern(r"(?:steps?|iters?)[\s_]*(?:/|of|over)[\s_]*(?:total|max)", re.IGNORECASE)  # step/total_steps
 # In every header that tells either, so that the others of a wide table need not be taken apart into words.
-_MAY_TELL = re.compile("step|iter|update|fraction|frac|progress|portion|share|percent|pct", re.IGNORECASE)
+_MAY_TELL = pattern("step|iter|update|fraction|frac|progress|portion|share|percent|pct", re.IGNORECASE)
 _ONE_STEP = frozenset(  # headers of the step at which a row was taken, rather than of the number of steps
     plain(name)
     for name in (

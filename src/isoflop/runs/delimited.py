@@ -10,10 +10,8 @@ from typing import Final
 import polars as pl
 
 from isoflop.findings import Finding
-from isoflop.runs.bounds import MAX_CELL, MAX_TEXT, ZSTD, refuse_shape, refuse_text, refuse_zstd
+from isoflop.runs.bounds import MAX_CELL, MAX_TEXT, ZSTD, opened, refuse_shape, refuse_text, refuse_zstd
 from isoflop.runs.headers import words_of
-from isoflop.runs.json_tables import opened
-from isoflop.runs.markdown_tables import holds_markdown, read_markdown
 from isoflop.runs.tidy import with_safe_headers
 
 _HEAD: Final = 65_536
@@ -38,8 +36,11 @@ def read_delimited(path: Path, *, tab: bool) -> tuple[pl.DataFrame, list[Finding
         with opened(path) as file:
             lines = refuse_text(file, most=MAX_TEXT)
         refuse_shape(lines, _first_line(text).count(mark) + 1)
-        if mark == "|" and holds_markdown(text):
-            return read_markdown_file(path)
+        if mark == "|":
+            from isoflop.runs.markdown_tables import holds_markdown
+
+            if holds_markdown(text):
+                return read_markdown_file(path)
     try:
         frame = pl.read_csv(path, separator=mark, infer_schema=False, encoding="utf8-lossy", glob=False)
     except pl.exceptions.ComputeError:
@@ -60,6 +61,8 @@ def _has_quotes(path: Path) -> bool:
 
 def read_markdown_file(path: Path) -> tuple[pl.DataFrame, list[Finding]]:
     """The longest table of a Markdown file."""
+    from isoflop.runs.markdown_tables import read_markdown
+
     with opened(path) as file:
         refuse_text(file, most=MAX_TEXT // 8)
     with opened(path) as file:

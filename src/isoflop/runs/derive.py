@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -12,6 +11,7 @@ import polars as pl
 
 from isoflop.errors import DataError, FormulaError, excerpt
 from isoflop.findings import Finding
+from isoflop.patterns import pattern
 from isoflop.runs.arithmetic import FUNCTIONS, Arithmetic, too_deep, tree_of
 from isoflop.runs.columns import canonical_symbol, text_where_numbers
 from isoflop.runs.table import ROW, Column, Runs, rows_phrase
@@ -23,9 +23,9 @@ _REAL_SIZE: Final = 1e5  # parameters from which a training of a few tokens is n
 _FEWEST_TOKENS: Final = 1e4
 _MOST: Final = 50  # derived columns of a table
 _SLIPS = (
-    (re.compile(r"(?<![<>=!])=(?!=)"), "the part after the first = alone, and == for a comparison"),
-    (re.compile(r"!(?!=)|~"), "not"),
-    (re.compile(r"#"), "`…` around a header"),
+    (pattern(r"(?<![<>=!])=(?!=)"), "the part after the first = alone, and == for a comparison"),
+    (pattern(r"!(?!=)|~"), "not"),
+    (pattern(r"#"), "`…` around a header"),
 )
 
 

@@ -13,9 +13,6 @@ from isoflop.errors import DataError
 from isoflop.findings import Finding
 from isoflop.runs.bounds import refuse_file
 from isoflop.runs.delimited import read_delimited, read_markdown_file
-from isoflop.runs.json_tables import read_json, read_json_lines
-from isoflop.runs.parquet_files import read_parquet
-from isoflop.runs.store import is_store, open_store, store_findings
 from isoflop.runs.tidy import tidy
 from isoflop.values import Value
 
@@ -89,10 +86,12 @@ def _load_file(source: str | Path) -> Raw:
         raise DataError(f"the name of {str(path)!r} is not UTF-8; rename the file") from None
     except OSError as error:
         raise DataError(f"{str(path)[:60]!r} cannot be opened ({error.strerror}); check the path") from None
-    if is_store(path):
-        store = open_store(path)
-        return store.runs, name or str(path), store_findings(store)
     if path.is_dir():
+        from isoflop.runs.store import is_store, open_store, store_findings
+
+        if is_store(path):
+            store = open_store(path)
+            return store.runs, name or str(path), store_findings(store)
         raise DataError(f"{str(path)!r} is a folder; name a CSV, TSV, JSON or Parquet file in it")
     refuse_file(path)
     if path.stat().st_size == 0:
@@ -108,10 +107,16 @@ def _load_file(source: str | Path) -> Raw:
     try:
         match kind:
             case "parquet":
+                from isoflop.runs.parquet_files import read_parquet
+
                 return read_parquet(path), name, []
             case "jsonl":
+                from isoflop.runs.json_tables import read_json_lines
+
                 return read_json_lines(path), name, []
             case "json":
+                from isoflop.runs.json_tables import read_json
+
                 return read_json(path), name, []
             case "markdown":
                 frame, found = read_markdown_file(path)

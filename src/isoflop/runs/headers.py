@@ -7,30 +7,29 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
+from isoflop.patterns import pattern
 from isoflop.units import SCALE_WORDS
 
 PF_DAY: Final = 8.64e19  # FLOPs: 1e15 a second for a day
 _LONGEST = 200  # letters of a header in which words are looked for
-_COPY = re.compile(r"_duplicated_\d+$")  # what the reader adds to a header that stands there a second time
+_COPY = pattern(r"_duplicated_\d+$")  # what the reader adds to a header that stands there a second time
 
 # How a header tells a scale: "Model Size (B)", "FLOPs (1E21)", "tokens_B", "N, M", "params_in_millions", "tokens/1e9".
-_TAIL = re.compile(r"^(.+)_([KMBGT])$")
-_LOWER_TAIL = re.compile(r"^(.*(?:params?|parameters|tokens|size))_?([kmbt])$", re.IGNORECASE)
-_SHORT_TAIL = re.compile(r"^(.+?)[\s_-](mil|mn|bn|trn|tn)$", re.IGNORECASE)
-_POWER_TAIL = re.compile(r"^(.+?)[\s_]x?(?:1?e|10\^)(\d{1,2})$", re.IGNORECASE)  # flops_1e18, params_x1e6
-_WORD_TAIL = re.compile(
-    r"^(.*?)[\s_,-]*(?:\bin[\s_]+|_in_)?(thousands?|millions?|billions?|trillions?)$", re.IGNORECASE
-)
-_WORD_HEAD = re.compile(r"^(thousands?|millions?|billions?|trillions?)[\s_](?:of[\s_])?(.+)$", re.IGNORECASE)
-_COMMA = re.compile(r"^(.+?)\s*,\s*(?:in\s+)?([A-Za-z/^\d×x+ -]+)$")
-_OVER = re.compile(r"^(.+?)\s*/\s*(1e\+?\d{1,2}|10\s*(?:\^|\*\*)\s*\d{1,2})$", re.IGNORECASE)
-_PLUS_MINUS = re.compile(r"(?<=\w)\s*(?:±|\+/-|\+-|\\pm).*$")
-_OVER_LETTER = re.compile(r"^(.+?)\s*/\s*([KMBGT])$")
-_POWER = re.compile(r"(?:[x×]\s*)?(?:1?e\+?|10\s*(?:\^|\*\*)\s*)(\d{1,2})")
+_TAIL = pattern(r"^(.+)_([KMBGT])$")
+_LOWER_TAIL = pattern(r"^(.*(?:params?|parameters|tokens|size))_?([kmbt])$", re.IGNORECASE)
+_SHORT_TAIL = pattern(r"^(.+?)[\s_-](mil|mn|bn|trn|tn)$", re.IGNORECASE)
+_POWER_TAIL = pattern(r"^(.+?)[\s_]x?(?:1?e|10\^)(\d{1,2})$", re.IGNORECASE)  # flops_1e18, params_x1e6
+_WORD_TAIL = pattern(r"^(.*?)[\s_,-]*(?:\bin[\s_]+|_in_)?(thousands?|millions?|billions?|trillions?)$", re.IGNORECASE)
+_WORD_HEAD = pattern(r"^(thousands?|millions?|billions?|trillions?)[\s_](?:of[\s_])?(.+)$", re.IGNORECASE)
+_COMMA = pattern(r"^(.+?)\s*,\s*(?:in\s+)?([A-Za-z/^\d×x+ -]+)$")
+_OVER = pattern(r"^(.+?)\s*/\s*(1e\+?\d{1,2}|10\s*(?:\^|\*\*)\s*\d{1,2})$", re.IGNORECASE)
+_PLUS_MINUS = pattern(r"(?<=\w)\s*(?:±|\+/-|\+-|\\pm).*$")
+_OVER_LETTER = pattern(r"^(.+?)\s*/\s*([KMBGT])$")
+_POWER = pattern(r"(?:[x×]\s*)?(?:1?e\+?|10\s*(?:\^|\*\*)\s*)(\d{1,2})")
 _COUNT_WORDS = frozenset({"flop", "flops", "tokens", "params", "parameters", "samples"})
 
 # What every scale has in it or at its end: a mark, a digit, a word of thousands, what is counted, a letter by itself.
-_MAY_SCALE = re.compile(
+_MAY_SCALE = pattern(
     r",|/\s*(?:1|[kmbgt]$)|\d$|illion|thousand|flo|mac|day|param|tok|size|kilo|mega|giga|tera|[\s_-](?:[kmbgt]|mil|mn|bn|trn|tn)$",
     re.IGNORECASE,
 )
@@ -40,24 +39,25 @@ _SI: Final = {
     "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "p": 1e15, "e": 1e18, "z": 1e21, "y": 1e24,
     "kilo": 1e3, "mega": 1e6, "giga": 1e9, "tera": 1e12, "peta": 1e15, "exa": 1e18, "zetta": 1e21, "yotta": 1e24,
 }  # fmt: skip
-_OPERATIONS = re.compile(
+_OPERATIONS = pattern(
     r"(kilo|mega|giga|tera|peta|exa|zetta|yotta|[kmgtpezy])?[\s_-]*(flops?|flos|macs?)", re.IGNORECASE
 )
-_DAYS = re.compile(r"(peta|exa|zetta|pf|ef|zf|p|e|z)[\s_-]*(?:flops?)?(?:/s|s)?(?:ec)?[\s_./-]*days?", re.IGNORECASE)
-_DAYS_TAIL = re.compile(rf"(|.*[\s_./-]){_DAYS.pattern}", re.IGNORECASE)
-_APART = re.compile(  # kilo_params, Mega tokens, "M params", "T FLOPs"
+_IN_DAYS = r"(peta|exa|zetta|pf|ef|zf|p|e|z)[\s_-]*(?:flops?)?(?:/s|s)?(?:ec)?[\s_./-]*days?"
+_DAYS = pattern(_IN_DAYS, re.IGNORECASE)
+_DAYS_TAIL = pattern(rf"(|.*[\s_./-]){_IN_DAYS}", re.IGNORECASE)
+_APART = pattern(  # kilo_params, Mega tokens, "M params", "T FLOPs"
     r"(?<![^\W_])(?:(kilo|mega|giga|tera|(?-i:[KMBGT]))[\s_-]+(params?|parameters|tokens?|toks?)"
     r"|(kilo|mega|giga|tera|peta|exa|zetta|yotta|(?-i:[KMGTPEZ]))[\s_-]+(flops?|flos|macs?))(?![^\W_])",
     re.IGNORECASE,
 )
-_APART_TAIL = re.compile(r"(.+)[\s_-](kilo|mega|giga|tera)", re.IGNORECASE)
+_APART_TAIL = pattern(r"(.+)[\s_-](kilo|mega|giga|tera)", re.IGNORECASE)
 # What stands before a name in tables of trackers and of nested JSON: config.n_params, metrics.val_loss, params/lr.
-_GROUPS = re.compile(
+_GROUPS = pattern(
     r"(?:(?:config|cfg|conf|hparams?|hyper_?parameters?|args|arguments|settings|params|model|data|metrics?|summary|"
     r"results?|stats|tags|mlflow|info|run|trainer|optim|optimizer|optimization)[./])+(?=.)|(?:config|cfg|hparams?)_(?=.)",
     re.IGNORECASE,
 )
-_COUNTED_PREFIX = re.compile(r"(kilo|mega|giga|tera|[kmbgt])[\s_-]?(params?|parameters|tokens?|toks?)", re.IGNORECASE)
+_COUNTED_PREFIX = pattern(r"(kilo|mega|giga|tera|[kmbgt])[\s_-]?(params?|parameters|tokens?|toks?)", re.IGNORECASE)
 
 # What a header says about the unit of a loss.
 _UNIT_OF_WORD = {"ppl": "perplexity", "perplexity": "perplexity", "bpb": "bits/byte", "bitsperbyte": "bits/byte"}
@@ -261,7 +261,7 @@ _VOCABULARY: Final = word_set(
 )
 
 
-_CHAIN: Final = re.compile(
+_CHAIN: Final = pattern(
     f"(?:{'|'.join(sorted((word for word in _VOCABULARY if len(word) > 2 or word in ('lm', 'ce')), reverse=True))})+"
 )
 

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import polars as pl
 
 from isoflop.documents import DocumentError, refuse_many_values
-from isoflop.runs.bounds import GZIP, MAX_DEPTH, MAX_JSON, depth, refuse_json, refuse_shape, refuse_text
+from isoflop.runs.bounds import MAX_DEPTH, MAX_JSON, depth, opened, refuse_json, refuse_shape, refuse_text
 from isoflop.runs.columns import match_headers
 
 _LONG_NUMBER: Final = 18  # digits from which a whole number is a float
 _FLAT = 6  # levels of nested objects whose keys are joined into headers
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    """The bytes of the file, unpacked where it is gzip."""
-    with path.open("rb") as file:
-        packed = file.read(2) == GZIP
-        file.seek(0)
-        if packed:
-            with gzip.open(file) as unpacked:
-                yield unpacked
-        else:
-            yield file
 
 
 def read_json_lines(path: Path) -> pl.DataFrame:

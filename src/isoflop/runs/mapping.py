@@ -67,7 +67,7 @@ class Cells:
 
     def only_words(self, header: str) -> bool:
         """Whether the column has entries but not one number."""
-        return not missing(self.raw[header]).all() and self.numbers(header).values.null_count() == self.raw.height
+        return self.numbers(header).values.null_count() == self.raw.height and not missing(self.raw[header]).all()
 
 
 def check_units(units: Mapping[str, str], conventions: Mapping[str, str]) -> None:
@@ -270,8 +270,7 @@ def rename(
         named_words = symbol not in BY_SYMBOL and cells.only_words(header.text) and durations(series) is None
         if not is_text(symbol) and not named_words:  # a column of words under a name of the user's own stays one
             numbers = cells.numbers(header.text) if symbol in BY_SYMBOL else _of_own_name(cells, header.text)
-            odd = numbers.values.is_null() & ~missing(series)
-            if odd.any():
+            if numbers.values.null_count() and (odd := numbers.values.is_null() & ~missing(series)).any():
                 unread[symbol] = pl.select(pl.when(odd).then(series.cast(pl.String))).to_series()
             series = numbers.times(header.scale)
             if numbers.errors is not None:

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 import polars as pl
 
 from isoflop.findings import Finding
+from isoflop.patterns import pattern
 from isoflop.runs.bounds import refuse_shape
 
-_RULE = re.compile(r"^\s*\|?(?:\s*:?-+:?\s*\|)+\s*(?::?-+:?)?\s*\|?\s*$")
-_BAR = re.compile(r"(?<!\\)\|")
-_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
-_TAGS = re.compile(r"<(?:br|sup|sub|b|i|em|strong)\s*/?>|</(?:sup|sub|b|i|em|strong)>", re.IGNORECASE)
-_EMPHASIS = re.compile(r"^(\*\*\*|\*\*|\*|___|__|~~|`+)(.+?)\1$")
+_RULE = pattern(r"^\s*\|?(?:\s*:?-+:?\s*\|)+\s*(?::?-+:?)?\s*\|?\s*$")
+_BAR = pattern(r"(?<!\\)\|")
+_LINK = pattern(r"!?\[([^\]]*)\]\([^)]*\)")
+_TAGS = pattern(r"<(?:br|sup|sub|b|i|em|strong)\s*/?>|</(?:sup|sub|b|i|em|strong)>", re.IGNORECASE)
+_EMPHASIS = pattern(r"^(\*\*\*|\*\*|\*|___|__|~~|`+)(.+?)\1$")
 
 
 @dataclass(frozen=True)

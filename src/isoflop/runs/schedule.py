@@ -29,6 +29,7 @@ BEFORE: dict[str, float] = {"held": 1.0, "linear": 0.5, "nothing": 0.0}
 _PIECES = 8  # of a change between two rows that has just happened
 _WARMUP = 32  # pieces of a warm-up
 _MOST_PAIRS = 4_000_000
+_LEAST_RATE = 1e-9  # of a fall: the rate that it ends at, and the area since, count as no lower
 _LONGEST_FADE = 30.0  # e-folds of decay summed with one scale factor: e^30 leaves room for every digit
 
 
@@ -148,7 +149,9 @@ def _falls_before(
         own = np.concatenate([share * top, own])
         warm = steps * top * (1 - share**2) / 2
         since = np.concatenate([warm + area[row] - area[run.start], since])
-    return dropped, own, since
+    # a law takes powers of both, which a fall to a rate of exactly zero does not have
+    least = _LEAST_RATE * np.abs(dropped)
+    return dropped, np.maximum(own, least), np.maximum(since, least)
 
 
 def _sorted(step: Floats, rate: Floats, runs: Ints, *, lift: bool = True) -> _Order:

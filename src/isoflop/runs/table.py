@@ -376,7 +376,7 @@ class Runs(Shown):
 
 def with_rows(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with its row numbers, counted from 1."""
-    return frame.with_columns(pl.Series(ROW, np.arange(1, frame.height + 1, dtype=np.int64)))
+    return frame.with_columns(pl.int_range(1, frame.height + 1, dtype=pl.Int64).alias(ROW))
 
 
 def is_text(symbol: str) -> bool:

@@ -8,11 +8,11 @@ canonical ones (``N`` or ``params``, ``D`` or ``tokens``, ``C`` or ``flops``, ``
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from isoflop.errors import FormulaError, excerpt
+from isoflop.patterns import pattern
 from isoflop.runs.arithmetic import FUNCTIONS, MAX_DEPTH, MAX_LENGTH, Arithmetic, too_deep, tree_of
 from isoflop.runs.cells import parse_cell
 
@@ -24,18 +24,18 @@ __all__ = ["MAX_DEPTH", "MAX_LENGTH", "selection"]
 MAX_CHAIN = 4  # 1e8 < N < D is a chain of two
 # What people write who have SQL, C or pandas in their fingers, and how it is written here.
 _SLIPS = (
-    (re.compile(r"=>"), ">="),
-    (re.compile(r"=<"), "<="),
-    (re.compile(r"<>"), "!="),
-    (re.compile(r"(?<![<>=!])=(?!=)"), "=="),
-    (re.compile(r"&+|\bAND\b"), "and"),
-    (re.compile(r"\|+|\bOR\b"), "or"),
-    (re.compile(r"!(?!=)|~|\bNOT\b"), "not"),
-    (re.compile(r"\bIN\b"), "in"),
-    (re.compile(r"≥"), ">="),
-    (re.compile(r"≤"), "<="),
-    (re.compile(r"≠"), "!="),
-    (re.compile(r"#"), "`…` around a header, and no comment"),
+    (pattern(r"=>"), ">="),
+    (pattern(r"=<"), "<="),
+    (pattern(r"<>"), "!="),
+    (pattern(r"(?<![<>=!])=(?!=)"), "=="),
+    (pattern(r"&+|\bAND\b"), "and"),
+    (pattern(r"\|+|\bOR\b"), "or"),
+    (pattern(r"!(?!=)|~|\bNOT\b"), "not"),
+    (pattern(r"\bIN\b"), "in"),
+    (pattern(r"≥"), ">="),
+    (pattern(r"≤"), "<="),
+    (pattern(r"≠"), "!="),
+    (pattern(r"#"), "`…` around a header, and no comment"),
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,13 +10,14 @@ import polars as pl
 
 from isoflop.errors import excerpt
 from isoflop.findings import Finding
+from isoflop.patterns import pattern
 from isoflop.runs.cells import missing, read_numbers
 from isoflop.runs.columns import is_score, match_headers
 from isoflop.runs.headers import word_set, words_of
 from isoflop.units import parse_quantity
 
 _CLOCKS = ("step", "D", "epochs", "C")
-_SIZE = re.compile(r"(?<![\d.A-Za-z])(\d+(?:\.\d+)?)\s?([MBTmbt])(?![A-Za-z\d])")
+_SIZE = pattern(r"(?<![\d.A-Za-z])(\d+(?:\.\d+)?)\s?([MBTmbt])(?![A-Za-z\d])")
 _EXPORTED = " - "  # W&B: "name of the run - metric"
 _BOUNDS = ("__MIN", "__MAX")
 _MOST_SHOWN = 3
@@ -87,7 +87,7 @@ def columns_like_runs(frame: pl.DataFrame, clock: str, unused: Sequence[str]) ->
 
 def columns_of_runs(raw: pl.DataFrame) -> Wide | None:
     """Which columns of a table hold a run each, where it has a column for each run."""
-    if not 3 <= raw.width <= 2_000:
+    if not 3 <= raw.width <= 2_000 or {"loss", "N"} & set(raw.columns):  # as below, told by the names alone
         return None
     matches = match_headers(raw.columns)
     clocks = [matches[symbol].header.text for symbol in _CLOCKS if symbol in matches]

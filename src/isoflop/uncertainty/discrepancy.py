@@ -120,10 +120,12 @@ def discrepancy(fit: Fit, *, others: Sequence[Fit] = (), prior: Prior | None = N
     with one_thread():
         if not others:
             # kept with the fit and forgotten with it
-            kept: dict[Prior, Discrepancy] = fit.__dict__.setdefault("_discrepancies", {})
-            if prior not in kept:
-                kept[prior] = _discrepancy((fit,), prior)
-            return kept[prior]
+            kept: list[Discrepancy] = fit.__dict__.setdefault("_discrepancies", [])
+            found = next((each for each in kept if each.prior is prior or each.prior == prior), None)
+            if found is None:  # a prior is long to hash
+                found = _discrepancy((fit,), prior)
+                kept.append(found)
+            return found
         return _discrepancy((fit, *others), prior)
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from isoflop.errors import FitError, IsoflopError
 from isoflop.findings import Finding
@@ -17,6 +16,7 @@ from isoflop.fitting import Estimate, Fit
 from isoflop.fitting.inputs import Given, inputs_of
 from isoflop.laws.lists import Lists
 from isoflop.shown import Shown
+from isoflop.special import special
 from isoflop.uncertainty.prior import Prior, shipped_prior
 from isoflop.values import Value
 
@@ -316,7 +316,7 @@ def interval_of(value: float, draws: Floats, *, level: float) -> Interval:
 def log_t_interval(value: float, sd: float, *, freedom: float, level: float) -> Interval:
     """value·exp(±t·sd), t Student's quantile: the interval of a positive number whose logarithm has that error."""
     check_level(level)
-    half = min(float(stdtrit(freedom, (1 + level) / 2)) * sd, _MOST_LOG)
+    half = min(float(special.stdtrit(freedom, (1 + level) / 2)) * sd, _MOST_LOG)
     return Interval(value, value * math.exp(-half), value * math.exp(half), level)
 
 

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+
+from isoflop.special import special
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -35,7 +36,7 @@ def go_together(r: float, count: int, params: int) -> bool:
     freedom = count - params - 1
     if freedom < 1 or r <= 0:
         return False
-    return r * math.sqrt(freedom) > float(stdtrit(freedom, _LEVEL)) * math.sqrt(max(1 - r * r, 1e-12))
+    return r * math.sqrt(freedom) > float(special.stdtrit(freedom, _LEVEL)) * math.sqrt(max(1 - r * r, 1e-12))
 
 
 def clusters(groups: int, pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:

@@ -6,14 +6,21 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr
+
+from isoflop.special import special
 
 Floats = NDArray[np.float64]
 
 
+def ranks(values: Floats) -> Floats:
+    """The rank of each value, from 1; ties have the mean of their ranks, (values,)."""
+    _, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[codes.reshape(-1)])
+
+
 def spearman(one: Floats, two: Floats) -> float:
     """Correlation of ranks, ties at their mean; NaN where one of them does not vary."""
-    a, b = (np.array([(each < x).sum() + (each == x).sum() / 2 for x in each]) for each in (one, two))
+    a, b = ranks(one), ranks(two)
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return math.nan
     return float(np.corrcoef(a, b)[0, 1])
@@ -25,4 +32,4 @@ def p_positive(correlation: float, count: int) -> float:
         return math.nan
     if abs(correlation) >= 1 - 1e-12:
         return 1 / math.factorial(min(count, 20)) if correlation > 0 else 1.0
-    return float(stdtr(count - 2, -correlation * math.sqrt((count - 2) / (1 - correlation**2))))
+    return float(special.stdtr(count - 2, -correlation * math.sqrt((count - 2) / (1 - correlation**2))))

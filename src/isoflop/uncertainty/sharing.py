@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtrc, fdtrc
 
 from isoflop.errors import FitError, IsoflopError, excerpt
 from isoflop.findings import Finding
@@ -19,6 +18,7 @@ from isoflop.fitting.panel_search import PanelOptimum, refit_panel
 from isoflop.fitting.panel_table import PanelProblem
 from isoflop.fitting.pooling import pull_of
 from isoflop.shown import Shown
+from isoflop.special import special
 from isoflop.uncertainty.panel import TOLERANCE, repeated
 from isoflop.uncertainty.sharing_tables import simulated_targets
 from isoflop.values import Value
@@ -312,10 +312,10 @@ def _likelihood_p(panel: PanelFit, statistic: float, value: float, freedom: int)
         raise FitError(f"{panel.objective.name} is no likelihood; test sharing with method='bootstrap'")
     statistic = max(0.0, statistic)
     if panel.objective.fits_scale:
-        return float(chdtrc(freedom, 2 * statistic * left / rows))
+        return float(special.chdtrc(freedom, 2 * statistic * left / rows))
     if value <= 0:
         return 0.0 if statistic > 0 else 1.0
-    return float(fdtrc(freedom, left, statistic / freedom / (value / left)))
+    return float(special.fdtrc(freedom, left, statistic / freedom / (value / left)))
 
 
 def _of_parameter(panel: PanelFit, name: str, found: _Freed, p_value: float) -> ParameterSharing:

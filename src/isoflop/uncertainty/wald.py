@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-from scipy.special import stdtrit
-
 from isoflop.fitting import Fit
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Interval, check_level
 
 
@@ -23,7 +22,7 @@ def wald(fit: Fit, *, level: float = 0.9) -> dict[str, Interval]:
     check_level(level)
     errors = fit.standard_errors
     freedom = max(1, fit.data.n_runs - len(fit.law.params))
-    reach = float(stdtrit(freedom, (1 + level) / 2))
+    reach = float(special.stdtrit(freedom, (1 + level) / 2))
     found = {}
     for param in fit.law.params:
         value, half = fit.params[param.name], reach * errors[param.name]

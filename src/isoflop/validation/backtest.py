@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from isoflop.errors import FitError, IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Objective, huber
-from isoflop.fitting.table import prepared_runs
 from isoflop.laws import Law
 from isoflop.runs import Runs
 from isoflop.shown import Shown
@@ -20,34 +19,11 @@ from isoflop.uncertainty.prior import Prior
 from isoflop.validation.baselines import BASELINES, baselines
 from isoflop.validation.score import Scores, score
 from isoflop.validation.split import HoldOut, Window, split
-from isoflop.validation.window_forecasts import Piece, solved
+from isoflop.validation.window_test import Forecasts, WindowTest
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Forecasts(Value):
-    """What one forecaster said of every held-out row.
-
-    value: (held rows,); low, high, log_score: (held rows,), of a new run with model error; law_low, law_high,
-    law_log_score: the same if the law holds; curve: the draws without scatter, (draws, held rows); all None for a
-    baseline, which gives no interval. Draw b of every law rests on the same resampled runs.
-    law: the law, or None for a baseline.
-    """
-
-    name: str
-    value: Floats = field(repr=False)
-    low: Floats | None = field(default=None, repr=False)
-    high: Floats | None = field(default=None, repr=False)
-    log_score: Floats | None = field(default=None, repr=False)
-    law_low: Floats | None = field(default=None, repr=False)
-    law_high: Floats | None = field(default=None, repr=False)
-    law_log_score: Floats | None = field(default=None, repr=False)
-    curve: Floats | None = field(default=None, repr=False)
-    law: Law | None = field(default=None, repr=False)
-    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -183,34 +159,56 @@ def backtest(
     laws = (laws,) if isinstance(laws, Law) else tuple(laws)
     if not laws:
         raise IsoflopError("a backtest needs a law; name one or more with --law")
-    if draws < 20:
-        raise IsoflopError(f"{draws} draws make no interval; ask for 20 or more (500 is usual)")
+    check_draws(draws)
     response = laws[0].response
     for each in laws:
         if each.response != response:
             raise FitError(f"{laws[0].name} predicts {response} and {each.name} {each.response}; test them one by one")
-        if each.searched:
-            names = ", ".join(constant.name for constant in each.searched)
-            raise FitError(f"a backtest of {each.name} needs {names} at a value; fix it, as in --fix {names}=0.99")
+        check_fixed(each)
     objective = huber() if objective is None else objective
     fewest = max(len(each.params) for each in laws) + 1
     cut, refused = split(runs, hold_out or HoldOut(), windows=windows, per_family=per_family, fewest=fewest)
-    forecasters = [
-        _forecasts(each, runs, cut, objective, draws, level, seed, resample_by, progress, prior) for each in laws
-    ]
+    asked = WindowTest(runs, cut, objective, draws, level, seed, resample_by, prior)
+    forecasters = []
+    for each in laws:
+        forecasters.append(asked.drawn(asked.judged(asked.fitted(each)), draws))
+        if progress is not None:
+            progress(len({window.family for window in cut}))
+    return tested(asked, laws, forecasters, findings=refused)
+
+
+def check_draws(draws: int) -> None:
+    """Raises IsoflopError for fewer than make an interval."""
+    if draws < 20:
+        raise IsoflopError(f"{draws} draws make no interval; ask for 20 or more (500 is usual)")
+
+
+def check_fixed(law: Law) -> None:
+    """Raises FitError for a law with a searched constant that is not fixed."""
+    if law.searched:
+        names = ", ".join(constant.name for constant in law.searched)
+        raise FitError(f"a backtest of {law.name} needs {names} at a value; fix it, as in --fix {names}=0.99")
+
+
+def tested(
+    asked: WindowTest, laws: Sequence[Law], forecasters: Sequence[Forecasts], *, findings: tuple[Finding, ...]
+) -> Backtest:
+    """The forecasts beside what was measured and beside the baselines, which read the inputs of ``laws``."""
+    runs, windows = asked.runs, asked.windows
+    response = laws[0].response
     return Backtest(
         source=runs.source,
         response=response,
         unit=runs.loss_unit if response == "loss" else response,
-        windows=cut,
-        held=_held(runs, cut, response),
+        windows=windows,
+        held=_held(runs, windows, response),
         laws=tuple(forecasters),
-        baselines=_baselines(runs, cut, response, laws),
-        objective=objective,
-        level=level,
-        draws=draws,
-        seed=seed,
-        findings=refused,
+        baselines=_baselines(runs, windows, response, laws),
+        objective=asked.objective,
+        level=asked.level,
+        draws=asked.draws,
+        seed=asked.seed,
+        findings=findings,
     )
 
 
@@ -258,42 +256,3 @@ def _baselines(runs: Runs, windows: tuple[Window, ...], response: str, laws: Seq
     inputs = list(dict.fromkeys(name for law in laws for name in law.input_names))
     each = [baselines(runs, window, response=response, inputs=inputs) for window in windows]
     return tuple(Forecasts(name, np.concatenate([said[name] for said in each])) for name in BASELINES)
-
-
-def _forecasts(
-    law: Law,
-    runs: Runs,
-    windows: tuple[Window, ...],
-    objective: Objective,
-    draws: int,
-    level: float,
-    seed: int,
-    resample_by: str | None,
-    progress: Callable[[int], None] | None,
-    prior: Prior | None,
-) -> Forecasts:
-    """One law's forecasts of the held-out rows of all windows."""
-    pieces: list[Piece] = []
-    runs = prepared_runs(law, runs)  # from whole curves, of which a window may leave rows out
-    for family in dict.fromkeys(window.family for window in windows):
-        own = [window for window in windows if window.family == family]
-        used = np.logical_or.reduce([window.train | window.held for window in own])
-        part = runs if used.all() else runs.take(used)
-        cut = [replace(window, train=window.train[used], held=window.held[used]) for window in own]
-        pieces.extend(solved(law, part, cut, objective, draws, level, seed, resample_by=resample_by, prior=prior))
-        if progress is not None:
-            progress(1)
-    last = next((piece.findings for piece in pieces if piece.findings), ())
-    return Forecasts(
-        name=law.name,
-        value=np.concatenate([piece.value for piece in pieces]),
-        low=np.concatenate([piece.low for piece in pieces]),
-        high=np.concatenate([piece.high for piece in pieces]),
-        log_score=np.concatenate([piece.log_score for piece in pieces]),
-        law_low=np.concatenate([piece.law_low for piece in pieces]),
-        law_high=np.concatenate([piece.law_high for piece in pieces]),
-        law_log_score=np.concatenate([piece.law_log_score for piece in pieces]),
-        curve=np.concatenate([piece.curve for piece in pieces], axis=1),
-        law=law,
-        findings=last,
-    )

@@ -9,12 +9,12 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
 
 from isoflop.errors import DataError
 from isoflop.findings import Finding
 from isoflop.runs import Runs
 from isoflop.shown import Shown
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Interval
 from isoflop.units import format_quantity
 from isoflop.validation.levels import ALL, Levels, lower_is_better, read_levels, varying_inputs
@@ -194,7 +194,7 @@ def jackknife_share(order: Floats, *, level: float) -> Interval:
         without = (total - 2 * apart.sum(1)) / ((count - 1) * (count - 2))
         variance = float((count - 1) / count * ((without - without.mean()) ** 2).sum())
         n = min(p * (1 - p) / variance, count * (count - 1) / 2) if variance > 0 else n
-    z = float(ndtri((1 + level) / 2))
+    z = float(special.ndtri((1 + level) / 2))
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * float(np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)))
     return Interval(p, max(0.0, middle - half), min(1.0, middle + half), level)
@@ -288,7 +288,7 @@ def _told_apart(values: Sequence[Floats], *, alpha: float) -> NDArray[np.bool_] 
     squares = float(sum(((each - each.mean()) ** 2).sum() for each in values))
     mean, share = np.array([each.mean() for each in values]), np.array([1 / len(each) for each in values])
     error = np.sqrt(squares / freedom * (share[:, None] + share))
-    apart: NDArray[np.bool_] = np.abs(mean[:, None] - mean) > -stdtrit(freedom, alpha / 2) * error
+    apart: NDArray[np.bool_] = np.abs(mean[:, None] - mean) > -special.stdtrit(freedom, alpha / 2) * error
     return apart
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Interval
 from isoflop.validation.score_curves import ScoreCurves
 from isoflop.values import Value
@@ -71,7 +71,7 @@ def _line(x: Floats, y: Floats, at: float, level: float) -> Interval:
     rest = y - y.mean() - slope * (x - x.mean())
     sigma = math.sqrt(float((rest**2).sum()) / freedom)
     wide = sigma * math.sqrt(1 + 1 / n + ((at - float(x.mean())) ** 2 / spread if spread > 1e-18 else 0.0))
-    half = float(stdtrit(freedom, (1 + level) / 2)) * wide
+    half = float(special.stdtrit(freedom, (1 + level) / 2)) * wide
     return Interval(middle, middle - half, middle + half, level)
 
 

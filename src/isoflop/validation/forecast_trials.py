@@ -176,10 +176,10 @@ def _forecast_rows(reach: Floats) -> Ints:
 
 def _ensemble(ready: Problem, runs: Runs, window: Window, best: Solution, draws: int, seed: int) -> Ensemble:
     """The fit to a window's smaller runs and its draws, as ``fit`` and ``bootstrap`` would give them."""
-    fitted = window_fit(ready, runs, window, best, seed=seed)
+    fitted = window_fit(ready, runs.take(window.train), window, best, seed=seed)
     drawn = ready.solve(
         np.repeat(best.theta, draws, axis=0),
-        weights=resampled(ready, runs, window, draws, seed),
+        weights=resampled(runs, window, draws, seed),
         scales=np.repeat(best.scale, draws) if ready.objective.fits_scale else None,
         max_steps=DRAW_STEPS,
     )

@@ -7,8 +7,8 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtrc
 
+from isoflop.special import special
 from isoflop.validation.levels import Levels
 from isoflop.values import Value
 
@@ -93,7 +93,7 @@ def scatter_of(levels: Levels) -> Scatter:
     if given is not None and (given > 0).any():
         variance = np.where(given > 0, given, given[given > 0].min())
         explained = float((variance * levels.count).mean())
-        if not levels.df or chdtrc(levels.df, levels.squares / explained) > _BEYOND:
+        if not levels.df or special.chdtrc(levels.df, levels.squares / explained) > _BEYOND:
             return Scatter("standard errors", 1.0, 1 / variance, levels.df, place, np.inf)
     weight = levels.count
     if levels.df >= _ENOUGH or (levels.df and len(place) < 3):

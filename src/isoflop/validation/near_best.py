@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Interval
 from isoflop.validation.level_scatter import Scatter
 from isoflop.validation.levels import Levels
@@ -35,8 +35,8 @@ def smallest_near_best(
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(behind == 0, 0.0, behind / error)
     apart = ~np.eye(count, dtype=bool)
-    farther = (ratio > -stdtrit(scatter.freedom, tail / (count - 1))) & apart
-    within = (ratio < stdtrit(scatter.freedom, tail)) | ~apart
+    farther = (ratio > -special.stdtrit(scatter.freedom, tail / (count - 1))) & apart
+    within = (ratio < special.stdtrit(scatter.freedom, tail)) | ~apart
     low = int(np.flatnonzero(~farther.any(1))[0]) if not farther.any(1).all() else value
     high, best = count - 1, int(ideal.argmax())
     for k in range(best, -1, -1):
@@ -55,7 +55,7 @@ def turning_point(levels: Levels, scatter: Scatter, at: int, *, up: bool, level:
     sign = -1.0 if up else 1.0
     mean = sign * levels.mean
     error = scatter.pair_errors()
-    beyond = mean[None, :] - mean[:, None] > -error * stdtrit(scatter.freedom, (1 - level) / (len(mean) - 1))
+    beyond = mean[None, :] - mean[:, None] > -error * special.stdtrit(scatter.freedom, (1 - level) / (len(mean) - 1))
     possible = levels.x[~beyond.any(1)]
     here = float(levels.x[at])
     return Interval(here, min(here, float(possible.min())), max(here, float(possible.max())), level)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.findings import Finding
-from isoflop.fitting import Fit, Objective, fit
+from isoflop.fitting import Fit, Objective
+from isoflop.fitting.fit import fit_alone
 from isoflop.fitting.objective.space import to_scale
 from isoflop.fitting.table import fit_table, prepared_runs
 from isoflop.laws import Law
@@ -50,8 +51,8 @@ class Outliers(Value):
     """What lies off a law's surface.
 
     found: the outliers, farthest first. scale: robust standard deviation of the residuals (relative, or in units of the
-    loss for raw objectives). fit: the law fitted without them. residuals: measured − fitted of every row, (rows,).
-    scales: the standard deviation at each row, which depends on its size where that is clear, (rows,).
+    loss for raw objectives). fit: the law fitted to the others, without findings. residuals: measured − fitted of every
+    row, (rows,). scales: the standard deviation at each row, which depends on its size where that is clear, (rows,).
     """
 
     found: tuple[Outlier, ...]
@@ -112,7 +113,7 @@ def outliers(
     >>> found.found[0].position
     3
     """
-    fitted = fit(law, runs, objective=objective, seed=seed)
+    fitted = fit_alone(law, runs, objective=objective, seed=seed)
     kept = np.ones(len(runs), dtype=np.bool_)
     rest, scale, scales = _residuals(fitted, runs, kept)
     first = (scale, fitted, rest, scales)
@@ -124,7 +125,7 @@ def outliers(
         if np.array_equal(~far, kept):
             break
         kept = ~far
-        fitted = fit(fitted.law, whole.take(kept), objective=objective, seed=seed)
+        fitted = fit_alone(fitted.law, whole.take(kept), objective=objective, seed=seed)
         rest, scale, scales = _residuals(fitted, runs, kept)
     away = rest / scales
     reasons = _reasons(runs, away)

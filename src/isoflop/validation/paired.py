@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Interval
-from isoflop.validation.backtest import Backtest, Forecasts
+from isoflop.validation.backtest import Backtest
 from isoflop.validation.score import mean_interval, per_run
+from isoflop.validation.window_test import Forecasts
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -43,7 +44,8 @@ def error_difference(joint: Backtest, each: Forecasts, best: Forecasts, code: In
 
     Errors beyond 100 % count as 100 %, so that one absurd forecast decides nothing by its size.
     s/√n: standard error over n held-out runs. d: half of the central 68 % of the same mean over bootstrap draws, since
-    held-out runs of a window share the error of the fitted curve, which s does not see.
+    held-out runs of a window share the error of the fitted curve, which s does not see. Where one law has fewer draws
+    than the other, as many of the other's are paired with them.
     """
     apart = per_run(_errors(joint, each.value) - _errors(joint, best.value), code)
     count = len(apart)
@@ -52,7 +54,9 @@ def error_difference(joint: Backtest, each: Forecasts, best: Forecasts, code: In
     _, run = np.unique(code, return_inverse=True)
     share = 1.0 / np.bincount(run)[run]
     return difference_interval(
-        apart, (_errors(joint, each.curve) - _errors(joint, best.curve)) @ share / count, level=joint.level
+        apart,
+        (_errors(joint, each.curve) - _errors(joint, best.curve[: len(each.curve)])) @ share / count,
+        level=joint.level,
     )
 
 
@@ -64,7 +68,7 @@ def difference_interval(apart: Floats, drawn: Floats, *, level: float) -> Interv
     mean, count = float(apart.mean()), len(apart)
     low, high = np.quantile(drawn, [0.1587, 0.8413])
     error = math.hypot(float(np.std(apart, ddof=1)) / math.sqrt(count), float(high - low) / 2)
-    half = float(stdtrit(count - 1, (1 + level) / 2)) * error
+    half = float(special.stdtrit(count - 1, (1 + level) / 2)) * error
     return Interval(mean, mean - half, mean + half, level)
 
 

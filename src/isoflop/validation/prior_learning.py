@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
+from isoflop.special import special
 from isoflop.uncertainty.discrepancy import COUNTED
 from isoflop.uncertainty.prior import Hypothesis, Prior
 from isoflop.validation.forecast_trials import Trial, votes

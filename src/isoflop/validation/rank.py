@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop.errors import DataError, FitError
+from isoflop.errors import DataError
 from isoflop.findings import Finding
-from isoflop.fitting import Objective, fit
+from isoflop.fitting import Objective, huber
 from isoflop.laws import Law, catalogue
-from isoflop.processes import side_by_side
 from isoflop.runs import Runs
 from isoflop.runs.prepare import RULES
 from isoflop.shown import Shown
-from isoflop.uncertainty.bootstrap import bootstrap, too_few_runs
-from isoflop.uncertainty.ensemble import Interval
+from isoflop.uncertainty.ensemble import Interval, check_level
 from isoflop.uncertainty.prior import Prior
-from isoflop.validation.backtest import Backtest, Forecasts, backtest
+from isoflop.validation.backtest import Backtest, check_draws, tested
+from isoflop.validation.contest import Contest, alike, mean_error
 from isoflop.validation.paired import distinct, error_difference
 from isoflop.validation.score import Scores
 from isoflop.validation.split import HoldOut, split
 from isoflop.validation.stack import stack
+from isoflop.validation.window_test import Forecasts, Stage, WindowTest
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 
 _HEARD = 0.01  # weight from which a law has a say in the stack
-_TIE = 3.0  # a law does not tie beyond this multiple of the error that the best law may have
-_FAR = 10.0  # nor, from however few runs, beyond this multiple of the error that it has
 
 
 @dataclass(frozen=True)
@@ -43,9 +40,10 @@ class Ranked(Value):
     tied: whether that interval holds zero (or there are too few runs for one), and the law's error is of the size of
     the best law's: the runs do not tell it from the best.
     weight: its share in the stack (:func:`isoflop.validation.stack.stack`), with the interval over its draws.
-    unweighted: why it has no weight: an error-level finding of its fit, or held-out runs that a baseline forecasts
-    better; empty where it has one.
+    unweighted: why it has no weight: held-out runs that a baseline forecasts better, or an error-level finding of its
+    fit; empty where it has one.
     same_as: laws that said the same of every held-out run (another name of the form, or a term at its bound).
+    draws: how many its intervals rest on: fewer where its error is so far from the best law's that it cannot tie.
     """
 
     law: Law
@@ -55,6 +53,7 @@ class Ranked(Value):
     weight: Interval
     same_as: tuple[str, ...] = ()
     unweighted: str = ""
+    draws: int = 0
 
 
 @dataclass(frozen=True)
@@ -151,104 +150,39 @@ def rank(
             f"no law of the catalogue predicts {response} from the columns of {runs.source}; "
             "name N, D or C with --column, or give formulas with --law"
         )
+    check_level(level)
+    check_draws(draws)
     how = hold_out or HoldOut()
     simplest = min(len(law.params) for law in candidates) + 1
     cut, _ = split(runs, how, windows=windows, per_family=per_family, fewest=simplest)
     codes = runs.run_codes()
     smallest = min(len(np.unique(codes[window.train])) for window in cut)
-    unranked: dict[str, str] = {}
-    found: dict[str, _Tested] = {}
-    tested = [law for law in candidates if len(law.params) < smallest]
-    each = _Test(runs, how, windows, per_family, objective, draws, level, seed, resample_by, prior)
-    for law, result in zip(tested, _tested(each, tested, jobs), strict=True):
-        if isinstance(result, _Tested):
-            found[law.name] = result
-        else:
-            unranked[law.name] = result
-        if progress is not None:
-            progress(1)
+    small = [law for law in candidates if len(law.params) < smallest]
+    asked = WindowTest(runs, cut, objective or huber(), draws, level, seed, resample_by, prior)
+    contest = Contest(asked, jobs)
+    stages, unranked = contest.fitted(small, progress)
     for law in candidates:
         if len(law.params) >= smallest:
             unranked[law.name] = f"{len(law.params)} parameters, and the smallest window leaves {smallest} runs"
             if progress is not None:
                 progress(1)
-    results = list(found.values())
-    if not results:
+    if not stages:
         name, why = next(iter(unranked.items()))
         raise DataError(f"no law could be tested on {runs.source}; {name}: {why}")
-    joint = replace(results[0].backtest, laws=tuple(each.backtest.laws[0] for each in results))
-    ranked = _ranked(joint, {name: each.error for name, each in found.items()})
+    forecasts = [each.forecasts for each in stages]
+    first = next(law for law in small if law.name == forecasts[0].name)
+    _, refused = split(runs, how, windows=windows, per_family=per_family, fewest=len(first.params) + 1)
+    joint = contest.forecasts(stages, tested(asked, [first], forecasts, findings=refused))
+    ranked = _ranked(joint, contest, stages)
     return Ranking(joint, ranked, unranked, (*joint.findings, *_findings(joint, ranked)))
 
 
-@dataclass(frozen=True)
-class _Test:
-    """The backtest that every law undergoes; sent whole to another process."""
-
-    runs: Runs
-    hold_out: HoldOut
-    windows: int
-    per_family: bool
-    objective: Objective | None
-    draws: int
-    level: float
-    seed: int
-    resample_by: str | None
-    prior: Prior | None
-
-    def __call__(self, law: Law) -> _Tested | str:
-        """The law's backtest, or why there is none: a law that cannot be fitted is no reason to give no answer."""
-        try:
-            tested = backtest(
-                law,
-                self.runs,
-                hold_out=self.hold_out,
-                windows=self.windows,
-                per_family=self.per_family,
-                objective=self.objective,
-                draws=self.draws,
-                level=self.level,
-                seed=self.seed,
-                resample_by=self.resample_by,
-                prior=self.prior,
-            )
-            return _Tested(tested, self._error(law))
-        except (FitError, DataError) as error:
-            return str(error)
-
-    def _error(self, law: Law) -> str:
-        """The code of an error-level finding of the law's fit to all runs, or of its draws; empty where there is none.
-
-        Findings of the runs are no fault of a law.
-        """
-        fitted = fit(law, self.runs, objective=self.objective, seed=self.seed)
-        known = self.runs.findings
-        own = next((each.code for each in fitted.findings if each.level == "error" and each not in known), "")
-        if own or too_few_runs(fitted) is not None:
-            return own  # draws take most of the time, and could say no more
-        drawn = bootstrap(fitted, draws=self.draws, seed=self.seed, restarted=0, resample_by=self.resample_by)
-        return next((each.code for each in drawn.findings if each.level == "error"), "")
-
-
-@dataclass(frozen=True)
-class _Tested(Value):
-    """A law's backtest, and the error-level finding of its fit to all runs, if there is one."""
-
-    backtest: Backtest
-    error: str
-
-
-def _tested(each: _Test, laws: Sequence[Law], jobs: int) -> Iterator[_Tested | str]:
-    """The result of every law in the order of ``laws``, as they come."""
-    yield from side_by_side(each, laws, jobs=jobs)
-
-
-def _ranked(joint: Backtest, errors: Mapping[str, str]) -> tuple[Ranked, ...]:
-    """Laws of a joint backtest by MRE; those with the same forecasts are one. errors: of each law's fit to all runs."""
+def _ranked(joint: Backtest, contest: Contest, stages: Sequence[Stage]) -> tuple[Ranked, ...]:
+    """Laws of a joint backtest by MRE; those with the same forecasts are one."""
     kept, same = distinct(joint.laws)
-    order = sorted(kept, key=lambda each: _mean_error(joint, each))
+    order = sorted(kept, key=lambda each: mean_error(joint, each))
     code = joint.held.window * (int(joint.held.run.max()) + 1) + joint.held.run
-    why = _unweighted(joint, order, errors)
+    why = contest.unweighted(joint, order, stages)
     weighted = [position for position, each in enumerate(order) if not why[each.name]]
     draws = np.zeros((1, len(order)))
     if weighted:
@@ -263,47 +197,20 @@ def _ranked(joint: Backtest, errors: Mapping[str, str]) -> tuple[Ranked, ...]:
         behind = error_difference(joint, each, order[0], code)
         low, high = np.quantile(draws[:, position], ends)
         scores = joint.scores(each)
-        assert each.law is not None
+        assert each.law is not None and each.curve is not None
         found.append(
             Ranked(
                 law=each.law,
                 scores=scores,
                 behind=behind,
-                tied=position == 0 or (not behind.low > 0 and _alike(scores.are.value, best)),
+                tied=position == 0 or (not behind.low > 0 and alike(scores.are.value, best)),
                 weight=Interval(float(draws[:, position].mean()), float(low), float(high), joint.level),
                 same_as=tuple(same[each.name]),
                 unweighted=why[each.name],
+                draws=len(each.curve),
             )
         )
     return tuple(found)
-
-
-def _alike(error: float, best: Interval) -> bool:
-    """Whether an error is of the size of the best law's, which from few runs is not well known."""
-    known = best.high if math.isfinite(best.high) else best.value
-    return error <= min(_TIE * max(known, best.value), _FAR * best.value)
-
-
-def _unweighted(joint: Backtest, laws: Sequence[Forecasts], errors: Mapping[str, str]) -> dict[str, str]:
-    """Why a law has no weight, by its name; empty where it has one.
-
-    Where every law that could have weight is beaten by a baseline, they keep it: the ranking says that none is better.
-    """
-    base = min((joint.scores(each).are.value, each.name) for each in joint.baselines)
-    why, beaten = {}, {}
-    for each in laws:
-        error = _mean_error(joint, each)
-        why[each.name] = f"error-level finding {errors[each.name]}" if errors.get(each.name) else ""
-        if not math.isfinite(error):
-            why[each.name] = why[each.name] or "no forecast of some held-out runs"
-        beaten[each.name] = "" if error < base[0] else f"beaten by the baseline {base[1]!r}"
-    if any(not why[name] and not beaten[name] for name in why):
-        return {name: why[name] or beaten[name] for name in why}
-    return why
-
-
-def _mean_error(joint: Backtest, each: Forecasts) -> float:
-    return joint.scores(each).are.value if np.isfinite(each.value).all() else math.inf
 
 
 def _log_score(each: Forecasts) -> Floats:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv, stdtrit
 
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Interval
 from isoflop.uncertainty.quantiles import finite_quantiles
 from isoflop.values import Value
@@ -75,14 +75,14 @@ def mean_interval(values: Floats, *, level: float) -> Interval:
     count, mean = len(values), float(np.mean(values))
     if count < 2 or not np.isfinite(values).all():
         return Interval(mean, math.nan, math.nan, level)
-    half = float(stdtrit(count - 1, (1 + level) / 2) * np.std(values, ddof=1) / math.sqrt(count))
+    half = float(special.stdtrit(count - 1, (1 + level) / 2) * np.std(values, ddof=1) / math.sqrt(count))
     return Interval(mean, mean - half, mean + half, level)
 
 
 def share_interval(shares: Floats, *, level: float) -> Interval:
     """The mean share over runs, (runs,), with Jeffreys' interval Beta(k + ½, n − k + ½) for n runs."""
     count, total = len(shares), float(shares.sum())
-    low, high = betaincinv(total + 0.5, count - total + 0.5, [(1 - level) / 2, (1 + level) / 2])
+    low, high = special.betaincinv(total + 0.5, count - total + 0.5, [(1 - level) / 2, (1 + level) / 2])
     return Interval(total / count, float(low), float(high), level)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting import Fit, Objective, absolute, fit, huber, squares
-from isoflop.fitting.fit import SAME, problem
+from isoflop.fitting.fit import SAME, fit_alone, problem
 from isoflop.fitting.objective import Space
 from isoflop.fitting.table import prepared_runs
 from isoflop.laws import Law
@@ -195,7 +195,7 @@ class _Trial:
     ) -> Choice:
         """The answers of one changed fit, or why there are none."""
         try:
-            fitted = fit(
+            fitted = fit_alone(
                 self.base.law, runs, objective=objective or self.base.objective, starts=self.starts, seed=self.seed
             )
             trial = replace(self, asked=asked or self.asked)
@@ -329,7 +329,7 @@ class _Trial:
     def start_counts(self, held: Mapping[str, Interval]) -> Iterator[Choice]:
         """The same fit from fewer starts; the same optimum has the same answers."""
         for count in _STARTS:
-            fitted = fit(self.base.law, self.runs, objective=self.base.objective, starts=count, seed=self.seed)
+            fitted = fit_alone(self.base.law, self.runs, objective=self.base.objective, starts=count, seed=self.seed)
             gap = (fitted.value - self.base.value) / max(abs(self.base.value), 1e-300)
             same = gap <= SAME
             yield Choice(

@@ -13,8 +13,8 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr
 
+from isoflop.special import special
 from isoflop.validation.level_scatter import Scatter
 from isoflop.validation.levels import Levels
 from isoflop.validation.unimodal import monotone_fit, unimodal_fit
@@ -110,8 +110,8 @@ def shape_tests(levels: Levels, scatter: Scatter, null: Null, *, delta: float, a
         PValues(
             trend=_p(np.abs(simulated).max(1), abs(observed[largest])),
             reversal=_p(simulated[:, possible].max(1), float(against[possible].max())) if possible.any() else 1.0,
-            still=float(stdtr(scatter.freedom, -signed / error)),
-            level_end=float(stdtr(scatter.freedom, (abs(gain) - delta) / error)),
+            still=float(special.stdtr(scatter.freedom, -signed / error)),
+            level_end=float(special.stdtr(scatter.freedom, (abs(gain) - delta) / error)),
             flat=_flat(levels, scatter, delta),
         ),
         gain=gain,
@@ -243,7 +243,7 @@ def _flat(levels: Levels, scatter: Scatter, delta: float) -> float:
     error = scatter.pair_errors()
     upper = np.triu_indices(len(levels.x), 1)
     with np.errstate(divide="ignore"):
-        return float(stdtr(scatter.freedom, (apart[upper] - delta) / error[upper]).max())
+        return float(special.stdtr(scatter.freedom, (apart[upper] - delta) / error[upper]).max())
 
 
 def _turns(

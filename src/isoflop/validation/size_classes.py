@@ -9,9 +9,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from isoflop.errors import DataError
+from isoflop.special import special
 from isoflop.uncertainty.holm import holm
 from isoflop.units import format_quantity
 from isoflop.validation.levels import Levels
@@ -116,7 +116,7 @@ def dunn(members: Sequence[Floats], names: Sequence[int]) -> tuple[Pair, ...]:
     for a, b in combinations(range(len(members)), 2):
         error = np.sqrt(variance * (1 / len(members[a]) + 1 / len(members[b])))
         z = (mean[b] - mean[a]) / error if error > 0 else 0.0
-        found.append((names[a], names[b], float(z), float(2 * ndtr(-abs(z)))))
+        found.append((names[a], names[b], float(z), float(2 * special.ndtr(-abs(z)))))
     adjusted = holm([each[3] for each in found])
     return tuple(Pair(*each, float(corrected)) for each, corrected in zip(found, adjusted, strict=True))
 

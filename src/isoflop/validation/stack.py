@@ -20,13 +20,12 @@ from isoflop.uncertainty.predictive import predictive
 from isoflop.uncertainty.prior import Prior
 from isoflop.uncertainty.scatter import new_runs
 from isoflop.units import training_flops
+from isoflop.validation.mixing import mixing_weights
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_STEPS = 2_000  # of the fixed-point iteration, which only ever improves
-_SETTLED = 1e-9
 _NEGLIGIBLE = 0.01  # a law of less weight is left out of the mixture
 _MATTERS = 0.1  # weight from which leaving a law out changes the answer
 _USABLE = 0.5  # share of draws with a finite value that a law needs to be part of it
@@ -105,15 +104,7 @@ def _stacked(log_scores: Floats, weights: Floats) -> Floats:
     """The stacking optimum for each row of weights (draws, held rows): (draws, laws), each of sum 1."""
     best = np.maximum(log_scores.max(axis=1, keepdims=True), -1e300)
     likelihood = np.exp(np.maximum(log_scores - best, -690.0))
-    current = np.full((len(weights), likelihood.shape[1]), 1.0 / likelihood.shape[1])
-    for _ in range(_STEPS):
-        following = current * ((weights / (current @ likelihood.T)) @ likelihood)
-        following /= following.sum(axis=1, keepdims=True)
-        moved = float(np.abs(following - current).max())
-        current = following
-        if moved < _SETTLED:
-            break
-    return current
+    return mixing_weights(likelihood, weights)
 
 
 def forecast_stacked(

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from isoflop.errors import DataError, IsoflopError, choices
 from isoflop.findings import Finding
 from isoflop.shown import Shown
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Interval, check_level, interval_of
 from isoflop.uncertainty.holm import holm
 from isoflop.uncertainty.ranks import spearman
@@ -207,7 +207,7 @@ def _rise(curves: ScoreCurves, m: int, t: int, start: float) -> tuple[Floats, Fl
     place = log_places(curves.x)[there]
     sigma = _sigma(curves, m, t, there)
     final = float(y[-_LAST:].mean())
-    p = float(ndtr(-(final - start) / max(sigma, 1e-300)))
+    p = float(special.ndtr(-(final - start) / max(sigma, 1e-300)))
     return y, place, sigma, p, final
 
 

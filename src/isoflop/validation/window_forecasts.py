@@ -24,7 +24,7 @@ from isoflop.uncertainty.discrepancy import discrepancy
 from isoflop.uncertainty.prior import Prior
 from isoflop.uncertainty.quantiles import finite_quantiles
 from isoflop.uncertainty.resampling_unit import unit_by
-from isoflop.uncertainty.scatter import run_scatter
+from isoflop.uncertainty.scatter import RunScatter, run_scatter
 from isoflop.uncertainty.unit_weights import unit_weights
 from isoflop.validation.score import log_density
 from isoflop.validation.split import Window
@@ -39,57 +39,88 @@ DRAW_STEPS = 100  # those that still creep along a valley by then hardly move th
 
 
 @dataclass(frozen=True)
-class Piece(Value):
-    """One window's forecasts, (held rows,) each, and their draws (draws, held rows)."""
+class Fitted(Value):
+    """One window's optimum (one problem), and the law's forecasts there, (held rows,)."""
 
+    best: Solution
     value: Floats
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Judged(Value):
+    """One window's forecasts with model error, (held rows,) each, and how the fitted runs scatter around the law."""
+
     low: Floats
     high: Floats
     log_score: Floats
+    scatter: RunScatter
+
+
+@dataclass(frozen=True)
+class Drawn(Value):
+    """What one window's draws forecast if the law holds, (held rows,) each, and their curves (draws, held rows)."""
+
     law_low: Floats
     law_high: Floats
     law_log_score: Floats
     curve: Floats
-    findings: tuple[Finding, ...]
 
 
-def solved(
+def fitted(law: Law, runs: Runs, windows: Sequence[Window], objective: Objective, seed: int) -> list[Fitted]:
+    """The windows of one table: optima by a search from many starts, as weight rows."""
+    ready = problem(law, runs, objective=objective)
+    best = optima(ready, np.array([window.train for window in windows], dtype=np.float64), seed)
+    return [_fitted(ready, window, best.one(each)) for each, window in enumerate(windows)]
+
+
+def judged(
     law: Law,
     runs: Runs,
     windows: Sequence[Window],
+    found: Sequence[Fitted],
+    trained: Sequence[Runs],
     objective: Objective,
-    draws: int,
     level: float,
     seed: int,
     *,
-    resample_by: str | None = None,
     prior: Prior | None = None,
-) -> list[Piece]:
-    """The windows of one table: optima by a search from many starts, then draws from each optimum, as weight rows."""
+) -> list[Judged]:
+    """What the residuals of each window's fit leave open for the rows that it holds out; trained: its fitted runs."""
     ready = problem(law, runs, objective=objective)
-    train = np.array([window.train for window in windows], dtype=np.float64)
-    best = optima(ready, train, seed)
-    theta, scale = best.theta, best.scale
-    weights = np.concatenate([resampled(ready, runs, window, draws, seed, by=resample_by) for window in windows])
-    drawn = ready.solve(
-        np.repeat(theta, draws, axis=0),
-        weights=weights,
-        scales=np.repeat(scale, draws) if objective.fits_scale else None,
+    answers = []
+    for window, each, own in zip(windows, found, trained, strict=True):
+        fit = window_fit(ready, own, window, each.best, seed=seed)
+        ends = _with_model_error(fit, _there(ready, window), ready.table.loss[window.held], level, prior)
+        answers.append(Judged(*ends, run_scatter(fit)))
+    return answers
+
+
+def drawn(
+    law: Law,
+    runs: Runs,
+    windows: Sequence[Window],
+    found: Sequence[Fitted],
+    scatters: Sequence[RunScatter],
+    weights: Sequence[Floats],
+    objective: Objective,
+    level: float,
+    seed: int,
+) -> list[Drawn]:
+    """The draws of every window, begun at its optimum; weights: each window's, (draws, rows); see :func:`resampled`."""
+    ready = problem(law, runs, objective=objective)
+    counts = [len(each) for each in weights]
+    ended = ready.solve(
+        np.repeat(np.concatenate([each.best.theta for each in found]), counts, axis=0),
+        weights=np.concatenate(weights),
+        scales=np.repeat([each.best.scale[0] for each in found], counts) if objective.fits_scale else None,
         max_steps=DRAW_STEPS,
     )
-    params = np.where(np.isfinite(drawn.value)[:, None], ready.params(drawn.theta), np.nan)
+    params = np.where(np.isfinite(ended.value)[:, None], ready.params(ended.theta), np.nan)
+    pieces = np.split(params, np.cumsum(counts)[:-1])
     return [
-        _piece(
-            ready,
-            window,
-            window_fit(ready, runs, window, best.one(each), seed=seed),
-            params[each * draws : (each + 1) * draws],
-            level,
-            seed,
-            doubts=() if best.converged[each] else (_creeping(law, window),),
-            prior=prior,
-        )
-        for each, window in enumerate(windows)
+        _drawn(ready, window, scatter, piece, level, seed)
+        for window, scatter, piece in zip(windows, scatters, pieces, strict=True)
     ]
 
 
@@ -125,12 +156,12 @@ def optima(ready: Problem, train: Floats, seed: int) -> Solution:
     )
 
 
-def resampled(ready: Problem, runs: Runs, window: Window, draws: int, seed: int, *, by: str | None = None) -> Floats:
+def resampled(runs: Runs, window: Window, draws: int, seed: int, *, by: str | None = None) -> Floats:
     """How much each row counts in each draw, (draws, rows): the fitted runs weighed as the bootstrap does, no other.
 
-    by: a column whose equal values are weighed together.
+    by: a column whose equal values are weighed together. The law does not matter, so that draws of two laws pair.
     """
-    codes = ready.table.run_codes
+    codes = runs.run_codes()
     whole = strata(runs, codes)
     if by is not None:
         unit = unit_by(runs, codes, by)
@@ -142,8 +173,8 @@ def resampled(ready: Problem, runs: Runs, window: Window, draws: int, seed: int,
     return drawn[:, codes] * window.train
 
 
-def window_fit(ready: Problem, runs: Runs, window: Window, best: Solution, *, seed: int = 0) -> Fit:
-    """The fit to a window's smaller runs at its optimum, in the coordinates of the whole table."""
+def window_fit(ready: Problem, trained: Runs, window: Window, best: Solution, *, seed: int = 0) -> Fit:
+    """The fit to a window's smaller runs, ``trained``, at its optimum, in the coordinates of the whole table."""
     kept = np.flatnonzero(window.train)
     _, codes = np.unique(ready.table.run_codes[kept], return_inverse=True)
     table = Table(
@@ -153,46 +184,39 @@ def window_fit(ready: Problem, runs: Runs, window: Window, best: Solution, *, se
         None if ready.table.weights is None else ready.table.weights[kept],
     )
     few = problem_from_table(ready.law, table, objective=ready.objective, centers=ready.kernel.centers)
-    return fit_at(few, runs.take(window.train), best, seed=seed)
+    return fit_at(few, trained, best, seed=seed)
 
 
-def _piece(
-    ready: Problem,
-    window: Window,
-    fitted: Fit,
-    drawn: Floats,
-    level: float,
-    seed: int,
-    *,
-    doubts: tuple[Finding, ...],
-    prior: Prior | None,
-) -> Piece:
-    """Forecasts of one window from its fit and the draws of its parameters (draws, parameters)."""
+def _fitted(ready: Problem, window: Window, best: Solution) -> Fitted:
+    """What one window's optimum says of its held-out rows."""
     law = ready.law
-    there = {name: values[window.held] for name, values in ready.table.inputs.items()}
     truth = ready.table.loss[window.held]
-    with np.errstate(all="ignore"):
-        curve = _curve(law, drawn, there)
-    scatter = run_scatter(fitted)
-    drawn_scatter = scatter.draw(len(curve), curve.shape[1], np.random.default_rng([seed, 2])) * scatter.share(there)
-    predicted = moved(curve, drawn_scatter, fitted.data.space)
-    low, high, log_score = _with_model_error(fitted, there, truth, level, prior)
-    ends = finite_quantiles(predicted, _ends(level))
-    idle = [each for each in parameter_findings(law, ready.kernel, fitted.theta[None]) if each.code == "at-bound"]
-    return Piece(
-        value=np.broadcast_to(fitted.predict(there), truth.shape).astype(np.float64),
-        low=low,
-        high=high,
-        log_score=log_score,
-        law_low=ends[0],
-        law_high=ends[1],
-        law_log_score=log_density(predicted, truth),
-        curve=curve,
+    params = dict(zip(law.param_names, (float(each) for each in ready.params(best.theta)[0]), strict=True))
+    idle = [each for each in parameter_findings(law, ready.kernel, best.theta) if each.code == "at-bound"]
+    return Fitted(
+        best=best,
+        value=np.broadcast_to(law.value(params, _there(ready, window)), truth.shape).astype(np.float64),
         findings=(
-            *doubts,
+            *(() if best.converged[0] else (_creeping(law, window),)),
             *(replace(each, message=f"{law.name} without {window.says}: {each.message}") for each in idle),
         ),
     )
+
+
+def _there(ready: Problem, window: Window) -> dict[str, Floats | Lists]:
+    """The inputs of the rows that a window holds out."""
+    return {name: values[window.held] for name, values in ready.table.inputs.items()}
+
+
+def _drawn(ready: Problem, window: Window, scatter: RunScatter, params: Floats, level: float, seed: int) -> Drawn:
+    """What the draws of a window's parameters (draws, parameters) say of its held-out rows."""
+    there = _there(ready, window)
+    with np.errstate(all="ignore"):
+        curve = _curve(ready.law, params, there)
+    around = scatter.draw(len(curve), curve.shape[1], np.random.default_rng([seed, 2])) * scatter.share(there)
+    predicted = moved(curve, around, ready.objective.space)
+    ends = finite_quantiles(predicted, _ends(level))
+    return Drawn(ends[0], ends[1], log_density(predicted, ready.table.loss[window.held]), curve)
 
 
 def _with_model_error(

@@ -216,3 +216,14 @@ def test_nothing_that_varies_is_refused(recipes):
     runs = Runs.from_columns({"N": [1e8] * 8, "loss": np.linspace(2, 3, 8), "recipe": list("aaaabbbb")})
     with pytest.raises(DataError, match="none of C, N, D, step varies in two of the groups a, b by a factor of 1.5"):
         compared(runs)
+
+
+def test_a_parameter_that_is_no_number_is_told_instead_of_compared():
+    size = np.geomspace(1e3, 1e6, 8)
+    flat, steep = 2 * size**-1e-4, 3 * size**-0.1
+    runs = Runs.from_columns(
+        {"N": np.tile(size, 2), "loss": np.concatenate([steep, flat]), "recipe": ["steep"] * 8 + ["flat"] * 8}
+    )
+    groups, _ = groups_by(runs, "recipe")
+    with pytest.raises(DataError, match=r"N_0 of 'flat' is too large for a number.*--only.*A/N\^alpha"):
+        compare_groups(groups, law=law("timeseries-n"), draws=20, starts=8)

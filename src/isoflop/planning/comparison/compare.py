@@ -202,6 +202,7 @@ def compare_groups(
     asked = {name: tuple(values) for name, values in (at or {}).items()}
     way = along(law, x=x, held=_held(asked, x, law), tables=[each.runs for each in kept])
     fits = tuple(fit(law, each.runs, objective=objective, starts=starts, seed=seed) for each in kept)
+    _check_finite(kept, fits)
     joint = joint_bootstrap(fits, draws=draws, seed=seed, paired=paired, progress=progress)
     curves = Curves(tuple(each.name for each in kept), joint, way, better or better_of(response, kept[0].runs))
     points = np.array(sorted(set(asked.get(way.x, ()))) or _usual(curves))
@@ -274,6 +275,19 @@ def _check_response(groups: Sequence[Group], response: str) -> None:
                 f"{response} is {known[0]:g} in every run of {excerpt(each.name)}, so nothing scales there; leave the "
                 "group out (--where), or name another response (--response)"
             )
+
+
+def _check_finite(groups: Sequence[Group], fits: Sequence[Fit]) -> None:
+    """Raises DataError for a parameter that is too large for a number, of which no curve can be computed."""
+    for each, fitted in zip(groups, fits, strict=True):
+        along_x = fitted.law.input_names[0]
+        for name, value in fitted.params.items():
+            if not np.isfinite(value):
+                raise DataError(
+                    f"{name} of {excerpt(each.name)} is too large for a number, since the group's "
+                    f"{fitted.law.response} hardly depends on {along_x}; leave the group out (--only), or give another "
+                    f'law without {name} (--law "A/{along_x}^alpha")'
+                )
 
 
 def _ordered(kept: Sequence[Group], reference: str | None, asked: Sequence[Group]) -> tuple[Group, ...]:

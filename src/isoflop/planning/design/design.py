@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
@@ -23,6 +22,7 @@ from isoflop.planning.design.sign import wrong_sign
 from isoflop.planning.design.target import Target
 from isoflop.runs import Runs
 from isoflop.shown import Shown
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Interval, check_level
 from isoflop.uncertainty.prior import Prior
 
@@ -180,7 +180,7 @@ def design(
         known.cov, known.cross, known.target_cov, posed.noise, posed.cost, budget, most=seeds, least_gain=least_gain,
         drift=drift, beside=posed.beside,
     )  # fmt: skip
-    quantile = float(stdtrit(_FREE, (1 + level) / 2) if drift else ndtri((1 + level) / 2))
+    quantile = float(special.stdtrit(_FREE, (1 + level) / 2) if drift else special.ndtri((1 + level) / 2))
     middle = _middle(known, target)
 
     def around(error: float) -> Interval:

@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from isoflop.errors import DataError, IsoflopError, shown
 from isoflop.planning.design.belief import Moments
 from isoflop.planning.design.candidates import MOST, Candidates
 from isoflop.runs import Runs
+from isoflop.special import special
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -138,14 +138,14 @@ def wrong_sign(mean: float, before: float, after: float) -> float:
     if after <= 0:
         return 0.0
     if spread < 1e-9 * before:
-        return float(ndtr(-abs(mean) / before))
+        return float(special.ndtr(-abs(mean) / before))
     # split at M = 0, where the integrand has a kink
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     total = 0.0
     for low, high in ((min(mean - _REACH * spread, 0.0), 0.0), (0.0, max(mean + _REACH * spread, 0.0))):
         at = low + (high - low) * (nodes + 1) / 2
         density = np.exp(-0.5 * ((at - mean) / spread) ** 2) / (spread * math.sqrt(2 * math.pi))
-        total += float((weights * density * ndtr(-np.abs(at) / after)).sum()) * (high - low) / 2
+        total += float((weights * density * special.ndtr(-np.abs(at) / after)).sum()) * (high - low) / 2
     return min(total, 0.5)
 
 

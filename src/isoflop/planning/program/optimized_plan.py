@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
@@ -23,6 +22,7 @@ from isoflop.planning.program.problem import Problem, point_expression
 from isoflop.planning.program.solve_plan import Optima, PlanSolver
 from isoflop.planning.sizes import LAW_ANYWHERE
 from isoflop.shown import Shown
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Ensemble, Interval, check_level, interval_of, no_draws, tail_findings
 from isoflop.uncertainty.extrapolation import distances
 from isoflop.uncertainty.predictive import Predictive, predictive
@@ -344,7 +344,7 @@ def _conditional(problem: Problem, there: Optima | None) -> list[Finding]:
     names = [each.name for each in problem.unknowns if not each.menu]
     if not names:
         return []
-    factor = math.exp(ndtri(0.95) * LAW_ANYWHERE)
+    factor = math.exp(special.ndtri(0.95) * LAW_ANYWHERE)
     plain = set(problem.names) == set(problem.law.input_names) == {"N", "D"}
     return [
         Finding(

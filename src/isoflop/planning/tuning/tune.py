@@ -9,7 +9,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
 
 from isoflop.errors import DataError, IsoflopError
 from isoflop.findings import Finding
@@ -19,6 +18,7 @@ from isoflop.planning.tuning.sweep import SCALES, Sweep, sweep_of
 from isoflop.planning.tuning.three_term import BatchLine, three_term
 from isoflop.runs import Runs
 from isoflop.shown import Shown
+from isoflop.special import special
 from isoflop.uncertainty.ensemble import Interval, check_level
 from isoflop.uncertainty.extrapolation import decades_beyond
 from isoflop.values import Value
@@ -47,7 +47,7 @@ class Line(Value):
         """By how much draws are spread around the estimate."""
         free = self.freedom
         spent = self.path.shape[2]
-        normal, student = float(ndtri((1 + level) / 2)), float(stdtrit(free, (1 + level) / 2))
+        normal, student = float(special.ndtri((1 + level) / 2)), float(special.stdtrit(free, (1 + level) / 2))
         return math.sqrt((free + spent) / free) * student / normal
 
     def interval(self, values: Floats, level: float) -> Interval:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from isoflop.answers import Answer, Picture
 from isoflop.answers.wording import number, told
+from isoflop.patterns import pattern
 
-_REPOSITORY: Final = re.compile(r" \([\w.-]+/[\w.-]+@[0-9a-f]{6,40}(?:\)|( where [^()]*)\))")
+_REPOSITORY: Final = pattern(r" \([\w.-]+/[\w.-]+@[0-9a-f]{6,40}(?:\)|( where [^()]*)\))")
 _LONGEST_SOURCE: Final = 90
 _FEWEST: Final = 8  # letters of a clause that says something
 _LONGEST: Final = 150  # letters of a title: two lines of the usual width

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding, ordered
 from isoflop.questions.base.specs import FitSpec, LawSpec, LevelSpec, PriorSpec, RunsSpec
+from isoflop.version import VERSION
 
 if TYPE_CHECKING:
     from isoflop.fitting import Fit, Objective
@@ -185,9 +186,7 @@ class Context:
 
     def provenance(self, *, runs: bool, fit: Ensemble | None) -> dict[str, Any]:
         """What an answer rests on, as plain values: a fit with its draws, or runs alone."""
-        from importlib.metadata import version
-
-        told: dict[str, Any] = {"isoflop": version("isoflop")}
+        told: dict[str, Any] = {"isoflop": VERSION}
         if fit is not None:
             from isoflop.fitting import Fit
 

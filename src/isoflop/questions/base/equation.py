@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from isoflop.answers import of_interval
 from isoflop.answers.wording import worded
+from isoflop.patterns import pattern
 
 if TYPE_CHECKING:
     from isoflop.laws import Law
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from isoflop.uncertainty import Ensemble, Interval
 
 _NOTHING = 1e-6  # share of its upper limit below which a parameter is zero
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAME = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def param_intervals(ensemble: Ensemble, *, level: float) -> dict[str, Interval]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from isoflop.errors import IsoflopError, shown
+from isoflop.patterns import pattern
 from isoflop.units import parse_quantity
 
 T = TypeVar("T")
 
 _HOURS = {"h": 1.0, "d": 24.0, "w": 168.0}
-_DURATION = re.compile(r"\s*(.+?)\s*(hours?|h|days?|d|weeks?|w)\s*")
+_DURATION = pattern(r"\s*(.+?)\s*(hours?|h|days?|d|weeks?|w)\s*")
 _MOST = 2**53  # whole numbers up to here are exact as floats
 
 
@@ -43,7 +43,6 @@ class Kind(Generic[T]):
         return {"type": "string"}
 
 
-@dataclass(frozen=True)
 class Text(Kind[str]):
     """Any text that is not empty."""
 
@@ -72,7 +71,6 @@ class Choice(Kind[str]):
         return {"enum": list(self.values)}
 
 
-@dataclass(frozen=True)
 class Flag(Kind[bool]):
     """On or off."""
 
@@ -174,7 +172,6 @@ class Duration(Kind[float]):
         return f"{value!r}h"
 
 
-@dataclass(frozen=True)
 class Texts(Kind[tuple[str, ...]]):
     """Several texts; the option is repeated."""
 

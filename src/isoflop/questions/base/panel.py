@@ -13,6 +13,7 @@ from isoflop.answers.answer import literal
 from isoflop.answers.wording import plural, worded
 from isoflop.errors import IsoflopError, shown
 from isoflop.findings import Finding
+from isoflop.patterns import pattern
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.equation import written
@@ -30,8 +31,8 @@ _MOST_DRAWN = 300_000  # draws times groups: some seconds
 _FEWEST_DRAWS = 200
 TEST_DRAWS = 199  # tables that a test of sharing simulates, or as many as the draws where these are fewer
 _UNSEEN = "another-group"  # in the name of its file
-_BUT = re.compile(r"all[\s_-]*but\b[\s:=_-]*(.*)", re.DOTALL)
-_NAMES = re.compile(r"[,\s]+")
+_BUT = pattern(r"all[\s_-]*but\b[\s:=_-]*(.*)", re.DOTALL)
+_NAMES = pattern(r"[,\s]+")
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,11 @@ def _together_alone(panel: PanelFit) -> Finding:
 
 def as_fitted_panel(result: object) -> FittedPanel | None:
     """A panel, its draws or its test as one; None for any other result."""
+    from isoflop.fitting import Estimate
+    from isoflop.uncertainty import Ensemble
+
+    if isinstance(result, Estimate | Ensemble):  # known without importing what panels need
+        return None
     from isoflop.fitting.panel import PanelFit
     from isoflop.uncertainty.panel import PanelDraws
     from isoflop.uncertainty.sharing import SharingTest

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from isoflop.uncertainty.prior import Prior
 
 Group = Literal["Read", "Fit", "Ask", "Test", "Share"]
-GROUPS: tuple[Group, ...] = ("Read", "Fit", "Ask", "Test", "Share")
 
 # What a question is asked of: a table of runs; runs with a law (or a saved fit); its own files alone; nothing.
 InReport = Literal["", "always", "where cheap", "on request"]

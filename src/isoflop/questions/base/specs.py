@@ -67,9 +67,10 @@ class RunsSpec:
     def read(self) -> Runs:
         """The runs; raises DataError for what cannot be read."""
         from isoflop.runs import read_runs
-        from isoflop.runs.datasets import boxes, is_data_set
 
         if self.source is None:
+            from isoflop.runs.datasets import boxes
+
             if self.columns or self.units or self.conventions:
                 raise IsoflopError("--column, --unit and --convention describe a table, and none was given; name one")
             bundled = boxes()
@@ -79,8 +80,11 @@ class RunsSpec:
         if not self.source.strip():
             raise DataError("the name of the table is empty; give a file, a data set (isoflop datasets) or nothing")
         place = self.folder / self.source
-        if not place.exists() and is_data_set(self.source):
-            return self._of_data_set(self.source)
+        if not place.exists():
+            from isoflop.runs.datasets import is_data_set
+
+            if is_data_set(self.source):
+                return self._of_data_set(self.source)
         return read_runs(
             place,
             columns=self.columns,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +46,13 @@ def off_isoflop_curve(runs: Runs) -> list[OffCurve]:
     Budgets are groups of runs whose C (or 6ND) agree within 10 %, with six sizes or more; the parabola is fitted by
     reweighting to the least sum of absolute residuals, so that a run off the curve does not bend it.
     """
+    return list(_off_curve(runs))
+
+
+@lru_cache(maxsize=2)  # the check of a table asks twice
+def _off_curve(runs: Runs) -> tuple[OffCurve, ...]:
     if not {"N", "loss"} <= set(runs.frame.columns) or not ({"C", "D"} & set(runs.frame.columns)):
-        return []
+        return ()
     n, loss = runs["N"], runs["loss"]
     with np.errstate(all="ignore"):
         flops = runs["C"] if "C" in runs.frame.columns else training_flops(n, runs["D"])
@@ -54,7 +60,7 @@ def off_isoflop_curve(runs: Runs) -> list[OffCurve]:
     good = np.flatnonzero(np.isfinite(log_n) & np.isfinite(log_loss) & np.isfinite(log_c))
     good = good[hardly_repeated(runs)[good]]
     if len(good) < _FEWEST_SIZES:
-        return []
+        return ()
     kind = setting_groups(runs)
     order = good[np.lexsort((log_c[good], kind[good]))]
     breaks = (np.diff(log_c[order]) > _SAME_BUDGET) | (np.diff(kind[order]) != 0)
@@ -68,7 +74,7 @@ def off_isoflop_curve(runs: Runs) -> list[OffCurve]:
         scale = max(1.4826 * float(np.median(np.sort(np.abs(above))[3:])), _LEAST / _OFF)
         for place in np.flatnonzero(np.abs(above) > _OFF * scale):
             found.append(OffCurve(int(runs.rows[rows[place]]), float(above[place]), float(flops[rows[place]])))
-    return found
+    return tuple(found)
 
 
 def _above_parabola(x: Floats, y: Floats) -> Floats:

@@ -10,7 +10,7 @@ import polars.selectors as cs
 from numpy.typing import NDArray
 
 from isoflop.runs.columns import BY_SYMBOL, plain
-from isoflop.runs.table import ROW, Runs
+from isoflop.runs.table import Runs
 
 Floats = NDArray[np.float64]
 
@@ -21,7 +21,7 @@ _MOST = 150  # rows that a selection can list within its length
 
 def rows_where(runs: Runs, chosen: NDArray[np.bool_]) -> tuple[int, ...]:
     """The numbers of the rows where ``chosen`` (rows,) is true."""
-    return tuple(int(row) for row in runs.frame[ROW].filter(pl.Series(chosen)))
+    return tuple(runs.rows[chosen].tolist())
 
 
 def without(rows: Iterable[int]) -> str:

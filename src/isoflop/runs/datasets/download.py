@@ -12,14 +12,14 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import Literal
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from typing import TYPE_CHECKING, Literal
 
 from isoflop.errors import DataError
 from isoflop.runs.datasets.registry import Copy, Dataset, SourceFile, Table, find
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
 
 MIRROR = "ISOFLOP_DATASETS"
 HOST = "https://raw.githubusercontent.com"
@@ -159,6 +159,10 @@ def _why_derived(file: SourceFile, name: str) -> str:
 
 def _fetch(url: str, file: SourceFile, *, timeout: float, deadline: float) -> bytes:
     """The body at ``url``, no longer than the registered size, with the registered digest."""
+    from http.client import HTTPException
+    from urllib.error import HTTPError, URLError
+    from urllib.request import Request, urlopen
+
     request = Request(url, headers={"User-Agent": "isoflop"})
     try:
         with urlopen(request, timeout=timeout) as answer:
