@@ -10,6 +10,7 @@ import contextlib
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import numpy as np
 from benchmarks.coverage import FAR, NOISES, TRUTH, design
 from benchmarks.curves import simulate
 
-from isoflop import Ensemble, Fit, Runs, bootstrap, fit, law
+from isoflop import Fit, Runs, bootstrap, fit, law
 from isoflop.fitting.fit import problem
 from isoflop.runs.datasets import load
 from isoflop.uncertainty.coverage import coverage
@@ -29,6 +30,7 @@ FigureToTake = tuple[str, float | None, int, Once]  # name, goal, repeats, proce
 
 _SIMULATIONS = 20  # of the 1,000 of a coverage study
 _REFITS = 100_000  # of the million on other machines
+_MARK = "ISOFLOP_SCALE"
 _SLOWER = 1.2  # times the processor time of one process, the most that a backend may take
 
 
@@ -99,23 +101,28 @@ def logged(folder: Path, runs: int) -> None:
 
 
 def _elsewhere(found: Fit, refits: int) -> Iterator[FigureToTake]:
-    """A million refits by this process, then by two local workers of Dask and Ray, whose goal is set by the first."""
+    """A million refits by this process, then by two local workers of Dask and Ray, whose goal is set by the first.
+
+    Starting workers costs the same for few refits and many, so two numbers of them are measured, and a line is drawn.
+    """
     taken: dict[str, float] = {}
     drawn: dict[str, bytes] = {}
 
     def study(name: str, jobs: int) -> float:
-        before = _processor_seconds()
-        ensemble: Ensemble = bootstrap(found, draws=refits, restarted=0, jobs=jobs)
-        seconds = (_processor_seconds() - before) * 1e6 / refits
+        def work(draws: int) -> None:
+            drawn[name] = bootstrap(found, draws=draws, restarted=0, jobs=jobs).params.tobytes()
+
+        few = processor_seconds(lambda: work(refits // 5))
+        many = processor_seconds(lambda: work(refits))
+        seconds = many + (many - few) / (refits - refits // 5) * (1_000_000 - refits)
         taken[name] = min(seconds, taken.get(name, np.inf))
-        drawn[name] = ensemble.params.tobytes()
         if drawn[name] != drawn["one process"]:
             raise RuntimeError(f"the draws of {name} are not those of one process")
         return seconds
 
     if not Path("/proc/self/stat").exists():
         return
-    scaled = f"1,000,000 refits (scaled from {refits:,})"
+    scaled = f"1,000,000 refits (line through {refits // 5:,} and {refits:,})"
     yield f"{scaled}, one process", None, 3, lambda: study("one process", 1)
     for name, started in (("Dask", _dask), ("Ray", _ray)):
         try:
@@ -151,18 +158,44 @@ def _ray() -> Iterator[contextlib.AbstractContextManager[object]]:
         ray.shutdown()
 
 
-def _processor_seconds() -> float:
-    """User and system time of this process and all that descend from it, living ones."""
-    parents, ticks = {}, {}
+def processor_seconds(work: Callable[[], object]) -> float:
+    """User and system time of ``work``, in this process and in all that it started, or that these started.
+
+    Workers may end with the work, so that their times are looked up five times a second.
+    """
+    before = _ticks()
+    seen, over = dict(before), threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.2):
+            seen.update(_ticks())
+
+    looking = threading.Thread(target=look, daemon=True)
+    looking.start()
+    try:
+        work()
+    finally:
+        over.set()
+        looking.join()
+    seen.update(_ticks())
+    return sum(count - before.get(one, 0) for one, count in seen.items()) / os.sysconf("SC_CLK_TCK")
+
+
+def _ticks() -> dict[int, int]:
+    """Processor time of each process that belongs to this one.
+
+    Ray's first process does not stay a child of ours: it is known by a word in the environment that it inherits.
+    """
+    word = f"{_MARK}={os.environ.setdefault(_MARK, str(os.getpid()))}".encode()
+    parents, ticks, counted = {}, {}, {os.getpid()}
     for place in Path("/proc").iterdir():
         if not place.name.isdigit():
             continue
-        with contextlib.suppress(OSError):
-            fields = (place / "stat").read_text().rpartition(")")[2].split()
-            parents[int(place.name)], ticks[int(place.name)] = int(fields[1]), sum(map(int, fields[11:15]))
-    own, waiting = 0, [os.getpid()]
-    while waiting:
-        one = waiting.pop()
-        own += ticks.get(one, 0)
-        waiting += [child for child, parent in parents.items() if parent == one]
-    return own / os.sysconf("SC_CLK_TCK")
+        with contextlib.suppress(OSError):  # it has ended, or is another user's
+            fields, one = (place / "stat").read_text().rpartition(")")[2].split(), int(place.name)
+            parents[one], ticks[one] = int(fields[1]), int(fields[11]) + int(fields[12])
+            if word in (place / "environ").read_bytes().split(b"\0"):
+                counted.add(one)
+    while more := {one for one, parent in parents.items() if parent in counted} - counted:
+        counted |= more
+    return {one: ticks[one] for one in counted if one in ticks}

@@ -15,6 +15,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _LOCAL = ("LokyBackend", "MultiprocessingBackend", "ThreadingBackend")
+_TASKS = 16  # for each worker elsewhere, of many items each
 _LOOK = 0.5  # seconds after which a child looks whether its parent is there
 _watching: list[int] = []
 
@@ -38,7 +39,18 @@ def side_by_side(work: Callable[[Item], Result], items: Sequence[Item], *, jobs:
     # Ray's backend gives its results only all at once
     gives = "generator" if backend.supports_return_generator else "list"
     each = _Watched(work, os.getpid())
-    yield from joblib.Parallel(n_jobs=jobs, return_as=gives)(joblib.delayed(each)(item) for item in items)
+    if type(backend).__name__ in _LOCAL:
+        yield from joblib.Parallel(n_jobs=jobs, return_as=gives)(joblib.delayed(each)(item) for item in items)
+        return
+    # elsewhere each task costs some hundredths of a second, for the work travels with every one
+    size = max(1, len(items) // (_TASKS * max(1, backend.effective_n_jobs(jobs))))
+    groups = [items[first : first + size] for first in range(0, len(items), size)]
+    for done in joblib.Parallel(n_jobs=jobs, return_as=gives)(joblib.delayed(_every)(each, some) for some in groups):
+        yield from done
+
+
+def _every(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    return [work(item) for item in items]
 
 
 @dataclass(frozen=True)
