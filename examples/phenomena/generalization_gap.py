@@ -12,17 +12,18 @@ import numpy as np
 import torch
 from _digits import digits_parts, epochs
 from _networks import last_hidden, losses, outputs, parameters
-from _scaffold import COLOURS, MARKERS, Outcome, draws_interval, panels, show, told
-from scipy.stats import rankdata
+from _scaffold import COLOURS, MARKERS, Outcome, panels, show, told
 
+from isoflop import Runs
 from isoflop.measures import calibrated_conditional_information, half_median_distance, unit_norm
+from isoflop.validation.correlation import correlate
 
 TRAINING, MEASURED = 300, 300
 CLASSES = 10
 
 
 def study(quick: bool) -> Outcome:
-    """Train every width and decay, measure, and correlate over networks with a bootstrap of them."""
+    """Train every width and decay, measure, and correlate over networks, seeds of a setting left out together."""
     torch.set_num_threads(1)
     widths = (8, 32) if quick else (8, 16, 32, 64)
     decays = (0.0, 1e-3, 1e-2) if quick else (0.0, 3e-4, 1e-3, 3e-3, 1e-2)
@@ -53,12 +54,9 @@ def study(quick: bool) -> Outcome:
             informations.append(found.value)
     table = {"I(X; Z | Y)": np.array(informations), "parameters": np.array(sizes), "norm of weights": np.array(norms)}
     gap = np.array(gaps)
-    rng = np.random.default_rng(0)
-    rows = rng.integers(0, len(gap), (2_000, len(gap)))
-    correlations = {
-        name: draws_interval(_spearman(values, gap), np.array([_spearman(values[r], gap[r]) for r in rows]))
-        for name, values in table.items()
-    }
+    columns = {"gap": gap, "setting": [f"{width} {decay:g}" for width, decay in labels]}
+    compared = correlate(Runs.from_columns(columns | table), "gap", list(table), by=["setting"])
+    correlations = {each.measure: each.rho for each in compared.measures}
     main = correlations["I(X; Z | Y)"]
     rivals = [name for name in table if name != "I(X; Z | Y)" and abs(correlations[name].value) > abs(main.value)]
     strong = main.low > 0.5
@@ -94,13 +92,6 @@ def study(quick: bool) -> Outcome:
         axes[1].set_xscale("log")
     header = ["width", "L2", "gap (nats)", "I(X; Z | Y)", "norm", "error"]
     return Outcome(verdict, says, header, told_rows, figure, {"information": main, "refused": float(refused)})
-
-
-def _spearman(one: np.ndarray, other: np.ndarray) -> float:
-    ranks = rankdata(one), rankdata(other)
-    if min(np.ptp(each) for each in ranks) == 0:
-        return float("nan")
-    return float(np.corrcoef(*ranks)[0, 1])
 
 
 if __name__ == "__main__":

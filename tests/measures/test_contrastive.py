@@ -76,3 +76,13 @@ def test_bad_samples_and_a_missing_library_are_told(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(IsoflopError, match=r"InfoNCE needs PyTorch; install it with pip install \"isoflop\[lab\]\""):
         infonce_information(*_pairs(1.0))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("nats", "says"), [(0.5, "independent samples give"), (2.0, "on Gaussian pairs")])
+def test_the_gate_refuses_a_critic_of_too_few_pairs(nats, says):
+    """300 pairs train no critic: the bound is far below the truth, which the trials tell."""
+    pytest.importorskip("torch")
+    found = calibrated_information(*_pairs(nats, samples=300), method="infonce")
+    assert says in found.refused and found.method == "infonce"
+    assert any(abs(trial.estimate - trial.truth) > 0.1 for trial in found.trials)

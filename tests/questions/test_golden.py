@@ -18,6 +18,14 @@ def test_every_question_has_a_case():
     assert {each.stem for each in GOLDEN.glob("*.json")} == set(CASES)
 
 
+def test_pictures_are_offered_where_answers_have_them():
+    drawn = {words[0]: False for words in CASES.values()}
+    for name, words in CASES.items():
+        kept = json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
+        drawn[words[0]] |= bool(kept["pictures"])
+    assert drawn == {name: each.has_pictures for name, each in questions().items()}
+
+
 @pytest.mark.parametrize("name", list(CASES))
 def test_the_answer_is_the_one_that_is_kept(name, tables):
     """Renew a change that is meant: ``ISOFLOP_DATASETS=FOLDER python -m tests.questions.golden_cases``."""

@@ -83,8 +83,10 @@ def _run(cls: type[Question], values: dict[str, Any]) -> None:
 
 
 def _output_options(cls: type[Question]) -> tuple[Option, ...]:
-    """Those of every command, but for one that the question has itself under the same name."""
+    """Those of every command, but for one that the question has itself, and those of pictures where there are none."""
     own = {each.name for each in cls.options()}
+    if not cls.has_pictures:
+        own |= {"picture", "style"}
     return tuple(
         replace(each, default=cls.writes) if each.name == "output" and cls.writes else each
         for each in options_of(Output)

@@ -36,6 +36,7 @@ class Attention(Question):
     group: ClassVar[Group] = "Ask"
     order: ClassVar[int] = 81
     subject: ClassVar[Subject] = "nothing"
+    has_pictures: ClassVar[bool] = False
     results: ClassVar[tuple[str, ...]] = ("isoflop.probing.attention:AttentionDrift",)
     in_study: ClassVar[bool] = False
     on_page: ClassVar[bool] = False

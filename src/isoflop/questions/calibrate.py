@@ -39,6 +39,7 @@ class Calibrate(TrialOptions, Question):
     group: ClassVar[Group] = "Test"
     order: ClassVar[int] = 16
     subject: ClassVar[Subject] = "nothing"
+    has_pictures: ClassVar[bool] = False
     results: ClassVar[tuple[str, ...]] = ("isoflop.questions.calibrate:Calibrated",)
     in_study: ClassVar[bool] = False  # the file has a date
     on_page: ClassVar[bool] = False

@@ -46,6 +46,7 @@ class Cost(Hardware, Question):
     group: ClassVar[Group] = "Ask"
     order: ClassVar[int] = 90
     subject: ClassVar[Subject] = "nothing"
+    has_pictures: ClassVar[bool] = False
     results: ClassVar[tuple[str, ...]] = ("isoflop.questions.cost:Costed",)
 
     layers: int = option(POSITIVE, 0, required=True, help="Layers.")

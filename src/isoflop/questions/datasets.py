@@ -58,6 +58,7 @@ class Datasets(Question):
     group: ClassVar[Group] = "Read"
     order: ClassVar[int] = 40
     subject: ClassVar[Subject] = "nothing"
+    has_pictures: ClassVar[bool] = False
     results: ClassVar[tuple[str, ...]] = (
         "isoflop.questions.datasets:DatasetList",
         "isoflop.questions.datasets:FetchedFiles",

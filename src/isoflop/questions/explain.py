@@ -34,6 +34,7 @@ class Explain(Question):
     group: ClassVar[Group] = "Test"
     order: ClassVar[int] = 60
     subject: ClassVar[Subject] = "fit"
+    has_pictures: ClassVar[bool] = False
     unused: ClassVar[tuple[str, ...]] = ("prior",)
     results: ClassVar[tuple[str, ...]] = ("isoflop.probing.explain:Explanation",)
     in_study: ClassVar[bool] = False

@@ -45,6 +45,7 @@ class Hardness(Question):
     group: ClassVar[Group] = "Ask"
     order: ClassVar[int] = 26
     subject: ClassVar[Subject] = "nothing"
+    has_pictures: ClassVar[bool] = False
     results: ClassVar[tuple[str, ...]] = ("isoflop.probing.hardness:Hardness",)
     in_study: ClassVar[bool] = False
     on_page: ClassVar[bool] = False

@@ -35,6 +35,7 @@ class Import(Question):
     group: ClassVar[Group] = "Read"
     order: ClassVar[int] = 20
     subject: ClassVar[Subject] = "nothing"
+    has_pictures: ClassVar[bool] = False
     results: ClassVar[tuple[str, ...]] = ("isoflop.logs.imported:Imported",)
     in_study: ClassVar[bool] = False
     on_page: ClassVar[bool] = False

@@ -47,6 +47,7 @@ class Laws(Question):
     group: ClassVar[Group] = "Fit"
     order: ClassVar[int] = 30
     subject: ClassVar[Subject] = "nothing"
+    has_pictures: ClassVar[bool] = False
     results: ClassVar[tuple[str, ...]] = (
         "isoflop.questions.laws:LawList",
         "isoflop.laws.law:Law",

@@ -38,6 +38,7 @@ class Probe(Question):
     group: ClassVar[Group] = "Ask"
     order: ClassVar[int] = 80
     subject: ClassVar[Subject] = "nothing"
+    has_pictures: ClassVar[bool] = False
     results: ClassVar[tuple[str, ...]] = ("isoflop.probing.probe:Probed",)
     in_study: ClassVar[bool] = False
     on_page: ClassVar[bool] = False

@@ -36,6 +36,7 @@ class Regions(Question):
     group: ClassVar[Group] = "Test"
     order: ClassVar[int] = 45
     subject: ClassVar[Subject] = "runs"
+    has_pictures: ClassVar[bool] = False
     results: ClassVar[tuple[str, ...]] = ("isoflop.validation.regions:LearningCurves",)
 
     over: str | None = option(Text("COLUMN"), help="Horizontal column; D, step or C where not given.")

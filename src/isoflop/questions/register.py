@@ -32,6 +32,7 @@ class Register(Question):
     group: ClassVar[Group] = "Share"
     order: ClassVar[int] = 20
     subject: ClassVar[Subject] = "fit"
+    has_pictures: ClassVar[bool] = False
     results: ClassVar[tuple[str, ...]] = ("isoflop.planning.register:Prediction",)
     recommends: ClassVar[bool] = True
     in_study: ClassVar[bool] = False  # a study is performed again to the byte; a prediction has a date

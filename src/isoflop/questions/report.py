@@ -57,6 +57,7 @@ class Report(Question):
     group: ClassVar[Group] = "Share"
     order: ClassVar[int] = 10
     subject: ClassVar[Subject] = "fit"
+    has_pictures: ClassVar[bool] = False
     writes: ClassVar[str] = "report.html"
     on_page: ClassVar[bool] = False  # the page's fit is one
 

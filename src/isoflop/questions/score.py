@@ -41,6 +41,7 @@ class Score(Question):
     group: ClassVar[Group] = "Share"
     order: ClassVar[int] = 30
     subject: ClassVar[Subject] = "nothing"
+    has_pictures: ClassVar[bool] = False
     results: ClassVar[tuple[str, ...]] = ("isoflop.questions.score:Scored", "isoflop.planning.register:Score")
     in_study: ClassVar[bool] = False
     on_page: ClassVar[bool] = False

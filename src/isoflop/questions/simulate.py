@@ -42,6 +42,7 @@ class Simulate(Question):
     group: ClassVar[Group] = "Ask"
     order: ClassVar[int] = 90
     subject: ClassVar[Subject] = "nothing"
+    has_pictures: ClassVar[bool] = False
     results: ClassVar[tuple[str, ...]] = ("isoflop.planning.simulate:Simulated",)
     in_study: ClassVar[bool] = False
     on_page: ClassVar[bool] = False

@@ -48,6 +48,7 @@ class Tune(Question):
     group: ClassVar[Group] = "Ask"
     order: ClassVar[int] = 25
     subject: ClassVar[Subject] = "runs"
+    has_pictures: ClassVar[bool] = False
     unused: ClassVar[tuple[str, ...]] = ("objective", "starts", "jobs", "resample_by")
     results: ClassVar[tuple[str, ...]] = ("isoflop.questions.tune:Tuned", "isoflop.planning.tuning.tune:Tuning")
 

@@ -30,6 +30,7 @@ class Validate(TrialOptions, Question):
     group: ClassVar[Group] = "Test"
     order: ClassVar[int] = 15
     subject: ClassVar[Subject] = "nothing"
+    has_pictures: ClassVar[bool] = False
     results: ClassVar[tuple[str, ...]] = ("isoflop.validation.forecasts:ForecastValidation",)
     in_study: ClassVar[bool] = False
     on_page: ClassVar[bool] = False

@@ -43,7 +43,7 @@ class Question:
     error-level finding, unless it is forced, and its answers have an evidence block.
     writes: the file that the command writes where no other is named; none where empty.
     in_report: whether a report asks it: always, where its evidence is computed anyway, or with ``--include``.
-    in_study, on_page: whether the front end offers it.
+    in_study, on_page: whether the front end offers it. has_pictures: whether its answers can have pictures.
     """
 
     name: ClassVar[str]
@@ -58,6 +58,7 @@ class Question:
     in_report: ClassVar[InReport] = ""
     in_study: ClassVar[bool] = True
     on_page: ClassVar[bool] = True
+    has_pictures: ClassVar[bool] = True
 
     def check(self) -> None:
         """Refuse options that contradict each other, and places that cannot be written to, before anything is done."""
