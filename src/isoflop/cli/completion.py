@@ -41,7 +41,7 @@ def outlined(name: str) -> click.Command | None:
 
 
 def _declared(option: click.Option) -> list[str]:
-    """The words of an option as they are declared, ``--weights/--no-weights`` for one that is turned off by another."""
+    """The words of an option as they are declared: two with a slash between, where the second turns it off."""
     if option.secondary_opts:
         return [f"{option.opts[0]}/{option.secondary_opts[0]}", str(option.name)]
     return [*option.opts, str(option.name)]
