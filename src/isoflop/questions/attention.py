@@ -155,7 +155,7 @@ def _findings(result: AttentionDrift) -> tuple[Finding, ...]:
             Finding(
                 "no-holding-factor", "note",
                 f"{far.without:,} of {far.heads:,} heads and windows have no factor that would hold their entropy.",
-                "Their attention is nearly even; they keep 1/sqrt(d).",
+                "Their attention is nearly even; they are left as they are.",
             )
         )  # fmt: skip
     return tuple(found)

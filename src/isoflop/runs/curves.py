@@ -77,7 +77,8 @@ class Curves(Value):
         places = {run: place for place, run in enumerate(constants["run"])}
         own = pl.Series([places.get(run) for run in stretches["value"]], dtype=pl.UInt32)
         row = own.gather(np.repeat(np.arange(len(own)), lengths))
-        frame = with_tokens(frame.hstack(constants.drop("run").select(pl.all().gather(row))))
+        further = constants.select(pl.exclude("run", *frame.columns).gather(row))  # what is logged is not the run's own
+        frame = with_tokens(frame.hstack(further))
         counts = frame["loss"].is_finite().fill_null(value=False).to_numpy()
         if self.warmup:
             cut = np.array([self.warmup.get(run, 0) for run in stretches["value"]])
