@@ -48,6 +48,8 @@ def test_bad_arrays_are_refused_in_one_sentence(tmp_path):
         attention_drift([good, _write(tmp_path, 128, heads=3)])
     with pytest.raises(DataError, match="hold NaN or infinity"):
         attention_drift([good, _write(tmp_path, 128, keys=np.full((6, 128, 16), np.nan))])
+    with pytest.raises(DataError, match="too large for their entropy"):
+        attention_drift([good, _write(tmp_path, 128, keys=np.full((6, 128, 16), 1e300))])
     with pytest.raises(DataError, match="differ in heads or dimensions"):
         attention_drift([good, _write(tmp_path, 128, keys=np.ones((6, 128, 8)))])
     with pytest.raises(DataError, match=r"none of the arrays keys, key, k; it has 'queries', 'other': name one with"):

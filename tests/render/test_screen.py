@@ -98,3 +98,21 @@ def test_standard_output_has_the_style_that_its_terminal_can_show(told, file, st
     printed.print(("x", "bold red"))
     assert printed.width == 31
     assert printed.file.getvalue() == (f"{styles}x\x1b[0m\n" if styles else "x\n")
+
+
+def test_what_commands_a_terminal_is_not_printed():
+    own = Screen(io.StringIO(), width=40)
+    own.print("a\x1b[31mred\x9b1m\x00 b")
+    assert own.file.getvalue() == "a[31mred1m b\n"
+
+
+def test_an_encoding_without_a_letter_gets_one_as_wide():
+    held = io.BytesIO()
+    own = Screen(io.TextIOWrapper(held, encoding="ascii", errors="replace"), width=40)
+    own.print("0.889–1.002 × é")
+    assert held.getvalue() == b"0.889-1.002 x ?\n"
+
+
+def test_without_a_standard_output_nothing_is_printed(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    screen.standard_output().print("unseen")

@@ -17,8 +17,14 @@ def test_rows_keep_their_order_and_their_own_columns():
     found = joined(*_two())
     assert found["gap"].tolist() == [1.0, 2.0, 3.0]
     assert found["norm"].tolist()[::2] == [10.0, 30.0] and found.frame["norm"].null_count() == 1
-    (finding,) = found.findings
-    assert finding.code == "rows-not-joined" and finding.rows == (2,)
+    rows, columns = found.findings
+    assert rows.code == "rows-not-joined" and rows.rows == (2,)
+    assert columns.code == "columns-not-joined" and columns.message.startswith("gap of measures is not joined")
+
+
+def test_numbers_that_name_are_the_same_whatever_their_type():
+    runs = Runs.from_columns({"run": [0, 1], "gap": [1.0, 2.0]})
+    assert joined(runs, Runs.from_columns({"run": [1.0, 0.0], "norm": [5.0, 6.0]}))["norm"].tolist() == [6.0, 5.0]
 
 
 def test_what_cannot_be_joined_says_what_to_do():

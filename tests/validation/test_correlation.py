@@ -63,18 +63,19 @@ def test_what_is_held_fixed_cannot_be_what_two_columns_share():
 def test_perfect_agreement_has_an_interval_too():
     runs = isoflop.Runs.from_columns({"x": np.arange(8.0), "gap": np.arange(8.0) ** 3})
     (found,) = correlate(runs, "gap").measures
-    assert found.rho.value == pytest.approx(1) and 0.5 < found.rho.low < 0.99
+    assert found.rho.value == pytest.approx(1) and 0.5 < found.rho.low < 0.99 and found.rho.high >= found.rho.value
 
 
 @pytest.mark.parametrize(
     ("columns", "measures", "says"),
     [
-        ({"x": [1.0, 2, 3, 4], "gap": [1.0, 2, 3, 5]}, ["x"], "4 groups of rows, too few"),
+        ({"x": [1.0, 2, 3, 4], "gap": [1.0, 2, 3, 5]}, ["x"], "gap has values in 4 runs; an interval needs 5"),
         ({"x": [1.0] * 6, "gap": [1.0, 2, 3, 4, 5, 6]}, ["x"], "x is 1 in every row"),
         ({"x": [1.0, 2, 3, 4, 5, 6], "gap": [2.0] * 6}, ["x"], "gap is 2 in every row"),
         ({"x": ["a"] * 6, "gap": [1.0, 2, 3, 4, 5, 6]}, ["x"], "holds text where numbers are needed"),
-        ({"x": [1.0] * 6, "gap": [1.0, 2, 3, 4, 5, 6]}, [], "no measure that varies with gap"),
+        ({"x": [1.0] * 6, "gap": [1.0, 2, 3, 4, 5, 6]}, [], "no measure to set beside gap: x is 1 in every row"),
         ({"gap": [1.0, 2, 3, 4, 5, 6]}, ["y"], "no column 'y'"),
+        ({"gap": [1.0, 2, 3, 4, 5, 6]}, ["gap"], "gap is the response gap itself"),
         ({"x": [np.nan] * 6, "gap": [1.0, 2, 3, 4, 5, 6]}, ["x"], "0 groups of rows, too few"),
     ],
 )
@@ -84,6 +85,20 @@ def test_bad_columns_are_refused_in_one_sentence(columns, measures, says):
 
 
 def test_columns_that_cannot_count_are_told_and_left_out():
-    runs = _runs(still=np.ones(40), label=[f"r{k}" for k in range(40)])
+    spoiled = [*map(str, range(39)), "diverged"]
+    runs = _runs(still=np.ones(40), label=[f"r{k}" for k in range(40)], spoiled=spoiled, seed=list(range(40)))
     found = correlate(runs, "gap")
-    assert set(found.passed) == {"still"} and "in every row" in found.passed["still"]
+    assert set(found.passed) == {"still", "spoiled"} and "in every row" in found.passed["still"]
+    assert "'diverged' (row 40)" in found.passed["spoiled"]
+    assert {each.measure for each in found.measures} == {"x", "other"}  # a seed measures nothing
+
+
+@pytest.mark.parametrize(("given", "by", "says"), [
+    (["gap"], [], "gap is the response gap itself"),
+    (["still"], [], "still does not vary, so nothing is to be held fixed"),
+    ([], ["half"], "gap has values in 2 groups of half; an interval needs 5"),
+])  # fmt: skip
+def test_what_no_measure_could_go_with_is_told_by_its_cause(given, by, says):
+    runs = _runs(still=np.ones(40), half=["a", "b"] * 20)
+    with pytest.raises(DataError, match=says):
+        correlate(runs, "gap", given=given, by=by)

@@ -19,7 +19,7 @@ def bar(*, quiet: bool) -> Callable[[int, str], AbstractContextManager[Advance]]
 @contextmanager
 def progress(total: int, doing: str, *, quiet: bool) -> Iterator[Advance]:
     """A function to call with the number of steps done; on a terminal a bar appears after a second."""
-    if quiet or not sys.stderr.isatty():  # a log file would only get empty lines
+    if quiet or sys.stderr is None or not sys.stderr.isatty():  # a log file would only get empty lines
         yield lambda done: None
         return
     began = time.monotonic()

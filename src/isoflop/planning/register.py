@@ -231,9 +231,10 @@ def measured_in(prediction: Prediction, runs: Runs) -> float:
     near = (apart <= math.log(1.02)) & np.isfinite(runs[prediction.response])
     if not near.any():
         nearest = int(np.nanargmin(apart))
+        asked = ", ".join(f"{name} = {format_quantity(value)}" for name, value in prediction.at.items())
         there = ", ".join(f"{name} = {format_quantity(float(runs[name][nearest]))}" for name in prediction.at)
         raise DataError(
-            f"{runs.source} has no run within 2 % of the prediction's inputs; the nearest has {there}; give the loss "
+            f"{runs.source} has no run within 2 % of the prediction's {asked}; the nearest has {there}; give the loss "
             "itself with --measured"
         )
     return float(np.mean(runs[prediction.response][near]))

@@ -31,5 +31,8 @@ def correlations(result: Correlations, axes: Axes) -> Axes:
     name_rows(axes, [each.measure for each in drawn])
     beside = f" beside {', '.join(map(plain, result.given))}" if result.given else ""
     axes.set_xlabel(f"rank correlation with {plain(result.response)}{beside}")
-    axes.set_title("shaded: strong", loc="left", fontsize="small", color=ink.ink)
+    told = "gray: cannot be told; shaded: strong where the whole interval lies there"
+    if len(result.measures) > _MOST:
+        told += f"; the strongest {_MOST} of {len(result.measures)}"
+    axes.set_title(told, loc="left", fontsize="small", color=ink.ink)
     return axes

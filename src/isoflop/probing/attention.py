@@ -173,8 +173,15 @@ def _heads(array: NDArray[Any], path: Path) -> Floats:
 def _entropies(each: _Heads, factors: Floats | None) -> tuple[Floats, Floats]:
     """Entropy and logit variance by head and window."""
     scales = [None] * len(each.queries) if factors is None else factors.tolist()
-    found = [attention_entropy(q, k, scale=scale) for q, k, scale in zip(each.queries, each.keys, scales, strict=True)]
-    return np.array([one.entropy for one in found]), np.array([one.variance for one in found])
+    heads = zip(each.queries, each.keys, scales, strict=True)
+    with np.errstate(all="ignore"):
+        found = [attention_entropy(q, k, scale=scale) for q, k, scale in heads]
+    entropy, variance = np.array([one.entropy for one in found]), np.array([one.variance for one in found])
+    if not (np.isfinite(entropy).all() and np.isfinite(variance).all()):
+        raise DataError(
+            f"logits of {shown(each.source)} are too large for their entropy; check the scale of its arrays"
+        )
+    return entropy, variance
 
 
 def _at(

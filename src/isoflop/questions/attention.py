@@ -145,8 +145,8 @@ def _findings(result: AttentionDrift) -> tuple[Finding, ...]:
         found.append(
             Finding(
                 "logits-too-sharp", "warning",
-                f"The entropy of normal logits misses by {wrong.error:+.0%} at a logit variance of {wrong.variance:.3g}"
-                f" over {wrong.tokens:,} tokens.",
+                f"The entropy of normal logits misses by {_percent(wrong.error)} at a logit variance of "
+                f"{wrong.variance:.3g} over {wrong.tokens:,} tokens.",
                 "Do not rely on the factor of normal logits: attention this sharp is not described by its variance.",
             )
         )  # fmt: skip
@@ -159,3 +159,7 @@ def _findings(result: AttentionDrift) -> tuple[Finding, ...]:
             )
         )  # fmt: skip
     return tuple(found)
+
+
+def _percent(error: float) -> str:
+    return f"{error:+.0%}" if abs(error) < 1 else "more than itself"

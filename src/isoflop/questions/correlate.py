@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Cell, Column, Picture, Quantity, Table, literal, of_interval
@@ -80,9 +80,10 @@ class Correlate(Question):
             if "loss" not in runs.frame.columns:
                 raise IsoflopError(f"{runs.source} has no loss; name what measures are to go with, as --response gap")
             response = "loss"
-        return correlate(
+        found = correlate(
             runs, response, _listed(self.measures), given=_listed(self.given), by=_listed(self.by), level=context.level
         )
+        return replace(found, findings=tuple(each for each in runs.findings if each not in context.runs.findings))
 
     def _joined(self, context: Context) -> Runs:
         from isoflop.runs import read_runs
@@ -114,9 +115,13 @@ class Correlate(Question):
                 of_interval("strongest", first.rho, label=f"rank correlation of {first.measure}"),
                 Quantity("clear", clear, "integer", label="measures that go with it"),
                 Quantity("groups", first.groups, "integer", label="groups of rows"),
-                *(of_interval(each.measure, each.rho) for each in others[:_SHOWN]),
+                *(
+                    of_interval(each.measure, each.rho, label=f"rank correlation of {each.measure}")
+                    for each in others[:_SHOWN]
+                ),
             ),
             tables=(_measures(result), _passed(result)),
+            findings=result.findings,
             method="; ".join(
                 (
                     f"Spearman's correlation{', partial' if result.given else ''}; interval and p from leaving out one "
@@ -139,8 +144,8 @@ def _measures(result: Correlations) -> Table:
             each.measure,
             of_interval("rho", each.rho),
             each.strength,
-            None if each.behind is None else of_interval("behind", each.behind),
             each.adjusted,
+            None if each.behind is None else of_interval("behind", each.behind),
             each.rows,
             each.groups,
         )
@@ -152,16 +157,16 @@ def _measures(result: Correlations) -> Table:
             Column("measure"),
             Column("rho", "rank correlation"),
             Column("strength"),
+            Column("p", "adjusted p"),
             Column("behind", "behind the strongest"),
-            Column("p", "adjusted p", detail=True),
-            Column("rows", kind="integer"),
-            Column("groups", kind="integer"),
+            Column("rows", kind="integer", detail=len({each.rows for each in result.measures}) == 1),
+            Column("groups", kind="integer", detail=True),
         ),
         rows,
         title=f"Measures by their correlation with {result.response}",
         note=(
-            "Strong: the whole interval is beyond 0.5 or -0.5; weak: the value is not; cannot be told: the interval "
-            f"has 0, or p, adjusted for all measures, is above {1 - result.level:.2g}."
+            "Strong: the whole interval is beyond 0.5, of either sign; weak: the value is not; moderate: the value "
+            f"alone is; cannot be told: the interval has 0, or the adjusted p is above {1 - result.level:.2g}."
         ),
     )
 

@@ -21,6 +21,7 @@ from isoflop.questions.base.specs import FitSpec, LevelSpec, PriorSpec, RunsSpec
 from isoflop.room import MOST_LAWS
 
 if TYPE_CHECKING:
+    from isoflop.validation.rank import Ranked as RankedLaw
     from isoflop.validation.rank import Ranking
     from isoflop.validation.stack import StackedForecast
 
@@ -178,14 +179,21 @@ def _fewer_draws(ranking: Ranking) -> tuple[str, ...]:
 
 def _laws(ranking: Ranking) -> Table:
     best = ranking.ranked[0]
+
+    def scores(each: RankedLaw) -> tuple[Cell, ...]:
+        """Those of a law that has no forecast of some runs would be of the others alone: it has none."""
+        cells = score_cells(each.scores)
+        rank = "best" if each is best else "tied" if each.tied else ""
+        weight = of_interval("weight", each.weight, "share")
+        if not math.isfinite(each.scores.are.value):
+            return (None, "incomplete", weight, None, *(None for _ in cells[1:]))
+        mre, behind = (of_interval("mre", each.scores.are, "share"), of_interval("difference", each.behind, "share"))
+        return (mre, rank, weight, behind, *cells[1:])
+
     rows: list[tuple[Cell, ...]] = [
         (
             each.law.name,
-            of_interval("mre", each.scores.are, "share"),
-            of_interval("difference", each.behind, "share"),
-            "best" if each is best else "tied" if each.tied else "",
-            of_interval("weight", each.weight, "share"),
-            *score_cells(each.scores)[1:],
+            *scores(each),
             ", ".join(each.same_as),
             each.unweighted,
             each.tied,
@@ -195,16 +203,16 @@ def _laws(ranking: Ranking) -> Table:
     ]
     for base in ranking.backtest.baselines:
         cells = score_cells(ranking.backtest.scores(base))
-        rows.append((base.name, cells[0], None, "baseline", None, *cells[1:], "", "", None, None))
+        rows.append((base.name, cells[0], "baseline", None, None, *cells[1:], "", "", None, None))
     columns = score_columns(ranking.backtest.level)
     return Table(
         "laws",
         (
             Column("law"),
             columns[0],
-            Column("difference", "error difference"),
             Column("rank", ""),
             Column("weight", kind="share"),
+            Column("difference", "error difference"),
             *columns[1:],
             Column("same_as", "identical forms"),
             Column("unweighted", "no weight because", detail=True),

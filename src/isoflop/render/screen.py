@@ -21,7 +21,9 @@ Part = str | tuple[str, str]  # a text, or a text with its style
 _USUAL: Final = 80
 _TAB: Final = 8
 _WORD: Final = pattern(r"\s*\S+\s*")
-_CONTROL: Final = dict.fromkeys((7, 8, 11, 12, 13))  # what would move the cursor is not printed
+# What would move the cursor, or command the terminal, is not printed: a header of a table may hold it.
+_CONTROL: Final = dict.fromkeys(each for each in (*range(32), *range(127, 160)) if chr(each) not in "\t\n")
+_PLAIN: Final = str.maketrans("–−…×≥≤≈", "--.x><~")  # as wide, for a terminal whose encoding lacks them
 _ATTRIBUTES: Final = {"bold": 1, "dim": 2, "red": 31, "yellow": 33, "cyan": 36}
 _FIRST_COLOR: Final = 30
 
@@ -38,10 +40,11 @@ class Layout:
 class Screen:
     """Where an answer is printed.
 
-    width: cells of a line. styled: whether letters may be bold or dim; colored: whether they may have colors too.
+    file: None where the program has no standard output. width: cells of a line. styled: whether letters may be bold or
+    dim; colored: whether they may have colors too.
     """
 
-    def __init__(self, file: TextIO, *, width: int = _USUAL, styled: bool = False, colored: bool = True) -> None:
+    def __init__(self, file: TextIO | None, *, width: int = _USUAL, styled: bool = False, colored: bool = True) -> None:
         self.file, self.width, self._styled, self._colored = file, width, styled, colored
 
     def print(self, *parts: Part, cut: bool = False) -> None:
@@ -81,8 +84,15 @@ class Screen:
             self._write(" " * left + line for line in lines(cells, low=False))
 
     def _write(self, lines: Iterable[str]) -> None:
+        if self.file is None:
+            return
+        text = "".join(f"{line}\n" for line in lines)
         try:
-            self.file.write("".join(f"{line}\n" for line in lines))
+            text.encode(self.file.encoding or "utf-8")
+        except (AttributeError, LookupError, UnicodeEncodeError):
+            text = text.translate(_PLAIN)
+        try:
+            self.file.write(text)
             self.file.flush()
         except (
             BrokenPipeError
@@ -106,7 +116,7 @@ def standard_output() -> Screen:
     ``COLUMNS`` states another width, ``NO_COLOR`` takes the colors, ``FORCE_COLOR`` styles a pipe as well.
     """
     told = os.environ.get("COLUMNS", "")
-    terminal = bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
+    terminal = bool(os.environ.get("FORCE_COLOR")) or (sys.stdout is not None and sys.stdout.isatty())
     dumb = os.environ.get("TERM", "").lower() in ("dumb", "unknown")
     width = int(told) if told.isdigit() else _USUAL if terminal and dumb else _width()
     return Screen(

@@ -27,7 +27,7 @@ def joined(runs: Runs, other: Runs, on: Sequence[str] = ()) -> Runs:
             f"{runs.source} and {other.source} share neither a column checkpoint nor run; name the column that both "
             "have with --on"
         )
-    texts = [pl.DataFrame({f"\x00{key}": each.text(key) for key in keys}) for each in (runs, other)]
+    texts = [pl.DataFrame({f"\x00{key}": _names(each, key) for key in keys}) for each in (runs, other)]
     named = ", ".join(keys)
     twice = texts[1].filter(texts[1].is_duplicated())
     if twice.height:
@@ -58,5 +58,20 @@ def joined(runs: Runs, other: Runs, on: Sequence[str] = ()) -> Runs:
                 rows=tuple(without[ROW].to_list()),
             ),
         )  # fmt: skip
+    own = [name for name in other.frame.columns if name != ROW and name not in there and name not in keys]
+    if own:
+        findings += (
+            Finding(
+                "columns-not-joined", "note",
+                f"{', '.join(own[:5])} of {other.source} {'is' if len(own) == 1 else 'are'} not joined: {runs.source} "
+                "has a column of that name.",
+                "Rename the column in one of the tables, if both are to be used.",
+            ),
+        )  # fmt: skip
     frame = both.drop("\x00", *texts[0].columns)
     return replace(runs, frame=frame, findings=findings, source=f"{runs.source} with {other.source}")
+
+
+def _names(runs: Runs, key: str) -> list[str]:
+    """A column as names: 3.0 is the run 3."""
+    return [each.removesuffix(".0") for each in runs.text(key)]

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from isoflop.errors import DataError, choices
+from isoflop.findings import Finding
 from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.special import special
 from isoflop.uncertainty.ensemble import Interval
-from isoflop.uncertainty.ranks import ranks
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -24,7 +25,12 @@ Strength = Literal["strong", "moderate", "weak", "cannot be told"]
 
 FEWEST: Final = 5  # groups, below which a jackknife has no variance to speak of
 STRONG: Final = 0.5
-_BLOCKS: Final = 200  # that are left out at most; of more groups several at once
+_NAMES: Final = ("run", "checkpoint", "seed")  # numbers that name, and measure nothing
+_BLOCKS, _LARGE, _FEW_BLOCKS = (
+    200,
+    20_000,
+    40,
+)  # left out at most, of more groups several at once; of so many rows fewer
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ class Correlations(Shown):
     passed: Mapping[str, str]
     level: float
     source: str
+    findings: tuple[Finding, ...] = ()
 
 
 def correlate(
@@ -118,7 +125,8 @@ def correlate(
     y = runs[response]
     held = [runs[name] for name in given]
     codes = _codes(runs, by)
-    named = list(dict.fromkeys(measures)) or _numbers(runs, (response, *given, *by))
+    _check_response(runs, response, (*measures, *given), given, codes, by)
+    named = list(dict.fromkeys(measures)) or _numbers(runs, (response, *given, *by, *_NAMES))
     found: dict[str, _Ranked] = {}
     passed: dict[str, str] = {}
     for name in named:
@@ -129,11 +137,9 @@ def correlate(
                 raise
             passed[name] = str(error)
     if not found:
-        told = choices(list(passed), bare=True) if passed else "none"
-        raise DataError(
-            f"{runs.source} has no measure that varies with {response} in {FEWEST} groups (columns of numbers: {told})"
-            "; name one, or add a table of measures"
-        )
+        why = f": {next(iter(passed.values()))}" if len(passed) == 1 else ""
+        there = f" among {choices(list(passed), bare=True)}" if len(passed) > 1 else why
+        raise DataError(f"{runs.source} has no measure to set beside {response}{there or '; add a table of measures'}")
     order = sorted(found, key=lambda name: -abs(found[name].rho.value))
     adjusted = _holm([found[name].p for name in order])
     best = order[0]
@@ -166,6 +172,27 @@ class _Ranked:
     groups: int
 
 
+def _check_response(
+    runs: Runs, response: str, others: Sequence[str], given: Sequence[str], codes: Ints, by: Sequence[str]
+) -> None:
+    """Refuse what no measure could go with."""
+    y = runs[response]
+    same = next((name for name in others if runs[name] is y), None)
+    if same is not None:
+        raise DataError(f"{same} is the response {response} itself; name another column")
+    keep = np.isfinite(y)
+    if not keep.any() or np.ptp(y[keep]) == 0:
+        told = f"{y[keep][0]:g} in every row" if keep.any() else "without a number"
+        raise DataError(f"{response} is {told}; what does not vary goes with nothing")
+    still = next((name for name in given if np.ptp(runs[name][np.isfinite(runs[name])], axis=None) == 0), None)
+    if still is not None:
+        raise DataError(f"{still} does not vary, so nothing is to be held fixed; leave it out")
+    groups = len(np.unique(codes[keep]))
+    if groups < FEWEST:
+        what = f"groups of {', '.join(by)}" if by else "runs"
+        raise DataError(f"{response} has values in {groups} {what}; an interval needs {FEWEST}")
+
+
 def _codes(runs: Runs, by: Sequence[str]) -> Ints:
     if not by:
         return runs.run_codes()
@@ -179,8 +206,16 @@ def _numbers(runs: Runs, besides: Sequence[str]) -> list[str]:
     return [
         name
         for name in runs.headers
-        if runs.frame[name].dtype.is_numeric() and name not in besides and aliases.get(name) not in besides
+        if _counts(runs.frame[name]) and name not in besides and aliases.get(name) not in besides
     ]
+
+
+def _counts(column: pl.Series) -> bool:
+    """Whether a column holds numbers, or mostly: a single word in it is then told with its row."""
+    if column.dtype != pl.String:
+        return column.dtype.is_numeric()
+    known = column.drop_nulls()
+    return len(known) > 0 and known.cast(pl.Float64, strict=False).null_count() < len(known) / 2
 
 
 def _ranked(
@@ -197,44 +232,61 @@ def _ranked(
     for title, column in zip((name, response), columns, strict=False):
         if np.ptp(column) == 0:
             raise DataError(f"{title} is {column[0]:g} in every row; what does not vary goes with nothing")
-    value, scores = _jackknife(lambda rows: (_rho([c[rows] for c in columns]),), codes[keep])
+    ranked = [_Ranks(each) for each in columns]
+    value, scores = _jackknife(lambda rows: (_rho(ranked, rows),), codes[keep])
     if not math.isfinite(value[0]):
         raise DataError(f"nothing of {name} or {response} is left beside the columns that are held fixed")
     z = math.atanh(_within(value[0], groups))
     left = np.array([math.atanh(_within(each, groups)) for each in scores[:, 0]])
     least = math.sqrt((1 + value[0] ** 2 / 2) / max(int(keep.sum()) - 3 - len(held), 1))
     error = max(_spread(left), least)
-    reach = float(special.stdtrit(groups - 1, (1 + level) / 2)) * error
+    freedom = len(scores) - 1
+    reach = float(special.stdtrit(freedom, (1 + level) / 2)) * error
     ends = math.tanh(z - reach), math.tanh(z + reach)
-    p = 2 * float(special.stdtr(groups - 1, -abs(z) / error))
-    return _Ranked(Interval(value[0], *ends, level), p, int(keep.sum()), groups)
+    p = 2 * float(special.stdtr(freedom, -abs(z) / error))
+    interval = Interval(value[0], min(ends[0], value[0]), max(ends[1], value[0]), level)  # of ±1 the end is ±1
+    return _Ranked(interval, p, int(keep.sum()), groups)
 
 
 def _behind(best: Floats, x: Floats, y: Floats, held: Sequence[Floats], codes: Ints, level: float) -> Interval:
     """|ρ| of the strongest measure less that of this one, on the rows that have both; NaN ends with too few groups."""
     keep = _finite(best, x, y, *held)
-    columns = [each[keep] for each in (y, *held)]
-    pair = best[keep], x[keep]
+    columns = [_Ranks(each[keep]) for each in (y, *held)]
+    pair = [_Ranks(each[keep]) for each in (best, x)]
 
     def sizes(rows: NDArray[np.bool_]) -> tuple[float, ...]:
-        own = [each[rows] for each in columns]
-        return tuple(abs(_rho([each[rows], *own])) for each in pair)
+        return tuple(abs(_rho([each, *columns], rows)) for each in pair)
 
     if len(np.unique(codes[keep])) < FEWEST:
         return Interval(math.nan, math.nan, math.nan, level)
     value, scores = _jackknife(sizes, codes[keep])
     gap = value[0] - value[1]
     reach = float(special.stdtrit(len(scores) - 1, (1 + level) / 2)) * _spread(scores[:, 0] - scores[:, 1])
-    return Interval(gap, gap - reach, gap + reach, level)
+    return Interval(gap, max(gap - reach, -1.0), min(gap + reach, 1.0), level)
 
 
 def _finite(*columns: Floats) -> NDArray[np.bool_]:
     return np.asarray(np.isfinite(np.stack(columns)).all(axis=0))
 
 
-def _rho(columns: Sequence[Floats]) -> float:
+class _Ranks:
+    """Ranks of a column among any of its rows, ties at their mean, without sorting it again."""
+
+    def __init__(self, values: Floats) -> None:
+        distinct, self._codes = np.unique(values, return_inverse=True)
+        self._codes = self._codes.reshape(-1)
+        self._count = len(distinct)
+
+    def among(self, rows: NDArray[np.bool_]) -> Floats:
+        """Of the rows that are kept, (kept,)."""
+        codes = self._codes[rows]
+        counts = np.bincount(codes, minlength=self._count)
+        return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[codes])
+
+
+def _rho(columns: Sequence[_Ranks], rows: NDArray[np.bool_]) -> float:
     """Correlation of the first two columns' ranks, less what the others' ranks explain; NaN where nothing is left."""
-    table = np.stack([ranks(each) for each in columns], axis=1)
+    table = np.stack([each.among(rows) for each in columns], axis=1)
     table -= table.mean(axis=0)
     first, others = table[:, :2], table[:, 2:]
     whole = np.sqrt((first**2).sum(axis=0))
@@ -249,7 +301,7 @@ def _rho(columns: Sequence[Floats]) -> float:
 def _jackknife(of: Callable[[NDArray[np.bool_]], tuple[float, ...]], codes: Ints) -> tuple[tuple[float, ...], Floats]:
     """A statistic of all rows, and of the rows without each group (or block of groups), (blocks, numbers)."""
     numbers = np.unique(codes, return_inverse=True)[1].reshape(-1)
-    blocks = numbers % min(int(numbers.max()) + 1, _BLOCKS)
+    blocks = numbers % min(int(numbers.max()) + 1, _BLOCKS if len(codes) <= _LARGE else _FEW_BLOCKS)
     whole = np.ones(len(codes), dtype=bool)
     return of(whole), np.array([of(blocks != block) for block in range(int(blocks.max()) + 1)])
 
