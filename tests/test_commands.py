@@ -19,7 +19,9 @@ import pytest
 from docs_build.runner import (
     write_activations,
     write_attempts,
+    write_attention,
     write_checkpoints,
+    write_networks,
     write_recipes,
     write_releases,
     write_selection,
@@ -137,6 +139,8 @@ def folder(tmp_path_factory):
     write_releases(place / "releases.csv")
     write_attempts(place / "attempts.csv")
     write_activations(place / "activations.npz")
+    write_attention(place)
+    write_networks(place)
     write_selection(place)
     (place / "runs" / "a").mkdir(parents=True)
     history = [{"step": int(step), "loss": float(value)} for step, value in zip(steps, losses, strict=True)]
