@@ -1,6 +1,6 @@
 """How often 90 % intervals hold the truth, over designs whose errors behave differently, and by how draws are made.
 
-    python benchmarks/coverage_designs.py [SIMULATIONS] [--only NAME …] [--keep FILE.json] [--docs PAGE.md]
+    python -m benchmarks.coverage_designs [SIMULATIONS] [--only NAME …] [--keep FILE.json] [--docs PAGE.md]
 
 For each design, objective and method: the share of simulations whose interval held the constants, the exponent of N*,
 N*, the curve and a new run at the compute-optimal size ten times beyond the largest budget, if the law holds; and, for

@@ -1,6 +1,6 @@
 """How often findings about residuals come by chance, and how often they find what is there.
 
-    python benchmarks/lack_of_fit.py [TABLES] [--only NAME …]
+    python -m benchmarks.lack_of_fit [TABLES] [--only NAME …]
 
 For each design of benchmarks/simulated_designs.py, the share of simulated tables with structured-residuals (by
 the correlation of neighbors, by the score test, by either), with runs called outliers, and with groups of size that are

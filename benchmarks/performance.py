@@ -1,6 +1,6 @@
 """What isoflop takes: one table of figures measured in one run, each also as a ratio to a yardstick of NumPy.
 
-    python benchmarks/performance.py [--quick] [--scale] [--json FILE] [--against FILE] [--docs] [--profile FIGURE]
+    python -m benchmarks.performance [--quick] [--scale] [--json FILE] [--against FILE] [--docs] [--profile FIGURE]
 
 Processor seconds, not those of a clock, since other work slows a machine: of this process, or of a command and its
 children. The yardstick is 50 times exp, multiply and add over a million numbers, timed before, between and after; a
@@ -79,10 +79,10 @@ def yardstick() -> float:
     return time.process_time() - began
 
 
-def of_process(words: list[str], told: dict[str, str]) -> float:
+def of_process(words: list[str], told: dict[str, str] | None = None) -> float:
     """Processor seconds of a command and its children, told variables besides; what it says is thrown away."""
-    before, told = resource.getrusage(resource.RUSAGE_CHILDREN), {**os.environ, **told}
-    subprocess.run(words, env=told, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    before, variables = resource.getrusage(resource.RUSAGE_CHILDREN), {**os.environ, **(told or {})}
+    subprocess.run(words, env=variables, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
 
