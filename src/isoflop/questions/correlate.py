@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from isoflop.answers import Answer, Cell, Column, Picture, Quantity, Table, literal, of_interval
 from isoflop.answers.wording import plural
 from isoflop.errors import IsoflopError
+from isoflop.questions.base.comparison import listed
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.kinds import Text, Texts
@@ -81,7 +82,7 @@ class Correlate(Question):
                 raise IsoflopError(f"{runs.source} has no loss; name what measures are to go with, as --response gap")
             response = "loss"
         found = correlate(
-            runs, response, _listed(self.measures), given=_listed(self.given), by=_listed(self.by), level=context.level
+            runs, response, listed(self.measures), given=listed(self.given), by=listed(self.by), level=context.level
         )
         return replace(found, findings=tuple(each for each in runs.findings if each not in context.runs.findings))
 
@@ -90,7 +91,7 @@ class Correlate(Question):
         from isoflop.runs.joining import joined
 
         assert self.join is not None  # asked only then
-        return joined(context.runs, read_runs(context.runs_spec.folder / self.join), _listed(self.on))
+        return joined(context.runs, read_runs(context.runs_spec.folder / self.join), listed(self.on))
 
     def answer(self, result: Correlations, context: Context) -> Answer:
         """The strongest measure, then every one."""
@@ -132,10 +133,6 @@ class Correlate(Question):
             pictures=(_picture(result),),
             provenance={"response": result.response, "given": list(result.given), "level": result.level},
         )
-
-
-def _listed(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(part.strip() for each in names for part in each.split(",") if part.strip()))
 
 
 def _measures(result: Correlations) -> Table:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from isoflop.answers import Answer, Cell, Column, Picture, Quantity, Table, literal, of_interval
 from isoflop.answers.wording import number, plural, told
-from isoflop.questions.base.comparison import x_kind
+from isoflop.questions.base.comparison import listed, x_kind
 from isoflop.questions.base.context import Context
 from isoflop.questions.base.drawing import drawing
 from isoflop.questions.base.kinds import Count, Number, Numbers, Text, Texts
@@ -80,7 +80,7 @@ class Track(Question):
         from isoflop.validation.score_curves import score_curves
         from isoflop.validation.tracking import track
 
-        named = tuple(dict.fromkeys(part.strip() for each in self.tasks for part in each.split(",") if part.strip()))
+        named = listed(self.tasks)
         curves = score_curves(
             context.runs,
             tasks=named,

@@ -12,15 +12,24 @@ from isoflop.special import special
 Floats = NDArray[np.float64]
 
 
-def ranks(values: Floats) -> Floats:
-    """The rank of each value, from 1; ties have the mean of their ranks, (values,)."""
-    _, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[codes.reshape(-1)])
+class Ranks:
+    """Ranks of a column among any of its rows, ties at their mean, without sorting it again."""
+
+    def __init__(self, values: Floats) -> None:
+        distinct, self._codes = np.unique(values, return_inverse=True)
+        self._codes = self._codes.reshape(-1)
+        self._count = len(distinct)
+
+    def among(self, rows: NDArray[np.bool_] | slice = slice(None)) -> Floats:
+        """Of the rows that are kept, all where none are named, (kept,)."""
+        codes = self._codes[rows]
+        counts = np.bincount(codes, minlength=self._count)
+        return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[codes])
 
 
 def spearman(one: Floats, two: Floats) -> float:
     """Correlation of ranks, ties at their mean; NaN where one of them does not vary."""
-    a, b = ranks(one), ranks(two)
+    a, b = Ranks(one).among(), Ranks(two).among()
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return math.nan
     return float(np.corrcoef(a, b)[0, 1])

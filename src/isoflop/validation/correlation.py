@@ -17,6 +17,7 @@ from isoflop.runs import Runs
 from isoflop.shown import Shown
 from isoflop.special import special
 from isoflop.uncertainty.ensemble import Interval
+from isoflop.uncertainty.ranks import Ranks
 from isoflop.values import Value
 
 Floats = NDArray[np.float64]
@@ -232,7 +233,7 @@ def _ranked(
     for title, column in zip((name, response), columns, strict=False):
         if np.ptp(column) == 0:
             raise DataError(f"{title} is {column[0]:g} in every row; what does not vary goes with nothing")
-    ranked = [_Ranks(each) for each in columns]
+    ranked = [Ranks(each) for each in columns]
     value, scores = _jackknife(lambda rows: (_rho(ranked, rows),), codes[keep])
     if not math.isfinite(value[0]):
         raise DataError(f"nothing of {name} or {response} is left beside the columns that are held fixed")
@@ -251,8 +252,8 @@ def _ranked(
 def _behind(best: Floats, x: Floats, y: Floats, held: Sequence[Floats], codes: Ints, level: float) -> Interval:
     """|ρ| of the strongest measure less that of this one, on the rows that have both; NaN ends with too few groups."""
     keep = _finite(best, x, y, *held)
-    columns = [_Ranks(each[keep]) for each in (y, *held)]
-    pair = [_Ranks(each[keep]) for each in (best, x)]
+    columns = [Ranks(each[keep]) for each in (y, *held)]
+    pair = [Ranks(each[keep]) for each in (best, x)]
 
     def sizes(rows: NDArray[np.bool_]) -> tuple[float, ...]:
         return tuple(abs(_rho([each, *columns], rows)) for each in pair)
@@ -269,22 +270,7 @@ def _finite(*columns: Floats) -> NDArray[np.bool_]:
     return np.asarray(np.isfinite(np.stack(columns)).all(axis=0))
 
 
-class _Ranks:
-    """Ranks of a column among any of its rows, ties at their mean, without sorting it again."""
-
-    def __init__(self, values: Floats) -> None:
-        distinct, self._codes = np.unique(values, return_inverse=True)
-        self._codes = self._codes.reshape(-1)
-        self._count = len(distinct)
-
-    def among(self, rows: NDArray[np.bool_]) -> Floats:
-        """Of the rows that are kept, (kept,)."""
-        codes = self._codes[rows]
-        counts = np.bincount(codes, minlength=self._count)
-        return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[codes])
-
-
-def _rho(columns: Sequence[_Ranks], rows: NDArray[np.bool_]) -> float:
+def _rho(columns: Sequence[Ranks], rows: NDArray[np.bool_]) -> float:
     """Correlation of the first two columns' ranks, less what the others' ranks explain; NaN where nothing is left."""
     table = np.stack([each.among(rows) for each in columns], axis=1)
     table -= table.mean(axis=0)

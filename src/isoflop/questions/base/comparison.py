@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 _INPUTS: Final = ("N", "C", "D", "step")
 
 
+def listed(words: Sequence[str]) -> tuple[str, ...]:
+    """The names of an option that is given several times, or once with commas between; each once."""
+    return tuple(dict.fromkeys(part.strip() for each in words for part in each.split(",") if part.strip()))
+
+
 def input_column(runs: Runs, x: str | None) -> str:
     """The named input under its symbol, or the first of N, C, D and step that the table has.
 
@@ -33,7 +38,7 @@ def response_columns(runs: Runs, responses: Sequence[str], *, besides: Sequence[
 
     Raises IsoflopError where none is named and the table has no loss.
     """
-    named = tuple(dict.fromkeys(part.strip() for each in responses for part in each.split(",") if part.strip()))
+    named = listed(responses)
     if named:
         return named
     if "loss" in runs.frame.columns:
@@ -49,7 +54,7 @@ def response_columns(runs: Runs, responses: Sequence[str], *, besides: Sequence[
 
 def by_columns(runs: Runs, by: Sequence[str]) -> tuple[str, ...]:
     """The named columns, or the family where the table has several."""
-    named = tuple(dict.fromkeys(part.strip() for each in by for part in each.split(",") if part.strip()))
+    named = listed(by)
     if named:
         return named
     return ("family",) if "family" in runs.frame.columns and len(set(runs.text("family"))) > 1 else ()
