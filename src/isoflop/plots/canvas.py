@@ -47,9 +47,9 @@ _NO_DATES = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"Creation
 
 def new_axes(*, size: tuple[float, float] = SIZE, dark: bool = False) -> Axes:
     """Empty axes on a figure of their own; size: inches."""
-    from matplotlib.figure import Figure
+    from isoflop.plots.sheet import Sheet
 
-    figure = Figure(figsize=size, layout="constrained", facecolor=_PAPER[dark])
+    figure = Sheet(figsize=size, layout="constrained", facecolor=_PAPER[dark])
     axes = figure.subplots()
     axes.set_facecolor(_PAPER[dark])
     paint(axes, _INK[dark])
@@ -141,8 +141,13 @@ def _saved(axes: Axes, format: str, dpi: float) -> bytes:
         raise IsoflopError("these axes belong to no figure; draw on axes of a figure")
     from matplotlib import rc_context
 
+    from isoflop.plots.sheet import Sheet
+
     held = io.BytesIO()
     # the names inside an SVG are random without a salt
     with rc_context({"svg.hashsalt": "isoflop"}):
+        if isinstance(figure, Sheet):
+            figure.write(held, format=format, dpi=dpi, metadata=_NO_DATES[format])
+            return held.getvalue()
         figure.savefig(held, format=format, dpi=dpi, facecolor=figure.get_facecolor(), metadata=_NO_DATES[format])
     return held.getvalue()
