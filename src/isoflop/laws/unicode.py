@@ -11,7 +11,8 @@ from isoflop.laws.law import GREEK, Law
 from isoflop.laws.text import equation_sides, spelled_out
 
 _SUBSCRIPTS = str.maketrans("0123456789aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
-_SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻‧"
+_SUPERSCRIPTS = str.maketrans("0123456789-−.", RAISED)
 # A power in the text of a formula, after a name, a number or a bracket: N^0.35, D^-beta, C^(a/2).
 POWER = re.compile(r"(?<=[\w)])\^(?P<power>-?(?:[\d.]*\d|[^\W\d]\w*)|\([\w.*/+ -]*\))")
 _NAME = re.compile(r"([A-Za-z]+?)_?(\d+)|([A-Za-z]+)_(\w+)")
@@ -22,6 +23,11 @@ _SUM, _PRODUCT, _POWER, _WHOLE = 1, 2, 3, 4
 def exponent(found: re.Match[str]) -> str:
     """What POWER has found, without brackets, its names as symbols: ``-alpha`` is ``-α``."""
     return re.sub(r"[^\W\d]\w*", lambda name: symbol(name[0]), found["power"].strip("()"))
+
+
+def superscript(number: str) -> str:
+    """A number as an exponent, its point as a dot that stands as high: ``0.35`` as ⁰‧³⁵."""
+    return number.translate(_SUPERSCRIPTS)
 
 
 def typeset(law: Law) -> tuple[str, ...]:
@@ -82,7 +88,7 @@ def _text(node: Expr) -> tuple[str, int]:
                 return f"√{_write(base, _WHOLE)}", _POWER
             raised = _write(exponent, _SUM)
             if exponent.op == "num" and exponent.value.is_integer():
-                return _write(base, _WHOLE) + _number(exponent.value).replace("−", "-").translate(_SUPERSCRIPTS), _POWER
+                return _write(base, _WHOLE) + superscript(_number(exponent.value)), _POWER
             plain = raised.lstrip("−")
             raised = raised if _PLAIN.fullmatch(plain) else f"({raised})"
             return f"{_write(base, _WHOLE)}^{raised}", _POWER

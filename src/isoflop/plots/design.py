@@ -82,6 +82,8 @@ def _ring(axes: Axes, x: Floats, y: Floats, which: NDArray[np.bool_]) -> None:
 
 def isocompute(axes: Axes, *, named: bool = True) -> None:
     """Faint lines of equal 6ND on axes of D (across) and N (up), at most one a decade, named at the upper end."""
+    from isoflop.plots.ticks import scientific
+
     ink = shades(axes)
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     exponents = np.arange(np.ceil(np.log10(6 * left * low)), np.floor(np.log10(6 * right * high)) + 1)
@@ -94,7 +96,7 @@ def isocompute(axes: Axes, *, named: bool = True) -> None:
         at_left = where[0] < 0.02 and 0.1 < where[1] < 0.9
         if named and (at_top or at_left):  # the lines fall to the right, so there is room above them at the left
             axes.annotate(
-                f"$10^{{{exponent:.0f}}}$",
+                scientific(10.0**exponent),
                 (x[0], total / x[0]),
                 xytext=(7, -9) if at_top else (5, 1),
                 textcoords="offset points",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from isoflop.laws.unicode import superscript
 from isoflop.plots.style import LINES, at_the_edge, dots, legend, log_axis, shades, size_colors
 from isoflop.units import format_by_interval
 
@@ -77,7 +78,7 @@ def isoflop_curves(found: Parabolas, axes: Axes) -> Axes:
         alpha=0.75,
         linestyle=LINES[1],
         zorder=4,
-        label=rf"$N^*\propto C^{{{format_by_interval(a.value, a.low, a.high)}}}$",
+        label=f"N* ∝ C{superscript(format_by_interval(a.value, a.low, a.high))}",
     )
     _name(kept or list(found.profiles), norm, colors, axes)
     legend(axes, loc="lower left")
@@ -133,6 +134,8 @@ def _runs(profile: Profile, color: tuple[float, float, float, float], axes: Axes
 
 def _name(profiles: Sequence[Profile], norm: LogNorm, colors: Colormap, axes: Axes) -> None:
     """The budget at the right end of its curve, in FLOPs; one that would lie on another is left out."""
+    from isoflop.plots.ticks import scientific
+
     low, high = np.log(axes.get_ylim())
     taken: list[tuple[float, float]] = []
     for profile in sorted(profiles, key=lambda each: -len(each.n)):
@@ -145,7 +148,7 @@ def _name(profiles: Sequence[Profile], norm: LogNorm, colors: Colormap, axes: Ax
             continue
         taken.append(place)
         axes.annotate(
-            power_of_ten(profile.budget),
+            scientific(profile.budget),
             (x, y),
             xytext=(7, 0),
             textcoords="offset points",
@@ -155,10 +158,3 @@ def _name(profiles: Sequence[Profile], norm: LogNorm, colors: Colormap, axes: Ax
             zorder=6,
             annotation_clip=True,
         )
-
-
-def power_of_ten(budget: float) -> str:
-    """``5.4·10¹⁸`` for a label."""
-    from isoflop.plots.ticks import power
-
-    return power(float(f"{budget:.1e}"))

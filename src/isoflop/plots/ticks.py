@@ -5,13 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-import numpy as np
+import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.axis import Axis, XAxis
-from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, NullFormatter
+from matplotlib.lines import TICKDOWN, TICKLEFT, TICKRIGHT, TICKUP, Line2D
+from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, NullLocator
 
+from isoflop.laws.unicode import RAISED, superscript
 from isoflop.units import format_quantity
+
+if TYPE_CHECKING:
+    from matplotlib.backend_bases import RendererBase
 
 Reading = Literal["plain", "quantity", "power"]
 
@@ -23,8 +29,8 @@ _WITHIN_A_DECADE: Final = ((1, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))
 _MINOR_UP_TO: Final = 7  # decades
 
 
-class _OnAxis(Locator):
-    """Ticks within the view of one axis, as many as its labels have room for."""
+class RoundLog(Locator):
+    """Round numbers on a logarithmic axis: even steps within a decade, 1-2-5 over a few, powers of ten over many."""
 
     def __init__(self, on: Axis, reading: Reading) -> None:
         self.on = on
@@ -33,14 +39,6 @@ class _OnAxis(Locator):
     def __call__(self) -> list[float]:
         low, high = sorted(self.on.get_view_interval())
         return self.tick_values(low, high)
-
-    def tick_values(self, vmin: float, vmax: float) -> list[float]:
-        """The ticks between two ends; this class alone is no locator, each kind of axis says its own."""
-        raise NotImplementedError
-
-
-class RoundLog(_OnAxis):
-    """Round numbers on a logarithmic axis: even steps within a decade, 1-2-5 over a few, powers of ten over many."""
 
     def tick_values(self, vmin: float, vmax: float) -> list[float]:
         """The ticks between two ends: the most of them whose labels the axis has room for."""
@@ -80,30 +78,59 @@ def _candidates(low: float, high: float) -> Iterator[list[float]]:
 
 def _letters(label: str) -> float:
     """How wide a label is, in letters; raised ones count less."""
-    if not label.startswith("$"):
-        return len(label)
-    base, _, raised = label.strip("$").partition("^")
-    return len(base.replace(r"\cdot", "·")) + 0.7 * len(raised.strip("{}"))
+    return sum(0.65 if letter in RAISED else 1.0 for letter in label)
 
 
-class _Minor(_OnAxis):
-    """2 to 9 times each power of ten, where there is room for them."""
+class _Marks(Artist):
+    """The small ticks of an axis, 2 to 9 times each power of ten: one line of marks, where each tick is five artists."""
 
-    def tick_values(self, vmin: float, vmax: float) -> list[float]:
-        """The ticks between two ends; none on an axis within a decade or over very many."""
-        if not (vmin > 0 and _LINEAR_BELOW <= vmax / vmin <= 10.0**_MINOR_UP_TO):
-            return []
-        powers = range(math.floor(math.log10(vmin)), math.ceil(math.log10(vmax)) + 1)
-        ticks = [k * 10.0**power for power in powers for k in range(1, 10)]
-        return [each for each in ticks if vmin <= each <= vmax]
+    def __init__(self, on: Axis) -> None:
+        super().__init__()
+        self.on, self.across = on, isinstance(on, XAxis)
+        self.set_zorder(on.get_zorder())
+        self.set_in_layout(False)
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Where the view is now, on the sides and in the color of the axis's own ticks."""
+        at = _within_decades(*sorted(self.on.get_view_interval()))
+        name = "xtick" if self.across else "ytick"
+        told, usual = self.on.get_tick_params(which="minor"), mpl.rcParams
+        sides = (("bottom", TICKDOWN), ("top", TICKUP)) if self.across else (("left", TICKLEFT), ("right", TICKRIGHT))
+        for edge, (side, mark) in enumerate(sides):
+            if not (at and told.get(side)):
+                continue
+            ends = [float(edge)] * len(at)
+            line = Line2D(
+                at if self.across else ends,
+                ends if self.across else at,
+                linestyle="none",
+                marker=mark,
+                markersize=usual[f"{name}.minor.size"],
+                markeredgewidth=usual[f"{name}.minor.width"],
+                color=told.get("color", usual[f"{name}.color"]),
+                transform=self.axes.get_xaxis_transform("tick1") if self.across else self.axes.get_yaxis_transform("tick1"),
+            )
+            line.set_figure(self.get_figure())
+            line.draw(renderer)
+
+
+def _within_decades(low: float, high: float) -> list[float]:
+    """2 to 9 times each power of ten between two ends; none within a decade or over very many."""
+    if not (low > 0 and _LINEAR_BELOW <= high / low <= 10.0**_MINOR_UP_TO):
+        return []
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [each for power in powers for k in range(2, 10) if low <= (each := k * 10.0**power) <= high]
 
 
 def set_log_ticks(axis: Axis, reading: Reading) -> None:
     """Round ticks on an axis that is already logarithmic."""
     axis.set_major_locator(RoundLog(axis, reading))
-    axis.set_minor_locator(_Minor(axis, reading))
+    axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(_READINGS[reading]))
-    axis.set_minor_formatter(NullFormatter())
+    for each in axis.axes.artists:
+        if isinstance(each, _Marks) and each.on is axis:
+            each.remove()
+    axis.axes.add_artist(_Marks(axis))
 
 
 def _plain(value: float, _: int | None = None) -> str:
@@ -119,7 +146,13 @@ def power(value: float, _: int | None = None) -> str:
     """10²³, or 2·10²³ between the powers, for a label."""
     exponent = math.floor(math.log10(value) + 1e-9)
     factor = value / 10.0**exponent
-    return f"$10^{{{exponent}}}$" if np.isclose(factor, 1) else rf"${factor:.3g}\cdot10^{{{exponent}}}$"
+    ten = f"10{superscript(str(exponent))}"
+    return ten if math.isclose(factor, 1, rel_tol=1e-5) else f"{factor:.3g}·{ten}"
+
+
+def scientific(value: float, *, digits: int = 2) -> str:
+    """9.3e18, for a small label, in which raised digits would be too small to read."""
+    return f"{value:.{digits}g}".replace("e+", "e")
 
 
 _READINGS: Final[dict[Reading, Callable[[float, int | None], str]]] = {
