@@ -61,6 +61,7 @@ def paint(axes: _AxesBase, ink: str) -> None:
     axes.tick_params(which="both", color=ink, labelcolor=ink)
     for spine in axes.spines.values():
         spine.set_edgecolor(ink)
+        spine.set_in_layout(False)  # the axes' own box has its place already
     for text in (axes.xaxis.label, axes.yaxis.label, axes.title):
         text.set_color(ink)
 

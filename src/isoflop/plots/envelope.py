@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import IsoflopError
+from isoflop.laws.optimum import optimum
 from isoflop.plots.style import (
     at_the_edge,
     dots,
@@ -21,7 +23,7 @@ from isoflop.plots.style import (
     usual_limits,
 )
 from isoflop.uncertainty.predictive import predictive
-from isoflop.units import training_flops
+from isoflop.units import tokens_within, training_flops
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,17 +87,18 @@ def _envelope(ensemble: Ensemble, budgets: Floats, level: float) -> tuple[Floats
     """The least loss at each budget, at the fit and at which size, and the ends of its interval over the draws."""
     fit = ensemble.estimate
     low_n, high_n = fit.data.ranges["N"]
-    sizes = np.geomspace(low_n / 100, high_n * 1000, 400)
-    losses = fit.predict({"N": sizes, "D": budgets[:, None] / (6 * sizes)})
-    least, at = losses.min(axis=1), sizes[losses.argmin(axis=1)]
+
+    def along(params: Mapping[str, Floats], draws: int) -> tuple[Floats, Floats]:
+        """Least losses and their sizes, (budgets, draws); sizes far from all runs are left out."""
+        repeated = {name: np.tile(values, len(budgets)) for name, values in params.items()}
+        spent = np.repeat(budgets, draws)
+        n = np.clip(optimum(fit.law, repeated, spent).n, low_n / 100, high_n * 1000)
+        loss = fit.law.value(repeated, {"N": n, "D": tokens_within(spent, n)})
+        return loss.reshape(-1, draws), n.reshape(-1, draws)
+
+    least, at = (each[:, 0] for each in along({name: np.array([value]) for name, value in fit.params.items()}, 1))
     if not len(ensemble):
         return least, at, least, least
-    draws = {name: values[:_DRAWS, None, None] for name, values in ensemble.draws.items()}
-    across = np.stack(
-        [
-            fit.law.value(draws, {"N": sizes, "D": np.asarray(budget) / (6 * sizes)}).min(axis=-1)[:, 0]
-            for budget in budgets
-        ]
-    )
+    across, _ = along({name: values[:_DRAWS] for name, values in ensemble.draws.items()}, min(_DRAWS, len(ensemble)))
     ends = np.quantile(across, [(1 - level) / 2, (1 + level) / 2], axis=1)
     return least, at, ends[0], ends[1]

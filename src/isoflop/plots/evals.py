@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isoflop.evals.chain import WORDS, Chain, survival
-from isoflop.evals.emergence import PassLaw
 from isoflop.plots.style import LINES, MARKERS, legend, log_axis, plain, shades
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from isoflop.evals.chain import Chain
+    from isoflop.evals.emergence import PassLaw
     from isoflop.evals.evaluate import Evaluation
 
 MOST_LINES = 5
@@ -58,6 +58,8 @@ def score_against_scale(found: Evaluation, axes: Axes) -> Axes:
 
 def correlations_along_chain(chain: Chain, axes: Axes) -> Axes:
     """Share of items whose score has a higher correlation with scale, by score; the dots are medians."""
+    from isoflop.evals.chain import WORDS, survival
+
     ink = shades(axes)
     for place, link in enumerate(chain.links):
         color = ink.series[place % len(ink.series)]

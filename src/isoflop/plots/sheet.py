@@ -16,8 +16,11 @@ from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes._base import _AxesBase
-    from matplotlib.axis import Axis
+    from matplotlib.axis import Axis, Tick
     from matplotlib.backend_bases import RendererBase
+    from matplotlib.transforms import BboxBase
+
+    _Boxes = tuple[list[BboxBase], list[BboxBase]]
 
 
 class Sheet(Figure):
@@ -29,7 +32,7 @@ class Sheet(Figure):
         """Lay out and draw."""
         self._at_work = renderer
         try:
-            with _ticks_kept(self.axes):
+            with _found_once(self.axes):
                 super().draw(renderer)
         finally:
             self._at_work = None
@@ -51,16 +54,19 @@ class Sheet(Figure):
 
 
 @contextmanager
-def _ticks_kept(axes: Iterable[_AxesBase]) -> Iterator[None]:
-    """While a figure is drawn, an axis finds its ticks anew only where its view or its size has changed."""
+def _found_once(axes: Iterable[_AxesBase]) -> Iterator[None]:
+    """While a figure is drawn, an axis finds its ticks and their labels' boxes anew only where its place has changed."""
     found = [axis for each in _all_axes(axes) for axis in (each.xaxis, each.yaxis)]
     for axis in found:
-        axis._update_ticks = _kept(axis)
+        for name, keep in (("_update_ticks", _ticks), ("_get_ticklabel_bboxes", _boxes)):
+            if hasattr(axis, name):  # matplotlib's own, which another release may call otherwise
+                setattr(axis, name, keep(axis, getattr(axis, name)))
     try:
         yield
     finally:
         for axis in found:
-            del axis._update_ticks
+            for name in ("_update_ticks", "_get_ticklabel_bboxes"):
+                vars(axis).pop(name, None)
 
 
 def _all_axes(axes: Iterable[_AxesBase]) -> Iterator[_AxesBase]:
@@ -69,15 +75,27 @@ def _all_axes(axes: Iterable[_AxesBase]) -> Iterator[_AxesBase]:
         yield from _all_axes(each.child_axes)
 
 
-def _kept(axis: Axis) -> Callable[[], list[Any]]:
-    find = axis._update_ticks
-    held: dict[object, list[Any]] = {}
+def _ticks(axis: Axis, find: Callable[[], list[Tick]]) -> Callable[[], list[Tick]]:
+    held: tuple[object, list[Tick]] | None = None
 
-    def update() -> list[Any]:
+    def update() -> list[Tick]:
+        nonlocal held
         place = (*axis.get_view_interval(), *axis.axes.bbox.size, axis.get_major_locator(), axis.get_minor_locator())
-        if place not in held:
-            held.clear()
-            held[place] = find()
-        return held[place]
+        if held is None or held[0] != place:
+            held = place, find()
+        return held[1]
 
     return update
+
+
+def _boxes(axis: Axis, find: Callable[..., _Boxes]) -> Callable[..., _Boxes]:
+    held: tuple[object, list[Tick], _Boxes] | None = None
+
+    def boxes(ticks: list[Tick], renderer: RendererBase) -> _Boxes:
+        nonlocal held
+        place = axis.axes.bbox.bounds
+        if held is None or held[1] is not ticks or held[0] != place:
+            held = place, ticks, find(ticks, renderer)
+        return held[2]
+
+    return boxes
