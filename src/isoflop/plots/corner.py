@@ -74,6 +74,7 @@ def corner(ensemble: Ensemble, axes: Axes, *, names: Sequence[str] = (), level: 
             small.set_xlim(*window[across])
             _labels(small, across, up, logs, row=row, column=column, last=count - 1)
             paint(small, ink.ink)
+            small.set_in_layout(column == 0 or row == count - 1)  # the others are surrounded by panels
     return axes
 
 
@@ -103,9 +104,15 @@ def _contours(
     if not 0 < levels[0] < levels[1] < counts.max():
         axes.plot(x[:200], y[:200], ".", color=color, markersize=2)
         return
+    from contourpy import FillType, contour_generator
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
     centers = [(each[1:] + each[:-1]) / 2 for each in (left, low)]
+    heights = contour_generator(*centers, counts.T, fill_type=FillType.OuterCode)
     for level, strength in zip(levels, (0.3, 0.45), strict=True):
-        axes.contourf(*centers, counts.T, levels=[level, counts.max() * 1.01], colors=[color], alpha=strength)
+        for corners, codes in zip(*heights.filled(level, np.inf), strict=True):
+            axes.add_patch(PathPatch(Path(corners, codes), facecolor=color, edgecolor="none", alpha=strength))
 
 
 def _over_factors(draws: Floats) -> bool:
