@@ -19,7 +19,7 @@ INDEX = os.path.join(os.path.dirname(__file__), "index.json")  # noqa: PTH118, P
 
 
 class Entry(NamedTuple):
-    """What is known of a question without importing it: its module in this package, and what lists show."""
+    """What is known of a question without importing it: its module in this package, what lists show, and who asks it."""
 
     name: str
     module: str
@@ -27,6 +27,7 @@ class Entry(NamedTuple):
     order: int
     summary: str
     results: tuple[str, ...]
+    in_report: str = ""
 
 
 _listed: dict[tuple[str, ...], dict[str, Entry]] = {}
@@ -47,7 +48,8 @@ def listed() -> dict[str, Entry]:
 def declared(module: str) -> tuple[Entry, ...]:
     """What a module of this package declares."""
     return tuple(
-        Entry(each.name, module, each.group, each.order, each.summary(), each.results) for each in _classes(module)
+        Entry(each.name, module, each.group, each.order, each.summary(), each.results, each.in_report)
+        for each in _classes(module)
     )
 
 

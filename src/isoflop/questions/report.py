@@ -131,15 +131,17 @@ class Report(Question):
 
         cheap: whether the hold-out of the evidence is computed anyway.
         """
-        from isoflop.questions import questions
+        from isoflop.questions import listed, question
 
-        can = {name: each for name, each in questions().items() if each.in_report}
+        can = {name: each for name, each in listed().items() if each.in_report}
         for name in self.include:
             if name not in can:
                 raise IsoflopError(f"{shown(name)} is no part of a report; there are {', '.join(can)}")
         always = ("always", "where cheap") if cheap else ("always",)
         chosen = [each for name, each in can.items() if each.in_report in always or name in self.include]
-        yield from sorted(chosen, key=lambda each: _ORDER.index(each.group))
+        for each in sorted(chosen, key=lambda each: _ORDER.index(each.group)):
+            if (found := question(each.name)) is not None:
+                yield found
 
     def answer(self, result: Reported, context: Context) -> Answer:
         """The plan's or the forecast's headline and evidence, and the parts."""

@@ -9,7 +9,7 @@ from typing import Final
 from isoflop.answers import Answer, Picture
 from isoflop.findings import Finding
 from isoflop.findings.catalogue import catalogue
-from isoflop.questions import questions
+from isoflop.questions import listed
 from isoflop.render.layout import Grid
 from isoflop.render.text import Told, parts_of, text_of
 
@@ -109,7 +109,7 @@ def _about(name: str, findings: Sequence[Finding]) -> tuple[Link, ...]:
 def _section(question: str) -> str:
     if question == "methods":
         return METHODS
-    known = questions()
+    known = listed()
     return _OF_GROUP[known[question].group] if question in known else DATA
 
 
