@@ -21,7 +21,6 @@ _DIGITS: Final = re.compile(r"(\.\d\d)\d+")
 _NAME: Final = re.compile(r' id="([^"]+)"')
 _NAMED: Final = re.compile(r'(?:href="#|url\(#)([^")]+)')
 _STYLE: Final = re.compile(r' style="([^"]*)"')
-_BLANK: Final = re.compile(r"\s*\n\s*")
 _OPEN: Final = re.compile(r"<svg\b[^>]*>", re.DOTALL)
 _DARK: Final = "@media screen and (prefers-color-scheme: dark)"
 
@@ -63,7 +62,7 @@ def _small(picture: bytes, prefix: str) -> str:
 
     prefix: of the short names and classes, so that two pictures in one do not take each other's.
     """
-    bare = _BLANK.sub(" ", _COMMENT.sub("", picture.decode()))
+    bare = " ".join(filter(None, map(str.strip, _COMMENT.sub("", picture.decode()).split("\n"))))
     bare = _PLACE.sub(lambda found: _DIGITS.sub(r"\1", found.group()), bare)
     names = {name: f"{prefix}{place}" for place, name in enumerate(dict.fromkeys(_NAMED.findall(bare)))}
     bare = _NAMED.sub(lambda found: found.group().replace(found[1], names[found[1]]), bare)
