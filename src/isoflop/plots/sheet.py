@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import numpy as np
 from matplotlib.backend_bases import get_registered_canvas_class
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes._base import _AxesBase
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from matplotlib.transforms import BboxBase
 
     _Boxes = tuple[list[BboxBase], list[BboxBase]]
+
+
+Floats = NDArray[np.float64]
 
 
 class Sheet(Figure):
@@ -55,18 +61,23 @@ class Sheet(Figure):
 
 @contextmanager
 def _found_once(axes: Iterable[_AxesBase]) -> Iterator[None]:
-    """While a figure is drawn, an axis finds its ticks and their labels' boxes anew only where its place has changed."""
-    found = [axis for each in _all_axes(axes) for axis in (each.xaxis, each.yaxis)]
-    for axis in found:
-        for name, keep in (("_update_ticks", _ticks), ("_get_ticklabel_bboxes", _boxes)):
-            if hasattr(axis, name):  # matplotlib's own, which another release may call otherwise
-                setattr(axis, name, keep(axis, getattr(axis, name)))
+    """While a figure is drawn, ticks and the boxes around labels are found anew only where a place has changed."""
+    every = list(_all_axes(axes))
+    own: list[tuple[Any, str, Callable[..., Any]]] = [
+        (axis, name, keep)
+        for each in every
+        for axis in (each.xaxis, each.yaxis)
+        for name, keep in (("_update_ticks", _ticks), ("_get_ticklabel_bboxes", _boxes))
+    ]
+    own += [(each, "get_tightbbox", _around) for each in axes if _stretches(each)]
+    own = [each for each in own if hasattr(*each[:2])]  # matplotlib's own names, which another release may not have
+    for thing, name, keep in own:
+        setattr(thing, name, keep(thing, getattr(thing, name)))
     try:
         yield
     finally:
-        for axis in found:
-            for name in ("_update_ticks", "_get_ticklabel_bboxes"):
-                vars(axis).pop(name, None)
+        for thing, name, _ in own:
+            delattr(thing, name)
 
 
 def _all_axes(axes: Iterable[_AxesBase]) -> Iterator[_AxesBase]:
@@ -75,12 +86,43 @@ def _all_axes(axes: Iterable[_AxesBase]) -> Iterator[_AxesBase]:
         yield from _all_axes(each.child_axes)
 
 
+def _stretches(axes: _AxesBase) -> bool:
+    """Whether the axes fill the place that they are given."""
+    return axes.get_aspect() == "auto" and axes.get_box_aspect() is None and axes.get_axes_locator() is None
+
+
+def _around(axes: _AxesBase, find: Callable[..., BboxBase | None]) -> Callable[..., BboxBase | None]:
+    """The box around axes and all that belongs to them: as wide a margin as before where the labels are the same.
+
+    The layout asks twice, and the second time the axes have about the size that they will have. Where anything but
+    ticks, labels and title stands outside the axes, all is measured again.
+    """
+    held: tuple[list[str], Floats] | None = None
+
+    def box(renderer: RendererBase | None = None, **options: Any) -> BboxBase | None:  # noqa: ANN401 - passed on
+        nonlocal held
+        said = [tick.label1.get_text() for axis in (axes.xaxis, axes.yaxis) for tick in axis._update_ticks()]
+        inside = np.asarray(axes.bbox.extents)
+        if held is not None and held[0] == said:
+            return Bbox.from_extents(*(inside + held[1]))
+        bare = find(renderer, bbox_extra_artists=[], **options)
+        if bare is None:
+            return None
+        others = [each.get_tightbbox(renderer) for each in axes.get_default_bbox_extra_artists()]
+        whole = Bbox.union([bare, *(each for each in others if each is not None and np.isfinite(each.extents).all())])
+        held = (said, np.asarray(bare.extents) - inside) if np.allclose(whole.extents, bare.extents, atol=1) else None
+        return whole
+
+    return box
+
+
 def _ticks(axis: Axis, find: Callable[[], list[Tick]]) -> Callable[[], list[Tick]]:
     held: tuple[object, list[Tick]] | None = None
 
     def update() -> list[Tick]:
         nonlocal held
-        place = (*axis.get_view_interval(), *axis.axes.bbox.size, axis.get_major_locator(), axis.get_minor_locator())
+        size = np.round(axis.axes.bbox.size, 6)
+        place = (*axis.get_view_interval(), *size, axis.get_major_locator(), axis.get_minor_locator())
         if held is None or held[0] != place:
             held = place, find()
         return held[1]

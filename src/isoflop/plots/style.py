@@ -279,6 +279,7 @@ def legend(axes: Axes, *, loc: Place = "best") -> None:
         framealpha=0.75,
     )
     held.set_zorder(6)
+    held.set_in_layout(False)  # it lies inside the axes
 
 
 def legend_above(axes: Axes, *, columns: int = 2) -> None:
