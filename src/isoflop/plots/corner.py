@@ -112,7 +112,7 @@ def _contours(
     heights = contour_generator(*centers, counts.T, fill_type=FillType.OuterCode)
     for level, strength in zip(levels, (0.3, 0.45), strict=True):
         for corners, codes in zip(*heights.filled(level, np.inf), strict=True):
-            axes.add_patch(PathPatch(Path(corners, codes), facecolor=color, edgecolor="none", alpha=strength))
+            axes.add_artist(PathPatch(Path(corners, codes), facecolor=color, edgecolor="none", alpha=strength))
 
 
 def _over_factors(draws: Floats) -> bool:

@@ -101,7 +101,8 @@ def _around(axes: _AxesBase, find: Callable[..., BboxBase | None]) -> Callable[.
 
     def box(renderer: RendererBase | None = None, **options: Any) -> BboxBase | None:  # noqa: ANN401 - passed on
         nonlocal held
-        said = [tick.label1.get_text() for axis in (axes.xaxis, axes.yaxis) for tick in axis._update_ticks()]
+        both = (axes.xaxis, axes.yaxis) if axes.axison else ()
+        said = [tick.label1.get_text() for axis in both for tick in axis._update_ticks()]
         inside = np.asarray(axes.bbox.extents)
         if held is not None and held[0] == said:
             return Bbox.from_extents(*(inside + held[1]))
