@@ -1,14 +1,26 @@
 """Pictures become files that are whole, the same each time, and in colors that suit their paper."""
 
+import io
 import sys
 from subprocess import run
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 from isoflop.errors import IsoflopError
 from isoflop.plots import new_axes, render, save
-from isoflop.plots.style import legend, plain, shades
+from isoflop.plots.canvas import SIZE
+from isoflop.plots.style import (
+    dots,
+    legend,
+    legend_below,
+    log_axis,
+    plain,
+    shades,
+    size_bar,
+    size_colors,
+)
 
 
 def line(axes):
@@ -20,6 +32,52 @@ def line(axes):
 def test_a_picture_is_the_same_bytes_each_time(format, begins):
     first = render(line, format=format)
     assert first.startswith(begins) and render(line, format=format) == first
+
+
+def below(axes):
+    axes.loglog([1, 2e9], [3, 4e9], label="a")
+    axes.set_xlabel("what is counted")
+    legend_below(axes)
+
+
+def barred(axes):
+    sizes = np.geomspace(1e6, 1e9, 30)
+    norm, colors = size_colors(axes, sizes)
+    dots(axes, sizes, 3 + sizes / 1e9, colors=colors(norm(sizes)))
+    log_axis(axes.xaxis, "N")
+    axes.set_title("a title", loc="left")
+    axes.set_ylabel("loss")
+    size_bar(axes, norm, colors, label="parameters N")
+
+
+def two_sided(axes):
+    axes.plot([1e6, 2e9], [3, 4e9])
+    log_axis(axes.yaxis, "D")
+    axes.secondary_xaxis("top").set_xlabel("above")
+
+
+@pytest.mark.parametrize("draw", [line, below, barred, two_sided])
+def test_a_picture_is_laid_out_as_matplotlib_does_and_drawn_once(draw, monkeypatch):
+    drawings = []
+    monkeypatch.setattr(Figure, "draw", lambda self, renderer, own=Figure.draw: drawings.append(own(self, renderer)))
+    axes = new_axes()
+    draw(axes)
+    save_to(axes)
+    assert len(drawings) == 1
+    plain = Figure(figsize=SIZE, layout="constrained")
+    other = plain.subplots()
+    draw(other)
+    plain.savefig(io.BytesIO(), format="svg")
+    assert len(drawings) > 2
+    figure = axes.get_figure()
+    for one, reference in zip(figure.axes, plain.axes, strict=True):
+        off = (one.get_position().extents - reference.get_position().extents) * np.tile(figure.get_size_inches(), 2)
+        assert np.abs(96 * off).max() < 1, "less than a pixel of a screen"
+
+
+def save_to(axes):
+    """Draw the figure of these axes as `save` does, into nothing."""
+    axes.get_figure().write(io.BytesIO(), format="svg", dpi=140, metadata={})
 
 
 def test_dark_and_light_follow_the_paper():

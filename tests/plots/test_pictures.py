@@ -219,7 +219,7 @@ def test_isoflop_curves_have_their_minima(axes):
     assert np.array(bars)[:, :, 0] == pytest.approx(
         np.array([(each.low, each.high) for each in (profile.minimum() for profile in found.profiles)])
     )
-    assert next(each for each in axes.lines if "propto" in str(each.get_label())).get_xdata() == pytest.approx(
+    assert next(each for each in axes.lines if "∝" in str(each.get_label())).get_xdata() == pytest.approx(
         [found.n_at(each.budget).value for each in found.profiles]
     )
     drawn = axes.lines[0]
@@ -233,7 +233,7 @@ def test_methods_without_an_answer_are_named(known, axes):
     methods_compared(answer, axes)
     assert len(axes.texts) == len(answer.methods) and "no answer" in axes.texts[1].get_text()
     assert axes.texts[2].get_text().startswith("parametric fit: a = 0.")
-    assert axes.get_xlabel() == "compute-optimal parameters N* at $10^{22}$ FLOPs"
+    assert axes.get_xlabel() == "compute-optimal parameters N* at 10²² FLOPs"
 
 
 def test_draws_trade_along_a_straight_ridge(known, axes):

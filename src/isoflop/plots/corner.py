@@ -108,8 +108,8 @@ def _contours(
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 
-    centers = [(each[1:] + each[:-1]) / 2 for each in (left, low)]
-    heights = contour_generator(*centers, counts.T, fill_type=FillType.OuterCode)
+    across_at, up_at = ((each[1:] + each[:-1]) / 2 for each in (left, low))
+    heights = contour_generator(x=across_at, y=up_at, z=counts.T, fill_type=FillType.OuterCode)
     for level, strength in zip(levels, (0.3, 0.45), strict=True):
         for corners, codes in zip(*heights.filled(level, np.inf), strict=True):
             axes.add_artist(PathPatch(Path(corners, codes), facecolor=color, edgecolor="none", alpha=strength))

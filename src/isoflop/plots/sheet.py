@@ -43,9 +43,10 @@ class Sheet(Figure):
         finally:
             self._at_work = None
 
-    def _get_renderer(self) -> Any:
+    def _get_renderer(self) -> RendererBase:
         """The layout's: matplotlib would make one, and measure every text anew with it."""
-        return super()._get_renderer() if self._at_work is None else self._at_work
+        made: RendererBase = super()._get_renderer() if self._at_work is None else self._at_work  # type: ignore[misc]
+        return made
 
     def write(self, to: BinaryIO, *, format: str, dpi: float, metadata: dict[str, None]) -> None:
         """Draw once, into a file of this format."""
@@ -99,9 +100,9 @@ def _around(axes: _AxesBase, find: Callable[..., BboxBase | None]) -> Callable[.
     """
     held: tuple[list[str], Floats] | None = None
 
-    def box(renderer: RendererBase | None = None, **options: Any) -> BboxBase | None:  # noqa: ANN401 - passed on
+    def box(renderer: RendererBase | None = None, **options: object) -> BboxBase | None:
         nonlocal held
-        both = (axes.xaxis, axes.yaxis) if axes.axison else ()
+        both: tuple[Any, ...] = (axes.xaxis, axes.yaxis) if axes.axison else ()
         said = [tick.label1.get_text() for axis in both for tick in axis._update_ticks()]
         inside = np.asarray(axes.bbox.extents)
         if held is not None and held[0] == said:

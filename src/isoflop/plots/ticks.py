@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.axis import Axis, XAxis
-from matplotlib.lines import TICKDOWN, TICKLEFT, TICKRIGHT, TICKUP, Line2D
+from matplotlib.lines import Line2D
+from matplotlib.markers import TICKDOWN, TICKLEFT, TICKRIGHT, TICKUP
 from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, NullLocator
 
 from isoflop.laws.unicode import RAISED, superscript
@@ -27,6 +27,7 @@ _BETWEEN: Final = 1.3  # letters between two labels
 _LINEAR_BELOW: Final = 5.0  # an axis whose ends differ by less than this factor has evenly spaced ticks
 _WITHIN_A_DECADE: Final = ((1, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))
 _MINOR_UP_TO: Final = 7  # decades
+_TOWARD: Final[dict[str, Any]] = {"bottom": TICKDOWN, "top": TICKUP, "left": TICKLEFT, "right": TICKRIGHT}  # outside
 
 
 class RoundLog(Locator):
@@ -37,6 +38,7 @@ class RoundLog(Locator):
         self.reading = reading
 
     def __call__(self) -> list[float]:
+        """The ticks of the axis as it is now."""
         low, high = sorted(self.on.get_view_interval())
         return self.tick_values(low, high)
 
@@ -82,36 +84,51 @@ def _letters(label: str) -> float:
 
 
 class _Marks(Artist):
-    """The small ticks of an axis, 2 to 9 times each power of ten: one line of marks, where each tick is five artists."""
+    """The small ticks of an axis, 2 to 9 times each power of ten: one line, where each of matplotlib's is five artists.
+
+    They stand on the sides and in the color of the axis's own.
+    """
 
     def __init__(self, on: Axis) -> None:
         super().__init__()
         self.on, self.across = on, isinstance(on, XAxis)
-        self.set_zorder(on.get_zorder())
+        self.set_zorder(on.get_zorder() + 0.01)  # as the axis, after what was added before it
         self.set_in_layout(False)
 
     def draw(self, renderer: RendererBase) -> None:
-        """Where the view is now, on the sides and in the color of the axis's own ticks."""
-        at = _within_decades(*sorted(self.on.get_view_interval()))
-        name = "xtick" if self.across else "ytick"
-        told, usual = self.on.get_tick_params(which="minor"), mpl.rcParams
-        sides = (("bottom", TICKDOWN), ("top", TICKUP)) if self.across else (("left", TICKLEFT), ("right", TICKRIGHT))
-        for edge, (side, mark) in enumerate(sides):
-            if not (at and told.get(side)):
-                continue
-            ends = [float(edge)] * len(at)
-            line = Line2D(
-                at if self.across else ends,
-                ends if self.across else at,
-                linestyle="none",
-                marker=mark,
-                markersize=usual[f"{name}.minor.size"],
-                markeredgewidth=usual[f"{name}.minor.width"],
-                color=told.get("color", usual[f"{name}.color"]),
-                transform=self.axes.get_xaxis_transform("tick1") if self.across else self.axes.get_yaxis_transform("tick1"),
-            )
-            line.set_figure(self.get_figure())
-            line.draw(renderer)
+        """Marks where the view is now."""
+        axes, figure, large = self.on.axes, self.get_figure(), self.on.get_majorticklocs()
+        every = _within_decades(*sorted(self.on.get_view_interval()))
+        at = [each for each in every if not any(math.isclose(each, other, rel_tol=1e-6) for other in large)]
+        if not at or figure is None:
+            return
+        told, usual = self.on.get_tick_params(which="minor"), _usual("xtick" if self.across else "ytick")
+        sides: tuple[tuple[str, Literal["tick1", "tick2"]], ...] = (
+            (("bottom", "tick1"), ("top", "tick2")) if self.across else (("left", "tick1"), ("right", "tick2"))
+        )
+        for edge, (side, which) in enumerate(sides):
+            if told.get(side):
+                ends = [float(edge)] * len(at)
+                line = Line2D(
+                    at if self.across else ends,
+                    ends if self.across else at,
+                    linestyle="none",
+                    marker=_TOWARD[side],
+                    markersize=usual["minor.size"],
+                    markeredgewidth=usual["minor.width"],
+                    color=told.get("color", usual["color"]),
+                    transform=(axes.get_xaxis_transform if self.across else axes.get_yaxis_transform)(which),
+                )
+                line.set_figure(figure)
+                line.draw(renderer)
+
+
+def _usual(ticks: str) -> dict[str, Any]:
+    """matplotlib's settings of the ticks of one kind of axis."""
+    from matplotlib import rcParams
+
+    settings: dict[str, Any] = rcParams  # type: ignore[assignment]  # some of its releases know names alone
+    return {name: settings[f"{ticks}.{name}"] for name in ("minor.size", "minor.width", "color")}
 
 
 def _within_decades(low: float, high: float) -> list[float]:

@@ -19,7 +19,7 @@ INDEX = os.path.join(os.path.dirname(__file__), "index.json")  # noqa: PTH118, P
 
 
 class Entry(NamedTuple):
-    """What is known of a question without importing it: its module in this package, what lists show, and who asks it."""
+    """What is known of a question without importing it: its module in this package, what lists show, who asks it."""
 
     name: str
     module: str
