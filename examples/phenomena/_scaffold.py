@@ -31,6 +31,7 @@ from isoflop.units import decimals_for, format_by_interval, format_quantity
 Verdict = Literal["appears", "appears in part", "does not appear", "undecided"]
 
 LEVEL = 0.9
+APART = 1_000_000  # between the streams of two seeds; no example's own streams lie so far apart
 # Okabe and Ito's palette, which people with any of the common color blindnesses can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -50,6 +51,11 @@ class Outcome:
     rows: Sequence[Sequence[str]]
     figure: Figure
     numbers: Mapping[str, float | Interval] = field(default_factory=dict)
+
+
+def stream(first: int, seed: int) -> int:
+    """The seed of one of an example's streams of random numbers: ``first`` itself at seed 0, another at every other."""
+    return first + APART * seed
 
 
 def show(title: str, name: str, study: Callable[..., Outcome]) -> None:

@@ -42,7 +42,7 @@ def pruning(n: Numbers) -> bool:
 
 def isoflop_trained(n: Numbers) -> bool:
     """The best size grows with the budget, more slowly than the budget; the fitted floor lies below the entropy."""
-    return 0 < n["law"].low < n["law"].high < 1 and n["E"].value < n["entropy"]
+    return 0 < n["a by the law"].low < n["a by the law"].high < 1 and n["E"].value < n["entropy"]
 
 
 def over_training(n: Numbers) -> bool:
@@ -52,12 +52,12 @@ def over_training(n: Numbers) -> bool:
 
 def superposition(n: Numbers) -> bool:
     """Every feature is kept and the loss falls as 1/width."""
-    return n["kept"] > 0.95 and 0.8 < n["strong"].value < 1.25
+    return n["kept"] > 0.95 and 0.8 < n["exponent, strong, p ∝ 1/i"].value < 1.25
 
 
 def capacity(n: Numbers) -> bool:
     """More than a bit a parameter, in about the same measure at both sizes."""
-    return 1 < n["lowest"] <= n["highest"] < 3 and 0.8 < n["growth"].value < 1.3
+    return 1 < n["lowest"] <= n["highest"] < 3 and 0.8 < n["exponent of N"].value < 1.3
 
 
 def quantised_bits(n: Numbers) -> bool:
@@ -67,7 +67,7 @@ def quantised_bits(n: Numbers) -> bool:
 
 def uncertainty(n: Numbers) -> bool:
     """Epistemic uncertainty falls with data; in Bayesian linear regression as 1/D."""
-    return n["epistemic"].low > 0 and 0.95 < n["linear"].value < 1.2
+    return n["gamma, epistemic"].low > 0 and 0.95 < n["linear"].value < 1.2
 
 
 def data_filtering(n: Numbers) -> bool:
@@ -87,12 +87,12 @@ def parallel_streams(n: Numbers) -> bool:
 
 def crossover(n: Numbers) -> bool:
     """The high rate wins on the narrowest network and loses on the widest."""
-    return n["narrowest"].high < 0 < n["widest"].low and 500 < n["measured"].value < 15_000
+    return n["narrowest"].high < 0 < n["widest"].low and 500 < n["parameters at the crossing"].value < 15_000
 
 
 def repeated_data(n: Numbers) -> bool:
     """Four passes gain most of what fresh text gains, sixteen a smaller share."""
-    return n["few"].value > 0.8 and n["many"].value < n["few"].value
+    return n["share gained by 4 passes"].value > max(0.8, n["share gained by 16 passes"].value)
 
 
 def annealing(n: Numbers) -> bool:
@@ -102,7 +102,11 @@ def annealing(n: Numbers) -> bool:
 
 def metric_chain(n: Numbers) -> bool:
     """Single items follow compute in log p, and less once their probability is among the options."""
-    return n["log_prob"].low > 0.5 and n["lost"].low > 0 and n["log_prob"].value > n["p_options"].value
+    return (
+        n["log_prob"].low > 0.5
+        and n["correlation lost among options"].low > 0
+        and n["log_prob"].value > n["p_options"].value
+    )
 
 
 def inverse_scaling(n: Numbers) -> bool:
@@ -162,7 +166,7 @@ def fidelity(n: Numbers) -> bool:
 
 def three_regions(n: Numbers) -> bool:
     """The curve leaves guessing where examples are about as many as dimensions; the floor is near the wrong labels."""
-    return 5 < n["rises"] < 150 and 0.1 < n["floor"].value < 0.21
+    return 5 < n["examples at leaving guessing"].value < 150 and 0.1 < n["floor"].value < 0.21
 
 
 def label_information(n: Numbers) -> bool:
@@ -172,12 +176,12 @@ def label_information(n: Numbers) -> bool:
 
 def information_plane(n: Numbers) -> bool:
     """The layer learns the labels; noise in proportion sees compression, noise of one size none as the layer grows."""
-    return n["fitting"].value > 0 and n["in proportion"].low > 0.3 > n["of one size"].value
+    return n["fitting"].value > 0 and n["fall, noise in proportion"].low > 0.3 > n["fall, noise of one size"].value
 
 
 def generalization_gap(n: Numbers) -> bool:
     """No strong correlation is shown by twelve networks."""
-    return n["information"].low < 0.5
+    return n["rank correlation"].low < 0.5
 
 
 def known_dimension(n: Numbers) -> bool:
@@ -193,7 +197,8 @@ def source_mixtures(n: Numbers) -> bool:
 
 def attention_entropy(n: Numbers) -> bool:
     """Entropy grows with the context, less with a factor on the logits."""
-    return n["plain"].low > 0.5 and n["log"].value < n["plain"].value and n["normal"].value < n["plain"].value
+    plain = n["drift, plain"]
+    return plain.low > 0.5 and n["log"].value < plain.value and n["normal"].value < plain.value
 
 
 def recommendation(n: Numbers) -> bool:
