@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import inspect
 import io
 import json
 import textwrap
@@ -58,21 +57,19 @@ def stream(first: int, seed: int) -> int:
     return first + APART * seed
 
 
-def show(title: str, name: str, study: Callable[..., Outcome]) -> None:
-    """Perform ``study(quick)``, print its table and verdict, and write ``name``.png and ``name``.json.
+def show(title: str, name: str, study: Callable[[bool, int], Outcome]) -> None:
+    """Perform ``study(quick, seed)``, print its table and verdict, and write ``name``.png and ``name``.json.
 
-    A study that takes a ``seed`` is repeated with ``--seed``; the seeds after the first write their own JSON alone.
+    The seeds after the first write their own JSON alone, ``name``-1.json and so on.
     """
     parser = argparse.ArgumentParser(description=title, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a few seconds instead of minutes; the verdict may change")
     parser.add_argument("--out", type=Path, default=Path("phenomena"), metavar="DIR", help="where the picture goes")
-    repeats = "seed" in inspect.signature(study).parameters
-    if repeats:
-        parser.add_argument("--seed", type=int, default=0, help="of everything drawn; 0 by default")
+    parser.add_argument("--seed", type=int, default=0, help="of everything drawn; 0 by default")
     options = parser.parse_args()
     begun = time.perf_counter()
-    seed = options.seed if repeats else 0
-    outcome = study(options.quick, seed) if repeats else study(options.quick)
+    seed = options.seed
+    outcome = study(options.quick, seed)
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / f"{name}.png"
     if seed == 0:

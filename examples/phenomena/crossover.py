@@ -46,6 +46,7 @@ def study(quick: bool, seed: int = 0) -> Outcome:
 
     crosses = differences[0].high < 0 < differences[-1].low
     verdict = "appears" if crosses else "does not appear"
+    where = f"they cross at {told(measured)} parameters" if np.isfinite(measured.value) else "they do not cross"
     said = (
         f"Fitted to widths up to {widths[small - 1]} alone, {chance:.0%} of draws cross within a thousand times their "
         f"size, at {told(forecast)} parameters"
@@ -59,8 +60,7 @@ def study(quick: bool, seed: int = 0) -> Outcome:
     )
     says = (
         f"The high rate has {np.exp(differences[0].value):.2f} times the low rate's loss at width {widths[0]} and "
-        f"{np.exp(differences[-1].value):.2f} times at width {widths[-1]}; they cross at {told(measured)} parameters. "
-        + said
+        f"{np.exp(differences[-1].value):.2f} times at width {widths[-1]}; {where}. " + said
     )
     rows = [
         [f"{width}", f"{size:,.0f}", *(f"{each.mean():.4f}" for each in row), told(gap)]
