@@ -59,12 +59,11 @@ def study(quick: bool, seed: int = 0) -> Outcome:
         "appears" if all(compressed.values()) else "appears in part" if any(compressed.values()) else "does not appear"
     )
     parts = [
-        f"with noise {name}, I(X; Z) has its maximum at epoch {_named(marks, top)} and falls from there by "
-        f"{told(fall)} "
-        f"nats, I(X; Z | Y) from {_conditional(planes[name], 0):.2f} to {_conditional(planes[name], -1):.2f}"
+        f"with noise {name}, I(X; Z) {_told(marks, top, fall)} and I(X; Z | Y) goes from "
+        f"{_conditional(planes[name], 0):.2f} to {_conditional(planes[name], -1):.2f}"
         for name, (top, fall) in phases.items()
     ]
-    says = f"I(Z; Y) grows by {told(fitting)} nats (the labels have {np.log(10):.2f}). {'; '.join(parts)}. " + (
+    says = f"I(Z; Y) grows by {told(fitting)} nats (the labels have {np.log(10):.2f}); {'; '.join(parts)}. " + (
         "Whether a network forgets its inputs is thus a matter of the noise that is assumed."
         if len(set(compressed.values())) > 1
         else "Both kinds of noise agree."
@@ -106,8 +105,10 @@ def _phases(plane: np.ndarray) -> tuple[int, Interval]:
     return top, mean_interval(plane[top, :, 0] - plane[-1, :, 0])
 
 
-def _named(marks: tuple[int, ...], top: int) -> str:
-    return f"{marks[top]} (the last)" if top == len(marks) - 1 else f"{marks[top]}"
+def _told(marks: tuple[int, ...], top: int, fall: Interval) -> str:
+    if top == len(marks) - 1:
+        return f"rises to the end, epoch {marks[top]},"
+    return f"has its maximum at epoch {marks[top]} and falls from there by {told(fall)} nats,"
 
 
 def _conditional(plane: np.ndarray, mark: int) -> float:
