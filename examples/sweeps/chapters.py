@@ -1,7 +1,7 @@
 """Text on standard input, as ``bible -l0 'gen1:1-rev22:21'`` prints it (Debian's bible-kjv), to one file a chapter.
 
-A folder of files lets the task hold out whole chapters. The King James Version is in the public domain outside the United
-Kingdom.
+A folder of files lets the task hold out whole chapters. The King James Version is in the public domain outside the
+United Kingdom.
 
     bible -l0 'gen1:1-rev22:21' | python examples/sweeps/chapters.py kjv
 """
