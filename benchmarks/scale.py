@@ -150,7 +150,12 @@ def _ray() -> Iterator[contextlib.AbstractContextManager[object]]:
     import ray
     from ray.util.joblib import register_ray
 
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    # workers give way to all other work by default, and while they wait Ray's own processes go on
+    config = {"worker_niceness": 0}
+    ray.init(
+        address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR",
+        _system_config=config,
+    )  # fmt: skip
     register_ray()
     try:
         yield joblib.parallel_config(backend="ray")

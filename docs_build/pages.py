@@ -280,8 +280,8 @@ def _from_modules() -> str:
 # ---- phenomena
 
 RESULTS = (
-    "Made from what the examples wrote beside their pictures; the figure is the number on which the verdict rests. "
-    "Examples that were last run before they recorded their results are not in it."
+    "Made from what the examples wrote beside their pictures; the figure is the number on which the verdict rests, of "
+    "the first seed."
 )
 
 
@@ -301,7 +301,10 @@ def phenomena_page() -> str:
         sections.append(
             f"## {title}\n\n{verdict}.\n\n![{title}]({picture})\n\n{source}. `python examples/{script}`, {time}."
         )
-    sections.append(f"## Results side by side\n\n{RESULTS}\n\n{phenomena.table()}")
+    found = phenomena.results()
+    without = ", ".join(phenomena.missing(found, text))
+    words = f"{RESULTS} Not in it, since they have not been run to the end: {without}." if without else RESULTS
+    sections.append(f"## Results side by side\n\n{words}\n\n{phenomena.table(found)}")
     return (
         text.replace("\n".join(rows), "\n\n".join(sections)).replace("Click a phenomenon for its picture.", "").strip()
         + "\n"

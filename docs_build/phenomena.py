@@ -8,6 +8,7 @@ documentation shows all results side by side.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -29,6 +30,12 @@ def results(folder: Path = RESULTS) -> dict[str, list[Mapping[str, Any]]]:
     return {name: sorted(each, key=lambda one: one["seed"]) for name, each in found.items()}
 
 
+def missing(found: Mapping[str, list[Mapping[str, Any]]], text: str | None = None) -> list[str]:
+    """The examples of the README that have no result."""
+    text = README.read_text(encoding="utf-8") if text is None else text
+    return [name for name in re.findall(r"`phenomena/(\w+)\.py`", text) if name not in found]
+
+
 def over_seeds(each: list[Mapping[str, Any]]) -> str:
     """Whether all seeds have the verdict of the first, in words; empty for one seed."""
     if len(each) < 2:
@@ -44,8 +51,15 @@ def figure(result: Mapping[str, Any]) -> str:
     name, value = next(iter(result["numbers"].items()))
     if isinstance(value, list):
         value, low, high, level = value
-        return f"{name} {value:.3g} [{low:.3g}, {high:.3g}], {level:.0%}"
-    return f"{name} {value:.3g}"
+        if not math.isfinite(value):
+            return f"{name}: none found"
+        return f"{name} {_short(value)} [{_short(low)}, {_short(high)}], {level:.0%}"
+    return f"{name} {_short(value)}"
+
+
+def _short(value: float) -> str:
+    """Three digits, without an exponent of ten up to the millions."""
+    return f"{float(f'{value:.3g}'):,.0f}" if 1_000 <= abs(value) < 1e7 else f"{value:.3g}"
 
 
 def table(found: Mapping[str, list[Mapping[str, Any]]] | None = None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import inspect
 import io
 import json
 import textwrap
@@ -31,6 +30,7 @@ from isoflop.units import decimals_for, format_by_interval, format_quantity
 Verdict = Literal["appears", "appears in part", "does not appear", "undecided"]
 
 LEVEL = 0.9
+APART = 1_000_000  # between the streams of two seeds; no example's own streams lie so far apart
 # Okabe and Ito's palette, which people with any of the common color blindnesses can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -52,21 +52,24 @@ class Outcome:
     numbers: Mapping[str, float | Interval] = field(default_factory=dict)
 
 
-def show(title: str, name: str, study: Callable[..., Outcome]) -> None:
-    """Perform ``study(quick)``, print its table and verdict, and write ``name``.png and ``name``.json.
+def stream(first: int, seed: int) -> int:
+    """The seed of one of an example's streams of random numbers: ``first`` itself at seed 0, another at every other."""
+    return first + APART * seed
 
-    A study that takes a ``seed`` is repeated with ``--seed``; the seeds after the first write their own JSON alone.
+
+def show(title: str, name: str, study: Callable[[bool, int], Outcome]) -> None:
+    """Perform ``study(quick, seed)``, print its table and verdict, and write ``name``.png and ``name``.json.
+
+    The seeds after the first write their own JSON alone, ``name``-1.json and so on.
     """
     parser = argparse.ArgumentParser(description=title, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a few seconds instead of minutes; the verdict may change")
     parser.add_argument("--out", type=Path, default=Path("phenomena"), metavar="DIR", help="where the picture goes")
-    repeats = "seed" in inspect.signature(study).parameters
-    if repeats:
-        parser.add_argument("--seed", type=int, default=0, help="of everything drawn; 0 by default")
+    parser.add_argument("--seed", type=int, default=0, help="of everything drawn; 0 by default")
     options = parser.parse_args()
     begun = time.perf_counter()
-    seed = options.seed if repeats else 0
-    outcome = study(options.quick, seed) if repeats else study(options.quick)
+    seed = options.seed
+    outcome = study(options.quick, seed)
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / f"{name}.png"
     if seed == 0:

@@ -13,7 +13,7 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F
-from _scaffold import COLOURS, MARKERS, Outcome, mean_interval, panels, plain_ticks, show, told
+from _scaffold import COLOURS, MARKERS, Outcome, mean_interval, panels, plain_ticks, show, stream, told
 from torch import Tensor
 
 from isoflop.errors import DataError
@@ -29,11 +29,11 @@ KINDS = ("plain", "log", "normal logits")
 LAST = 8  # positions that are measured
 
 
-def study(quick: bool) -> Outcome:
+def study(quick: bool, seed: int = 0) -> Outcome:
     """Train, then read longer windows with each scale; windows pair between scales."""
     torch.set_num_threads(1)
     contexts = (TRAINED, 128) if quick else (8, 16, TRAINED, 64, 128, 256)
-    model = _trained(150 if quick else 1_000)
+    model = _trained(150 if quick else 1_000, stream(0, seed))
     windows = 16 if quick else 128
     text = python_text(context=max(contexts)).held_out(windows)
     inputs, targets = (torch.from_numpy(np.asarray(each)).long()[:windows] for each in text)
@@ -96,17 +96,17 @@ def study(quick: bool) -> Outcome:
         plain_ticks(axes, contexts)
         axes.legend(frameon=False, fontsize=9)
     header = ["tokens", *(f"drift, {kind}" for kind in KINDS), *(f"loss, {kind}" for kind in KINDS)]
-    numbers = {"plain": plain, "log": drift["log", longest], "normal": drift["normal logits", longest]}
+    numbers = {"drift, plain": plain, "log": drift["log", longest], "normal": drift["normal logits", longest]}
     return Outcome(verdict, says, header, rows, figure, numbers | {"gain": gain["log"]})
 
 
-def _trained(steps: int) -> Transformer:
+def _trained(steps: int, seed: int) -> Transformer:
     text = python_text(context=TRAINED)
-    model = build(SHAPE, classes=text.classes, context=TRAINED, features=0, seed=0)
+    model = build(SHAPE, classes=text.classes, context=TRAINED, features=0, seed=seed)
     adam = torch.optim.AdamW(model.parameters(), lr=4e-3, weight_decay=0.01)
     rate = torch.optim.lr_scheduler.OneCycleLR(adam, 4e-3, total_steps=steps, pct_start=0.1)
     for step in range(steps):
-        inputs, targets = (torch.from_numpy(np.asarray(each)).long() for each in text.batch(0, step, 32))
+        inputs, targets = (torch.from_numpy(np.asarray(each)).long() for each in text.batch(seed, step, 32))
         logits = model(inputs)
         loss = F.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1))
         adam.zero_grad()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from _networks import losses, outputs, parameters, start, train
-from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, mean_interval, panels, show, side, told
+from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, mean_interval, panels, show, side, stream, told
 
 from isoflop import Runs, bootstrap, fit, law, squares
 from isoflop.lab.schedules import Schedule
@@ -20,7 +20,7 @@ KEY_BITS, CLASSES = 24, 16
 RATE = 1e-2
 
 
-def study(quick: bool) -> Outcome:
+def study(quick: bool, seed: int = 0) -> Outcome:
     """For each hidden width, memorize more and more keys, and take the most bits that were ever stored."""
     torch.set_num_threads(1)
     hidden = (4, 8) if quick else (4, 8, 16, 32)
@@ -28,7 +28,9 @@ def study(quick: bool) -> Outcome:
     steps = 600 if quick else 3_000
     seeds = 3 if quick else 4
     counts = np.array([parameters((KEY_BITS, h, CLASSES)) for h in hidden])
-    stored = np.array([[_stored(h, load, steps, seeds) for load in loads] for h in hidden])  # (sizes, loads, seeds)
+    stored = np.array(
+        [[_stored(h, load, steps, seeds, seed) for load in loads] for h in hidden]
+    )  # (sizes, loads, seeds)
     ratios = stored / counts[:, None, None]
     best = ratios.max(axis=1)  # (sizes, seeds)
     peaks = [mean_interval(each) for each in best]
@@ -42,7 +44,7 @@ def study(quick: bool) -> Outcome:
         source="bits stored by small networks",
         conventions={"N": "total"},
     )
-    growth = bootstrap(fit(law("A*N^gamma"), runs, objective=squares())).interval("gamma", level=LEVEL)
+    growth = bootstrap(fit(law("A*N^gamma"), runs, objective=squares()), seed=seed).interval("gamma", level=LEVEL)
     lowest, highest = min(each.value for each in peaks), max(each.value for each in peaks)
     steady = highest / lowest < 1.25
     matched = lowest >= 1.5 and highest <= 2.5
@@ -69,19 +71,19 @@ def study(quick: bool) -> Outcome:
     )
     axes.legend(frameon=False, fontsize=9, loc="lower right")
     header = ["parameters", "hidden units", "best load (bits/parameter)", "bits stored/parameter, 90 %"]
-    numbers = {"growth": growth, "lowest": lowest, "highest": highest}
+    numbers = {"exponent of N": growth, "lowest": lowest, "highest": highest}
     return Outcome(verdict, says, header, rows, figure, numbers)
 
 
-def _stored(hidden: int, load: float, steps: int, seeds: int) -> np.ndarray:
+def _stored(hidden: int, load: float, steps: int, seeds: int, seed: int) -> np.ndarray:
     """Bits of each seed: N (4 − loss / ln 2), at the lowest loss during training."""
     sizes = (KEY_BITS, hidden, CLASSES)
     keys = round(load * parameters(sizes) / np.log2(CLASSES))
-    draws = torch.Generator().manual_seed(hidden * 1_000 + keys)
+    draws = torch.Generator().manual_seed(stream(hidden * 1_000 + keys, seed))
     x = torch.randint(0, 2, (seeds, keys, KEY_BITS), generator=draws).float().mul_(2).sub_(1)
     y = torch.randint(0, CLASSES, (seeds, keys), generator=draws)
     weights = train(
-        start(sizes, seeds, seed=hidden),
+        start(sizes, seeds, seed=stream(hidden, seed)),
         lambda step: (x, y),
         steps=steps,
         rates=[RATE] * seeds,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from _networks import Weights, losses, outputs, start, train
-from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, draws_interval, panels, plain_ticks, show, side, told
+from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, draws_interval, panels, plain_ticks, show, side, stream, told
 from torch import Tensor
 
 from isoflop import Ensemble, Runs, bootstrap, fit, law, squares
@@ -22,15 +22,15 @@ RATES = (0.001, 0.003, 0.01, 0.03, 0.1)
 HYPERBOLA = law("S_min*(1 + B_crit/batch)", inputs=("batch",))
 
 
-def study(quick: bool) -> Outcome:
+def study(quick: bool, seed: int = 0) -> Outcome:
     """Steps to each loss at each batch, a hyperbola for each loss, and the growth of B_crit."""
     torch.set_num_threads(1)
     batches = (4, 16, 64, 256) if quick else (4, 8, 16, 32, 64, 128, 256, 512, 1024)
     goals = (0.4, 0.2) if quick else (0.4, 0.2, 0.1, 0.06)
     seeds = 2 if quick else 4
-    needed = np.array([_steps(size, goals, seeds, most=700 if quick else 8_000) for size in batches])
+    needed = np.array([_steps(size, goals, seeds, seed, most=700 if quick else 8_000) for size in batches])
     # needed: (batches, goals, seeds), not a number where the loss was not reached
-    hyperbolas = {goal: _hyperbola(batches, needed[:, i]) for i, goal in enumerate(goals)}
+    hyperbolas = {goal: _hyperbola(batches, needed[:, i], seed) for i, goal in enumerate(goals)}
     critical = {goal: each.interval("B_crit", level=LEVEL) for goal, each in hyperbolas.items()}
     growth = _growth(goals, hyperbolas)
     worst = max(each.fit.scale for each in hyperbolas.values())
@@ -82,18 +82,18 @@ def study(quick: bool) -> Outcome:
         "B_crit, 90 %",
     ]
     return Outcome(
-        verdict, says, header, rows, figure, {"growth": growth, **{f"at {g:g}": c for g, c in critical.items()}}
+        verdict, says, header, rows, figure, {"g in L^-g": growth, **{f"at {g:g}": c for g, c in critical.items()}}
     )
 
 
-def _steps(size: int, goals: tuple[float, ...], seeds: int, *, most: int) -> np.ndarray:
+def _steps(size: int, goals: tuple[float, ...], seeds: int, seed: int, *, most: int) -> np.ndarray:
     """Steps of ``size`` examples until the test loss falls below each goal, at the best rate: (goals, seeds)."""
-    teacher = start((INPUTS, 16, 16, 1), 1, seed=3)
-    probe = torch.randn(20_000, INPUTS, generator=torch.Generator().manual_seed(7))
+    teacher = start((INPUTS, 16, 16, 1), 1, seed=stream(3, seed))
+    probe = torch.randn(20_000, INPUTS, generator=torch.Generator().manual_seed(stream(7, seed)))
     seen = outputs(teacher, probe)[0]
     middle, spread = seen.mean(), seen.std()
-    draws = torch.Generator().manual_seed(size)
-    begin = [each.repeat(len(RATES), 1, 1) for each in start((INPUTS, WIDTH, WIDTH, 1), seeds, seed=0)]
+    draws = torch.Generator().manual_seed(stream(size, seed))
+    begin = [each.repeat(len(RATES), 1, 1) for each in start((INPUTS, WIDTH, WIDTH, 1), seeds, seed=stream(0, seed))]
     looks = set(np.unique(np.geomspace(4, most, 250).round().astype(int)).tolist())
     reached = np.full((len(goals), len(RATES), seeds), np.nan)
 
@@ -120,7 +120,7 @@ def _steps(size: int, goals: tuple[float, ...], seeds: int, *, most: int) -> np.
     return np.array([row[best] for row, best in zip(reached, means.argmin(axis=1), strict=True)])
 
 
-def _hyperbola(batches: tuple[int, ...], needed: np.ndarray) -> Ensemble:
+def _hyperbola(batches: tuple[int, ...], needed: np.ndarray, seed: int) -> Ensemble:
     """S_min and B_crit from steps (batches, seeds); batches that did not arrive are left out."""
     seeds = needed.shape[1]
     columns = {
@@ -129,7 +129,8 @@ def _hyperbola(batches: tuple[int, ...], needed: np.ndarray) -> Ensemble:
         "seed": np.tile(np.arange(seeds), len(batches)),
     }
     runs = Runs.from_columns(columns, source="steps to a loss")
-    return bootstrap(fit(HYPERBOLA, runs.take(np.isfinite(needed).all(axis=1).repeat(seeds)), objective=squares()))
+    arrived = runs.take(np.isfinite(needed).all(axis=1).repeat(seeds))
+    return bootstrap(fit(HYPERBOLA, arrived, objective=squares()), seed=seed)
 
 
 def _growth(goals: tuple[float, ...], hyperbolas: dict[float, Ensemble]):

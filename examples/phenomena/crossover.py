@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from _networks import Weights, losses, outputs, parameters, start, train
-from _scaffold import COLOURS, MARKERS, Outcome, draws_interval, mean_interval, panels, plain_ticks, show, told
+from _scaffold import COLOURS, MARKERS, Outcome, draws_interval, mean_interval, panels, plain_ticks, show, stream, told
 from torch import Tensor
 
 from isoflop import Ensemble, Interval, Runs, bootstrap, fit, law, squares
@@ -22,22 +22,22 @@ NAMES = tuple(f"peak rate {rate:g}" for rate in RATES)
 POWER = law("E + A/N^alpha")
 
 
-def study(quick: bool) -> Outcome:
+def study(quick: bool, seed: int = 0) -> Outcome:
     """Train both recipes at all widths; where do they cross, and would the small half have told?"""
     torch.set_num_threads(1)
     widths = (8, 16, 32, 64, 128) if quick else (6, 8, 11, 16, 23, 32, 45, 64, 91, 128)
     small = widths.index(32) + 1  # 6 to 32: one decade of parameters
     seeds, steps = (3, 500) if quick else (8, 600)
     sizes = np.array([parameters((INPUTS, width, width, 1)) for width in widths], dtype=np.float64)
-    teacher = start((INPUTS, 64, 64, 1), 1, seed=3)
-    loss = np.array([_trained(teacher, width, seeds, steps) for width in widths])  # (widths, recipes, seeds)
+    teacher = start((INPUTS, 64, 64, 1), 1, seed=stream(3, seed))
+    loss = np.array([_trained(teacher, width, seeds, steps, seed) for width in widths])  # (widths, recipes, seeds)
     gaps = np.log(loss[:, 0] / loss[:, 1])
     differences = [mean_interval(each) for each in gaps]
 
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(stream(0, seed))
     draws = [_measured(sizes, gaps[:, rng.integers(0, seeds, seeds)].mean(axis=1)) for _ in range(1_000)]
     measured = draws_interval(_measured(sizes, gaps.mean(axis=1)), np.array(draws))
-    from_small = [_fitted(sizes[:small], loss[:small, recipe], NAMES[recipe]) for recipe in range(2)]
+    from_small = [_fitted(sizes[:small], loss[:small, recipe], NAMES[recipe], seed) for recipe in range(2)]
     forecast, chance = _crossing(from_small, sizes[0], 1_000 * sizes[small - 1])
     missed = [
         100 * float(each.fit.predict({"N": sizes[-1]}) / loss[-1, recipe].mean() - 1)
@@ -46,6 +46,7 @@ def study(quick: bool) -> Outcome:
 
     crosses = differences[0].high < 0 < differences[-1].low
     verdict = "appears" if crosses else "does not appear"
+    where = f"they cross at {told(measured)} parameters" if np.isfinite(measured.value) else "they do not cross"
     said = (
         f"Fitted to widths up to {widths[small - 1]} alone, {chance:.0%} of draws cross within a thousand times their "
         f"size, at {told(forecast)} parameters"
@@ -59,8 +60,7 @@ def study(quick: bool) -> Outcome:
     )
     says = (
         f"The high rate has {np.exp(differences[0].value):.2f} times the low rate's loss at width {widths[0]} and "
-        f"{np.exp(differences[-1].value):.2f} times at width {widths[-1]}; they cross at {told(measured)} parameters. "
-        + said
+        f"{np.exp(differences[-1].value):.2f} times at width {widths[-1]}; {where}. " + said
     )
     rows = [
         [f"{width}", f"{size:,.0f}", *(f"{each.mean():.4f}" for each in row), told(gap)]
@@ -86,14 +86,15 @@ def study(quick: bool) -> Outcome:
     plain_ticks(axes, (0.1, 0.15, 0.2, 0.3), axis="y")
     axes.legend(frameon=False, fontsize=9)
     header = ["width", "N", *NAMES, "log(high/low), 90 %"]
-    numbers = {"measured": measured, "forecast": forecast, "narrowest": differences[0], "widest": differences[-1]}
+    numbers = {"parameters at the crossing": measured, "forecast": forecast}
+    numbers |= {"narrowest": differences[0], "widest": differences[-1]}
     return Outcome(verdict, says, header, rows, figure, numbers)
 
 
-def _trained(teacher: Weights, width: int, seeds: int, steps: int) -> np.ndarray:
+def _trained(teacher: Weights, width: int, seeds: int, steps: int, seed: int) -> np.ndarray:
     """Test losses (recipes, seeds); both recipes start alike and see the same examples."""
-    draws = torch.Generator().manual_seed(width)
-    probe = torch.randn(20_000, INPUTS, generator=torch.Generator().manual_seed(7))
+    draws = torch.Generator().manual_seed(stream(width, seed))
+    probe = torch.randn(20_000, INPUTS, generator=torch.Generator().manual_seed(stream(7, seed)))
     seen = outputs(teacher, probe)[0]
     middle, spread = seen.mean(), seen.std()
 
@@ -101,18 +102,20 @@ def _trained(teacher: Weights, width: int, seeds: int, steps: int) -> np.ndarray
         x = torch.randn(64, INPUTS, generator=draws)
         return x, (outputs(teacher, x)[0] - middle) / spread
 
-    begin = [each.repeat(len(RATES), 1, 1) for each in start((INPUTS, width, width, 1), seeds, seed=width)]
+    begin = [
+        each.repeat(len(RATES), 1, 1) for each in start((INPUTS, width, width, 1), seeds, seed=stream(width, seed))
+    ]
     rates = np.repeat(RATES, seeds).tolist()
     weights = train(begin, batch, steps=steps, rates=rates, schedule=Schedule("cosine", final=0.01))
     found = losses(outputs(weights, probe[:4_000]), (seen[:4_000] - middle) / spread)
     return found.view(len(RATES), seeds).numpy()
 
 
-def _fitted(sizes: np.ndarray, loss: np.ndarray, name: str) -> Ensemble:
+def _fitted(sizes: np.ndarray, loss: np.ndarray, name: str, seed: int) -> Ensemble:
     seeds = loss.shape[1]
     columns = {"N": np.repeat(sizes, seeds), "loss": loss.ravel(), "seed": np.tile(np.arange(seeds), len(sizes))}
     runs = Runs.from_columns(columns, source=name, conventions={"N": "total"})
-    return bootstrap(fit(POWER, runs, objective=squares()))
+    return bootstrap(fit(POWER, runs, objective=squares()), seed=seed)
 
 
 def _crossing(laws: list[Ensemble], low: float, high: float) -> tuple[Interval, float]:

@@ -10,7 +10,19 @@ from __future__ import annotations
 import numpy as np
 import torch
 from _networks import Weights, outputs, start, train
-from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, draws_interval, mean_interval, panels, plain_ticks, show, told
+from _scaffold import (
+    COLOURS,
+    LEVEL,
+    MARKERS,
+    Outcome,
+    draws_interval,
+    mean_interval,
+    panels,
+    plain_ticks,
+    show,
+    stream,
+    told,
+)
 from torch import Tensor
 
 from isoflop import Interval, Runs, bootstrap, fit, law, squares
@@ -24,22 +36,24 @@ NOISE = 0.4  # share of random labels in the picture and the verdict
 REPEATED = law("E + B/(U*(1 + r*(1 - exp(-(D/U - 1)/r))))^beta", domains={"r": "positive", "beta": "positive"})
 
 
-def study(quick: bool) -> Outcome:
+def study(quick: bool, seed: int = 0) -> Outcome:
     """Train on both pools with a constant learning rate, measure the test error along the way, compare by seed."""
     torch.set_num_threads(1)
     seeds = 16 if quick else 30
     others = () if quick else (0.2, 0.6)  # further shares of random labels
     budgets = tuple(160 * 2**k for k in range(6 if quick else 8))
-    clean, pool = _errors(CLEAN, NOISE, budgets, seeds), _errors(POOL, NOISE, budgets, seeds)  # (budgets, seeds)
+    clean, pool = (_errors(size, NOISE, budgets, seeds, seed) for size in (CLEAN, POOL))  # (budgets, seeds)
     differences = [mean_interval(each) for each in clean - pool]
-    crossing = _crossing_interval(budgets, clean - pool)
-    elsewhere = {noise: _crossing_interval(budgets, clean - _errors(POOL, noise, budgets, seeds)) for noise in others}
+    crossing = _crossing_interval(budgets, clean - pool, seed)
+    elsewhere = {
+        noise: _crossing_interval(budgets, clean - _errors(POOL, noise, budgets, seeds, seed), seed) for noise in others
+    }
 
     filter_wins = [b for b, each in zip(budgets, differences, strict=True) if each.high < 0]
     pool_wins = [b for b, each in zip(budgets, differences, strict=True) if each.low > 0]
     both = bool(filter_wins and pool_wins and max(filter_wins) < min(pool_wins))
     verdict = "appears" if both else "appears in part" if filter_wins or pool_wins else "does not appear"
-    value = _repetitions(clean, budgets)
+    value = _repetitions(clean, budgets, seed)
     at_others = "".join(f"; with noise on {noise:.0%}, {told(each)}" for noise, each in elsewhere.items())
     worth = (
         f"Repeats of the clean set lose their worth at a rate r of {told(value)} passes."
@@ -77,14 +91,14 @@ def study(quick: bool) -> Outcome:
     plain_ticks(axes, (0.05, 0.1, 0.2, 0.5), axis="y")
     axes.legend(frameon=False, fontsize=9, loc="lower left")
     header = ["images seen", "passes over clean", "clean only", "whole pool", "clean − pool, 90 %"]
-    numbers = {"crossing": crossing, "small": differences[0], "large": differences[-1]}
+    numbers = {"images at the crossing": crossing, "small": differences[0], "large": differences[-1]}
     return Outcome(verdict, says, header, rows, figure, numbers)
 
 
-def _errors(size: int, noise: float, budgets: tuple[int, ...], seeds: int) -> np.ndarray:
+def _errors(size: int, noise: float, budgets: tuple[int, ...], seeds: int, seed: int) -> np.ndarray:
     """Held-out error after each budget, (budgets, seeds); the first 80 images of every pool are clean."""
     task = digits()
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(stream(1, seed))
     chosen = np.stack([rng.permutation(task.unique)[:POOL] for _ in range(seeds)])  # another pool for every seed
     labels = task.labels[chosen]
     noisy = rng.random(labels.shape) < noise
@@ -96,8 +110,8 @@ def _errors(size: int, noise: float, budgets: tuple[int, ...], seeds: int) -> np
     found = np.empty((len(budgets), seeds))
 
     def batch(step: int) -> tuple[Tensor, Tensor]:
-        rows = torch.from_numpy(np.stack([shuffled(seed, (step - 1) * BATCH, BATCH, size) for seed in range(seeds)]))
-        return x[lane, rows], y[lane, rows]
+        rows = np.stack([shuffled(stream(own, seed), (step - 1) * BATCH, BATCH, size) for own in range(seeds)])
+        return x[lane, torch.from_numpy(rows)], y[lane, torch.from_numpy(rows)]
 
     def watch(step: int, weights: Weights) -> bool:
         if step * BATCH in budgets:
@@ -106,7 +120,7 @@ def _errors(size: int, noise: float, budgets: tuple[int, ...], seeds: int) -> np
         return False
 
     train(
-        start((task.features, 64, task.classes), seeds, seed=0),
+        start((task.features, 64, task.classes), seeds, seed=stream(0, seed)),
         batch,
         steps=budgets[-1] // BATCH,
         rates=[3e-3] * seeds,
@@ -116,7 +130,7 @@ def _errors(size: int, noise: float, budgets: tuple[int, ...], seeds: int) -> np
     return found
 
 
-def _repetitions(clean: np.ndarray, budgets: tuple[int, ...]) -> Interval:
+def _repetitions(clean: np.ndarray, budgets: tuple[int, ...], seed: int) -> Interval:
     """r of the repeated-data law along the clean set's own curve."""
     seeds = clean.shape[1]
     runs = Runs.from_columns(
@@ -129,7 +143,7 @@ def _repetitions(clean: np.ndarray, budgets: tuple[int, ...]) -> Interval:
         source="clean digits, repeated",
         units={"loss": "error rate"},
     )
-    return bootstrap(fit(REPEATED, runs, objective=squares()), draws=300).interval("r", level=LEVEL)
+    return bootstrap(fit(REPEATED, runs, objective=squares()), draws=300, seed=seed).interval("r", level=LEVEL)
 
 
 def _crossing(budgets: tuple[int, ...], gaps: np.ndarray) -> float:
@@ -141,9 +155,9 @@ def _crossing(budgets: tuple[int, ...], gaps: np.ndarray) -> float:
     return float(budgets[i] * (budgets[i + 1] / budgets[i]) ** (gaps[i] / (gaps[i] - gaps[i + 1])))
 
 
-def _crossing_interval(budgets: tuple[int, ...], gaps: np.ndarray) -> Interval:
+def _crossing_interval(budgets: tuple[int, ...], gaps: np.ndarray, seed: int) -> Interval:
     """The crossing of the mean gap, with seeds drawn with replacement."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(stream(0, seed))
     seeds = gaps.shape[1]
     draws = [_crossing(budgets, gaps[:, rng.integers(0, seeds, seeds)].mean(axis=1)) for _ in range(1_000)]
     return draws_interval(_crossing(budgets, gaps.mean(axis=1)), np.array(draws))

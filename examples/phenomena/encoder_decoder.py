@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from _networks import Weights, outputs, parameters, start, train
-from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, mean_interval, panels, plain_ticks, show, told
+from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, mean_interval, panels, plain_ticks, show, stream, told
 from torch import Tensor
 
 from isoflop import Interval, Runs, bootstrap, fit, law
@@ -64,7 +64,7 @@ def study(quick: bool, seed: int = 0) -> Outcome:
     best = min(error, key=lambda name: error[name].value)
 
     total = float(sum(_counts(widths[-2], widths[-2])))
-    ensemble = bootstrap(fit(LAWS[best if best != "total" else "product"], runs), draws=200)
+    ensemble = bootstrap(fit(LAWS[best if best != "total" else "product"], runs), draws=200, seed=seed)
     words = PlanWords(over="N_encoder,N_decoder", subject_to=(f"N_encoder + N_decoder <= {total:g}",))
     problem = plan_problem(ensemble.estimate.law, words)
     planned = optimized_plan(ensemble, problem, level=LEVEL)
@@ -120,6 +120,7 @@ class _Task:
 
     def __init__(self, seed: int) -> None:
         draws = torch.Generator().manual_seed(7 + seed)
+        self.held_out = stream(1, seed)
         self.table = torch.randint(0, SYMBOLS, (SYMBOLS, 3), generator=draws)
 
     def pairs(self, count: int, draws: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -173,7 +174,7 @@ def _losses(task: _Task, encoder: int, decoder: int, lanes: int, steps: int, see
     begin = [*start(first, lanes, seed=name + 1), *start(second, lanes, seed=name + 2)]
     schedule = Schedule("cosine", final=0.0)
     weights = train(begin, batch, steps=steps, rates=[0.01] * lanes, schedule=schedule, forward=_forward)
-    inputs, answers = task.pairs(4_000, torch.Generator().manual_seed(1))
+    inputs, answers = task.pairs(4_000, torch.Generator().manual_seed(task.held_out))
     logits = _forward(weights, inputs.expand(lanes, *inputs.shape))
     wanted = answers.flatten().expand(lanes, -1)
     return F.cross_entropy(logits.transpose(1, 2), wanted, reduction="none").mean(dim=1).tolist()

@@ -10,14 +10,14 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from _scaffold import COLOURS, Outcome, panels, show
+from _scaffold import COLOURS, Outcome, panels, show, stream
 
 from isoflop.measures import fit_mixture, rate_fidelity, semantic_information
 
 SLOPES = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
-def study(quick: bool) -> Outcome:
+def study(quick: bool, seed: int = 0) -> Outcome:
     """The curve, its slope by differences against s, and EM with its certificate on drawn samples."""
     x = np.linspace(0, 100, 401)
     p = np.exp(-((x - 50) ** 2) / (2 * 15**2))
@@ -33,24 +33,29 @@ def study(quick: bool) -> Outcome:
     off = float(np.abs(slopes[known] / middle[known] - 1).max())
     plain = semantic_information(p[:, None] * _channel(truth), truth).information
 
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(stream(1, seed))
     data = np.concatenate([rng.normal(35, 8, 700), rng.normal(65, 12, 300)])
     counts, _ = np.histogram(data, bins=np.linspace(-0.125, 100.125, 402))
     mixed = fit_mixture(x, (counts + 1e-9) / (counts + 1e-9).sum(), [30.0, 80.0], [15.0, 15.0], steps=41)
     residual = max(abs(each.residual) for each in mixed.steps)
     divergences = [each.divergence for each in mixed.steps]
-    falls = all(later <= earlier + 1e-12 for earlier, later in pairwise(divergences))
+    rise = max(0.0, *(later - earlier for earlier, later in pairwise(divergences)))
 
     above = all(each.rate >= each.information - 1e-9 for each in (*points, *curve))
     best = max((each for each in points if each.efficiency is not None), key=lambda each: each.efficiency or 0.0)
-    holds = above and off < 0.05 and residual < 1e-9 and falls
+    holds = above and off < 0.05 and residual < 1e-9
+    # The normal components reach beyond the grid, and their means and deviations are those of whole normals.
+    falls = (
+        "Every step of EM lowers the divergence" if rise <= 1e-12
+        else f"EM, whose components reach beyond the grid, raises the divergence by at most {rise:.1g} bits a step"
+    )  # fmt: skip
     says = (
         f"No point needs less information than it carries meaning (R ≥ G at all {len(points) + len(curve)}); the slope "
         f"dR/dG is s to {off:.1%}. The most efficient of the table is s = {best.slope:g}: {best.efficiency:.3f} "
         f"bits of "
         f"meaning a bit; at s = {points[0].slope:g} the labels collapse to one (R = {points[0].rate:.3f}) and G is "
-        f"negative. Labels drawn in proportion to their truth carry {plain:.3f} bits. Every step of EM lowers the "
-        f"divergence, {divergences[0]:.3f} to {divergences[-1]:.3f} bits, and the identity holds to {residual:.0e}."
+        f"negative. Labels drawn in proportion to their truth carry {plain:.3f} bits. {falls}, "
+        f"{divergences[0]:.3f} to {divergences[-1]:.3f} bits, and the identity holds to {residual:.0e}."
     )
     rows = [
         [f"{each.slope:g}", f"{each.information:.4f}", f"{each.rate:.4f}",
@@ -71,9 +76,15 @@ def study(quick: bool) -> Outcome:
     right.plot(steps, [each.rate - each.information for each in mixed.steps], "--", color=COLOURS[1], label="R − G")
     right.set(xscale="log", xlabel="step of EM", ylabel="bits")
     right.legend(frameon=False, fontsize=9)
-    numbers = {"slope_off": off, "residual": residual, "efficiency": best.efficiency or 0.0, "above": float(above)}
+    numbers = {
+        "dR/dG off s by": off,
+        "rise": rise,
+        "residual": residual,
+        "efficiency": best.efficiency or 0.0,
+        "above": float(above),
+    }
     return Outcome(
-        "appears" if holds else "does not appear",
+        ("appears" if rise <= 1e-12 else "appears in part") if holds else "does not appear",
         says,
         ["slope s", "G (bits)", "R (bits)", "G/R"],
         rows,

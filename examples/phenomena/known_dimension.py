@@ -1,4 +1,4 @@
-"""Predicted against fitted exponent on data of known dimension.
+"""Data of known dimension: the exponent of N falls as 4/d.
 
 Sharma and Kaplan 2020 (2004.10802) and Bahri et al. 2021 (2102.06701): where resolution limits a network of ReLUs,
 loss ∝ N^−4/d or smaller, d the dimension of the data. Students of several widths learn a random teacher on data of d
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from _networks import losses, outputs, parameters, start, train
-from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, draws_interval, panels, plain_ticks, show, told
+from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, draws_interval, panels, plain_ticks, show, stream, told
 
 from isoflop import Interval, Runs, bootstrap, fit, law, squares
 from isoflop.lab.schedules import Schedule
@@ -19,7 +19,7 @@ from isoflop.measures import calibrated_dimension
 OUTSIDE, WAVES = 32, 12
 
 
-def study(quick: bool) -> Outcome:
+def study(quick: bool, seed: int = 0) -> Outcome:
     """Train the ladder of widths at each dimension, fit loss = A/N^alpha, and set it beside 4/d."""
     torch.set_num_threads(1)
     dimensions = (2, 6) if quick else (2, 3, 4, 6, 8, 10)
@@ -27,23 +27,22 @@ def study(quick: bool) -> Outcome:
     seeds, steps = (2, 700) if quick else (3, 2_500)
     fitted, measured, curves = {}, {}, {}
     for d in dimensions:
-        surface = _Surface(d)
-        points, _ = surface.draw(1, 2_000, torch.Generator().manual_seed(5))
-        measured[d] = calibrated_dimension(points[0].double().numpy())
-        curves[d] = np.array([_students(surface, width, seeds, steps) for width in widths])
+        surface = _Surface(d, seed)
+        points, _ = surface.draw(1, 2_000, torch.Generator().manual_seed(stream(5, seed)))
+        measured[d] = calibrated_dimension(points[0].double().numpy(), seed=seed)
+        curves[d] = np.array([_students(surface, width, seeds, steps, seed) for width in widths])
         counts = [parameters((OUTSIDE, width, width, 1)) - OUTSIDE * width + d * width for width in widths]
         runs = Runs.from_columns(
             {"N": np.repeat(np.array(counts, dtype=float), seeds), "loss": curves[d].ravel(),
              "seed": np.tile(np.arange(seeds), len(widths))}
         )  # fmt: skip
-        fitted[d] = bootstrap(fit(law("A/N^alpha"), runs, objective=squares()), draws=300).interval(
-            "alpha", level=LEVEL
-        )
+        drawn = bootstrap(fit(law("A/N^alpha"), runs, objective=squares()), draws=300, seed=seed)
+        fitted[d] = drawn.interval("alpha", level=LEVEL)
     d = np.array(dimensions, dtype=float)
     alpha = np.array([fitted[each].value for each in dimensions])
     inside = [each for each in dimensions if fitted[each].low <= 4 / each <= fitted[each].high]
     at_least = [each for each in dimensions if fitted[each].high >= 4 / each]
-    slope = _slope(d, alpha, fitted)
+    slope = _slope(d, alpha, fitted, seed)
     falls = slope.high < 0
     verdict = (
         "appears" if falls and slope.low <= -1 <= slope.high and len(inside) >= len(dimensions) / 2
@@ -87,7 +86,7 @@ def study(quick: bool) -> Outcome:
     right.legend(frameon=False, fontsize=9)
     header = ["d", "estimated", "4/d", "4/estimated", "fitted exponent", "least loss"]
     numbers: dict[str, float | Interval] = {
-        "slope": slope,
+        "power of d": slope,
         "low": fitted[dimensions[0]],
         "high": fitted[dimensions[-1]],
     }
@@ -98,8 +97,8 @@ def study(quick: bool) -> Outcome:
 class _Surface:
     """d normal coordinates bent into 32 dimensions, and a teacher of a dozen random waves of variance 1."""
 
-    def __init__(self, d: int) -> None:
-        draws = torch.Generator().manual_seed(100 + d)
+    def __init__(self, d: int, seed: int) -> None:
+        draws = torch.Generator().manual_seed(stream(100 + d, seed))
         self.d = d
         self.into = torch.linalg.qr(torch.randn(OUTSIDE, OUTSIDE, generator=draws))[0]
         self.waves = torch.randn(d, WAVES, generator=draws) * 1.2 / d**0.5
@@ -116,25 +115,25 @@ class _Surface:
         return padded @ self.into, target
 
 
-def _students(surface: _Surface, width: int, seeds: int, steps: int) -> np.ndarray:
+def _students(surface: _Surface, width: int, seeds: int, steps: int, seed: int) -> np.ndarray:
     """The error of each student on fresh data after training on fresh data."""
-    draws = torch.Generator().manual_seed(7)
+    draws = torch.Generator().manual_seed(stream(7, seed))
     weights = train(
-        start((OUTSIDE, width, width, 1), seeds, seed=width),
+        start((OUTSIDE, width, width, 1), seeds, seed=stream(width, seed)),
         lambda step: surface.draw(seeds, 128, draws),
         steps=steps,
         rates=[1e-2] * seeds,
         schedule=Schedule("cosine"),
     )
-    x, y = surface.draw(1, 4_000, torch.Generator().manual_seed(8))
+    x, y = surface.draw(1, 4_000, torch.Generator().manual_seed(stream(8, seed)))
     with torch.no_grad():
         return losses(outputs(weights, x[0]), y[0].expand(seeds, -1, -1)).numpy()
 
 
-def _slope(d: np.ndarray, alpha: np.ndarray, fitted: dict[int, Interval]) -> Interval:
+def _slope(d: np.ndarray, alpha: np.ndarray, fitted: dict[int, Interval], seed: int) -> Interval:
     """d log alpha / d log d with its interval from those of the exponents, taken for normal."""
     sd = np.array([(each.high - each.low) / 3.29 for each in fitted.values()])
-    draws = np.maximum(alpha + sd * np.random.default_rng(0).standard_normal((2_000, len(d))), 1e-3)
+    draws = np.maximum(alpha + sd * np.random.default_rng(stream(0, seed)).standard_normal((2_000, len(d))), 1e-3)
     x = np.log(d) - np.log(d).mean()
     weight = x / (x**2).sum()
     return draws_interval(float(np.log(np.maximum(alpha, 1e-3)) @ weight), np.log(draws) @ weight)

@@ -1,4 +1,4 @@
-"""Information about labels grows while a network learns them, and not while it learns random ones by heart.
+"""Information about labels: it grows while a network learns them, not while it learns random ones by heart.
 
 Liao et al. 2023 (arXiv 2312.04823): diffusion spectral mutual information between the last hidden layer and the labels.
 Networks 64-128-32-10 learn digits with true or with random labels; the layer is measured on images that were held out,
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from _digits import digits_parts, epochs
 from _networks import Weights, last_hidden, outputs
-from _scaffold import COLOURS, MARKERS, Outcome, mean_interval, panels, show, told
+from _scaffold import COLOURS, MARKERS, Outcome, mean_interval, panels, show, stream, told
 
 from isoflop.measures import diffusion_entropy, diffusion_label_information, unit_norm
 
@@ -19,15 +19,14 @@ SIZES = (64, 128, 32, 10)
 TRAINING, SIGMA = 1_200, 3.0
 
 
-def study(quick: bool) -> Outcome:
+def study(quick: bool, seed: int = 0) -> Outcome:
     """Train both kinds side by side, and measure the layer as they go."""
     torch.set_num_threads(1)
     seeds = 2 if quick else 5
     marks = (0, 2, 10, 30) if quick else (0, 1, 2, 5, 10, 20, 40, 60)
-    x, y, held, truth = digits_parts(TRAINING)
-    random = torch.stack(
-        [y[torch.randperm(TRAINING, generator=torch.Generator().manual_seed(s))] for s in range(seeds)]
-    )
+    x, y, held, truth = digits_parts(TRAINING, seed=stream(0, seed))
+    orders = [torch.Generator().manual_seed(stream(lane, seed)) for lane in range(seeds)]
+    random = torch.stack([y[torch.randperm(TRAINING, generator=each)] for each in orders])
     targets = torch.cat((y.expand(seeds, -1), random))
     found: dict[str, list[np.ndarray]] = {"dsmi": [], "raw": [], "scaled": [], "right": []}
 
@@ -37,13 +36,15 @@ def study(quick: bool) -> Outcome:
         layers = last_hidden(weights, held).double().numpy()
         labels = truth.numpy()
         normal = [unit_norm(layer) for layer in layers]
-        found["dsmi"].append(np.array([diffusion_label_information(z, labels, sigma=SIGMA, repeats=3) for z in normal]))
+        found["dsmi"].append(
+            np.array([diffusion_label_information(z, labels, sigma=SIGMA, repeats=3, seed=seed) for z in normal])
+        )
         some = slice(0, 400)
-        found["raw"].append(np.array([diffusion_entropy(z[some], sigma=10.0).bits for z in layers]))
-        found["scaled"].append(np.array([diffusion_entropy(z[some], sigma=SIGMA).bits for z in normal]))
+        found["raw"].append(np.array([diffusion_entropy(z[some], sigma=10.0, seed=seed).bits for z in layers]))
+        found["scaled"].append(np.array([diffusion_entropy(z[some], sigma=SIGMA, seed=seed).bits for z in normal]))
         found["right"].append((outputs(weights, held).argmax(dim=2) == truth).float().mean(dim=1).numpy())
 
-    epochs(x, targets, SIZES, count=marks[-1], each=each)
+    epochs(x, targets, SIZES, count=marks[-1], seed=stream(1, seed), each=each)
     tables = {name: np.array(each) for name, each in found.items()}  # (epochs, 2 · seeds)
     true, rand = (
         {name: table[:, part] for name, table in tables.items()} for part in (slice(0, seeds), slice(seeds, None))

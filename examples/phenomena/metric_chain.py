@@ -10,7 +10,7 @@ from __future__ import annotations
 import polars as pl
 import torch
 import torch.nn.functional as F
-from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, panels, show, told
+from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, panels, show, stream, told
 from torch import Tensor
 
 from isoflop.evals import read_items
@@ -23,26 +23,26 @@ WIDTHS = (4, 6, 9, 13, 20, 30, 45, 68, 100, 160, 256)
 BATCH = 256
 
 
-def study(quick: bool) -> Outcome:
+def study(quick: bool, seed: int = 0) -> Outcome:
     """Train the models, ask them, and follow every item along compute."""
     torch.set_num_threads(1)
     widths, questions, share = (WIDTHS[::2], 150, 0.2) if quick else (WIDTHS, 400, 1.0)
-    language = _Language(seed=0)
-    contexts, answers = language.questions(questions, seed=1)
+    language = _Language(stream(0, seed))
+    contexts, answers = language.questions(questions, stream(1, seed))
     rows, losses = [], []
     for width in widths:
-        weights, compute = _trained(language, width, share)
+        weights, compute = _trained(language, width, share, seed)
         with torch.no_grad():
             log_p = F.log_softmax(_logits(weights, contexts), dim=-1).gather(1, answers)
-        losses.append(language.loss(weights))
+        losses.append(language.loss(weights, stream(2, seed)))
         rows += [
             {"model": f"width-{width}", "C": compute, "task": "questions", "item": item, "log_p": each, "right": 0}
             for item, each in enumerate(log_p.double().tolist())
         ]
     items = read_items(pl.DataFrame(rows))
     scale, x = scale_of(items, "C")
-    chain = metric_chain(items, "questions", "acc", scale, x, level=LEVEL)
-    forecast = option_forecast(items, "questions", "acc", scale, x, hold_out=1 if quick else 3, level=LEVEL)
+    chain = metric_chain(items, "questions", "acc", scale, x, level=LEVEL, seed=seed)
+    forecast = option_forecast(items, "questions", "acc", scale, x, hold_out=1 if quick else 3, level=LEVEL, seed=seed)
 
     link = {each.name: each for each in chain.links}
     fall = {name: each.lost for name, each in link.items() if each.lost is not None}
@@ -77,8 +77,9 @@ def study(quick: bool) -> Outcome:
     right.axhline(1 / OPTIONS, color=COLOURS[6], linestyle=":", linewidth=1)
     right.set(xscale="log", xlabel="training compute (FLOPs)", ylabel="accuracy")
     right.legend(frameon=False, fontsize=9)
-    numbers = {name: each.median for name, each in link.items()}
-    numbers |= {"lost": fall["p_options"], "options": forecast.mean_options, "sigmoid": forecast.mean_sigmoid}
+    numbers = {"correlation lost among options": fall["p_options"], "correlation lost in accuracy": fall["acc"]}
+    numbers |= {name: each.median for name, each in link.items()}
+    numbers |= {"options": forecast.mean_options, "sigmoid": forecast.mean_sigmoid}
     numbers |= {"fall": float(losses[0] - losses[-1]), "wrong": chain.wrong}
     return Outcome(verdict, says, ["score", "Spearman", "Pearson", "above 0.8", "constant"], lines, figure, numbers)
 
@@ -110,9 +111,9 @@ class _Language:
         picked = torch.rand(count, 12, generator=draws).topk(OPTIONS).indices.sort(dim=1).values
         return contexts, likely.gather(1, picked)
 
-    def loss(self, weights: list[Tensor]) -> float:
+    def loss(self, weights: list[Tensor], seed: int) -> float:
         """Cross-entropy on fresh text, in nats a token."""
-        draws = torch.Generator().manual_seed(2)
+        draws = torch.Generator().manual_seed(seed)
         contexts = self.contexts(4_000, draws)
         with torch.no_grad():
             told_p = F.log_softmax(_logits(weights, contexts), dim=-1)
@@ -124,9 +125,9 @@ def _logits(weights: list[Tensor], contexts: Tensor) -> Tensor:
     return F.gelu(embedded[contexts].flatten(1) @ inner + bias) @ outer + last
 
 
-def _trained(language: _Language, width: int, share: float) -> tuple[list[Tensor], float]:
+def _trained(language: _Language, width: int, share: float, seed: int) -> tuple[list[Tensor], float]:
     """A model of one width after 20 tokens a parameter (``share`` of them), and its compute 6ND."""
-    draws = torch.Generator().manual_seed(width)
+    draws = torch.Generator().manual_seed(stream(width, seed))
     inputs = EMBEDDED * CONTEXT
     shapes = ((TOKENS, EMBEDDED), (inputs, width), (width,), (width, TOKENS), (TOKENS,))
     spread = (0.5, inputs**-0.5, 0.0, width**-0.5, 0.0)

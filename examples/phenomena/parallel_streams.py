@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from _networks import Weights, losses, outputs, parameters, start, train
-from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, mean_interval, panels, plain_ticks, show, told
+from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, mean_interval, panels, plain_ticks, show, stream, told
 from torch import Tensor
 
 from isoflop import Ensemble, Runs, bootstrap, fit, law, squares
@@ -22,23 +22,23 @@ INPUTS = 16
 LAW = law("E + (A/(N*(1 + k*log(P))))^alpha", inputs=("P",), domains={"alpha": "positive", "k": (-0.4, 5.0)})
 
 
-def study(quick: bool) -> Outcome:
+def study(quick: bool, seed: int = 0) -> Outcome:
     """Train widths × streams × seeds, compare with one stream in pairs, fit both forms and the law without streams."""
     torch.set_num_threads(1)
     widths = (6, 12, 24) if quick else (6, 10, 16, 26, 42)
     streams = (1, 2, 4) if quick else (1, 2, 4, 8)
     seeds, steps = (3, 200) if quick else (8, 2_500)
-    teacher = start((INPUTS, 64, 64, 1), 1, seed=42)
-    loss = np.array([[_trained(teacher, width, count, seeds, steps) for count in streams] for width in widths])
+    teacher = start((INPUTS, 64, 64, 1), 1, seed=stream(42, seed))
+    loss = np.array([[_trained(teacher, width, count, seeds, steps, seed) for count in streams] for width in widths])
     sizes = np.array([parameters((INPUTS, width, width, 1)) for width in widths])
     added = np.array([[0 if count == 1 else count * INPUTS + width for count in streams] for width in widths])
     counts = sizes[:, None] + added
 
     def fitted(n: np.ndarray) -> Ensemble:
-        width, stream, seed = (each.ravel() for each in np.indices(loss.shape))
-        columns = {"N": n[width, stream], "P": np.array(streams)[stream], "loss": loss.ravel(), "seed": seed}
+        width, count, own = (each.ravel() for each in np.indices(loss.shape))
+        columns = {"N": n[width, count], "P": np.array(streams)[count], "loss": loss.ravel(), "seed": own}
         runs = Runs.from_columns(columns, source="networks with parallel streams", conventions={"N": "total"})
-        return bootstrap(fit(LAW, runs, objective=squares()))
+        return bootstrap(fit(LAW, runs, objective=squares()), seed=seed)
 
     all_counted = fitted(counts)
     k_all = all_counted.interval("k", level=LEVEL)
@@ -101,15 +101,15 @@ def mixed(weights: Weights, x: Tensor) -> Tensor:
     return ((hidden @ score).view(shape).softmax(dim=1) * each).sum(dim=1)
 
 
-def _trained(teacher: Weights, width: int, streams: int, seeds: int, steps: int) -> np.ndarray:
+def _trained(teacher: Weights, width: int, streams: int, seeds: int, steps: int, seed: int) -> np.ndarray:
     """Test losses of each seed: 16 → width → width → 1, and where P > 1 the streams' offsets and scores."""
-    draws = torch.Generator().manual_seed(1_000 + width)  # every P of a width sees the same examples
-    probe = torch.randn(20_000, INPUTS, generator=torch.Generator().manual_seed(7))
+    draws = torch.Generator().manual_seed(stream(1_000 + width, seed))  # every P of a width sees the same examples
+    probe = torch.randn(20_000, INPUTS, generator=torch.Generator().manual_seed(stream(7, seed)))
     seen = outputs(teacher, probe)[0]
     middle, spread = seen.mean(), seen.std()
-    weights = start((INPUTS, width, width, 1), seeds, seed=width)
+    weights = start((INPUTS, width, width, 1), seeds, seed=stream(width, seed))
     if streams > 1:
-        offsets = torch.Generator().manual_seed(width + streams)
+        offsets = torch.Generator().manual_seed(stream(width + streams, seed))
         weights += [0.5 * torch.randn(seeds, streams, 1, INPUTS, generator=offsets), torch.zeros(seeds, width, 1)]
 
     def batch(step: int) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from _networks import losses, outputs, start, train
-from _scaffold import COLOURS, MARKERS, Outcome, mean_interval, panels, plain_ticks, show, told
+from _scaffold import COLOURS, MARKERS, Outcome, mean_interval, panels, plain_ticks, show, stream, told
 from torch import Tensor, nn
 
 from isoflop.lab.schedules import Schedule
@@ -57,15 +57,15 @@ class PatchTransformer(nn.Module):
         return self.head(self.norm(self.blocks(x)).mean(dim=1))
 
 
-def study(quick: bool) -> Outcome:
+def study(quick: bool, seed: int = 0) -> Outcome:
     """Train at every patch size with one recipe, several seeds, and compare neighbors in pairs."""
     torch.set_num_threads(1)
     patches = (8, 4, 2) if quick else (8, 4, 2, 1)
     seeds, epochs = (2, 4) if quick else (4, 40)
     found = np.array(
-        [[_attend(patch, epochs, seed) for seed in range(seeds)] for patch in patches]
+        [[_attend(patch, epochs, stream(own, seed)) for own in range(seeds)] for patch in patches]
     )  # …, (loss, accuracy)
-    pooled = np.array([_pool(patch, 200 if quick else 800, seeds) for patch in patches])
+    pooled = np.array([_pool(patch, 200 if quick else 800, seeds, seed) for patch in patches])
     steps = [mean_interval(np.log(found[i + 1, :, 0] / found[i, :, 0])) for i in range(len(patches) - 1)]
     steps_pooled = [mean_interval(np.log(pooled[i + 1] / pooled[i])) for i in range(len(patches) - 1)]
 
@@ -112,7 +112,7 @@ def study(quick: bool) -> Outcome:
     plain_ticks(axes, (0.05, 0.1, 0.2, 0.5, 1, 2), axis="y")
     axes.legend(frameon=False, fontsize=9)
     header = ["patch", "tokens", "MFLOPs an image", "loss (nats), 90 %", "accuracy", "loss, mean pooling"]
-    numbers = {"first": steps[0], "last": steps[-1], "pooled": steps_pooled[0]}
+    numbers = {"log(4 by 8 pixels)": steps[0], "last": steps[-1], "pooled": steps_pooled[0]}
     return Outcome(verdict, says, header, rows, figure, numbers)
 
 
@@ -151,7 +151,7 @@ def _attend(patch: int, epochs: int, seed: int) -> tuple[float, float]:
     return float(F.cross_entropy(scores, truth)), float((scores.argmax(dim=1) == truth).float().mean())
 
 
-def _pool(patch: int, steps: int, seeds: int) -> np.ndarray:
+def _pool(patch: int, steps: int, seeds: int, seed: int) -> np.ndarray:
     """Held-out losses of a plain network on the patches' means."""
     task = digits()
     images, held = (
@@ -160,11 +160,12 @@ def _pool(patch: int, steps: int, seeds: int) -> np.ndarray:
     labels = torch.from_numpy(task.labels)
 
     def batch(step: int) -> tuple[Tensor, Tensor]:
-        rows = torch.from_numpy(np.stack([shuffled(seed, (step - 1) * 64, 64, task.unique) for seed in range(seeds)]))
+        drawn = [shuffled(stream(own, seed), (step - 1) * 64, 64, task.unique) for own in range(seeds)]
+        rows = torch.from_numpy(np.stack(drawn))
         return images[rows], labels[rows]
 
     weights = train(
-        start((images.shape[1], 64, CLASSES), seeds, seed=patch),
+        start((images.shape[1], 64, CLASSES), seeds, seed=stream(patch, seed)),
         batch,
         steps=steps,
         rates=[3e-3] * seeds,

@@ -9,7 +9,19 @@ others, and where they are scarce the hardest alone are the worst choice.
 from __future__ import annotations
 
 import numpy as np
-from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, draws_interval, mean_interval, panels, plain_ticks, show, told
+from _scaffold import (
+    COLOURS,
+    LEVEL,
+    MARKERS,
+    Outcome,
+    draws_interval,
+    mean_interval,
+    panels,
+    plain_ticks,
+    show,
+    stream,
+    told,
+)
 
 from isoflop import Runs, bootstrap, fit, law, squares
 from isoflop.lab.worlds import perceptron
@@ -17,11 +29,11 @@ from isoflop.lab.worlds import perceptron
 KEEP = 0.25
 
 
-def study(quick: bool) -> Outcome:
+def study(quick: bool, seed: int = 0) -> Outcome:
     """Prune to a quarter at every load, compare in pairs, and find where hard and easy change places."""
     loads = (1, 2, 4, 8, 16) if quick else (1, 2, 4, 8, 16, 32, 64)
     repetitions = 6 if quick else 24
-    runs, _ = perceptron(loads=loads, keeps=(1.0, KEEP), repetitions=repetitions)
+    runs, _ = perceptron(loads=loads, keeps=(1.0, KEEP), repetitions=repetitions, seed=stream(0, seed))
     errors = {
         rule: np.array([_errors(runs, rule, KEEP, load) for load in loads]) for rule in ("hard", "easy", "random")
     }
@@ -29,13 +41,13 @@ def study(quick: bool) -> Outcome:
 
     gaps = np.log(errors["hard"] / errors["easy"])  # (loads, repetitions), in pairs
     differences = [mean_interval(each) for each in gaps]
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(stream(0, seed))
     chosen = rng.integers(0, repetitions, (1_000, len(loads), repetitions))
     resampled = np.take_along_axis(gaps[None], chosen, axis=2).mean(axis=2)
     crossing = draws_interval(_crossing(loads, gaps.mean(axis=1)), np.array([_crossing(loads, r) for r in resampled]))
 
     abundant = runs.take((runs["keep"] == 1) & (np.array(runs.text("family")) == "random") & (runs["load"] >= 4))
-    exponent = bootstrap(fit(law("A/D^alpha"), abundant, objective=squares())).interval("alpha", level=LEVEL)
+    exponent = bootstrap(fit(law("A/D^alpha"), abundant, objective=squares()), seed=seed).interval("alpha", level=LEVEL)
     saved = mean_interval(np.log(errors["hard"][-1] / whole[-1]))
 
     easy_wins = [load for load, each in zip(loads, differences, strict=True) if each.low > 0]

@@ -94,7 +94,7 @@ def study(quick: bool, seed: int = 0) -> Outcome:
                 found.append((again / WINDOWS, steps * again / distinct, _loss(task, steps, name)))
     alone = np.array(fresh)
     runs = Runs.from_columns({"D": alone[:, 0], "loss": alone[:, 1]}, source="fresh text", units={"loss": text.unit})
-    ensemble = bootstrap(fit(FRESH, runs, objective=squares()))
+    ensemble = bootstrap(fit(FRESH, runs, objective=squares()), seed=seed)
     share, times, loss = np.array(found).T
     worth = _worth(ensemble, share, loss, float(steps * BATCH))
     table = Runs.from_columns({"times": times, "worth": worth, "share": share}, source="text with a repeated subset")

@@ -72,7 +72,7 @@ def study(quick: bool, seed: int = 0) -> Outcome:
     small, large = (loss[(size == sizes[0]) & (store == stores[-1])], loss[(size == sizes[-1]) & (store == 0)])
     ahead = mean_interval(large - small)
 
-    ensemble = bootstrap(fit(BOTH, runs), draws=200)
+    ensemble = bootstrap(fit(BOTH, runs), draws=200, seed=seed)
     tokens, retriever_size = float(steps * BATCH), float(_Model(RETRIEVER, torch.Generator()).size)
     budget = 6 * sizes[-1] * tokens
     words = PlanWords(cost="datastore", budget=budget, at={"D": tokens, "N_retriever": retriever_size})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from _digits import digits_parts
-from _scaffold import COLOURS, MARKERS, Outcome, draws_interval, panels, show, told
+from _scaffold import COLOURS, MARKERS, Outcome, draws_interval, panels, show, stream, told
 from scipy.stats import rankdata
 
 from isoflop import Runs
@@ -22,30 +22,32 @@ NAMES = ("zero to three", "four to six", "seven to nine")
 SIZES, LARGE = (50, 100, 400), 1_000
 
 
-def study(quick: bool) -> Outcome:
+def study(quick: bool, seed: int = 0) -> Outcome:
     """Train every mixture at every size, plan from the small ones, and compare with what the large one gave."""
     torch.set_num_threads(1)
     grid = _grid(5 if quick else 10)
     repetitions = 2 if quick else 4
-    x, y, held, truth = _parts()
-    rng = np.random.default_rng(0)
+    x, y, held, truth = _parts(stream(0, seed))
+    rng = np.random.default_rng(stream(0, seed))
     odds = [np.where(np.isin(y, own), 0.97, 0.03) for own in RICH]
     odds = [each / each.sum() for each in odds]
     errors = {
-        size: np.mean([_errors(x, y, held, truth, grid, odds, size, seed) for seed in range(repetitions)], axis=0)
+        size: np.mean(
+            [_errors(x, y, held, truth, grid, odds, size, stream(own, seed)) for own in range(repetitions)], axis=0
+        )
         for size in (*SIZES, LARGE)
     }
     samples = []
     for each in odds:
         rows = rng.choice(len(y), 150 if quick else 250, p=each)
         samples.append(Samples(x[rows], y[rows]))
-    space = geometry(samples, Samples(held, truth), samples=250, label_weight=4.0)
+    space = geometry(samples, Samples(held, truth), samples=250, label_weight=4.0, seed=seed)
     columns = {name: np.tile(grid[:, k], len(SIZES)) for k, name in enumerate(NAMES)}
     runs = Runs.from_columns(
         {**columns, "D": np.repeat(np.array(SIZES, dtype=float), len(grid)),
          "error": np.concatenate([errors[size] for size in SIZES])}
     )  # fmt: skip
-    plan = plan_transport(runs, space, at=LARGE, domains=NAMES, task="error", draws=100)
+    plan = plan_transport(runs, space, at=LARGE, domains=NAMES, task="error", draws=100, seed=seed)
 
     far = np.array([each.transport for each in plan.mixtures])
     projected = np.array([each.projected for each in plan.mixtures])
@@ -59,7 +61,7 @@ def study(quick: bool) -> Outcome:
     ranks = draws_interval(_spearman(projected, large), np.array([_spearman(projected[r], large[r]) for r in rows_of]))
     off, bias = float(np.abs(projected - large).mean()), float((projected - large).mean())
     naive = float(np.abs(errors[SIZES[-1]][order] - large).mean())
-    best = _errors_at(x, y, held, truth, np.array(plan.shares), odds, repetitions)
+    best = _errors_at(x, y, held, truth, np.array(plan.shares), odds, repetitions, seed)
     chosen = plan.features
     useful, projects = chosen.startswith("transport"), off < naive
     verdict = "appears" if useful and projects else "appears in part" if correlation.low > 0.5 else "does not appear"
@@ -102,15 +104,16 @@ def _equal(grid: np.ndarray) -> int:
     return int(np.abs(grid - 1 / 3).sum(axis=1).argmin())
 
 
-def _parts() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _parts(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """What sources are drawn from, and 500 images that are held out."""
-    held, truth, x, y = (each.numpy() for each in digits_parts(500))
+    held, truth, x, y = (each.numpy() for each in digits_parts(500, seed=seed))
     return x, y, held, truth
 
 
-def _errors_at(x, y, held, truth, shares, odds, repetitions) -> float:
+def _errors_at(x, y, held, truth, shares, odds, repetitions, seed: int) -> float:
     one = shares[None]
-    return float(np.mean([_errors(x, y, held, truth, one, odds, LARGE, 50 + s) for s in range(repetitions)]))
+    drawn = [stream(50 + own, seed) for own in range(repetitions)]
+    return float(np.mean([_errors(x, y, held, truth, one, odds, LARGE, each) for each in drawn]))
 
 
 def _errors(x, y, held, truth, grid, odds, size: int, seed: int) -> np.ndarray:

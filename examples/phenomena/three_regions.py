@@ -9,7 +9,7 @@ exact. The regions are looked for on the curve, and on the same curve cut off on
 from __future__ import annotations
 
 import numpy as np
-from _scaffold import COLOURS, LEVEL, Outcome, panels, show, told
+from _scaffold import COLOURS, LEVEL, Outcome, panels, show, stream, told
 
 from isoflop import Interval, Runs, bootstrap, fit, law, squares
 from isoflop.validation.regions import regions
@@ -17,16 +17,16 @@ from isoflop.validation.regions import regions
 DIMENSION, WRONG = 50, 0.2
 
 
-def study(quick: bool) -> Outcome:
+def study(quick: bool, seed: int = 0) -> Outcome:
     """Train at every size, find the regions of the mean curve, and fit the law with a floor beyond the plateau."""
     counts = np.unique(np.geomspace(1, 2e4 if quick else 2e5, 25 if quick else 33).round().astype(int))
     seeds = 12 if quick else 40
-    errors = np.array([[_error(count, seed) for seed in range(seeds)] for count in counts])
+    errors = np.array([[_error(count, stream(own, seed)) for own in range(seeds)] for count in counts])
     mean = errors.mean(axis=1)
-    whole = _regions(counts, mean)
+    whole = _regions(counts, mean, seed)
     early = counts <= 300
     late = counts >= 20
-    cut_early, cut_late = _regions(counts[early], mean[early]), _regions(counts[late], mean[late])
+    cut_early, cut_late = (_regions(counts[part], mean[part], seed) for part in (early, late))
 
     rises, settles = whole.rises, whole.settles
     power = counts >= (rises.value if rises is not None else 1)
@@ -34,14 +34,14 @@ def study(quick: bool) -> Outcome:
         {"D": np.repeat(counts[power], seeds).astype(float), "loss": errors[power].ravel(),
          "seed": np.tile(np.arange(seeds), int(power.sum()))}
     )  # fmt: skip
-    drawn = bootstrap(fit(law("E + B/D^beta"), runs, objective=squares()), draws=200)
+    drawn = bootstrap(fit(law("E + B/D^beta"), runs, objective=squares()), draws=200, seed=seed)
     floor, beta = drawn.interval("E", level=LEVEL), drawn.interval("beta", level=LEVEL)
 
     all_three = rises is not None and settles is not None
     either = rises is not None or settles is not None
     verdict = "appears" if all_three else "appears in part" if either else "does not appear"
-    told_rise = "not found" if rises is None else told(Interval(rises.value, rises.low, rises.high, LEVEL))
-    told_floor = "not found" if settles is None else told(Interval(settles.value, settles.low, settles.high, LEVEL))
+    leaves, reaches = _interval(rises), _interval(settles)
+    told_rise, told_floor = told(leaves), told(reaches)
     says = (
         f"The curve of {len(counts)} sizes has the regions {whole.shape}: it leaves guessing at {told_rise} "
         f"examples and "
@@ -67,19 +67,22 @@ def study(quick: bool) -> Outcome:
             axes.axvspan(change.low, change.high, color=color, alpha=0.3, linewidth=0, label=f"{label}, 90 %")
     axes.set(xlabel="training examples", ylabel="error rate on labels of which a fifth are wrong")
     axes.legend(frameon=False, fontsize=9)
-    numbers = {
-        "rises": float("nan") if rises is None else rises.value,
-        "settles": float("nan") if settles is None else settles.value,
-        "floor": floor,
-    }
+    numbers = {"examples at the floor": reaches, "examples at leaving guessing": leaves, "floor": floor}
     return Outcome(
         verdict, says, ["curve", "regions", "leaves guessing", "floor from", "exponent"], rows, figure, numbers
     )
 
 
-def _regions(counts: np.ndarray, errors: np.ndarray):
+def _regions(counts: np.ndarray, errors: np.ndarray, seed: int):
     table = Runs.from_columns({"D": counts.astype(float), "loss": errors})
-    return regions(table, over="D", level=LEVEL).curves[0]
+    return regions(table, over="D", level=LEVEL, seed=seed).curves[0]
+
+
+def _interval(change) -> Interval:
+    """Where a region begins, not a number where none does."""
+    if change is None:
+        return Interval(float("nan"), float("nan"), float("nan"), LEVEL)
+    return Interval(change.value, change.low, change.high, LEVEL)
 
 
 def _place(change) -> str:

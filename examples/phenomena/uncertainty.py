@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from _networks import outputs, start, train
-from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, panels, plain_ticks, show, told
+from _scaffold import COLOURS, LEVEL, MARKERS, Outcome, panels, plain_ticks, show, stream, told
 from torch import Tensor
 
 from isoflop import Interval, Runs, bootstrap, fit, law, squares
@@ -23,12 +23,12 @@ PARTS = ("total", "aleatoric", "epistemic")
 WIDTH = 64
 
 
-def study(quick: bool) -> Outcome:
+def study(quick: bool, seed: int = 0) -> Outcome:
     """Ensembles on nested subsets of the digits, several draws of the subsets; a power law for each part."""
     torch.set_num_threads(1)
     counts = (50, 100, 200, 400) if quick else (50, 100, 200, 400, 800, 1_400)
     members, draws, passes = (5, 2, 25) if quick else (10, 5, 100)
-    rows = [(count, draw, *_ensemble(count, members, passes, draw)) for draw in range(draws) for count in counts]
+    rows = [(count, draw, *_ensemble(count, members, passes, draw, seed)) for draw in range(draws) for count in counts]
     table = np.array(rows)
     fits: dict[str, tuple[Fit, Interval]] = {}
     for number, part in enumerate(PARTS):
@@ -36,9 +36,9 @@ def study(quick: bool) -> Outcome:
             {"D": table[:, 0], "loss": table[:, 2 + number], "seed": table[:, 1].astype(int)},
             source=f"{part} uncertainty",
         )
-        ensemble = bootstrap(fit(law("A/D^gamma"), runs, objective=squares()))
+        ensemble = bootstrap(fit(law("A/D^gamma"), runs, objective=squares()), seed=seed)
         fits[part] = ensemble.estimate, ensemble.interval("gamma", level=LEVEL)
-    linear = _bayesian_linear_regression(counts)
+    linear = _bayesian_linear_regression(counts, seed)
 
     gammas = {part: gamma for part, (_, gamma) in fits.items()}
     falls = [gammas[part].low > 0 for part in PARTS]
@@ -72,25 +72,32 @@ def study(quick: bool) -> Outcome:
     plain_ticks(axes, (0.003, 0.01, 0.03, 0.1, 0.3), axis="y")
     axes.legend(frameon=False, fontsize=9)
     header = ["images", "total (nats)", "aleatoric", "epistemic", "accuracy"]
-    return Outcome(verdict, says, header, lines, figure, {**gammas, "linear": linear})
+    return Outcome(
+        verdict,
+        says,
+        header,
+        lines,
+        figure,
+        {f"gamma, {part}": gammas[part] for part in reversed(PARTS)} | {"linear": linear},
+    )
 
 
-def _ensemble(count: int, members: int, passes: int, draw: int) -> tuple[float, float, float, float]:
+def _ensemble(count: int, members: int, passes: int, draw: int, seed: int) -> tuple[float, float, float, float]:
     """Total, aleatoric and epistemic uncertainty in nats, and accuracy, of networks that differ in their start.
 
     Every ensemble makes ``passes`` over its images, and at least six times as many steps as passes, so that all members
     fit their images; with equal steps the largest sets would be cut short and look more uncertain.
     """
     task = digits()
-    chosen = np.random.default_rng([draw, 17]).permutation(task.unique)[:count]
+    chosen = np.random.default_rng([stream(draw, seed), 17]).permutation(task.unique)[:count]
     x, y = torch.from_numpy(task.training[chosen]), torch.from_numpy(task.labels[chosen])
 
     def batch(step: int) -> tuple[Tensor, Tensor]:
-        rows = shuffled(draw, (step - 1) * 50, 50, count)
+        rows = shuffled(stream(draw, seed), (step - 1) * 50, 50, count)
         return x[rows], y[rows]
 
     weights = train(
-        start((task.features, WIDTH, task.classes), members, seed=1_000 * draw + count),
+        start((task.features, WIDTH, task.classes), members, seed=stream(1_000 * draw + count, seed)),
         batch,
         steps=max(6 * passes, passes * count // 50),
         rates=[3e-3] * members,
@@ -116,9 +123,9 @@ def _bend(table: np.ndarray, counts: tuple[int, ...]) -> tuple[float, float]:
     return -float(lower), -float(upper)
 
 
-def _bayesian_linear_regression(counts: tuple[int, ...]) -> Interval:
+def _bayesian_linear_regression(counts: tuple[int, ...], seed: int) -> Interval:
     """gamma of the mean epistemic variance xᵀ(I + AᵀA/σ²)⁻¹x with 10 inputs and σ = ½, over 5 draws."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(stream(0, seed))
     rows = []
     for draw in range(5):
         for count in counts:
@@ -128,7 +135,7 @@ def _bayesian_linear_regression(counts: tuple[int, ...]) -> Interval:
     found = np.array(rows)
     columns = {"D": found[:, 0], "loss": found[:, 1], "seed": found[:, 2].astype(int)}
     runs = Runs.from_columns(columns, source="Bayesian linear regression")
-    return bootstrap(fit(law("A/D^gamma"), runs, objective=squares())).interval("gamma", level=LEVEL)
+    return bootstrap(fit(law("A/D^gamma"), runs, objective=squares()), seed=seed).interval("gamma", level=LEVEL)
 
 
 if __name__ == "__main__":

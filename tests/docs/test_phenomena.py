@@ -55,3 +55,17 @@ def test_a_row_of_the_readme_takes_time_and_verdict_and_others_stay(tmp_path):
 def test_the_readme_is_that_of_the_results():
     text = phenomena.README.read_text(encoding="utf-8")
     assert phenomena.renewed(text, phenomena.results()) == text
+
+
+def test_figures_have_three_digits_and_say_when_there_is_none(tmp_path):
+    write(tmp_path, "fusion.json", numbers={"neutrons": [2253.4, 1912.0, 2_683_000.0, 0.9]})
+    write(tmp_path, "ice.json", numbers={"turn": [float("nan"), float("nan"), float("nan"), 0.9]})
+    fusion, ice = phenomena.table(phenomena.results(tmp_path)).splitlines()[2:]
+    assert "| neutrons 2,250 [1,910, 2,680,000], 90% |" in fusion
+    assert "| turn: none found |" in ice
+
+
+def test_examples_without_a_result_are_named(tmp_path):
+    write(tmp_path, "fusion.json")
+    text = "| a | b | `phenomena/fusion.py` | ? | ? |\n| a | b | `phenomena/other.py` | 1 s | **appears**: yes |\n"
+    assert phenomena.missing(phenomena.results(tmp_path), text) == ["other"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import math
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,6 +24,7 @@ pytest.importorskip("sklearn")
 FOLDER = Path(__file__).parents[2] / "examples" / "phenomena"
 VERDICTS = ("appears", "appears in part", "does not appear", "undecided")
 BIGGEST_PICTURE = 60_000
+ONE_STREAM = {"time_series": ["manual_seed(5)"]}  # the series that test every forecaster
 
 Numbers = dict[str, float | Interval]
 
@@ -42,7 +45,7 @@ def pruning(n: Numbers) -> bool:
 
 def isoflop_trained(n: Numbers) -> bool:
     """The best size grows with the budget, more slowly than the budget; the fitted floor lies below the entropy."""
-    return 0 < n["law"].low < n["law"].high < 1 and n["E"].value < n["entropy"]
+    return 0 < n["a by the law"].low < n["a by the law"].high < 1 and n["E"].value < n["entropy"]
 
 
 def over_training(n: Numbers) -> bool:
@@ -52,12 +55,12 @@ def over_training(n: Numbers) -> bool:
 
 def superposition(n: Numbers) -> bool:
     """Every feature is kept and the loss falls as 1/width."""
-    return n["kept"] > 0.95 and 0.8 < n["strong"].value < 1.25
+    return n["kept"] > 0.95 and 0.8 < n["exponent, strong, p ∝ 1/i"].value < 1.25
 
 
 def capacity(n: Numbers) -> bool:
     """More than a bit a parameter, in about the same measure at both sizes."""
-    return 1 < n["lowest"] <= n["highest"] < 3 and 0.8 < n["growth"].value < 1.3
+    return 1 < n["lowest"] <= n["highest"] < 3 and 0.8 < n["exponent of N"].value < 1.3
 
 
 def quantised_bits(n: Numbers) -> bool:
@@ -67,7 +70,7 @@ def quantised_bits(n: Numbers) -> bool:
 
 def uncertainty(n: Numbers) -> bool:
     """Epistemic uncertainty falls with data; in Bayesian linear regression as 1/D."""
-    return n["epistemic"].low > 0 and 0.95 < n["linear"].value < 1.2
+    return n["gamma, epistemic"].low > 0 and 0.95 < n["linear"].value < 1.2
 
 
 def data_filtering(n: Numbers) -> bool:
@@ -87,12 +90,12 @@ def parallel_streams(n: Numbers) -> bool:
 
 def crossover(n: Numbers) -> bool:
     """The high rate wins on the narrowest network and loses on the widest."""
-    return n["narrowest"].high < 0 < n["widest"].low and 500 < n["measured"].value < 15_000
+    return n["narrowest"].high < 0 < n["widest"].low and 500 < n["parameters at the crossing"].value < 15_000
 
 
 def repeated_data(n: Numbers) -> bool:
     """Four passes gain most of what fresh text gains, sixteen a smaller share."""
-    return n["few"].value > 0.8 and n["many"].value < n["few"].value
+    return n["share gained by 4 passes"].value > max(0.8, n["share gained by 16 passes"].value)
 
 
 def annealing(n: Numbers) -> bool:
@@ -102,7 +105,11 @@ def annealing(n: Numbers) -> bool:
 
 def metric_chain(n: Numbers) -> bool:
     """Single items follow compute in log p, and less once their probability is among the options."""
-    return n["log_prob"].low > 0.5 and n["lost"].low > 0 and n["log_prob"].value > n["p_options"].value
+    return (
+        n["log_prob"].low > 0.5
+        and n["correlation lost among options"].low > 0
+        and n["log_prob"].value > n["p_options"].value
+    )
 
 
 def inverse_scaling(n: Numbers) -> bool:
@@ -157,12 +164,12 @@ def patch_size(n: Numbers) -> bool:
 
 def fidelity(n: Numbers) -> bool:
     """No point of R(G) lies below R = G, its slope is s, and EM's identity holds."""
-    return n["above"] == 1 and n["slope_off"] < 0.05 and n["residual"] < 1e-12 and 0.9 < n["efficiency"] < 1
+    return n["above"] == 1 and n["dR/dG off s by"] < 0.05 and n["residual"] < 1e-12 and 0.9 < n["efficiency"] < 1
 
 
 def three_regions(n: Numbers) -> bool:
     """The curve leaves guessing where examples are about as many as dimensions; the floor is near the wrong labels."""
-    return 5 < n["rises"] < 150 and 0.1 < n["floor"].value < 0.21
+    return 5 < n["examples at leaving guessing"].value < 150 and 0.1 < n["floor"].value < 0.21
 
 
 def label_information(n: Numbers) -> bool:
@@ -172,12 +179,12 @@ def label_information(n: Numbers) -> bool:
 
 def information_plane(n: Numbers) -> bool:
     """The layer learns the labels; noise in proportion sees compression, noise of one size none as the layer grows."""
-    return n["fitting"].value > 0 and n["in proportion"].low > 0.3 > n["of one size"].value
+    return n["fitting"].value > 0 and n["fall, noise in proportion"].low > 0.3 > n["fall, noise of one size"].value
 
 
 def generalization_gap(n: Numbers) -> bool:
     """No strong correlation is shown by twelve networks."""
-    return n["information"].low < 0.5
+    return n["rank correlation"].low < 0.5
 
 
 def known_dimension(n: Numbers) -> bool:
@@ -193,7 +200,8 @@ def source_mixtures(n: Numbers) -> bool:
 
 def attention_entropy(n: Numbers) -> bool:
     """Entropy grows with the context, less with a factor on the logits."""
-    return n["plain"].low > 0.5 and n["log"].value < n["plain"].value and n["normal"].value < n["plain"].value
+    plain = n["drift, plain"]
+    return plain.low > 0.5 and n["log"].value < plain.value and n["normal"].value < plain.value
 
 
 def recommendation(n: Numbers) -> bool:
@@ -242,6 +250,12 @@ def generator_bits(n: Numbers) -> bool:
     return n["least, removes noise"] < 0.1 and n["first above second, budget 3"].high < 0
 
 
+def longer_sequences(n: Numbers) -> bool:
+    """The best context does not fall with training, and the larger budget buys the longer one."""
+    grows = n["best at last"] >= n["best at first"] and n["last plan"].value > n["first plan"].value
+    return grows and n["exponent of tokens in context"].high > 0
+
+
 QUICK = (pruning, superposition, capacity, quantised_bits, fidelity)
 SLOW = (
     isoflop_trained,
@@ -280,6 +294,7 @@ SLOW = (
     time_series,
     capacity_rows,
     generator_bits,
+    longer_sequences,
 )
 
 
@@ -304,6 +319,27 @@ def test_every_example_is_tested_and_in_the_table():
     assert names == {each.__name__ for each in (*QUICK, *SLOW)}
     table = (FOLDER / "README.md").read_text(encoding="utf-8")
     assert all(f"phenomena/{name}.py" in table for name in names)
+
+
+def test_every_example_takes_a_seed_that_is_zero_unless_told(example):
+    for holds in (*QUICK, *SLOW):
+        seed = inspect.signature(example(holds.__name__).study).parameters["seed"]
+        assert (seed.default, seed.annotation) == (0, "int"), holds.__name__
+
+
+def test_no_example_draws_from_a_stream_that_is_the_same_for_all_seeds():
+    fixed = re.compile(r"(?:manual_seed|default_rng)\((?:\d[\d_]*)?\)|[( ]seed=\d[\d_]*[,)]")
+    found = {path.stem: fixed.findall(path.read_text(encoding="utf-8")) for path in FOLDER.glob("*.py")}
+    assert {name: each for name, each in found.items() if each} == ONE_STREAM
+
+
+@pytest.mark.parametrize("name", ["pruning", "three_regions"])
+def test_another_seed_draws_everything_anew(name, example):
+    study = example(name).study
+    first, second = (dict(study(True, seed).numbers) for seed in (0, 1))
+    assert first.keys() == second.keys()
+    moved = [key for key in first if first[key] != second[key]]
+    assert len(moved) >= 2
 
 
 def test_the_command_line_prints_the_verdict_and_writes_the_picture(tmp_path):

@@ -139,3 +139,16 @@ def test_the_families_test_is_kruskal_and_wallis_s():
         assert bool(found) == (chance <= 1e-3)
         seen.add(bool(found))
     assert seen == {False, True}
+
+
+def test_a_parameter_with_the_name_of_a_column_is_doubted_until_it_is_an_input():
+    rng = np.random.default_rng(0)
+    t, d = (each.ravel() for each in np.meshgrid([8.0, 16, 32, 64, 128], [1e5, 3e5, 1e6, 3e6]))
+    loss = (1 + 2 / np.sqrt(t) + 300 / np.sqrt(d)) * np.exp(rng.normal(0, 0.001, len(t)))
+    runs = Runs.from_columns({"T": t, "D": d, "loss": loss})
+    text = "E + A/T^p + B/D^beta"
+    finding = next(each for each in fit(law(text), runs).findings if each.code == "parameter-or-column")
+    assert "T is a parameter" in finding.message and "--input T" in finding.remedy
+    assert "parameter-or-column" not in codes(fit(law(text, inputs=("T",)), runs).findings)
+    constant = Runs.from_columns({"T": np.full(len(t), 8.0), "D": d, "loss": loss})
+    assert "parameter-or-column" not in codes(fit(law(text), constant).findings)

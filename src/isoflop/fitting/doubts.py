@@ -14,6 +14,7 @@ from isoflop.fitting.objective.space import Space, to_scale
 from isoflop.fitting.result import Search
 from isoflop.fitting.table import Table
 from isoflop.laws import Law
+from isoflop.runs import Runs
 
 Floats = NDArray[np.float64]
 
@@ -163,6 +164,26 @@ def overflow_findings(params: Mapping[str, float]) -> list[Finding]:
             f"{' and '.join(lost)} {'is' if len(lost) == 1 else 'are'} too large for a number: an exponent has run "
             "away, as it does along an input that hardly varies.",
             "Use a law without that input, fix its exponent (--fix), or add runs that vary it.",
+        )
+    ]
+
+
+def name_findings(law: Law, runs: Runs) -> list[Finding]:
+    """Parameters of a typed formula that have the name of a column whose numbers vary: the column may be meant."""
+    typed = [each.name for each in law.params if not each.meaning and each.name in runs.frame.columns]
+    both = [name for name in typed if runs.frame[name].dtype.is_numeric() and runs.frame[name].n_unique() > 1]
+    if not both:
+        return []
+    named, one = " and ".join(both), len(both) == 1
+    return [
+        Finding(
+            "parameter-or-column",
+            "warning",
+            f"{named} {'is a parameter' if one else 'are parameters'} of the law here, and the table has "
+            f"{'a column' if one else 'columns'} of that name: only N, D, C, U, M and S are inputs by "
+            "themselves.",
+            f"Say {' '.join(f'--input {name}' for name in both)} if the {'column is' if one else 'columns are'} meant; "
+            "else name the parameter otherwise.",
         )
     ]
 

@@ -20,6 +20,7 @@ Ints = NDArray[np.int64]
 MOST_GAMMA = 100  # units beyond which counts of units drawn with replacement say the same
 _LOST = 3.5
 _LEAST_SHAPE = 0.25
+_AT_ONCE = 1 << 20  # numbers drawn at a time: what a processor keeps near
 
 
 def unit_weights(rng: np.random.Generator, strata: Iterable[Ints], count: int, draws: int) -> Floats:
@@ -52,9 +53,41 @@ def unit_weights(rng: np.random.Generator, strata: Iterable[Ints], count: int, d
         if not some:
             continue
         if total > MOST_GAMMA:
-            weights[:, units] = rng.multinomial(some, np.full(some, 1 / some), size=draws)
+            weights[:, units] = resampled_counts(rng, some, draws)
         else:
             shape = max(_LEAST_SHAPE, 1 - _LOST / total)
             drawn = rng.standard_gamma(shape, (draws, some))
             weights[:, units] = drawn * (some / drawn.sum(axis=1, keepdims=True))
     return weights
+
+
+def resampled_counts(rng: np.random.Generator, count: int, draws: int) -> Ints:
+    """How often each of G units comes in G units drawn with replacement: n ~ Multinomial(G; 1/G, …, 1/G).
+
+    Drawing the units and counting them takes a tenth of the time of a multinomial, which draws a binomial a unit.
+
+    Parameters
+    ----------
+    count, draws :
+        G, and how many draws.
+
+    Returns
+    -------
+    Ints
+        (draws, G); every row adds up to G.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> resampled_counts(np.random.default_rng(0), 5, 2)
+    array([[0, 2, 1, 1, 1],
+           [4, 0, 0, 0, 1]])
+    """
+    counts = np.empty((draws, count), dtype=np.int64)
+    step = max(1, _AT_ONCE // count)
+    for first in range(0, draws, step):
+        some = counts[first : first + step]
+        units = rng.integers(0, count, some.shape)
+        units += np.arange(0, some.size, count)[:, None]
+        some[...] = np.bincount(units.ravel(), minlength=some.size).reshape(some.shape)
+    return counts
