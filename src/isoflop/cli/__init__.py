@@ -27,7 +27,7 @@ _COMMANDS = {
     "sweep": ("isoflop.cli.sweep", "sweep", "Lab", "Train small models of your own."),
 }
 _GROUPS = ("Read", "Fit", "Ask", "Test", "Share", "Lab")
-_BETWEEN_COLLECTIONS = 20_000  # objects made; a picture has thousands, which live as long as it does
+_BETWEEN_COLLECTIONS = 500_000  # objects made, some 30 MB: what a report with its pictures leaves behind
 
 
 class _Lazy(click.Group):
