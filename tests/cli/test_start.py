@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from isoflop.questions import listed
+
 # What takes long: libraries, and parts of isoflop that only some answers need.
 LONG = (
     "numpy", "polars", "scipy", "scipy.special", "scipy.stats", "scipy.optimize", "rich.console", "matplotlib", "torch",
@@ -68,3 +70,11 @@ def test_the_list_of_commands_and_its_completion_load_no_question(monkeypatch):
     monkeypatch.setenv("COMP_CWORD", "1")
     found, own = loaded()
     assert not found and own == plain
+
+
+def test_a_report_loads_the_questions_that_it_asks(table, tmp_path):
+    _, own = loaded("report", table, "--draws", "20", "-o", str(tmp_path / "report.json"))
+    modules = {each.module: each for each in listed().values()}
+    asked = {name for name in modules if f"isoflop.questions.{name}" in own}
+    assert asked > {"plan", "forecast", "report"} and "isoflop.plots.sheet" not in own
+    assert all(modules[name].in_report in ("always", "where cheap") for name in asked - {"plan", "forecast", "report"})

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 _COLOR: Final = re.compile(r"#[0-9a-f]{6}\b")
 _COMMENT: Final = re.compile(r"<!--.*?-->\s*", re.DOTALL)
-_PLACE: Final = re.compile(r' (?:d|x|y)="[^"]*"')
+_PATH: Final = re.compile(r' d="[^"]*"')
 _DIGITS: Final = re.compile(r"(\.\d\d)\d+")
+_PLACE: Final = re.compile(r'( [xy]="-?\d*\.\d\d)\d+')
 _NAME: Final = re.compile(r' id="([^"]+)"')
 _NAMED: Final = re.compile(r'(?:href="#|url\(#)([^")]+)')
 _STYLE: Final = re.compile(r' style="([^"]*)"')
@@ -63,7 +64,7 @@ def _small(picture: bytes, prefix: str) -> str:
     prefix: of the short names and classes, so that two pictures in one do not take each other's.
     """
     bare = " ".join(filter(None, map(str.strip, _COMMENT.sub("", picture.decode()).split("\n"))))
-    bare = _PLACE.sub(lambda found: _DIGITS.sub(r"\1", found.group()), bare)
+    bare = _PATH.sub(lambda found: _DIGITS.sub(r"\1", found.group()), _PLACE.sub(r"\1", bare))
     names = {name: f"{prefix}{place}" for place, name in enumerate(dict.fromkeys(_NAMED.findall(bare)))}
     bare = _NAMED.sub(lambda found: found.group().replace(found[1], names[found[1]]), bare)
     bare = _NAME.sub(lambda found: f' id="{names[found[1]]}"' if found[1] in names else "", bare)

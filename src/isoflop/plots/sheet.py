@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     _Boxes = tuple[list[BboxBase], list[BboxBase]]
 
-
 Floats = NDArray[np.float64]
 
 
@@ -78,7 +77,7 @@ def _found_once(axes: Iterable[_AxesBase]) -> Iterator[None]:
         yield
     finally:
         for thing, name, _ in own:
-            delattr(thing, name)
+            vars(thing).pop(name, None)
 
 
 def _all_axes(axes: Iterable[_AxesBase]) -> Iterator[_AxesBase]:
