@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -35,6 +36,19 @@ def test_one_piece_of_work_starts_no_process(monkeypatch):
     monkeypatch.setattr(joblib, "Parallel", None)
     assert list(side_by_side(abs, [-3], jobs=40)) == [3]
     assert list(side_by_side(abs, [-3, 4], jobs=1)) == [3, 4]
+
+
+def test_work_that_lets_go_of_the_lock_is_done_by_threads_of_this_process(monkeypatch):
+    monkeypatch.setattr(joblib, "Parallel", None)
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 2)
+    meet = threading.Barrier(2, timeout=60)  # passed only by two that work at the same time
+
+    def work(item):
+        meet.wait()
+        return item * item, os.getpid()
+
+    found = list(side_by_side(work, range(4), jobs=2, unlocked=True))
+    assert found == [(item * item, os.getpid()) for item in range(4)]
 
 
 PARENT = """

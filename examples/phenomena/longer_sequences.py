@@ -84,8 +84,14 @@ def study(quick: bool, seed: int = 0) -> Outcome:
         right.plot(contexts[place], mean[place, number], "o", ms=11, mfc="none", color=COLOURS[number])
     right.set(xscale="log", xlabel="context (bytes; the best is ringed)", ylabel="loss (nats/byte)")
     plain_ticks(right, contexts)
-    right.legend(frameon=False, fontsize=8)
-    numbers: dict[str, float | Interval] = {"needs": needs, "first plan": plans[0], "last plan": plans[1]}
+    low, high = right.get_ylim()
+    right.set_ylim(low, high + 0.2 * (high - low))
+    right.legend(frameon=False, fontsize=8, ncols=3, loc="upper center")
+    numbers: dict[str, float | Interval] = {
+        "exponent of tokens in context": needs,
+        "first plan": plans[0],
+        "last plan": plans[1],
+    }
     numbers |= {"best at first": float(best[0]), "best at last": float(best[-1])}
     header = ["context", *(format_quantity(count) for count in tokens)]
     return Outcome(verdict, says, header, rows, figure, numbers)

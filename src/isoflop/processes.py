@@ -1,4 +1,4 @@
-"""Work side by side in processes: no more than there are cores or pieces of work, and none that outlives its parent."""
+"""Work side by side, in processes or threads: no more than cores or pieces of work, none that outlives its parent."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ _LOOK = 0.5  # seconds after which a child looks whether its parent is there
 _watching: list[int] = []
 
 
-def side_by_side(work: Callable[[Item], Result], items: Sequence[Item], *, jobs: int) -> Iterator[Result]:
+def side_by_side(
+    work: Callable[[Item], Result], items: Sequence[Item], *, jobs: int, unlocked: bool = False
+) -> Iterator[Result]:
     """``work`` of every item, in order, as they come; through joblib's backend where ``jobs`` is not 1.
 
     On this machine at most as many processes are started as it has cores and as there are items; on the machines of
     another backend (Dask, Ray) ``jobs`` is left as it is. A process whose parent ends, however it ends, ends too.
+    unlocked: the work lets go of Python's lock, as the compiled engine does, so that threads do for processes here.
     """
     if jobs == 1 or len(items) < 2:
         yield from map(work, items)
@@ -36,6 +39,12 @@ def side_by_side(work: Callable[[Item], Result], items: Sequence[Item], *, jobs:
     if type(backend).__name__ in _LOCAL:
         cores = joblib.cpu_count()
         jobs = min(cores if jobs < 1 else jobs, cores, len(items))
+        if unlocked:
+            from concurrent.futures import ThreadPoolExecutor
+
+            with ThreadPoolExecutor(jobs) as threads:
+                yield from threads.map(work, items)
+            return
     # Ray's backend gives its results only all at once
     gives = "generator" if backend.supports_return_generator else "list"
     each = _Watched(work, os.getpid())

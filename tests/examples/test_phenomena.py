@@ -250,6 +250,12 @@ def generator_bits(n: Numbers) -> bool:
     return n["least, removes noise"] < 0.1 and n["first above second, budget 3"].high < 0
 
 
+def longer_sequences(n: Numbers) -> bool:
+    """The best context does not fall with training, and the larger budget buys the longer one."""
+    grows = n["best at last"] >= n["best at first"] and n["last plan"].value > n["first plan"].value
+    return grows and n["exponent of tokens in context"].high > 0
+
+
 QUICK = (pruning, superposition, capacity, quantised_bits, fidelity)
 SLOW = (
     isoflop_trained,
@@ -288,6 +294,7 @@ SLOW = (
     time_series,
     capacity_rows,
     generator_bits,
+    longer_sequences,
 )
 
 

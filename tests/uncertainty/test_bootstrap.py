@@ -1,5 +1,6 @@
 """The bootstrap: published standard errors, the unit of resampling, seeds, and when it doubts itself."""
 
+import sys
 from dataclasses import replace
 
 import joblib
@@ -108,13 +109,15 @@ def test_each_seed_keeps_its_number_of_runs(known_runs):
     assert weights[:, :20].sum(axis=1) == pytest.approx(20) and weights[:, 20:28].sum(axis=1) == pytest.approx(8)
 
 
-def test_the_same_seed_gives_the_same_bytes_on_every_backend(known_runs):
+def test_the_same_seed_gives_the_same_bytes_on_every_backend(known_runs, monkeypatch):
     found = fit(CHINCHILLA, known_runs(0.01))
     serial = bootstrap(found, draws=600, seed=11).params.tobytes()
     assert bootstrap(found, draws=600, seed=11).params.tobytes() == serial
     assert bootstrap(found, draws=600, seed=11, jobs=2).params.tobytes() == serial
     with joblib.parallel_config(backend="threading"):
         assert bootstrap(found, draws=600, seed=11, jobs=2).params.tobytes() == serial
+    monkeypatch.setattr(sys.modules[bootstrap.__module__], "engine_of", lambda objective: "numpy")  # processes
+    assert bootstrap(found, draws=600, seed=11, jobs=2).params.tobytes() == serial
     assert bootstrap(found, draws=600, seed=12).params.tobytes() != serial
 
 

@@ -16,7 +16,7 @@ from isoflop.fitting.doubts import search_findings
 from isoflop.fitting.estimate import summary
 from isoflop.fitting.fit_findings import fit_findings
 from isoflop.fitting.kernel import Kernel
-from isoflop.fitting.native import engine
+from isoflop.fitting.native import engine_of
 from isoflop.fitting.objective import Objective, huber
 from isoflop.fitting.outer import Optimum, settle
 from isoflop.fitting.result import Fit, Search
@@ -204,7 +204,7 @@ def _located(
         agreement.reached,
         seed,
         constants=tuple(each.name for each in open_constants if each.name in law.fixed),
-        engine="numpy" if objective.native is None else engine(),
+        engine=engine_of(objective),
     )
     return _Located(*_fitted(ready, runs, best, search), ready, agreement, bool(best.converged[0]), settled)
 
@@ -214,7 +214,7 @@ def fit_at(ready: Problem, runs: Runs, optimum: Solution, *, seed: int = 0) -> F
 
     ready, runs: the rows of the fit, centered as the optimum was (one problem).
     """
-    search = Search(1, 1, seed, engine="numpy" if ready.objective.native is None else engine())
+    search = Search(1, 1, seed, engine=engine_of(ready.objective))
     return _fitted(ready, runs, optimum, search)[0]
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.fitting.kernel import Kernel
-from isoflop.fitting.native import engine
+from isoflop.fitting.native import engine_of
 from isoflop.fitting.native.tape import Settings
 from isoflop.fitting.objective import Objective
 
@@ -330,7 +330,7 @@ class Batch(Dense):
     @property
     def compiled(self) -> bool:
         """Whether the compiled engine measures."""
-        return self.objective.native is not None and engine() == "native"
+        return engine_of(self.objective) == "native"
 
     @property
     def descends_compiled(self) -> bool:

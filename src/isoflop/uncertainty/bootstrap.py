@@ -14,6 +14,7 @@ from isoflop.findings import Finding
 from isoflop.fitting import Fit
 from isoflop.fitting.doubts import is_noiseless
 from isoflop.fitting.fit import SAME, SEARCH_ROWS, Problem, problem, sampled
+from isoflop.fitting.native import engine_of
 from isoflop.fitting.objective.base import Resampling
 from isoflop.fitting.refit import refit
 from isoflop.fitting.solve import Solution
@@ -65,7 +66,8 @@ def bootstrap(
     draws, seed :
         Number of draws, 20 or more, and the seed of their weights.
     jobs :
-        Processes, through joblib; whatever its backend, the draws are the same bytes.
+        Threads where the compiled engine refits, else processes, through joblib; however it is, the draws are the
+        same bytes.
     restarted :
         Draws that are searched again.
     resample_by :
@@ -109,7 +111,7 @@ def bootstrap(
     plan = _plan(fit, ready, unit, resampling or fit.objective.resampling, seed=seed, draws=draws)
     chunks = range(-(-draws // CHUNK))
     pieces = []
-    for piece in side_by_side(plan.chunk, chunks, jobs=jobs):
+    for piece in side_by_side(plan.chunk, chunks, jobs=jobs, unlocked=engine_of(fit.objective) == "native"):
         pieces.append(piece)
         if progress is not None:
             progress(len(piece.value))

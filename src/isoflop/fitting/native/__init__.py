@@ -10,9 +10,12 @@ import ctypes
 import os
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from isoflop.errors import FitError
+
+if TYPE_CHECKING:
+    from isoflop.fitting.objective import Objective
 
 Engine = Literal["native", "numpy"]
 
@@ -47,3 +50,8 @@ def engine() -> Engine:
             "compiler (pip install --force-reinstall --no-deps), or set ISOFLOP_ENGINE to numpy"
         )
     return "numpy" if asked == "numpy" or library() is None else "native"
+
+
+def engine_of(objective: Objective) -> Engine:
+    """The engine that measures by an objective: NumPy's for one whose parts the compiled engine does not have."""
+    return "numpy" if objective.native is None else engine()

@@ -171,7 +171,7 @@ class FitSpec:
     seed: int = option(Count(high=2**32 - 1), 0, help="Seed of starts and draws.")
     starts: int = option(Count(low=1, high=100_000), 64, help="Starts of the search.")
     jobs: int = option(
-        Count(low=1, high=1024), 1, help="Processes of the bootstrap, at most one a core.", command_line_only=True
+        Count(low=1, high=1024), 1, help="Cores for the bootstrap, at most all there are.", command_line_only=True
     )
 
 
