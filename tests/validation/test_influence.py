@@ -37,16 +37,30 @@ def test_epochs_outliers_move_the_optimum_from_73_to_119_billion(epoch):
     (down,) = (each for each in epoch.removals if each.how == "down")
     assert [epoch.labels[run] for run in down.runs[:4]] == ["row 1", "row 2", "row 3", "row 4"]
     codes = [finding.code for finding in epoch.findings]
-    assert {"few-runs-decide", "outliers-move", "outliers"} <= set(codes)
+    assert {"outliers-move", "outliers"} <= set(codes)
     said = next(each for each in epoch.findings if each.code == "outliers-move").message
     assert "N* is 119B with all runs" in said and "row 5 73.2B" in said
 
 
-def test_least_squares_move_further(epoch245):
-    found = influence(fit(CHINCHILLA, epoch245, objective=squares(space="raw")), budget=GOPHER)
-    (outliers,) = (each for each in found.removals if each.how == "outliers")
-    assert found.effect("N*").value.value == pytest.approx(282.6e9, rel=1e-3)
+@pytest.fixture(scope="module")
+def by_squares(epoch245):
+    return influence(fit(CHINCHILLA, epoch245, objective=squares(space="raw")), budget=GOPHER)
+
+
+def test_least_squares_move_further(by_squares):
+    (outliers,) = (each for each in by_squares.removals if each.how == "outliers")
+    assert by_squares.effect("N*").value.value == pytest.approx(282.6e9, rel=1e-3)
     assert outliers.values[4] == pytest.approx(96.2e9, rel=1e-3)
+
+
+def test_few_runs_decide_by_squares(by_squares, epoch245):
+    """By Huber's loss five to seven runs do as the draws fall, which one in 14 simulated tables does too."""
+    few = next(each for each in by_squares.findings if each.code == "few-runs-decide")
+    (down,) = (each for each in by_squares.removals if each.how == "down")
+    assert len(down.runs) == 3
+    selection = few.remedy.rpartition("--where ")[2].strip('".')
+    pasted = fit(CHINCHILLA, epoch245.where(selection), objective=squares(space="raw"))
+    assert n_star(pasted, GOPHER) == pytest.approx(down.values[-1], rel=1e-5)
 
 
 def test_left_out_runs_are_those_of_a_fit_without_them(epoch, epoch245):
@@ -63,13 +77,6 @@ def test_removals_are_those_of_a_fit_without_them(epoch, epoch245):
         rows = [epoch.rows[run][0] for run in path.runs[:4]]
         alone = fit(CHINCHILLA, epoch245.where(f"row not in {rows}"))
         assert path.values[3] == pytest.approx(n_star(alone, GOPHER), rel=1e-5)
-
-
-def test_the_remedy_works_as_pasted(epoch, epoch245):
-    few = next(each for each in epoch.findings if each.code == "few-runs-decide")
-    selection = few.remedy.rpartition("--where ")[2].strip('".')
-    (down,) = (each for each in epoch.removals if each.how == "down")
-    assert n_star(fit(CHINCHILLA, epoch245.where(selection)), GOPHER) == pytest.approx(down.values[-1], rel=1e-5)
 
 
 @pytest.mark.parametrize("text", ["lsq", "raw-lsq", "student-t", "huber:0.05"])
