@@ -8,7 +8,8 @@ from isoflop.lab.executors.local import LocalExecutor
 from isoflop.lab.spec import read_spec
 from isoflop.lab.sweep import perform
 
-CELLS = {"python-bytes": 70, "python-depth4": 37, "python-depth4-larger": 3, "digits": 45, "own-program": 24}
+CELLS = {"python-bytes": 70, "python-depth4": 37, "python-depth4-larger": 3, "python-depth4-decade": 1, "digits": 45}
+CELLS |= {"own-program": 24, "english-depth4": 31, "design-loop": 26, "design-loop-held-out": 2}
 SWEEPS = sorted((Path(__file__).parents[2] / "examples/sweeps").glob("*.toml"))
 
 
